@@ -1,0 +1,52 @@
+# Forwards to Meson and Ninja. `make demo` and `make check` install what is missing first.
+BUILD := build
+SHELL := /bin/bash
+
+.PHONY: all deps build check demo lint fuzz bench soak install clean asan clang
+
+all: build
+
+deps:
+	@tools/install-deps build
+
+$(BUILD)/build.ninja: | deps
+	meson setup $(BUILD) --buildtype=release
+
+build: deps $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+check: build
+	@tools/install-deps check
+	tools/run-tests $(BUILD)
+
+demo: build
+	$(BUILD)/custody demo
+
+lint: build
+	tools/lint $(BUILD)
+
+# Sanitizer build and its unit tests.
+asan: deps
+	[ -d build-asan ] || meson setup build-asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Dsystem_tests=false
+	ninja -C build-asan && meson test -C build-asan --suite unit --suite fuzz
+
+clang: deps
+	[ -d build-clang ] || CC=clang meson setup build-clang --buildtype=release -Dsystem_tests=false
+	ninja -C build-clang && meson test -C build-clang --suite unit
+
+fuzz: deps
+	tools/run-fuzz $(FUZZ_SECONDS)
+
+bench: build
+	@tools/install-deps bench
+	bench/run $(BUILD)
+
+soak: build
+	@tools/install-deps check
+	meson test -C $(BUILD) --suite soak --timeout-multiplier 10
+
+install: build
+	meson install -C $(BUILD)
+
+clean:
+	rm -rf build build-asan build-clang build-fuzz

@@ -1,0 +1,12 @@
+/* base/banned.h - included before every source by the build; makes unsafe calls errors. */
+#ifndef CUSTODY_BASE_BANNED_H
+#define CUSTODY_BASE_BANNED_H
+
+#ifndef __cplusplus
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets atoi atol atoll strtok system popen
+#endif
+
+#endif

@@ -1,0 +1,36 @@
+#include "commands/command.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+const char *invocation_option(const struct invocation *invocation, const char *name)
+{
+    const struct option_rule *rules = invocation->command->options;
+
+    for (size_t i = 0; rules != NULL && rules[i].name != NULL; i++)
+        if (strcmp(rules[i].name, name) == 0)
+            return invocation->options[i];
+    assert(!"an option that the command's row does not have");
+    return NULL;
+}
+
+bool invocation_flag(const struct invocation *invocation, const char *name)
+{
+    return invocation_option(invocation, name) != NULL;
+}
+
+void command_print_json(json_t *value)
+{
+    (void)json_dumpf(value, stdout, JSON_COMPACT);
+    (void)putchar('\n');
+    json_decref(value);
+}
+
+int command_fail(const struct invocation *invocation, const struct fault *fault)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "custody %s: %s\n", invocation->command->name, fault->why);
+    if (invocation->json)
+        command_print_json(json_pack("{s:s}", "error", fault->why));
+    return fault_exit_code(fault->kind);
+}

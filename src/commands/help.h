@@ -1,0 +1,12 @@
+/* commands/help.h - texts made from the table: help, man pages, shell completion. */
+#ifndef CUSTODY_COMMANDS_HELP_H
+#define CUSTODY_COMMANDS_HELP_H
+
+#include <stdio.h>
+
+#include "commands/command.h"
+
+void help_all(FILE *out);
+void help_command(const struct command *command, FILE *out);
+
+#endif

@@ -1,0 +1,9 @@
+/* commands/table.h - the rows that the verbs' files define. */
+#ifndef CUSTODY_COMMANDS_TABLE_H
+#define CUSTODY_COMMANDS_TABLE_H
+
+#include "commands/command.h"
+
+extern const struct command command_help;
+
+#endif

@@ -1,0 +1,56 @@
+#include "flow/home.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "os/file.h"
+
+static char *home_path(void)
+{
+    const char *named = getenv("CUSTODY_HOME");
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *person = getenv("HOME");
+
+    if (named != NULL && named[0] != 0)
+        return xstrdup(named);
+    if (geteuid() == 0)
+        return xstrdup("/var/lib/custody");
+    if (state != NULL && state[0] == '/')
+        return xformat("%s/custody", state);
+    return person == NULL || person[0] != '/' ? NULL : xformat("%s/.local/state/custody", person);
+}
+
+bool home_open(bool make, struct home *ret_home, struct fault *fault)
+{
+    AUTO_FREE char *path = home_path();
+    AUTO_CLOSE int fd = -1;
+    AUTO_FREE char *whole = NULL;
+
+    if (path == NULL)
+        return fault_set(fault, FAULT_INVALID, "no state folder: set CUSTODY_HOME or HOME");
+    if (make && !file_make_folders(path, 0711, fault))
+        return false;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        (void)fault_errno(fault, "open the state folder %s", path);
+        if (fault->kind == FAULT_MISSING)
+            return fault_set(fault, FAULT_MISSING,
+                             "there is no state folder %s yet: run `custody init` first", path);
+        return false;
+    }
+    whole = realpath(path, NULL);
+    if (whole == NULL)
+        return fault_errno(fault, "resolve %s", path);
+    ret_home->path = take_pointer(&whole);
+    ret_home->fd = take_fd(&fd);
+    return true;
+}
+
+void home_close(struct home *home)
+{
+    scope_free(&home->path);
+    home->path = NULL;
+    scope_close(&home->fd);
+}

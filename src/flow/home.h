@@ -1,0 +1,27 @@
+/*
+ * flow/home.h - custody's state folder: $CUSTODY_HOME, else /var/lib/custody as root, else
+ * $XDG_STATE_HOME/custody (~/.local/state/custody).
+ *
+ *   ledger/       the C2SP tile tree (checkpoint, tile/...) and wal/
+ *   keys/         ledger.key (0600), ledger.vkey
+ *   store.db      runs, changes, approvals: an index, the ledger is the truth
+ *   cache/REPO/   content, verdicts and snapshots of one repository
+ *   runs/RUN/     what one run needs while it lives, and its change
+ *   engines/      agent programs that `custody engine install` fetched
+ */
+#ifndef CUSTODY_FLOW_HOME_H
+#define CUSTODY_FLOW_HOME_H
+
+#include "base/bytes.h"
+#include "base/fault.h"
+
+struct home {
+    char *path;
+    int fd;
+};
+
+/* FAULT_MISSING with "run custody init first" where there is none and `make` is false. */
+MUST_USE bool home_open(bool make, struct home *ret_home, struct fault *fault);
+void home_close(struct home *home);
+
+#endif

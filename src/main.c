@@ -1,0 +1,125 @@
+/*
+ * custody - the command line: finds the verb's row, reads its options, runs it.
+ */
+#include <locale.h>
+#include <stdio.h>
+
+#include "commands/help.h"
+
+/* The row whose name is the most leading words of argv: "change list" before "change". */
+static const struct command *find_command(int argc, char **argv, int *ret_words)
+{
+    for (int words = argc < 2 ? argc : 2; words > 0; words--)
+        for (size_t i = 0; i < command_count; i++) {
+            struct slice rest = slice_of(commands[i]->name);
+            struct slice word;
+            int matched = 0;
+
+            while (slice_cut(&rest, ' ', &word))
+                matched = matched >= 0 && matched < words && slice_equal(word, slice_of(argv[matched]))
+                              ? matched + 1
+                              : -1;
+            if (matched == words) {
+                *ret_words = words;
+                return commands[i];
+            }
+        }
+    return NULL;
+}
+
+static int wrong_use(const struct command *command, const char *what, const char *word)
+{
+    (void)fprintf(stderr, "custody %s: %s%s. See custody %s --help\n", command->name, what, word,
+                  command->name);
+    return EXIT_WRONG_USE;
+}
+
+/* Reads one option at argv[*at]; moves *at behind it. */
+static int read_option(struct invocation *invocation, char **argv, int argc, int *at)
+{
+    const struct command *command = invocation->command;
+    struct slice word = slice_of(argv[*at]);
+    struct slice name = slice_part(word, slice_starts_with(word, SLICE("--")) ? 2 : 1, word.len);
+    size_t equals = slice_find_byte(name, '=', 0);
+    const char *value = equals == SIZE_MAX ? NULL : (const char *)name.at + equals + 1;
+
+    if (equals != SIZE_MAX)
+        name.len = equals;
+    if (command->prints_json && slice_equal(name, SLICE("json"))) {
+        invocation->json = true;
+        (*at)++;
+        return EXIT_YES;
+    }
+    for (size_t i = 0; command->options != NULL && command->options[i].name != NULL; i++) {
+        const struct option_rule *rule = &command->options[i];
+
+        if (!slice_equal(name, slice_of(rule->name)))
+            continue;
+        if (rule->value == NULL && value != NULL)
+            return wrong_use(command, "this option takes no value: ", argv[*at]);
+        if (rule->value != NULL && value == NULL) {
+            if (*at + 1 >= argc)
+                return wrong_use(command, "a value is missing behind ", argv[*at]);
+            value = argv[++*at];
+        }
+        invocation->options[i] = value == NULL ? "" : value;
+        (*at)++;
+        return EXIT_YES;
+    }
+    return wrong_use(command, "no such option: ", argv[*at]);
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    static struct invocation invocation;
+    bool only_arguments = false;
+
+    invocation.command = command;
+    for (int at = 0; at < argc;) {
+        if (!only_arguments && strcmp(argv[at], "--") == 0) {
+            if (command->takes_program) {
+                invocation.program = (const char *const *)&argv[at + 1];
+                break;
+            }
+            only_arguments = true;
+            at++;
+        } else if (!only_arguments && (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)) {
+            help_command(command, stdout);
+            return EXIT_YES;
+        } else if (!only_arguments && argv[at][0] == '-' && argv[at][1] != 0) {
+            int wrong = read_option(&invocation, argv, argc, &at);
+
+            if (wrong != EXIT_YES)
+                return wrong;
+        } else if (invocation.argument_count < command->arguments_max) {
+            invocation.arguments[invocation.argument_count++] = argv[at++];
+        } else {
+            return wrong_use(command, "one word too many: ", argv[at]);
+        }
+    }
+    if (invocation.argument_count < command->arguments_min)
+        return wrong_use(command, "missing: ", command->arguments);
+    return command->run(&invocation);
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *command;
+    int words = 0;
+
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        help_all(argc < 2 ? stderr : stdout);
+        return argc < 2 ? EXIT_WRONG_USE : EXIT_YES;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)puts("custody " CUSTODY_VERSION);
+        return EXIT_YES;
+    }
+    command = find_command(argc - 1, argv + 1, &words);
+    if (command == NULL) {
+        (void)fprintf(stderr, "custody: no such verb: %s. See custody --help\n", argv[1]);
+        return EXIT_WRONG_USE;
+    }
+    return run_command(command, argc - 1 - words, argv + 1 + words);
+}
