@@ -1,0 +1,71 @@
+#include "test.h"
+
+#include "base/hex.h"
+#include "base/scope.h"
+
+static void a_buffer_never_exceeds_its_limit(void **state)
+{
+    AUTO_BUF struct buf buf = buf_with_limit(4);
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(buf_add(&buf, SLICE("abc"), &fault), fault);
+    assert_false(buf_add(&buf, SLICE("de"), &fault));
+    assert_int_equal(fault.kind, FAULT_LIMIT);
+    assert_true(slice_equal(buf_slice(&buf), SLICE("abc")));
+    assert_ok(buf_add(&buf, SLICE("d"), &fault), fault);
+    assert_string_equal(buf_text(&buf), "abcd");
+    buf_drop_front(&buf, 3);
+    assert_string_equal(buf_text(&buf), "d");
+}
+
+static void cutting_gives_every_part_and_the_last(void **state)
+{
+    struct slice rest = SLICE("a,,b");
+    struct slice part;
+    const char *expected[] = {"a", "", "b"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        assert_true(slice_cut(&rest, ',', &part));
+        assert_true(slice_equal(part, slice_of(expected[i])));
+    }
+    assert_false(slice_cut(&rest, ',', &part));
+}
+
+static void hexadecimal_is_lower_case_and_whole(void **state)
+{
+    uint8_t bytes[2];
+    char text[5];
+
+    (void)state;
+    assert_true(hex_decode(SLICE("0aff"), bytes, 2));
+    hex_encode(slice_of_bytes(bytes, 2), text);
+    assert_string_equal(text, "0aff");
+    assert_false(hex_decode(SLICE("0AFF"), bytes, 2));
+    assert_false(hex_decode(SLICE("0af"), bytes, 2));
+    assert_false(hex_decode(SLICE("0ag0"), bytes, 2));
+}
+
+static void a_fault_says_what_was_being_done(void **state)
+{
+    struct fault fault = {0};
+
+    (void)state;
+    assert_false(fault_set(&fault, FAULT_DENIED, "no"));
+    assert_false(fault_in(&fault, "open %s", "x"));
+    assert_string_equal(fault.why, "open x: no");
+    assert_int_equal(fault_exit_code(fault.kind), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_buffer_never_exceeds_its_limit),
+        TEST(cutting_gives_every_part_and_the_last),
+        TEST(hexadecimal_is_lower_case_and_whole),
+        TEST(a_fault_says_what_was_being_done),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
