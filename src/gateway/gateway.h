@@ -1,0 +1,138 @@
+/*
+ * gateway/gateway.h - the cell's only way to a model.
+ *
+ * Two halves in two processes. The *door* parses what the agent sends (HTTP, JSON), looks at every
+ * string of it and holds no secret. The *gateway* holds the provider keys, writes the intent and
+ * the outcome of each call, and talks to providers. Between them: one control socket, and for each
+ * call one socket pair of its own, so that back-pressure, cancellation and the death of a peer are
+ * the kernel's.
+ */
+#ifndef CUSTODY_GATEWAY_GATEWAY_H
+#define CUSTODY_GATEWAY_GATEWAY_H
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/vocabulary.h"
+#include "os/loop.h"
+#include "wire/record.h"
+
+#define GATEWAY_BODY_BYTES_MAX (32 * 1024 * 1024)
+
+enum dialect {
+    DIALECT_OPENAI,           /* POST /v1/chat/completions */
+    DIALECT_OPENAI_RESPONSES, /* POST /v1/responses */
+    DIALECT_ANTHROPIC,        /* POST /v1/messages */
+    DIALECT_COUNT,
+};
+
+const char *dialect_name(enum dialect dialect); /* the policy's word: openai openai-responses anthropic */
+MUST_USE bool dialect_parse(struct slice name, enum dialect *ret_dialect);
+
+/* One entry of the policy's `models`. Texts are borrowed for the life of door and gateway. */
+struct gateway_model {
+    const char *name;
+    const char *url; /* base: ".../v1" (openai), "https://host" or ".../v1" (anthropic) */
+    enum dialect dialect;
+    const char *key_file;        /* or NULL; read once, by the gateway process */
+    const char *key_environment; /* name of a variable, or NULL */
+    const char *ca_file;         /* PEM; NULL: the system's */
+    const char *residency;       /* may be NULL */
+    const char *contract;        /* may be NULL */
+    int64_t expires_us;          /* wall clock; 0: never */
+    int64_t price_in;            /* micro-USD per million tokens */
+    int64_t price_out;
+    unsigned allow; /* classes (CLASS_BIT) whose plain values may go there */
+};
+
+/* Whom records of one agent's calls name. */
+struct gateway_identity {
+    const char *run;
+    const char *agent;        /* role@repository#run */
+    const char *on_behalf_of; /* may be NULL */
+    const char *policy;       /* digest */
+};
+
+/* The ledger, as a struct of functions: ledger_record and ledger_record_durably. */
+struct gateway_ledger {
+    bool (*record)(void *self, const struct record *record, uint64_t *ret_seq, struct fault *fault);
+    bool (*record_durably)(void *self, const struct record *record, uint64_t *ret_seq,
+                           struct fault *fault);
+    void *self;
+};
+
+/* Checks what a policy entry says, without reading files: url, plain HTTP to loopback only, prices. */
+MUST_USE bool gateway_model_check(const struct gateway_model *model, struct fault *fault);
+
+/* ---- the door ---- */
+
+/* What a text holds. Findings that are surrogates of this run are not to be counted. */
+struct door_scan {
+    /* Mask of CLASS_BIT; for each set class, ret_rules[class] names the rule that found it. */
+    unsigned (*classes)(void *self, struct slice text, const char *ret_rules[CLASS_COUNT]);
+    void *self;
+};
+
+struct door_config {
+    const struct gateway_model *models; /* those that the run may use; its urls and keys are not needed */
+    size_t model_count;
+    size_t model; /* the run's: serves every request whose "model" is no entry's name */
+    struct door_scan scan;
+    struct gateway_ledger ledger; /* writes `refused` */
+    struct gateway_identity identity;
+    int gateway; /* SOCK_SEQPACKET (message_pair); taken */
+};
+
+struct door;
+
+MUST_USE bool door_new(struct loop *loop, const struct door_config *config, struct door **ret_door,
+                       struct fault *fault);
+/* Takes a listening TCP socket and accepts from now on. */
+MUST_USE bool door_listen(struct door *door, int listener, struct fault *fault);
+void door_free(struct door *door); /* NULL is fine */
+
+/* ---- the gateway ---- */
+
+/* 0 means: the default, or for budgets no limit. */
+struct gateway_limits {
+    int64_t tokens;         /* in and out, whole run */
+    int64_t micro_usd;      /* whole run */
+    int64_t connect_ms;     /* 10 s */
+    int64_t idle_ms;        /* 300 s without a byte from the provider */
+    int64_t total_ms;       /* 30 min */
+    int64_t output_tokens;  /* assumed for a request that names no maximum: 16384 */
+};
+
+struct gateway_totals {
+    uint64_t calls;    /* that had an intent */
+    uint64_t failed;   /* outcome other than ok */
+    uint64_t refused;  /* before an intent: budget, ledger, expiry */
+    int64_t tokens_in; /* cached ones included */
+    int64_t tokens_out;
+    int64_t tokens_cached;
+    int64_t tokens_reasoning;
+    int64_t cost_micro_usd;
+    uint64_t estimated; /* calls whose provider gave no usage */
+};
+
+struct gateway_config {
+    const struct gateway_model *models;
+    size_t model_count;
+    struct gateway_limits limits;
+    struct gateway_ledger ledger; /* writes `model.intent`, `model.outcome`, `refused` */
+    const struct clock *clock;
+};
+
+struct gateway;
+
+/* Loads libcurl, reads keys and CA files. FAULT_MISSING: a key that the policy names is not there. */
+MUST_USE bool gateway_new(struct loop *loop, const struct gateway_config *config,
+                          struct gateway **ret_gateway, struct fault *fault);
+/* Serves one door; takes `socket`. `identity` is borrowed. */
+MUST_USE bool gateway_serve(struct gateway *gateway, int socket,
+                            const struct gateway_identity *identity, struct fault *fault);
+struct gateway_totals gateway_totals(const struct gateway *gateway);
+/* Cancels what is under way, each with its outcome record. NULL is fine. */
+void gateway_free(struct gateway *gateway);
+
+#endif

@@ -1,0 +1,35 @@
+/* roles/door.h - the process that the agent's HTTP ends in. */
+#ifndef CUSTODY_ROLES_DOOR_H
+#define CUSTODY_ROLES_DOOR_H
+
+#include "gateway/gateway.h"
+
+struct door_role_config {
+    int control; /* core's end speaks the packets below; taken */
+    int gateway; /* message_pair with the gateway role; taken */
+    int ledger;  /* producer socket that may write `refused`; taken */
+    const struct gateway_model *models;
+    size_t model_count;
+    size_t model; /* the run's */
+    struct gateway_identity identity;
+    const uint8_t *surrogate_key; /* of this run, so that its surrogates pass; may be NULL */
+    size_t surrogate_key_len;
+};
+
+/*
+ * Packets on `control`, one byte each:
+ *   core -> door  DOOR_LISTEN with one listening TCP descriptor
+ *   door -> core  DOOR_READY when it accepts; DOOR_FAILED and the fault's text when it cannot
+ * The closing of core's end ends the door.
+ */
+#define DOOR_LISTEN 'L'
+#define DOOR_READY 'R'
+#define DOOR_FAILED 'F'
+
+/* For spawn_role; keep control, gateway and ledger. */
+int door_role(void *config);
+
+/* core's side: hands the listening socket over and waits until the door accepts. */
+MUST_USE bool door_role_listen(int control, int listener, int timeout_ms, struct fault *fault);
+
+#endif

@@ -1,0 +1,35 @@
+/* roles/gateway.h - the process that holds the provider keys. */
+#ifndef CUSTODY_ROLES_GATEWAY_H
+#define CUSTODY_ROLES_GATEWAY_H
+
+#include "gateway/gateway.h"
+
+struct gateway_role_config {
+    int control; /* core's end speaks the packets below; taken */
+    int door;    /* message_pair with the door role; taken */
+    int ledger;  /* producer socket: model.intent, model.outcome, refused; taken */
+    const struct gateway_model *models;
+    size_t model_count;
+    struct gateway_identity identity;
+    struct gateway_limits limits;
+};
+
+/*
+ * Packets on `control`:
+ *   gateway -> core  GATEWAY_READY when keys are read; GATEWAY_FAILED and the fault's text
+ *   core -> gateway  GATEWAY_TOTALS; answered by GATEWAY_TOTALS and a struct gateway_totals
+ * The closing of core's end ends the gateway; calls under way get their outcome first.
+ */
+#define GATEWAY_READY 'R'
+#define GATEWAY_FAILED 'F'
+#define GATEWAY_TOTALS 'T'
+
+/* For spawn_role; keep control, door and ledger. */
+int gateway_role(void *config);
+
+/* core's side. */
+MUST_USE bool gateway_role_wait_ready(int control, int timeout_ms, struct fault *fault);
+MUST_USE bool gateway_role_totals(int control, int timeout_ms, struct gateway_totals *ret_totals,
+                                  struct fault *fault);
+
+#endif
