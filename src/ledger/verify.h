@@ -1,0 +1,65 @@
+/*
+ * ledger/verify.h - does a ledger on disk hold? Reads files only, trusts one key.
+ *
+ * Everything is computed anew: the note's signature, each leaf from its bytes, each tile from the
+ * leaves, the root from the tiles; every leaf must be a canonical record, every producer's
+ * sequence gapless and linked. custody-verify is this file and little else.
+ */
+#ifndef CUSTODY_LEDGER_VERIFY_H
+#define CUSTODY_LEDGER_VERIFY_H
+
+#include "base/bytes.h"
+#include "base/fault.h"
+
+enum verify_result {
+    VERIFY_HOLDS,
+    VERIFY_TAMPERING,  /* evidence that something was changed */
+    VERIFY_INCOMPLETE, /* something is missing, or there is nothing */
+};
+
+#define VERIFY_PROBLEMS_MAX 64
+
+struct verify_problem {
+    enum verify_result result;
+    char text[240];
+};
+
+struct verify_report {
+    enum verify_result result;
+    bool has_checkpoint; /* size, root and origin are those of a checkpoint with a good signature */
+    uint64_t size;
+    uint8_t root[32];
+    char origin[128];
+    struct verify_problem problems[VERIFY_PROBLEMS_MAX];
+    size_t problem_count; /* may exceed VERIFY_PROBLEMS_MAX: the rest was only counted */
+    uint64_t producers;
+    uint64_t intents_open; /* model calls that were announced and have no outcome */
+    uint64_t files_ahead;  /* tiles of a checkpoint that is not published yet */
+    bool has_unsealed;     /* there is a write-ahead log beside the tree, which is not covered */
+};
+
+struct verify_options {
+    bool leaves_are_opaque; /* another program's log: tree only, no records */
+};
+
+/* "holds", "tampering", "incomplete" */
+const char *verify_result_name(enum verify_result result);
+/* Exit code of the two programs: 0, 1, 2. */
+int verify_exit_code(enum verify_result result);
+
+/*
+ *   folder  descriptor of the folder with `checkpoint` and `tile/`
+ *   vkey    text of the log's verifier key; its name must be the origin
+ * FAULT_INVALID: the vkey cannot be read. Anything wrong with the ledger is in the report.
+ */
+MUST_USE bool verify_ledger(int folder, struct slice vkey, const struct verify_options *options,
+                            struct verify_report *ret_report, struct fault *fault);
+
+/* One JSON object, without a line end: {problems, result, root, size, ...}. */
+MUST_USE bool verify_report_json(const struct verify_report *report, struct buf *ret_text,
+                                 struct fault *fault);
+/* For people; names what was not checked. */
+MUST_USE bool verify_report_text(const struct verify_report *report, struct buf *ret_text,
+                                 struct fault *fault);
+
+#endif
