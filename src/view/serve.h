@@ -1,0 +1,109 @@
+/*
+ * view/serve.h - the repository as one agent sees it, served over /dev/fuse.
+ *
+ * Opens are answered ENOSYS once and never asked again ("no-open"): what is warm never comes here.
+ * The verdict is given at LOOKUP, the content at READ: bytes that are never sent can never be read.
+ * One thread, one mount, one agent.
+ */
+#ifndef CUSTODY_VIEW_SERVE_H
+#define CUSTODY_VIEW_SERVE_H
+
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "view/redacted.h"
+#include "view/snapshot.h"
+
+enum view_operation {
+    VIEW_READ, /* first read of a node in this version */
+    VIEW_CREATE,
+    VIEW_MODIFY, /* first modification of a path */
+    VIEW_RENAME,
+    VIEW_DELETE,
+    VIEW_LINK,
+    VIEW_SYMLINK,
+    VIEW_MKDIR,
+    VIEW_RMDIR,
+    VIEW_CHMOD,
+    VIEW_OPERATION_COUNT,
+};
+
+const char *view_operation_name(enum view_operation operation);
+
+struct view_event {
+    enum view_operation operation;
+    bool refused;        /* it was tried and did not happen */
+    const char *path;    /* below the root; any bytes but NUL */
+    const char *path_to; /* of a rename or link, else NULL */
+    const uint8_t *oid;  /* original blob that the node came from (snapshot_oid_bytes), or NULL */
+    uint64_t size;
+    unsigned class_mask; /* 0: not classified (made by the agent) */
+    enum verdict verdict;
+    struct slice rule;
+    pid_t pid;              /* as the cell sees it; 0 where the kernel does not say */
+    const char *executable; /* path in the cell, or NULL where it cannot be told */
+};
+
+/* What the view needs of others. All paths are below the root. */
+struct view_calls {
+    void *self;
+    /*
+     * Before it takes effect. `durable`: returns only when it is on disk. False: it does not happen (EIO).
+     */
+    bool (*record)(void *self, const struct view_event *event, bool durable, struct fault *fault);
+    /* May the name be there? allow or deny; ret_rule may be set, and lives as long as `self`. */
+    enum verdict (*read_verdict)(void *self, const char *path, const char **ret_rule);
+    bool (*write_allowed)(void *self, const char *path, const char **ret_rule);
+};
+
+/* Canary: something that is there until view_disarm. */
+struct view_planted {
+    const char *name; /* in the root folder */
+    struct slice content; /* what the agent may see (redacted by the caller) */
+    unsigned class_mask;
+    enum verdict verdict; /* deny: it is there and must not be seen */
+};
+
+struct view_settings {
+    const struct snapshot *snapshot;
+    const struct redacted *redacted;
+    int content_fd;
+    int upper_fd; /* an empty folder: content that the agent writes, one file a node */
+    uid_t uid;    /* reported owner, in the terms of the mount's user namespace */
+    gid_t gid;
+    uint64_t upper_bytes_max; /* disk that written content may take; ENOSPC over it */
+    const char *const *mount_points; /* shown as empty folders, never collected: ".git", scratch */
+    size_t mount_point_count;
+    const struct view_planted *planted;
+    size_t planted_count;
+    const struct clock *clock;
+    struct view_calls calls;
+};
+
+struct view;
+
+/* Borrows everything in `settings` but the struct itself, until view_free. */
+MUST_USE bool view_new(const struct view_settings *settings, struct view **ret_view,
+                       struct fault *fault);
+void view_free(struct view *view); /* NULL is fine */
+
+/*
+ * Takes a /dev/fuse descriptor that is mounted already. proc_fd: the cell's /proc (taken), or -1:
+ * then no executable is told.
+ */
+MUST_USE bool view_attach(struct view *view, int fuse_fd, int proc_fd, struct fault *fault);
+/* The descriptor to wait on, or -1 before view_attach and after the mount is gone. */
+int view_fd(const struct view *view);
+/* Answers one request. ret_gone: the mount is gone; view_fd is -1 from then on. */
+MUST_USE bool view_answer(struct view *view, bool *ret_gone, struct fault *fault);
+/* Ends the mount: every later access in the cell gets ENOTCONN. */
+void view_detach(struct view *view);
+/* Takes the planted entries away. Call when nothing in the cell waits for an answer. */
+MUST_USE bool view_disarm(struct view *view, struct fault *fault);
+
+struct view_counts {
+    uint64_t requests, reads_recorded, writes_recorded, refused;
+};
+struct view_counts view_counts(const struct view *view);
+
+#endif
