@@ -1,0 +1,38 @@
+/*
+ * roles/scan.h - the process that looks into bytes: content in, findings out.
+ *
+ *   user       the caller's, or nobody's     network    none
+ *   may read   nothing                       may write  nothing
+ *   holds      nothing                       talks to   collect, or the command that started it
+ *
+ * One packet pair per piece of content, which arrives as a sealed memory file: the worker opens
+ * nothing and has nothing to leak but what it was just given.
+ */
+#ifndef CUSTODY_ROLES_SCAN_H
+#define CUSTODY_ROLES_SCAN_H
+
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "classify/classify.h"
+
+#define SCAN_BYTES_MAX (8UL * 1024 * 1024) /* larger content is opaque, not examined */
+#define SCAN_WORKER_MS 30000               /* a worker that thinks longer is killed: opaque */
+
+struct scan_pool;
+
+/* Forks `workers` (1 to 8) sealed workers. */
+MUST_USE bool scan_pool_new(size_t workers, struct scan_pool **ret_pool, struct fault *fault);
+void scan_pool_free(struct scan_pool *pool); /* kills and reaps; NULL is fine */
+
+/*
+ * Looks at one content. `path` helps formats. A worker that dies or hangs is replaced, and the
+ * content is opaque. The caller frees ret_findings.
+ */
+MUST_USE bool scan_pool_look(struct scan_pool *pool, struct slice content, struct slice path,
+                             struct finding **ret_findings, size_t *ret_count,
+                             unsigned *ret_class_mask, struct fault *fault);
+
+/* The worker itself; `self` points at its end of a packet socket (int). */
+int scan_role(void *self);
+
+#endif
