@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/fault.h"
+#include "base/vocabulary.h"
 
 #define RECORD_BYTES_MAX 65535
 
@@ -110,6 +111,11 @@ void record_begin(struct record *record, enum record_type type);
 void record_text(struct record *record, enum record_field field, struct slice text);
 void record_word(struct record *record, enum record_field field, const char *word); /* NULL: not set */
 void record_number(struct record *record, enum record_field field, int64_t number);
+/*
+ * Appends `raw` with control characters, '%' and, where it is not UTF-8, every byte above 0x7f as
+ * %XX: file names may be any bytes, a record's text may not. Reversible; never shortens.
+ */
+MUST_USE bool record_printable(struct slice raw, struct buf *ret_text, struct fault *fault);
 
 const char *record_type_name(enum record_type type); /* "file.read" */
 MUST_USE bool record_type_parse(struct slice name, enum record_type *ret_type);
@@ -136,8 +142,9 @@ MUST_USE bool record_encode(const struct record *record, const struct record_hea
                             struct buf *ret_text, struct fault *fault);
 /*
  * Parses the canonical form (with or without header; ret_header may be NULL only for the form
- * without) and refuses bytes that encoding again would not give. Texts borrow from `arena_text`,
- * which the caller frees after the record.
+ * without) and refuses bytes that encoding again would not give. Texts borrow from `arena_text`
+ * (limit at least RECORD_BYTES_MAX + 1), which is cleared first and which the caller frees after
+ * the record. A form without header leaves ret_header->src empty.
  */
 MUST_USE bool record_decode(struct slice text, struct record *ret_record,
                             struct record_header *ret_header, struct buf *arena_text,

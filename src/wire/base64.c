@@ -1,0 +1,96 @@
+#include "wire/base64.h"
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+bool base64_encode(struct slice bytes, struct buf *ret_text, struct fault *fault)
+{
+    if (!buf_reserve(ret_text, base64_text_len(bytes.len), fault))
+        return false;
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t left = bytes.len - i;
+        unsigned group = (unsigned)bytes.at[i] << 16;
+        char text[4] = {0, 0, '=', '='};
+
+        if (left > 1)
+            group |= (unsigned)bytes.at[i + 1] << 8;
+        if (left > 2)
+            group |= bytes.at[i + 2];
+        text[0] = alphabet[group >> 18];
+        text[1] = alphabet[group >> 12 & 63];
+        if (left > 1)
+            text[2] = alphabet[group >> 6 & 63];
+        if (left > 2)
+            text[3] = alphabet[group & 63];
+        if (!buf_add(ret_text, slice_of_bytes(text, sizeof(text)), fault))
+            return false;
+    }
+    return true;
+}
+
+static int digit_value(uint8_t byte)
+{
+    if (byte >= 'A' && byte <= 'Z')
+        return byte - 'A';
+    if (byte >= 'a' && byte <= 'z')
+        return byte - 'a' + 26;
+    if (byte >= '0' && byte <= '9')
+        return byte - '0' + 52;
+    return byte == '+' ? 62 : byte == '/' ? 63 : -1;
+}
+
+/* Four digits into at most three bytes; `last` allows padding. 0: not canonical. */
+static size_t decode_group(const uint8_t *text, bool last, uint8_t ret_bytes[3])
+{
+    size_t pads = last && text[3] == '=' ? (text[2] == '=' ? 2 : 1) : 0;
+    unsigned group = 0;
+
+    for (size_t i = 0; i < 4 - pads; i++) {
+        int value = digit_value(text[i]);
+
+        if (value < 0)
+            return 0;
+        group |= (unsigned)value << (18 - 6 * i);
+    }
+    if ((pads == 2 && (group & 0xffff) != 0) || (pads == 1 && (group & 0xff) != 0))
+        return 0; /* bits that no byte uses must be clear */
+    ret_bytes[0] = (uint8_t)(group >> 16);
+    ret_bytes[1] = (uint8_t)(group >> 8);
+    ret_bytes[2] = (uint8_t)group;
+    return 3 - pads;
+}
+
+bool base64_decode(struct slice text, struct buf *ret_bytes, struct fault *fault)
+{
+    size_t before = ret_bytes->len;
+
+    if (text.len % 4 != 0)
+        return fault_set(fault, FAULT_INVALID, "base64 of %zu characters", text.len);
+    for (size_t i = 0; i < text.len; i += 4) {
+        uint8_t bytes[3];
+        size_t count = decode_group(text.at + i, i + 4 == text.len, bytes);
+
+        if (count == 0 || !buf_add(ret_bytes, slice_of_bytes(bytes, count), fault)) {
+            ret_bytes->len = before;
+            return count == 0 ? fault_set(fault, FAULT_INVALID, "base64 is not canonical") : false;
+        }
+    }
+    return true;
+}
+
+bool base64_decode_exactly(struct slice text, uint8_t *ret_bytes, size_t len)
+{
+    uint8_t bytes[3];
+
+    if (text.len != base64_text_len(len))
+        return false;
+    for (int writing = 0; writing < 2; writing++)
+        for (size_t i = 0, at = 0; i < text.len; i += 4, at += 3) {
+            size_t count = decode_group(text.at + i, i + 4 == text.len, bytes);
+
+            if (count == 0 || at + count > len || (i + 4 == text.len && at + count != len))
+                return false;
+            if (writing)
+                memcpy(ret_bytes + at, bytes, count);
+        }
+    return true;
+}

@@ -1,0 +1,173 @@
+#include "wire/jcs.h"
+
+/* Length of the well-formed sequence at `at`, or 0 (RFC 3629 section 4). */
+static size_t utf8_sequence(struct slice text, size_t at)
+{
+    uint8_t lead = text.at[at];
+    uint8_t low = 0x80, high = 0xbf;
+    size_t len;
+
+    if (lead < 0x80)
+        return 1;
+    if (lead >= 0xc2 && lead <= 0xdf)
+        len = 2;
+    else if (lead >= 0xe0 && lead <= 0xef)
+        len = 3;
+    else if (lead >= 0xf0 && lead <= 0xf4)
+        len = 4;
+    else
+        return 0;
+    if (lead == 0xe0)
+        low = 0xa0; /* shorter forms exist */
+    else if (lead == 0xed)
+        high = 0x9f; /* surrogates */
+    else if (lead == 0xf0)
+        low = 0x90;
+    else if (lead == 0xf4)
+        high = 0x8f; /* beyond U+10FFFF */
+    if (len > text.len - at || text.at[at + 1] < low || text.at[at + 1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if ((text.at[at + i] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
+static bool utf8_check(struct slice text, bool printable)
+{
+    for (size_t at = 0; at < text.len;) {
+        size_t len = utf8_sequence(text, at);
+
+        if (len == 0 || (printable && (text.at[at] < 0x20 || text.at[at] == 0x7f)))
+            return false;
+        at += len;
+    }
+    return true;
+}
+
+bool utf8_is_valid(struct slice text)
+{
+    return utf8_check(text, false);
+}
+
+bool utf8_is_printable(struct slice text)
+{
+    return utf8_check(text, true);
+}
+
+/* The escape of one byte, or NULL where it stands for itself. */
+static const char *escape_of(uint8_t byte, char room[8])
+{
+    switch (byte) {
+    case '"':
+        return "\\\"";
+    case '\\':
+        return "\\\\";
+    case '\b':
+        return "\\b";
+    case '\f':
+        return "\\f";
+    case '\n':
+        return "\\n";
+    case '\r':
+        return "\\r";
+    case '\t':
+        return "\\t";
+    default:
+        if (byte >= 0x20)
+            return NULL;
+        (void)snprintf(room, 8, "\\u%04x", byte);
+        return room;
+    }
+}
+
+bool jcs_add_text(struct buf *buf, struct slice text, struct fault *fault)
+{
+    size_t plain = 0; /* start of the run that needs no escape */
+    char room[8];
+
+    if (!utf8_is_valid(text))
+        return fault_set(fault, FAULT_INVALID, "text is not UTF-8");
+    if (!buf_add_byte(buf, '"', fault))
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        const char *escape = escape_of(text.at[i], room);
+
+        if (escape == NULL)
+            continue;
+        if (!buf_add(buf, slice_part(text, plain, i), fault) || !buf_add_text(buf, escape, fault))
+            return false;
+        plain = i + 1;
+    }
+    return (plain == text.len || buf_add(buf, slice_part(text, plain, text.len), fault)) &&
+           buf_add_byte(buf, '"', fault);
+}
+
+bool jcs_add_number(struct buf *buf, int64_t number, struct fault *fault)
+{
+    char text[24];
+    int len;
+
+    if (number > JCS_NUMBER_MAX || number < -JCS_NUMBER_MAX)
+        return fault_set(fault, FAULT_INVALID, "a number beyond 2^53");
+    len = snprintf(text, sizeof(text), "%lld", (long long)number);
+    return buf_add(buf, slice_of_bytes(text, (size_t)len), fault);
+}
+
+bool jcs_take(struct jcs_reader *reader, uint8_t byte)
+{
+    if (reader->at >= reader->text.len || reader->text.at[reader->at] != byte)
+        return false;
+    reader->at++;
+    return true;
+}
+
+bool jcs_take_text(struct jcs_reader *reader, struct buf *arena, struct slice *ret_text,
+                   struct fault *fault)
+{
+    const uint8_t *bytes = reader->text.at;
+    size_t begin = arena->len;
+    struct slice value;
+
+    if (!jcs_take(reader, '"'))
+        return fault_set(fault, FAULT_INVALID, "a string is missing at byte %zu", reader->at);
+    for (; reader->at < reader->text.len && bytes[reader->at] != '"'; reader->at++) {
+        if (bytes[reader->at] == '\\') {
+            reader->at++;
+            if (reader->at >= reader->text.len ||
+                (bytes[reader->at] != '"' && bytes[reader->at] != '\\'))
+                return fault_set(fault, FAULT_INVALID, "an escape at byte %zu", reader->at);
+        }
+        if (arena->len + 1 >= arena->room)
+            return fault_set(fault, FAULT_LIMIT, "more text than there was room for");
+        arena->at[arena->len++] = bytes[reader->at];
+    }
+    value = slice_of_bytes(arena->at + begin, arena->len - begin);
+    if (!jcs_take(reader, '"'))
+        return fault_set(fault, FAULT_INVALID, "a string does not end");
+    if (!utf8_is_printable(value))
+        return fault_set(fault, FAULT_INVALID, "a string is not printable UTF-8");
+    *ret_text = value;
+    return true;
+}
+
+bool jcs_take_number(struct jcs_reader *reader, int64_t *ret_number, struct fault *fault)
+{
+    bool negative = jcs_take(reader, '-');
+    size_t begin = reader->at;
+    int64_t number = 0;
+
+    for (; reader->at < reader->text.len; reader->at++) {
+        uint8_t byte = reader->text.at[reader->at];
+
+        if (byte < '0' || byte > '9')
+            break;
+        number = number * 10 + (byte - '0');
+        if (number > JCS_NUMBER_MAX)
+            return fault_set(fault, FAULT_INVALID, "a number beyond 2^53");
+    }
+    if (reader->at == begin || (reader->text.at[begin] == '0' && (negative || reader->at > begin + 1)))
+        return fault_set(fault, FAULT_INVALID, "not a canonical integer at byte %zu", begin);
+    *ret_number = negative ? -number : number;
+    return true;
+}

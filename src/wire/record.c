@@ -1,0 +1,553 @@
+#include "wire/record.h"
+
+#include <assert.h>
+
+#include "base/scope.h"
+#include "wire/base64.h"
+#include "wire/jcs.h"
+
+#define TEXT_BYTES_MAX 512
+#define PATH_BYTES_MAX 12288 /* PATH_MAX, every byte as %XX */
+#define WORD_BYTES_MAX 64
+#define HASH_BYTES 32
+#define SALT_BYTES 16
+
+_Static_assert(RECORD_FIELD_COUNT <= 64, "a set of fields is a 64-bit mask");
+_Static_assert(RECORD_TYPE_COUNT <= 64, "a set of types is a 64-bit mask");
+
+#define F(field) (UINT64_C(1) << RECORD_##field)
+
+/* Who did it, and what policy said: allowed in every record about a run. */
+#define WHO (F(RUN) | F(AGENT) | F(ON_BEHALF_OF) | F(ENGINE) | F(PID) | F(EXECUTABLE))
+#define RULED                                                                                      \
+    (F(OPERATION) | F(CLASS) | F(VERDICT) | F(RULE) | F(POLICY) | F(OUTCOME) | F(REASON) |         \
+     F(MECHANISM) | F(COUNT) | F(DURATION_US) | F(REPOSITORY) | F(STATUS) | F(DIGEST) | F(SIZE))
+#define ABOUT (WHO | RULED)
+#define PLACE (F(PATH) | F(PATH_TO) | F(BLOB) | F(BLOB_AFTER))
+#define PEER (F(HOST) | F(PORT) | F(METHOD) | F(BYTES_IN) | F(BYTES_OUT))
+#define CALL                                                                                       \
+    (PEER | F(PATH) | F(MODEL) | F(PROVIDER) | F(DIALECT) | F(RESIDENCY) | F(CONTRACT) |           \
+     F(TOKENS_IN) | F(TOKENS_OUT) | F(TOKENS_CACHED) | F(COST_MICRO_USD) | F(INTENT))
+#define CHANGED                                                                                    \
+    (F(CHANGE) | F(BASE) | F(HEAD) | F(TREE) | F(BRANCH) | F(FILES) | F(LINES) | F(TICKET) |       \
+     F(PERSON) | F(PATH))
+
+static const struct type_row {
+    const char *name;
+    uint64_t required;
+    uint64_t allowed; /* besides the required ones */
+} types[RECORD_TYPE_COUNT] = {
+    [RECORD_RUN_STARTED] = {"run.started", F(RUN), ABOUT | CHANGED | F(MODEL) | F(PROVIDER)},
+    [RECORD_RUN_ENDED] = {"run.ended", F(RUN) | F(OUTCOME), ABOUT | CHANGED | CALL},
+    [RECORD_CELL_ENFORCED] = {"cell.enforced", F(RUN), ABOUT | F(PATH)},
+    [RECORD_CANARY] = {"canary", F(RUN) | F(OUTCOME), ABOUT | PLACE | PEER},
+    [RECORD_FILE_READ] = {"file.read", F(RUN) | F(PATH), ABOUT | PLACE},
+    [RECORD_FILE_WRITTEN] = {"file.written", F(RUN) | F(PATH) | F(OPERATION), ABOUT | PLACE},
+    [RECORD_FILE_REFUSED] = {"file.refused", F(RUN) | F(PATH), ABOUT | PLACE},
+    [RECORD_FILE_REDACTED] = {"file.redacted", F(RUN) | F(PATH), ABOUT | PLACE},
+    [RECORD_EXEC] = {"exec", F(RUN), ABOUT | PLACE},
+    [RECORD_REFUSED] = {"refused", F(REASON), ABOUT | PLACE | CALL | CHANGED},
+    [RECORD_MODEL_INTENT] = {"model.intent", F(RUN), ABOUT | CALL},
+    [RECORD_MODEL_OUTCOME] = {"model.outcome", F(RUN) | F(INTENT) | F(OUTCOME), ABOUT | CALL},
+    [RECORD_EGRESS] = {"egress", F(RUN) | F(HOST), ABOUT | CALL},
+    [RECORD_CHANGE_MADE] = {"change.made", F(CHANGE), ABOUT | CHANGED},
+    [RECORD_CHANGE_CHECKED] = {"change.checked", F(CHANGE) | F(OUTCOME), ABOUT | CHANGED},
+    [RECORD_CHANGE_REJECTED] = {"change.rejected", F(CHANGE), ABOUT | CHANGED},
+    [RECORD_APPROVAL_GIVEN] = {"approval.given", F(CHANGE) | F(PERSON) | F(TREE), ABOUT | CHANGED},
+    [RECORD_APPROVAL_VOID] = {"approval.void", F(CHANGE), ABOUT | CHANGED},
+    [RECORD_CHANGE_LANDED] = {"change.landed", F(CHANGE) | F(TREE), ABOUT | CHANGED},
+    [RECORD_POLICY_LOADED] = {"policy.loaded", F(POLICY), ABOUT | F(PATH) | F(BLOB)},
+    [RECORD_LEDGER_OPENED] = {"ledger.opened", F(REASON) | F(COUNT), F(SIZE) | F(DIGEST)},
+    [RECORD_KEY_ROTATED] = {"key.rotated", F(DIGEST), ABOUT | F(PERSON)},
+    [RECORD_HEARTBEAT] = {"heartbeat", F(COUNT), F(SIZE) | F(DURATION_US)},
+    [RECORD_ERASURE] = {"erasure", F(OUTCOME), ABOUT | CHANGED},
+    [RECORD_BREAKGLASS] = {"breakglass", F(PERSON) | F(REASON), ABOUT | CHANGED},
+};
+
+enum kind {
+    KIND_NUMBER,
+    KIND_TEXT,
+    KIND_PATH,
+    KIND_WORD,    /* [a-z0-9_.-], of a closed set */
+    KIND_OBJECT,  /* a git object id: 40 or 64 lower-case hexadecimal digits */
+    KIND_DIGEST,  /* SHA-256: 64 of them */
+    KIND_CLASS,   /* base/vocabulary.h */
+    KIND_VERDICT,
+};
+
+/* What the ledger adds has its own places, behind the fields. */
+enum header_place {
+    HEADER_PREV = RECORD_FIELD_COUNT,
+    HEADER_SALT,
+    HEADER_SEQ,
+    HEADER_SRC,
+    HEADER_TIME,
+    HEADER_TYPE,
+    HEADER_VERSION,
+};
+
+/* Sorted as RFC 8785 sorts: a unit test encodes every field and has the result checked. */
+static const struct place {
+    const char *object; /* "" at the top */
+    const char *member;
+    unsigned what; /* an enum record_field or header_place */
+    enum kind kind;
+} places[] = {
+    {"", "agent", RECORD_AGENT, KIND_TEXT},
+    {"", "bytes_in", RECORD_BYTES_IN, KIND_NUMBER},
+    {"", "bytes_out", RECORD_BYTES_OUT, KIND_NUMBER},
+    {"", "class", RECORD_CLASS, KIND_CLASS},
+    {"", "contract", RECORD_CONTRACT, KIND_TEXT},
+    {"", "cost_micro_usd", RECORD_COST_MICRO_USD, KIND_NUMBER},
+    {"", "count", RECORD_COUNT, KIND_NUMBER},
+    {"", "duration_us", RECORD_DURATION_US, KIND_NUMBER},
+    {"", "files", RECORD_FILES, KIND_NUMBER},
+    {"", "intent", RECORD_INTENT, KIND_NUMBER},
+    {"", "lines", RECORD_LINES, KIND_NUMBER},
+    {"", "mechanism", RECORD_MECHANISM, KIND_TEXT},
+    {"object", "base", RECORD_BASE, KIND_OBJECT},
+    {"object", "blob", RECORD_BLOB, KIND_OBJECT},
+    {"object", "blob_after", RECORD_BLOB_AFTER, KIND_OBJECT},
+    {"object", "branch", RECORD_BRANCH, KIND_TEXT},
+    {"object", "change", RECORD_CHANGE, KIND_TEXT},
+    {"object", "dialect", RECORD_DIALECT, KIND_TEXT},
+    {"object", "digest", RECORD_DIGEST, KIND_DIGEST},
+    {"object", "head", RECORD_HEAD, KIND_OBJECT},
+    {"object", "host", RECORD_HOST, KIND_TEXT},
+    {"object", "method", RECORD_METHOD, KIND_TEXT},
+    {"object", "model", RECORD_MODEL, KIND_TEXT},
+    {"object", "path", RECORD_PATH, KIND_PATH},
+    {"object", "path_to", RECORD_PATH_TO, KIND_PATH},
+    {"object", "person", RECORD_PERSON, KIND_TEXT},
+    {"object", "port", RECORD_PORT, KIND_NUMBER},
+    {"object", "provider", RECORD_PROVIDER, KIND_TEXT},
+    {"object", "repository", RECORD_REPOSITORY, KIND_PATH},
+    {"object", "size", RECORD_SIZE, KIND_NUMBER},
+    {"object", "ticket", RECORD_TICKET, KIND_TEXT},
+    {"object", "tree", RECORD_TREE, KIND_OBJECT},
+    {"", "on_behalf_of", RECORD_ON_BEHALF_OF, KIND_TEXT},
+    {"", "operation", RECORD_OPERATION, KIND_WORD},
+    {"", "outcome", RECORD_OUTCOME, KIND_WORD},
+    {"", "policy", RECORD_POLICY, KIND_DIGEST},
+    {"", "prev", HEADER_PREV, KIND_TEXT},
+    {"process", "engine", RECORD_ENGINE, KIND_TEXT},
+    {"process", "executable", RECORD_EXECUTABLE, KIND_PATH},
+    {"process", "pid", RECORD_PID, KIND_NUMBER},
+    {"", "reason", RECORD_REASON, KIND_WORD},
+    {"", "residency", RECORD_RESIDENCY, KIND_TEXT},
+    {"", "rule", RECORD_RULE, KIND_TEXT},
+    {"", "run", RECORD_RUN, KIND_TEXT},
+    {"", "salt", HEADER_SALT, KIND_TEXT},
+    {"", "seq", HEADER_SEQ, KIND_NUMBER},
+    {"", "src", HEADER_SRC, KIND_TEXT},
+    {"", "status", RECORD_STATUS, KIND_NUMBER},
+    {"", "t_us", HEADER_TIME, KIND_NUMBER},
+    {"", "tokens_cached", RECORD_TOKENS_CACHED, KIND_NUMBER},
+    {"", "tokens_in", RECORD_TOKENS_IN, KIND_NUMBER},
+    {"", "tokens_out", RECORD_TOKENS_OUT, KIND_NUMBER},
+    {"", "type", HEADER_TYPE, KIND_TEXT},
+    {"", "v", HEADER_VERSION, KIND_TEXT},
+    {"", "verdict", RECORD_VERDICT, KIND_VERDICT},
+};
+
+#define VERSION "rec/v1"
+
+static const struct place *place_of_field(enum record_field field)
+{
+    for (size_t i = 0; i < COUNT(places); i++)
+        if (places[i].what == (unsigned)field)
+            return &places[i];
+    return NULL;
+}
+
+/* `from` is where the last one was found: in canonical text the next one is not far behind it. */
+static const struct place *place_of_name(struct slice object, struct slice member, size_t *from)
+{
+    for (size_t i = 0; i < COUNT(places); i++) {
+        size_t at = (*from + i) % COUNT(places);
+
+        if (slice_equal(slice_of(places[at].member), member) &&
+            slice_equal(slice_of(places[at].object), object)) {
+            *from = at;
+            return &places[at];
+        }
+    }
+    return NULL;
+}
+
+void record_begin(struct record *record, enum record_type type)
+{
+    memset(record, 0, sizeof(*record));
+    record->type = type;
+}
+
+void record_text(struct record *record, enum record_field field, struct slice text)
+{
+    assert(place_of_field(field)->kind != KIND_NUMBER);
+    record->field[field] = (struct record_value){.set = true, .text = text};
+}
+
+void record_word(struct record *record, enum record_field field, const char *word)
+{
+    if (word != NULL)
+        record_text(record, field, slice_of(word));
+}
+
+void record_number(struct record *record, enum record_field field, int64_t number)
+{
+    assert(place_of_field(field)->kind == KIND_NUMBER);
+    record->field[field] = (struct record_value){.set = true, .number = number};
+}
+
+bool record_printable(struct slice raw, struct buf *ret_text, struct fault *fault)
+{
+    bool is_utf8 = utf8_is_valid(raw);
+
+    for (size_t i = 0; i < raw.len; i++) {
+        uint8_t byte = raw.at[i];
+        bool keep = byte >= 0x20 && byte != 0x7f && byte != '%' && (byte < 0x80 || is_utf8);
+
+        if (keep ? !buf_add_byte(ret_text, byte, fault)
+                 : !buf_add_format(ret_text, fault, "%%%02X", byte))
+            return false;
+    }
+    return true;
+}
+
+const char *record_type_name(enum record_type type)
+{
+    return types[type].name;
+}
+
+bool record_type_parse(struct slice name, enum record_type *ret_type)
+{
+    for (unsigned i = 0; i < RECORD_TYPE_COUNT; i++)
+        if (slice_equal(slice_of(types[i].name), name)) {
+            *ret_type = (enum record_type)i;
+            return true;
+        }
+    return false;
+}
+
+const char *record_field_name(enum record_field field)
+{
+    static char names[RECORD_FIELD_COUNT][40];
+    const struct place *place = place_of_field(field);
+
+    (void)snprintf(names[field], sizeof(names[field]), "%s%s%s", place->object,
+                   place->object[0] == 0 ? "" : ".", place->member);
+    return names[field];
+}
+
+static bool is_word(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t byte = text.at[i];
+
+        if (!((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '_' ||
+              byte == '-' || byte == '.'))
+            return false;
+    }
+    return text.len > 0 && text.len <= WORD_BYTES_MAX;
+}
+
+static bool is_hex(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!((text.at[i] >= '0' && text.at[i] <= '9') || (text.at[i] >= 'a' && text.at[i] <= 'f')))
+            return false;
+    return true;
+}
+
+static bool value_is_allowed(enum kind kind, const struct record_value *value)
+{
+    enum data_class class;
+    enum verdict verdict;
+
+    switch (kind) {
+    case KIND_NUMBER:
+        return value->number <= JCS_NUMBER_MAX && value->number >= -JCS_NUMBER_MAX;
+    case KIND_TEXT:
+        return value->text.len <= TEXT_BYTES_MAX && utf8_is_printable(value->text);
+    case KIND_PATH:
+        return value->text.len <= PATH_BYTES_MAX && utf8_is_printable(value->text);
+    case KIND_WORD:
+        return is_word(value->text);
+    case KIND_OBJECT:
+        return (value->text.len == 40 || value->text.len == 64) && is_hex(value->text);
+    case KIND_DIGEST:
+        return value->text.len == 64 && is_hex(value->text);
+    case KIND_CLASS:
+        return class_parse(value->text, &class);
+    case KIND_VERDICT:
+        return verdict_parse(value->text, &verdict);
+    }
+    return false;
+}
+
+/* The table's say: required fields there, no others than allowed, each of its kind. */
+static bool record_check(const struct record *record, struct fault *fault)
+{
+    const struct type_row *row;
+    uint64_t set = 0;
+
+    if ((unsigned)record->type >= RECORD_TYPE_COUNT)
+        return fault_set(fault, FAULT_INVALID, "record of an unknown type");
+    row = &types[record->type];
+    for (size_t i = 0; i < COUNT(places); i++) {
+        const struct place *place = &places[i];
+
+        if (place->what >= RECORD_FIELD_COUNT || !record->field[place->what].set)
+            continue;
+        set |= UINT64_C(1) << place->what;
+        if (!value_is_allowed(place->kind, &record->field[place->what]))
+            return fault_set(fault, FAULT_INVALID, "record %s: the value of %s is not allowed",
+                             row->name, record_field_name((enum record_field)place->what));
+    }
+    for (unsigned i = 0; i < RECORD_FIELD_COUNT; i++) {
+        uint64_t bit = UINT64_C(1) << i;
+
+        if ((set & bit) != 0 && ((row->required | row->allowed) & bit) == 0)
+            return fault_set(fault, FAULT_INVALID, "record %s may not have %s", row->name,
+                             record_field_name((enum record_field)i));
+        if ((set & bit) == 0 && (row->required & bit) != 0)
+            return fault_set(fault, FAULT_INVALID, "record %s needs %s", row->name,
+                             record_field_name((enum record_field)i));
+    }
+    return true;
+}
+
+static bool add_base64(struct buf *buf, const uint8_t *bytes, size_t len, struct fault *fault)
+{
+    return buf_add_byte(buf, '"', fault) && base64_encode(slice_of_bytes(bytes, len), buf, fault) &&
+           buf_add_byte(buf, '"', fault);
+}
+
+static bool place_is_set(const struct place *place, const struct record *record,
+                         const struct record_header *header)
+{
+    if (place->what < RECORD_FIELD_COUNT)
+        return record->field[place->what].set;
+    return place->what == HEADER_TYPE || header != NULL;
+}
+
+static bool add_value(const struct place *place, const struct record *record,
+                      const struct record_header *header, struct buf *buf, struct fault *fault)
+{
+    const struct record_value *value;
+
+    switch (place->what) {
+    case HEADER_PREV:
+        return add_base64(buf, header->prev, HASH_BYTES, fault);
+    case HEADER_SALT:
+        return add_base64(buf, header->salt, SALT_BYTES, fault);
+    case HEADER_SEQ:
+        return jcs_add_number(buf, (int64_t)header->seq, fault);
+    case HEADER_SRC:
+        return jcs_add_text(buf, header->src, fault);
+    case HEADER_TIME:
+        return jcs_add_number(buf, header->t_us, fault);
+    case HEADER_TYPE:
+        return jcs_add_text(buf, slice_of(types[record->type].name), fault);
+    case HEADER_VERSION:
+        return jcs_add_text(buf, SLICE(VERSION), fault);
+    default:
+        value = &record->field[place->what];
+        return place->kind == KIND_NUMBER ? jcs_add_number(buf, value->number, fault)
+                                          : jcs_add_text(buf, value->text, fault);
+    }
+}
+
+/* Everything between the outer braces. */
+static bool add_members(const struct record *record, const struct record_header *header,
+                        struct buf *buf, struct fault *fault)
+{
+    const char *open = ""; /* the object that we are in */
+    bool first = true;
+
+    for (size_t i = 0; i < COUNT(places); i++) {
+        const struct place *place = &places[i];
+
+        if (!place_is_set(place, record, header))
+            continue;
+        if (strcmp(open, place->object) != 0) {
+            if (open[0] != 0 && !buf_add_byte(buf, '}', fault))
+                return false;
+            open = place->object;
+            if (open[0] != 0) {
+                if (!buf_add_format(buf, fault, "%s\"%s\":{", first ? "" : ",", open))
+                    return false;
+                first = true;
+            }
+        }
+        if (!first && !buf_add_byte(buf, ',', fault))
+            return false;
+        first = false;
+        if (!buf_add_byte(buf, '"', fault) || !buf_add_text(buf, place->member, fault) ||
+            !buf_add(buf, SLICE("\":"), fault) || !add_value(place, record, header, buf, fault))
+            return false;
+    }
+    return open[0] == 0 || buf_add_byte(buf, '}', fault);
+}
+
+bool record_encode(const struct record *record, const struct record_header *header,
+                   struct buf *ret_text, struct fault *fault)
+{
+    size_t before = ret_text->len;
+
+    if (!record_check(record, fault))
+        return false;
+    if (header != NULL &&
+        (header->seq > (uint64_t)JCS_NUMBER_MAX || header->src.len == 0 ||
+         header->src.len > TEXT_BYTES_MAX || !utf8_is_printable(header->src)))
+        return fault_set(fault, FAULT_INVALID, "record with a header that is not allowed");
+    if (buf_add_byte(ret_text, '{', fault) && add_members(record, header, ret_text, fault) &&
+        buf_add_byte(ret_text, '}', fault)) {
+        if (ret_text->len - before <= RECORD_BYTES_MAX)
+            return true;
+        (void)fault_set(fault, FAULT_LIMIT, "record %s of %zu bytes", types[record->type].name,
+                        ret_text->len - before);
+    }
+    ret_text->len = before;
+    return false;
+}
+
+struct decoding {
+    struct jcs_reader reader;
+    struct buf *arena;
+    struct record *record;
+    struct record_header *header;
+    unsigned header_count;
+    size_t place; /* the last one found */
+    bool has_type;
+};
+
+/* `text` was just appended to the arena; its bytes take its place there. */
+static bool take_base64(struct decoding *decoding, struct slice text, size_t len,
+                        const uint8_t **ret_bytes)
+{
+    uint8_t bytes[HASH_BYTES];
+    uint8_t *at = decoding->arena->at + decoding->arena->len - text.len;
+
+    if (!base64_decode_exactly(text, bytes, len))
+        return false;
+    memcpy(at, bytes, len);
+    *ret_bytes = at;
+    return true;
+}
+
+static bool take_header_text(struct decoding *decoding, const struct place *place,
+                             struct slice text)
+{
+    struct record_header *header = decoding->header;
+
+    if (place->what == HEADER_TYPE) {
+        decoding->has_type = true;
+        return record_type_parse(text, &decoding->record->type);
+    }
+    decoding->header_count++;
+    if (header == NULL)
+        return false;
+    if (place->what == HEADER_PREV)
+        return take_base64(decoding, text, HASH_BYTES, &header->prev);
+    if (place->what == HEADER_SALT)
+        return take_base64(decoding, text, SALT_BYTES, &header->salt);
+    if (place->what == HEADER_VERSION)
+        return slice_equal(text, SLICE(VERSION));
+    header->src = text;
+    return place->what == HEADER_SRC;
+}
+
+static bool take_value(struct decoding *decoding, const struct place *place, struct fault *fault)
+{
+    struct record_value value = {.set = true};
+
+    if (place->kind == KIND_NUMBER) {
+        if (!jcs_take_number(&decoding->reader, &value.number, fault))
+            return false;
+    } else if (!jcs_take_text(&decoding->reader, decoding->arena, &value.text, fault)) {
+        return false;
+    }
+    if (place->what < RECORD_FIELD_COUNT) {
+        decoding->record->field[place->what] = value;
+        return true;
+    }
+    if (place->kind == KIND_NUMBER && decoding->header != NULL) {
+        decoding->header_count++;
+        if (place->what == HEADER_SEQ)
+            decoding->header->seq = (uint64_t)value.number;
+        else
+            decoding->header->t_us = value.number;
+        return true;
+    }
+    if (place->kind == KIND_NUMBER || !take_header_text(decoding, place, value.text))
+        return fault_set(fault, FAULT_INVALID, "record: the value of %s is not allowed",
+                         place->member);
+    return true;
+}
+
+/* Order and duplicates need no check here: encoding again gives each name once, in order. */
+static bool take_members(struct decoding *decoding, struct slice object, struct fault *fault)
+{
+    do {
+        size_t name_at = decoding->arena->len;
+        const struct place *place;
+        struct slice name;
+
+        if (!jcs_take_text(&decoding->reader, decoding->arena, &name, fault))
+            return false;
+        if (!jcs_take(&decoding->reader, ':'))
+            return fault_set(fault, FAULT_INVALID, "record: no value at byte %zu",
+                             decoding->reader.at);
+        if (object.len == 0 && jcs_take(&decoding->reader, '{')) {
+            if (!take_members(decoding, name, fault))
+                return false;
+            continue;
+        }
+        place = place_of_name(object, name, &decoding->place);
+        if (place == NULL)
+            return fault_set(fault, FAULT_INVALID, "record: unknown member %.*s",
+                             SLICE_ARGS(slice_part(name, 0, 40)));
+        decoding->arena->len = name_at;
+        if (!take_value(decoding, place, fault))
+            return false;
+    } while (jcs_take(&decoding->reader, ','));
+    if (!jcs_take(&decoding->reader, '}'))
+        return fault_set(fault, FAULT_INVALID, "record: no } at byte %zu", decoding->reader.at);
+    return true;
+}
+
+bool record_decode(struct slice text, struct record *ret_record, struct record_header *ret_header,
+                   struct buf *arena_text, struct fault *fault)
+{
+    AUTO_BUF struct buf again = buf_with_limit(RECORD_BYTES_MAX + 1);
+    struct record record;
+    struct record_header header = {0};
+    struct decoding decoding = {.reader = {.text = text},
+                                .arena = arena_text,
+                                .record = &record,
+                                .header = ret_header == NULL ? NULL : &header};
+
+    if (text.len > RECORD_BYTES_MAX)
+        return fault_set(fault, FAULT_LIMIT, "record of %zu bytes", text.len);
+    record_begin(&record, RECORD_TYPE_COUNT);
+    buf_clear(arena_text);
+    if (!buf_reserve(arena_text, text.len + 1, fault))
+        return false;
+    if (!jcs_take(&decoding.reader, '{'))
+        return fault_set(fault, FAULT_INVALID, "record: not an object");
+    if (!take_members(&decoding, (struct slice){0}, fault))
+        return false;
+    if (!decoding.has_type)
+        return fault_set(fault, FAULT_INVALID, "record without a type");
+    if (decoding.header_count != 0 && (header.prev == NULL || header.salt == NULL))
+        return fault_set(fault, FAULT_INVALID, "record with half a header");
+    if (!record_encode(&record, decoding.header_count == 0 ? NULL : &header, &again, fault))
+        return false;
+    if (!slice_equal(buf_slice(&again), text))
+        return fault_set(fault, FAULT_INVALID, "record is not canonical");
+    *ret_record = record;
+    if (ret_header != NULL)
+        *ret_header = header;
+    return true;
+}
