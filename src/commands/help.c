@@ -50,16 +50,144 @@ void help_command(const struct command *command, FILE *out)
     (void)fprintf(out, "\n%s", environment_text);
 }
 
+/* roff: a leading dot or quote would be a request, a hyphen a soft one, a backslash an escape. */
+static void roff_text(const char *text, FILE *out)
+{
+    bool line_start = true;
+
+    for (; *text != 0; text++) {
+        if (line_start && (*text == '.' || *text == '\''))
+            (void)fputs("\\&", out);
+        if (*text == '\\')
+            (void)fputs("\\e", out);
+        else if (*text == '-')
+            (void)fputs("\\-", out);
+        else
+            (void)fputc(*text, out);
+        line_start = *text == '\n';
+    }
+    (void)fputc('\n', out);
+}
+
+static void roff_head(const char *name, const char *summary, FILE *out)
+{
+    AUTO_FREE char *page = xstrdup(name);
+
+    for (char *at = page; *at != 0; at++)
+        if (*at == ' ')
+            *at = '-';
+    (void)fprintf(out, ".TH CUSTODY%s%s 1 \"\" \"custody " CUSTODY_VERSION "\"\n.SH NAME\n",
+                  page[0] == 0 ? "" : "-", page);
+    (void)fprintf(out, "custody%s%s \\- ", page[0] == 0 ? "" : "\\-", page);
+    roff_text(summary, out);
+}
+
+static void man_command(const struct command *command, FILE *out)
+{
+    roff_head(command->name, command->summary, out);
+    (void)fputs(".SH SYNOPSIS\n.nf\n", out);
+    synopsis(command, out);
+    (void)fputs(".fi\n.SH DESCRIPTION\n", out);
+    roff_text(command->text == NULL ? command->summary : command->text, out);
+    if (command->options != NULL || command->prints_json)
+        (void)fputs(".SH OPTIONS\n", out);
+    for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL; rule++) {
+        (void)fprintf(out, ".TP\n.B %s%s%s%s\n", strlen(rule->name) <= 2 ? "\\-" : "\\-\\-", rule->name,
+                      rule->value == NULL ? "" : " ", rule->value == NULL ? "" : rule->value);
+        roff_text(rule->text, out);
+    }
+    if (command->prints_json)
+        (void)fputs(".TP\n.B \\-\\-json\nprint JSON\n", out);
+    (void)fputs(".SH ENVIRONMENT AND EXIT STATUS\n", out);
+    roff_text(environment_text, out);
+    (void)fputs(".SH SEE ALSO\n.BR custody (1)\n", out);
+}
+
+static void man_all(FILE *out)
+{
+    roff_head("", "run AI coding agents on regulated code, and prove what they did", out);
+    (void)fputs(".SH VERBS\n", out);
+    for (size_t i = 0; i < command_count; i++) {
+        (void)fprintf(out, ".TP\n.B %s\n", commands[i]->name);
+        roff_text(commands[i]->summary, out);
+    }
+    (void)fputs(".SH ENVIRONMENT AND EXIT STATUS\n", out);
+    roff_text(environment_text, out);
+}
+
+/* Writes custody.1 (command NULL) or custody-VERB.1 into `folder`. */
+static bool man_write(const char *folder, const struct command *command, struct fault *fault)
+{
+    AUTO_FREE char *path = xformat("%s/custody%s%s.1", folder, command == NULL ? "" : "-",
+                                   command == NULL ? "" : command->name);
+    FILE *out;
+
+    for (char *at = path + strlen(folder); *at != 0; at++)
+        if (*at == ' ')
+            *at = '-';
+    out = fopen(path, "we");
+    if (out == NULL)
+        return fault_errno(fault, "create %s", path);
+    if (command == NULL)
+        man_all(out);
+    else
+        man_command(command, out);
+    return fclose(out) == 0 ? true : fault_errno(fault, "write %s", path);
+}
+
+static bool man_write_all(const char *folder, struct fault *fault)
+{
+    if (!man_write(folder, NULL, fault))
+        return false;
+    for (size_t i = 0; i < command_count; i++)
+        if (!man_write(folder, commands[i], fault))
+            return false;
+    return true;
+}
+
+/* Completes verbs, nouns and options; file names for the rest. */
+static void completion_bash(FILE *out)
+{
+    (void)fputs("_custody() {\n  local line=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\" words\n"
+                "  case \"$line\" in\n", out);
+    for (size_t i = command_count; i-- > 0;) {
+        (void)fprintf(out, "  '%s'*) words='--help%s", commands[i]->name,
+                      commands[i]->prints_json ? " --json" : "");
+        for (const struct option_rule *rule = commands[i]->options; rule != NULL && rule->name != NULL; rule++)
+            (void)fprintf(out, " %s%s", strlen(rule->name) <= 2 ? "-" : "--", rule->name);
+        (void)fputs("' ;;\n", out);
+    }
+    (void)fputs("  *) words='--help --version", out);
+    for (size_t i = 0; i < command_count; i++)
+        (void)fprintf(out, " %s", commands[i]->name);
+    (void)fputs("' ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n"
+                "complete -o default -F _custody custody\n", out);
+}
+
+static const struct option_rule options[] = {
+    {"man", "FOLDER", "write the man pages into this folder"},
+    {"completion", NULL, "print the completion script for bash"},
+    {NULL, NULL, NULL},
+};
+
 static int run(const struct invocation *invocation)
 {
-    (void)invocation;
-    help_all(stdout);
+    const char *folder = invocation_option(invocation, "man");
+    struct fault fault = {0};
+
+    if (folder != NULL && !man_write_all(folder, &fault))
+        return command_fail(invocation, &fault);
+    if (invocation_flag(invocation, "completion"))
+        completion_bash(stdout);
+    else if (folder == NULL)
+        help_all(stdout);
     return EXIT_YES;
 }
 
 const struct command command_help = {
     .name = "help",
     .arguments = "",
-    .summary = "Shows every verb",
+    .summary = "Shows every verb; writes man pages and shell completion",
+    .options = options,
     .run = run,
 };

@@ -1,0 +1,170 @@
+"""What system tests share: a state folder and a repository of their own, custody run as a user would, TAP output."""
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+CUSTODY = os.environ.get('CUSTODY_PROGRAM', 'build/custody')
+# Test secrets are built from parts, so that no live-looking one stands in the repository.
+CARD = '4111' + '1111' + '1111' + '1111'
+TOKEN = 'ghp_' + 'a1B2c3D4e5F6g7H8i9J0' + 'k1L2m3N4o5P6q7R8'
+
+
+class Skip(Exception):
+    """Raised with the reason why a test cannot run on this host."""
+
+
+def run(argv, cwd=None, env=None, timeout=120, stdin=None, check=None):
+    """Runs a program to its end; `check` is the exit code that it must have."""
+    done = subprocess.run([str(word) for word in argv], cwd=cwd, env=env, timeout=timeout, input=stdin,
+                          stdin=None if stdin is not None else subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors='replace')
+    if check is not None and done.returncode != check:
+        raise AssertionError(f'{" ".join(map(str, argv))}: exit {done.returncode}, wanted {check}\n'
+                             f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}')
+    return done
+
+
+class Place:
+    """A state folder, a repository and two people with keys, below one temporary folder."""
+
+    def __init__(self, policy_extra='', files=None, repository_policy=None, keep=False):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix='custody-test-'))
+        self.root.chmod(0o755)
+        self.home = self.root / 'home'
+        self.repo = self.root / 'billing'
+        self.env = {'PATH': '/usr/local/bin:/usr/bin:/bin', 'HOME': str(self.root), 'LANG': 'C.UTF-8',
+                    'CUSTODY_HOME': str(self.home), 'CUSTODY_LEDGER_LINGER_MS': '300'}
+        self.processes = []
+        self.repo.mkdir()
+        self.keys = {}
+        for person in ('maria', 'tom'):
+            key = self.root / f'{person}.key'
+            run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', person, '-f', key], check=0)
+            self.keys[person] = key
+        self.git('init', '-q', '-b', 'main')
+        for name, content in (files or {'README': 'a sample\n', 'src/app.txt': 'one\ntwo\n'}).items():
+            self.write(name, content)
+        run([CUSTODY, 'init', '--repo', self.repo], env=self.env, check=0)
+        self.policy(policy_extra)
+        if repository_policy is not None:
+            (self.repo / 'custody.yaml').write_text(repository_policy)
+        self.commit('first')
+
+    def policy(self, extra='', model_url='http://127.0.0.1:9/v1'):
+        people = '\n'.join(
+            f'  - {{ id: {person}, email: {person}@example.org, groups: [payments], '
+            f'ssh: ["{pathlib.Path(str(key) + ".pub").read_text().strip()}"] }}'
+            for person, key in self.keys.items())
+        (self.home / 'policy.yaml').write_text(
+            'version: 1\npeople:\n' + people + '\nmodels:\n'
+            f'  - {{ name: onprem, url: "{model_url}", dialect: openai, residency: on-premises, allow: [code, phi-redacted, pan-redacted] }}\n'
+            f'  - {{ name: responses, url: "{model_url}", dialect: openai-responses, residency: on-premises, allow: [code, phi-redacted, pan-redacted] }}\n'
+            f'  - {{ name: messages, url: "{model_url}", dialect: anthropic, residency: on-premises, allow: [code, phi-redacted, pan-redacted] }}\n'
+            'phase: regulated\n' + extra)
+
+    def write(self, name, content):
+        path = self.repo / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def git(self, *words, check=0):
+        env = {'PATH': '/usr/bin:/bin', 'HOME': '/nowhere', 'GIT_CONFIG_NOSYSTEM': '1',
+               'GIT_AUTHOR_NAME': 'Dev', 'GIT_AUTHOR_EMAIL': 'dev@example.org',
+               'GIT_COMMITTER_NAME': 'Dev', 'GIT_COMMITTER_EMAIL': 'dev@example.org'}
+        return run(['git', '-C', self.repo, *words], env=env, check=check).stdout
+
+    def commit(self, message):
+        self.git('add', '-A')
+        self.git('commit', '-q', '-m', message)
+
+    def custody(self, *words, check=None, env=None, **more):
+        return run([CUSTODY, *words], env={**self.env, **(env or {})}, check=check, cwd=self.repo, **more)
+
+    def run(self, *program, options=(), check=None, **more):
+        """`custody run --json`; gives its JSON, with the whole of standard error as `stderr`."""
+        done = self.custody('run', '--repo', self.repo, '--requester', 'tom', '--json', *options,
+                            *(('--', *program) if program else ()), check=check, **more)
+        result = json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else {}
+        return {**result, 'exit': done.returncode, 'stderr': done.stderr, 'stdout': done.stdout}
+
+    def log(self, *filters):
+        done = self.custody('log', '--json', *filters, check=0)
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{')]
+
+    def verify(self, check=0):
+        return json.loads(self.custody('verify', '--json', check=check).stdout)
+
+    def start(self, argv, **more):
+        process = subprocess.Popen([str(word) for word in argv], env=self.env, stdin=subprocess.DEVNULL, **more)
+        self.processes.append(process)
+        return process
+
+    def close(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        assert self.left_behind() == [], f'left behind: {self.left_behind()}'
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def left_behind(self):
+        """Mounts and processes of this place that outlived their run (the ledger may linger a moment)."""
+        deadline = time.monotonic() + 8
+        while True:
+            found = [line for line in open('/proc/self/mounts') if str(self.root) in line]
+            for pid in filter(str.isdigit, os.listdir('/proc')):
+                try:
+                    environ = open(f'/proc/{pid}/environ', 'rb').read()
+                    line = open(f'/proc/{pid}/cmdline', 'rb').read()
+                except OSError:
+                    continue
+                if int(pid) != os.getpid() and (str(self.home).encode() in environ or str(self.root).encode() in line):
+                    found.append(f'process {pid}: {line!r}')
+            if not found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.1)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, seconds=10):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(('127.0.0.1', port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f'nothing listens on port {port}')
+
+
+def main(tests):
+    """Runs the functions and prints TAP; a test that raises Skip says why."""
+    wanted = sys.argv[1:]
+    tests = [test for test in tests if not wanted or test.__name__ in wanted]
+    print('TAP version 13')
+    print(f'1..{len(tests)}', flush=True)
+    failed = 0
+    for number, test in enumerate(tests, 1):
+        try:
+            test()
+            print(f'ok {number} - {test.__name__}', flush=True)
+        except Skip as reason:
+            print(f'ok {number} - {test.__name__} # SKIP {reason}', flush=True)
+        except BaseException:
+            failed += 1
+            print(f'not ok {number} - {test.__name__}', flush=True)
+            for line in traceback.format_exc().splitlines():
+                print(f'# {line}', flush=True)
+    sys.exit(1 if failed else 0)
