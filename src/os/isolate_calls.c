@@ -1,0 +1,142 @@
+/* Every system call that something of ours may make. Judged one by one; the rest is refused. */
+#include "os/isolate_calls.h"
+
+#include "base/bytes.h"
+
+const struct calls_row calls_table[] = {
+    {"read", CALLS_BASE}, {"readv", CALLS_BASE}, {"pread64", CALLS_BASE},
+    {"preadv", CALLS_BASE}, {"preadv2", CALLS_BASE}, {"write", CALLS_BASE},
+    {"writev", CALLS_BASE}, {"pwrite64", CALLS_BASE}, {"pwritev", CALLS_BASE},
+    {"pwritev2", CALLS_BASE}, {"recvmsg", CALLS_BASE}, {"recvfrom", CALLS_BASE},
+    {"recvmmsg", CALLS_BASE}, {"sendmsg", CALLS_BASE}, {"sendto", CALLS_BASE},
+    {"sendmmsg", CALLS_BASE}, {"poll", CALLS_BASE}, {"ppoll", CALLS_BASE},
+    {"select", CALLS_BASE}, {"pselect6", CALLS_BASE}, {"epoll_create", CALLS_BASE},
+    {"epoll_create1", CALLS_BASE}, {"epoll_ctl", CALLS_BASE}, {"epoll_wait", CALLS_BASE},
+    {"epoll_pwait", CALLS_BASE}, {"epoll_pwait2", CALLS_BASE}, {"close", CALLS_BASE},
+    {"close_range", CALLS_BASE}, {"dup", CALLS_BASE}, {"dup2", CALLS_BASE},
+    {"dup3", CALLS_BASE}, {"fcntl", CALLS_BASE}, {"mmap", CALLS_BASE},
+    {"mprotect", CALLS_BASE}, {"munmap", CALLS_BASE}, {"mremap", CALLS_BASE},
+    {"brk", CALLS_BASE}, {"madvise", CALLS_BASE}, {"mincore", CALLS_BASE},
+    {"msync", CALLS_BASE}, {"futex", CALLS_BASE}, {"futex_waitv", CALLS_BASE},
+    {"set_robust_list", CALLS_BASE}, {"get_robust_list", CALLS_BASE}, {"rseq", CALLS_BASE},
+    {"membarrier", CALLS_BASE}, {"rt_sigaction", CALLS_BASE}, {"rt_sigprocmask", CALLS_BASE},
+    {"rt_sigreturn", CALLS_BASE}, {"rt_sigpending", CALLS_BASE},
+    {"rt_sigtimedwait", CALLS_BASE}, {"rt_sigsuspend", CALLS_BASE},
+    {"sigaltstack", CALLS_BASE}, {"restart_syscall", CALLS_BASE}, {"pause", CALLS_BASE},
+    {"exit", CALLS_BASE}, {"exit_group", CALLS_BASE}, {"tgkill", CALLS_BASE},
+    {"getpid", CALLS_BASE}, {"gettid", CALLS_BASE}, {"getppid", CALLS_BASE},
+    {"getuid", CALLS_BASE}, {"geteuid", CALLS_BASE}, {"getgid", CALLS_BASE},
+    {"getegid", CALLS_BASE}, {"getresuid", CALLS_BASE}, {"getresgid", CALLS_BASE},
+    {"getrandom", CALLS_BASE}, {"clock_gettime", CALLS_BASE}, {"clock_getres", CALLS_BASE},
+    {"gettimeofday", CALLS_BASE}, {"time", CALLS_BASE}, {"times", CALLS_BASE},
+    {"clock_nanosleep", CALLS_BASE}, {"nanosleep", CALLS_BASE}, {"alarm", CALLS_BASE},
+    {"getitimer", CALLS_BASE}, {"setitimer", CALLS_BASE}, {"timerfd_create", CALLS_BASE},
+    {"timerfd_settime", CALLS_BASE}, {"timerfd_gettime", CALLS_BASE}, {"eventfd", CALLS_BASE},
+    {"eventfd2", CALLS_BASE}, {"signalfd", CALLS_BASE}, {"signalfd4", CALLS_BASE},
+    {"pipe", CALLS_BASE}, {"pipe2", CALLS_BASE}, {"lseek", CALLS_BASE}, {"fstat", CALLS_BASE},
+    {"newfstatat", CALLS_BASE}, {"getrusage", CALLS_BASE}, {"getrlimit", CALLS_BASE},
+    {"prlimit64", CALLS_BASE}, {"sched_yield", CALLS_BASE}, {"sched_getaffinity", CALLS_BASE},
+    {"getcpu", CALLS_BASE}, {"uname", CALLS_BASE}, {"sysinfo", CALLS_BASE},
+    {"shutdown", CALLS_BASE}, {"getsockopt", CALLS_BASE}, {"getsockname", CALLS_BASE},
+    {"getpeername", CALLS_BASE}, {"set_tid_address", CALLS_BASE},
+    {"arch_prctl", CALLS_BASE}, {"mlock", CALLS_BASE}, {"mlock2", CALLS_BASE},
+    {"munlock", CALLS_BASE}, {"memfd_create", CALLS_BASE}, {"ftruncate", CALLS_BASE},
+    {"fadvise64", CALLS_BASE}, {"splice", CALLS_BASE}, {"tee", CALLS_BASE},
+    {"vmsplice", CALLS_BASE},
+    {"accept", CALLS_SERVE}, {"accept4", CALLS_SERVE}, {"setsockopt", CALLS_SERVE},
+    {"open", CALLS_FILE}, {"openat", CALLS_FILE}, {"openat2", CALLS_FILE},
+    {"creat", CALLS_FILE}, {"stat", CALLS_FILE}, {"lstat", CALLS_FILE}, {"statx", CALLS_FILE},
+    {"access", CALLS_FILE}, {"faccessat", CALLS_FILE}, {"faccessat2", CALLS_FILE},
+    {"readlink", CALLS_FILE}, {"readlinkat", CALLS_FILE}, {"getdents", CALLS_FILE},
+    {"getdents64", CALLS_FILE}, {"getcwd", CALLS_FILE}, {"chdir", CALLS_FILE},
+    {"fchdir", CALLS_FILE}, {"rename", CALLS_FILE}, {"renameat", CALLS_FILE},
+    {"renameat2", CALLS_FILE}, {"link", CALLS_FILE}, {"linkat", CALLS_FILE},
+    {"unlink", CALLS_FILE}, {"unlinkat", CALLS_FILE}, {"symlink", CALLS_FILE},
+    {"symlinkat", CALLS_FILE}, {"mkdir", CALLS_FILE}, {"mkdirat", CALLS_FILE},
+    {"rmdir", CALLS_FILE}, {"chmod", CALLS_FILE}, {"fchmod", CALLS_FILE},
+    {"fchmodat", CALLS_FILE}, {"fchmodat2", CALLS_FILE}, {"chown", CALLS_FILE},
+    {"fchown", CALLS_FILE}, {"lchown", CALLS_FILE}, {"fchownat", CALLS_FILE},
+    {"truncate", CALLS_FILE}, {"fallocate", CALLS_FILE}, {"fsync", CALLS_FILE},
+    {"fdatasync", CALLS_FILE}, {"sync_file_range", CALLS_FILE}, {"syncfs", CALLS_FILE},
+    {"sync", CALLS_FILE}, {"flock", CALLS_FILE}, {"copy_file_range", CALLS_FILE},
+    {"sendfile", CALLS_FILE}, {"readahead", CALLS_FILE}, {"umask", CALLS_FILE},
+    {"utime", CALLS_FILE}, {"utimes", CALLS_FILE}, {"utimensat", CALLS_FILE},
+    {"futimesat", CALLS_FILE}, {"statfs", CALLS_FILE}, {"fstatfs", CALLS_FILE},
+    {"ioctl", CALLS_FILE}, {"inotify_init", CALLS_FILE}, {"inotify_init1", CALLS_FILE},
+    {"inotify_add_watch", CALLS_FILE}, {"inotify_rm_watch", CALLS_FILE},
+    {"cachestat", CALLS_FILE},
+    {"socket", CALLS_SOCKET}, {"connect", CALLS_SOCKET}, {"bind", CALLS_SOCKET},
+    {"listen", CALLS_SOCKET}, {"socketpair", CALLS_SOCKET},
+    {"clone", CALLS_THREAD}, {"clone3", CALLS_THREAD}, {"prctl", CALLS_THREAD},
+    {"sched_setaffinity", CALLS_THREAD}, {"sched_getparam", CALLS_THREAD},
+    {"sched_getscheduler", CALLS_THREAD}, {"sched_get_priority_max", CALLS_THREAD},
+    {"sched_get_priority_min", CALLS_THREAD}, {"sched_rr_get_interval", CALLS_THREAD},
+    {"sched_getattr", CALLS_THREAD}, {"getpriority", CALLS_THREAD}, {"tkill", CALLS_THREAD},
+    {"get_mempolicy", CALLS_THREAD},
+    {"fork", CALLS_PROGRAM}, {"vfork", CALLS_PROGRAM}, {"execve", CALLS_PROGRAM},
+    {"execveat", CALLS_PROGRAM}, {"wait4", CALLS_PROGRAM}, {"waitid", CALLS_PROGRAM},
+    {"kill", CALLS_PROGRAM}, {"pidfd_open", CALLS_PROGRAM},
+    {"pidfd_send_signal", CALLS_PROGRAM}, {"setsid", CALLS_PROGRAM}, {"getsid", CALLS_PROGRAM},
+    {"setpgid", CALLS_PROGRAM}, {"getpgid", CALLS_PROGRAM}, {"getpgrp", CALLS_PROGRAM},
+    {"setrlimit", CALLS_PROGRAM}, {"capget", CALLS_PROGRAM},
+    {"rt_sigqueueinfo", CALLS_PROGRAM}, {"rt_tgsigqueueinfo", CALLS_PROGRAM},
+    {"getgroups", CALLS_PROGRAM}, {"setpriority", CALLS_PROGRAM},
+    {"ioprio_get", CALLS_PROGRAM}, {"ioprio_set", CALLS_PROGRAM}, {"seccomp", CALLS_PROGRAM},
+    {"shmget", CALLS_AGENT}, {"shmat", CALLS_AGENT}, {"shmctl", CALLS_AGENT},
+    {"shmdt", CALLS_AGENT}, {"semget", CALLS_AGENT}, {"semop", CALLS_AGENT},
+    {"semctl", CALLS_AGENT}, {"semtimedop", CALLS_AGENT}, {"msgget", CALLS_AGENT},
+    {"msgsnd", CALLS_AGENT}, {"msgrcv", CALLS_AGENT}, {"msgctl", CALLS_AGENT},
+    {"mq_open", CALLS_AGENT}, {"mq_unlink", CALLS_AGENT}, {"mq_timedsend", CALLS_AGENT},
+    {"mq_timedreceive", CALLS_AGENT}, {"mq_notify", CALLS_AGENT},
+    {"mq_getsetattr", CALLS_AGENT}, {"setuid", CALLS_AGENT}, {"setgid", CALLS_AGENT},
+    {"setreuid", CALLS_AGENT}, {"setregid", CALLS_AGENT}, {"setresuid", CALLS_AGENT},
+    {"setresgid", CALLS_AGENT}, {"setfsuid", CALLS_AGENT}, {"setfsgid", CALLS_AGENT},
+    {"setgroups", CALLS_AGENT}, {"capset", CALLS_AGENT}, {"personality", CALLS_AGENT},
+    {"mknod", CALLS_AGENT}, {"mknodat", CALLS_AGENT}, {"sched_setparam", CALLS_AGENT},
+    {"sched_setscheduler", CALLS_AGENT}, {"sched_setattr", CALLS_AGENT},
+    {"mlockall", CALLS_AGENT}, {"munlockall", CALLS_AGENT}, {"remap_file_pages", CALLS_AGENT},
+    {"setxattr", CALLS_AGENT}, {"lsetxattr", CALLS_AGENT}, {"fsetxattr", CALLS_AGENT},
+    {"getxattr", CALLS_AGENT}, {"lgetxattr", CALLS_AGENT}, {"fgetxattr", CALLS_AGENT},
+    {"listxattr", CALLS_AGENT}, {"llistxattr", CALLS_AGENT}, {"flistxattr", CALLS_AGENT},
+    {"removexattr", CALLS_AGENT}, {"lremovexattr", CALLS_AGENT}, {"fremovexattr", CALLS_AGENT},
+    {"setxattrat", CALLS_AGENT}, {"getxattrat", CALLS_AGENT}, {"listxattrat", CALLS_AGENT},
+    {"removexattrat", CALLS_AGENT}, {"io_setup", CALLS_AGENT}, {"io_destroy", CALLS_AGENT},
+    {"io_getevents", CALLS_AGENT}, {"io_submit", CALLS_AGENT}, {"io_cancel", CALLS_AGENT},
+    {"io_pgetevents", CALLS_AGENT}, {"timer_create", CALLS_AGENT},
+    {"timer_settime", CALLS_AGENT}, {"timer_gettime", CALLS_AGENT},
+    {"timer_getoverrun", CALLS_AGENT}, {"timer_delete", CALLS_AGENT}, {"mbind", CALLS_AGENT},
+    {"set_mempolicy", CALLS_AGENT}, {"set_mempolicy_home_node", CALLS_AGENT},
+    {"pkey_mprotect", CALLS_AGENT}, {"pkey_alloc", CALLS_AGENT}, {"pkey_free", CALLS_AGENT},
+    {"landlock_create_ruleset", CALLS_AGENT}, {"landlock_add_rule", CALLS_AGENT},
+    {"landlock_restrict_self", CALLS_AGENT}, {"set_thread_area", CALLS_AGENT},
+    {"get_thread_area", CALLS_AGENT}, {"futex_wake", CALLS_AGENT}, {"futex_wait", CALLS_AGENT},
+    {"futex_requeue", CALLS_AGENT}, {"process_mrelease", CALLS_AGENT}, {"mseal", CALLS_AGENT},
+    {"map_shadow_stack", CALLS_AGENT}, {"unshare", CALLS_AGENT},
+    {"clock_adjtime", CALLS_AGENT}, {"adjtimex", CALLS_AGENT},
+};
+const size_t calls_count = COUNT(calls_table);
+
+/* Calls younger than the libseccomp of Debian 12; their numbers are the same everywhere. */
+static const struct young_call {
+    const char *name;
+    int number;
+} young_calls[] = {
+    {"cachestat", 451},     {"fchmodat2", 452},    {"map_shadow_stack", 453}, {"futex_wake", 454},
+    {"futex_wait", 455},    {"futex_requeue", 456}, {"statmount", 457},       {"listmount", 458},
+    {"lsm_get_self_attr", 459}, {"lsm_set_self_attr", 460}, {"lsm_list_modules", 461},
+    {"mseal", 462},         {"setxattrat", 463},   {"getxattrat", 464},       {"listxattrat", 465},
+    {"removexattrat", 466}, {"open_tree_attr", 467}, {"file_getattr", 468},   {"file_setattr", 469},
+    {"listns", 470},
+};
+
+int calls_number(const char *name)
+{
+    int number = seccomp_syscall_resolve_name(name);
+
+    if (number >= 0)
+        return number;
+    for (size_t i = 0; i < COUNT(young_calls); i++)
+        if (strcmp(young_calls[i].name, name) == 0)
+            return young_calls[i].number;
+    return -1;
+}

@@ -1,0 +1,222 @@
+/* Profiles of system calls, built with libseccomp from the table in isolate_calls.c. */
+#include <errno.h>
+#include <linux/sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+
+#ifndef TIOCLINUX
+#define TIOCLINUX 0x541c
+#endif
+
+#include "os/isolate.h"
+#include "os/isolate_calls.h"
+
+#define CLONE_NEW_ANY                                                                              \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
+     CLONE_NEWNET | CLONE_NEWTIME)
+/* unshare, unlike clone, has no exit signal in these bits, so CLONE_NEWTIME is seen here only. */
+#define CLONE_NEW_BY_CLONE (CLONE_NEW_ANY & ~CLONE_NEWTIME)
+#define FAMILY_MAX 64
+
+static const char *const ruled_calls[] = {
+    "mmap", "mprotect", "clone", "clone3", "socket", "ioctl", "personality", "prlimit64", "unshare",
+};
+
+bool calls_has_rule(const char *name)
+{
+    for (size_t i = 0; i < COUNT(ruled_calls); i++)
+        if (strcmp(ruled_calls[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool add(scmp_filter_ctx filter, uint32_t action, const char *name, unsigned count,
+                const struct scmp_arg_cmp *arguments, struct fault *fault)
+{
+    int number = calls_number(name);
+    int failed;
+
+    if (number < 0)
+        return true; /* not a call of this architecture */
+    failed = seccomp_rule_add_array(filter, action, number, count, arguments);
+    if (failed == 0)
+        return true;
+    errno = -failed;
+    return fault_errno(fault, "filter rule for %s", name);
+}
+
+static bool begin_one(uint32_t otherwise, scmp_filter_ctx *ret_filter, struct fault *fault)
+{
+    scmp_filter_ctx filter = seccomp_init(otherwise);
+
+    if (filter == NULL)
+        return fault_set(fault, FAULT_HOST, "libseccomp makes no filter");
+    /* A foreign architecture, x32 among them, has other numbers: nothing it asks can be judged. */
+    if (seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0 ||
+        seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 1) != 0) {
+        seccomp_release(filter);
+        return fault_set(fault, FAULT_HOST, "libseccomp refuses the filter's attributes");
+    }
+    /* A binary tree; an old libseccomp without it works, only slower. */
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    *ret_filter = filter;
+    return true;
+}
+
+bool calls_begin(int otherwise, struct calls_filter *ret_filter, struct fault *fault)
+{
+    struct calls_filter filter = {0};
+
+    if (!begin_one(SCMP_ACT_ERRNO((uint16_t)otherwise), &filter.allow, fault))
+        return false;
+    if (!begin_one(SCMP_ACT_ALLOW, &filter.refuse, fault)) {
+        calls_end(&filter);
+        return false;
+    }
+    *ret_filter = filter;
+    return true;
+}
+
+void calls_end(struct calls_filter *filter)
+{
+    if (filter->allow != NULL)
+        seccomp_release(filter->allow);
+    if (filter->refuse != NULL)
+        seccomp_release(filter->refuse);
+    *filter = (struct calls_filter){0};
+}
+
+bool calls_allow(struct calls_filter *filter, unsigned groups, struct fault *fault)
+{
+    for (size_t i = 0; i < calls_count; i++)
+        if ((calls_table[i].group & groups) != 0 && !calls_has_rule(calls_table[i].name) &&
+            !add(filter->allow, SCMP_ACT_ALLOW, calls_table[i].name, 0, NULL, fault))
+            return false;
+    return true;
+}
+
+bool calls_refuse(struct calls_filter *filter, const char *name, int error, struct fault *fault)
+{
+    return add(filter->allow, SCMP_ACT_ERRNO((uint16_t)error), name, 0, NULL, fault);
+}
+
+/*
+ * One allowed form of a call. The kernel reads these arguments as 32 bits: what stands in the
+ * upper half must not hide them, so every comparison is masked.
+ */
+struct form {
+    unsigned rule;
+    const char *call;
+    unsigned argument;
+    uint32_t mask, value;
+};
+
+static const struct form allowed_forms[] = {
+    {CALLS_RULE_MEMORY, "mmap", 2, PROT_EXEC, 0},
+    {CALLS_RULE_MEMORY, "mprotect", 2, PROT_EXEC, 0},
+    {CALLS_RULE_EXEC_MEMORY, "mmap", 2, 0, 0},
+    {CALLS_RULE_EXEC_MEMORY, "mprotect", 2, 0, 0},
+    {CALLS_RULE_THREADS, "clone", 0, CLONE_NEW_BY_CLONE | CLONE_THREAD, CLONE_THREAD},
+    {CALLS_RULE_PROCESSES, "clone", 0, CLONE_NEW_BY_CLONE, 0},
+    {CALLS_RULE_SOCKET_UNIX | CALLS_RULE_SOCKET_NET, "socket", 0, UINT32_MAX, AF_UNIX},
+    {CALLS_RULE_SOCKET_NET, "socket", 0, UINT32_MAX, AF_INET},
+    {CALLS_RULE_SOCKET_NET, "socket", 0, UINT32_MAX, AF_INET6},
+    {CALLS_RULE_PERSONALITY, "personality", 0, UINT32_MAX, PER_LINUX},
+    {CALLS_RULE_PERSONALITY, "personality", 0, UINT32_MAX, UINT32_MAX},
+    {CALLS_RULE_PERSONALITY, "personality", 0, UINT32_MAX, ADDR_NO_RANDOMIZE},
+    {CALLS_RULE_OWN_LIMITS, "prlimit64", 0, UINT32_MAX, 0},
+    {CALLS_RULE_LIMITS, "prlimit64", 0, 0, 0},
+    {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEW_ANY, 0},
+    {CALLS_RULE_TERMINAL, "ioctl", 0, 0, 0},
+};
+
+static const struct form refused_forms[] = {
+    {CALLS_RULE_TERMINAL, "ioctl", 1, UINT32_MAX, TIOCSTI},
+    {CALLS_RULE_TERMINAL, "ioctl", 1, UINT32_MAX, TIOCLINUX},
+    {CALLS_RULE_TERMINAL, "ioctl", 1, UINT32_MAX, TIOCSETD},
+    {CALLS_RULE_TERMINAL, "ioctl", 1, UINT32_MAX, TIOCCONS},
+};
+
+static bool add_form(scmp_filter_ctx filter, uint32_t action, const struct form *form,
+                     struct fault *fault)
+{
+    struct scmp_arg_cmp wanted = {.arg = form->argument,
+                                  .op = SCMP_CMP_MASKED_EQ,
+                                  .datum_a = form->mask,
+                                  .datum_b = form->value};
+
+    return add(filter, action, form->call, form->mask == 0 ? 0 : 1, &wanted, fault);
+}
+
+bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault)
+{
+    const struct scmp_arg_cmp route[] = {
+        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = AF_NETLINK},
+        {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = 0},
+    };
+
+    for (size_t i = 0; i < COUNT(allowed_forms); i++)
+        if ((allowed_forms[i].rule & rules) != 0 &&
+            !add_form(filter->allow, SCMP_ACT_ALLOW, &allowed_forms[i], fault))
+            return false;
+    for (size_t i = 0; i < COUNT(refused_forms); i++)
+        if ((refused_forms[i].rule & rules) != 0 &&
+            !add_form(filter->refuse, SCMP_ACT_ERRNO(EPERM), &refused_forms[i], fault))
+            return false;
+    if ((rules & CALLS_RULE_SOCKET_NET) != 0 &&
+        !add(filter->allow, SCMP_ACT_ALLOW, "socket", COUNT(route), route, fault))
+        return false;
+    /* Its flags are in memory, where a filter cannot look; libc falls back to clone. */
+    if ((rules & (CALLS_RULE_THREADS | CALLS_RULE_PROCESSES)) != 0)
+        return calls_refuse(filter, "clone3", ENOSYS, fault);
+    return true;
+}
+
+static const struct profile {
+    unsigned groups;
+    unsigned rules;
+} profiles[ISOLATE_PROFILE_COUNT] = {
+    [ISOLATE_SCAN] = {CALLS_BASE, CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS},
+    [ISOLATE_VIEW] = {CALLS_BASE | CALLS_FILE,
+                      CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS | CALLS_RULE_TERMINAL},
+    [ISOLATE_DOOR] = {CALLS_BASE | CALLS_SERVE, CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS},
+    [ISOLATE_GATEWAY] = {CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_THREAD,
+                         CALLS_RULE_EXEC_MEMORY | CALLS_RULE_THREADS | CALLS_RULE_SOCKET_NET |
+                             CALLS_RULE_OWN_LIMITS | CALLS_RULE_TERMINAL},
+    [ISOLATE_COLLECT] = {CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_THREAD |
+                             CALLS_PROGRAM,
+                         CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_SOCKET_UNIX |
+                             CALLS_RULE_LIMITS | CALLS_RULE_TERMINAL},
+    [ISOLATE_LEDGER] = {CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET,
+                        CALLS_RULE_EXEC_MEMORY | CALLS_RULE_SOCKET_UNIX | CALLS_RULE_OWN_LIMITS |
+                            CALLS_RULE_TERMINAL},
+};
+
+static bool load(scmp_filter_ctx filter, struct fault *fault)
+{
+    int failed = seccomp_load(filter);
+
+    if (failed == 0)
+        return true;
+    errno = -failed;
+    (void)fault_errno(fault, "load a filter of system calls");
+    fault->kind = FAULT_HOST;
+    return false;
+}
+
+bool isolate_syscalls(enum isolate_profile profile, struct fault *fault)
+{
+    struct calls_filter filter = {0};
+    bool ok;
+
+    if (!isolate_no_new_privs(fault) || !calls_begin(EPERM, &filter, fault))
+        return false;
+    /* The allow-list goes last: it refuses the call that loads a filter. */
+    ok = calls_allow(&filter, profiles[profile].groups, fault) &&
+         calls_rules(&filter, profiles[profile].rules, fault) && load(filter.refuse, fault) &&
+         load(filter.allow, fault);
+    calls_end(&filter);
+    return ok;
+}
