@@ -34,7 +34,7 @@ struct log_recovery {
  *
  *   signer    borrowed for the log's life
  *   on_leaf   called for each record behind the last signed checkpoint, in order; may be NULL
- *   ret_recovery->memo   what log_checkpoint was last given
+ *   ret_recovery->memo   log_set_memo's words at the last signed checkpoint
  *
  * FAULT_INVALID: the published checkpoint is newer than the state (rollback), both have one size
  * and two roots (fork), a note is not ours, or a frame or tile is damaged. Nothing was changed.
@@ -60,15 +60,17 @@ size_t log_batch_bytes(const struct log *log); /* waiting for log_commit */
 /* One fdatasync. A failure is final: never acknowledge, end the process. */
 MUST_USE bool log_commit(struct log *log, struct fault *fault);
 /*
+ * What is stored with the next signed checkpoint: one line, shorter than LOG_MEMO_BYTES_MAX, about
+ * all that was appended so far.
+ */
+void log_set_memo(struct log *log, const char *memo);
+/*
  * Commits, signs and publishes what is there; does nothing where nothing is new.
- *   memo   stored with the signed checkpoint (at most LOG_MEMO_BYTES_MAX - 1 bytes, one line)
  * FAULT_LIMIT: the disk is full; everything acknowledged is safe, try again later. Any other
  * failure is final.
  */
-MUST_USE bool log_checkpoint(struct log *log, const char *memo, struct fault *fault);
-/* The memo that log_append's own checkpoints store; see log_checkpoint. */
-void log_set_memo(struct log *log, const char *memo);
+MUST_USE bool log_checkpoint(struct log *log, struct fault *fault);
 /* An orderly end: checkpoint, and the write-ahead log closed. */
-MUST_USE bool log_close(struct log *log, const char *memo, struct fault *fault);
+MUST_USE bool log_close(struct log *log, struct fault *fault);
 
 #endif

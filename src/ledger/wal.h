@@ -36,18 +36,21 @@ bool wal_frame_read(struct slice bytes, struct wal_frame *ret_frame, size_t *ret
 
 /* What a scan of the file found. */
 struct wal_scan {
-    uint64_t first;  /* index of the first frame; 0 frames: where the log was closed, or 0 */
+    uint64_t count;  /* frames */
+    uint64_t first;  /* index of the first frame; where the log was closed; else `published` */
     uint64_t next;   /* index behind the last frame */
-    bool is_closed;  /* nothing in it that is not published */
+    bool is_closed;  /* closed in order: nothing in it that is not published */
+    struct tree_hash closed_root;
     size_t end;      /* offset behind the last frame */
-    size_t torn;     /* bytes behind `end` that may be of a write that was never acknowledged */
+    size_t torn;     /* bytes behind `end`, of a write that was never acknowledged */
 };
 
 /*
  * Reads the frames in `bytes` (the whole file) and calls `on_frame` for each in order.
- * FAULT_INVALID: a frame is damaged whose record was acknowledged.
+ *   published   records that are safe elsewhere
+ * FAULT_INVALID: a frame is damaged whose record was acknowledged and is not published.
  */
-MUST_USE bool wal_scan(struct slice bytes,
+MUST_USE bool wal_scan(struct slice bytes, uint64_t published,
                        bool (*on_frame)(void *self, const struct wal_frame *frame,
                                         struct fault *fault),
                        void *self, struct wal_scan *ret_scan, struct fault *fault);
@@ -56,7 +59,7 @@ MUST_USE bool wal_scan(struct slice bytes,
  * Opens `name` below `folder`, making and filling it where it is missing. Everything in it is
  * handed to `on_frame`; a torn tail is overwritten. Appending goes on behind the last frame.
  */
-MUST_USE bool wal_open(int folder, const char *name,
+MUST_USE bool wal_open(int folder, const char *name, uint64_t published,
                        bool (*on_frame)(void *self, const struct wal_frame *frame,
                                         struct fault *fault),
                        void *self, struct wal **ret_wal, struct wal_scan *ret_scan,
@@ -80,8 +83,11 @@ MUST_USE bool wal_commit(struct wal *wal, struct fault *fault);
 /* Reads a committed frame back from the file and checks it; the leaf goes into `leaf` (cleared). */
 MUST_USE bool wal_read(const struct wal *wal, uint64_t index, struct buf *leaf,
                        struct tree_hash *ret_leaf_hash, struct fault *fault);
-/* Everything committed has been published: the next batch goes to the start of the file. */
-void wal_rewind(struct wal *wal);
+/*
+ * Everything committed has been published, which makes `size` records: the next batch goes to the
+ * start of the file.
+ */
+void wal_rewind(struct wal *wal, uint64_t size);
 /* Writes the closing frame, durably; for an orderly end after wal_rewind. */
 MUST_USE bool wal_close_durably(struct wal *wal, uint64_t size, const struct tree_hash *root,
                                 struct fault *fault);
