@@ -54,7 +54,6 @@ void log_free(struct log *log); /* NULL is fine; does not commit */
 MUST_USE bool log_append(struct log *log, struct slice leaf, uint64_t *ret_index,
                          struct tree_hash *ret_leaf_hash, struct fault *fault);
 uint64_t log_size(const struct log *log);         /* appended */
-uint64_t log_durable_size(const struct log *log); /* on disk */
 uint64_t log_published_size(const struct log *log);
 size_t log_batch_bytes(const struct log *log); /* waiting for log_commit */
 /* One fdatasync. A failure is final: never acknowledge, end the process. */

@@ -1,0 +1,179 @@
+#include "ledger/producers.h"
+
+#include "base/scope.h"
+#include "wire/record.h"
+
+struct producer {
+    char *src; /* NULL: a free place */
+    uint64_t next_seq;
+    struct tree_hash last;
+    uint64_t skips; /* how many gaps in our own reading it has seen */
+    uint64_t *intents;
+    size_t intent_count, intent_room;
+};
+
+struct producers {
+    void (*find)(void *self, enum producers_finding finding, uint64_t index, const char *why);
+    void *self;
+    struct producer *places; /* open addressing; a power of two, at most half full */
+    size_t place_count, count;
+    uint64_t skips;
+    struct buf arena;
+};
+
+struct producers *producers_new(void (*find)(void *self, enum producers_finding finding,
+                                             uint64_t index, const char *why),
+                                void *self)
+{
+    struct producers *producers = xalloc(sizeof(*producers));
+
+    producers->find = find;
+    producers->self = self;
+    producers->place_count = 64;
+    producers->places = xalloc_array(producers->place_count, sizeof(*producers->places));
+    producers->arena = buf_with_limit(RECORD_BYTES_MAX + 1);
+    return producers;
+}
+
+void producers_free(struct producers *producers)
+{
+    if (producers == NULL)
+        return;
+    for (size_t i = 0; i < producers->place_count; i++) {
+        free(producers->places[i].src);
+        free(producers->places[i].intents);
+    }
+    free(producers->places);
+    buf_free(&producers->arena);
+    free(producers);
+}
+
+/* FNV-1a; names come from a signed log, so nobody gains by making them collide. */
+static struct producer *place_of(struct producer *places, size_t count, struct slice src)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    size_t at;
+
+    for (size_t i = 0; i < src.len; i++)
+        hash = (hash ^ src.at[i]) * UINT64_C(0x100000001b3);
+    for (at = hash & (count - 1); places[at].src != NULL; at = (at + 1) & (count - 1))
+        if (slice_equal(slice_of(places[at].src), src))
+            break;
+    return &places[at];
+}
+
+static void grow(struct producers *producers)
+{
+    size_t count = producers->place_count * 2;
+    struct producer *places = xalloc_array(count, sizeof(*places));
+
+    for (size_t i = 0; i < producers->place_count; i++)
+        if (producers->places[i].src != NULL)
+            *place_of(places, count, slice_of(producers->places[i].src)) = producers->places[i];
+    free(producers->places);
+    producers->places = places;
+    producers->place_count = count;
+}
+
+static struct producer *producer_of(struct producers *producers, struct slice src)
+{
+    struct producer *producer = place_of(producers->places, producers->place_count, src);
+
+    if (producer->src != NULL)
+        return producer;
+    if (producers->count + 1 > producers->place_count / 2) {
+        grow(producers);
+        producer = place_of(producers->places, producers->place_count, src);
+    }
+    *producer = (struct producer){.src = slice_dup(src), .skips = 0};
+    producers->count++;
+    return producer;
+}
+
+static void find(struct producers *producers, enum producers_finding finding, uint64_t index,
+                 char *why)
+{
+    producers->find(producers->self, finding, index, why);
+    free(why);
+}
+
+static void check_sequence(struct producers *producers, struct producer *producer, uint64_t index,
+                           const struct record_header *header)
+{
+    unsigned long long expected = producer->next_seq, seq = header->seq;
+    bool unknown = producer->skips != producers->skips; /* it may have written where we could not read */
+
+    producer->skips = producers->skips;
+    if (seq < expected)
+        find(producers, PRODUCERS_BROKEN, index,
+             xformat("%s wrote %llu a second time", producer->src, seq));
+    else if (unknown)
+        return;
+    else if (seq > expected)
+        find(producers, PRODUCERS_GAP, index,
+             seq - expected == 1
+                 ? xformat("record %llu of %s is missing", expected, producer->src)
+                 : xformat("records %llu to %llu of %s are missing", expected, seq - 1, producer->src));
+    else if (memcmp(header->prev, producer->last.at, TREE_HASH_BYTES) != 0)
+        find(producers, PRODUCERS_BROKEN, index,
+             xformat("record %llu of %s does not follow its previous one", seq, producer->src));
+}
+
+static void follow_intents(struct producer *producer, const struct record *record, uint64_t seq)
+{
+    uint64_t answered = (uint64_t)record->field[RECORD_INTENT].number;
+
+    if (record->type == RECORD_MODEL_INTENT) {
+        producer->intents = xgrow(producer->intents, &producer->intent_room,
+                                  producer->intent_count + 1, sizeof(producer->intents[0]));
+        producer->intents[producer->intent_count++] = seq;
+    } else if (record->type == RECORD_MODEL_OUTCOME) {
+        for (size_t i = 0; i < producer->intent_count; i++)
+            if (producer->intents[i] == answered) {
+                producer->intents[i] = producer->intents[--producer->intent_count];
+                break;
+            }
+    }
+}
+
+void producers_leaf(struct producers *producers, uint64_t index, struct slice leaf,
+                    const struct tree_hash *leaf_hash)
+{
+    struct record_header header;
+    struct record record;
+    struct fault fault = {0};
+    struct producer *producer;
+
+    if (!record_decode(leaf, &record, &header, &producers->arena, &fault)) {
+        find(producers, PRODUCERS_BROKEN, index, xstrdup(fault.why));
+        return;
+    }
+    if (header.src.len == 0) {
+        find(producers, PRODUCERS_BROKEN, index, xstrdup("record without a header"));
+        return;
+    }
+    producer = producer_of(producers, header.src);
+    check_sequence(producers, producer, index, &header);
+    follow_intents(producer, &record, header.seq);
+    producer->next_seq = header.seq + 1;
+    producer->last = *leaf_hash;
+}
+
+void producers_skip(struct producers *producers)
+{
+    producers->skips++;
+}
+
+uint64_t producers_count(const struct producers *producers)
+{
+    return producers->count;
+}
+
+uint64_t producers_open_intents(const struct producers *producers)
+{
+    uint64_t open = 0;
+
+    for (size_t i = 0; i < producers->place_count; i++)
+        open += producers->places[i].intent_count;
+    return open;
+}

@@ -1,0 +1,33 @@
+/*
+ * ledger/producers.h - follows every producer's sequence through a log.
+ *
+ * A Merkle tree shows that nothing was altered, not that nothing was left out: for that each
+ * producer counts its records without a gap and names the hash of its previous one.
+ */
+#ifndef CUSTODY_LEDGER_PRODUCERS_H
+#define CUSTODY_LEDGER_PRODUCERS_H
+
+#include "ledger/tree.h"
+
+struct producers;
+
+enum producers_finding {
+    PRODUCERS_GAP,    /* records are missing */
+    PRODUCERS_BROKEN, /* not a record, out of order, or not linked to the one before */
+};
+
+/* `find` is called with what is wrong with record `index`. */
+struct producers *producers_new(void (*find)(void *self, enum producers_finding finding,
+                                             uint64_t index, const char *why),
+                                void *self);
+void producers_free(struct producers *producers); /* NULL is fine */
+/* The next leaf of the log. */
+void producers_leaf(struct producers *producers, uint64_t index, struct slice leaf,
+                    const struct tree_hash *leaf_hash);
+/* Leaves could not be read here: what each producer wrote among them is not known. */
+void producers_skip(struct producers *producers);
+uint64_t producers_count(const struct producers *producers);
+/* model.intent records that no model.outcome of the same producer answers. */
+uint64_t producers_open_intents(const struct producers *producers);
+
+#endif

@@ -1,0 +1,290 @@
+#include "ledger/verify.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "ledger/checkpoint.h"
+#include "ledger/producers.h"
+#include "ledger/tile.h"
+#include "os/file.h"
+
+#define FOLDER_DEPTH_MAX 12
+#define FILES_AHEAD_MAX 2048 /* of a writer that is at work; more would be litter */
+
+struct verifier {
+    int folder;
+    const struct verify_options *options;
+    struct verify_report *report;
+    struct producers *producers;
+    struct tree_range range;
+    struct tree_hash levels[TILE_LEVELS][TILE_WIDTH];
+    unsigned counts[TILE_LEVELS];
+    struct buf bytes, kept; /* a file, and the tile that older partial files are compared with */
+    struct tile kept_tile;
+    bool has_kept;
+    bool cannot_go_on;
+};
+
+static void problem(struct verifier *verifier, enum verify_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void problem(struct verifier *verifier, enum verify_result result, const char *format, ...)
+{
+    struct verify_report *report = verifier->report;
+    struct verify_problem *place = &report->problems[report->problem_count];
+    va_list args;
+
+    if (report->result == VERIFY_HOLDS || result == VERIFY_TAMPERING)
+        report->result = result;
+    if (report->problem_count++ >= VERIFY_PROBLEMS_MAX)
+        return;
+    place->result = result;
+    va_start(args, format);
+    (void)vsnprintf(place->text, sizeof(place->text), format, args);
+    va_end(args);
+    for (char *at = place->text; *at != 0; at++) /* names of files may be anything */
+        if (*at < 0x20 || *at > 0x7e)
+            *at = '?';
+}
+
+/* What a file that cannot be read means. */
+static enum verify_result meaning_of(const struct fault *fault)
+{
+    return fault->kind == FAULT_INVALID || fault->kind == FAULT_LIMIT ? VERIFY_TAMPERING
+                                                                      : VERIFY_INCOMPLETE;
+}
+
+static void on_finding(void *self, enum producers_finding finding, uint64_t index, const char *why)
+{
+    problem(self, finding == PRODUCERS_GAP ? VERIFY_INCOMPLETE : VERIFY_TAMPERING,
+            "record %llu: %s", (unsigned long long)index, why);
+}
+
+/* Hashes of the records of bundle `index`, from their bytes. */
+static bool hash_bundle(struct verifier *verifier, uint64_t index, unsigned width)
+{
+    struct tile tile = {.is_entries = true, .index = index, .width = width};
+    struct fault fault = {0};
+    struct slice rest, entry;
+
+    if (!tile_read(verifier->folder, &tile, &verifier->bytes, &fault)) {
+        problem(verifier, meaning_of(&fault), "%s", fault.why);
+        return false;
+    }
+    rest = buf_slice(&verifier->bytes);
+    for (unsigned i = 0; i < width && tile_bundle_take(&rest, &entry); i++) {
+        verifier->levels[0][i] = tree_leaf(entry);
+        if (!verifier->options->leaves_are_opaque)
+            producers_leaf(verifier->producers, index * TILE_WIDTH + i, entry,
+                           &verifier->levels[0][i]);
+    }
+    verifier->counts[0] = width;
+    return true;
+}
+
+/* Compares what was computed with the tile; without a bundle, takes the tile's word. */
+static void compare_tile(struct verifier *verifier, unsigned level, uint64_t index, bool computed)
+{
+    struct tile tile = {.level = level, .index = index};
+    struct fault fault = {0};
+    char path[TILE_PATH_BYTES];
+
+    tile.width = tile_width(level, index, verifier->report->size);
+    tile_path(&tile, path);
+    if (!tile_read(verifier->folder, &tile, &verifier->bytes, &fault)) {
+        problem(verifier, meaning_of(&fault), "%s", fault.why);
+        verifier->cannot_go_on |= !computed;
+        return;
+    }
+    if (!computed) {
+        memcpy(verifier->levels[level], verifier->bytes.at, verifier->bytes.len);
+        verifier->counts[level] = tile.width;
+    } else if (tile.width != verifier->counts[level] ||
+               memcmp(verifier->levels[level], verifier->bytes.at, verifier->bytes.len) != 0) {
+        problem(verifier, VERIFY_TAMPERING, "%s is not what its records give", path);
+    }
+}
+
+static void check_bundle(struct verifier *verifier, uint64_t index)
+{
+    uint64_t size = verifier->report->size;
+    bool computed = hash_bundle(verifier, index, tile_width(0, index, size));
+
+    if (!computed)
+        producers_skip(verifier->producers);
+    compare_tile(verifier, 0, index, computed);
+    if (verifier->cannot_go_on)
+        return;
+    for (unsigned i = 0; i < verifier->counts[0]; i++)
+        tree_append(&verifier->range, &verifier->levels[0][i]);
+    for (unsigned level = 0; verifier->counts[level] == TILE_WIDTH; level++) {
+        if (level > 0)
+            compare_tile(verifier, level, (verifier->range.size >> (8 * level)) / TILE_WIDTH - 1, true);
+        verifier->levels[level + 1][verifier->counts[level + 1]++] =
+            tree_root_of(verifier->levels[level], TILE_WIDTH);
+        verifier->counts[level] = 0;
+    }
+}
+
+static void check_tree(struct verifier *verifier)
+{
+    uint64_t size = verifier->report->size;
+    struct tree_hash root;
+
+    for (uint64_t index = 0; index * TILE_WIDTH < size && !verifier->cannot_go_on; index++)
+        check_bundle(verifier, index);
+    if (verifier->cannot_go_on)
+        return;
+    for (unsigned level = 1; level < TILE_LEVELS; level++)
+        if (verifier->counts[level] > 0)
+            compare_tile(verifier, level, (size >> (8 * level)) / TILE_WIDTH, true);
+    root = tree_root(&verifier->range);
+    if (memcmp(root.at, verifier->report->root, TREE_HASH_BYTES) != 0)
+        problem(verifier, VERIFY_TAMPERING, "the records do not give the signed root");
+}
+
+/* A partial file of an earlier, smaller tree must be the beginning of what is there now. */
+static void check_older_partial(struct verifier *verifier, const struct tile *tile, unsigned width,
+                                const char *path)
+{
+    struct tile now = *tile;
+    struct fault fault = {0};
+    struct slice kept;
+
+    now.width = width;
+    if (!verifier->has_kept || verifier->kept_tile.level != now.level ||
+        verifier->kept_tile.is_entries != now.is_entries || verifier->kept_tile.index != now.index) {
+        verifier->has_kept = tile_read(verifier->folder, &now, &verifier->kept, &fault);
+        verifier->kept_tile = now;
+    }
+    if (!verifier->has_kept)
+        return; /* said already, when the tree was checked */
+    kept = buf_slice(&verifier->kept);
+    buf_clear(&verifier->bytes);
+    if (!file_read(verifier->folder, path, &verifier->bytes, &fault)) {
+        /* Gone between the listing and now: the writer removes it once the full one is there. */
+        if (fault.kind != FAULT_MISSING)
+            problem(verifier, meaning_of(&fault), "%s", fault.why);
+        return;
+    }
+    if (tile->is_entries) {
+        struct slice rest = kept, entry;
+
+        for (unsigned i = 0; i < tile->width && tile_bundle_take(&rest, &entry); i++)
+            continue;
+        kept.len -= rest.len;
+    } else {
+        kept = slice_part(kept, 0, tile->width * sizeof(struct tree_hash));
+    }
+    if (!slice_equal(kept, buf_slice(&verifier->bytes)))
+        problem(verifier, VERIFY_TAMPERING, "%s is not what its records give", path);
+}
+
+static void check_file(struct verifier *verifier, const char *path)
+{
+    struct tile tile;
+    unsigned width;
+
+    if (!tile_path_parse(slice_of(path), &tile)) {
+        problem(verifier, VERIFY_TAMPERING, "%s is not a tile", path);
+        return;
+    }
+    width = tile_width(tile.level, tile.index, verifier->report->size);
+    if (tile.width > width) {
+        if (++verifier->report->files_ahead == FILES_AHEAD_MAX)
+            problem(verifier, VERIFY_TAMPERING, "many tiles that the checkpoint does not cover");
+    } else if (tile.width < width) {
+        check_older_partial(verifier, &tile, width, path);
+    }
+}
+
+/* Every name below tile/: what no checkpoint asked for does not belong there. */
+static void check_names(struct verifier *verifier, const char *folder, unsigned depth)
+{
+    AUTO_CLOSE int fd = openat(verifier->folder, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir;
+
+    if (fd < 0 || depth > FOLDER_DEPTH_MAX) {
+        if (fd >= 0 || errno != ENOENT)
+            problem(verifier, VERIFY_INCOMPLETE, "%s cannot be listed", folder);
+        return;
+    }
+    dir = fdopendir(fd);
+    if (dir == NULL) {
+        problem(verifier, VERIFY_INCOMPLETE, "%s cannot be listed", folder);
+        return;
+    }
+    (void)take_fd(&fd);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        AUTO_FREE char *path = xformat("%s/%s", folder, entry->d_name);
+        AUTO_CLOSE int below = -1;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        below = openat(verifier->folder, path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (below >= 0)
+            check_names(verifier, path, depth + 1);
+        else
+            check_file(verifier, path);
+    }
+    (void)closedir(dir);
+}
+
+static bool read_checkpoint(struct verifier *verifier, const struct note_key *key)
+{
+    AUTO_BUF struct buf note = buf_with_limit(NOTE_BYTES_MAX);
+    struct verify_report *report = verifier->report;
+    struct checkpoint checkpoint;
+    struct fault fault = {0};
+
+    if (!file_read(verifier->folder, "checkpoint", &note, &fault)) {
+        problem(verifier, meaning_of(&fault), "%s", fault.why);
+        return false;
+    }
+    if (!checkpoint_open(buf_slice(&note), key, &checkpoint, &fault)) {
+        problem(verifier, VERIFY_TAMPERING, "%s", fault.why);
+        return false;
+    }
+    report->has_checkpoint = true;
+    report->size = checkpoint.size;
+    memcpy(report->root, checkpoint.root.at, sizeof(report->root));
+    (void)snprintf(report->origin, sizeof(report->origin), "%s", note_key_name(key));
+    return true;
+}
+
+bool verify_ledger(int folder, struct slice vkey, const struct verify_options *options,
+                   struct verify_report *ret_report, struct fault *fault)
+{
+    struct verifier *verifier;
+    struct note_key *key;
+
+    if (!note_key_parse(slice_trim(vkey), &key, fault))
+        return false;
+    memset(ret_report, 0, sizeof(*ret_report));
+    verifier = xalloc(sizeof(*verifier));
+    verifier->folder = folder;
+    verifier->options = options;
+    verifier->report = ret_report;
+    verifier->bytes = buf_with_limit(TILE_BUNDLE_BYTES_MAX);
+    verifier->kept = buf_with_limit(TILE_BUNDLE_BYTES_MAX);
+    verifier->producers = producers_new(on_finding, verifier);
+    ret_report->has_unsealed = file_exists(folder, "wal/frames");
+    if (read_checkpoint(verifier, key)) {
+        check_tree(verifier);
+        check_names(verifier, "tile", 0);
+        if (ret_report->size == 0)
+            problem(verifier, VERIFY_INCOMPLETE, "there are no records: nothing was verified");
+    }
+    ret_report->producers = producers_count(verifier->producers);
+    ret_report->intents_open = producers_open_intents(verifier->producers);
+    producers_free(verifier->producers);
+    buf_free(&verifier->bytes);
+    buf_free(&verifier->kept);
+    free(verifier);
+    note_key_free(key);
+    return true;
+}

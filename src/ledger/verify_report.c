@@ -1,0 +1,124 @@
+#include "base/scope.h"
+#include "ledger/tree.h"
+#include "ledger/verify.h"
+#include "wire/base64.h"
+#include "wire/jcs.h"
+
+static const char *const result_names[] = {
+    [VERIFY_HOLDS] = "holds",
+    [VERIFY_TAMPERING] = "tampering",
+    [VERIFY_INCOMPLETE] = "incomplete",
+};
+
+static const char *const result_sentences[] = {
+    [VERIFY_HOLDS] = "The ledger holds",
+    [VERIFY_TAMPERING] = "EVIDENCE OF TAMPERING",
+    [VERIFY_INCOMPLETE] = "The ledger is incomplete",
+};
+
+const char *verify_result_name(enum verify_result result)
+{
+    return result_names[result];
+}
+
+int verify_exit_code(enum verify_result result)
+{
+    return (int)result;
+}
+
+/* What this verification could not say anything about; `at` counts up to the first false. */
+static bool not_checked(const struct verify_report *report, size_t at, const char **ret_text)
+{
+    const char *texts[5];
+    size_t count = 0;
+
+    texts[count++] = "witnesses: no cosignature is asked for yet, so who holds the key and the disk "
+                     "could have written another ledger";
+    texts[count++] = "times: the order is the index, the clock is the writer's word";
+    if (report->has_unsealed)
+        texts[count++] = "wal/ and state/: records newer than the checkpoint, not sealed yet";
+    if (report->files_ahead > 0)
+        texts[count++] = "tiles of a checkpoint that is not published yet";
+    if (report->intents_open > 0)
+        texts[count++] = "model calls that were announced and have no outcome: still running, or cut off";
+    if (at >= count)
+        return false;
+    *ret_text = texts[at];
+    return true;
+}
+
+static size_t shown(const struct verify_report *report)
+{
+    return report->problem_count < VERIFY_PROBLEMS_MAX ? report->problem_count : VERIFY_PROBLEMS_MAX;
+}
+
+static bool add_root(const struct verify_report *report, struct buf *text, struct fault *fault)
+{
+    return base64_encode(slice_of_bytes(report->root, sizeof(report->root)), text, fault);
+}
+
+static bool add_lists(const struct verify_report *report, struct buf *text, struct fault *fault)
+{
+    const char *word;
+
+    if (!buf_add_text(text, "\"not_checked\":[", fault))
+        return false;
+    for (size_t i = 0; not_checked(report, i, &word); i++)
+        if ((i > 0 && !buf_add_byte(text, ',', fault)) ||
+            !jcs_add_text(text, slice_of(word), fault))
+            return false;
+    if (!buf_add_text(text, "],\"origin\":", fault) ||
+        !jcs_add_text(text, slice_of(report->origin), fault) ||
+        !buf_add_format(text, fault, ",\"problem_count\":%zu,\"problems\":[", report->problem_count))
+        return false;
+    for (size_t i = 0; i < shown(report); i++)
+        if ((i > 0 && !buf_add_byte(text, ',', fault)) ||
+            !jcs_add_text(text, slice_of(report->problems[i].text), fault))
+            return false;
+    return buf_add_byte(text, ']', fault);
+}
+
+bool verify_report_json(const struct verify_report *report, struct buf *ret_text,
+                        struct fault *fault)
+{
+    if (!buf_add_format(ret_text, fault, "{\"files_ahead\":%llu,\"intents_open\":%llu,",
+                        (unsigned long long)report->files_ahead,
+                        (unsigned long long)report->intents_open) ||
+        !add_lists(report, ret_text, fault) ||
+        !buf_add_format(ret_text, fault, ",\"producers\":%llu,\"result\":\"%s\",\"root\":",
+                        (unsigned long long)report->producers, result_names[report->result]))
+        return false;
+    if (!report->has_checkpoint)
+        return buf_add_text(ret_text, "null,\"size\":null}", fault);
+    return buf_add_byte(ret_text, '"', fault) && add_root(report, ret_text, fault) &&
+           buf_add_format(ret_text, fault, "\",\"size\":%llu}", (unsigned long long)report->size);
+}
+
+bool verify_report_text(const struct verify_report *report, struct buf *ret_text,
+                        struct fault *fault)
+{
+    const char *word;
+
+    if (!buf_add_format(ret_text, fault, "%s", result_sentences[report->result]))
+        return false;
+    if (report->has_checkpoint) {
+        if (!buf_add_format(ret_text, fault, ": %llu records of %llu producers\n  origin  %s\n  root    ",
+                            (unsigned long long)report->size, (unsigned long long)report->producers,
+                            report->origin) ||
+            !add_root(report, ret_text, fault))
+            return false;
+    }
+    if (!buf_add_byte(ret_text, '\n', fault))
+        return false;
+    for (size_t i = 0; i < shown(report); i++)
+        if (!buf_add_format(ret_text, fault, "  %-10s  %s\n",
+                            result_names[report->problems[i].result], report->problems[i].text))
+            return false;
+    if (report->problem_count > shown(report) &&
+        !buf_add_format(ret_text, fault, "  and %zu more\n", report->problem_count - shown(report)))
+        return false;
+    for (size_t i = 0; not_checked(report, i, &word); i++)
+        if (!buf_add_format(ret_text, fault, "  not checked  %s\n", word))
+            return false;
+    return true;
+}
