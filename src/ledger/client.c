@@ -1,0 +1,247 @@
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "ledger/ledger.h"
+#include "ledger/protocol.h"
+#include "os/clock_real.h"
+#include "os/message.h"
+
+#define CHECKPOINT_MS 30000
+#define FOR_EVER INT64_MAX
+
+struct ledger_client {
+    int socket;
+    bool is_greeted;
+    uint64_t types;
+    uint64_t next_seq, durable_seq;
+    uint64_t last_tag;
+    struct buf in, out;
+};
+
+/* What arrived, if it was an answer to a question with a tag. */
+struct answer {
+    enum ledger_packet packet;
+    uint64_t tag;
+    struct message_fds fds;
+    struct fault why;
+};
+
+struct ledger_client *ledger_client_new(int socket)
+{
+    struct ledger_client *client = xalloc(sizeof(*client));
+
+    client->socket = socket;
+    client->in = buf_with_limit(MESSAGE_BYTES_MAX);
+    client->out = buf_with_limit(MESSAGE_BYTES_MAX);
+    return client;
+}
+
+void ledger_client_free(struct ledger_client *client)
+{
+    if (client == NULL)
+        return;
+    scope_close(&client->socket);
+    buf_free(&client->in);
+    buf_free(&client->out);
+    free(client);
+}
+
+static int64_t deadline_in_ms(int64_t ms)
+{
+    return clock_monotonic_us(&clock_real) + ms * 1000;
+}
+
+static bool gone(struct fault *fault)
+{
+    return fault_set(fault, FAULT_IO, "the ledger is gone");
+}
+
+/* Waits for `events`; FAULT_LIMIT when the deadline is over. */
+static bool wait_for(const struct ledger_client *client, short events, int64_t deadline_us,
+                     struct fault *fault)
+{
+    struct pollfd poll_fd = {.fd = client->socket, .events = events};
+
+    for (;;) {
+        int64_t left_us = deadline_us == FOR_EVER ? 0 : deadline_us - clock_monotonic_us(&clock_real);
+        int timeout_ms = deadline_us == FOR_EVER ? -1 : left_us <= 0 ? 0 : (int)((left_us + 999) / 1000);
+        int ready = poll(&poll_fd, 1, timeout_ms);
+
+        if (ready > 0)
+            return true;
+        if (ready == 0)
+            return fault_set(fault, FAULT_LIMIT, "the ledger does not answer");
+        if (errno != EINTR)
+            return fault_errno(fault, "wait for the ledger");
+    }
+}
+
+static bool send_by(struct ledger_client *client, struct slice packet, int64_t deadline_us,
+                    struct fault *fault)
+{
+    for (;;) {
+        if (send(client->socket, packet.at, packet.len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+            return true;
+        if (errno == EAGAIN || errno == ENOBUFS) {
+            if (!wait_for(client, POLLOUT, deadline_us, fault))
+                return false;
+        } else if (errno != EINTR) {
+            return gone(fault);
+        }
+    }
+}
+
+/* Takes one packet in; acknowledgements are noted, answers handed back. */
+static bool take_packet(struct ledger_client *client, int64_t deadline_us, struct answer *ret_answer,
+                        struct fault *fault)
+{
+    struct slice body;
+    bool end;
+
+    *ret_answer = (struct answer){.packet = LEDGER_ACK};
+    if (!wait_for(client, POLLIN, deadline_us, fault))
+        return false;
+    if (!message_receive(client->socket, &client->in, &ret_answer->fds, -1, &end, fault))
+        return fault_in(fault, "ledger");
+    body = buf_slice(&client->in);
+    if (end || body.len < 9)
+        return gone(fault);
+    ret_answer->packet = (enum ledger_packet)body.at[0];
+    ret_answer->tag = ledger_get_u64(body.at + 1);
+    if (ret_answer->packet == LEDGER_HELLO && body.len == 17) {
+        client->next_seq = client->durable_seq = ret_answer->tag;
+        client->types = ledger_get_u64(body.at + 9);
+        client->is_greeted = true;
+    } else if (ret_answer->packet == LEDGER_ACK && ret_answer->tag > client->durable_seq) {
+        client->durable_seq = ret_answer->tag;
+    } else if (ret_answer->packet == LEDGER_FAILED && body.len >= 10) {
+        enum fault_kind kind = body.at[9] > FAULT_NONE && body.at[9] <= FAULT_HOST
+                                   ? (enum fault_kind)body.at[9]
+                                   : FAULT_IO;
+
+        (void)fault_set(&ret_answer->why, kind, "ledger: %.*s",
+                        SLICE_ARGS(slice_part(body, 10, body.len)));
+    }
+    return true;
+}
+
+static bool be_greeted(struct ledger_client *client, int64_t deadline_us, struct fault *fault)
+{
+    struct answer answer;
+
+    while (!client->is_greeted) {
+        if (!take_packet(client, deadline_us, &answer, fault))
+            return false;
+        message_fds_close(&answer.fds);
+    }
+    return true;
+}
+
+static bool send_record(struct ledger_client *client, enum ledger_packet packet,
+                        const struct record *record, int64_t deadline_us, uint64_t *ret_seq,
+                        struct fault *fault)
+{
+    if (!be_greeted(client, deadline_us, fault))
+        return false;
+    if ((client->types >> record->type & 1) == 0)
+        return fault_set(fault, FAULT_INVALID, "this producer may not write %s",
+                         record_type_name(record->type));
+    buf_clear(&client->out);
+    if (!buf_add_byte(&client->out, (uint8_t)packet, fault) ||
+        !record_encode(record, NULL, &client->out, fault) ||
+        !send_by(client, buf_slice(&client->out), deadline_us, fault))
+        return false;
+    if (ret_seq != NULL)
+        *ret_seq = client->next_seq;
+    client->next_seq++;
+    return true;
+}
+
+bool ledger_record(struct ledger_client *client, const struct record *record, uint64_t *ret_seq,
+                   struct fault *fault)
+{
+    return send_record(client, LEDGER_RECORD, record, FOR_EVER, ret_seq, fault);
+}
+
+bool ledger_record_durably(struct ledger_client *client, const struct record *record,
+                           uint64_t *ret_seq, struct fault *fault)
+{
+    int64_t deadline_us = deadline_in_ms(LEDGER_ACK_MS);
+    struct answer answer;
+    uint64_t seq;
+
+    if (!send_record(client, LEDGER_RECORD_DURABLY, record, deadline_us, &seq, fault))
+        return false;
+    while (client->durable_seq <= seq) {
+        if (!take_packet(client, deadline_us, &answer, fault))
+            return false;
+        message_fds_close(&answer.fds);
+    }
+    if (ret_seq != NULL)
+        *ret_seq = seq;
+    return true;
+}
+
+/* Asks, and waits for the answer with the same tag. */
+static bool ask(struct ledger_client *client, enum ledger_packet packet, struct slice rest,
+                int64_t wait_ms, struct message_fds *ret_fds, struct fault *fault)
+{
+    int64_t deadline_us = deadline_in_ms(wait_ms);
+    struct answer answer;
+    uint8_t head[9] = {(uint8_t)packet};
+
+    if (!be_greeted(client, deadline_us, fault))
+        return false;
+    ledger_put_u64(head + 1, ++client->last_tag);
+    buf_clear(&client->out);
+    if (!buf_add(&client->out, slice_of_bytes(head, sizeof(head)), fault) ||
+        !buf_add(&client->out, rest, fault) ||
+        !send_by(client, buf_slice(&client->out), deadline_us, fault))
+        return false;
+    for (;;) {
+        if (!take_packet(client, deadline_us, &answer, fault))
+            return false;
+        if (answer.tag == client->last_tag && answer.packet == LEDGER_DONE) {
+            *ret_fds = answer.fds;
+            return true;
+        }
+        message_fds_close(&answer.fds);
+        if (answer.tag == client->last_tag && answer.packet == LEDGER_FAILED) {
+            *fault = answer.why;
+            return false;
+        }
+    }
+}
+
+bool ledger_checkpoint(struct ledger_client *client, struct fault *fault)
+{
+    struct message_fds fds = {0};
+
+    if (!ask(client, LEDGER_CHECKPOINT, (struct slice){0}, CHECKPOINT_MS, &fds, fault))
+        return fault_in(fault, "publish a checkpoint");
+    message_fds_close(&fds);
+    return true;
+}
+
+bool ledger_producer(struct ledger_client *client, const char *name, uint64_t types,
+                     int *ret_socket, struct fault *fault)
+{
+    AUTO_BUF struct buf rest = buf_with_limit(8 + LEDGER_NAME_BYTES_MAX);
+    struct message_fds fds = {0};
+    uint8_t mask[8];
+
+    ledger_put_u64(mask, types);
+    if (!buf_add(&rest, slice_of_bytes(mask, sizeof(mask)), fault) ||
+        !buf_add_text(&rest, name, fault) ||
+        !ask(client, LEDGER_PRODUCER, buf_slice(&rest), LEDGER_ACK_MS, &fds, fault))
+        return fault_in(fault, "make a producer %.100s", name);
+    if (fds.count != 1) {
+        message_fds_close(&fds);
+        return fault_set(fault, FAULT_IO, "make a producer %.100s: no socket came", name);
+    }
+    *ret_socket = fds.fd[0];
+    return true;
+}

@@ -1,0 +1,387 @@
+/*
+ * ledger - keeps the ledger and signs its checkpoints.
+ *
+ *   user       who started it               network    none
+ *   may read   ledger/                      may write  ledger/
+ *   holds      the signing key              talks to   core (ledger.sock: same user, or root) and
+ *                                                      whom core hands a producer's socket
+ *
+ * One daemon per state folder, elected by a lock on ledger/lock. It outlives the run that started
+ * it, so that runs share one writer and one group commit, and ends when nobody has been connected
+ * for five seconds.
+ */
+#include "roles/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+#include "base/scope.h"
+#include "ledger/protocol.h"
+#include "os/clock_real.h"
+#include "os/file.h"
+#include "os/isolate.h"
+#include "os/message.h"
+#include "os/spawn.h"
+#include "roles/ledger_daemon.h"
+
+#define SOCKET_NAME "ledger.sock"
+#define LINGER_MS 5000
+#define HELLO_MS 2000
+#define START_MS 30000 /* a full write-ahead log is replayed in well under one second */
+#define BACKLOG 128
+
+/* Lower case, and '-' for what a key's name may not have. */
+static void host_name(char *ret_name, size_t size)
+{
+    char name[256] = "";
+    size_t len = 0;
+
+    (void)gethostname(name, sizeof(name) - 1);
+    for (; name[len] != 0 && len + 1 < size; len++) {
+        char byte = name[len];
+
+        if (byte >= 'A' && byte <= 'Z')
+            byte = (char)(byte - 'A' + 'a');
+        ret_name[len] = (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ? byte : '-';
+    }
+    ret_name[len] = 0;
+}
+
+/* Puts a file in place unless there is one: two that come at once do not mix their keys. */
+static bool place_new(int folder, const char *name, struct slice bytes, mode_t mode,
+                      struct fault *fault)
+{
+    AUTO_FREE char *temporary = xformat(".%s.%d", name, (int)getpid());
+    bool ok;
+
+    if (!file_replace_durably(folder, temporary, bytes, mode, fault))
+        return false;
+    ok = linkat(folder, temporary, folder, name, 0) == 0;
+    if (!ok && errno == EEXIST)
+        (void)fault_set(fault, FAULT_CONFLICT, "keys/%s is there already", name);
+    else if (!ok)
+        (void)fault_errno(fault, "create keys/%s", name);
+    (void)unlinkat(folder, temporary, 0);
+    if (ok && fsync(folder) < 0)
+        return fault_errno(fault, "sync keys");
+    return ok;
+}
+
+bool ledger_keys_make(int home_fd, struct fault *fault)
+{
+    AUTO_BUF_SECRET struct buf skey = buf_with_limit(1024);
+    AUTO_BUF struct buf vkey = buf_with_limit(1024);
+    AUTO_CLOSE int folder = -1;
+    AUTO_FREE char *name = NULL;
+    uint8_t seed[NOTE_SEED_BYTES], random[4];
+    char host[48], hex[9];
+    bool ok;
+
+    if (!file_open_folder(home_fd, "keys", 0711, &folder, fault))
+        return false;
+    if (file_exists(folder, "ledger.key") || file_exists(folder, "ledger.vkey"))
+        return fault_set(fault, FAULT_CONFLICT, "keys/ledger.key is there already");
+    if (RAND_priv_bytes(seed, sizeof(seed)) != 1 || RAND_bytes(random, sizeof(random)) != 1)
+        return fault_set(fault, FAULT_IO, "make a signing key: no randomness");
+    host_name(host, sizeof(host));
+    hex_encode(slice_of_bytes(random, sizeof(random)), hex);
+    name = xformat("custody-%s-%s", host, hex);
+    ok = note_key_texts(slice_of(name), seed, &skey, &vkey, fault) &&
+         buf_add_byte(&skey, '\n', fault) && buf_add_byte(&vkey, '\n', fault) &&
+         place_new(folder, "ledger.key", buf_slice(&skey), 0600, fault) &&
+         place_new(folder, "ledger.vkey", buf_slice(&vkey), 0644, fault);
+    explicit_bzero(seed, sizeof(seed));
+    return ok;
+}
+
+/* A path through the descriptor: the state folder's own may be too long for a socket's address. */
+static void socket_address(int home_fd, const char *name, struct sockaddr_un *ret_address)
+{
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    (void)snprintf(ret_address->sun_path, sizeof(ret_address->sun_path), "/proc/self/fd/%d/%s",
+                   home_fd, name);
+}
+
+/* FAULT_MISSING: nobody listens. */
+static bool connect_once(int home_fd, int *ret_socket, struct fault *fault)
+{
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int room = 4 * MESSAGE_BYTES_MAX;
+    struct sockaddr_un address;
+    struct pollfd hello = {.fd = fd, .events = POLLIN};
+    uint8_t first;
+
+    if (fd < 0)
+        return fault_errno(fault, "make a socket");
+    socket_address(home_fd, SOCKET_NAME, &address);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        if (errno == ENOENT || errno == ECONNREFUSED)
+            return fault_set(fault, FAULT_MISSING, "the ledger does not run");
+        return fault_errno(fault, "connect to the ledger");
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    /* A daemon that is just ending takes no more clients: its hello says that this one does. */
+    if (poll(&hello, 1, HELLO_MS) == 0)
+        return fault_set(fault, FAULT_LIMIT, "the ledger does not answer");
+    if (recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1 || first != LEDGER_HELLO)
+        return fault_set(fault, FAULT_MISSING, "the ledger has just ended");
+    *ret_socket = take_fd(&fd);
+    return true;
+}
+
+bool ledger_connect_running(int home_fd, int *ret_socket, struct fault *fault)
+{
+    return connect_once(home_fd, ret_socket, fault);
+}
+
+/* FAULT_CONFLICT: another daemon has it. */
+static bool take_lock(int folder, int *ret_lock, struct fault *fault)
+{
+    AUTO_CLOSE int lock = openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (lock < 0)
+        return fault_errno(fault, "open ledger/lock");
+    if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? fault_set(fault, FAULT_CONFLICT, "another daemon has the ledger")
+                                    : fault_errno(fault, "lock the ledger");
+    *ret_lock = take_fd(&lock);
+    return true;
+}
+
+static bool read_signer(int home_fd, struct note_signer **ret_signer, struct fault *fault)
+{
+    AUTO_BUF_SECRET struct buf skey = buf_with_limit(4096);
+    struct stat stat;
+
+    if (fstatat(home_fd, "keys/ledger.key", &stat, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? fault_set(fault, FAULT_MISSING,
+                                           "there is no signing key: run `custody init` first")
+                               : fault_errno(fault, "keys/ledger.key");
+    if ((stat.st_mode & 077) != 0)
+        return fault_set(fault, FAULT_INVALID, "keys/ledger.key can be read by others: chmod 600 it");
+    if (!file_read(home_fd, "keys/ledger.key", &skey, fault) ||
+        !note_signer_parse(slice_trim(buf_slice(&skey)), ret_signer, fault))
+        return fault_in(fault, "keys/ledger.key");
+    return true;
+}
+
+/* Listening before it has its name, so that whoever finds the name is heard. */
+static bool listen_at(int home_fd, int *ret_listener, struct fault *fault)
+{
+    AUTO_CLOSE int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address;
+    mode_t mask = umask(0177);
+    bool ok;
+
+    socket_address(home_fd, SOCKET_NAME ".new", &address);
+    (void)unlinkat(home_fd, SOCKET_NAME ".new", 0);
+    ok = listener >= 0 && bind(listener, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+         listen(listener, BACKLOG) == 0 &&
+         renameat(home_fd, SOCKET_NAME ".new", home_fd, SOCKET_NAME) == 0;
+    (void)umask(mask);
+    if (!ok)
+        return fault_errno(fault, "listen at " SOCKET_NAME);
+    *ret_listener = take_fd(&listener);
+    return true;
+}
+
+static bool end_signals(int *ret_signals, struct fault *fault)
+{
+    sigset_t set;
+    int signals;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    if (sigprocmask(SIG_SETMASK, &set, NULL) < 0 ||
+        (signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+        return fault_errno(fault, "watch for signals");
+    *ret_signals = signals;
+    return true;
+}
+
+static int64_t linger_us(void)
+{
+    const char *text = getenv("CUSTODY_LEDGER_LINGER_MS");
+    long ms = text == NULL ? LINGER_MS : strtol(text, NULL, 10);
+
+    return (ms < 0 || ms > 3600000 ? LINGER_MS : ms) * 1000;
+}
+
+/* The descent: after it, nothing but the ledger's folder and the sockets that are open. */
+static bool isolate(int folder, struct fault *fault)
+{
+    struct isolate_path paths[] = {{.fd = folder, .access = ISOLATE_READ | ISOLATE_WRITE}};
+
+    (void)prctl(PR_SET_DUMPABLE, 0); /* the key is in memory */
+    return isolate_files(paths, COUNT(paths), ISOLATE_ABI_KERNEL, NULL, fault) &&
+           isolate_syscalls(ISOLATE_LEDGER, fault);
+}
+
+struct start {
+    int home_fd;
+    int report; /* the starter hears here how it went */
+};
+
+/* What the daemon holds; whatever is there is given back by daemon_end. */
+struct held {
+    int folder, lock;
+    struct note_signer *signer;
+    struct ledger_daemon daemon;
+};
+
+static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
+{
+    return file_open_folder(start->home_fd, "ledger", 0755, &held->folder, fault) &&
+           take_lock(held->folder, &held->lock, fault) &&
+           read_signer(start->home_fd, &held->signer, fault) &&
+           end_signals(&held->daemon.signals, fault) &&
+           ledger_writer_open(held->folder, held->signer, &clock_real, &held->daemon.writer, fault) &&
+           listen_at(start->home_fd, &held->daemon.listener, fault) &&
+           isolate(held->folder, fault);
+}
+
+static void daemon_end(struct held *held)
+{
+    scope_close(&held->daemon.listener);
+    scope_close(&held->daemon.signals);
+    ledger_writer_free(held->daemon.writer);
+    note_signer_free(held->signer);
+    scope_close(&held->lock); /* last: the next daemon may begin */
+    scope_close(&held->folder);
+}
+
+/* For whoever asks why the ledger went away: there is no terminal to tell it to. */
+static void leave_words(int folder, const struct fault *fault)
+{
+    char when[CLOCK_TEXT_BYTES];
+    AUTO_FREE char *text = NULL;
+    struct fault ignored = {0};
+
+    clock_text(clock_now_us(&clock_real), when);
+    text = xformat("%s %s\n", when, fault->why);
+    if (!file_replace_durably(folder, "state/last-fault", slice_of(text), 0600, &ignored))
+        return;
+}
+
+static int serve(const struct start *start)
+{
+    struct held held = {.folder = -1,
+                        .lock = -1,
+                        .daemon = {.listener = -1, .signals = -1, .linger_us = linger_us()}};
+    struct fault fault = {0};
+    bool ok = daemon_begin(start, &held, &fault);
+
+    (void)!write(start->report, &fault, sizeof(fault)); /* kind FAULT_NONE: it listens */
+    (void)close(start->report);
+    (void)close(start->home_fd);
+    if (ok) {
+        ok = ledger_daemon_serve(&held.daemon, &fault);
+        if (!ok)
+            leave_words(held.folder, &fault);
+    }
+    daemon_end(&held);
+    return ok ? 0 : 1;
+}
+
+/* In the child: a session of its own, no terminal, no folder, no descriptor but two. */
+static int become_daemon(const struct start *start)
+{
+    const int keep[] = {start->home_fd, start->report};
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0 || setsid() < 0 || chdir("/") < 0)
+        return 1;
+    for (int i = 0; i < 3; i++)
+        if (dup2(null, i) < 0)
+            return 1;
+    spawn_close_others(keep, COUNT(keep));
+    for (int number = 1; number < 32; number++)
+        (void)signal(number, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
+    (void)umask(022);
+    (void)prctl(PR_SET_NAME, "custody-ledger");
+    return serve(start);
+}
+
+static bool read_report(int report, struct fault *ret_said, struct fault *fault)
+{
+    struct pollfd ready = {.fd = report, .events = POLLIN};
+    int count;
+
+    do
+        count = poll(&ready, 1, START_MS);
+    while (count < 0 && errno == EINTR);
+    if (count == 0)
+        return fault_set(fault, FAULT_LIMIT, "start the ledger: not ready within %d s", START_MS / 1000);
+    if (read(report, ret_said, sizeof(*ret_said)) != (ssize_t)sizeof(*ret_said))
+        return fault_set(fault, FAULT_IO, "start the ledger: it ended at once");
+    ret_said->why[sizeof(ret_said->why) - 1] = 0;
+    return true;
+}
+
+/* Starts a daemon that is nobody's child. FAULT_CONFLICT: another one was faster. */
+static bool start_daemon(int home_fd, struct fault *fault)
+{
+    AUTO_CLOSE int report = -1;
+    struct start start = {.home_fd = home_fd};
+    struct fault said;
+    int ends[2], status;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return fault_errno(fault, "make a pipe");
+    report = ends[0];
+    start.report = ends[1];
+    pid = fork();
+    if (pid == 0) {
+        pid = fork();
+        _exit(pid < 0 ? 1 : pid > 0 ? 0 : become_daemon(&start));
+    }
+    (void)close(ends[1]);
+    if (pid < 0)
+        return fault_errno(fault, "start the ledger");
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (!read_report(report, &said, fault))
+        return false;
+    if (said.kind == FAULT_NONE)
+        return true;
+    *fault = said;
+    return fault_in(fault, "start the ledger");
+}
+
+bool ledger_connect(const char *home_path, int home_fd, int *ret_socket, struct fault *fault)
+{
+    const struct timespec pause = {.tv_nsec = 2000000};
+    int64_t deadline_us = clock_monotonic_us(&clock_real) + INT64_C(1000) * START_MS;
+
+    /* Another daemon may be beginning, or ending: both are over soon. */
+    while (clock_monotonic_us(&clock_real) < deadline_us) {
+        if (connect_once(home_fd, ret_socket, fault))
+            return true;
+        if (fault->kind != FAULT_MISSING)
+            return fault_in(fault, "%.200s", home_path);
+        if (start_daemon(home_fd, fault))
+            continue;
+        if (fault->kind != FAULT_CONFLICT)
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
+    return fault_set(fault, FAULT_LIMIT, "%.200s: the ledger can be neither reached nor started", home_path);
+}

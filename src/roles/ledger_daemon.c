@@ -1,0 +1,430 @@
+#include "roles/ledger_daemon.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "ledger/protocol.h"
+#include "os/loop.h"
+#include "os/message.h"
+
+#define PACKETS_AT_ONCE 64     /* of one producer, before the others get their turn */
+#define BATCH_BYTES (256 * 1024)
+#define BATCH_US 2000          /* how long a record waits whose producer does not */
+#define CHECKPOINT_US 1000000
+#define HEARTBEAT_US 60000000
+
+struct serving;
+
+struct client {
+    struct serving *serving;
+    int socket;
+    struct loop_watch *watch;
+    bool is_core; /* may ask for further producers */
+    uint64_t types;
+    struct ledger_source *source;
+    bool wants_ack;
+    bool wants_checkpoint;
+    uint64_t checkpoint_tag;
+    struct client *next;
+};
+
+struct serving {
+    const struct ledger_daemon *daemon;
+    struct ledger_writer *writer;
+    struct loop *loop;
+    struct client *clients;
+    size_t client_count;
+    struct loop_timer *commit_timer, *checkpoint_timer, *linger_timer, *heartbeat_timer;
+    bool commit_is_urgent, checkpoint_is_urgent;
+    uint8_t *packet; /* MESSAGE_BYTES_MAX */
+    bool failed;
+    struct fault fault; /* what ends it, when failed */
+};
+
+static void on_commit_due(void *self);
+static void on_checkpoint_due(void *self);
+static void on_linger_due(void *self);
+static void on_heartbeat_due(void *self);
+static void on_client(void *self, uint32_t events);
+
+/* The log cannot go on: nothing is acknowledged any more, and the process ends. */
+static void fail(struct serving *serving, const struct fault *fault)
+{
+    if (!serving->failed)
+        serving->fault = *fault;
+    serving->failed = true;
+    loop_stop(serving->loop);
+}
+
+static void set_timer(struct serving *serving, struct loop_timer **timer, int64_t delay_us,
+                      void (*due)(void *self))
+{
+    struct fault fault = {0};
+
+    loop_timer_cancel(*timer);
+    *timer = NULL;
+    if (!loop_timer(serving->loop, delay_us, due, serving, timer, &fault))
+        fail(serving, &fault);
+}
+
+/* What is queued meanwhile goes into the same commit: the loop reads all sockets before timers. */
+static void commit_soon(struct serving *serving, bool urgent)
+{
+    urgent |= ledger_writer_batch_bytes(serving->writer) >= BATCH_BYTES;
+    if (serving->commit_timer == NULL || (urgent && !serving->commit_is_urgent))
+        set_timer(serving, &serving->commit_timer, urgent ? 0 : BATCH_US, on_commit_due);
+    serving->commit_is_urgent |= urgent;
+}
+
+static void checkpoint_soon(struct serving *serving, bool urgent)
+{
+    if (serving->checkpoint_timer == NULL || (urgent && !serving->checkpoint_is_urgent))
+        set_timer(serving, &serving->checkpoint_timer, urgent ? 0 : CHECKPOINT_US,
+                  on_checkpoint_due);
+    serving->checkpoint_is_urgent |= urgent;
+}
+
+static void drop_client(struct client *client)
+{
+    struct serving *serving = client->serving;
+
+    for (struct client **at = &serving->clients; *at != NULL; at = &(*at)->next)
+        if (*at == client) {
+            *at = client->next;
+            break;
+        }
+    ledger_writer_release(client->source);
+    loop_unwatch(client->watch);
+    (void)close(client->socket);
+    free(client);
+    if (--serving->client_count == 0)
+        set_timer(serving, &serving->linger_timer, serving->daemon->linger_us, on_linger_due);
+}
+
+/* Never waits: a producer that does not read its answers is dropped. */
+static bool answer(struct client *client, struct slice packet)
+{
+    ssize_t put;
+
+    do
+        put = send(client->socket, packet.at, packet.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
+    return put >= 0;
+}
+
+static bool answer_number(struct client *client, enum ledger_packet packet, uint64_t number)
+{
+    uint8_t bytes[9] = {(uint8_t)packet};
+
+    ledger_put_u64(bytes + 1, number);
+    return answer(client, slice_of_bytes(bytes, sizeof(bytes)));
+}
+
+static bool answer_fault(struct client *client, uint64_t tag, const struct fault *fault)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(10 + sizeof(fault->why));
+    uint8_t head[10] = {LEDGER_FAILED};
+    struct fault ignored = {0};
+
+    ledger_put_u64(head + 1, tag);
+    head[9] = (uint8_t)fault->kind;
+    return buf_add(&bytes, slice_of_bytes(head, sizeof(head)), &ignored) &&
+           buf_add_text(&bytes, fault->why, &ignored) && answer(client, buf_slice(&bytes));
+}
+
+/* Takes `socket`, also on failure. */
+static bool add_client(struct serving *serving, int socket, struct slice name, uint64_t types,
+                       bool is_core, struct fault *fault)
+{
+    struct client *client;
+    struct ledger_source *source;
+    uint8_t hello[17] = {LEDGER_HELLO};
+    AUTO_CLOSE int own = socket;
+
+    if (!ledger_writer_source(serving->writer, name, &source, fault))
+        return false;
+    client = xalloc(sizeof(*client));
+    *client = (struct client){.serving = serving,
+                              .socket = own,
+                              .is_core = is_core,
+                              .types = types,
+                              .source = source,
+                              .next = serving->clients};
+    ledger_put_u64(hello + 1, ledger_source_next(source));
+    ledger_put_u64(hello + 9, types);
+    if (!loop_watch(serving->loop, own, EPOLLIN, on_client, client, &client->watch, fault)) {
+        ledger_writer_release(source);
+        free(client);
+        return false;
+    }
+    (void)take_fd(&own);
+    serving->clients = client;
+    serving->client_count++;
+    loop_timer_cancel(serving->linger_timer);
+    serving->linger_timer = NULL;
+    (void)answer(client, slice_of_bytes(hello, sizeof(hello))); /* else its end is seen on reading */
+    return true;
+}
+
+/* A handler's false drops the client: it does not keep to the protocol. */
+typedef bool handler(struct client *client, struct slice body);
+
+static bool take_record(struct client *client, struct slice body)
+{
+    struct serving *serving = client->serving;
+    struct fault fault = {0};
+
+    if (ledger_writer_append(serving->writer, client->source, client->types, body, &fault))
+        return true;
+    if (fault.kind != FAULT_INVALID || !ledger_writer_refused(serving->writer, "schema-reject", &fault))
+        fail(serving, &fault);
+    commit_soon(serving, false);
+    return false;
+}
+
+static bool on_record(struct client *client, struct slice body)
+{
+    if (!take_record(client, body))
+        return false;
+    commit_soon(client->serving, false);
+    return true;
+}
+
+static bool on_record_durably(struct client *client, struct slice body)
+{
+    if (!take_record(client, body))
+        return false;
+    client->wants_ack = true;
+    commit_soon(client->serving, true);
+    return true;
+}
+
+static bool on_checkpoint(struct client *client, struct slice body)
+{
+    if (body.len != 8)
+        return false;
+    client->wants_checkpoint = true;
+    client->checkpoint_tag = ledger_get_u64(body.at);
+    checkpoint_soon(client->serving, true);
+    return true;
+}
+
+static bool on_producer(struct client *client, struct slice body)
+{
+    struct message_fds fds = {.count = 1};
+    struct fault fault = {0};
+    uint8_t done[9] = {LEDGER_DONE};
+    AUTO_CLOSE int theirs = -1;
+    int ends[2];
+    uint64_t types;
+
+    if (body.len < 16)
+        return false;
+    types = ledger_get_u64(body.at + 8) & client->types; /* nobody gives away what they have not */
+    if (!message_pair(ends, &fault))
+        return answer_fault(client, ledger_get_u64(body.at), &fault);
+    theirs = ends[1];
+    if (!add_client(client->serving, ends[0], slice_part(body, 16, body.len), types, false, &fault))
+        return answer_fault(client, ledger_get_u64(body.at), &fault);
+    memcpy(done + 1, body.at, 8);
+    fds.fd[0] = theirs;
+    return message_send(client->socket, slice_of_bytes(done, sizeof(done)), &fds, &fault);
+}
+
+/* All that can be asked of this process. What is not here ends the connection. */
+static const struct request_rule {
+    enum ledger_packet packet;
+    bool of_core_only;
+    handler *handle;
+} rules[] = {
+    {LEDGER_RECORD, false, on_record},
+    {LEDGER_RECORD_DURABLY, false, on_record_durably},
+    {LEDGER_CHECKPOINT, false, on_checkpoint},
+    {LEDGER_PRODUCER, true, on_producer},
+};
+
+static bool dispatch(struct client *client, struct slice packet)
+{
+    for (size_t i = 0; i < COUNT(rules); i++)
+        if (packet.at[0] == (uint8_t)rules[i].packet && (client->is_core || !rules[i].of_core_only))
+            return rules[i].handle(client, slice_part(packet, 1, packet.len));
+    return false;
+}
+
+static void on_client(void *self, uint32_t events)
+{
+    struct client *client = self;
+    struct serving *serving = client->serving;
+
+    (void)events;
+    for (int i = 0; i < PACKETS_AT_ONCE && !serving->failed; i++) {
+        ssize_t got = recv(client->socket, serving->packet, MESSAGE_BYTES_MAX, MSG_DONTWAIT | MSG_TRUNC);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            break;
+        if (got <= 0 || got > MESSAGE_BYTES_MAX ||
+            !dispatch(client, slice_of_bytes(serving->packet, (size_t)got))) {
+            drop_client(client);
+            break;
+        }
+    }
+    if (ledger_writer_has_unpublished(serving->writer))
+        checkpoint_soon(serving, false);
+}
+
+static void on_commit_due(void *self)
+{
+    struct serving *serving = self;
+    struct fault fault = {0};
+
+    serving->commit_timer = NULL;
+    serving->commit_is_urgent = false;
+    if (!ledger_writer_commit(serving->writer, &fault)) {
+        fail(serving, &fault);
+        return;
+    }
+    for (struct client *client = serving->clients, *next; client != NULL; client = next) {
+        bool wanted = client->wants_ack;
+
+        next = client->next;
+        client->wants_ack = false;
+        if (wanted && !answer_number(client, LEDGER_ACK, ledger_source_next(client->source)))
+            drop_client(client);
+    }
+}
+
+static void on_checkpoint_due(void *self)
+{
+    struct serving *serving = self;
+    struct fault fault = {0};
+    bool done;
+
+    serving->checkpoint_timer = NULL;
+    serving->checkpoint_is_urgent = false;
+    done = ledger_writer_checkpoint(serving->writer, &fault);
+    if (!done && fault.kind != FAULT_LIMIT) {
+        fail(serving, &fault);
+        return;
+    }
+    if (!done)
+        checkpoint_soon(serving, false);
+    for (struct client *client = serving->clients, *next; client != NULL; client = next) {
+        bool wanted = client->wants_checkpoint;
+
+        next = client->next;
+        client->wants_checkpoint = false;
+        if (wanted && !(done ? answer_number(client, LEDGER_DONE, client->checkpoint_tag)
+                             : answer_fault(client, client->checkpoint_tag, &fault)))
+            drop_client(client);
+    }
+}
+
+static void on_heartbeat_due(void *self)
+{
+    struct serving *serving = self;
+    struct fault fault = {0};
+
+    serving->heartbeat_timer = NULL;
+    if (!ledger_writer_heartbeat(serving->writer, &fault)) {
+        fail(serving, &fault);
+        return;
+    }
+    commit_soon(serving, false);
+    checkpoint_soon(serving, false);
+    set_timer(serving, &serving->heartbeat_timer, HEARTBEAT_US, on_heartbeat_due);
+}
+
+static void on_linger_due(void *self)
+{
+    struct serving *serving = self;
+
+    serving->linger_timer = NULL;
+    loop_stop(serving->loop);
+}
+
+static void on_signal(void *self, uint32_t events)
+{
+    struct serving *serving = self;
+
+    (void)events;
+    loop_stop(serving->loop);
+}
+
+/* Only the user that the daemon runs as, and root, may write to its ledger. */
+static bool peer_is_allowed(int socket, pid_t *ret_pid)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || len != sizeof(peer))
+        return false;
+    *ret_pid = peer.pid;
+    return peer.uid == geteuid() || peer.uid == 0;
+}
+
+static void on_listener(void *self, uint32_t events)
+{
+    struct serving *serving = self;
+
+    (void)events;
+    for (;;) {
+        AUTO_CLOSE int socket =
+            accept4(serving->daemon->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        AUTO_FREE char *name = NULL;
+        struct fault ignored = {0};
+        pid_t pid;
+
+        if (socket < 0 && (errno == EINTR || errno == ECONNABORTED))
+            continue;
+        if (socket < 0)
+            return;
+        if (!peer_is_allowed(socket, &pid))
+            continue;
+        name = xformat("core/%d", (int)pid);
+        /* A failure closes the socket, and the peer sees that. */
+        if (!add_client(serving, take_fd(&socket), slice_of(name), ledger_writer_types(), true,
+                        &ignored))
+            continue;
+    }
+}
+
+static bool serve(struct serving *serving, struct fault *fault)
+{
+    struct loop_watch *listener, *signals;
+
+    if (!loop_watch(serving->loop, serving->daemon->listener, EPOLLIN, on_listener, serving,
+                    &listener, fault) ||
+        !loop_watch(serving->loop, serving->daemon->signals, EPOLLIN, on_signal, serving, &signals,
+                    fault))
+        return false;
+    set_timer(serving, &serving->linger_timer, serving->daemon->linger_us, on_linger_due);
+    set_timer(serving, &serving->heartbeat_timer, HEARTBEAT_US, on_heartbeat_due);
+    checkpoint_soon(serving, false);
+    if (!serving->failed && !loop_run(serving->loop, fault))
+        return false;
+    loop_unwatch(listener);
+    loop_unwatch(signals);
+    if (serving->failed)
+        *fault = serving->fault;
+    return !serving->failed;
+}
+
+bool ledger_daemon_serve(const struct ledger_daemon *daemon, struct fault *fault)
+{
+    struct serving serving = {.daemon = daemon, .writer = daemon->writer};
+    bool ok;
+
+    if (!loop_new(&serving.loop, fault))
+        return false;
+    serving.packet = xalloc(MESSAGE_BYTES_MAX);
+    ok = serve(&serving, fault) && ledger_writer_close(daemon->writer, fault);
+    while (serving.clients != NULL)
+        drop_client(serving.clients);
+    loop_free(serving.loop);
+    free(serving.packet);
+    return ok;
+}

@@ -1,0 +1,324 @@
+#include "roles/ledger_writer.h"
+
+#include <openssl/rand.h>
+
+#include "base/scope.h"
+#include "ledger/protocol.h"
+#include "wire/base64.h"
+
+#define SALT_BYTES 16
+#define SALTS_AT_ONCE 64
+#define IDLE_SOURCES_MAX 4096
+
+#define OWN_TYPES                                                                                  \
+    (UINT64_C(1) << RECORD_LEDGER_OPENED | UINT64_C(1) << RECORD_HEARTBEAT)
+
+struct ledger_source {
+    char *name;
+    char *src;
+    uint64_t next_seq;
+    struct tree_hash last; /* zeros before the first */
+    bool is_in_use;
+    struct ledger_source *next;
+};
+
+struct ledger_writer {
+    struct log *log;
+    const struct clock *clock;
+    struct ledger_source own;
+    struct ledger_source *sources; /* the newest first */
+    uint64_t opened_index, source_count;
+    uint8_t salts[SALTS_AT_ONCE][SALT_BYTES];
+    size_t salts_left;
+    struct buf arena, text, leaf;
+};
+
+uint64_t ledger_writer_types(void)
+{
+    return ((UINT64_C(1) << RECORD_TYPE_COUNT) - 1) & ~OWN_TYPES;
+}
+
+/* "SEQ PREV" of the ledger's own sequence, which goes on through all daemons. */
+static bool memo_parse(struct slice memo, struct ledger_source *own, struct fault *fault)
+{
+    struct slice digits;
+    uint64_t seq = 0;
+
+    if (memo.len == 0)
+        return true; /* a new ledger */
+    if (!slice_cut(&memo, ' ', &digits) || digits.len == 0 || digits.len > 18 ||
+        !base64_decode_exactly(memo, own->last.at, TREE_HASH_BYTES))
+        return fault_set(fault, FAULT_INVALID, "the ledger's state names no sequence");
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.at[i] < '0' || digits.at[i] > '9')
+            return fault_set(fault, FAULT_INVALID, "the ledger's state names no sequence");
+        seq = seq * 10 + (uint64_t)(digits.at[i] - '0');
+    }
+    own->next_seq = seq;
+    return true;
+}
+
+static bool memo_write(struct ledger_writer *writer, struct fault *fault)
+{
+    AUTO_BUF struct buf memo = buf_with_limit(LOG_MEMO_BYTES_MAX - 1);
+
+    if (!buf_add_format(&memo, fault, "%llu ", (unsigned long long)writer->own.next_seq) ||
+        !base64_encode(slice_of_bytes(writer->own.last.at, TREE_HASH_BYTES), &memo, fault))
+        return false;
+    log_set_memo(writer->log, buf_text(&memo));
+    return true;
+}
+
+/* What a recovered log holds beyond the memo: our own sequence may have gone on. */
+struct own_leaves {
+    struct ledger_writer *writer;
+    uint64_t next_seq;
+    struct tree_hash last;
+};
+
+static bool on_recovered_leaf(void *self, uint64_t index, struct slice leaf,
+                              const struct tree_hash *leaf_hash, struct fault *fault)
+{
+    struct own_leaves *own = self;
+    struct record_header header;
+    struct record record;
+
+    if (!record_decode(leaf, &record, &header, &own->writer->arena, fault))
+        return fault_in(fault, "record %llu", (unsigned long long)index);
+    if (slice_equal(header.src, slice_of(own->writer->own.src))) {
+        own->next_seq = header.seq + 1;
+        own->last = *leaf_hash;
+    }
+    return true;
+}
+
+static const uint8_t *next_salt(struct ledger_writer *writer)
+{
+    if (writer->salts_left == 0) {
+        if (RAND_bytes(writer->salts[0], sizeof(writer->salts)) != 1)
+            abort(); /* without salts a leaf's hash would tell its content */
+        writer->salts_left = SALTS_AT_ONCE;
+    }
+    return writer->salts[--writer->salts_left];
+}
+
+static bool append(struct ledger_writer *writer, struct ledger_source *source,
+                   const struct record *record, struct fault *fault)
+{
+    struct record_header header = {.src = slice_of(source->src),
+                                   .seq = source->next_seq,
+                                   .prev = source->last.at,
+                                   .salt = next_salt(writer),
+                                   .t_us = clock_now_us(writer->clock)};
+    struct tree_hash hash;
+    uint64_t index;
+
+    buf_clear(&writer->leaf);
+    if (!record_encode(record, &header, &writer->leaf, fault) ||
+        !log_append(writer->log, buf_slice(&writer->leaf), &index, &hash, fault))
+        return false;
+    source->next_seq++;
+    source->last = hash;
+    if (record->type == RECORD_LEDGER_OPENED)
+        writer->opened_index = index;
+    return source == &writer->own ? memo_write(writer, fault) : true;
+}
+
+static bool append_opened(struct ledger_writer *writer, const struct log_recovery *recovery,
+                          struct fault *fault)
+{
+    struct record record;
+
+    record_begin(&record, RECORD_LEDGER_OPENED);
+    record_word(&record, RECORD_REASON,
+                recovery->is_new ? "new" : recovery->was_closed ? "closed" : "recovered");
+    record_number(&record, RECORD_COUNT, (int64_t)recovery->size);
+    if (recovery->torn_bytes > 0)
+        record_number(&record, RECORD_SIZE, (int64_t)recovery->torn_bytes);
+    return append(writer, &writer->own, &record, fault) && log_commit(writer->log, fault);
+}
+
+bool ledger_writer_open(int folder, const struct note_signer *signer, const struct clock *clock,
+                        struct ledger_writer **ret_writer, struct fault *fault)
+{
+    struct ledger_writer *writer = xalloc(sizeof(*writer));
+    struct own_leaves own = {.writer = writer};
+    struct log_recovery recovery;
+
+    writer->clock = clock;
+    writer->arena = buf_with_limit(RECORD_BYTES_MAX + 1);
+    writer->text = buf_with_limit(RECORD_BYTES_MAX);
+    writer->leaf = buf_with_limit(RECORD_BYTES_MAX);
+    writer->own.src = xstrdup("ledger");
+    if (!log_open(folder, signer, on_recovered_leaf, &own, &writer->log, &recovery, fault) ||
+        !memo_parse(slice_of(recovery.memo), &writer->own, fault)) {
+        ledger_writer_free(writer);
+        return false;
+    }
+    if (own.next_seq > writer->own.next_seq) {
+        writer->own.next_seq = own.next_seq;
+        writer->own.last = own.last;
+    }
+    if (!memo_write(writer, fault) || !append_opened(writer, &recovery, fault)) {
+        ledger_writer_free(writer);
+        return false;
+    }
+    *ret_writer = writer;
+    return true;
+}
+
+static void source_free(struct ledger_source *source)
+{
+    free(source->name);
+    free(source->src);
+    free(source);
+}
+
+void ledger_writer_free(struct ledger_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    while (writer->sources != NULL) {
+        struct ledger_source *source = writer->sources;
+
+        writer->sources = source->next;
+        source_free(source);
+    }
+    log_free(writer->log);
+    free(writer->own.src);
+    buf_free(&writer->arena);
+    buf_free(&writer->text);
+    buf_free(&writer->leaf);
+    free(writer);
+}
+
+static bool name_is_allowed(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t byte = name.at[i];
+
+        if (!((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+              (byte >= '0' && byte <= '9') || byte == '.' || byte == '/' || byte == '_' ||
+              byte == '-'))
+            return false;
+    }
+    return name.len > 0 && name.len <= LEDGER_NAME_BYTES_MAX;
+}
+
+/* The longest idle go first; whoever comes back under such a name gets a new sequence. */
+static void forget_idle(struct ledger_writer *writer)
+{
+    struct ledger_source **at = &writer->sources;
+    size_t idle = 0;
+
+    while (*at != NULL) {
+        struct ledger_source *source = *at;
+
+        if (!source->is_in_use && ++idle > IDLE_SOURCES_MAX) {
+            *at = source->next;
+            source_free(source);
+        } else {
+            at = &source->next;
+        }
+    }
+}
+
+bool ledger_writer_source(struct ledger_writer *writer, struct slice name,
+                          struct ledger_source **ret_source, struct fault *fault)
+{
+    struct ledger_source *source;
+
+    if (!name_is_allowed(name))
+        return fault_set(fault, FAULT_INVALID, "a producer's name: [A-Za-z0-9./_-], at most %d",
+                         LEDGER_NAME_BYTES_MAX);
+    for (source = writer->sources; source != NULL; source = source->next)
+        if (!source->is_in_use && slice_equal(slice_of(source->name), name)) {
+            source->is_in_use = true;
+            *ret_source = source;
+            return true;
+        }
+    forget_idle(writer);
+    source = xalloc(sizeof(*source));
+    source->name = slice_dup(name);
+    source->src = xformat("%s~%llu.%llu", source->name, (unsigned long long)writer->opened_index,
+                          (unsigned long long)++writer->source_count);
+    source->is_in_use = true;
+    source->next = writer->sources;
+    writer->sources = source;
+    *ret_source = source;
+    return true;
+}
+
+void ledger_writer_release(struct ledger_source *source)
+{
+    source->is_in_use = false;
+}
+
+uint64_t ledger_source_next(const struct ledger_source *source)
+{
+    return source->next_seq;
+}
+
+bool ledger_writer_append(struct ledger_writer *writer, struct ledger_source *source,
+                          uint64_t types, struct slice text, struct fault *fault)
+{
+    struct record record;
+
+    if (!record_decode(text, &record, NULL, &writer->arena, fault)) {
+        fault->kind = FAULT_INVALID;
+        return false;
+    }
+    if ((types >> record.type & 1) == 0)
+        return fault_set(fault, FAULT_INVALID, "this producer may not write %s",
+                         record_type_name(record.type));
+    if (!append(writer, source, &record, fault)) {
+        if (fault->kind == FAULT_LIMIT) /* with its header it is too long for an entry */
+            fault->kind = FAULT_INVALID;
+        return false;
+    }
+    return true;
+}
+
+bool ledger_writer_heartbeat(struct ledger_writer *writer, struct fault *fault)
+{
+    struct record record;
+
+    record_begin(&record, RECORD_HEARTBEAT);
+    record_number(&record, RECORD_COUNT, (int64_t)log_size(writer->log));
+    return append(writer, &writer->own, &record, fault);
+}
+
+bool ledger_writer_refused(struct ledger_writer *writer, const char *reason, struct fault *fault)
+{
+    struct record record;
+
+    record_begin(&record, RECORD_REFUSED);
+    record_word(&record, RECORD_REASON, reason);
+    record_word(&record, RECORD_MECHANISM, "ledger");
+    return append(writer, &writer->own, &record, fault);
+}
+
+bool ledger_writer_commit(struct ledger_writer *writer, struct fault *fault)
+{
+    return log_commit(writer->log, fault);
+}
+
+bool ledger_writer_checkpoint(struct ledger_writer *writer, struct fault *fault)
+{
+    return log_checkpoint(writer->log, fault);
+}
+
+bool ledger_writer_close(struct ledger_writer *writer, struct fault *fault)
+{
+    return log_close(writer->log, fault);
+}
+
+bool ledger_writer_has_unpublished(const struct ledger_writer *writer)
+{
+    return log_published_size(writer->log) < log_size(writer->log);
+}
+
+size_t ledger_writer_batch_bytes(const struct ledger_writer *writer)
+{
+    return log_batch_bytes(writer->log);
+}

@@ -1,0 +1,57 @@
+/*
+ * roles/ledger_writer.h - records in, log entries out: who writes what, numbered and linked.
+ *
+ * A producer's `src` is NAME~OPENED.N: OPENED is the index of this daemon's ledger.opened, N counts
+ * the producers since. So (src, seq) never comes twice, with nothing to remember between daemons.
+ */
+#ifndef CUSTODY_ROLES_LEDGER_WRITER_H
+#define CUSTODY_ROLES_LEDGER_WRITER_H
+
+#include "base/clock.h"
+#include "ledger/log.h"
+#include "wire/record.h"
+
+struct ledger_writer;
+struct ledger_source; /* one producer's sequence */
+
+/* Every type but those that only the ledger itself writes. */
+uint64_t ledger_writer_types(void);
+
+/*
+ * Opens the log and makes `ledger.opened` durable.
+ *   signer, clock  borrowed
+ */
+MUST_USE bool ledger_writer_open(int folder, const struct note_signer *signer,
+                                 const struct clock *clock, struct ledger_writer **ret_writer,
+                                 struct fault *fault);
+void ledger_writer_free(struct ledger_writer *writer); /* NULL is fine */
+
+/*
+ * The sequence of `name`: where it ended, if its last user has released it, else a new one.
+ * FAULT_INVALID: not [A-Za-z0-9./_-], or longer than LEDGER_NAME_BYTES_MAX.
+ */
+MUST_USE bool ledger_writer_source(struct ledger_writer *writer, struct slice name,
+                                   struct ledger_source **ret_source, struct fault *fault);
+void ledger_writer_release(struct ledger_source *source);
+uint64_t ledger_source_next(const struct ledger_source *source); /* seq of its next record */
+
+/*
+ * Appends a record in the producer's form; it is not durable before ledger_writer_commit.
+ * FAULT_INVALID: not a record, or of a type outside `types`; nothing was written. Any other
+ * failure is final.
+ */
+MUST_USE bool ledger_writer_append(struct ledger_writer *writer, struct ledger_source *source,
+                                   uint64_t types, struct slice text, struct fault *fault);
+/* The ledger's own records. */
+MUST_USE bool ledger_writer_heartbeat(struct ledger_writer *writer, struct fault *fault);
+MUST_USE bool ledger_writer_refused(struct ledger_writer *writer, const char *reason,
+                                    struct fault *fault);
+
+MUST_USE bool ledger_writer_commit(struct ledger_writer *writer, struct fault *fault);
+/* As log_checkpoint. */
+MUST_USE bool ledger_writer_checkpoint(struct ledger_writer *writer, struct fault *fault);
+MUST_USE bool ledger_writer_close(struct ledger_writer *writer, struct fault *fault);
+bool ledger_writer_has_unpublished(const struct ledger_writer *writer);
+size_t ledger_writer_batch_bytes(const struct ledger_writer *writer);
+
+#endif
