@@ -1,0 +1,181 @@
+/*
+ * policy/policy.h - may that run do this? Pure: text in, decisions out.
+ *
+ * Two files: the organisation's (trusted) and the repository's (untrusted, only narrows). The
+ * text is parsed where nothing can be lost (policy_read, in a sealed process); what comes out is
+ * a flat list of settings that travels as a packet and is applied by the table in schema.c.
+ */
+#ifndef CUSTODY_POLICY_POLICY_H
+#define CUSTODY_POLICY_POLICY_H
+
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "base/vocabulary.h"
+
+#define POLICY_YAML_BYTES_MAX (256 * 1024)
+#define POLICY_PACKET_BYTES_MAX (128 * 1024)
+
+struct policy_settings;
+
+/*
+ * YAML to settings. Refuses a second document, anchors, aliases, tags, duplicate keys, empty values, what
+ * is too deep or too much. FAULT_INVALID: "custody.yaml:12:3: why".
+ */
+MUST_USE bool policy_read(struct slice yaml, const char *file_name,
+                          struct policy_settings **ret_settings, struct fault *fault);
+void policy_settings_free(struct policy_settings *settings); /* NULL is fine */
+MUST_USE bool policy_settings_encode(const struct policy_settings *settings, struct buf *ret_packet,
+                                     struct fault *fault);
+/* Strict: exactly what encode writes. */
+MUST_USE bool policy_settings_decode(struct slice packet, struct policy_settings **ret_settings,
+                                     struct fault *fault);
+
+struct policy_person {
+    const char *id, *email;
+    const char **groups;
+    size_t group_count;
+    const char **ssh; /* public keys, one line each */
+    size_t ssh_count;
+};
+
+struct policy_model {
+    const char *name, *url, *dialect;
+    const char *key_file, *key_environment; /* at most one; NULL: no key */
+    const char *ca;
+    const char *residency, *contract; /* NULL: none */
+    int64_t expires_us;               /* 0: never */
+    int64_t price_input, price_output; /* micro-USD per million tokens */
+    unsigned allow;          /* classes whose plain values may go there */
+    unsigned allow_redacted; /* classes of which only surrogates may */
+};
+
+struct policy_rule {
+    const char *glob;
+    bool must_match;
+    char text[96]; /* "paths.read.deny[0]", for records and `explain` */
+    const char *file;
+    unsigned line;
+    bool own; /* of the repository's file */
+};
+
+struct policy_rules {
+    struct policy_rule *at;
+    size_t count, room;
+};
+
+struct policy_zone {
+    const char *glob, *zone;
+};
+
+struct policy_agent {
+    const char *role, *engine, *model; /* engine, model: NULL when not named */
+    bool may_write;
+};
+
+struct policy_check {
+    const char **argv;
+    size_t count;
+};
+
+struct policy_egress {
+    const char *host;
+    int64_t port;
+};
+
+struct policy_budget {
+    int64_t tokens, micro_usd, minutes; /* 0: no limit */
+};
+
+struct policy_resources {
+    uint64_t memory_bytes, disk_bytes;
+    int64_t pids, cpu_percent; /* 100: one processor */
+};
+
+enum policy_where {
+    POLICY_VIEW,   /* may a process in a cell with a door read it? */
+    POLICY_MODEL,  /* may a model see it? */
+    POLICY_CHECKS, /* in cells without a door */
+    POLICY_WHERE_COUNT,
+};
+
+/* The effective policy. Read-only for everybody else. */
+struct policy {
+    const char *repository, *owner, *phase, *audit;
+    struct policy_person *people;
+    size_t people_count;
+    struct policy_model *models;
+    size_t model_count;
+    struct policy_agent *agents;
+    size_t agent_count;
+    struct policy_budget budget_run, budget_person_day, budget_repository_day;
+    struct policy_resources resources;
+    const char **environment_pass;
+    size_t environment_pass_count;
+    struct policy_egress *egress;
+    size_t egress_count;
+    enum verdict data[CLASS_COUNT][POLICY_WHERE_COUNT];
+    struct policy_rules read_deny, write_allow, write_deny;
+    bool hide_names;
+    struct policy_zone *zones;
+    size_t zone_count;
+    const char **scratch;
+    size_t scratch_count;
+    int64_t limit_files, limit_lines; /* of a change */
+    struct policy_check *checks;
+    size_t check_count;
+    int64_t approvals;              /* at least */
+    const char **approvals_from;    /* groups; none: anyone in people */
+    size_t approvals_from_count;
+    struct policy_zone *approvals_zone; /* glob: the zone's name; zone: the number as text */
+    size_t approvals_zone_count;
+    char digest[65]; /* SHA-256, hex, of the canonical effective settings */
+    void *owned;
+};
+
+/*
+ * The organisation's settings narrowed by the repository's (NULL: none). FAULT_INVALID names file,
+ * line and column: an unknown key, a wrong type, a rule that can never match, a repository that
+ * would widen.
+ */
+MUST_USE bool policy_build(const struct policy_settings *organisation,
+                           const struct policy_settings *repository, struct policy **ret_policy,
+                           struct fault *fault);
+void policy_free(struct policy *policy); /* NULL is fine */
+
+/* May the name be there? allow or deny; ret_rule (may be NULL) lives as long as the policy. */
+enum verdict policy_read_verdict(const struct policy *policy, const char *role, struct slice path,
+                                 const char **ret_rule);
+enum verdict policy_class_verdict(const struct policy *policy, enum data_class class,
+                                  enum policy_where where);
+/* The strictest verdict of the classes in the mask. */
+enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mask,
+                                 enum policy_where where);
+/* Also refuses what is never writable, whatever policy says: its own file, .git*, CI, hooks, owners. */
+bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
+                          const char **ret_rule);
+/* "phi", "cde", or NULL. */
+const char *policy_zone_of(const struct policy *policy, struct slice path);
+/* How many people must approve a change that touches these zones. */
+int64_t policy_approvals_for(const struct policy *policy, const char *const *zones, size_t count);
+/* The rule, with its place, that `rule` (as given out above) is; NULL: a built-in one. */
+const struct policy_rule *policy_rule_find(const struct policy *policy, const char *rule);
+
+/*
+ * must_match: tell each path of the tree to policy_match_path, then ask. FAULT_INVALID names the
+ * first rule that matched nothing.
+ */
+struct policy_matching;
+struct policy_matching *policy_matching_new(const struct policy *policy);
+void policy_match_path(struct policy_matching *matching, struct slice path);
+MUST_USE bool policy_matching_end(struct policy_matching *matching, struct fault *fault); /* frees */
+
+/* What `custody init` writes; both are valid as they are. The caller frees. */
+char *policy_template_organisation(const char *person, const char *email, const char *ssh_key);
+char *policy_template_repository(const char *repository, const char *owner);
+
+/* docs/policy.md: every key with type, default, who may set it, and how it narrows. */
+void policy_reference(FILE *out);
+
+#endif
