@@ -2,6 +2,8 @@
 #include "commands/table.h"
 
 const struct command *const commands[] = {
+    &command_log,
+    &command_verify,
     &command_help,
 };
 

@@ -1,0 +1,89 @@
+#include "ledger/reader.h"
+
+#include "base/scope.h"
+#include "ledger/checkpoint.h"
+#include "ledger/tile.h"
+#include "ledger/wal.h"
+#include "os/file.h"
+
+struct reading {
+    bool (*on_leaf)(void *self, uint64_t index, struct slice leaf, struct fault *fault);
+    void *self;
+    uint64_t next;
+};
+
+static bool published_size(int folder, uint64_t *ret_size, struct fault *fault)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(NOTE_BYTES_MAX);
+    struct checkpoint checkpoint;
+    struct note note;
+
+    *ret_size = 0;
+    if (!file_read(folder, "checkpoint", &bytes, fault))
+        return fault->kind == FAULT_MISSING;
+    if (!note_parse(buf_slice(&bytes), &note, fault) ||
+        !checkpoint_parse(note.text, &checkpoint, fault))
+        return false;
+    *ret_size = checkpoint.size;
+    return true;
+}
+
+static bool read_bundle(struct reading *reading, int folder, uint64_t size, struct buf *bytes,
+                        struct fault *fault)
+{
+    struct tile tile = {.is_entries = true, .index = reading->next / TILE_WIDTH};
+    struct slice rest, entry;
+
+    tile.width = tile_width(0, tile.index, size);
+    if (!tile_read(folder, &tile, bytes, fault))
+        return false;
+    rest = buf_slice(bytes);
+    for (uint64_t index = tile.index * TILE_WIDTH; tile_bundle_take(&rest, &entry); index++) {
+        if (index < reading->next)
+            continue;
+        if (!reading->on_leaf(reading->self, index, entry, fault))
+            return false;
+        reading->next = index + 1;
+    }
+    return true;
+}
+
+static bool on_frame(void *self, const struct wal_frame *frame, struct fault *fault)
+{
+    struct reading *reading = self;
+
+    if (frame->index != reading->next)
+        return true;
+    reading->next++;
+    return reading->on_leaf(reading->self, frame->index, frame->leaf, fault);
+}
+
+static bool read_unsealed(struct reading *reading, int folder, uint64_t size, struct fault *fault)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(WAL_FILE_BYTES);
+    struct wal_scan scan;
+
+    if (!file_read(folder, "wal/frames", &bytes, fault))
+        return fault->kind == FAULT_MISSING || fault->kind == FAULT_DENIED;
+    return wal_scan(buf_slice(&bytes), size, on_frame, reading, &scan, fault);
+}
+
+bool reader_each(int folder, const struct reader_options *options,
+                 bool (*on_leaf)(void *self, uint64_t index, struct slice leaf,
+                                 struct fault *fault),
+                 void *self, uint64_t *ret_next, struct fault *fault)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(TILE_BUNDLE_BYTES_MAX);
+    struct reading reading = {.on_leaf = on_leaf, .self = self, .next = options->from};
+    uint64_t size;
+
+    if (!published_size(folder, &size, fault))
+        return false;
+    while (reading.next < size)
+        if (!read_bundle(&reading, folder, size, &bytes, fault))
+            return false;
+    if (options->with_unsealed && !read_unsealed(&reading, folder, size, fault))
+        return false;
+    *ret_next = reading.next;
+    return true;
+}

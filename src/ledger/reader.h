@@ -1,0 +1,26 @@
+/*
+ * ledger/reader.h - the records of a ledger on disk, in order.
+ *
+ * Reads; verifies nothing beyond form. Whether the bytes are what was written is verify.h's matter.
+ */
+#ifndef CUSTODY_LEDGER_READER_H
+#define CUSTODY_LEDGER_READER_H
+
+#include "base/bytes.h"
+
+struct reader_options {
+    uint64_t from;     /* index of the first record wanted */
+    bool with_unsealed; /* also what is in the write-ahead log only; for a ledger nobody writes to */
+};
+
+/*
+ * Calls `on_leaf` for each record; its false ends the reading with that fault.
+ *   ret_next  index behind the last one, for the next call
+ * A folder without a checkpoint has no records; that is no fault.
+ */
+MUST_USE bool reader_each(int folder, const struct reader_options *options,
+                          bool (*on_leaf)(void *self, uint64_t index, struct slice leaf,
+                                          struct fault *fault),
+                          void *self, uint64_t *ret_next, struct fault *fault);
+
+#endif
