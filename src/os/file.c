@@ -161,7 +161,8 @@ static bool remove_entry(int folder, const char *name, dev_t device, struct faul
         return fault_errno(fault, "remove %s", name);
     fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == EACCES) { /* an agent may have taken the folder's bits away */
-        (void)fchmodat(folder, name, 0700, 0);
+        if (fchmodat(folder, name, 0700, 0) < 0)
+            return fault_errno(fault, "open %s", name);
         fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     }
     if (fd < 0)
