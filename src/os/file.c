@@ -12,11 +12,11 @@
 bool file_read_fd(int fd, struct buf *buf, struct fault *fault)
 {
     for (;;) {
-        size_t step = buf->limit - buf->len < 65536 ? buf->limit - buf->len + 1 : 65536;
+        size_t step = buf->limit - buf->len < 65536 ? buf->limit - buf->len : 65536;
         uint8_t over;
         ssize_t got;
 
-        if (step > buf->limit - buf->len) { /* full: one more byte means too much */
+        if (step == 0) { /* full: one more byte means too much */
             got = read(fd, &over, 1);
             if (got > 0)
                 return fault_set(fault, FAULT_LIMIT, "more than %zu bytes", buf->limit);
