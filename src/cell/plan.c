@@ -8,6 +8,7 @@
 
 #define RUN_BYTES_MAX 64
 #define PATH_BYTES_MAX 4000
+#define SCRATCH_MAX 48
 
 /* Below these nothing may be covered by a repository, and none of them may be one. */
 static const char *const reserved[] = {"/proc", "/dev", "/sys", "/etc", "/run/custody", CELL_ENGINE};
@@ -82,6 +83,8 @@ static bool check_mounts(const struct cell_plan *plan, struct fault *fault)
             starts_path(target, "/proc") || starts_path(target, "/dev"))
             return fault_set(fault, FAULT_INVALID, "plan: nothing is mounted at %.200s", target);
     }
+    if (plan->scratch_count > SCRATCH_MAX)
+        return fault_set(fault, FAULT_LIMIT, "plan: more than %d scratch folders", SCRATCH_MAX);
     for (size_t i = 0; i < plan->scratch_count; i++)
         if (!is_below(plan->scratch[i].path))
             return fault_set(fault, FAULT_INVALID, "plan: scratch folder %.200s leaves the repository",

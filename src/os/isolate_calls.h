@@ -41,6 +41,7 @@ int calls_number(const char *name);
 struct calls_filter {
     scmp_filter_ctx allow;  /* what no rule names answers an errno */
     scmp_filter_ctx refuse; /* what no rule names is allowed */
+    int otherwise;          /* the errno of what is not allowed */
 };
 
 /* `otherwise`: the errno of a call that is not allowed. Free with calls_end. */

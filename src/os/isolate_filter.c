@@ -67,7 +67,7 @@ static bool begin_one(uint32_t otherwise, scmp_filter_ctx *ret_filter, struct fa
 
 bool calls_begin(int otherwise, struct calls_filter *ret_filter, struct fault *fault)
 {
-    struct calls_filter filter = {0};
+    struct calls_filter filter = {.otherwise = otherwise};
 
     if (!begin_one(SCMP_ACT_ERRNO((uint16_t)otherwise), &filter.allow, fault))
         return false;
@@ -99,7 +99,9 @@ bool calls_allow(struct calls_filter *filter, unsigned groups, struct fault *fau
 
 bool calls_refuse(struct calls_filter *filter, const char *name, int error, struct fault *fault)
 {
-    return add(filter->allow, SCMP_ACT_ERRNO((uint16_t)error), name, 0, NULL, fault);
+    /* libseccomp refuses a rule that says what happens anyway. */
+    return error == filter->otherwise ||
+           add(filter->allow, SCMP_ACT_ERRNO((uint16_t)error), name, 0, NULL, fault);
 }
 
 /*
@@ -137,6 +139,15 @@ static const struct form refused_forms[] = {
     {CALLS_RULE_TERMINAL, "ioctl", 1, UINT32_MAX, TIOCLINUX},
     {CALLS_RULE_TERMINAL, "ioctl", 1, UINT32_MAX, TIOCSETD},
     {CALLS_RULE_TERMINAL, "ioctl", 1, UINT32_MAX, TIOCCONS},
+    /* The allow-list has these already; here they get their errno. */
+    {CALLS_RULE_PROCESSES, "clone", 0, CLONE_NEWUSER, CLONE_NEWUSER},
+    {CALLS_RULE_PROCESSES, "clone", 0, CLONE_NEWNS, CLONE_NEWNS},
+    {CALLS_RULE_PROCESSES, "clone", 0, CLONE_NEWPID, CLONE_NEWPID},
+    {CALLS_RULE_PROCESSES, "clone", 0, CLONE_NEWNET, CLONE_NEWNET},
+    {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWUSER, CLONE_NEWUSER},
+    {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWNS, CLONE_NEWNS},
+    {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWPID, CLONE_NEWPID},
+    {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWNET, CLONE_NEWNET},
 };
 
 static bool add_form(scmp_filter_ctx filter, uint32_t action, const struct form *form,

@@ -1,0 +1,249 @@
+/* Core's side: starts pid 1, speaks with it, ends it. */
+#include "cell/cell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "cell/init.h"
+#include "cell/limits.h"
+#include "cell/packet.h"
+#include "cell/plan.h"
+#include "cell/seal.h"
+
+struct cell {
+    pid_t pid;
+    int pidfd;
+    int control;
+    int outside; /* listens in the host for the canary that must not reach it */
+    struct limits limits;
+    bool sealed, clean; /* CELL_SEALED came; no canary was broken */
+};
+
+/* An abstract socket of the kernel's choice of name. Without one the row is not tried. */
+static int listen_outside(struct init *init)
+{
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof(name);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof(sa_family_t)) < 0 ||
+        listen(fd, 1) < 0 || getsockname(fd, (struct sockaddr *)&name, &len) < 0)
+        return -1;
+    init->outside = name;
+    init->outside_len = len;
+    return take_fd(&fd);
+}
+
+/*
+ * Forks pid 1 into namespaces of its own. As root the user namespace comes later, in pid 1, so
+ * that the mounts belong to the host's.
+ */
+static bool clone_init(const struct init *init, int other_end, struct cell *cell,
+                       struct fault *fault)
+{
+    unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+                          CLONE_NEWCGROUP | CLONE_PIDFD | SIGCHLD;
+    int pidfd = -1;
+    long pid;
+
+    if (!plan_is_privileged(init->plan))
+        flags |= CLONE_NEWUSER;
+    pid = syscall(SYS_clone, flags, NULL, &pidfd, NULL, NULL);
+    if (pid < 0) {
+        (void)fault_errno(fault, "make namespaces for the cell (custody doctor says what is missing)");
+        fault->kind = FAULT_HOST;
+        return false;
+    }
+    if (pid == 0) {
+        (void)close(other_end);
+        _exit(init_serve(init));
+    }
+    cell->pid = (pid_t)pid;
+    cell->pidfd = pidfd;
+    return true;
+}
+
+static bool map_ids(const struct cell *cell, const struct cell_plan *plan, struct fault *fault)
+{
+    AUTO_FREE char *pid = xformat("%d", (int)cell->pid);
+    AUTO_CLOSE int proc = -1;
+
+    if (plan_is_privileged(plan))
+        return true;
+    proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        return fault_errno(fault, "open /proc");
+    return seal_write_maps(proc, pid, geteuid(), getegid(), fault);
+}
+
+bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fault *fault)
+{
+    struct packet packet = {.kind = PACKET_MAPPED};
+    struct init init = {.plan = plan};
+    struct cell *cell;
+    int ends[2];
+    bool ok;
+
+    if (!plan_check(plan, fault) || !message_pair(ends, fault))
+        return fault_in(fault, "start the cell");
+    cell = xalloc(sizeof(*cell));
+    *cell = (struct cell){.pid = -1, .pidfd = -1, .control = ends[0], .outside = -1};
+    init.control = ends[1];
+    limits_open(plan, &cell->limits);
+    cell->outside = listen_outside(&init);
+    ok = clone_init(&init, ends[0], cell, fault);
+    (void)close(ends[1]);
+    if (ok) {
+        limits_attach(&cell->limits, cell->pid);
+        packet.sealed = (struct cell_sealed){.limit_memory = cell->limits.memory,
+                                             .limit_pids = cell->limits.pids,
+                                             .limit_cpu = cell->limits.cpu};
+        ok = map_ids(cell, plan, fault) && packet_send(cell->control, &packet, NULL, fault);
+    }
+    if (!ok) {
+        cell_end(cell);
+        return fault_in(fault, "start the cell");
+    }
+    *ret_cell = cell;
+    return true;
+}
+
+int cell_socket(const struct cell *cell)
+{
+    return cell->control;
+}
+
+pid_t cell_pid(const struct cell *cell)
+{
+    return cell->pid;
+}
+
+/* The descriptors of PACKET_MOUNTED, in the order in which they were sent. */
+static bool take_mounted(const struct packet *packet, struct message_fds *fds,
+                         struct cell_packet *ret_packet, struct fault *fault)
+{
+    size_t at = 0;
+
+    if (fds->count != (size_t)packet->has_fuse + 1 + packet->has_door)
+        return fault_set(fault, FAULT_INVALID, "the cell sent %zu descriptors", fds->count);
+    ret_packet->fuse_fd = packet->has_fuse ? fds->fd[at++] : -1;
+    ret_packet->proc_fd = fds->fd[at++];
+    ret_packet->door_fd = packet->has_door ? fds->fd[at++] : -1;
+    fds->count = 0;
+    return true;
+}
+
+static bool take_sealed(struct cell *cell, const struct packet *packet,
+                        struct cell_packet *ret_packet, struct fault *fault)
+{
+    AUTO_CLOSE int reached = -1;
+
+    ret_packet->sealed = packet->sealed;
+    if (!cell_filter_digest(ret_packet->sealed.filter_digest, fault))
+        return false;
+    ret_packet->canary_count = packet->canary_count;
+    for (size_t i = 0; i < packet->canary_count; i++) {
+        ret_packet->canaries[i] = packet->canaries[i];
+        if (packet->canaries[i].outcome != CANARY_HELD &&
+            packet->canaries[i].outcome != CANARY_NOT_TRIED)
+            ret_packet->canaries_broken++;
+    }
+    /* Whatever the canary says: did somebody come? */
+    if (cell->outside >= 0) {
+        (void)fcntl(cell->outside, F_SETFL, O_NONBLOCK);
+        reached = accept4(cell->outside, NULL, NULL, SOCK_CLOEXEC);
+        if (reached >= 0)
+            ret_packet->canaries_broken++;
+        (void)close(take_fd(&cell->outside));
+    }
+    cell->sealed = true;
+    cell->clean = packet->canary_count > 0 && ret_packet->canaries_broken == 0;
+    return true;
+}
+
+bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_packet,
+                  struct fault *fault)
+{
+    static const enum cell_packet_type types[PACKET_KIND_COUNT] = {
+        [PACKET_MAPPED] = CELL_FAILED, /* core's own words never come back */
+        [PACKET_MOUNTED] = CELL_MOUNTED,   [PACKET_VIEW_READY] = CELL_FAILED,
+        [PACKET_SEALED] = CELL_SEALED,     [PACKET_GO] = CELL_FAILED,
+        [PACKET_STARTED] = CELL_STARTED,   [PACKET_EXITED] = CELL_EXITED,
+        [PACKET_FAILED] = CELL_FAILED,
+    };
+    struct packet packet = {0};
+    struct message_fds fds = {0};
+    bool end = false, ok = true;
+
+    if (!packet_receive(cell->control, timeout_ms, &packet, &fds, &end, fault))
+        return fault_in(fault, "cell");
+    *ret_packet = (struct cell_packet){.fuse_fd = -1, .proc_fd = -1, .door_fd = -1};
+    if (end) {
+        ret_packet->type = CELL_GONE;
+        return true;
+    }
+    ret_packet->type = types[packet.kind];
+    ret_packet->exit = packet.exit;
+    ret_packet->fault = packet.fault;
+    if (ret_packet->type == CELL_FAILED && packet.fault.kind == FAULT_NONE)
+        (void)fault_set(&ret_packet->fault, FAULT_IO, "the cell sent what only core may send");
+    if (ret_packet->type == CELL_MOUNTED)
+        ok = take_mounted(&packet, &fds, ret_packet, fault);
+    else if (ret_packet->type == CELL_SEALED)
+        ok = take_sealed(cell, &packet, ret_packet, fault);
+    message_fds_close(&fds);
+    return ok;
+}
+
+static bool say(struct cell *cell, enum packet_kind kind, struct fault *fault)
+{
+    struct packet packet = {.kind = kind};
+
+    return packet_send(cell->control, &packet, NULL, fault);
+}
+
+bool cell_view_ready(struct cell *cell, struct fault *fault)
+{
+    return say(cell, PACKET_VIEW_READY, fault);
+}
+
+bool cell_go(struct cell *cell, struct fault *fault)
+{
+    if (!cell->sealed)
+        return fault_set(fault, FAULT_HOST, "the cell is not sealed");
+    if (!cell->clean)
+        return fault_set(fault, FAULT_HOST, "a canary got through");
+    return say(cell, PACKET_GO, fault);
+}
+
+void cell_kill(struct cell *cell)
+{
+    if (cell->pid > 0)
+        (void)kill(cell->pid, SIGKILL);
+}
+
+void cell_end(struct cell *cell)
+{
+    if (cell == NULL)
+        return;
+    cell_kill(cell);
+    /* pid 1 is gone only when all in its namespace are: the kernel waits for them. */
+    while (cell->pid > 0 && waitpid(cell->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    if (cell->pidfd >= 0)
+        (void)close(cell->pidfd);
+    if (cell->outside >= 0)
+        (void)close(cell->outside);
+    (void)close(cell->control);
+    limits_close(&cell->limits);
+    free(cell);
+}

@@ -1,0 +1,144 @@
+#include "cell/filter.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+
+#include "base/hex.h"
+#include "base/scope.h"
+#include "cell/cell.h"
+
+#define TABLE_TEXT_BYTES_MAX (64 * 1024)
+#define GROUPS                                                                                     \
+    (CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_THREAD | CALLS_PROGRAM |         \
+     CALLS_AGENT)
+#define RULES                                                                                      \
+    (CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_SOCKET_NET | CALLS_RULE_TERMINAL | \
+     CALLS_RULE_PERSONALITY | CALLS_RULE_LIMITS | CALLS_RULE_UNSHARE)
+
+const struct filter_row filter_refused[] = {
+    {"mount", EPERM, "mounts"},
+    {"umount2", EPERM, "mounts"},
+    {"move_mount", EPERM, "mounts"},
+    {"open_tree", EPERM, "mounts"},
+    {"open_tree_attr", EPERM, "mounts"},
+    {"fsopen", EPERM, "mounts"},
+    {"fsconfig", EPERM, "mounts"},
+    {"fsmount", EPERM, "mounts"},
+    {"fspick", EPERM, "mounts"},
+    {"mount_setattr", EPERM, "mounts"},
+    {"pivot_root", EPERM, "mounts"},
+    {"chroot", EPERM, "mounts"},
+    {"setns", EPERM, "namespaces"},
+    {"io_uring_setup", EPERM, "acts past a filter"},
+    {"io_uring_enter", EPERM, "acts past a filter"},
+    {"io_uring_register", EPERM, "acts past a filter"},
+    {"ptrace", EPERM, "other processes"},
+    {"process_vm_readv", EPERM, "other processes"},
+    {"process_vm_writev", EPERM, "other processes"},
+    {"process_madvise", EPERM, "other processes"},
+    {"pidfd_getfd", EPERM, "other processes"},
+    {"kcmp", EPERM, "other processes"},
+    {"migrate_pages", EPERM, "other processes"},
+    {"move_pages", EPERM, "other processes"},
+    {"open_by_handle_at", EPERM, "files past their names"},
+    {"name_to_handle_at", EPERM, "files past their names"},
+    {"lookup_dcookie", EPERM, "files past their names"},
+    {"bpf", EPERM, "kernel attack surface"},
+    {"userfaultfd", EPERM, "kernel attack surface"},
+    {"perf_event_open", EPERM, "kernel attack surface"},
+    {"add_key", EPERM, "keyrings know no namespaces"},
+    {"request_key", EPERM, "keyrings know no namespaces"},
+    {"keyctl", EPERM, "keyrings know no namespaces"},
+    {"fanotify_init", EPERM, "watches"},
+    {"fanotify_mark", EPERM, "watches"},
+    {"modify_ldt", EPERM, "kernel attack surface"},
+    {"iopl", EPERM, "hardware"},
+    {"ioperm", EPERM, "hardware"},
+    {"memfd_secret", ENOSYS, "memory no supervisor can look into"},
+    {"init_module", EPERM, "the machine"},
+    {"finit_module", EPERM, "the machine"},
+    {"delete_module", EPERM, "the machine"},
+    {"kexec_load", EPERM, "the machine"},
+    {"kexec_file_load", EPERM, "the machine"},
+    {"reboot", EPERM, "the machine"},
+    {"swapon", EPERM, "the machine"},
+    {"swapoff", EPERM, "the machine"},
+    {"acct", EPERM, "the machine"},
+    {"syslog", EPERM, "the machine"},
+    {"quotactl", EPERM, "the machine"},
+    {"quotactl_fd", EPERM, "the machine"},
+    {"sethostname", EPERM, "the machine"},
+    {"setdomainname", EPERM, "the machine"},
+    {"settimeofday", EPERM, "the machine"},
+    {"clock_settime", EPERM, "the machine"},
+    {"vhangup", EPERM, "the machine"},
+    {"nfsservctl", EPERM, "the machine"},
+    {"uselib", EPERM, "obsolete"},
+    {"ustat", EPERM, "obsolete"},
+    {"sysfs", EPERM, "obsolete"},
+};
+const size_t filter_refused_count = COUNT(filter_refused);
+
+bool filter_build(struct calls_filter *ret_filter, struct fault *fault)
+{
+    struct calls_filter filter = {0};
+    /* ENOSYS for what nobody has judged: libraries then take the older way. */
+    bool ok = calls_begin(ENOSYS, &filter, fault) && calls_allow(&filter, GROUPS, fault) &&
+              calls_rules(&filter, RULES, fault);
+
+    for (size_t i = 0; ok && i < COUNT(filter_refused); i++)
+        ok = calls_refuse(&filter, filter_refused[i].call, filter_refused[i].error, fault);
+    if (!ok) {
+        calls_end(&filter);
+        return false;
+    }
+    *ret_filter = filter;
+    return true;
+}
+
+bool filter_install(const struct calls_filter *filter, struct fault *fault)
+{
+    /* Where both refuse, the errno of the younger one counts. */
+    int failed = seccomp_load(filter->allow);
+
+    if (failed == 0)
+        failed = seccomp_load(filter->refuse);
+    if (failed == 0)
+        return true;
+    errno = -failed;
+    (void)fault_errno(fault, "load the cell's filter");
+    fault->kind = FAULT_HOST;
+    return false;
+}
+
+/* The table as text: what the digest in a record stands for. */
+static bool table_text(struct buf *text, struct fault *fault)
+{
+    if (!buf_add_text(text, "custody-cell-filter/v1\nforeign architectures: kill\n", fault) ||
+        !buf_add_format(text, fault, "rules %d\notherwise ENOSYS\n", RULES))
+        return false;
+    for (size_t i = 0; i < calls_count; i++)
+        if (!buf_add_format(text, fault, "%s %s\n",
+                            calls_has_rule(calls_table[i].name) ? "rule" : "allow",
+                            calls_table[i].name))
+            return false;
+    for (size_t i = 0; i < COUNT(filter_refused); i++)
+        if (!buf_add_format(text, fault, "%s %s\n", filter_refused[i].error == EPERM ? "EPERM" : "ENOSYS",
+                            filter_refused[i].call))
+            return false;
+    return true;
+}
+
+bool cell_filter_digest(char ret_hex[65], struct fault *fault)
+{
+    AUTO_BUF struct buf text = buf_with_limit(TABLE_TEXT_BYTES_MAX);
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+
+    if (!table_text(&text, fault))
+        return false;
+    if (EVP_Digest(text.at, text.len, digest, &len, EVP_sha256(), NULL) != 1 || len != 32)
+        return fault_set(fault, FAULT_IO, "SHA-256 is not to be had");
+    hex_encode(slice_of_bytes(digest, len), ret_hex);
+    return true;
+}

@@ -1,0 +1,21 @@
+/* cell/filter.h - the static filter of system calls that the whole cell lives under. */
+#ifndef CUSTODY_CELL_FILTER_H
+#define CUSTODY_CELL_FILTER_H
+
+#include "os/isolate_calls.h"
+
+/* What is refused with an errno of its own, and why. All else that is unknown is ENOSYS. */
+struct filter_row {
+    const char *call;
+    int error;
+    const char *reason;
+};
+extern const struct filter_row filter_refused[];
+extern const size_t filter_refused_count;
+
+/* Builds; free with calls_end. */
+MUST_USE bool filter_build(struct calls_filter *ret_filter, struct fault *fault);
+/* Installs it in the calling process and what it starts. no_new_privs must be set. */
+MUST_USE bool filter_install(const struct calls_filter *filter, struct fault *fault);
+
+#endif

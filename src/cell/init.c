@@ -1,0 +1,365 @@
+#include "cell/init.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "cell/canary.h"
+#include "cell/filter.h"
+#include "cell/packet.h"
+#include "cell/plan.h"
+#include "cell/root.h"
+#include "cell/seal.h"
+#include "os/isolate.h"
+#include "os/spawn.h"
+
+#define CANARY_MS_MAX 20000
+#define DESCRIPTORS_MAX 64
+
+static bool loopback_up(struct fault *fault)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_name = "lo"};
+
+    if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+        return fault_errno(fault, "look at the loopback");
+    request.ifr_flags = (short)(request.ifr_flags | IFF_UP);
+    if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        return fault_errno(fault, "bring the loopback up");
+    return true;
+}
+
+static bool listen_at(uint16_t port, int *ret_fd, struct fault *fault)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons(port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, SOMAXCONN) < 0)
+        return fault_errno(fault, "listen at the door");
+    *ret_fd = take_fd(&fd);
+    return true;
+}
+
+static void keep_descriptors(const struct init *init)
+{
+    const struct cell_plan *plan = init->plan;
+    int keep[DESCRIPTORS_MAX] = {init->control, plan->in,        plan->out,      plan->err,
+                                 plan->git_fd,  plan->objects_fd, plan->engine_fd};
+    size_t count = 7;
+
+    for (size_t i = 0; i < plan->scratch_count && count < COUNT(keep); i++)
+        keep[count++] = plan->scratch[i].fd;
+    spawn_close_others(keep, count);
+}
+
+/* Waits for core to say `kind`; ret_sealed, which may be NULL, is what came with it. */
+static bool expect(int control, enum packet_kind kind, struct cell_sealed *ret_sealed,
+                   struct fault *fault)
+{
+    AUTO_FREE struct packet *packet = xalloc(sizeof(*packet));
+    bool end = false;
+
+    if (!packet_receive(control, -1, packet, NULL, &end, fault))
+        return false;
+    if (end)
+        return fault_set(fault, FAULT_IO, "core is gone");
+    if (packet->kind != kind)
+        return fault_set(fault, FAULT_INVALID, "packet %d where %d belongs", (int)packet->kind,
+                         (int)kind);
+    if (ret_sealed != NULL)
+        *ret_sealed = packet->sealed;
+    return true;
+}
+
+/* What the kernel kills first when memory is short: the cell, before anything of the host. */
+static void volunteer_for_oom(void)
+{
+    AUTO_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0 && write(fd, "500", 3) < 0)
+        return; /* a host that does not allow it has other limits */
+}
+
+static bool mount_all(const struct init *init, struct root *root, struct fault *fault)
+{
+    const struct cell_plan *plan = init->plan;
+    const char *name = plan->hostname == NULL ? "cell" : plan->hostname;
+    struct packet packet = {.kind = PACKET_MOUNTED};
+    struct message_fds fds = {0};
+    AUTO_CLOSE int fuse = -1, proc = -1, door = -1;
+
+    volunteer_for_oom();
+    if (sethostname(name, strlen(name)) < 0)
+        return fault_errno(fault, "name the cell");
+    if (!root_sources(plan, root, fault) || !root_build(root, &fuse, &proc, fault) ||
+        !root_enter(root, fault) || !loopback_up(fault))
+        return false;
+    if (plan->door_port != 0 && !listen_at(plan->door_port, &door, fault))
+        return false;
+    packet.has_fuse = fuse >= 0;
+    packet.has_door = door >= 0;
+    if (fuse >= 0)
+        fds.fd[fds.count++] = fuse;
+    fds.fd[fds.count++] = proc;
+    if (door >= 0)
+        fds.fd[fds.count++] = door;
+    return packet_send(init->control, &packet, &fds, fault);
+}
+
+/* Runs `act` in a child sealed like the agent; what it writes to its descriptor comes back. */
+static bool read_exactly(int fd, void *at, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        ssize_t got;
+
+        if (poll(&ready, 1, CANARY_MS_MAX) <= 0)
+            return false;
+        got = read(fd, (char *)at + done, len - done);
+        if (got <= 0)
+            return false;
+        done += (size_t)got;
+    }
+    return true;
+}
+
+static void canary_child(const struct init *init, const struct cell_sealed *sealed, int result)
+{
+    struct cell_canary results[CELL_CANARIES_MAX];
+    struct canary_ground ground = {.plan = init->plan,
+                                   .outside = init->outside,
+                                   .outside_len = init->outside_len,
+                                   .scope_signals = sealed->scope_signals,
+                                   .result = result,
+                                   .environment = seal_environment(init->plan)};
+    struct fault fault = {0};
+    size_t count = 0;
+
+    if (!seal_agent(init->plan, sealed, result, &fault))
+        _exit(1);
+    count = canary_try_all(&ground, results);
+    if (write(result, &count, sizeof(count)) != (ssize_t)sizeof(count) ||
+        write(result, results, count * sizeof(results[0])) !=
+            (ssize_t)(count * sizeof(results[0])))
+        _exit(1);
+    _exit(0);
+}
+
+static bool try_canaries(const struct init *init, struct packet *packet, struct fault *fault)
+{
+    int ends[2];
+    size_t count = 0;
+    pid_t pid;
+    bool ok;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return fault_errno(fault, "make a pipe");
+    pid = fork();
+    if (pid == 0)
+        canary_child(init, &packet->sealed, ends[1]);
+    (void)close(ends[1]);
+    ok = pid > 0 && read_exactly(ends[0], &count, sizeof(count)) && count <= CELL_CANARIES_MAX &&
+         read_exactly(ends[0], packet->canaries, count * sizeof(packet->canaries[0]));
+    (void)close(ends[0]);
+    if (pid > 0) {
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+    }
+    if (!ok)
+        return fault_set(fault, FAULT_HOST, "the canaries could not be tried");
+    packet->canary_count = (uint32_t)count;
+    return true;
+}
+
+/* Which scopes the agent's Landlock domain will have; tried again for real in seal_agent. */
+static void describe(const struct cell_plan *plan, struct cell_sealed *sealed)
+{
+    sealed->landlock_abi = isolate_landlock_abi();
+    sealed->scope_signals = sealed->scope_sockets = sealed->landlock_abi >= 6;
+    sealed->privileged = plan_is_privileged(plan);
+}
+
+static bool prepare(const struct init *init, struct packet *ret_sealed, struct fault *fault)
+{
+    struct calls_filter filter = {0};
+    struct root root;
+    bool ok;
+
+    ret_sealed->kind = PACKET_SEALED;
+    if (!expect(init->control, PACKET_MAPPED, &ret_sealed->sealed, fault))
+        return false;
+    if (!mount_all(init, &root, fault))
+        return false;
+    /* While the view gets ready there is time to build the filter. */
+    if (!filter_build(&filter, fault))
+        return false;
+    ok = expect(init->control, PACKET_VIEW_READY, NULL, fault) && root_finish(&root, fault) &&
+         seal_init(init->plan, &filter, fault);
+    calls_end(&filter);
+    if (!ok)
+        return false;
+    describe(init->plan, &ret_sealed->sealed);
+    return try_canaries(init, ret_sealed, fault);
+}
+
+static void agent_child(const struct init *init, const struct cell_sealed *sealed, int result)
+{
+    const struct cell_plan *plan = init->plan;
+    char **environment = seal_environment(plan);
+    struct fault fault = {0};
+
+    if (!seal_agent(plan, sealed, result, &fault)) {
+        (void)!write(result, &fault, sizeof(fault));
+        _exit(126);
+    }
+    environ = environment; /* execvp looks in the agent's PATH, not in ours */
+    (void)execvp(plan->argv[0], (char *const *)(uintptr_t)plan->argv);
+    (void)fault_errno(&fault, "start %.200s", plan->argv[0]);
+    (void)!write(result, &fault, sizeof(fault));
+    _exit(127);
+}
+
+static bool start_agent(const struct init *init, const struct cell_sealed *sealed, pid_t *ret_pid,
+                        struct fault *fault)
+{
+    struct fault failed = {0};
+    int ends[2];
+    pid_t pid;
+    ssize_t got;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return fault_errno(fault, "make a pipe");
+    pid = fork();
+    if (pid == 0)
+        agent_child(init, sealed, ends[1]);
+    (void)close(ends[1]);
+    do /* closed by exec, or the fault */
+        got = pid < 0 ? 0 : read(ends[0], &failed, sizeof(failed));
+    while (got < 0 && errno == EINTR);
+    (void)close(ends[0]);
+    if (pid < 0)
+        return fault_errno(fault, "fork the agent");
+    if (got != 0) {
+        *fault = failed;
+        fault->why[sizeof(fault->why) - 1] = '\0';
+        if (fault->kind == FAULT_NONE)
+            return fault_set(fault, FAULT_IO, "the agent did not start");
+        return false;
+    }
+    *ret_pid = pid;
+    return true;
+}
+
+static int64_t microseconds(struct timeval time)
+{
+    return (int64_t)time.tv_sec * 1000000 + time.tv_usec;
+}
+
+static struct cell_exit describe_exit(int status)
+{
+    struct rusage usage = {0};
+
+    (void)getrusage(RUSAGE_CHILDREN, &usage);
+    return (struct cell_exit){
+        .status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
+        .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+        .user_us = microseconds(usage.ru_utime),
+        .system_us = microseconds(usage.ru_stime),
+        .memory_bytes_max = (int64_t)usage.ru_maxrss * 1024,
+    };
+}
+
+/* Reaps whatever ends; true once the agent has. */
+static bool reap(pid_t agent, int *ret_status)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == agent) {
+            *ret_status = status;
+            return true;
+        }
+    return false;
+}
+
+/* Until the agent has ended or core is gone. */
+static bool watch(int control, int children, pid_t agent, int *ret_status, struct fault *fault)
+{
+    struct pollfd fds[2] = {{.fd = children, .events = POLLIN}, {.fd = control, .events = POLLIN}};
+
+    for (;;) {
+        struct signalfd_siginfo info;
+
+        if (reap(agent, ret_status))
+            return true;
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return fault_errno(fault, "wait for the agent");
+        if (fds[1].revents != 0)
+            return fault_set(fault, FAULT_IO, "core is gone");
+        if (fds[0].revents != 0 && read(children, &info, sizeof(info)) < 0 && errno != EAGAIN)
+            return fault_errno(fault, "wait for the agent");
+    }
+}
+
+static bool run(const struct init *init, struct fault *fault)
+{
+    AUTO_FREE struct packet *packet = xalloc(sizeof(*packet));
+    struct cell_sealed sealed;
+    AUTO_CLOSE int children = -1;
+    sigset_t child;
+    pid_t agent = -1;
+    int status = 0;
+
+    if (!prepare(init, packet, fault) || !packet_send(init->control, packet, NULL, fault) ||
+        !expect(init->control, PACKET_GO, NULL, fault))
+        return false;
+    sealed = packet->sealed;
+    (void)sigemptyset(&child);
+    (void)sigaddset(&child, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &child, NULL);
+    children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (children < 0)
+        return fault_errno(fault, "watch children");
+    if (!start_agent(init, &sealed, &agent, fault))
+        return false;
+    *packet = (struct packet){.kind = PACKET_STARTED};
+    if (!packet_send(init->control, packet, NULL, fault) ||
+        !watch(init->control, children, agent, &status, fault))
+        return false;
+    *packet = (struct packet){.kind = PACKET_EXITED, .exit = describe_exit(status)};
+    return packet_send(init->control, packet, NULL, fault);
+}
+
+int init_serve(const struct init *init)
+{
+    struct packet packet = {.kind = PACKET_FAILED};
+    struct fault ignored = {0};
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)prctl(PR_SET_NAME, "cell");
+    for (int number = 1; number < 32; number++)
+        (void)signal(number, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    keep_descriptors(init);
+    if (run(init, &packet.fault))
+        return 0;
+    if (!packet_send(init->control, &packet, NULL, &ignored))
+        return 2;
+    return 1;
+}

@@ -1,0 +1,26 @@
+/*
+ * cell/init.h - pid 1 of the cell.
+ *
+ *   user       root until sealed (as root), then CELL_UID     network  the cell's loopback
+ *   may read   the cell                                       talks to core, by one socket
+ *   holds      nothing that outlives the seal; not dumpable, hidden in /proc
+ */
+#ifndef CUSTODY_CELL_INIT_H
+#define CUSTODY_CELL_INIT_H
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "cell/cell.h"
+
+struct init {
+    const struct cell_plan *plan;
+    int control;
+    struct sockaddr_un outside; /* for the canary: core listens there */
+    socklen_t outside_len;
+};
+
+/* Serves until the agent has ended or core is gone. Returns the exit code of pid 1. */
+int init_serve(const struct init *init);
+
+#endif

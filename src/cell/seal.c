@@ -1,0 +1,201 @@
+#include "cell/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "cell/plan.h"
+#include "os/file.h"
+#include "os/isolate.h"
+#include "os/spawn.h"
+
+static bool write_map(int proc, const char *pid, const char *name, const char *text,
+                      struct fault *fault)
+{
+    AUTO_FREE char *path = xformat("%s/%s", pid, name);
+    AUTO_CLOSE int fd = openat(proc, path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        return fault_errno(fault, "write %s of the cell", name);
+    return true;
+}
+
+bool seal_write_maps(int proc, const char *pid, uid_t uid, gid_t gid, struct fault *fault)
+{
+    AUTO_FREE char *uids = xformat("%d %u 1\n", CELL_UID, uid);
+    AUTO_FREE char *gids = xformat("%d %u 1\n", CELL_UID, gid);
+
+    return write_map(proc, pid, "setgroups", "deny", fault) &&
+           write_map(proc, pid, "uid_map", uids, fault) &&
+           write_map(proc, pid, "gid_map", gids, fault);
+}
+
+/* A child that is still root of the host maps our ids, once we have a namespace of our own. */
+static pid_t fork_mapper(const struct cell_plan *plan, int ready)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct fault fault = {0};
+        AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        char byte;
+
+        if (read(ready, &byte, 1) != 1 || proc < 0 ||
+            !seal_write_maps(proc, "1", plan->uid, plan->gid, &fault))
+            _exit(1);
+        _exit(0);
+    }
+    return pid;
+}
+
+/*
+ * Root gives itself away: a user namespace in which CELL_UID is the per-run uid, and no other id
+ * is anything. The mounts stay owned by the namespace above, out of this one's reach.
+ */
+static bool leave_root(const struct cell_plan *plan, struct fault *fault)
+{
+    int ends[2];
+    int status = 1;
+    pid_t mapper;
+    bool asked;
+
+    if (setgroups(0, NULL) < 0)
+        return fault_errno(fault, "drop supplementary groups");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return fault_errno(fault, "make a socket pair");
+    mapper = fork_mapper(plan, ends[0]);
+    asked = mapper > 0 && unshare(CLONE_NEWUSER) == 0 && write(ends[1], "1", 1) == 1;
+    if (!asked)
+        (void)fault_errno(fault, "make a user namespace");
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    if (mapper > 0)
+        (void)waitpid(mapper, &status, 0);
+    if (!asked)
+        return false;
+    if (status != 0)
+        return fault_set(fault, FAULT_HOST, "the ids of the cell cannot be mapped");
+    if (setresgid(CELL_UID, CELL_UID, CELL_UID) < 0 || setresuid(CELL_UID, CELL_UID, CELL_UID) < 0)
+        return fault_errno(fault, "become the agent's user");
+    return true;
+}
+
+bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter, struct fault *fault)
+{
+    if (plan_is_privileged(plan) && !leave_root(plan, fault))
+        return false;
+    if (!isolate_capabilities(0, fault) || !isolate_no_new_privs(fault))
+        return false;
+    /* Changing credentials cleared both. Core's death also closes the control socket. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+        return fault_errno(fault, "tie the cell to core");
+    return filter_install(filter, fault);
+}
+
+static bool set_limit(int resource, rlim_t most, const char *name, struct fault *fault)
+{
+    struct rlimit limit;
+
+    if (getrlimit((unsigned)resource, &limit) < 0)
+        return fault_errno(fault, "read limit %s", name);
+    if (limit.rlim_max != RLIM_INFINITY && most > limit.rlim_max)
+        most = limit.rlim_max;
+    limit = (struct rlimit){.rlim_cur = most, .rlim_max = most};
+    if (setrlimit((unsigned)resource, &limit) < 0)
+        return fault_errno(fault, "set limit %s", name);
+    return true;
+}
+
+/* Never RLIMIT_AS: programs with garbage collectors reserve far more than they use. */
+static bool set_limits(const struct cell_plan *plan, const struct cell_sealed *sealed,
+                       struct fault *fault)
+{
+    unsigned pids = plan->pids == 0 ? 512 : plan->pids;
+
+    if (!set_limit(RLIMIT_CORE, 0, "core", fault) ||
+        !set_limit(RLIMIT_NOFILE, plan->files_open == 0 ? 4096 : plan->files_open, "nofile", fault))
+        return false;
+    if (plan->file_bytes != 0 && !set_limit(RLIMIT_FSIZE, plan->file_bytes, "fsize", fault))
+        return false;
+    return sealed->limit_pids || set_limit(RLIMIT_NPROC, pids + 1, "nproc", fault);
+}
+
+static bool set_streams(const struct cell_plan *plan, struct fault *fault)
+{
+    int fds[3] = {plan->in, plan->out, plan->err};
+
+    for (int i = 0; i < 3; i++) { /* out of the way of 0, 1, 2 first */
+        AUTO_CLOSE int null = fds[i] < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+
+        fds[i] = fcntl(fds[i] < 0 ? null : fds[i], F_DUPFD_CLOEXEC, 3);
+        if (fds[i] < 0)
+            return fault_errno(fault, "open standard stream %d", i);
+    }
+    for (int i = 0; i < 3; i++)
+        if (dup2(fds[i], i) < 0)
+            return fault_errno(fault, "set standard stream %d", i);
+    return true;
+}
+
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed, int keep_fd,
+                struct fault *fault)
+{
+    struct isolate_enforced enforced = {0};
+
+    if (setsid() < 0)
+        return fault_errno(fault, "begin a session");
+    reset_signals();
+    if (!set_streams(plan, fault))
+        return false;
+    spawn_close_others(&keep_fd, keep_fd < 0 ? 0 : 1);
+    if (plan->terminal && ioctl(0, TIOCSCTTY, 0) < 0)
+        return fault_errno(fault, "take the terminal");
+    (void)umask(022);
+    if (chdir(plan->folder == NULL ? plan->repository : plan->folder) < 0)
+        return fault_errno(fault, "enter %s", plan->folder == NULL ? plan->repository : plan->folder);
+    if (!set_limits(plan, sealed, fault))
+        return false;
+    if (!isolate_scopes(ISOLATE_ABI_KERNEL, &enforced, fault))
+        return false;
+    /* As after any exec; until then nothing in the cell could look at us. */
+    if (prctl(PR_SET_DUMPABLE, 1) < 0)
+        return fault_errno(fault, "become an ordinary process");
+    return true;
+}
+
+char **seal_environment(const struct cell_plan *plan)
+{
+    size_t count = 0, at = 0;
+    char **environment;
+
+    while (plan->environment[count] != NULL)
+        count++;
+    environment = xalloc_array(count + 2, sizeof(environment[0]));
+    environment[at++] = xstrdup("HOME=" CELL_HOME);
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(plan->environment[i], "HOME=", 5) != 0)
+            environment[at++] = xstrdup(plan->environment[i]);
+    return environment;
+}

@@ -1,0 +1,27 @@
+/*
+ * cell/seal.h - how pid 1 and the agent give up what they have. Two rungs:
+ *
+ *   seal_init    pid 1: user namespace (as root), capabilities, no_new_privs, filter
+ *   seal_agent   the agent and the canaries, alike: session, streams, descriptors, limits,
+ *                Landlock scopes
+ */
+#ifndef CUSTODY_CELL_SEAL_H
+#define CUSTODY_CELL_SEAL_H
+
+#include "cell/cell.h"
+#include "cell/filter.h"
+
+MUST_USE bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
+                        struct fault *fault);
+/*
+ *   keep_fd  one descriptor that stays open until exec (close-on-exec); everything else but
+ *            0, 1, 2 is closed
+ */
+MUST_USE bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed, int keep_fd,
+                         struct fault *fault);
+/* The agent's environment: the plan's, with HOME. Owned by the caller. */
+char **seal_environment(const struct cell_plan *plan);
+/* Writes the one-line uid and gid maps of process `pid`: CELL_UID inside is uid, gid outside. */
+MUST_USE bool seal_write_maps(int proc, const char *pid, uid_t uid, gid_t gid, struct fault *fault);
+
+#endif
