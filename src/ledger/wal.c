@@ -1,6 +1,7 @@
 #include "ledger/wal.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -44,13 +45,20 @@ static void put_be(uint8_t *at, size_t len, uint64_t value)
         at[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
 }
 
-static uint64_t get_be(const uint8_t *at, size_t len)
+static uint32_t get_u32(const uint8_t *at)
 {
-    uint64_t value = 0;
+    uint32_t value;
 
-    for (size_t i = 0; i < len; i++)
-        value = value << 8 | at[i];
-    return value;
+    memcpy(&value, at, sizeof(value));
+    return be32toh(value);
+}
+
+static uint64_t get_u64(const uint8_t *at)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof(value));
+    return be64toh(value);
 }
 
 #define AT_LEN 0
@@ -77,16 +85,16 @@ bool wal_frame_read(struct slice bytes, struct wal_frame *ret_frame, size_t *ret
 
     if (bytes.len < WAL_FRAME_HEAD_BYTES)
         return false;
-    len = get_be(bytes.at + AT_LEN, 4);
+    len = get_u32(bytes.at + AT_LEN);
     if (len > WAL_LEAF_BYTES_MAX || len > bytes.len - WAL_FRAME_HEAD_BYTES)
         return false;
-    frame.index = get_be(bytes.at + AT_INDEX, 8);
-    frame.durable = get_be(bytes.at + AT_DURABLE, 8);
+    frame.index = get_u64(bytes.at + AT_INDEX);
+    frame.durable = get_u64(bytes.at + AT_DURABLE);
     if (frame.index >= TREE_SIZE_MAX || frame.durable > frame.index)
         return false;
     frame.leaf = slice_part(bytes, WAL_FRAME_HEAD_BYTES, WAL_FRAME_HEAD_BYTES + len);
     if (crc32c(crc32c(0, slice_part(bytes, 0, AT_CRC)), frame.leaf) !=
-        get_be(bytes.at + AT_CRC, 4))
+        get_u32(bytes.at + AT_CRC))
         return false;
     memcpy(frame.leaf_hash.at, bytes.at + AT_HASH, TREE_HASH_BYTES);
     hash = tree_leaf(frame.leaf);
@@ -106,16 +114,17 @@ static bool look_behind(struct slice bytes, uint64_t known, struct wal_scan *sca
                         struct fault *fault)
 {
     for (size_t at = scan->end; at + WAL_FRAME_HEAD_BYTES <= bytes.len; at++) {
-        uint64_t index = get_be(bytes.at + at + AT_INDEX, 8);
-        uint64_t durable = get_be(bytes.at + at + AT_DURABLE, 8);
+        uint64_t index = get_u64(bytes.at + at + AT_INDEX);
+        uint64_t durable = get_u64(bytes.at + at + AT_DURABLE);
         struct wal_frame frame;
         size_t len;
 
-        if (index < known || index - known > WAL_FILE_BYTES || durable > index)
+        if (index < known || index - known > WAL_FILE_BYTES || durable > index ||
+            get_u32(bytes.at + at + AT_LEN) == 0)
             continue;
         if (at == scan->end && index == known)
             scan->torn = WAL_FRAME_HEAD_BYTES;
-        if (!wal_frame_read(slice_part(bytes, at, bytes.len), &frame, &len) || frame.leaf.len == 0)
+        if (!wal_frame_read(slice_part(bytes, at, bytes.len), &frame, &len))
             continue;
         if (durable > known)
             return fault_set(fault, FAULT_INVALID,
@@ -138,10 +147,7 @@ bool wal_scan(struct slice bytes, uint64_t published,
         if (frame.leaf.len == 0) {
             if (scan.count > 0)
                 break;
-            scan = (struct wal_scan){.first = frame.index,
-                                     .next = frame.index,
-                                     .is_closed = true,
-                                     .closed_root = frame.leaf_hash};
+            scan = (struct wal_scan){.first = frame.index, .next = frame.index, .is_closed = true};
             *ret_scan = scan;
             return true;
         }
@@ -161,15 +167,18 @@ bool wal_scan(struct slice bytes, uint64_t published,
     return true;
 }
 
-static bool make_file(int folder, const char *name, struct fault *fault)
+/* A closed log, written in full and not only reserved: a commit then changes data alone. */
+static bool make_file(int folder, const char *name, uint64_t published, struct fault *fault)
 {
-    AUTO_BUF struct buf zeros = buf_with_limit(WAL_FILE_BYTES);
+    AUTO_BUF struct buf bytes = buf_with_limit(WAL_FILE_BYTES);
+    struct wal_frame closed = {.index = published, .durable = published};
 
-    if (!buf_reserve(&zeros, WAL_FILE_BYTES, fault))
+    if (!buf_reserve(&bytes, WAL_FILE_BYTES, fault))
         return false;
-    memset(zeros.at, 0, WAL_FILE_BYTES); /* written, not only reserved: a commit then changes data alone */
-    zeros.len = WAL_FILE_BYTES;
-    return file_replace_durably(folder, name, buf_slice(&zeros), 0600, fault);
+    memset(bytes.at, 0, WAL_FILE_BYTES);
+    bytes.len = WAL_FILE_BYTES;
+    wal_frame_write(&closed, bytes.at);
+    return file_replace_durably(folder, name, buf_slice(&bytes), 0600, fault);
 }
 
 /* The first frame says whether the log was closed; then the rest need not be read. */
@@ -259,7 +268,7 @@ bool wal_open(int folder, const char *name, uint64_t published,
     struct opening opening = {.on_frame = on_frame, .self = self};
     AUTO_CLOSE int fd = -1;
 
-    if (!file_exists(folder, name) && !make_file(folder, name, fault))
+    if (!file_exists(folder, name) && !make_file(folder, name, published, fault))
         return false;
     fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)

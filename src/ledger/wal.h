@@ -40,7 +40,6 @@ struct wal_scan {
     uint64_t first;  /* index of the first frame; where the log was closed; else `published` */
     uint64_t next;   /* index behind the last frame */
     bool is_closed;  /* closed in order: nothing in it that is not published */
-    struct tree_hash closed_root;
     size_t end;      /* offset behind the last frame */
     size_t torn;     /* bytes behind `end`, of a write that was never acknowledged */
 };
