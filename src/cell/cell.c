@@ -104,9 +104,6 @@ bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fau
     (void)close(ends[1]);
     if (ok) {
         limits_attach(&cell->limits, cell->pid);
-        packet.sealed = (struct cell_sealed){.limit_memory = cell->limits.memory,
-                                             .limit_pids = cell->limits.pids,
-                                             .limit_cpu = cell->limits.cpu};
         ok = map_ids(cell, plan, fault) && packet_send(cell->control, &packet, NULL, fault);
     }
     if (!ok) {
@@ -147,7 +144,11 @@ static bool take_sealed(struct cell *cell, const struct packet *packet,
 {
     AUTO_CLOSE int reached = -1;
 
+    limits_settle(&cell->limits);
     ret_packet->sealed = packet->sealed;
+    ret_packet->sealed.limit_memory = cell->limits.memory;
+    ret_packet->sealed.limit_pids = cell->limits.pids;
+    ret_packet->sealed.limit_cpu = cell->limits.cpu;
     if (!cell_filter_digest(ret_packet->sealed.filter_digest, fault))
         return false;
     ret_packet->canary_count = packet->canary_count;
@@ -206,7 +207,7 @@ bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_pac
 
 static bool say(struct cell *cell, enum packet_kind kind, struct fault *fault)
 {
-    struct packet packet = {.kind = kind};
+    struct packet packet = {.kind = kind, .sealed.limit_pids = cell->limits.pids};
 
     return packet_send(cell->control, &packet, NULL, fault);
 }

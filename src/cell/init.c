@@ -201,7 +201,7 @@ static bool prepare(const struct init *init, struct packet *ret_sealed, struct f
     bool ok;
 
     ret_sealed->kind = PACKET_SEALED;
-    if (!expect(init->control, PACKET_MAPPED, &ret_sealed->sealed, fault))
+    if (!expect(init->control, PACKET_MAPPED, NULL, fault))
         return false;
     if (!mount_all(init, &root, fault))
         return false;
@@ -320,23 +320,22 @@ static bool watch(int control, int children, pid_t agent, int *ret_status, struc
 static bool run(const struct init *init, struct fault *fault)
 {
     AUTO_FREE struct packet *packet = xalloc(sizeof(*packet));
-    struct cell_sealed sealed;
+    struct cell_sealed allowed = {0};
     AUTO_CLOSE int children = -1;
     sigset_t child;
     pid_t agent = -1;
     int status = 0;
 
     if (!prepare(init, packet, fault) || !packet_send(init->control, packet, NULL, fault) ||
-        !expect(init->control, PACKET_GO, NULL, fault))
+        !expect(init->control, PACKET_GO, &allowed, fault))
         return false;
-    sealed = packet->sealed;
     (void)sigemptyset(&child);
     (void)sigaddset(&child, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &child, NULL);
     children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     if (children < 0)
         return fault_errno(fault, "watch children");
-    if (!start_agent(init, &sealed, &agent, fault))
+    if (!start_agent(init, &allowed, &agent, fault))
         return false;
     *packet = (struct packet){.kind = PACKET_STARTED};
     if (!packet_send(init->control, packet, NULL, fault) ||

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -257,17 +258,38 @@ static void remove_patiently(const struct limits *limits)
         (void)nanosleep(&pause, NULL);
 }
 
-/* Waits for core to close the pipe, by cell_end or by dying. Survives what ends core. */
-static void keep(const struct limits *limits, int pipe_end)
+/* Bit i: the process is in folder i. */
+static uint32_t attach_all(const struct limits *limits, pid_t pid)
 {
+    AUTO_FREE char *text = xformat("%d", (int)pid);
+    uint32_t taken = 0;
+
+    for (size_t i = 0; i < limits->count; i++)
+        if (put(limits->folders[i], "cgroup.procs", text))
+            taken |= 1U << i;
+    return taken;
+}
+
+/*
+ * Moves the process that core names, then waits for core to close the socket, by cell_end or by
+ * dying. Survives what ends core.
+ */
+static void keep(const struct limits *limits, int socket)
+{
+    pid_t pid = -1;
     char byte;
 
     (void)setsid();
     for (int number = 1; number < 32; number++)
         (void)signal(number, SIG_IGN);
     (void)prctl(PR_SET_NAME, "custody-keeper");
-    spawn_close_others(&pipe_end, 1);
-    while (read(pipe_end, &byte, 1) < 0 && errno == EINTR)
+    spawn_close_others(&socket, 1);
+    if (read(socket, &pid, sizeof(pid)) == (ssize_t)sizeof(pid)) {
+        uint32_t taken = attach_all(limits, pid);
+
+        (void)!write(socket, &taken, sizeof(taken));
+    }
+    while (read(socket, &byte, 1) > 0)
         continue;
     remove_patiently(limits);
     _exit(0);
@@ -277,25 +299,26 @@ static void start_keeper(struct limits *limits)
 {
     int ends[2];
 
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return;
     limits->keeper = fork();
     if (limits->keeper == 0) {
         (void)close(ends[1]);
         for (int fd = 0; fd < 3; fd++)
-            (void)close(fd);
+            if (fd != ends[0])
+                (void)close(fd);
         keep(limits, ends[0]);
     }
     (void)close(ends[0]);
     if (limits->keeper < 0)
         (void)close(ends[1]);
     else
-        limits->keeper_pipe = ends[1];
+        limits->keeper_socket = ends[1];
 }
 
 void limits_open(const struct cell_plan *plan, struct limits *ret_limits)
 {
-    *ret_limits = (struct limits){.keeper = -1, .keeper_pipe = -1};
+    *ret_limits = (struct limits){.keeper = -1, .keeper_socket = -1};
     ret_limits->memory = limit_one(ret_limits, LIMIT_MEMORY, plan);
     ret_limits->pids = limit_one(ret_limits, LIMIT_PIDS, plan);
     ret_limits->cpu = limit_one(ret_limits, LIMIT_CPU, plan);
@@ -305,11 +328,19 @@ void limits_open(const struct cell_plan *plan, struct limits *ret_limits)
 
 void limits_attach(struct limits *limits, pid_t pid)
 {
-    char text[16];
+    if (limits->keeper_socket >= 0)
+        (void)!write(limits->keeper_socket, &pid, sizeof(pid));
+}
 
-    (void)snprintf(text, sizeof(text), "%d", (int)pid);
+void limits_settle(struct limits *limits)
+{
+    uint32_t taken = 0;
+
+    if (limits->keeper_socket >= 0 &&
+        recv(limits->keeper_socket, &taken, sizeof(taken), MSG_WAITALL) != (ssize_t)sizeof(taken))
+        taken = 0;
     for (size_t i = 0; i < limits->count; i++) {
-        if (put(limits->folders[i], "cgroup.procs", text))
+        if ((taken >> i & 1) != 0)
             continue;
         /* Which of the limits this folder carried is in its files. */
         limits->memory = limits->memory && !has_file(limits->folders[i], "memory.max") &&
@@ -324,11 +355,11 @@ void limits_close(struct limits *limits)
 {
     remove_patiently(limits);
     if (limits->keeper > 0) {
-        (void)close(limits->keeper_pipe);
+        (void)close(limits->keeper_socket);
         while (waitpid(limits->keeper, NULL, 0) < 0 && errno == EINTR)
             continue;
     }
     for (size_t i = 0; i < limits->count; i++)
         free(limits->folders[i]);
-    *limits = (struct limits){.keeper = -1, .keeper_pipe = -1};
+    *limits = (struct limits){.keeper = -1, .keeper_socket = -1};
 }

@@ -18,7 +18,7 @@ struct limits {
     size_t count;
     bool memory, pids, cpu; /* what holds */
     pid_t keeper;
-    int keeper_pipe; /* its closing tells the keeper to clean up */
+    int keeper_socket; /* its closing tells the keeper to clean up */
 };
 
 /*
@@ -26,8 +26,11 @@ struct limits {
  * out, and said in `memory`, `pids`, `cpu`.
  */
 void limits_open(const struct cell_plan *plan, struct limits *ret_limits);
-/* Puts a process in. A group that does not take it is given up, and its limit with it. */
+/* Has the keeper put a process in. Does not wait: moving between groups takes the kernel up to
+ * 20 ms (a grace period), in which the cell can be built. */
 void limits_attach(struct limits *limits, pid_t pid);
+/* Waits for that. A group that did not take the process is given up, and its limits with it. */
+void limits_settle(struct limits *limits);
 /* Removes the groups; what is in them must be dead or dying. */
 void limits_close(struct limits *limits);
 

@@ -6,7 +6,7 @@
 #include "os/message.h"
 
 enum packet_kind {
-    PACKET_MAPPED,     /* core: ids are mapped, limits attached; build */
+    PACKET_MAPPED,     /* core: ids are mapped; build */
     PACKET_MOUNTED,    /* pid 1, with descriptors in the order of enum mounted_fd */
     PACKET_VIEW_READY, /* core */
     PACKET_SEALED,     /* pid 1 */
@@ -20,7 +20,7 @@ enum packet_kind {
 struct packet {
     enum packet_kind kind;
     bool has_fuse, has_door;       /* MOUNTED: which descriptors follow, then always /proc */
-    struct cell_sealed sealed;     /* MAPPED: limits; SEALED: all but the digest */
+    struct cell_sealed sealed;     /* SEALED: Landlock; GO: whether a group limits processes */
     uint32_t canary_count;
     struct cell_canary canaries[CELL_CANARIES_MAX];
     struct cell_exit exit;
