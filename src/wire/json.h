@@ -3,7 +3,8 @@
  *
  * For documents that are checked and passed on byte for byte: it gives spans, builds no tree, and
  * edits by splicing. Refused: duplicate keys (after decoding), nesting over JSON_DEPTH_MAX, invalid
- * UTF-8, lone surrogates, raw control characters, a byte order mark, anything behind the document.
+ * UTF-8, raw control characters, a byte order mark, anything behind the document. An escaped lone
+ * surrogate decodes as U+FFFD: JavaScript programs that cut a string in an emoji send them.
  */
 #ifndef CUSTODY_WIRE_JSON_H
 #define CUSTODY_WIRE_JSON_H

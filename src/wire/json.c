@@ -1,0 +1,592 @@
+#include "wire/json.h"
+
+#include <stdlib.h>
+
+#include "base/hex.h"
+#include "base/scope.h"
+
+/* Keys of the objects that are open at one time; more is nobody's honest document. */
+#define KEYS_MAX (1U << 20)
+#define KEYS_QUADRATIC 12
+#define NUMBER_BYTES_MAX 64
+
+typedef bool member_fn(void *self, struct slice name, const struct json_value *value,
+                       struct fault *fault);
+
+struct scan {
+    struct slice text;
+    size_t at;
+    const struct json_visitor *visitor;
+    member_fn *member; /* called for each value directly below the root */
+    void *member_self;
+    struct json_step path[JSON_DEPTH_MAX];
+    size_t depth;
+    uint64_t *keys; /* hashes of the decoded keys of every open object */
+    size_t key_count, key_room;
+    struct buf decoded;
+    struct fault *fault;
+};
+
+static bool scan_value(struct scan *scan, struct json_value *ret_value);
+
+static bool broken(struct scan *scan, const char *what)
+{
+    return fault_set(scan->fault, FAULT_INVALID, "JSON: %s at byte %zu", what, scan->at);
+}
+
+static int peek(const struct scan *scan)
+{
+    return scan->at < scan->text.len ? scan->text.at[scan->at] : -1;
+}
+
+static void skip_space(struct scan *scan)
+{
+    for (;; scan->at++) {
+        int byte = peek(scan);
+
+        if (byte != ' ' && byte != '\n' && byte != '\r' && byte != '\t')
+            return;
+    }
+}
+
+/* Bytes of the well-formed code point (Unicode table 3-7) at `text`, or 0. */
+static size_t code_point_len(struct slice text)
+{
+    uint8_t low = 0x80, high = 0xBF;
+    size_t len;
+
+    if (text.len == 0)
+        return 0;
+    if (text.at[0] < 0x80)
+        return 1;
+    if (text.at[0] < 0xC2 || text.at[0] > 0xF4)
+        return 0;
+    len = text.at[0] < 0xE0 ? 2 : text.at[0] < 0xF0 ? 3 : 4;
+    if (text.at[0] == 0xE0)
+        low = 0xA0;
+    else if (text.at[0] == 0xED)
+        high = 0x9F;
+    else if (text.at[0] == 0xF0)
+        low = 0x90;
+    else if (text.at[0] == 0xF4)
+        high = 0x8F;
+    if (text.len < len || text.at[1] < low || text.at[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if (text.at[i] < 0x80 || text.at[i] > 0xBF)
+            return 0;
+    return len;
+}
+
+static bool add_code_point(struct buf *out, uint32_t point, struct fault *fault)
+{
+    uint8_t bytes[4];
+    size_t len = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    static const uint8_t heads[] = {0, 0, 0xC0, 0xE0, 0xF0};
+
+    for (size_t i = len; i-- > 1; point >>= 6)
+        bytes[i] = (uint8_t)(0x80 | (point & 0x3F));
+    bytes[0] = (uint8_t)(heads[len] | point);
+    return buf_add(out, slice_of_bytes(bytes, len), fault);
+}
+
+/* Four hexadecimal digits at `at`; -1 where they are not. */
+static int32_t hex4(struct slice text, size_t at)
+{
+    int32_t unit = 0;
+
+    if (text.len < 4 || at > text.len - 4)
+        return -1;
+    for (size_t i = 0; i < 4; i++) {
+        int digit = hex_digit(text.at[at + i]);
+
+        if (digit < 0)
+            return -1;
+        unit = unit << 4 | digit;
+    }
+    return unit;
+}
+
+/* Length of the escape at text[at] == '\\' and what it stands for; 0 where it is none. */
+static size_t escape_read(struct slice text, size_t at, uint32_t *ret_point)
+{
+    static const char shorts[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
+    int32_t unit;
+
+    if (at + 1 >= text.len)
+        return 0;
+    for (size_t i = 0; i + 1 < sizeof(shorts); i += 2)
+        if (text.at[at + 1] == (uint8_t)shorts[i]) {
+            *ret_point = (uint32_t)shorts[i + 1];
+            return 2;
+        }
+    unit = text.at[at + 1] == 'u' ? hex4(text, at + 2) : -1;
+    if (unit < 0)
+        return 0;
+    *ret_point = (uint32_t)unit;
+    if (unit < 0xD800 || unit > 0xDFFF)
+        return 6;
+    if (unit < 0xDC00 && at + 7 < text.len && text.at[at + 6] == '\\' && text.at[at + 7] == 'u') {
+        int32_t low = hex4(text, at + 8);
+
+        if (low >= 0xDC00 && low <= 0xDFFF) {
+            *ret_point = 0x10000 + ((uint32_t)(unit - 0xD800) << 10) + (uint32_t)(low - 0xDC00);
+            return 12;
+        }
+    }
+    *ret_point = 0xFFFD;
+    return 6;
+}
+
+/* Whether none of the eight bytes is a quote, a back slash, a control character or beyond ASCII. */
+static bool plain_word(const uint8_t *at)
+{
+    const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
+    uint64_t word, quote, slash;
+
+    memcpy(&word, at, sizeof(word));
+    quote = word ^ (ones * '"');
+    slash = word ^ (ones * '\\');
+    return ((word | (word - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+            tops) == 0;
+}
+
+/* Decodes what is between the quotes; it has been checked. */
+static bool decode(struct slice inner, struct buf *out, struct fault *fault)
+{
+    size_t from = 0;
+
+    while (from < inner.len) {
+        size_t slash = slice_find_byte(inner, '\\', from);
+        uint32_t point;
+        size_t len;
+
+        if (slash == SIZE_MAX)
+            slash = inner.len;
+        if (slash > from && !buf_add(out, slice_part(inner, from, slash), fault))
+            return false;
+        if (slash == inner.len)
+            return true;
+        len = escape_read(inner, slash, &point);
+        if (len == 0)
+            return fault_set(fault, FAULT_INVALID, "JSON: bad escape");
+        if (!add_code_point(out, point, fault))
+            return false;
+        from = slash + len;
+    }
+    return true;
+}
+
+/* Reads a string; ret_text is decoded and holds until the next string. */
+static bool scan_string(struct scan *scan, struct slice *ret_raw, struct slice *ret_text)
+{
+    size_t from = scan->at;
+    bool escaped = false;
+    struct slice inner;
+
+    scan->at++;
+    for (;;) {
+        uint32_t point;
+        size_t len;
+        int byte;
+
+        while (scan->text.len - scan->at >= 8 && plain_word(scan->text.at + scan->at))
+            scan->at += 8;
+        byte = peek(scan);
+        if (byte == '"')
+            break;
+        if (byte < 0x20)
+            return broken(scan, byte < 0 ? "a string without end" : "a raw control character");
+        if (byte == '\\') {
+            len = escape_read(scan->text, scan->at, &point);
+            escaped = true;
+        } else {
+            len = code_point_len(slice_part(scan->text, scan->at, scan->text.len));
+        }
+        if (len == 0)
+            return broken(scan, byte == '\\' ? "a bad escape" : "bytes that are not UTF-8");
+        scan->at += len;
+    }
+    inner = slice_part(scan->text, from + 1, scan->at);
+    scan->at++;
+    *ret_raw = slice_part(scan->text, from, scan->at);
+    *ret_text = inner;
+    if (escaped) {
+        buf_clear(&scan->decoded);
+        if (!decode(inner, &scan->decoded, scan->fault))
+            return false;
+        *ret_text = buf_slice(&scan->decoded);
+    }
+    return true;
+}
+
+static bool skip_digits(struct scan *scan)
+{
+    size_t from = scan->at;
+
+    while (peek(scan) >= '0' && peek(scan) <= '9')
+        scan->at++;
+    return scan->at > from;
+}
+
+static bool scan_number(struct scan *scan)
+{
+    size_t from = scan->at;
+
+    if (peek(scan) == '-')
+        scan->at++;
+    if (peek(scan) == '0')
+        scan->at++;
+    else if (!skip_digits(scan))
+        return broken(scan, "no value");
+    if (peek(scan) == '.') {
+        scan->at++;
+        if (!skip_digits(scan))
+            return broken(scan, "a bad number");
+    }
+    if (peek(scan) == 'e' || peek(scan) == 'E') {
+        scan->at++;
+        if (peek(scan) == '+' || peek(scan) == '-')
+            scan->at++;
+        if (!skip_digits(scan))
+            return broken(scan, "a bad number");
+    }
+    if (scan->at - from > NUMBER_BYTES_MAX)
+        return broken(scan, "a number that is too long");
+    return true;
+}
+
+static bool visit(struct scan *scan, enum json_type type, bool is_key, struct slice raw,
+                  struct slice text)
+{
+    struct json_leaf leaf = {.type = type,
+                             .is_key = is_key,
+                             .raw = raw,
+                             .text = text,
+                             .path = scan->path,
+                             .depth = is_key ? scan->depth - 1 : scan->depth};
+
+    if (scan->visitor == NULL || scan->visitor->leaf == NULL)
+        return true;
+    return scan->visitor->leaf(scan->visitor->self, &leaf, scan->fault);
+}
+
+static uint64_t key_hash(struct slice text)
+{
+    uint64_t hash = 0xCBF29CE484222325U;
+
+    for (size_t i = 0; i < text.len; i++)
+        hash = (hash ^ text.at[i]) * 0x100000001B3U;
+    return hash;
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+/* Equal hashes count as equal keys: whoever makes two collide gets his own document refused. */
+static bool keys_differ(uint64_t *keys, size_t count)
+{
+    if (count <= KEYS_QUADRATIC) {
+        for (size_t i = 1; i < count; i++)
+            for (size_t j = 0; j < i; j++)
+                if (keys[i] == keys[j])
+                    return false;
+        return true;
+    }
+    qsort(keys, count, sizeof(keys[0]), compare_hashes);
+    for (size_t i = 1; i < count; i++)
+        if (keys[i] == keys[i - 1])
+            return false;
+    return true;
+}
+
+static bool below_root(struct scan *scan, struct slice name, const struct json_value *value)
+{
+    return scan->depth != 1 || scan->member == NULL ||
+           scan->member(scan->member_self, name, value, scan->fault);
+}
+
+static bool scan_key(struct scan *scan, struct slice *ret_inner)
+{
+    struct slice raw, text;
+
+    if (peek(scan) != '"')
+        return broken(scan, "no key");
+    if (!scan_string(scan, &raw, &text))
+        return false;
+    if (scan->key_count == KEYS_MAX)
+        return fault_set(scan->fault, FAULT_LIMIT, "JSON: more than %u keys", KEYS_MAX);
+    scan->keys = xgrow(scan->keys, &scan->key_room, scan->key_count + 1, sizeof(scan->keys[0]));
+    scan->keys[scan->key_count++] = key_hash(text);
+    *ret_inner = slice_part(raw, 1, raw.len - 1);
+    if (!visit(scan, JSON_STRING, true, raw, text))
+        return false;
+    skip_space(scan);
+    if (peek(scan) != ':')
+        return broken(scan, "no colon");
+    scan->at++;
+    skip_space(scan);
+    return true;
+}
+
+/* The elements behind the opening bracket, up to and with the closing one. */
+static bool scan_elements(struct scan *scan, bool is_object)
+{
+    struct json_step *step = &scan->path[scan->depth - 1];
+    int close = is_object ? '}' : ']';
+
+    *step = (struct json_step){.is_key = is_object};
+    skip_space(scan);
+    if (peek(scan) == close) {
+        scan->at++;
+        return true;
+    }
+    for (;; step->index++) {
+        struct json_value value;
+
+        if (is_object && !scan_key(scan, &step->key))
+            return false;
+        if (!scan_value(scan, &value) || !below_root(scan, step->key, &value))
+            return false;
+        skip_space(scan);
+        if (peek(scan) == close) {
+            scan->at++;
+            return true;
+        }
+        if (peek(scan) != ',')
+            return broken(scan, "neither a comma nor an end");
+        scan->at++;
+        skip_space(scan);
+    }
+}
+
+static bool scan_container(struct scan *scan, bool is_object)
+{
+    size_t keys_from = scan->key_count;
+
+    if (scan->depth == JSON_DEPTH_MAX)
+        return broken(scan, "too deep a nesting");
+    scan->depth++;
+    scan->at++;
+    if (!scan_elements(scan, is_object))
+        return false;
+    scan->depth--;
+    if (!keys_differ(scan->keys + keys_from, scan->key_count - keys_from))
+        return broken(scan, "a duplicate key in the object that ends");
+    scan->key_count = keys_from;
+    return true;
+}
+
+static bool scan_word(struct scan *scan, enum json_type type, struct json_value *ret_value)
+{
+    static const char *const words[] = {
+        [JSON_NULL] = "null", [JSON_FALSE] = "false", [JSON_TRUE] = "true"};
+    struct slice word = slice_of(words[type]);
+
+    if (!slice_starts_with(slice_part(scan->text, scan->at, scan->text.len), word))
+        return broken(scan, "no value");
+    *ret_value = (struct json_value){type, slice_part(scan->text, scan->at, scan->at + word.len)};
+    scan->at += word.len;
+    return true;
+}
+
+static bool scan_value(struct scan *scan, struct json_value *ret_value)
+{
+    size_t from = scan->at;
+    int byte = peek(scan);
+
+    if (byte == 'n' || byte == 't' || byte == 'f')
+        return scan_word(scan, byte == 'n' ? JSON_NULL : byte == 't' ? JSON_TRUE : JSON_FALSE,
+                         ret_value);
+    if (byte == '"') {
+        struct slice raw, text;
+
+        if (!scan_string(scan, &raw, &text) || !visit(scan, JSON_STRING, false, raw, text))
+            return false;
+        *ret_value = (struct json_value){JSON_STRING, raw};
+        return true;
+    }
+    if (byte == '{' || byte == '[') {
+        if (!scan_container(scan, byte == '{'))
+            return false;
+        *ret_value = (struct json_value){byte == '{' ? JSON_OBJECT : JSON_ARRAY,
+                                         slice_part(scan->text, from, scan->at)};
+        return true;
+    }
+    if (!scan_number(scan))
+        return false;
+    *ret_value = (struct json_value){JSON_NUMBER, slice_part(scan->text, from, scan->at)};
+    return visit(scan, JSON_NUMBER, false, ret_value->raw, ret_value->raw);
+}
+
+static bool scan_document(struct slice text, const struct json_visitor *visitor, member_fn *member,
+                          void *self, struct json_value *ret_value, struct fault *fault)
+{
+    struct scan scan = {.text = text,
+                        .visitor = visitor,
+                        .member = member,
+                        .member_self = self,
+                        .decoded = buf_with_limit(text.len),
+                        .fault = fault};
+    struct json_value value;
+    bool ok;
+
+    skip_space(&scan);
+    ok = scan_value(&scan, &value);
+    if (ok) {
+        skip_space(&scan);
+        ok = scan.at == text.len || broken(&scan, "bytes behind the document");
+    }
+    free(scan.keys);
+    buf_free(&scan.decoded);
+    if (ok)
+        *ret_value = value;
+    return ok;
+}
+
+bool json_walk(struct slice text, const struct json_visitor *visitor, struct fault *fault)
+{
+    struct json_value value;
+
+    return scan_document(text, visitor, NULL, NULL, &value, fault);
+}
+
+bool json_root(struct slice text, struct json_value *ret_value, struct fault *fault)
+{
+    return scan_document(text, NULL, NULL, NULL, ret_value, fault);
+}
+
+bool json_each(struct slice container, member_fn *each, void *self, struct fault *fault)
+{
+    struct json_value value;
+
+    return scan_document(container, NULL, each, self, &value, fault);
+}
+
+struct search {
+    const char *name;
+    bool found;
+    struct json_value value;
+};
+
+static bool search_member(void *self, struct slice name, const struct json_value *value,
+                          struct fault *fault)
+{
+    struct search *search = self;
+
+    (void)fault;
+    if (name.at != NULL && json_key_is(name, search->name)) {
+        search->found = true;
+        search->value = *value;
+    }
+    return true;
+}
+
+bool json_member(struct slice object, const char *name, struct json_value *ret_value,
+                 struct fault *fault)
+{
+    struct search search = {.name = name};
+    struct json_value root;
+
+    if (!scan_document(object, NULL, search_member, &search, &root, fault))
+        return false;
+    if (root.type != JSON_OBJECT)
+        return fault_set(fault, FAULT_INVALID, "JSON: not an object where \"%s\" is looked for", name);
+    if (!search.found)
+        return fault_set(fault, FAULT_MISSING, "JSON: no \"%s\"", name);
+    *ret_value = search.value;
+    return true;
+}
+
+bool json_at(struct slice object, const char *path, struct json_value *ret_value,
+             struct fault *fault)
+{
+    struct slice rest = slice_of(path), part;
+    struct json_value value = {JSON_OBJECT, object};
+
+    while (slice_cut(&rest, '.', &part)) {
+        AUTO_FREE char *name = slice_dup(part);
+
+        if (!json_member(value.raw, name, &value, fault))
+            return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+bool json_text(const struct json_value *value, struct buf *ret_text, struct fault *fault)
+{
+    if (value->type != JSON_STRING || value->raw.len < 2)
+        return fault_set(fault, FAULT_INVALID, "JSON: not a string");
+    return decode(slice_part(value->raw, 1, value->raw.len - 1), ret_text, fault);
+}
+
+bool json_integer(const struct json_value *value, int64_t *ret_number, struct fault *fault)
+{
+    bool negative = value->raw.len > 0 && value->raw.at[0] == '-';
+    int64_t number = 0;
+
+    if (value->type != JSON_NUMBER || value->raw.len > 17)
+        return fault_set(fault, FAULT_INVALID, "JSON: not a whole number");
+    for (size_t i = negative; i < value->raw.len; i++) {
+        if (value->raw.at[i] < '0' || value->raw.at[i] > '9')
+            return fault_set(fault, FAULT_INVALID, "JSON: not a whole number");
+        number = number * 10 + (value->raw.at[i] - '0');
+    }
+    if (number > 1LL << 53)
+        return fault_set(fault, FAULT_INVALID, "JSON: a number beyond 2^53");
+    *ret_number = negative ? -number : number;
+    return true;
+}
+
+bool json_key_is(struct slice raw_key, const char *text)
+{
+    struct slice want = slice_of(text);
+    AUTO_BUF struct buf decoded = buf_with_limit(raw_key.len);
+    struct fault fault = {0};
+
+    if (slice_find_byte(raw_key, '\\', 0) == SIZE_MAX)
+        return slice_equal(raw_key, want);
+    return decode(raw_key, &decoded, &fault) && slice_equal(buf_slice(&decoded), want);
+}
+
+bool json_add_string(struct buf *out, struct slice text, struct fault *fault)
+{
+    bool ok = buf_add_byte(out, '"', fault);
+
+    for (size_t i = 0; ok && i < text.len;) {
+        size_t len = code_point_len(slice_part(text, i, text.len));
+        uint8_t byte = text.at[i];
+
+        if (len == 0)
+            ok = buf_add_text(out, "\xEF\xBF\xBD", fault);
+        else if (byte == '"' || byte == '\\')
+            ok = buf_add_byte(out, '\\', fault) && buf_add_byte(out, byte, fault);
+        else if (byte < 0x20)
+            ok = buf_add_format(out, fault, "\\u%04x", byte);
+        else
+            ok = buf_add(out, slice_part(text, i, i + len), fault);
+        i += len == 0 ? 1 : len;
+    }
+    return ok && buf_add_byte(out, '"', fault);
+}
+
+bool json_splice(struct slice text, const struct json_edit *edits, size_t count, struct buf *out,
+                 struct fault *fault)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (edits[i].from < at || edits[i].to < edits[i].from || edits[i].to > text.len)
+            return fault_set(fault, FAULT_INVALID, "edits overlap or leave the document");
+        if (!buf_add(out, slice_part(text, at, edits[i].from), fault) ||
+            !buf_add(out, edits[i].with, fault))
+            return false;
+        at = edits[i].to;
+    }
+    return buf_add(out, slice_part(text, at, text.len), fault);
+}
