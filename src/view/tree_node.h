@@ -1,0 +1,76 @@
+/* view/tree_node.h - what tree.c, tree_change.c and tree_content.c share. */
+#ifndef CUSTODY_VIEW_TREE_NODE_H
+#define CUSTODY_VIEW_TREE_NODE_H
+
+#include "view/folder.h"
+#include "view/tree.h"
+
+#define TREE_OPEN_FILES 128 /* descriptors of upper/N kept open */
+#define TREE_DENIED_MODE 0100000U
+
+enum node_content {
+    CONTENT_BASE,   /* the snapshot's */
+    CONTENT_UPPER,  /* upper/N */
+    CONTENT_MEMORY, /* `memory`, read-only */
+    CONTENT_NONE,   /* folders, pipes, sockets, links made by the agent */
+};
+
+struct node_name {
+    uint32_t folder;
+    char *name;
+};
+
+/* A node that differs from the snapshot's, or is not in it. */
+struct node {
+    uint32_t base; /* TREE_NONE: not from the snapshot */
+    mode_t mode;
+    uint32_t nlink; /* of files: names; 0: only the kernel holds it. Folders: 1, or 0 when removed */
+    struct node_name *names; /* [0] is the one it is told by; empty for the root */
+    size_t name_count, name_room;
+    uint64_t size, blocks; /* blocks of 512 bytes on disk */
+    struct timespec atime, mtime, ctime;
+    enum node_content content;
+    struct slice memory;
+    char *target;
+    struct folder *folder; /* NULL: the snapshot's children, unchanged */
+    unsigned class_mask;
+    enum verdict verdict;
+    bool read_only, planted, mount_point;
+};
+
+struct slot {
+    struct node *node; /* NULL: as in the snapshot */
+    uint32_t lookups;
+    uint32_t marks;
+};
+
+struct tree {
+    struct tree_settings settings;
+    uint32_t base_count; /* nodes of the snapshot */
+    struct slot *slots;
+    size_t slot_room;
+    uint32_t used;  /* numbers given out, the snapshot's included */
+    uint32_t *free; /* numbers to give out again */
+    size_t free_count, free_room;
+    uint64_t live;   /* nodes beyond the snapshot's */
+    uint64_t blocks; /* of all upper files */
+    struct {
+        uint32_t number;
+        int fd;
+    } open[TREE_OPEN_FILES];
+};
+
+struct node *tree_touched(const struct tree *tree, uint32_t number); /* NULL: as in the snapshot */
+struct node *tree_touch(struct tree *tree, uint32_t number);
+/* Number of a fresh, nameless node. */
+int tree_add_node(struct tree *tree, mode_t mode, uint32_t *ret_number);
+void tree_add_name(struct tree *tree, uint32_t number, uint32_t folder, struct slice name);
+void tree_drop_name(struct tree *tree, uint32_t number, uint32_t folder, struct slice name);
+/* Frees a node that has neither a name nor a holder. */
+void tree_release(struct tree *tree, uint32_t number);
+/* The folder's own list of names, made from the snapshot's when it is first needed. */
+struct folder *tree_expand(struct tree *tree, uint32_t folder);
+bool tree_is_folder(const struct tree *tree, uint32_t number);
+void tree_close_upper(struct tree *tree, uint32_t number);
+
+#endif
