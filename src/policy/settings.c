@@ -67,7 +67,7 @@ const struct setting *settings_below(const struct policy_settings *settings, con
 
     for (size_t i = 0; settings != NULL && i < settings->count; i++)
         if (strncmp(settings->at[i].path, path, len) == 0 &&
-            (settings->at[i].path[len] == 0 || settings->at[i].path[len] == POLICY_SEP[0]))
+            (settings->at[i].path[len] == 0 || settings->at[i].path[len] == POLICY_SEP_BYTE))
             return &settings->at[i];
     return NULL;
 }
@@ -92,7 +92,7 @@ void settings_show_path(const char *path, char *text, size_t room)
     if (room == 0)
         return;
     for (; *path != 0 && len + 2 < room; path++) {
-        if (*path != POLICY_SEP[0]) {
+        if (*path != POLICY_SEP_BYTE) {
             text[len++] = *path;
         } else if (path[1] == '#') {
             text[len++] = '[';

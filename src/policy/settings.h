@@ -10,6 +10,7 @@
 #include "policy/policy.h"
 
 #define POLICY_SEP "\x1f"
+#define POLICY_SEP_BYTE 0x1f
 #define POLICY_SETTINGS_MAX 8192
 #define POLICY_DEPTH_MAX 8
 #define POLICY_PATH_BYTES_MAX 2048

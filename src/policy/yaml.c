@@ -62,7 +62,7 @@ static bool has_path(const struct reader *reader, struct slice path)
     for (size_t i = 0; i < reader->settings->count; i++) {
         struct slice there = slice_of(reader->settings->at[i].path);
 
-        if (slice_starts_with(there, path) && (there.len == path.len || there.at[path.len] == POLICY_SEP[0]))
+        if (slice_starts_with(there, path) && (there.len == path.len || there.at[path.len] == POLICY_SEP_BYTE))
             return true;
     }
     return false;
@@ -181,6 +181,8 @@ static void keep_error(struct fy_diag *diag, void *user, const char *text, size_
     (void)diag;
     if (reader->fault->kind != FAULT_NONE || !slice_cut(&words, '\n', &line))
         return;
+    if (line.len > 0 && line.at[0] == '<' && slice_find(line, SLICE(">:"), 0) != SIZE_MAX)
+        line = slice_part(line, slice_find(line, SLICE(">:"), 0) + 2, line.len); /* its name for memory */
     (void)fault_set(reader->fault, FAULT_INVALID, "%.60s:%.*s", reader->settings->file,
                     (int)(line.len > 250 ? 250 : line.len), (const char *)line.at);
 }

@@ -1,0 +1,209 @@
+/* policy check, show, explain. */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/scope.h"
+#include "commands/table.h"
+#include "os/file.h"
+#include "roles/session.h"
+
+struct both {
+    struct session session;
+    struct policy_settings *repository; /* NULL: there is no custody.yaml */
+    struct policy *policy;
+};
+
+/* The organisation's policy and the custody.yaml of the work tree (what a commit would bring). */
+static bool read_both(const char *repository, struct both *ret_both, struct fault *fault)
+{
+    AUTO_FREE char *path = xformat("%s/custody.yaml", repository == NULL ? "." : repository);
+    AUTO_BUF struct buf text = buf_with_limit(POLICY_YAML_BYTES_MAX);
+    const struct policy_settings *organisation;
+
+    *ret_both = (struct both){0};
+    if (!session_open(&ret_both->session, fault) ||
+        !session_organisation(&ret_both->session, &organisation, fault))
+        return false;
+    if (file_exists(AT_FDCWD, path) &&
+        (!file_read(AT_FDCWD, path, &text, fault) ||
+         !policy_read(buf_slice(&text), "custody.yaml", &ret_both->repository, fault)))
+        return false;
+    return policy_build(organisation, ret_both->repository, &ret_both->policy, fault);
+}
+
+static void free_both(struct both *both)
+{
+    policy_free(both->policy);
+    policy_settings_free(both->repository);
+    session_close(&both->session);
+}
+
+static const struct option_rule check_options[] = {
+    {"repo", "DIR", "the repository (default: this folder)"},
+    {NULL, NULL, NULL},
+};
+
+static int run_check(const struct invocation *invocation)
+{
+    struct both both;
+    struct fault fault = {0};
+    bool ok = read_both(invocation_option(invocation, "repo"), &both, &fault);
+
+    if (ok && invocation->json)
+        command_print_json(json_pack("{s:b, s:s, s:b}", "valid", 1, "digest", both.policy->digest,
+                                     "repository", both.repository != NULL));
+    else if (ok)
+        (void)printf("valid: policy.yaml%s, digest %s\n",
+                     both.repository == NULL ? " (there is no custody.yaml)" : " and custody.yaml",
+                     both.policy->digest);
+    free_both(&both);
+    return ok ? EXIT_YES : command_fail(invocation, &fault);
+}
+
+const struct command command_policy_check = {
+    .name = "policy check",
+    .arguments = "",
+    .prints_json = true,
+    .summary = "Checks both policy files; says line and column of what is wrong",
+    .options = check_options,
+    .run = run_check,
+};
+
+static json_t *rules_json(const struct policy_rules *rules)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < rules->count; i++)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i}", "path", rules->at[i].glob, "rule",
+                                                    rules->at[i].text, "file", rules->at[i].file, "line",
+                                                    (int)rules->at[i].line));
+    return list;
+}
+
+static json_t *policy_json(const struct policy *policy)
+{
+    static const char *const where[] = {"view", "model", "checks"};
+    json_t *data = json_object(), *models = json_array();
+
+    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+        json_t *verdicts = json_object();
+
+        for (unsigned i = 0; i < POLICY_WHERE_COUNT; i++)
+            (void)json_object_set_new(verdicts, where[i], json_string(verdict_name(policy->data[class][i])));
+        (void)json_object_set_new(data, class_name((enum data_class)class), verdicts);
+    }
+    for (size_t i = 0; i < policy->model_count; i++)
+        (void)json_array_append_new(models, json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "name", policy->models[i].name,
+                                                      "url", policy->models[i].url, "dialect",
+                                                      policy->models[i].dialect, "residency",
+                                                      policy->models[i].residency, "contract",
+                                                      policy->models[i].contract));
+    return json_pack("{s:s, s:s?, s:s?, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I}",
+                     "digest", policy->digest, "repository", policy->repository, "owner", policy->owner,
+                     "phase", policy->phase, "data", data, "models", models, "read_deny",
+                     rules_json(&policy->read_deny), "write_allow", rules_json(&policy->write_allow),
+                     "write_deny", rules_json(&policy->write_deny), "limits", "files",
+                     (json_int_t)policy->limit_files, "lines", (json_int_t)policy->limit_lines, "budget_run",
+                     "tokens", (json_int_t)policy->budget_run.tokens, "micro_usd",
+                     (json_int_t)policy->budget_run.micro_usd, "minutes",
+                     (json_int_t)policy->budget_run.minutes, "approvals", (json_int_t)policy->approvals);
+}
+
+static const struct option_rule show_options[] = {
+    {"repo", "DIR", "the repository (default: this folder)"},
+    {"reference", NULL, "print the reference page of every key instead"},
+    {NULL, NULL, NULL},
+};
+
+static int run_show(const struct invocation *invocation)
+{
+    struct both both;
+    struct fault fault = {0};
+    bool ok;
+
+    if (invocation_flag(invocation, "reference")) {
+        policy_reference(stdout);
+        return EXIT_YES;
+    }
+    ok = read_both(invocation_option(invocation, "repo"), &both, &fault);
+    if (ok) {
+        json_t *shown = policy_json(both.policy);
+
+        (void)json_dumpf(shown, stdout, invocation->json ? JSON_COMPACT : JSON_INDENT(2));
+        (void)putchar('\n');
+        json_decref(shown);
+    }
+    free_both(&both);
+    return ok ? EXIT_YES : command_fail(invocation, &fault);
+}
+
+const struct command command_policy_show = {
+    .name = "policy show",
+    .arguments = "",
+    .prints_json = true,
+    .summary = "Shows the effective policy: the organisation's, narrowed by the repository's",
+    .options = show_options,
+    .run = run_show,
+};
+
+static const struct option_rule explain_options[] = {
+    {"repo", "DIR", "the repository (default: this folder)"},
+    {"role", "ROLE", "whose rules (default: coder)"},
+    {NULL, NULL, NULL},
+};
+
+static void print_place(const struct policy *policy, const char *rule)
+{
+    const struct policy_rule *found = rule == NULL ? NULL : policy_rule_find(policy, rule);
+
+    if (found != NULL)
+        (void)printf("  by %s `%s`, %s line %u\n", found->text, found->glob, found->file, found->line);
+    else if (rule != NULL)
+        (void)printf("  by %s\n", rule);
+}
+
+static int run_explain(const struct invocation *invocation)
+{
+    const char *role = invocation_option(invocation, "role");
+    struct slice path = slice_of(invocation->arguments[0]);
+    const char *read_rule = NULL, *write_rule = NULL, *zone;
+    struct both both;
+    struct fault fault = {0};
+    enum verdict verdict;
+    bool writable;
+
+    if (!read_both(invocation_option(invocation, "repo"), &both, &fault)) {
+        free_both(&both);
+        return command_fail(invocation, &fault);
+    }
+    role = role == NULL ? "coder" : role;
+    verdict = policy_read_verdict(both.policy, role, path, &read_rule);
+    writable = verdict == VERDICT_ALLOW && policy_write_allowed(both.policy, role, path, &write_rule);
+    zone = policy_zone_of(both.policy, path);
+    if (invocation->json) {
+        command_print_json(json_pack("{s:s, s:s, s:s, s:s?, s:b, s:s?, s:s?}", "path", invocation->arguments[0],
+                                     "role", role, "read", verdict_name(verdict), "read_rule", read_rule,
+                                     "write", writable, "write_rule", write_rule, "zone", zone));
+    } else {
+        (void)printf("%s, role %s\nread: %s by path%s\n", invocation->arguments[0], role,
+                     verdict_name(verdict), verdict == VERDICT_ALLOW ? "; what is in it decides further" : "");
+        print_place(both.policy, read_rule);
+        (void)printf("write: %s\n", writable ? "allow" : "deny");
+        print_place(both.policy, write_rule);
+        if (zone != NULL)
+            (void)printf("zone: %s\n", zone);
+    }
+    free_both(&both);
+    return EXIT_YES;
+}
+
+const struct command command_policy_explain = {
+    .name = "policy explain",
+    .arguments = "PATH",
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .prints_json = true,
+    .summary = "Says what an agent may do with a path, by which rule, from which line",
+    .options = explain_options,
+    .run = run_explain,
+};

@@ -1,0 +1,187 @@
+/* The questions that a run asks of its policy. */
+#include <stdlib.h>
+
+#include "policy/glob.h"
+#include "policy/policy.h"
+
+/*
+ * Never writable by an agent, whatever policy says: what decides over it (policy, CI, owners) and what
+ * runs outside of the cell because it is there (hooks, git's own files).
+ */
+static const char *const never_writable[] = {
+    "/custody.yaml",     ".git",              ".git*",
+    "CODEOWNERS",        "/.github/**",       "/.gitlab/**",
+    ".gitlab-ci.yml",    "Jenkinsfile",       "azure-pipelines*.yml",
+    "bitbucket-pipelines.yml", ".circleci/**", ".travis.yml",
+    ".drone.yml",        ".woodpecker*",      ".woodpecker/**",
+    ".buildkite/**",     ".forgejo/**",       ".gitea/**",
+    ".teamcity/**",      ".husky/**",         ".githooks/**",
+    ".pre-commit-config.yaml", "lefthook*.yml", ".lefthook*.yml",
+};
+
+#define BUILT_IN_RULE "never-writable"
+
+static bool never_matches(const char *glob, struct slice path)
+{
+    return glob[0] == '/' ? glob_matches(slice_of(glob + 1), path, true)
+                          : glob_matches(slice_of(glob), path, true);
+}
+
+static bool is_own_root_file(const char *glob, struct slice path)
+{
+    /* "/name" without a folder is that one file at the root, not one of that name anywhere. */
+    return glob[0] != '/' || slice_find(slice_of(glob), SLICE("/*"), 0) != SIZE_MAX ||
+           slice_find_byte(path, '/', 0) == SIZE_MAX;
+}
+
+static void tell_rule(const char **ret_rule, const char *rule)
+{
+    if (ret_rule != NULL)
+        *ret_rule = rule;
+}
+
+enum verdict policy_read_verdict(const struct policy *policy, const char *role, struct slice path,
+                                 const char **ret_rule)
+{
+    (void)role;
+    for (size_t i = 0; i < policy->read_deny.count; i++)
+        if (glob_matches(slice_of(policy->read_deny.at[i].glob), path, true)) {
+            tell_rule(ret_rule, policy->read_deny.at[i].text);
+            return VERDICT_DENY;
+        }
+    return VERDICT_ALLOW;
+}
+
+enum verdict policy_class_verdict(const struct policy *policy, enum data_class class,
+                                  enum policy_where where)
+{
+    return policy->data[class][where];
+}
+
+enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mask,
+                                 enum policy_where where)
+{
+    enum verdict strictest = class_mask == 0 ? policy->data[CLASS_CODE][where] : VERDICT_ALLOW;
+
+    for (unsigned class = 0; class < CLASS_COUNT; class++)
+        if ((class_mask & CLASS_BIT(class)) != 0 && policy->data[class][where] > strictest)
+            strictest = policy->data[class][where];
+    return strictest;
+}
+
+static bool role_may_write(const struct policy *policy, const char *role)
+{
+    for (size_t i = 0; i < policy->agent_count; i++)
+        if (strcmp(policy->agents[i].role, role) == 0)
+            return policy->agents[i].may_write;
+    return true;
+}
+
+/* Allows of one file: none named allows all. `own` tells whose. */
+static bool allowed_by(const struct policy_rules *rules, bool own, struct slice path)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rules->at[i].own != own)
+            continue;
+        any = true;
+        if (glob_matches(slice_of(rules->at[i].glob), path, false))
+            return true;
+    }
+    return !any;
+}
+
+bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
+                          const char **ret_rule)
+{
+    for (size_t i = 0; i < COUNT(never_writable); i++)
+        if (never_matches(never_writable[i], path) && is_own_root_file(never_writable[i], path)) {
+            tell_rule(ret_rule, BUILT_IN_RULE);
+            return false;
+        }
+    if (!role_may_write(policy, role)) {
+        tell_rule(ret_rule, "agents.write");
+        return false;
+    }
+    for (size_t i = 0; i < policy->write_deny.count; i++)
+        if (glob_matches(slice_of(policy->write_deny.at[i].glob), path, true)) {
+            tell_rule(ret_rule, policy->write_deny.at[i].text);
+            return false;
+        }
+    if (!allowed_by(&policy->write_allow, false, path) || !allowed_by(&policy->write_allow, true, path)) {
+        tell_rule(ret_rule, "paths.write.allow");
+        return false;
+    }
+    return true;
+}
+
+const char *policy_zone_of(const struct policy *policy, struct slice path)
+{
+    for (size_t i = 0; i < policy->zone_count; i++)
+        if (glob_matches(slice_of(policy->zones[i].glob), path, true))
+            return policy->zones[i].zone;
+    return NULL;
+}
+
+int64_t policy_approvals_for(const struct policy *policy, const char *const *zones, size_t count)
+{
+    int64_t needed = policy->approvals;
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < policy->approvals_zone_count; j++) {
+            long long more = strtoll(policy->approvals_zone[j].zone, NULL, 10);
+
+            if (strcmp(policy->approvals_zone[j].glob, zones[i]) == 0 && more > needed)
+                needed = more;
+        }
+    return needed;
+}
+
+const struct policy_rule *policy_rule_find(const struct policy *policy, const char *rule)
+{
+    const struct policy_rules *all[] = {&policy->read_deny, &policy->write_allow, &policy->write_deny};
+
+    for (size_t i = 0; i < COUNT(all); i++)
+        for (size_t j = 0; j < all[i]->count; j++)
+            if (all[i]->at[j].text == rule)
+                return &all[i]->at[j];
+    return NULL;
+}
+
+struct policy_matching {
+    const struct policy *policy;
+    bool *matched; /* of each read.deny rule */
+};
+
+struct policy_matching *policy_matching_new(const struct policy *policy)
+{
+    struct policy_matching *matching = xalloc(sizeof(*matching));
+
+    matching->policy = policy;
+    matching->matched = xalloc_array(policy->read_deny.count, sizeof(*matching->matched));
+    return matching;
+}
+
+void policy_match_path(struct policy_matching *matching, struct slice path)
+{
+    const struct policy_rules *rules = &matching->policy->read_deny;
+
+    for (size_t i = 0; i < rules->count; i++)
+        if (rules->at[i].must_match && !matching->matched[i])
+            matching->matched[i] = glob_matches(slice_of(rules->at[i].glob), path, true);
+}
+
+bool policy_matching_end(struct policy_matching *matching, struct fault *fault)
+{
+    const struct policy_rules *rules = &matching->policy->read_deny;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < rules->count; i++)
+        if (rules->at[i].must_match && !matching->matched[i])
+            ok = fault_set(fault, FAULT_INVALID, "%s:%u: %s `%s` must match and matches nothing",
+                           rules->at[i].file, rules->at[i].line, rules->at[i].text, rules->at[i].glob);
+    free(matching->matched);
+    free(matching);
+    return ok;
+}

@@ -1,0 +1,280 @@
+#include "test.h"
+
+#include <stdio.h>
+
+#include "base/scope.h"
+#include "os/file.h"
+#include "policy/glob.h"
+#include "policy/policy.h"
+
+static struct policy_settings *read_text(const char *text, const char *name)
+{
+    struct policy_settings *settings = NULL;
+    struct fault fault = {0};
+
+    assert_ok(policy_read(slice_of(text), name, &settings, &fault), fault);
+    return settings;
+}
+
+static const char organisation[] =
+    "version: 1\n"
+    "people:\n"
+    "  - { id: maria, email: maria@example.org, groups: [payments] }\n"
+    "  - { id: tom, email: tom@example.org }\n"
+    "models:\n"
+    "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, allow: [code, phi-redacted] }\n"
+    "  - { name: far, url: \"https://llm.example.org/v1\", dialect: openai-responses, expires: 2027-03-31,\n"
+    "      key: { file: /etc/custody/llm.key }, prices: { input: 3.00, output: 15.5 } }\n"
+    "budgets: { run: { tokens: 1000, usd: 5.00, minutes: 20 } }\n"
+    "resources: { memory: 2G, pids: 100, cpu: 150%, disk: 1G }\n"
+    "phase: regulated\n";
+
+/* Builds from the organisation above and a repository's text; the fault is the caller's to look at. */
+static bool build(const char *repository, struct policy **ret_policy, struct fault *fault)
+{
+    struct policy_settings *outer = read_text(organisation, "policy.yaml");
+    struct policy_settings *inner = NULL;
+    bool ok = repository == NULL || policy_read(slice_of(repository), "custody.yaml", &inner, fault);
+
+    ok = ok && policy_build(outer, inner, ret_policy, fault);
+    policy_settings_free(outer);
+    policy_settings_free(inner);
+    return ok;
+}
+
+static void the_effective_policy_is_what_both_files_say(void **state)
+{
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(build("version: 1\nrepository: payments-api\nowner: maria\n"
+                    "data: { phi: { view: deny, model: deny } }\n"
+                    "paths: { read: { deny: [\"**/*.pem\"] }, write: { allow: [\"src/**\"] }, zone: { \"src/ehr/**\": phi } }\n"
+                    "agents: { coder: { engine: codex, model: far }, planner: { write: none } }\n"
+                    "checks: { run: [[\"make\", \"test\"]] }\n"
+                    "budgets: { run: { tokens: 500 } }\napprovals: { count: 2, zone: { phi: 3 } }\n",
+                    &policy, &fault), fault);
+    assert_string_equal(policy->repository, "payments-api");
+    assert_int_equal(policy->model_count, 2);
+    assert_int_equal(policy->models[1].price_output, 15500000);
+    assert_int_equal(policy->models[1].expires_us, INT64_C(1806537600) * 1000000 - 1);
+    assert_int_equal(policy->models[0].allow, CLASS_BIT(CLASS_CODE));
+    assert_int_equal(policy->models[0].allow_redacted, CLASS_BIT(CLASS_PHI));
+    assert_int_equal(policy->budget_run.tokens, 500);
+    assert_int_equal(policy->budget_run.micro_usd, 5000000);
+    assert_int_equal(policy->budget_run.minutes, 20);
+    assert_int_equal(policy->resources.memory_bytes, UINT64_C(2) << 30);
+    assert_int_equal(policy->resources.cpu_percent, 150);
+    assert_int_equal(policy->data[CLASS_PHI][POLICY_VIEW], VERDICT_DENY);
+    assert_int_equal(policy->data[CLASS_SECRET][POLICY_CHECKS], VERDICT_ALLOW);
+    assert_int_equal(policy_mask_verdict(policy, CLASS_BIT(CLASS_PHI) | CLASS_BIT(CLASS_PAN), POLICY_VIEW), VERDICT_DENY);
+    assert_int_equal(policy_read_verdict(policy, "coder", SLICE("a/Key.PEM"), NULL), VERDICT_DENY);
+    assert_int_equal(policy_read_verdict(policy, "coder", SLICE("a/key.c"), NULL), VERDICT_ALLOW);
+    assert_true(policy_write_allowed(policy, "coder", SLICE("src/a.c"), NULL));
+    assert_false(policy_write_allowed(policy, "coder", SLICE("docs/a.md"), NULL));
+    assert_false(policy_write_allowed(policy, "planner", SLICE("src/a.c"), NULL));
+    assert_string_equal(policy_zone_of(policy, SLICE("src/ehr/x.c")), "phi");
+    assert_int_equal(policy_approvals_for(policy, (const char *[]){"phi"}, 1), 3);
+    assert_int_equal(policy_approvals_for(policy, NULL, 0), 2);
+    assert_string_equal(policy->checks[0].argv[1], "test");
+    policy_free(policy);
+}
+
+static void what_decides_over_an_agent_it_can_never_write(void **state)
+{
+    static const char *const never[] = {
+        "custody.yaml", ".gitignore", "src/.gitattributes", ".git/config", ".GIT/hooks/x", ".github/workflows/ci.yml",
+        "CODEOWNERS", "docs/CODEOWNERS", ".gitlab-ci.yml", "Jenkinsfile", ".husky/pre-commit", ".circleci/config.yml",
+    };
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(build("version: 1\npaths: { write: { allow: [\"**\"] } }\n", &policy, &fault), fault);
+    for (size_t i = 0; i < COUNT(never); i++)
+        if (policy_write_allowed(policy, "coder", slice_of(never[i]), NULL))
+            fail_msg("%s is writable", never[i]);
+    assert_true(policy_write_allowed(policy, "coder", SLICE("docs/custody.yaml"), NULL));
+    assert_true(policy_write_allowed(policy, "coder", SLICE("src/main.c"), NULL));
+    policy_free(policy);
+}
+
+static void what_is_wrong_is_named_with_line_and_column(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {"version: 1\nfoo: 2\n", "custody.yaml:2:6: unknown key `foo`"},
+        {"version: 1\npath: { read: {} }\n", "did you mean `paths`?"},
+        {"version: 1\nlimits: { files: many }\n", "custody.yaml:2:18: limits.files: `many` is not a number"},
+        {"version: 1\nlimits: 3\n", "custody.yaml:2:9: limits: a value stands where keys belong"},
+        {"version: 1\npeople: [{ id: me }]\n", "only the organisation's policy.yaml may say this"},
+        {"version: 1\nmodels: [{ url: \"https://x.example/\" }]\n", "only the organisation's"},
+        {"version: 1\nbudgets: { run: { tokens: 2000 } }\n", "wider than the organisation's"},
+        {"version: 1\nbudgets: { run: { tokens: 0 } }\n", "wider than the organisation's"},
+        {"version: 1\nphase: automerge\n", "wider than the organisation's"},
+        {"version: 1\negress: [{ host: evil.example }]\n", "wider than the organisation's"},
+        {"version: 1\ndata: { phi: { view: redact } }\n", "data.phi has no verdict for `model`"},
+        {"version: 1\ndata: { cats: { view: allow, model: allow } }\n", "is not a class of data"},
+        {"version: 1\npaths: { read: { deny: [\"/etc/**\"] } }\n", "no leading /"},
+        {"version: 1\npaths: { read: { deny: [\"a/../b\"] } }\n", "can never match"},
+        {"version: 1\npaths: { write: { allow: [\"src/**\"], deny: [\"src/**\"] } }\n", "can never match"},
+        {"version: 1\nowner: nobody\n", "is not one of the organisation's people"},
+        {"version: 1\nagents: { coder: { model: gpt } }\n", "the organisation has no model `gpt`"},
+        {"version: 1\nversion: 1\n", "custody.yaml:2:1: this key is there twice"},
+        {"version: 1\n---\nversion: 1\n", "a second document"},
+        {"version: 1\nrepository: *x\n", "custody.yaml:2:13"},
+        {"repository: x\n", "`version: 1` is missing"},
+        {"version: [1\n", "custody.yaml:"},
+        {"", "an empty policy"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+
+        assert_false(build(cases[i].text, &policy, &fault));
+        if (strstr(fault.why, cases[i].why) == NULL)
+            fail_msg("`%s` gives `%s`, wanted `%s`", cases[i].text, fault.why, cases[i].why);
+        assert_int_equal(fault.kind, FAULT_INVALID);
+    }
+}
+
+static void a_rule_that_must_match_refuses_when_it_does_not(void **state)
+{
+    struct policy_matching *matching;
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(build("version: 1\npaths: { read: { deny: [{ path: \"fixtures/**\", must_match: true }] } }\n", &policy, &fault), fault);
+    matching = policy_matching_new(policy);
+    policy_match_path(matching, SLICE("src/a.c"));
+    assert_false(policy_matching_end(matching, &fault));
+    assert_non_null(strstr(fault.why, "custody.yaml:2: paths.read.deny[0]"));
+    matching = policy_matching_new(policy);
+    policy_match_path(matching, SLICE("fixtures/patient.json"));
+    assert_ok(policy_matching_end(matching, &fault), fault);
+    policy_free(policy);
+}
+
+static void settings_survive_their_packet_and_nothing_else_does(void **state)
+{
+    struct policy_settings *settings = read_text(organisation, "policy.yaml");
+    AUTO_BUF struct buf packet = buf_with_limit(POLICY_PACKET_BYTES_MAX);
+    struct policy_settings *again = NULL;
+    struct policy *one = NULL, *two = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(policy_settings_encode(settings, &packet, &fault), fault);
+    assert_ok(policy_settings_decode(buf_slice(&packet), &again, &fault), fault);
+    assert_ok(policy_build(settings, NULL, &one, &fault), fault);
+    assert_ok(policy_build(again, NULL, &two, &fault), fault);
+    assert_string_equal(one->digest, two->digest);
+    for (size_t cut = 0; cut < packet.len; cut++) {
+        struct policy_settings *none = NULL;
+
+        assert_false(policy_settings_decode(slice_part(buf_slice(&packet), 0, cut), &none, &fault));
+    }
+    policy_free(one);
+    policy_free(two);
+    policy_settings_free(settings);
+    policy_settings_free(again);
+}
+
+static void the_digest_does_not_depend_on_order_or_comments(void **state)
+{
+    struct policy *one = NULL, *two = NULL, *other = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(build("version: 1\nlimits: { files: 3, lines: 9 }\n", &one, &fault), fault);
+    assert_ok(build("# a comment\nlimits:\n  lines: 9\n  files: 3\nversion: 1\n", &two, &fault), fault);
+    assert_ok(build("version: 1\nlimits: { files: 4, lines: 9 }\n", &other, &fault), fault);
+    assert_string_equal(one->digest, two->digest);
+    assert_string_not_equal(one->digest, other->digest);
+    policy_free(one);
+    policy_free(two);
+    policy_free(other);
+}
+
+static void the_templates_are_valid_as_they_are(void **state)
+{
+    AUTO_FREE char *outer_text = policy_template_organisation("maria", "maria@example.org", NULL);
+    AUTO_FREE char *inner_text = policy_template_repository("billing", "maria");
+    struct policy_settings *outer = read_text(outer_text, "policy.yaml");
+    struct policy_settings *inner = read_text(inner_text, "custody.yaml");
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(policy_build(outer, inner, &policy, &fault), fault);
+    policy_free(policy);
+    policy_settings_free(outer);
+    policy_settings_free(inner);
+}
+
+static void globs_match_names_not_bytes(void **state)
+{
+    static const struct {
+        const char *glob, *path;
+        bool matches;
+    } cases[] = {
+        {"*.pem", "a.pem", true}, {"*.pem", "x/y/a.pem", true}, {"**/*.pem", "a.pem", true},
+        {"**/*.pem", "x/y/a.pem", true}, {"src/*.c", "src/a.c", true}, {"src/*.c", "src/x/a.c", false},
+        {"src/**", "src/x/a.c", true}, {"src/**", "src", false}, {"src/**", "srcs/a", false},
+        {"src", "src/x/a.c", true}, {"src", "lib/src/a", true}, {"a/**/z", "a/z", true},
+        {"a/**/z", "a/b/c/z", true}, {"a/**/z", "a/b/c/y", false}, {"[a-c]?", "b1", true},
+        {"[!a-c]?", "b1", false}, {"**", "any/thing", true}, {"fixtures/patients/**", "fixtures/patients/1.json", true},
+        {"build/", "build/x.o", true}, {"*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+    };
+    struct fault fault = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        assert_ok(glob_check(slice_of(cases[i].glob), &fault), fault);
+        if (glob_matches(slice_of(cases[i].glob), slice_of(cases[i].path), false) != cases[i].matches)
+            fail_msg("`%s` and `%s`", cases[i].glob, cases[i].path);
+    }
+    assert_true(glob_matches(SLICE("*.pem"), SLICE("A.PEM"), true));
+    assert_false(glob_matches(SLICE("*.pem"), SLICE("A.PEM"), false));
+    assert_false(glob_check(SLICE(""), &fault));
+    assert_false(glob_check(SLICE("a//b"), &fault));
+    assert_false(glob_check(SLICE("[ab"), &fault));
+}
+
+static void the_reference_page_is_the_table(void **state)
+{
+    AUTO_BUF struct buf page = buf_with_limit(1 << 20);
+    AUTO_FREE char *made = NULL;
+    AUTO_FREE char *path = xformat("%s/../../docs/policy.md", getenv("CUSTODY_TEST_DATA"));
+    size_t len = 0;
+    FILE *out = open_memstream(&made, &len);
+    struct fault fault = {0};
+
+    (void)state;
+    policy_reference(out);
+    (void)fclose(out);
+    assert_ok(file_read(-100, path, &page, &fault), fault);
+    assert_string_equal(buf_text(&page), made);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_effective_policy_is_what_both_files_say),
+        TEST(what_decides_over_an_agent_it_can_never_write),
+        TEST(what_is_wrong_is_named_with_line_and_column),
+        TEST(a_rule_that_must_match_refuses_when_it_does_not),
+        TEST(settings_survive_their_packet_and_nothing_else_does),
+        TEST(the_digest_does_not_depend_on_order_or_comments),
+        TEST(the_templates_are_valid_as_they_are),
+        TEST(globs_match_names_not_bytes),
+        TEST(the_reference_page_is_the_table),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
