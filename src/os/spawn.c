@@ -73,6 +73,7 @@ bool spawn_role(const char *name, int (*serve)(void *self), void *self, const in
         return fault_errno(fault, "start %s", name);
     if (pid == 0) {
         die_with(parent);
+        (void)setpgid(0, 0); /* a terminal's interrupt is for core, which tells its roles */
         reset_signals();
         (void)prctl(PR_SET_NAME, name);
         spawn_close_others(keep, keep_count);

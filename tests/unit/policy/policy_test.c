@@ -124,7 +124,7 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         {"version: 1\nagents: { coder: { model: gpt } }\n", "the organisation has no model `gpt`"},
         {"version: 1\nversion: 1\n", "custody.yaml:2:1: this key is there twice"},
         {"version: 1\n---\nversion: 1\n", "a second document"},
-        {"version: 1\nrepository: *x\n", "custody.yaml:2:13"},
+        {"version: 1\nrepository: *x\n", "aliases have no place"},
         {"repository: x\n", "`version: 1` is missing"},
         {"version: [1\n", "custody.yaml:"},
         {"", "an empty policy"},

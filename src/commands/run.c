@@ -1,0 +1,129 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "commands/table.h"
+#include "roles/core.h"
+
+static const struct option_rule options[] = {
+    {"repo", "DIR", "the repository (default: this folder)"},
+    {"base", "REF", "the commit to work from (default: HEAD)"},
+    {"ticket", "FILE", "the work asked for; untrusted text, quoted in the engine's prompt"},
+    {"engine", "NAME", "the agent program: see `custody engine list`"},
+    {"agent", "NAME", "the same as --engine"},
+    {"role", "ROLE", "whose rules and model of the policy apply (default: coder)"},
+    {"requester", "ID", "the person who asks (default: the one with your login name)"},
+    {"ignore-dirty", NULL, "run although the work tree has uncommitted changes; they are not in it"},
+    {"it", NULL, "give the agent a terminal"},
+    {"quiet", NULL, "say only what went wrong"},
+    {NULL, NULL, NULL},
+};
+
+static void say(void *self, const char *line)
+{
+    (void)self;
+    (void)fprintf(stderr, "custody: %s\n", line);
+}
+
+static void progress(void *self, const char *what, size_t done, size_t total)
+{
+    bool last = done >= total;
+
+    (void)self;
+    if (isatty(2))
+        (void)fprintf(stderr, "\rcustody: %s: %zu of %zu files%s", what, done, total, last ? "\n" : "");
+    else if (last)
+        (void)fprintf(stderr, "custody: %s: %zu files\n", what, total);
+}
+
+static json_t *result_json(const struct run_result *result)
+{
+    json_t *reasons = json_array();
+
+    for (size_t i = 0; i < result->reason_count; i++)
+        (void)json_array_append_new(reasons, json_string(result->reasons[i]));
+    return json_pack("{s:s, s:s?, s:s, s:o, s:o, s:I, s:b}", "run", result->run, "change",
+                     result->change[0] == 0 ? NULL : result->change, "state",
+                     run_state_name(result->state), "reasons", reasons, "agent_exit",
+                     result->agent_exit < 0 ? json_null() : json_integer(result->agent_exit),
+                     "start_us", (json_int_t)result->start_us, "cold", result->cold);
+}
+
+static void summary(const struct run_result *result)
+{
+    if (result->change[0] == 0) {
+        (void)fprintf(stderr, "custody: %s: %s%s\n", result->run, run_state_name(result->state),
+                      result->state == RUN_EMPTY ? ", the agent changed nothing" : "");
+        return;
+    }
+    (void)fprintf(stderr, "custody: %s: change %s is %s: %zu files, +%llu -%llu\n", result->run,
+                  result->change, run_state_name(result->state), result->files,
+                  (unsigned long long)result->added, (unsigned long long)result->removed);
+    for (size_t i = 0; i < result->reason_count; i++)
+        (void)fprintf(stderr, "custody:   because: %s\n", result->reasons[i]);
+    if (result->state == RUN_READY)
+        (void)fprintf(stderr,
+                      "custody: see it:  custody change diff %s\n"
+                      "custody: approve: custody change approve %s --as PERSON --key FILE\n"
+                      "custody: land:    custody change land %s\n",
+                      result->change, result->change, result->change);
+}
+
+static int run(const struct invocation *invocation)
+{
+    const char *repository = invocation_option(invocation, "repo");
+    const char *role = invocation_option(invocation, "role");
+    const char *engine = invocation_option(invocation, "engine");
+    bool quiet = invocation_flag(invocation, "quiet");
+    struct run_request request = {
+        .repository = repository == NULL ? "." : repository,
+        .base = invocation_option(invocation, "base"),
+        .role = role == NULL ? "coder" : role,
+        .requester = invocation_option(invocation, "requester"),
+        .engine = engine == NULL ? invocation_option(invocation, "agent") : engine,
+        .ticket = invocation_option(invocation, "ticket"),
+        .program = invocation->program,
+        .ignore_dirty = invocation_flag(invocation, "ignore-dirty"),
+        .terminal = invocation_flag(invocation, "it"),
+        .agent_out = invocation->json ? 2 : 1,
+        .say = quiet ? NULL : say,
+        .progress = quiet ? NULL : progress,
+    };
+    struct run_result result = {0};
+    struct session session;
+    struct fault fault = {0};
+
+    if (request.program != NULL && request.program[0] == NULL)
+        request.program = NULL;
+    if (request.terminal && !isatty(0)) {
+        (void)fault_set(&fault, FAULT_INVALID, "-it needs a terminal on standard input");
+        return command_fail(invocation, &fault);
+    }
+    if (!session_open(&session, &fault))
+        return command_fail(invocation, &fault);
+    if (!core_run(&session, &request, &result, &fault))
+        (void)fprintf(stderr, "custody run: %s\n", fault.why);
+    session_close(&session);
+    if (invocation->json)
+        command_print_json(result_json(&result));
+    else if (!quiet)
+        summary(&result);
+    return result.exit_code;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .arguments = "[-- COMMAND...]",
+    .takes_program = true,
+    .prints_json = true,
+    .summary = "Runs an agent in a sealed cell; what it wrote becomes a change",
+    .text = "The command, or the engine with the ticket, works on the last commit of the repository as policy lets\n"
+            "it see it: denied files are absent, sensitive values replaced. Its only way out is the door to the\n"
+            "models of the policy. Every read, write, refusal and model call is in the ledger. What it wrote becomes\n"
+            "a commit on branch custody/RUN, to be approved and landed by people.\n\n"
+            "Exit: 0 a change that is ready for approval, 1 blocked or refused, 2 the agent failed, timed out or\n"
+            "changed nothing, or a record is missing, 3 wrong use or policy file, 4 host or canary, 130 or 143 on\n"
+            "signals.",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,272 @@
+/* runs, show, stop, runs gc: what ran, what it did, and the kill switch. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "commands/table.h"
+#include "flow/flow.h"
+#include "os/file.h"
+#include "roles/session.h"
+
+#define STOP_TRIES 100
+#define STOP_PAUSE_NS 100000000
+
+static json_t *run_json(const struct store_run *run)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "run", run->id,
+                     "repository", run->repository, "base", run->base, "branch", run->branch, "state",
+                     run->state, "requester", run->requester, "agent", run->agent, "policy", run->policy,
+                     "reasons", run->reasons, "started_us", (json_int_t)run->started_us, "ended_us",
+                     (json_int_t)run->ended_us, "tokens", (json_int_t)run->tokens, "cost_micro_usd",
+                     (json_int_t)run->cost_micro_usd);
+}
+
+struct listing {
+    json_t *rows; /* NULL: text */
+};
+
+static bool list_run(void *self, const struct store_run *run, struct fault *fault)
+{
+    struct listing *listing = self;
+    char started[CLOCK_TEXT_BYTES];
+
+    (void)fault;
+    if (listing->rows != NULL) {
+        (void)json_array_append_new(listing->rows, run_json(run));
+        return true;
+    }
+    clock_text(run->started_us, started);
+    (void)printf("%-24s %.19sZ  %-10s %-12s %s\n", run->id, started, run->state, run->requester,
+                 run->repository);
+    return true;
+}
+
+static int run_runs(const struct invocation *invocation)
+{
+    struct listing listing = {.rows = invocation->json ? json_array() : NULL};
+    struct session session;
+    struct store *store;
+    struct fault fault = {0};
+    size_t count = 0;
+    bool ok;
+
+    if (!session_open(&session, &fault))
+        return command_fail(invocation, &fault);
+    ok = session_store(&session, &store, &fault) &&
+         store_runs(store, NULL, list_run, &listing, &count, &fault);
+    session_close(&session);
+    if (!ok) {
+        json_decref(listing.rows);
+        return command_fail(invocation, &fault);
+    }
+    if (listing.rows != NULL)
+        command_print_json(listing.rows);
+    else if (count == 0)
+        (void)puts("no runs yet");
+    return EXIT_YES;
+}
+
+const struct command command_runs = {
+    .name = "runs",
+    .arguments = "",
+    .prints_json = true,
+    .summary = "Lists runs, newest first",
+    .run = run_runs,
+};
+
+static bool show_run(void *self, const struct store_run *run, struct fault *fault)
+{
+    char started[CLOCK_TEXT_BYTES];
+
+    (void)self;
+    (void)fault;
+    clock_text(run->started_us, started);
+    (void)printf("run         %s\nstate       %s%s%s\nrepository  %s\nbase        %s (%s)\nagent       %s\n"
+                 "requester   %s\npolicy      %s\nstarted     %s\ntook        %.1f s\ntokens      %lld\n"
+                 "cost        %.4f USD\n",
+                 run->id, run->state, run->reasons[0] == 0 ? "" : ": ", run->reasons, run->repository,
+                 run->base, run->branch, run->agent, run->requester, run->policy, started,
+                 run->ended_us == 0 ? 0.0 : (double)(run->ended_us - run->started_us) / 1e6,
+                 (long long)run->tokens, (double)run->cost_micro_usd / 1e6);
+    (void)printf("\nwhat it read, sent and wrote:  custody log --run %s\n", run->id);
+    return true;
+}
+
+static bool show_json(void *self, const struct store_run *run, struct fault *fault)
+{
+    (void)self;
+    (void)fault;
+    command_print_json(run_json(run));
+    return true;
+}
+
+static int run_show(const struct invocation *invocation)
+{
+    struct session session;
+    struct store *store;
+    struct fault fault = {0};
+    size_t count = 0;
+    bool ok;
+
+    if (!session_open(&session, &fault))
+        return command_fail(invocation, &fault);
+    ok = session_store(&session, &store, &fault) &&
+         store_runs(store, invocation->arguments[0], invocation->json ? show_json : show_run, NULL,
+                    &count, &fault);
+    session_close(&session);
+    if (ok && count == 0)
+        ok = fault_set(&fault, FAULT_MISSING, "there is no run %s", invocation->arguments[0]);
+    return ok ? EXIT_YES : command_fail(invocation, &fault);
+}
+
+const struct command command_show = {
+    .name = "show",
+    .arguments = "RUN",
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .prints_json = true,
+    .summary = "Shows one run",
+    .run = run_show,
+};
+
+/* A run that lives holds a lock on runs/RUN/lock. */
+static bool is_alive(int runs, const char *run)
+{
+    AUTO_FREE char *name = xformat("%s/lock", run);
+    AUTO_CLOSE int lock = openat(runs, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+    return lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0;
+}
+
+struct stopping {
+    char id[STORE_ID_BYTES];
+    pid_t pid;
+};
+
+static bool find_pid(void *self, const struct store_run *run, struct fault *fault)
+{
+    struct stopping *stopping = self;
+
+    (void)fault;
+    (void)snprintf(stopping->id, sizeof(stopping->id), "%s", run->id);
+    stopping->pid = (pid_t)run->pid;
+    return true;
+}
+
+/* The lock says that it is that very process that still runs: a pid alone may be somebody else's. */
+static bool stop_run(int runs, const struct stopping *stopping, struct fault *fault)
+{
+    const struct timespec pause = {.tv_nsec = STOP_PAUSE_NS};
+    AUTO_CLOSE int pidfd = -1;
+
+    if (stopping->pid <= 0 || !is_alive(runs, stopping->id))
+        return fault_set(fault, FAULT_CONFLICT, "run %s has ended already", stopping->id);
+    pidfd = (int)syscall(SYS_pidfd_open, stopping->pid, 0);
+    if (pidfd < 0 || !is_alive(runs, stopping->id))
+        return fault_set(fault, FAULT_CONFLICT, "run %s has ended already", stopping->id);
+    if (syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0)
+        return fault_errno(fault, "stop run %s", stopping->id);
+    for (int i = 0; i < STOP_TRIES; i++) {
+        if (!is_alive(runs, stopping->id))
+            return true;
+        (void)nanosleep(&pause, NULL);
+    }
+    (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    return fault_set(fault, FAULT_IO, "run %s did not end in 10 s and was killed; its last record is missing",
+                     stopping->id);
+}
+
+static int run_stop(const struct invocation *invocation)
+{
+    AUTO_CLOSE int runs = -1;
+    struct stopping stopping = {.pid = -1};
+    struct session session;
+    struct store *store;
+    struct fault fault = {0};
+    size_t count = 0;
+    bool ok;
+
+    if (!session_open(&session, &fault))
+        return command_fail(invocation, &fault);
+    ok = session_store(&session, &store, &fault) &&
+         store_runs(store, invocation->arguments[0], find_pid, &stopping, &count, &fault) &&
+         file_open_folder(session.home.fd, "runs", 0711, &runs, &fault);
+    session_close(&session);
+    if (ok && count == 0)
+        ok = fault_set(&fault, FAULT_MISSING, "there is no run %s", invocation->arguments[0]);
+    if (!ok || !stop_run(runs, &stopping, &fault))
+        return command_fail(invocation, &fault);
+    if (invocation->json)
+        command_print_json(json_pack("{s:s, s:s}", "run", stopping.id, "state", "stopped"));
+    else
+        (void)printf("%s is stopped\n", stopping.id);
+    return EXIT_YES;
+}
+
+const struct command command_stop = {
+    .name = "stop",
+    .arguments = "RUN",
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .prints_json = true,
+    .summary = "Kills a run: the cell and all in it are gone when this returns",
+    .run = run_stop,
+};
+
+static bool collect_garbage(int runs, size_t *ret_removed, struct fault *fault)
+{
+    int own = dup(runs);
+    DIR *dir = own < 0 ? NULL : fdopendir(own);
+    bool ok = true;
+
+    if (dir == NULL) {
+        scope_close(&own);
+        return fault_errno(fault, "list the runs");
+    }
+    *ret_removed = 0;
+    for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
+        if (entry->d_name[0] == '.' || is_alive(runs, entry->d_name))
+            continue;
+        ok = file_remove_tree(runs, entry->d_name, fault);
+        *ret_removed += ok;
+    }
+    (void)closedir(dir);
+    return ok;
+}
+
+static int run_gc(const struct invocation *invocation)
+{
+    AUTO_CLOSE int runs = -1;
+    struct session session;
+    struct fault fault = {0};
+    size_t removed = 0;
+    bool ok;
+
+    if (!session_open(&session, &fault))
+        return command_fail(invocation, &fault);
+    ok = file_open_folder(session.home.fd, "runs", 0711, &runs, &fault) &&
+         collect_garbage(runs, &removed, &fault);
+    session_close(&session);
+    if (!ok)
+        return command_fail(invocation, &fault);
+    if (invocation->json)
+        command_print_json(json_pack("{s:I}", "removed", (json_int_t)removed));
+    else
+        (void)printf("%zu folders of ended runs removed\n", removed);
+    return EXIT_YES;
+}
+
+const struct command command_runs_gc = {
+    .name = "runs gc",
+    .arguments = "",
+    .prints_json = true,
+    .summary = "Removes what runs that were killed have left on disk",
+    .run = run_gc,
+};

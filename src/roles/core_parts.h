@@ -1,0 +1,102 @@
+/*
+ * roles/core_parts.h - a run under way: what core's files share. Private to roles/core_*.c.
+ *
+ * The files follow the story: core_prepare (base, policy, snapshot), core_enforce (roles, cell,
+ * canaries), core_work (the agent runs), core_gather (its writes become a change), core_records.
+ */
+#ifndef CUSTODY_ROLES_CORE_PARTS_H
+#define CUSTODY_ROLES_CORE_PARTS_H
+
+#include "agent/engine.h"
+#include "cell/cell.h"
+#include "os/spawn.h"
+#include "roles/collect.h"
+#include "roles/core.h"
+#include "roles/gateway.h"
+#include "roles/view.h"
+
+#define DOOR_PORT 9187
+#define SURROGATE_KEY_BYTES 32
+#define SCRATCH_MAX 32
+
+/* A role that runs beside core, and our end of its control socket. */
+struct peer {
+    struct process process;
+    int control;
+};
+
+struct run {
+    struct session *session;
+    const struct run_request *request;
+    struct run_result *result;
+    struct ledger_client *ledger;
+    struct store *store;
+
+    char *folder;   /* runs/RUN, absolute */
+    int folder_fd;
+    int lock;       /* held while the run lives: tells `stop` and `gc` */
+    uid_t uid;      /* as root: whose the cell is outside; else our own */
+    int uid_lock;
+    uint8_t key[SURROGATE_KEY_BYTES]; /* the run's surrogates */
+    uint64_t random; /* for names that the agent cannot guess */
+    int64_t begun_us, begun_wall_us;
+
+    struct collect *collect;
+    struct collect_base base;
+    struct policy_settings *narrowing; /* the repository's settings, or NULL */
+    struct policy *policy;
+    char *requester;
+    const char *responsible; /* id of the responsible human */
+    char agent[256];         /* role@repository#run */
+    char cache[97];          /* cache/REPO */
+    int cache_fd, snapshot_fd, content_fd;
+
+    struct gateway_model *models;
+    size_t model; /* the run's */
+    struct engine *engine;
+    struct engine_installed installed;
+    struct engine_launch launch;
+    char *prompt, *title;
+    char ticket_digest[65];
+
+    struct peer view, door, gateway;
+    struct cell *cell;
+    int upper_fd, git_fd, objects_fd, engine_fd;
+    int scratch_fds[SCRATCH_MAX];
+    int agent_in, agent_out, agent_err; /* our ends of the pipes, or the terminal's master */
+    struct view_ready ready;
+    struct cell_exit exit;
+    bool started;   /* the agent was started */
+    bool timed_out;
+    int stop_signal; /* a person or a signal ended it */
+};
+
+/* Remembers the closed-set word that says why, for records and --json. Returns false. */
+bool run_because(struct run *run, const char *reason);
+void run_say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+MUST_USE bool core_prepare(struct run *run, struct fault *fault);
+MUST_USE bool core_enforce(struct run *run, struct fault *fault);
+MUST_USE bool core_work(struct run *run, struct fault *fault);
+MUST_USE bool core_gather(struct run *run, struct fault *fault);
+
+/* Ends the check for uncommitted changes that core_prepare began, where it still goes on. */
+MUST_USE bool core_dirty_checked(struct run *run, struct fault *fault);
+/* From the policy's models to the gateway's; the door and the gateway share the table. */
+MUST_USE bool core_models(struct run *run, struct fault *fault);
+/* Engine, prompt and what they need in the cell; chooses a model that the engine can speak to. */
+MUST_USE bool core_agent(struct run *run, struct fault *fault);
+
+/* A record about this run: run, agent and on_behalf_of are set. */
+void core_record_begin(const struct run *run, struct record *record, enum record_type type);
+MUST_USE bool core_record_started(struct run *run, struct fault *fault);
+/* policy.loaded, cell.enforced and the canaries; durable when it returns. */
+MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed,
+                                   struct fault *fault);
+MUST_USE bool core_record_change(struct run *run, const char *change,
+                                 const struct collect_result *made, const char *outcome,
+                                 struct fault *fault);
+MUST_USE bool core_record_ended(struct run *run, const struct gateway_totals *totals,
+                                struct fault *fault);
+
+#endif

@@ -1,0 +1,237 @@
+/* Base, policy and snapshot: everything before a cell is worth making. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "os/clock_real.h"
+#include "os/file.h"
+#include "roles/core_parts.h"
+
+#define SERVICE_UID_FIRST 61184 /* systemd's range for dynamic users: nobody's by name */
+#define SERVICE_UID_COUNT 4000
+
+/* As root each run gets a uid of its own, for as long as it lives. */
+static bool take_uid(struct run *run, struct fault *fault)
+{
+    AUTO_CLOSE int folder = -1;
+
+    run->uid = geteuid();
+    if (run->uid != 0)
+        return true;
+    if (!file_open_folder(run->session->home.fd, "runs", 0711, &folder, fault))
+        return false;
+    for (unsigned slot = 0; slot < SERVICE_UID_COUNT; slot++) {
+        AUTO_FREE char *name = xformat(".uid-%u", SERVICE_UID_FIRST + slot);
+        AUTO_CLOSE int lock = openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+        if (lock < 0)
+            return fault_errno(fault, "open %s", name);
+        if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+            continue;
+        run->uid = SERVICE_UID_FIRST + slot;
+        run->uid_lock = take_fd(&lock);
+        return true;
+    }
+    return fault_set(fault, FAULT_LIMIT, "%d runs are under way already", SERVICE_UID_COUNT);
+}
+
+static bool own_folder(struct run *run, const char *name, uid_t uid, int *ret_fd,
+                       struct fault *fault)
+{
+    AUTO_CLOSE int fd = -1;
+
+    if (!file_open_folder(run->folder_fd, name, 0700, &fd, fault))
+        return false;
+    if (geteuid() == 0 && fchown(fd, uid, uid) < 0)
+        return fault_errno(fault, "give %s to its user", name);
+    *ret_fd = take_fd(&fd);
+    return true;
+}
+
+static bool make_folder(struct run *run, struct fault *fault)
+{
+    AUTO_CLOSE int runs = -1;
+
+    if (!file_open_folder(run->session->home.fd, "runs", 0711, &runs, fault) ||
+        !file_open_folder(runs, run->result->run, 0711, &run->folder_fd, fault))
+        return false;
+    run->folder = xformat("%s/runs/%s", run->session->home.path, run->result->run);
+    run->lock = openat(run->folder_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (run->lock < 0 || flock(run->lock, LOCK_EX | LOCK_NB) < 0)
+        return fault_errno(fault, "lock the run's folder");
+    return own_folder(run, "upper", run->uid, &run->upper_fd, fault) &&
+           own_folder(run, "git", run->uid, &run->git_fd, fault);
+}
+
+static bool start_collect(struct run *run, struct fault *fault)
+{
+    AUTO_FREE char *scratch = xformat("%s/collect", run->folder);
+    AUTO_FREE char *cache = NULL;
+    AUTO_CLOSE int cache_parent = -1;
+    AUTO_CLOSE int scratch_fd = -1;
+    const struct policy_settings *organisation;
+    struct stat owner;
+
+    if (!session_organisation(run->session, &organisation, fault))
+        return run_because(run, "policy");
+    if (stat(run->request->repository, &owner) < 0)
+        return fault_errno(fault, "find repository %s", run->request->repository) ||
+               run_because(run, "repository");
+    if (!collect_cache_name(run->request->repository, run->cache, fault))
+        return run_because(run, "repository");
+    cache = xformat("%s/cache/%s", run->session->home.path, run->cache);
+    if (!own_folder(run, "collect", owner.st_uid, &scratch_fd, fault) ||
+        !file_open_folder(run->session->home.fd, "cache", 0711, &cache_parent, fault) ||
+        !file_open_folder(cache_parent, run->cache, 0700, &run->cache_fd, fault))
+        return false;
+    if (geteuid() == 0 && fchown(run->cache_fd, owner.st_uid, owner.st_gid) < 0)
+        return fault_errno(fault, "give the cache to the repository's owner");
+    return collect_start(&(struct collect_config){.repository = run->request->repository,
+                                                  .scratch = scratch,
+                                                  .cache = cache,
+                                                  .organisation = organisation},
+                         &run->collect, fault) ||
+           run_because(run, "repository");
+}
+
+static const char *repository_name(const struct run *run)
+{
+    const char *root = collect_root(run->collect);
+    const char *last = strrchr(root, '/');
+
+    if (run->policy->repository != NULL && run->policy->repository[0] != 0)
+        return run->policy->repository;
+    return last == NULL || last[1] == 0 ? "repository" : last + 1;
+}
+
+static bool apply_policy(struct run *run, struct fault *fault)
+{
+    const struct policy_settings *organisation;
+
+    if (!session_organisation(run->session, &organisation, fault))
+        return run_because(run, "policy");
+    if (run->base.has_policy &&
+        !policy_settings_decode(buf_slice(&run->base.settings), &run->narrowing, fault))
+        return run_because(run, "policy");
+    if (!policy_build(organisation, run->narrowing, &run->policy, fault))
+        return run_because(run, "policy");
+    if (!session_requester(run->policy, run->request->requester, &run->requester, fault))
+        return run_because(run, "requester");
+    run->responsible = run->policy->owner != NULL && run->policy->owner[0] != 0
+                           ? run->policy->owner
+                           : run->requester;
+    (void)snprintf(run->agent, sizeof(run->agent), "%s@%s#%s", run->request->role,
+                   repository_name(run), run->result->run);
+    return true;
+}
+
+/* Names what is dirty; `run->reason` becomes "dirty". */
+static bool end_dirty_check(struct run *run, struct fault *fault)
+{
+    AUTO_BUF struct buf paths = buf_with_limit(64UL * 1024);
+    struct slice rest;
+    struct slice path = {0};
+    bool dirty = false;
+
+    if (!collect_dirty_end(run->collect, &dirty, &paths, fault))
+        return fault_in(fault, "look for uncommitted changes") || run_because(run, "repository");
+    if (!dirty || run->request->ignore_dirty)
+        return true;
+    rest = buf_slice(&paths);
+    (void)slice_cut(&rest, 0, &path);
+    (void)fault_set(fault, FAULT_DENIED,
+                    "the repository has uncommitted changes (%.*s%s); commit them, or run from the "
+                    "last commit with --ignore-dirty",
+                    SLICE_ARGS(path), rest.len > 1 ? ", ..." : "");
+    return run_because(run, "dirty");
+}
+
+static void show_progress(void *self, size_t done, size_t total)
+{
+    const struct run *run = self;
+
+    if (run->request->progress != NULL)
+        run->request->progress(run->request->self, "reading the repository", done, total);
+}
+
+static bool open_snapshot(struct run *run, const char *key, struct fault *fault)
+{
+    AUTO_CLOSE int snapshots = openat(run->cache_fd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (snapshots < 0)
+        return fault_errno(fault, "open the snapshots");
+    run->snapshot_fd = openat(snapshots, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (run->snapshot_fd < 0)
+        return fault_errno(fault, "open the snapshot");
+    run->content_fd = openat(run->cache_fd, "content", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (run->content_fd < 0)
+        return fault_errno(fault, "open the cached content");
+    run->objects_fd = openat(run->snapshot_fd, "objects", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return run->objects_fd >= 0 ? true : fault_errno(fault, "open the snapshot's objects");
+}
+
+/*
+ * The warm start looks for uncommitted changes while it opens the snapshot and goes on; a cold one
+ * has to ask collect for the snapshot first.
+ */
+static bool take_snapshot(struct run *run, struct fault *fault)
+{
+    struct fault missing = {0};
+    char key[65];
+
+    collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
+    if (!collect_dirty_begin(run->collect, run->base.commit, fault))
+        return run_because(run, "repository");
+    if (open_snapshot(run, key, &missing))
+        return true;
+    run->result->cold = true;
+    if (!end_dirty_check(run, fault))
+        return false;
+    if (!collect_snapshot(run->collect,
+                          &(struct collect_snapshot){
+                              .commit = run->base.commit, .role = run->request->role, .key = key},
+                          show_progress, run, fault))
+        return fault_in(fault, "read the repository") || run_because(run, "repository");
+    return open_snapshot(run, key, fault);
+}
+
+bool core_dirty_checked(struct run *run, struct fault *fault)
+{
+    return run->result->cold || end_dirty_check(run, fault);
+}
+
+static void put_preparing(struct run *run)
+{
+    struct fault unsaid = {0};
+    const struct store_run row = {.id = run->result->run,
+                                  .repository = collect_root(run->collect),
+                                  .base = run->base.commit,
+                                  .branch = run->base.branch,
+                                  .state = run_state_name(run->result->state),
+                                  .started_us = run->begun_wall_us,
+                                  .requester = run->requester,
+                                  .agent = run->agent,
+                                  .policy = run->policy->digest,
+                                  .reasons = "",
+                                  .pid = getpid()};
+
+    /* The store is an index for people: the ledger has the truth, so a run does not stop for it. */
+    if (!store_put_run(run->store, &row, &unsaid))
+        run_say(run, "warning: %s", unsaid.why);
+}
+
+bool core_prepare(struct run *run, struct fault *fault)
+{
+    if (!take_uid(run, fault) || !make_folder(run, fault) || !start_collect(run, fault))
+        return false;
+    if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
+        return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
+    if (!apply_policy(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
+        !core_record_started(run, fault))
+        return false;
+    put_preparing(run);
+    return take_snapshot(run, fault);
+}
