@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "classify/classify.h"
 #include "os/file.h"
 #include "os/message.h"
 #include "roles/core_parts.h"
@@ -360,7 +359,9 @@ bool core_enforce(struct run *run, struct fault *fault)
     if (!held) {
         struct fault unsaid = {0};
 
-        return core_record_enforced(run, &packet, &unsaid) && false;
+        if (!core_record_enforced(run, &packet, &unsaid))
+            (void)run_because(run, "ledger");
+        return false;
     }
     if (!view_disarm_planted(run->view.control, READY_MS, fault))
         return fault_in(fault, "take the canaries away") || run_because(run, "view");

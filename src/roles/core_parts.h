@@ -34,6 +34,7 @@ struct run {
 
     char *folder;   /* runs/RUN, absolute */
     int folder_fd;
+    int signals;    /* signalfd */
     int lock;       /* held while the run lives: tells `stop` and `gc` */
     uid_t uid;      /* as root: whose the cell is outside; else our own */
     int uid_lock;
@@ -73,6 +74,10 @@ struct run {
 
 /* Remembers the closed-set word that says why, for records and --json. Returns false. */
 bool run_because(struct run *run, const char *reason);
+/* The next signal that waits, or 0. */
+int run_signal(struct run *run);
+/* Did a signal ask for the end? */
+bool run_is_stopped(struct run *run);
 void run_say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 MUST_USE bool core_prepare(struct run *run, struct fault *fault);

@@ -151,8 +151,10 @@ static bool end_dirty_check(struct run *run, struct fault *fault)
 
 static void show_progress(void *self, size_t done, size_t total)
 {
-    const struct run *run = self;
+    struct run *run = self;
 
+    if (run_is_stopped(run))
+        collect_kill(run->collect); /* what it is doing fails, and the run ends */
     if (run->request->progress != NULL)
         run->request->progress(run->request->self, "reading the repository", done, total);
 }
@@ -183,7 +185,7 @@ static bool take_snapshot(struct run *run, struct fault *fault)
     char key[65];
 
     collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
-    if (!collect_dirty_begin(run->collect, run->base.commit, fault))
+    if (!collect_dirty_begin(run->collect, fault))
         return run_because(run, "repository");
     if (open_snapshot(run, key, &missing))
         return true;

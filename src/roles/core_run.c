@@ -7,10 +7,13 @@
  *   talks to   ledger, collect, view, door, gateway, cell (each by a descriptor of its own)
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -54,7 +57,7 @@ static void teardown(struct run *run)
     struct fault fault = {0};
     int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd, &run->upper_fd, &run->git_fd,
                   &run->objects_fd, &run->engine_fd, &run->agent_in, &run->agent_err, &run->lock,
-                  &run->uid_lock};
+                  &run->uid_lock, &run->signals};
 
     cell_end(run->cell);
     peer_end(&run->door);
@@ -84,6 +87,41 @@ static void teardown(struct run *run)
     explicit_bzero(run->key, sizeof(run->key));
 }
 
+/* From now on a signal ends the run in order: the cell first, then the record. */
+static bool take_signals(struct run *run, struct fault *fault)
+{
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < COUNT(wanted); i++)
+        (void)sigaddset(&set, wanted[i]);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return fault_errno(fault, "hold signals back");
+    run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return run->signals >= 0 ? true : fault_errno(fault, "watch for signals");
+}
+
+int run_signal(struct run *run)
+{
+    struct signalfd_siginfo info;
+
+    if (run->signals < 0 || read(run->signals, &info, sizeof(info)) != sizeof(info))
+        return 0;
+    return (int)info.ssi_signo;
+}
+
+bool run_is_stopped(struct run *run)
+{
+    int number;
+
+    while (run->stop_signal == 0 && (number = run_signal(run)) != 0)
+        if (number != SIGWINCH)
+            run->stop_signal = number;
+    return run->stop_signal != 0;
+}
+
 static bool begin(struct run *run, struct fault *fault)
 {
     uint8_t random[8];
@@ -95,7 +133,7 @@ static bool begin(struct run *run, struct fault *fault)
         return fault_errno(fault, "draw random bytes");
     memcpy(&run->random, random, sizeof(random));
     store_id('r', run->begun_wall_us, random, run->result->run);
-    return session_ledger(run->session, &run->ledger, fault) &&
+    return take_signals(run, fault) && session_ledger(run->session, &run->ledger, fault) &&
            session_store(run->session, &run->store, fault);
 }
 
@@ -159,14 +197,22 @@ static void put_ended(struct run *run, const struct gateway_totals *totals)
         run_say(run, "warning: %s", unsaid.why);
 }
 
+static bool stopped(struct run *run, struct fault *fault)
+{
+    if (!run_is_stopped(run))
+        return false;
+    (void)fault_set(fault, FAULT_IO, "stopped by signal %d; nothing was kept", run->stop_signal);
+    return !run_because(run, "stopped");
+}
+
 static bool story(struct run *run, struct fault *fault)
 {
     enum run_state *state = &run->result->state;
     bool worked;
 
-    if (!core_prepare(run, fault) || !run_step(state, RUN_EVENT_PREPARED, fault))
+    if (!core_prepare(run, fault) || stopped(run, fault) || !run_step(state, RUN_EVENT_PREPARED, fault))
         return false;
-    if (!core_enforce(run, fault) || !run_step(state, RUN_EVENT_ENFORCED, fault))
+    if (!core_enforce(run, fault) || stopped(run, fault) || !run_step(state, RUN_EVENT_ENFORCED, fault))
         return false;
     run_say(run, "%s: %s in a sealed cell, %s", run->result->run, run->agent,
             run->result->cold ? "first run on this commit" : "warm start");
@@ -175,10 +221,8 @@ static bool story(struct run *run, struct fault *fault)
     run->cell = NULL;
     if (!worked)
         return false;
-    if (run->stop_signal != 0) {
-        (void)fault_set(fault, FAULT_IO, "stopped by signal %d; nothing was kept", run->stop_signal);
-        return run_because(run, "stopped");
-    }
+    if (stopped(run, fault))
+        return false;
     return run_step(state, RUN_EVENT_AGENT_ENDED, fault) && core_gather(run, fault);
 }
 
@@ -188,7 +232,7 @@ bool core_run(struct session *session, const struct run_request *request,
     struct run run = {.session = session,
                       .request = request,
                       .result = ret_result,
-                      .folder_fd = -1, .lock = -1, .uid_lock = -1, .cache_fd = -1, .snapshot_fd = -1,
+                      .folder_fd = -1, .signals = -1, .lock = -1, .uid_lock = -1, .cache_fd = -1, .snapshot_fd = -1,
                       .content_fd = -1, .upper_fd = -1, .git_fd = -1, .objects_fd = -1,
                       .engine_fd = -1, .agent_in = -1, .agent_out = -1, .agent_err = -1,
                       .view.control = -1, .door.control = -1, .gateway.control = -1,
@@ -200,7 +244,6 @@ bool core_run(struct session *session, const struct run_request *request,
     *ret_result = (struct run_result){.state = RUN_PREPARING, .agent_exit = -1};
     for (size_t i = 0; i < SCRATCH_MAX; i++)
         run.scratch_fds[i] = -1;
-    (void)signal(SIGPIPE, SIG_IGN);
     if (!begin(&run, fault)) {
         end_state(&run, false, fault);
         ret_result->exit_code = fault_exit_code(fault->kind);
@@ -208,6 +251,8 @@ bool core_run(struct session *session, const struct run_request *request,
         return false;
     }
     ok = story(&run, fault);
+    if (!ok && run_is_stopped(&run)) /* what failed, failed because of it */
+        (void)run_because(&run, "stopped");
     end_state(&run, ok, fault);
     if (run.gateway.control >= 0 && !gateway_role_totals(run.gateway.control, 5000, &totals, &unsaid))
         run_say(&run, "warning: no totals from the gateway: %s", unsaid.why);

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -30,7 +29,6 @@ struct work {
     struct stream out, err, in;
     struct loop_watch *cell, *signals, *view, *door, *gateway;
     struct loop_timer *limit;
-    int signal_fd;
     bool ended;
     struct fault fault;
 };
@@ -112,16 +110,14 @@ static void on_cell(void *self, uint32_t events)
 static void on_signal(void *self, uint32_t events)
 {
     struct work *work = self;
-    struct signalfd_siginfo info;
+    int number = run_signal(work->run);
 
     (void)events;
-    if (read(work->signal_fd, &info, sizeof(info)) != sizeof(info))
-        return;
-    if (info.ssi_signo == SIGWINCH) {
+    if (number == SIGWINCH && work->run->request->terminal)
         core_terminal_resize(work->run->agent_in);
+    if (number == SIGWINCH || number == 0)
         return;
-    }
-    work->run->stop_signal = (int)info.ssi_signo;
+    work->run->stop_signal = number;
     end_work(work, "stopped");
 }
 
@@ -178,7 +174,7 @@ static bool watch_all(struct work *work, struct fault *fault)
     if (limit_us > 0 && !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
         return false;
     return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell, fault) &&
-           loop_watch(work->loop, work->signal_fd, EPOLLIN, on_signal, work, &work->signals, fault) &&
+           loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals, fault) &&
            loop_watch(work->loop, run->view.process.pidfd, EPOLLIN, on_view_gone, work, &work->view, fault) &&
            loop_watch(work->loop, run->door.process.pidfd, EPOLLIN, on_door_gone, work, &work->door, fault) &&
            loop_watch(work->loop, run->gateway.process.pidfd, EPOLLIN, on_gateway_gone, work,
@@ -200,29 +196,11 @@ static void drain(struct stream *stream)
     stream->watch = NULL;
 }
 
-static int open_signals(void)
-{
-    sigset_t wanted;
-
-    (void)sigemptyset(&wanted);
-    (void)sigaddset(&wanted, SIGINT);
-    (void)sigaddset(&wanted, SIGTERM);
-    (void)sigaddset(&wanted, SIGHUP);
-    (void)sigaddset(&wanted, SIGQUIT);
-    (void)sigaddset(&wanted, SIGWINCH);
-    (void)sigprocmask(SIG_BLOCK, &wanted, NULL);
-    return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 bool core_work(struct run *run, struct fault *fault)
 {
     struct work work = {.run = run};
-    AUTO_CLOSE int signal_fd = open_signals();
     bool ok;
 
-    if (signal_fd < 0)
-        return fault_errno(fault, "watch for signals");
-    work.signal_fd = signal_fd;
     if (!loop_new(&work.loop, fault))
         return false;
     if (run->request->terminal)
