@@ -1,0 +1,262 @@
+#include "fixture.h"
+
+#include <sys/stat.h>
+
+#include "ledger/wal.h"
+
+/* What a scan handed over. */
+struct seen {
+    size_t count;
+    uint64_t next;
+};
+
+static bool see(void *self, const struct wal_frame *frame, struct fault *fault)
+{
+    struct seen *seen = self;
+
+    (void)fault;
+    seen->next = frame->index + 1;
+    seen->count++;
+    return true;
+}
+
+static void add_frame(struct buf *bytes, uint64_t index, uint64_t durable, const char *text)
+{
+    struct wal_frame frame = {
+        .index = index, .durable = durable, .leaf = slice_of(text), .leaf_hash = tree_leaf(slice_of(text))};
+    uint8_t head[WAL_FRAME_HEAD_BYTES];
+    struct fault fault = {0};
+
+    wal_frame_write(&frame, head);
+    assert_ok(buf_add(bytes, slice_of_bytes(head, sizeof(head)), &fault), fault);
+    assert_ok(buf_add(bytes, frame.leaf, &fault), fault);
+}
+
+static void a_frame_with_any_flipped_bit_is_none(void **state)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(1024);
+    struct wal_frame frame;
+    size_t len;
+
+    (void)state;
+    add_frame(&bytes, 7, 5, "a record");
+    assert_true(wal_frame_read(buf_slice(&bytes), &frame, &len));
+    assert_int_equal(len, bytes.len);
+    assert_int_equal(frame.index, 7);
+    assert_int_equal(frame.durable, 5);
+    for (size_t bit = 0; bit < 8 * bytes.len; bit++) {
+        bytes.at[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_false(wal_frame_read(buf_slice(&bytes), &frame, &len));
+        bytes.at[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    for (size_t short_len = 0; short_len < bytes.len; short_len++)
+        assert_false(wal_frame_read(slice_of_bytes(bytes.at, short_len), &frame, &len));
+}
+
+static void a_torn_tail_is_cut_wherever_it_is_torn(void **state)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(4096);
+    size_t whole;
+
+    (void)state;
+    for (uint64_t i = 0; i < 5; i++)
+        add_frame(&bytes, i, 0, "a record"); /* one batch: nothing of it was acknowledged */
+    whole = bytes.len / 5;
+    for (size_t cut = 0; cut < bytes.len; cut++) {
+        AUTO_BUF struct buf torn = buf_with_limit(4096);
+        struct wal_scan scan;
+        struct seen seen = {0};
+        struct fault fault = {0};
+
+        assert_ok(buf_add(&torn, buf_slice(&bytes), &fault), fault);
+        memset(torn.at + cut, 0, torn.len - cut);
+        assert_ok(wal_scan(buf_slice(&torn), 0, see, &seen, &scan, &fault), fault);
+        assert_int_equal(seen.count, cut / whole);
+        assert_int_equal(scan.next, cut / whole);
+        assert_int_equal(scan.end, cut / whole * whole);
+    }
+}
+
+static void damage_to_what_was_acknowledged_is_refused(void **state)
+{
+    (void)state;
+    for (size_t bad = 0; bad < 6; bad++) {
+        AUTO_BUF struct buf bytes = buf_with_limit(4096);
+        struct wal_scan scan;
+        struct seen seen = {0};
+        struct fault fault = {0};
+        bool ok;
+
+        for (uint64_t i = 0; i < 6; i++)
+            add_frame(&bytes, 10 + i, i < 3 ? 10 : 13, "a record"); /* batches 10-12 and 13-15 */
+        bytes.at[bad * bytes.len / 6 + 60] ^= 1;
+        ok = wal_scan(buf_slice(&bytes), 10, see, &seen, &scan, &fault);
+        assert_int_equal(ok, bad >= 3); /* the second batch proves that the first was on disk */
+        if (!ok)
+            assert_int_equal(fault.kind, FAULT_INVALID);
+        else
+            assert_true(scan.torn > 0);
+    }
+}
+
+static void older_frames_behind_the_last_are_not_a_tail(void **state)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(4096);
+    struct wal_scan scan;
+    struct seen seen = {0};
+    struct fault fault = {0};
+
+    (void)state;
+    add_frame(&bytes, 20, 20, "new");
+    for (uint64_t i = 1; i < 6; i++)
+        add_frame(&bytes, 10 + i, 10, "old");
+    assert_ok(wal_scan(buf_slice(&bytes), 20, see, &seen, &scan, &fault), fault);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(scan.next, 21);
+    assert_int_equal(scan.torn, 0);
+}
+
+static struct wal *reopen(struct wal *wal, const struct fixture *fixture, uint64_t published,
+                          struct wal_scan *ret_scan, struct seen *ret_seen)
+{
+    struct fault fault = {0};
+    struct wal *again;
+
+    wal_free(wal);
+    *ret_seen = (struct seen){0};
+    assert_ok(wal_open(fixture->folder, "frames", published, see, ret_seen, &again, ret_scan, &fault), fault);
+    return again;
+}
+
+static void append(struct wal *wal, uint64_t index, const char *text)
+{
+    struct tree_hash hash = tree_leaf(slice_of(text));
+    struct fault fault = {0};
+
+    assert_ok(wal_add(wal, index, &hash, slice_of(text), &fault), fault);
+}
+
+static void what_was_committed_comes_back(void **state)
+{
+    struct fixture fixture = fixture_make();
+    AUTO_BUF struct buf leaf = buf_with_limit(1 << 17);
+    struct wal_scan scan;
+    struct seen seen;
+    struct tree_hash hash;
+    struct fault fault = {0};
+    struct wal *wal = reopen(NULL, &fixture, 0, &scan, &seen);
+
+    (void)state;
+    assert_true(scan.is_closed);
+    append(wal, 0, "zero");
+    append(wal, 1, "one");
+    assert_ok(wal_commit(wal, &fault), fault);
+    append(wal, 2, "never committed");
+    assert_ok(wal_read(wal, 1, &leaf, &hash, &fault), fault);
+    assert_string_equal(buf_text(&leaf), "one");
+    wal = reopen(wal, &fixture, 0, &scan, &seen);
+    assert_int_equal(seen.count, 2);
+    append(wal, 2, "two");
+    assert_ok(wal_commit(wal, &fault), fault);
+    wal_rewind(wal, 3);
+    append(wal, 3, "three, over zero");
+    assert_ok(wal_commit(wal, &fault), fault);
+    wal = reopen(wal, &fixture, 3, &scan, &seen);
+    assert_int_equal(scan.first, 3);
+    assert_int_equal(seen.count, 1);
+    wal_rewind(wal, 4);
+    hash = tree_leaf(SLICE("root"));
+    assert_ok(wal_close_durably(wal, 4, &hash, &fault), fault);
+    wal = reopen(wal, &fixture, 4, &scan, &seen);
+    assert_true(scan.is_closed);
+    assert_int_equal(scan.first, 4);
+    append(wal, 4, "four");
+    assert_ok(wal_commit(wal, &fault), fault);
+    wal = reopen(wal, &fixture, 4, &scan, &seen);
+    assert_int_equal(seen.count, 1);
+    wal_free(wal);
+    fixture_drop(&fixture);
+}
+
+/* A frame of a write that nobody was told of must not come back behind a new one of its length. */
+static void a_cut_tail_does_not_rise_again(void **state)
+{
+    struct fixture fixture = fixture_make();
+    struct wal_scan scan;
+    struct seen seen;
+    struct fault fault = {0};
+    struct wal *wal = reopen(NULL, &fixture, 0, &scan, &seen);
+
+    (void)state;
+    append(wal, 0, "first");
+    append(wal, 1, "secnd");
+    append(wal, 2, "third");
+    assert_ok(wal_commit(wal, &fault), fault);
+    {
+        AUTO_CLOSE int fd = openat(fixture.folder, "frames", O_RDWR | O_CLOEXEC);
+
+        assert_int_equal(pwrite(fd, "x", 1, WAL_FRAME_HEAD_BYTES), 1); /* into "first" */
+    }
+    wal = reopen(wal, &fixture, 0, &scan, &seen);
+    assert_int_equal(seen.count, 0);
+    assert_true(scan.torn > 0);
+    append(wal, 0, "other");
+    assert_ok(wal_commit(wal, &fault), fault);
+    wal = reopen(wal, &fixture, 0, &scan, &seen);
+    assert_int_equal(seen.count, 1);
+    wal_free(wal);
+    fixture_drop(&fixture);
+}
+
+static void a_removed_file_stops_the_log(void **state)
+{
+    struct fixture fixture = fixture_make();
+    struct wal_scan scan;
+    struct seen seen;
+    struct fault fault = {0};
+    struct wal *wal = reopen(NULL, &fixture, 0, &scan, &seen);
+
+    (void)state;
+    append(wal, 0, "zero");
+    assert_int_equal(unlinkat(fixture.folder, "frames", 0), 0);
+    assert_false(wal_commit(wal, &fault));
+    assert_int_equal(fault.kind, FAULT_IO);
+    wal_free(wal);
+    fixture_drop(&fixture);
+}
+
+static void a_file_of_another_size_is_refused(void **state)
+{
+    struct fixture fixture = fixture_make();
+    struct wal_scan scan;
+    struct seen seen;
+    struct fault fault = {0};
+    struct wal *wal = reopen(NULL, &fixture, 0, &scan, &seen), *again;
+
+    (void)state;
+    wal_free(wal);
+    {
+        AUTO_CLOSE int fd = openat(fixture.folder, "frames", O_RDWR | O_CLOEXEC);
+
+        assert_int_equal(ftruncate(fd, WAL_FILE_BYTES - 1), 0);
+    }
+    assert_false(wal_open(fixture.folder, "frames", 0, see, &seen, &again, &scan, &fault));
+    assert_int_equal(fault.kind, FAULT_INVALID);
+    fixture_drop(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_frame_with_any_flipped_bit_is_none),
+        TEST(a_torn_tail_is_cut_wherever_it_is_torn),
+        TEST(damage_to_what_was_acknowledged_is_refused),
+        TEST(older_frames_behind_the_last_are_not_a_tail),
+        TEST(what_was_committed_comes_back),
+        TEST(a_cut_tail_does_not_rise_again),
+        TEST(a_removed_file_stops_the_log),
+        TEST(a_file_of_another_size_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
