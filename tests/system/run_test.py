@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""One contained run as a user starts it: view, refusals, change, approval, landing, records, bad ends."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import CARD, CUSTODY, Place, Skip, TOKEN, main, run
+
+SHELL = ('/bin/sh', '-c')
+
+
+def a_run_ends_in_a_change_that_another_human_lands():
+    place = Place()
+    try:
+        done = place.run(*SHELL, 'printf "three\\n" >> src/app.txt && echo new > src/new.txt', check=0)
+        assert done['state'] == 'ready' and done['agent_exit'] == 0, done
+        change = done['change']
+        row = [c for c in __import__('json').loads(place.custody('change', 'list', '--json', check=0).stdout) if c['id'] == change][0]
+        assert row['state'] == 'ready' and row['files'] == 2, row
+        diff = place.custody('change', 'diff', change, check=0).stdout
+        assert '+three' in diff and 'new.txt' in diff
+        assert place.git('rev-parse', 'custody/' + done['run']).strip() == row['head']
+        assert (place.repo / 'src/app.txt').read_text() == 'one\ntwo\n', 'the original was touched'
+        refused = place.custody('change', 'land', change)
+        assert refused.returncode == 1, refused
+        requester = place.custody('change', 'approve', change, '--as', 'tom', '--key', place.keys['tom'])
+        assert requester.returncode != 0, 'the requester could approve'
+        wrong_key = place.custody('change', 'approve', change, '--as', 'maria', '--key', place.keys['tom'])
+        assert wrong_key.returncode != 0, "another person's key could approve"
+        place.custody('change', 'approve', change, '--as', 'maria', '--key', place.keys['maria'], check=0)
+        place.custody('change', 'land', change, check=0)
+        assert (place.repo / 'src/app.txt').read_text() == 'one\ntwo\nthree\n'
+        assert place.git('status', '--porcelain') == ''
+        types = [r['type'] for r in place.log('--run', done['run'])]
+        for wanted in ('run.started', 'policy.loaded', 'canary', 'cell.enforced', 'file.written', 'change.made', 'run.ended'):
+            assert wanted in types, (wanted, types)
+        everything = [r['type'] for r in place.log()]
+        assert 'approval.given' in everything and 'change.landed' in everything, everything
+        assert place.verify()['result'] == 'holds'
+    finally:
+        place.close()
+
+
+def what_is_denied_is_absent_and_what_is_sensitive_is_replaced():
+    place = Place(files={'README': 'x\n', 'src/cards.csv': f'name,card\nann,{CARD}\n',
+                         '.env': f'GITHUB_TOKEN={TOKEN}\n', 'server.pem': 'private\n'})
+    try:
+        done = place.run(*SHELL, 'cat src/cards.csv .env; ls -a; cat server.pem; git log --oneline; git status --porcelain; '
+                         'git cat-file --batch-all-objects --batch; touch out.txt', check=0)
+        seen = done['stderr']
+        assert CARD not in seen and TOKEN not in seen, 'an original came out'
+        assert 'server.pem' not in [line.strip() for line in seen.splitlines()], 'a denied name is listed'
+        assert 'name,card' in seen
+        records = place.log('--run', done['run'])
+        reads = {r['object']['path']: r for r in records if r['type'] == 'file.read'}
+        assert reads['src/cards.csv']['class'] == 'pan' and reads['src/cards.csv']['verdict'] == 'redact', reads
+        assert reads['.env']['class'] == 'secret'
+        assert all('pid' in r['process'] and 'executable' in r['process'] for r in reads.values()), reads
+    finally:
+        place.close()
+
+
+def surrogates_become_originals_again_in_their_own_file_only():
+    place = Place(files={'src/cards.csv': f'name,card\nann,{CARD}\n', 'src/a.txt': 'a\n'})
+    try:
+        done = place.run(*SHELL, "sed -i 's/ann/bob/' src/cards.csv; cp src/cards.csv src/copy.csv", check=0)
+        branch = 'custody/' + done['run']
+        assert place.git('show', f'{branch}:src/cards.csv') == f'name,card\nbob,{CARD}\n'
+        copy = place.git('show', f'{branch}:src/copy.csv')
+        assert CARD not in copy and copy.startswith('name,card\nbob,'), copy
+    finally:
+        place.close()
+
+
+def writing_outside_policy_is_refused_and_recorded():
+    place = Place()
+    try:
+        done = place.run(*SHELL, 'echo x > .gitattributes; echo x >> custody.yaml; mkdir -p .github/workflows; '
+                         'echo x > .github/workflows/a.yml; echo x > evil.pem; echo ok > fine.txt; true', check=0)
+        refused = {r['object'].get('path') for r in place.log('--run', done['run']) if r['type'] == 'file.refused'}
+        for path in ('.gitattributes', 'custody.yaml', 'evil.pem'):
+            assert path in refused, (path, refused)
+        assert place.git('diff', '--name-only', 'main', 'custody/' + done['run']).split() == ['fine.txt']
+    finally:
+        place.close()
+
+
+def bad_ends_are_clear_recorded_and_leave_nothing():
+    place = Place()
+    cases = (
+        ('empty', 'true', 2, 'no-change'),
+        ('crash', 'echo x > a.txt; kill -SEGV $$', 2, 'agent-failed'),
+        ('exit', 'echo x > a.txt; exit 7', 2, 'agent-failed'),
+        ('closes stdout', 'exec >&- 2>&-; echo x > b.txt', 0, None),
+        ('fork bomb', 'bomb() { bomb | bomb & }; bomb; sleep 1; echo x > c.txt', None, None),
+        ('daemon', 'setsid sleep 1000 & echo x > d.txt', 0, None),
+        ('link out of the tree', 'ln -s /etc/passwd out', 1, None),
+    )
+    try:
+        for name, script, code, reason in cases:
+            done = place.run(*SHELL, script, timeout=90)
+            assert code is None or done['exit'] == code, (name, done)
+            assert reason is None or reason in done['reasons'], (name, done)
+            ended = [r for r in place.log('--run', done['run']) if r['type'] == 'run.ended']
+            assert len(ended) == 1, (name, ended)
+    finally:
+        place.close()
+
+
+def a_disk_that_is_filled_is_the_agents_problem():
+    place = Place(policy_extra='resources: { disk: 20M }\n')
+    try:
+        done = place.run(*SHELL, 'head -c 100000000 /dev/zero > big.bin; echo "status $?"; rm -f big.bin; echo x > a.txt')
+        assert 'status 0' not in done['stderr'], done
+        assert done['exit'] in (0, 1), done
+    finally:
+        place.close()
+
+
+def what_is_wrong_before_the_start_is_said_and_refused():
+    place = Place()
+    try:
+        (place.repo / 'README').write_text('changed\n')
+        dirty = place.run(*SHELL, 'true')
+        assert dirty['exit'] == 1 and 'dirty' in dirty['reasons'] and 'README' in dirty['stderr'], dirty
+        assert place.run(*SHELL, 'echo x > a.txt', options=('--ignore-dirty',))['exit'] == 0
+        place.git('checkout', '-q', 'README')
+        (place.repo / 'custody.yaml').write_text('version: 1\nfoo: 2\n')
+        place.commit('broken policy')
+        broken = place.run(*SHELL, 'true')
+        assert broken['exit'] == 3 and 'custody.yaml:2:' in broken['stderr'], broken
+        missing = place.custody('run', '--repo', '/nowhere', '--', 'true')
+        assert missing.returncode == 3 and '/nowhere' in missing.stderr, missing
+        nothing = place.custody('run', '--repo', place.repo)
+        assert nothing.returncode == 3, nothing
+    finally:
+        place.close()
+
+
+def a_run_is_stopped_by_the_kill_switch_the_time_limit_and_signals():
+    place = Place(policy_extra='budgets: { run: { minutes: 1 } }\n')
+    try:
+        process = subprocess.Popen([CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', '--json', '--', 'sleep', '600'],
+                                   env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        run_id = wait_for_run(place)
+        place.custody('stop', run_id, check=0)
+        out, _ = process.communicate(timeout=20)
+        assert process.returncode == 143, (process.returncode, out)
+        ended = [r for r in place.log('--run', run_id) if r['type'] == 'run.ended']
+        assert ended and ended[0]['outcome'] == 'stopped', ended
+        process = subprocess.Popen([CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', '--', 'sleep', '600'],
+                                   env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_for_run(place, not_this=run_id)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        assert process.returncode == 130, process.returncode
+        process = subprocess.Popen([CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', '--', 'sleep', '600'],
+                                   env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        process.kill()
+        process.communicate(timeout=20)
+        place.custody('runs', 'gc', check=0)
+    finally:
+        place.close()
+
+
+def wait_for_run(place, not_this=None):
+    import json
+    for _ in range(200):
+        for row in json.loads(place.custody('runs', '--json').stdout or '[]'):
+            if row['run'] != not_this and row['state'] == 'preparing':
+                time.sleep(0.5)
+                return row['run']
+        time.sleep(0.05)
+    raise AssertionError('the run never began')
+
+
+def two_runs_on_one_repository_at_once_are_right():
+    place = Place()
+    try:
+        argv = [CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', '--json', '--']
+        both = [subprocess.Popen([*argv, *SHELL, f'sleep 0.5; echo {n} > {n}.txt; cat src/app.txt'], env=place.env,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for n in ('one', 'two')]
+        import json
+        results = []
+        for process in both:
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, (process.returncode, out, err)
+            results.append(json.loads(out))
+        assert results[0]['run'] != results[1]['run']
+        for name, result in zip(('one', 'two'), results):
+            assert place.git('diff', '--name-only', 'main', 'custody/' + result['run']).split() == [name + '.txt']
+            reads = [r for r in place.log('--run', result['run']) if r['type'] == 'file.read']
+            assert [r['object']['path'] for r in reads] == ['src/app.txt'], reads
+        assert place.verify()['result'] == 'holds'
+    finally:
+        place.close()
+
+
+def the_environment_in_a_cell_is_the_contract():
+    place = Place()
+    try:
+        done = place.run(*SHELL, 'env | sort; pwd; id -u; ls /proc/self/fd; touch x', check=0,
+                         env={'SECRET_OF_CALLER': 'do-not-pass'})
+        seen = done['stderr']
+        assert 'do-not-pass' not in seen
+        for wanted in ('OPENAI_BASE_URL=http://127.0.0.1:', 'ANTHROPIC_BASE_URL=http://127.0.0.1:',
+                       'GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:', 'OPENAI_API_KEY=', 'CUSTODY_RUN=' + done['run'],
+                       'CUSTODY_AGENT=coder@', 'HTTP_PROXY=\n', str(place.repo)):
+            assert wanted in seen, (wanted, seen)
+    finally:
+        place.close()
+
+
+def git_works_in_the_cell_and_its_history_is_one_commit():
+    place = Place()
+    try:
+        place.write('later', 'x\n')
+        place.commit('second')
+        done = place.run(*SHELL, 'git log --oneline | wc -l; git status --porcelain | wc -l; echo y > made; git add made; '
+                         'git commit -qm mine; git log --oneline | wc -l; git diff HEAD~1 --stat', check=0)
+        numbers = [line.strip() for line in done['stderr'].splitlines() if line.strip().isdigit()]
+        assert numbers[:3] == ['1', '0', '2'], done['stderr']
+        assert place.git('diff', '--name-only', 'main', 'custody/' + done['run']).split() == ['made']
+    finally:
+        place.close()
+
+
+if __name__ == '__main__':
+    main([a_run_ends_in_a_change_that_another_human_lands,
+          what_is_denied_is_absent_and_what_is_sensitive_is_replaced,
+          surrogates_become_originals_again_in_their_own_file_only,
+          writing_outside_policy_is_refused_and_recorded,
+          bad_ends_are_clear_recorded_and_leave_nothing,
+          a_disk_that_is_filled_is_the_agents_problem,
+          what_is_wrong_before_the_start_is_said_and_refused,
+          a_run_is_stopped_by_the_kill_switch_the_time_limit_and_signals,
+          two_runs_on_one_repository_at_once_are_right,
+          the_environment_in_a_cell_is_the_contract,
+          git_works_in_the_cell_and_its_history_is_one_commit])
