@@ -71,6 +71,9 @@ bool tree_is_snapshot_folder(const struct tree *tree, uint32_t folder);
 /* Up to `size` bytes at `at`: in `room`, or borrowed memory. Short only at the end. */
 int tree_read(struct tree *tree, uint32_t number, uint64_t at, size_t size, uint8_t *room,
               struct slice *ret_bytes);
+/* The same of a file of the snapshot, as the agent may see it, whatever has become of it since. */
+int tree_read_base(struct tree *tree, uint32_t base, uint64_t at, size_t size, uint8_t *room,
+                   struct slice *ret_bytes);
 int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice bytes);
 int tree_truncate(struct tree *tree, uint32_t number, uint64_t size);
 int tree_allocate(struct tree *tree, uint32_t number, int mode, uint64_t at, uint64_t len);

@@ -100,8 +100,8 @@ static int write_file(int fd, struct slice bytes, uint64_t at)
     return 0;
 }
 
-static int read_base(struct tree *tree, uint32_t base, uint64_t at, size_t size, uint8_t *room,
-                     struct slice *ret_bytes)
+int tree_read_base(struct tree *tree, uint32_t base, uint64_t at, size_t size, uint8_t *room,
+                   struct slice *ret_bytes)
 {
     const struct snapshot_node *node = snapshot_node(tree->settings.snapshot, base);
     struct slice redacted;
@@ -141,12 +141,12 @@ int tree_read(struct tree *tree, uint32_t number, uint64_t at, size_t size, uint
     if (tree_is_folder(tree, number))
         return EISDIR;
     if (node == NULL)
-        return read_base(tree, number, at, size, room, ret_bytes);
+        return tree_read_base(tree, number, at, size, room, ret_bytes);
     if (node->verdict == VERDICT_DENY)
         return EACCES;
     switch (node->content) {
     case CONTENT_BASE:
-        return read_base(tree, node->base, at, size, room, ret_bytes);
+        return tree_read_base(tree, node->base, at, size, room, ret_bytes);
     case CONTENT_MEMORY:
         memory = slice_part(node->memory, (size_t)at, (size_t)at + size);
         *ret_bytes = memory.len == 0 ? slice_of_bytes(room, 0) : memory;
@@ -188,7 +188,7 @@ static int copy_base(struct tree *tree, uint32_t base, uint64_t keep, int fd)
     for (uint64_t at = 0; at < keep;) {
         size_t want = keep - at < COPY_BYTES ? (size_t)(keep - at) : COPY_BYTES;
         struct slice bytes;
-        int error = read_base(tree, base, at, want, room, &bytes);
+        int error = tree_read_base(tree, base, at, want, room, &bytes);
 
         if (error != 0)
             return error;
@@ -315,7 +315,7 @@ int tree_target(struct tree *tree, uint32_t number, struct buf *ret_target)
         if (base == TREE_NONE ||
             snapshot_node(tree->settings.snapshot, base)->mode != SNAPSHOT_MODE_LINK)
             return EINVAL;
-        error = read_base(tree, base, 0, sizeof(room), room, &bytes);
+        error = tree_read_base(tree, base, 0, sizeof(room), room, &bytes);
         if (error != 0)
             return error;
         if (bytes.len > LINK_TARGET_BYTES_MAX || bytes.len == 0 ||

@@ -1,0 +1,373 @@
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "view/serve_state.h"
+#include "view/snapshot_format.h"
+
+#define DENIED_TOLD_MAX 10000
+#define RULE_GIT "view.git-folder"
+#define RULE_CLASSIFIED "view.link-of-classified"
+#define RULE_CANARY "view.canary"
+#define RULE_DENIED_FILE "view.denied-file"
+
+/*
+ * Read at each event: an executable remembered by pid is wrong after exec, and only first reads
+ * and changes come here.
+ */
+static const char *executable_of(struct view *view, pid_t pid, char room[VIEW_EXECUTABLE_BYTES_MAX + 1])
+{
+    char name[32];
+    ssize_t len;
+
+    if (pid <= 0 || view->proc_fd < 0)
+        return NULL;
+    (void)snprintf(name, sizeof(name), "%d/exe", (int)pid);
+    len = readlinkat(view->proc_fd, name, room, VIEW_EXECUTABLE_BYTES_MAX);
+    if (len <= 0)
+        return NULL;
+    room[len] = 0;
+    return room;
+}
+
+static const char *text_of(struct buf *path)
+{
+    return (const char *)path->at;
+}
+
+/* Tells; false is EIO: no record, no action. */
+static bool tell(struct view *view, fuse_req_t request, struct view_event *event, bool durable)
+{
+    const struct fuse_ctx *context = fuse_req_ctx(request);
+    char executable[VIEW_EXECUTABLE_BYTES_MAX + 1];
+
+    event->pid = context->pid;
+    event->executable = executable_of(view, context->pid, executable);
+    if (event->refused)
+        view->counts.refused++;
+    else if (event->operation == VIEW_READ)
+        view->counts.reads_recorded++;
+    else
+        view->counts.writes_recorded++;
+    return view->settings.calls.record(view->settings.calls.self, event, durable, &view->fault);
+}
+
+static struct view_event event_of(struct view *view, enum view_operation operation,
+                                  uint32_t number)
+{
+    struct tree_origin origin = tree_origin(view->tree, number);
+    struct stat stat;
+
+    tree_stat(view->tree, number, &stat);
+    return (struct view_event){.operation = operation, .oid = S_ISDIR(stat.st_mode) ? NULL : origin.oid,
+                               .size = (uint64_t)stat.st_size, .class_mask = origin.class_mask,
+                               .verdict = origin.verdict, .rule = origin.rule};
+}
+
+/* Records a refusal and gives the errno. A refusal holds whether or not it could be recorded. */
+static int refuse(struct view *view, fuse_req_t request, enum view_operation operation,
+                  const char *path, const char *path_to, const char *rule)
+{
+    struct view_event event = {.operation = operation, .refused = true, .path = path,
+                               .path_to = path_to, .verdict = VERDICT_DENY,
+                               .rule = rule == NULL ? (struct slice){0} : slice_of(rule)};
+
+    (void)tell(view, request, &event, false);
+    return EACCES;
+}
+
+bool judge_inode(struct view *view, fuse_req_t request, fuse_ino_t inode)
+{
+    if (inode >= 1 && inode <= UINT32_MAX && tree_has(view->tree, number_of(inode)))
+        return true;
+    (void)fuse_reply_err(request, ESTALE);
+    return false;
+}
+
+/* ---- names ---- */
+
+/* No repository inside the repository, no second ".git" in whatever case. */
+static bool has_git_part(const char *path)
+{
+    struct slice rest = slice_of(path), part;
+
+    while (slice_cut(&rest, '/', &part))
+        if (!snapshot_name_is_plain(part))
+            return true;
+    return false;
+}
+
+/* May the name be there at all? NULL, or the rule that says no. */
+static const char *denied_by(struct view *view, const char *path)
+{
+    const char *rule = NULL;
+
+    for (size_t i = 0; view->armed && i < view->settings.planted_count; i++)
+        if (view->settings.planted[i].verdict == VERDICT_DENY &&
+            strcmp(view->settings.planted[i].name, path) == 0)
+            return RULE_CANARY;
+    if (view->settings.calls.read_verdict(view->settings.calls.self, path, &rule) ==
+        VERDICT_ALLOW)
+        return NULL;
+    return rule == NULL ? "" : rule;
+}
+
+/* May a file or link of that name be made, changed or removed? */
+static const char *write_refused_by(struct view *view, const char *path)
+{
+    const char *rule = NULL;
+
+    if (has_git_part(path))
+        return RULE_GIT;
+    if (view->settings.calls.write_allowed(view->settings.calls.self, path, &rule))
+        return NULL;
+    return rule == NULL ? "" : rule;
+}
+
+static const char *new_name_refused_by(struct view *view, const char *path, bool is_folder)
+{
+    const char *rule = denied_by(view, path);
+
+    if (rule == NULL)
+        rule = has_git_part(path) ? RULE_GIT : is_folder ? NULL : write_refused_by(view, path);
+    return rule;
+}
+
+/* ---- reading ---- */
+
+int judge_read(struct view *view, fuse_req_t request, uint32_t number)
+{
+    struct tree_origin origin = tree_origin(view->tree, number);
+    unsigned mark = origin.own_content ? MARK_READ_OWN : MARK_READ_BASE;
+    struct view_event event;
+    struct fault fault;
+    int error;
+
+    if ((tree_marks(view->tree, number) & mark) != 0)
+        return 0;
+    event = event_of(view, VIEW_READ, number);
+    error = tree_path(view->tree, number, &view->path);
+    if (error == ESTALE && origin.base != TREE_NONE) { /* unlinked, and still open */
+        buf_clear(&view->path);
+        if (!snapshot_path(view->settings.snapshot, origin.base, &view->path, &fault))
+            return EIO;
+        (void)buf_text(&view->path);
+    } else if (error == ESTALE) {
+        return 0; /* the agent's own bytes, and no name to call them by */
+    } else if (error != 0) {
+        return error;
+    }
+    event.path = text_of(&view->path);
+    if (origin.verdict == VERDICT_DENY)
+        return refuse(view, request, VIEW_READ, event.path, NULL, RULE_DENIED_FILE);
+    if (!tell(view, request, &event, origin.sensitive))
+        return EIO;
+    tree_set_marks(view->tree, number, tree_marks(view->tree, number) | mark);
+    return 0;
+}
+
+int judge_missing(struct view *view, fuse_req_t request, uint32_t folder, struct slice name)
+{
+    const char *rule;
+
+    if (tree_path_in(view->tree, folder, name, &view->path) != 0)
+        return ENOENT;
+    rule = denied_by(view, text_of(&view->path));
+    if (rule == NULL || folder_find(view->denied_told, buf_slice(&view->path)) != NULL)
+        return ENOENT;
+    if (view->denied_told->live < DENIED_TOLD_MAX)
+        folder_add(view->denied_told, buf_slice(&view->path), 0, false);
+    (void)refuse(view, request, VIEW_READ, text_of(&view->path), NULL, rule);
+    return ENOENT;
+}
+
+/* ---- writing ---- */
+
+int judge_modify(struct view *view, fuse_req_t request, uint32_t number)
+{
+    unsigned marks = tree_marks(view->tree, number);
+    struct view_event event;
+    const char *rule;
+    int error;
+
+    if ((marks & MARK_MODIFIED) != 0)
+        return 0;
+    error = tree_path(view->tree, number, &view->path);
+    if (error == ESTALE) /* it has no name any more: nothing that is collected changes */
+        return 0;
+    if (error != 0)
+        return error;
+    rule = tree_origin(view->tree, number).planted ? RULE_CANARY
+                                                   : write_refused_by(view, text_of(&view->path));
+    if (rule != NULL)
+        return refuse(view, request, VIEW_MODIFY, text_of(&view->path), NULL, rule);
+    event = event_of(view, VIEW_MODIFY, number);
+    event.path = text_of(&view->path);
+    if (!tell(view, request, &event, false))
+        return EIO;
+    tree_set_marks(view->tree, number, marks | MARK_MODIFIED);
+    return 0;
+}
+
+int judge_chmod(struct view *view, fuse_req_t request, uint32_t number)
+{
+    struct tree_origin origin = tree_origin(view->tree, number);
+    struct view_event event;
+    const char *rule = NULL;
+    struct stat stat;
+    int error = tree_path(view->tree, number, &view->path);
+
+    if (error == ESTALE)
+        return 0;
+    if (error != 0)
+        return error;
+    tree_stat(view->tree, number, &stat);
+    if (origin.planted || origin.verdict == VERDICT_DENY)
+        rule = RULE_DENIED_FILE;
+    else if (!S_ISDIR(stat.st_mode)) /* a folder's mode is nowhere kept */
+        rule = write_refused_by(view, text_of(&view->path));
+    if (rule != NULL)
+        return refuse(view, request, VIEW_CHMOD, text_of(&view->path), NULL, rule);
+    event = event_of(view, VIEW_CHMOD, number);
+    event.path = text_of(&view->path);
+    return tell(view, request, &event, false) ? 0 : EIO;
+}
+
+int judge_make(struct view *view, fuse_req_t request, enum view_operation operation,
+               uint32_t folder, struct slice name)
+{
+    struct view_event event = {.operation = operation};
+    const char *rule;
+    int error = tree_path_in(view->tree, folder, name, &view->path);
+
+    if (error != 0)
+        return error == ESTALE ? ENOENT : error;
+    rule = new_name_refused_by(view, text_of(&view->path), operation == VIEW_MKDIR);
+    if (rule != NULL)
+        return refuse(view, request, operation, text_of(&view->path), NULL, rule);
+    event.path = text_of(&view->path);
+    return tell(view, request, &event, false) ? 0 : EIO;
+}
+
+static bool is_folder(struct view *view, uint32_t number)
+{
+    struct stat stat;
+
+    tree_stat(view->tree, number, &stat);
+    return S_ISDIR(stat.st_mode);
+}
+
+int judge_remove(struct view *view, fuse_req_t request, uint32_t folder, struct slice name,
+                 uint32_t number)
+{
+    enum view_operation operation = is_folder(view, number) ? VIEW_RMDIR : VIEW_DELETE;
+    struct view_event event = event_of(view, operation, number);
+    const char *rule = NULL;
+    int error = tree_path_in(view->tree, folder, name, &view->path);
+
+    if (error != 0)
+        return error;
+    if (event.verdict == VERDICT_DENY)
+        rule = RULE_DENIED_FILE;
+    else if (operation == VIEW_DELETE)
+        rule = write_refused_by(view, text_of(&view->path));
+    if (rule != NULL)
+        return refuse(view, request, operation, text_of(&view->path), NULL, rule);
+    event.path = text_of(&view->path);
+    return tell(view, request, &event, false) ? 0 : EIO;
+}
+
+/* Both names of everything that a rename moves; view->path and view->path_to are used up as it goes. */
+static const char *move_refused_by(struct view *view, uint32_t number, int *ret_error)
+{
+    size_t from_len = view->path.len, to_len = view->path_to.len;
+    const char *rule = new_name_refused_by(view, text_of(&view->path_to), is_folder(view, number));
+    uint64_t cookie = 0;
+    struct slice name;
+    uint32_t below;
+
+    if (rule == NULL && tree_origin(view->tree, number).verdict == VERDICT_DENY)
+        rule = RULE_DENIED_FILE;
+    if (!is_folder(view, number))
+        return rule != NULL ? rule : write_refused_by(view, text_of(&view->path));
+    while (rule == NULL && *ret_error == 0 && tree_next(view->tree, number, &cookie, &name, &below)) {
+        struct fault fault = {0};
+
+        if (!buf_add_byte(&view->path, '/', &fault) || !buf_add(&view->path, name, &fault) ||
+            !buf_add_byte(&view->path_to, '/', &fault) || !buf_add(&view->path_to, name, &fault) ||
+            view->path_to.len > SNAPSHOT_PATH_MAX) {
+            *ret_error = ENAMETOOLONG;
+            break;
+        }
+        (void)buf_text(&view->path);
+        (void)buf_text(&view->path_to);
+        rule = move_refused_by(view, below, ret_error);
+        if (rule == NULL) {
+            view->path.len = from_len;
+            view->path_to.len = to_len;
+            (void)buf_text(&view->path);
+            (void)buf_text(&view->path_to);
+        }
+    }
+    return rule;
+}
+
+static int judge_move(struct view *view, fuse_req_t request, uint32_t number, uint32_t folder,
+                      struct slice name, uint32_t to_folder, struct slice to_name)
+{
+    const char *rule;
+    int error = tree_path_in(view->tree, folder, name, &view->path);
+
+    if (error == 0)
+        error = tree_path_in(view->tree, to_folder, to_name, &view->path_to);
+    if (error != 0)
+        return error;
+    rule = move_refused_by(view, number, &error);
+    if (rule != NULL)
+        return refuse(view, request, VIEW_RENAME, text_of(&view->path), text_of(&view->path_to), rule);
+    return error;
+}
+
+int judge_rename(struct view *view, fuse_req_t request, const struct tree_rename *rename,
+                 const struct tree_renamed *found)
+{
+    struct view_event event = event_of(view, VIEW_RENAME, found->number);
+    int error = judge_move(view, request, found->number, rename->folder, rename->name,
+                           rename->to_folder, rename->to_name);
+
+    if (error == 0 && (rename->flags & RENAME_EXCHANGE) != 0)
+        error = judge_move(view, request, found->there, rename->to_folder, rename->to_name,
+                           rename->folder, rename->name);
+    if (error == 0)
+        error = tree_path_in(view->tree, rename->folder, rename->name, &view->path);
+    if (error == 0)
+        error = tree_path_in(view->tree, rename->to_folder, rename->to_name, &view->path_to);
+    if (error != 0)
+        return error;
+    event.path = text_of(&view->path);
+    event.path_to = text_of(&view->path_to);
+    return tell(view, request, &event, false) ? 0 : EIO;
+}
+
+int judge_link(struct view *view, fuse_req_t request, uint32_t number, uint32_t folder,
+               struct slice name)
+{
+    struct tree_origin origin = tree_origin(view->tree, number);
+    struct view_event event = event_of(view, VIEW_LINK, number);
+    const char *rule;
+    int error = tree_path(view->tree, number, &view->path);
+
+    if (error == 0)
+        error = tree_path_in(view->tree, folder, name, &view->path_to);
+    if (error != 0)
+        return error == ESTALE ? ENOENT : error;
+    rule = origin.sensitive ? RULE_CLASSIFIED
+                            : new_name_refused_by(view, text_of(&view->path_to), false);
+    if (rule == NULL)
+        rule = write_refused_by(view, text_of(&view->path));
+    if (rule != NULL)
+        return refuse(view, request, VIEW_LINK, text_of(&view->path), text_of(&view->path_to), rule);
+    event.path = text_of(&view->path);
+    event.path_to = text_of(&view->path_to);
+    return tell(view, request, &event, false) ? 0 : EIO;
+}

@@ -1,0 +1,93 @@
+/* view/serve_state.h - what serve.c, serve_look.c, serve_change.c and serve_judge.c share. */
+#ifndef CUSTODY_VIEW_SERVE_STATE_H
+#define CUSTODY_VIEW_SERVE_STATE_H
+
+#define FUSE_USE_VERSION 312
+#include <fuse3/fuse_lowlevel.h>
+
+#include "view/folder.h"
+#include "view/serve.h"
+#include "view/tree.h"
+
+#define VIEW_READ_BYTES_MAX (2U << 20)
+#define VIEW_EXECUTABLE_BYTES_MAX 4095
+
+/* What was told of a node already; its mark in the tree. */
+enum view_mark {
+    MARK_READ_BASE = 1, /* the base's content was read */
+    MARK_READ_OWN = 2,  /* what the agent wrote was read */
+    MARK_MODIFIED = 4,  /* under its present path */
+};
+
+struct view {
+    struct view_settings settings;
+    struct tree *tree;
+    struct fuse_session *session; /* NULL: not mounted */
+    struct fuse_buf request;
+    int proc_fd;
+    uint8_t *room;          /* for one READ */
+    struct buf listing;     /* for one READDIRPLUS */
+    struct buf path, path_to, target;
+    struct folder *denied_told; /* a set: denied names that somebody looked for */
+    struct view_counts counts;
+    bool armed; /* planted entries are there */
+    struct fault fault; /* of the last record that could not be made */
+};
+
+static inline uint32_t number_of(fuse_ino_t inode)
+{
+    return (uint32_t)(inode - 1);
+}
+
+/* ---- serve_judge.c: each returns 0, or the errno to answer with; what they allow is recorded. ---- */
+
+/* Is `inode` a node of ours? Answers the request where it is not. */
+bool judge_inode(struct view *view, fuse_req_t request, fuse_ino_t inode);
+/* May bytes of the node be sent? Records the first read of each version. */
+int judge_read(struct view *view, fuse_req_t request, uint32_t number);
+/* May content or mode of the node change? Records the first modification. */
+int judge_modify(struct view *view, fuse_req_t request, uint32_t number);
+int judge_chmod(struct view *view, fuse_req_t request, uint32_t number);
+int judge_make(struct view *view, fuse_req_t request, enum view_operation operation,
+               uint32_t folder, struct slice name);
+int judge_remove(struct view *view, fuse_req_t request, uint32_t folder, struct slice name,
+                 uint32_t number);
+int judge_rename(struct view *view, fuse_req_t request, const struct tree_rename *rename,
+                 const struct tree_renamed *found);
+int judge_link(struct view *view, fuse_req_t request, uint32_t number, uint32_t folder,
+               struct slice name);
+/* A name that is not there was looked for: a record where it is a denied one. */
+int judge_missing(struct view *view, fuse_req_t request, uint32_t folder, struct slice name);
+
+/* ---- serve_look.c, serve_change.c ---- */
+
+void look_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
+void look_forget(fuse_req_t request, fuse_ino_t inode, uint64_t count);
+void look_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets);
+void look_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file);
+void look_readlink(fuse_req_t request, fuse_ino_t inode);
+void look_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t at,
+               struct fuse_file_info *file);
+void look_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size, off_t at,
+                      struct fuse_file_info *file);
+void look_statfs(fuse_req_t request, fuse_ino_t inode);
+/* Answers with the node, and counts that the kernel now holds it. */
+void look_answer_entry(struct view *view, fuse_req_t request, uint32_t number);
+void look_answer_attributes(struct view *view, fuse_req_t request, uint32_t number);
+
+void change_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *to, int which,
+                    struct fuse_file_info *file);
+void change_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
+void change_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);
+void change_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name);
+void change_unlink(fuse_req_t request, fuse_ino_t parent, const char *name);
+void change_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
+void change_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t to_parent,
+                   const char *to_name, unsigned flags);
+void change_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const char *name);
+void change_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size, off_t at,
+                  struct fuse_file_info *file);
+void change_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t at, off_t len,
+                      struct fuse_file_info *file);
+
+#endif
