@@ -63,12 +63,15 @@ MUST_USE bool approval_may(const struct approval_rules *rules, const char *appro
                            struct fault *fault);
 
 /*
- * Signs with ssh-keygen; `key` is a private key file (the agent of the caller is not used).
+ * Signs with ssh-keygen; `key` is a private key file (the agent of the caller is not used). A
+ * passphrase is asked for on the terminal.
+ */
+MUST_USE bool approval_sign(const char *key, struct slice statement, struct buf *ret_signature,
+                            struct fault *fault);
+/*
+ * FAULT_DENIED: not a valid signature over these bytes by one of the person's keys.
  * `scratch`: a private folder for the moment.
  */
-MUST_USE bool approval_sign(const char *key, struct slice statement, const char *scratch,
-                            struct buf *ret_signature, struct fault *fault);
-/* FAULT_DENIED: not a valid signature over these bytes by one of the person's keys. */
 MUST_USE bool approval_verify(const struct approval_person *person, struct slice statement,
                               struct slice signature, const char *scratch, struct fault *fault);
 

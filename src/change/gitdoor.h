@@ -63,10 +63,11 @@ struct gitdoor_base {
 MUST_USE bool gitdoor_resolve(struct gitdoor *door, const char *ref, struct gitdoor_base *ret_base,
                               struct fault *fault);
 /*
- * Do tracked files or the index differ from `commit`? A bare repository never does.
+ * Do tracked files or the index differ from HEAD? A bare repository never does. Submodules are not
+ * looked into: git would run in them, with their configuration.
  *   ret_paths  up to `limit` paths, each ended by a NUL; may be NULL
  */
-MUST_USE bool gitdoor_dirty(struct gitdoor *door, const char *commit, size_t limit, bool *ret_dirty,
+MUST_USE bool gitdoor_dirty(struct gitdoor *door, size_t limit, bool *ret_dirty,
                             struct buf *ret_paths, struct fault *fault);
 
 struct gitdoor_entry {
@@ -81,11 +82,6 @@ MUST_USE bool gitdoor_list(struct gitdoor *door, const char *tree,
                            bool (*entry)(void *self, const struct gitdoor_entry *entry,
                                          struct fault *fault),
                            void *self, struct fault *fault);
-/* The trees of a tree (oid and path, mode 040000, the root with an empty path first). */
-MUST_USE bool gitdoor_list_trees(struct gitdoor *door, const char *tree,
-                                 bool (*entry)(void *self, const struct gitdoor_entry *entry,
-                                               struct fault *fault),
-                                 void *self, struct fault *fault);
 /*
  * Streams blobs in the order given. `part` gets each in one or more pieces (an empty blob: one
  * empty piece); the last has offset + piece.len == size. Every blob is hashed on the way:
@@ -98,40 +94,40 @@ MUST_USE bool gitdoor_read(struct gitdoor *door, const uint8_t (*oids)[GIT_OID_B
 /* One blob, whole, up to the limit of `ret_content`. */
 MUST_USE bool gitdoor_read_one(struct gitdoor *door, const uint8_t oid[GIT_OID_BYTES],
                                struct buf *ret_content, struct fault *fault);
-/* Writes pack-HASH.pack and .idx of exactly these objects, whole (no thin deltas), to `folder`. */
-MUST_USE bool gitdoor_pack(struct gitdoor *door, const uint8_t (*oids)[GIT_OID_BYTES], size_t count,
-                           const char *folder, struct fault *fault);
-
 struct gitdoor_person {
     const char *name;
     const char *email;
 };
 
-/* One difference from a base tree. */
-struct gitdoor_file {
-    struct slice path;
-    unsigned mode; /* 0: deleted */
-    struct slice content;
-};
-
 struct gitdoor_commit {
-    const char *parent;   /* commit */
-    const char *merged;   /* second parent, or NULL */
-    const char *tree;     /* the whole tree by its id; NULL: parent's tree and `files` */
-    const struct gitdoor_file *files;
-    size_t file_count;
+    const char *parent; /* commit */
+    const char *merged; /* second parent, or NULL */
+    const char *tree;   /* the whole tree by its id; NULL: parent's tree and the draft's files */
     struct gitdoor_person author, committer;
-    int64_t time; /* seconds since 1970 */
+    int64_t time;       /* seconds since 1970 */
     struct slice message;
 };
 
 /*
- * Makes blobs, trees and the commit in the quarantine. The repository is not touched. Paths must
- * have passed change_path_check.
+ * A commit in the making, in the quarantine; the repository is not touched. Paths must have passed
+ * change_path_problem. Content is taken over at once; its order does not matter.
  */
-MUST_USE bool gitdoor_commit(struct gitdoor *door, const struct gitdoor_commit *commit,
-                             char ret_commit[GIT_OID_TEXT], char ret_tree[GIT_OID_TEXT],
-                             struct fault *fault);
+struct gitdoor_draft;
+
+MUST_USE bool gitdoor_draft_new(struct gitdoor *door, struct gitdoor_draft **ret_draft,
+                                struct fault *fault);
+void gitdoor_draft_free(struct gitdoor_draft *draft); /* NULL is fine */
+MUST_USE bool gitdoor_draft_write(struct gitdoor_draft *draft, struct slice path, unsigned mode,
+                                  struct slice content, struct fault *fault);
+/* A blob that the repository has. */
+MUST_USE bool gitdoor_draft_keep(struct gitdoor_draft *draft, struct slice path, unsigned mode,
+                                 const char *blob, struct fault *fault);
+MUST_USE bool gitdoor_draft_delete(struct gitdoor_draft *draft, struct slice path,
+                                   struct fault *fault);
+/* Once, at the end. */
+MUST_USE bool gitdoor_draft_commit(struct gitdoor_draft *draft, const struct gitdoor_commit *commit,
+                                   char ret_commit[GIT_OID_TEXT], char ret_tree[GIT_OID_TEXT],
+                                   struct fault *fault);
 /* Brings the objects of `commit` that `base` does not have into the repository, checked. */
 MUST_USE bool gitdoor_import(struct gitdoor *door, const char *commit, const char *base,
                              struct fault *fault);

@@ -32,7 +32,8 @@ struct collect;
 
 struct collect_config {
     const char *repository; /* as the person named it */
-    const char *scratch;    /* private folder of ours; on the same machine's disk or tmpfs */
+    const char *scratch;    /* folder to make a private one in; its owner must get there by name.
+                             * NULL: /tmp */
     const char *cache;      /* cache/REPO/ of the state folder; NULL: no snapshots here */
     const struct policy_settings *organisation; /* NULL: reads and resolves only */
 };
@@ -41,6 +42,8 @@ struct collect_config {
 MUST_USE bool collect_start(const struct collect_config *config, struct collect **ret_collect,
                             struct fault *fault);
 void collect_stop(struct collect *collect); /* NULL is fine */
+/* Ends the role at once: the request under way fails. */
+void collect_kill(struct collect *collect);
 /* The work tree's root (a bare repository: its git folder), absolute, links resolved. */
 const char *collect_root(const struct collect *collect);
 /* Who owns it, for the cell's uid mapping and for messages. */
@@ -67,7 +70,7 @@ MUST_USE bool collect_resolve(struct collect *collect, const char *ref,
  * In two halves, so that core can do other things while git looks at every file.
  * Between them no other request may be made. ret_paths: up to 20, each ended by a NUL.
  */
-MUST_USE bool collect_dirty_begin(struct collect *collect, const char *commit, struct fault *fault);
+MUST_USE bool collect_dirty_begin(struct collect *collect, struct fault *fault);
 MUST_USE bool collect_dirty_end(struct collect *collect, bool *ret_dirty, struct buf *ret_paths,
                                 struct fault *fault);
 
@@ -93,9 +96,11 @@ struct collect_change {
     struct slice path;
     bool deleted;
     unsigned mode;          /* 0100644 0100755 0120000 */
-    int content;            /* descriptor to read from 0, or -1 with `link` or deleted */
+    int content;            /* descriptor to read from 0; -1: see below */
     struct slice link;      /* target of a symbolic link */
+    bool is_source;         /* exactly the bytes of `source` */
     const char *source;     /* blob id (hex) of the base file whose surrogates it may hold, or NULL */
+    struct slice source_path; /* of that file in the base */
 };
 
 struct collect_commit {
