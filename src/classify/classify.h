@@ -1,0 +1,46 @@
+/*
+ * classify/classify.h - is this sensitive, where, and why? Bytes in, findings out; pure.
+ *
+ * A first, small classifier behind the interface that the full one will have: card numbers, US
+ * social security numbers, private keys, token formats, assignments of secrets, connection
+ * strings, and by position HL7 v2 and FHIR patients. Detectors are rows of the table in rules.c.
+ */
+#ifndef CUSTODY_CLASSIFY_CLASSIFY_H
+#define CUSTODY_CLASSIFY_CLASSIFY_H
+
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "base/vocabulary.h"
+
+#define CLASSIFY_BYTES_MAX (64UL * 1024 * 1024)
+#define CLASSIFY_FINDINGS_MAX (1UL << 20)
+
+enum confidence { CONFIDENCE_LOW, CONFIDENCE_MEDIUM, CONFIDENCE_HIGH };
+
+struct finding {
+    size_t start, end; /* byte offsets; start < end */
+    enum data_class class;
+    uint16_t rule;      /* for classify_rule_id */
+    uint8_t confidence; /* enum confidence */
+};
+
+/*
+ * Finds what is sensitive. Findings are sorted and do not overlap; the caller frees them (NULL
+ * where there are none).
+ *   path            a hint for formats (".env", ".hl7"); may be empty
+ *   ret_class_mask  CLASS_BIT of each class found; CLASS_OPAQUE where it could not be looked into;
+ *                   0: nothing found
+ * FAULT_LIMIT: longer than CLASSIFY_BYTES_MAX, or more than CLASSIFY_FINDINGS_MAX.
+ */
+MUST_USE bool classify_scan(struct slice content, struct slice path, struct finding **ret_findings,
+                            size_t *ret_count, unsigned *ret_class_mask, struct fault *fault);
+
+const char *classify_rule_id(uint16_t rule);     /* "pan.card" */
+const char *classify_rule_text(uint16_t rule);   /* one line, for SARIF and people */
+size_t classify_rule_count(void);
+const char *confidence_name(uint8_t confidence); /* high medium low */
+
+/* SHA-256, hex, over the rules and the version of the code: a verdict is valid for one digest. */
+const char *classify_digest(void);
+
+#endif

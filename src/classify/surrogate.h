@@ -1,0 +1,66 @@
+/*
+ * classify/surrogate.h - stand-ins for sensitive values: same length, same shape, never real.
+ *
+ * Deterministic under a run's key (HMAC-SHA256), so the same value is the same stand-in for the
+ * whole run. A stand-in carries its own mark (surrogate_is_ours), so that a text that holds one is
+ * not mistaken for one that holds the value, in any process, without a table.
+ *
+ *   digits   stay digits (a card number starts with 0, which no issuer has, and passes Luhn; an
+ *            SSN starts with 000, which is never issued), letters keep their case, the rest stays
+ *   secrets  keep their public prefix ("ghp_", "AKIA", "-----BEGIN ..."); the rest is replaced
+ */
+#ifndef CUSTODY_CLASSIFY_SURROGATE_H
+#define CUSTODY_CLASSIFY_SURROGATE_H
+
+#include "classify/classify.h"
+
+#define SURROGATE_KEY_LEN 32
+
+struct surrogate_key {
+    uint8_t bytes[SURROGATE_KEY_LEN];
+};
+
+struct surrogate_pair {
+    struct slice surrogate, original; /* owned by the map; the same length */
+    uint16_t rule;
+    enum data_class class;
+};
+
+/* The stand-ins of one file, each original once. */
+struct surrogate_map {
+    struct surrogate_pair *at;
+    size_t count, room;
+};
+
+/* Overwrites the originals before it frees. */
+void surrogate_map_free(struct surrogate_map *map);
+
+/*
+ * Writes the stand-in of `original`, original.len bytes. `salt` changes it where a first one
+ * collides (0 first). FAULT_IO: the crypto library failed.
+ */
+MUST_USE bool surrogate_make(const struct surrogate_key *key, uint16_t rule, struct slice original,
+                             unsigned salt, uint8_t *ret_bytes, struct fault *fault);
+
+/*
+ * Copies `content` with the findings replaced whose class `verdicts` (by enum data_class) does not
+ * allow. The result has the same length. Stand-ins are unique in the file, occur nowhere in the
+ * original, and differ from every original.
+ *   map  appended to; may be NULL
+ */
+MUST_USE bool redact(struct slice content, const struct finding *findings, size_t count,
+                     const enum verdict verdicts[CLASS_COUNT], const struct surrogate_key *key,
+                     struct buf *ret_redacted, struct surrogate_map *map, struct fault *fault);
+
+/*
+ * Every stand-in of the map in `content` becomes its original again, byte for byte.
+ *   ret_restored  how many; may be NULL
+ */
+MUST_USE bool surrogate_restore(struct slice content, const struct surrogate_map *map,
+                                struct buf *ret_restored_content, size_t *ret_restored,
+                                struct fault *fault);
+
+/* Is this whole text a stand-in that a run with this key makes (of a value of this rule's kind)? */
+bool surrogate_is_ours(const struct surrogate_key *key, uint16_t rule, struct slice text);
+
+#endif
