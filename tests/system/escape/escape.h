@@ -1,0 +1,63 @@
+/*
+ * escape.h - attempts of a hostile program in a cell, as tables.
+ *
+ * An attempt runs in a child of its own. It returns 0 when it got through, an errno when it was
+ * refused, or one of enum tried.
+ */
+#ifndef CUSTODY_TESTS_ESCAPE_H
+#define CUSTODY_TESTS_ESCAPE_H
+
+#include <stddef.h>
+
+#define ATTEMPT_ERRNOS_MAX 4
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum tried {
+    GOT_THROUGH = 0,
+    HELD = 251,      /* stopped in a way that is no errno */
+    NOT_TRIED = 252, /* nothing was named to try it on */
+    KILLED = 253,    /* expected of the kernel: SIGSYS */
+};
+
+/* Who tells the ledger about it. A silent refusal is covered by the run's cell.enforced record,
+ * which names the filter's digest and the mechanisms. */
+enum reporter {
+    BY_VIEW,
+    BY_DOOR,
+    SILENT,
+};
+
+/* What the caller planted; NULL or 0 where it planted nothing. Paths are below the repository. */
+struct target {
+    const char *repository;
+    const char *card, *number;
+    const char *denied;
+    const char *forbidden;
+    int door;
+};
+
+struct attempt {
+    const char *name;
+    const char *what;     /* for the page */
+    int (*act)(const struct target *target);
+    int expected[ATTEMPT_ERRNOS_MAX]; /* errnos, HELD or KILLED */
+    enum reporter reporter;
+};
+
+extern const struct attempt attempts_on_content[];
+extern const size_t attempts_on_content_count;
+extern const struct attempt attempts_on_files[];
+extern const size_t attempts_on_files_count;
+extern const struct attempt attempts_on_kernel[];
+extern const size_t attempts_on_kernel_count;
+extern const struct attempt attempts_on_network[];
+extern const size_t attempts_on_network_count;
+extern const struct attempt attempts_on_processes[];
+extern const size_t attempts_on_processes_count;
+
+/* 0, or errno, of a call that returns below 0 on failure. */
+int errno_of(long result);
+/* As errno_of, but closes a descriptor that was got. */
+int errno_of_fd(long fd);
+
+#endif
