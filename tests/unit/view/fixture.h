@@ -345,8 +345,9 @@ static inline void fixture_command(struct fixture *fixture, struct view *view, i
         done = view_disarm(view, &fault);
     else if (command == 'C')
         done = view_changes(view, fixture_list, &listing, &fault);
-    if (!done || listing.text.len == 0)
-        (void)(buf_add_text(&listing.text, done ? "-" : fault.why, &fault));
+    if ((!done || listing.text.len == 0) &&
+        !buf_add_text(&listing.text, done ? "-" : fault.why, &fault))
+        _exit(1);
     if (write(control, listing.text.at, listing.text.len) < 0)
         _exit(1);
     buf_free(&listing.text);
@@ -482,9 +483,11 @@ static inline void fixture_end(struct fixture *fixture)
 
     fixture_as_agent(false);
     (void)chdir("/");
-    if (fixture->server > 0) {
+    if (fixture->upper_fd >= 0) { /* it was mounted */
         (void)umount2(git_at, MNT_DETACH);
         (void)umount2(fixture->mount, MNT_DETACH);
+    }
+    if (fixture->server > 0) {
         (void)kill(fixture->server, SIGKILL);
         (void)waitpid(fixture->server, NULL, 0);
     }
