@@ -1,0 +1,141 @@
+/* Records and money of a call. */
+#include <openssl/evp.h>
+
+#include "base/hex.h"
+#include "gateway/dialect.h"
+#include "gateway/exchange.h"
+
+#define DIGEST_BYTES 32
+#define BYTES_PER_TOKEN_LOW 3 /* for the upper bound: no tokenizer makes more tokens of a text */
+#define BYTES_PER_TOKEN 4     /* for an estimate afterwards */
+#define TOKENS_MAX (INT64_C(1) << 40)
+
+struct spending accounts_upper_bound(const struct exchange *exchange)
+{
+    const struct gateway_model *model = exchange->provider->model;
+    int64_t in = (int64_t)(exchange->open.body_bytes / BYTES_PER_TOKEN_LOW);
+    int64_t out = exchange->open.output_tokens > 0 ? exchange->open.output_tokens
+                                                   : exchange->gateway->limits.output_tokens;
+
+    if (out > TOKENS_MAX)
+        out = TOKENS_MAX;
+    return (struct spending){in + out, usage_cost(in, model->price_in) + usage_cost(out, model->price_out)};
+}
+
+static void begin(struct record *record, enum record_type type, const struct exchange *exchange)
+{
+    const struct gateway_identity *identity = exchange->door->identity;
+    const struct gateway_model *model = exchange->provider->model;
+
+    record_begin(record, type);
+    record_word(record, RECORD_RUN, identity->run);
+    record_word(record, RECORD_AGENT, identity->agent);
+    record_word(record, RECORD_ON_BEHALF_OF, identity->on_behalf_of);
+    record_word(record, RECORD_POLICY, identity->policy);
+    record_word(record, RECORD_PROVIDER, model->name);
+    record_word(record, RECORD_DIALECT, dialect_name(model->dialect));
+    record_text(record, RECORD_HOST, exchange->provider->url.host);
+    record_number(record, RECORD_PORT, exchange->provider->url.port);
+    record_word(record, RECORD_METHOD, "POST");
+    record_word(record, RECORD_RESIDENCY, model->residency);
+    record_word(record, RECORD_CONTRACT, model->contract);
+    if (exchange->open.asked[0] != 0)
+        record_word(record, RECORD_MODEL, exchange->open.asked);
+}
+
+bool accounts_intent(struct exchange *exchange, bool durably, struct fault *fault)
+{
+    const struct gateway_ledger *ledger = &exchange->gateway->config.ledger;
+    uint8_t digest[DIGEST_BYTES];
+    char digest_text[2 * DIGEST_BYTES + 1];
+    struct record record;
+
+    if (EVP_Digest(exchange->body.at, exchange->body.len, digest, NULL, EVP_sha256(), NULL) != 1)
+        return fault_set(fault, FAULT_HOST, "no SHA-256");
+    hex_encode(slice_of_bytes(digest, sizeof(digest)), digest_text);
+    begin(&record, RECORD_MODEL_INTENT, exchange);
+    record_word(&record, RECORD_CLASS, class_name(class_of_mask(exchange->open.classes)));
+    record_word(&record, RECORD_VERDICT, verdict_name(VERDICT_ALLOW));
+    record_word(&record, RECORD_DIGEST, digest_text);
+    record_number(&record, RECORD_BYTES_OUT, (int64_t)exchange->body.len);
+    record_number(&record, RECORD_COUNT, (int64_t)(exchange->open.leaves & INT32_MAX));
+    record_number(&record, RECORD_SIZE, (int64_t)(exchange->open.scanned_bytes & INT32_MAX));
+    if (durably)
+        return ledger->record_durably(ledger->self, &record, &exchange->intent, fault);
+    return ledger->record(ledger->self, &record, &exchange->intent, fault);
+}
+
+void accounts_refused(struct exchange *exchange, const char *reason)
+{
+    const struct gateway_ledger *ledger = &exchange->gateway->config.ledger;
+    struct record record;
+    struct fault fault = {0};
+
+    begin(&record, RECORD_REFUSED, exchange);
+    record_word(&record, RECORD_REASON, reason);
+    record_word(&record, RECORD_VERDICT, verdict_name(VERDICT_DENY));
+    record_word(&record, RECORD_OUTCOME, "refused");
+    record_word(&record, RECORD_MECHANISM, "gateway");
+    /* the refusal stands with or without its record */
+    (void)ledger->record(ledger->self, &record, NULL, &fault);
+}
+
+/* Without figures of the provider: not less than what went out and what was seen coming back. */
+static bool estimate(struct exchange *exchange)
+{
+    const struct answer *answer = &exchange->answer;
+    struct usage *usage = &exchange->usage;
+    int64_t in = (int64_t)(exchange->body.len / BYTES_PER_TOKEN);
+    int64_t out = answer->stream ? (int64_t)answer->events : (int64_t)(answer->held.len / BYTES_PER_TOKEN);
+
+    if (usage->seen && usage->output > 0 && usage->finished)
+        return false;
+    if (usage->seen && !answer->stream)
+        return false;
+    if (!answer->begun || answer->status >= 300) /* nothing was generated */
+        return false;
+    if (usage_input(exchange->provider->model->dialect, usage) == 0)
+        usage->input = in;
+    if (usage->output < out)
+        usage->output = out;
+    return true;
+}
+
+void accounts_outcome(struct exchange *exchange, const struct ending *ending)
+{
+    struct gateway *gateway = exchange->gateway;
+    const struct gateway_ledger *ledger = &gateway->config.ledger;
+    const struct gateway_model *model = exchange->provider->model;
+    bool estimated = estimate(exchange);
+    const struct usage *usage = &exchange->usage;
+    int64_t in = usage_input(model->dialect, usage);
+    int64_t cost = usage_cost(in, model->price_in) + usage_cost(usage->output, model->price_out);
+    struct record record;
+    struct fault fault = {0};
+
+    budget_settle(&gateway->budget, exchange->reserved, (struct spending){in + usage->output, cost});
+    gateway->totals.failed += strcmp(ending->outcome, "ok") != 0;
+    gateway->totals.estimated += estimated;
+    gateway->totals.tokens_in += in;
+    gateway->totals.tokens_out += usage->output;
+    gateway->totals.tokens_cached += usage->cached;
+    gateway->totals.tokens_reasoning += usage->reasoning;
+    gateway->totals.cost_micro_usd += cost;
+
+    begin(&record, RECORD_MODEL_OUTCOME, exchange);
+    record_number(&record, RECORD_INTENT, (int64_t)exchange->intent);
+    record_word(&record, RECORD_OUTCOME, ending->outcome);
+    record_word(&record, RECORD_REASON, ending->reason);
+    record_word(&record, RECORD_MECHANISM, estimated ? "usage:estimated" : "usage:provider");
+    record_number(&record, RECORD_STATUS, exchange->answer.status);
+    record_number(&record, RECORD_TOKENS_IN, in);
+    record_number(&record, RECORD_TOKENS_OUT, usage->output);
+    record_number(&record, RECORD_TOKENS_CACHED, usage->cached);
+    record_number(&record, RECORD_COST_MICRO_USD, cost);
+    record_number(&record, RECORD_BYTES_OUT, (int64_t)exchange->open.body_bytes);
+    record_number(&record, RECORD_BYTES_IN, (int64_t)exchange->answer.bytes);
+    record_number(&record, RECORD_DURATION_US,
+                  clock_monotonic_us(gateway->config.clock) - exchange->started_us);
+    /* A ledger that is gone has ended the run; there is nobody left to tell. */
+    (void)ledger->record(ledger->self, &record, NULL, &fault);
+}

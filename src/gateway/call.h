@@ -1,0 +1,95 @@
+/*
+ * gateway/call.h - packets of one model call, between door and gateway.
+ *
+ * The gateway makes the socket pairs and hands one end of each to the door ahead of need, on the
+ * door's control socket (one packet CALL_SOCKET with one descriptor each): the door can make no
+ * sockets and sends no descriptors. Both run the same program on the same machine, so structs
+ * travel as they are; each side checks what it reads.
+ *
+ *   door -> gateway   CALL_OPEN, then the body in packets of at most CALL_PIECE_BYTES
+ *   gateway -> door   CALL_HEAD, CALL_DATA ..., CALL_END    or   CALL_FAIL
+ *
+ * A side that closes early has given up: the door's client has gone, or the gateway has died.
+ */
+#ifndef CUSTODY_GATEWAY_CALL_H
+#define CUSTODY_GATEWAY_CALL_H
+
+#include "gateway/gateway.h"
+
+#define CALL_SPARES 8
+#define CALLS_AT_ONCE_MAX 512
+#define CALL_BODIES_BYTES_MAX (256 * 1024 * 1024) /* of all calls under way together */
+#define CALL_PIECE_BYTES (128 * 1024)
+#define CALL_PACKET_BYTES_MAX (CALL_PIECE_BYTES + 64)
+
+enum call_packet {
+    CALL_SOCKET = 's',
+    CALL_OPEN = 'o',
+    CALL_HEAD = 'h',
+    CALL_DATA = 'd',
+    CALL_END = 'e',
+    CALL_FAIL = 'f',
+};
+
+/* Headers of the client that a provider may see; everything else stays here. */
+enum call_header {
+    CALL_HEADER_ACCEPT,
+    CALL_HEADER_ANTHROPIC_VERSION,
+    CALL_HEADER_ANTHROPIC_BETA,
+    CALL_HEADER_COUNT,
+};
+
+#define CALL_HEADER_BYTES 512
+#define CALL_MODEL_BYTES 128
+
+/* Texts are NUL-terminated. */
+struct call_open {
+    uint8_t packet;
+    bool stream;
+    bool strip_usage; /* the usage chunk was not asked for by the client */
+    uint32_t model;   /* index of the policy's entry */
+    uint32_t dialect;
+    uint32_t classes; /* what was found and is allowed */
+    uint64_t body_bytes;
+    uint64_t leaves, scanned_bytes;
+    int64_t output_tokens; /* the request's own maximum, 0: none */
+    char asked[CALL_MODEL_BYTES]; /* "model" of the request, printable */
+    char headers[CALL_HEADER_COUNT][CALL_HEADER_BYTES];
+};
+
+struct call_head {
+    uint8_t packet;
+    bool stream; /* length unknown */
+    int32_t status;
+    uint64_t length;
+    char content_type[128];
+    char retry_after[64];
+    char request_id[128];
+};
+
+struct call_fail {
+    uint8_t packet;
+    int32_t status;
+    char code[32]; /* a word: budget ledger unreachable timeout ... */
+    char message[240];
+};
+
+extern const char *const call_header_names[CALL_HEADER_COUNT];
+
+enum call_sent {
+    CALL_SENT,
+    CALL_FULL, /* the peer is behind: try again when the socket is writable */
+    CALL_GONE,
+};
+
+/* Sends `type` (0: none) and `bytes` as one packet; never blocks. */
+enum call_sent call_send(int socket, uint8_t type, struct slice bytes);
+/* Receives one packet into `room`. -1: nothing yet (errno EAGAIN) or failure; 0: the peer has closed. */
+ssize_t call_receive(int socket, uint8_t *room, size_t room_len);
+
+/* Copies the printable part of `text` (cut where it does not fit), with a NUL. */
+void call_text(char *to, size_t room, struct slice text);
+/* Whether a text of a packet ends within its room and is printable ASCII. */
+bool call_text_valid(const char *text, size_t room);
+
+#endif

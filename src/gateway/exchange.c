@@ -1,0 +1,268 @@
+#include "gateway/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+
+#define PACKETS_AT_ONCE 16
+#define QUEUE_BYTES_MAX (4 * EXCHANGE_ANSWER_BYTES_MAX)
+
+static void on_ready(void *self, uint32_t events);
+
+bool exchange_new(struct door_peer *door, int socket, struct fault *fault)
+{
+    struct gateway *gateway = door->gateway;
+    struct exchange *exchange = xalloc(sizeof(*exchange));
+
+    *exchange = (struct exchange){.gateway = gateway,
+                                  .door = door,
+                                  .state = EXCHANGE_SPARE,
+                                  .socket = socket,
+                                  .out = buf_with_limit(QUEUE_BYTES_MAX),
+                                  .usage = usage_none()};
+    if (!loop_watch(gateway->loop, socket, EPOLLIN, on_ready, exchange, &exchange->watch, fault)) {
+        free(exchange);
+        return false;
+    }
+    exchange->next = gateway->exchanges;
+    exchange->previous = &gateway->exchanges;
+    if (exchange->next != NULL)
+        exchange->next->previous = &exchange->next;
+    gateway->exchanges = exchange;
+    gateway->exchange_count++;
+    door->spares++;
+    return true;
+}
+
+static void release_body(struct exchange *exchange)
+{
+    exchange->gateway->body_bytes -= exchange->body.len;
+    buf_free(&exchange->body);
+}
+
+void exchange_free(struct exchange *exchange)
+{
+    struct gateway *gateway = exchange->gateway;
+    struct door_peer *door = exchange->door;
+
+    if (exchange->easy != NULL) {
+        multi_remove(gateway->multi, exchange->easy);
+        gateway->transport->easy_cleanup(exchange->easy);
+    }
+    gateway->transport->slist_free_all(exchange->headers);
+    loop_unwatch(exchange->watch);
+    (void)close(exchange->socket);
+    if (exchange->state == EXCHANGE_SPARE)
+        door->spares--;
+    release_body(exchange);
+    answer_free(&exchange->answer);
+    buf_free(&exchange->out);
+    *exchange->previous = exchange->next;
+    if (exchange->next != NULL)
+        exchange->next->previous = exchange->previous;
+    free(exchange);
+    if (gateway->exchange_count-- == CALLS_AT_ONCE_MAX)
+        gateway_top_up(door);
+}
+
+void exchange_watch(struct exchange *exchange)
+{
+    struct fault fault = {0};
+
+    if (!loop_watch_change(exchange->watch, EPOLLIN | (exchange->out.len > 0 ? EPOLLOUT : 0U), &fault))
+        exchange->door_gone = true;
+}
+
+static void queue(struct exchange *exchange, uint8_t type, struct slice bytes)
+{
+    uint32_t len = (uint32_t)bytes.len + (type != 0);
+    struct fault fault = {0};
+    bool first = exchange->out.len == 0;
+
+    if (!buf_add(&exchange->out, slice_of_bytes(&len, sizeof(len)), &fault) ||
+        (type != 0 && !buf_add_byte(&exchange->out, type, &fault)) ||
+        !buf_add(&exchange->out, bytes, &fault))
+        exchange->door_gone = true; /* a door that reads nothing at all */
+    if (first)
+        exchange_watch(exchange);
+}
+
+static void push_packet(struct exchange *exchange, uint8_t type, struct slice bytes)
+{
+    enum call_sent sent = CALL_FULL;
+
+    if (exchange->door_gone)
+        return;
+    if (exchange->out.len == 0)
+        sent = call_send(exchange->socket, type, bytes);
+    if (sent == CALL_GONE)
+        exchange->door_gone = true;
+    else if (sent == CALL_FULL)
+        queue(exchange, type, bytes);
+}
+
+void exchange_push(struct exchange *exchange, uint8_t type, struct slice bytes)
+{
+    do {
+        struct slice piece = slice_part(bytes, 0, CALL_PIECE_BYTES);
+
+        push_packet(exchange, type, piece);
+        bytes = slice_part(bytes, piece.len, bytes.len);
+    } while (bytes.len > 0);
+}
+
+static void flush(struct exchange *exchange)
+{
+    while (exchange->out_at < exchange->out.len) {
+        const uint8_t *at = exchange->out.at + exchange->out_at;
+        uint32_t len;
+        enum call_sent sent;
+
+        memcpy(&len, at, sizeof(len));
+        sent = call_send(exchange->socket, 0, slice_of_bytes(at + sizeof(len), len));
+        if (sent == CALL_FULL)
+            return;
+        if (sent == CALL_GONE) {
+            exchange->door_gone = true;
+            return;
+        }
+        exchange->out_at += sizeof(len) + len;
+    }
+    exchange->out_at = 0;
+    if (exchange->out.room > CALL_PIECE_BYTES)
+        buf_free(&exchange->out);
+    buf_clear(&exchange->out);
+    exchange_watch(exchange);
+}
+
+void exchange_drain(struct exchange *exchange)
+{
+    exchange->state = EXCHANGE_DRAINED;
+    release_body(exchange);
+    if (exchange->out.len == 0 || exchange->door_gone)
+        exchange_free(exchange);
+}
+
+void exchange_refuse(struct exchange *exchange, int status, const char *reason, const char *message)
+{
+    struct call_fail fail = {.packet = CALL_FAIL, .status = status};
+
+    accounts_refused(exchange, reason);
+    exchange->gateway->totals.refused++;
+    call_text(fail.code, sizeof(fail.code), slice_of(reason));
+    call_text(fail.message, sizeof(fail.message), slice_of(message));
+    exchange_push(exchange, 0, slice_of_bytes(&fail, sizeof(fail)));
+    exchange_drain(exchange);
+}
+
+/* The door is another process that reads hostile bytes: what it says is checked here too. */
+static bool open_valid(const struct gateway *gateway, const struct call_open *open)
+{
+    if (open->packet != CALL_OPEN || open->model >= gateway->provider_count ||
+        open->dialect >= DIALECT_COUNT || open->body_bytes == 0 ||
+        open->body_bytes > GATEWAY_BODY_BYTES_MAX || open->output_tokens < 0 ||
+        !call_text_valid(open->asked, sizeof(open->asked)))
+        return false;
+    for (int i = 0; i < CALL_HEADER_COUNT; i++)
+        if (!call_text_valid(open->headers[i], sizeof(open->headers[i])))
+            return false;
+    return gateway->providers[open->model].model->dialect == (enum dialect)open->dialect;
+}
+
+static void take_open(struct exchange *exchange, struct slice packet)
+{
+    struct gateway *gateway = exchange->gateway;
+
+    exchange->door->spares--;
+    exchange->state = EXCHANGE_BODY;
+    gateway_top_up(exchange->door);
+    if (packet.len == sizeof(exchange->open))
+        memcpy(&exchange->open, packet.at, sizeof(exchange->open));
+    if (packet.len != sizeof(exchange->open) || !open_valid(gateway, &exchange->open)) {
+        exchange_free(exchange);
+        return;
+    }
+    exchange->provider = &gateway->providers[exchange->open.model];
+    exchange->started_us = clock_monotonic_us(gateway->config.clock);
+    exchange->body = buf_with_limit((size_t)exchange->open.body_bytes);
+    if (exchange->open.body_bytes > CALL_BODIES_BYTES_MAX - gateway->body_bytes)
+        exchange_refuse(exchange, 429, "busy", "custody: too many large requests at once");
+}
+
+/* False: the exchange is gone, or wants nothing more now. */
+static bool take_body(struct exchange *exchange, struct slice piece)
+{
+    struct gateway *gateway = exchange->gateway;
+    struct fault fault = {0};
+
+    if (!buf_add(&exchange->body, piece, &fault)) {
+        exchange_free(exchange);
+        return false;
+    }
+    gateway->body_bytes += piece.len;
+    if (exchange->body.len < exchange->open.body_bytes)
+        return true;
+    exchange->state = EXCHANGE_READY;
+    /* Calls that became ready in the same round of the loop share one wait for the disk. */
+    if (gateway->batch == NULL &&
+        !loop_timer(gateway->loop, 0, send_batch, gateway, &gateway->batch, &fault))
+        exchange_refuse(exchange, 502, "failed", fault.why);
+    return false;
+}
+
+static void on_door_gone(struct exchange *exchange)
+{
+    if (exchange->state == EXCHANGE_SENT)
+        answer_end(exchange, "client-abort");
+    else
+        exchange_free(exchange);
+}
+
+static void receive(struct exchange *exchange)
+{
+    static uint8_t room[CALL_PACKET_BYTES_MAX]; /* one loop, no threads of ours */
+
+    for (int i = 0; i < PACKETS_AT_ONCE; i++) {
+        ssize_t got = call_receive(exchange->socket, room, sizeof(room));
+
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0 || (exchange->state != EXCHANGE_SPARE && exchange->state != EXCHANGE_BODY)) {
+            on_door_gone(exchange);
+            return;
+        }
+        if (exchange->state == EXCHANGE_SPARE) {
+            take_open(exchange, slice_of_bytes(room, (size_t)got));
+            return; /* it may be gone; what follows wakes us again */
+        }
+        if (!take_body(exchange, slice_of_bytes(room, (size_t)got)))
+            return;
+    }
+}
+
+static void on_ready(void *self, uint32_t events)
+{
+    struct exchange *exchange = self;
+    struct gateway *gateway = exchange->gateway;
+
+    if ((events & EPOLLOUT) != 0 && exchange->out.len > 0)
+        flush(exchange);
+    if (exchange->door_gone || (events & (EPOLLHUP | EPOLLERR)) != 0) {
+        on_door_gone(exchange);
+        return;
+    }
+    if (exchange->state == EXCHANGE_DRAINED && exchange->out.len == 0) {
+        exchange_free(exchange);
+        return;
+    }
+    if (exchange->paused && exchange->out.len == 0) {
+        exchange->paused = false;
+        exchange->heard_us = clock_monotonic_us(gateway->config.clock);
+        (void)gateway->transport->easy_pause(exchange->easy, CURLPAUSE_CONT);
+        return; /* that may have delivered bytes, or found the end */
+    }
+    if ((events & EPOLLIN) != 0)
+        receive(exchange);
+}

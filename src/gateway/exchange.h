@@ -1,0 +1,131 @@
+/*
+ * gateway/exchange.h - one model call inside of the gateway, from the door's request to the outcome
+ * record. Private to the gateway half.
+ */
+#ifndef CUSTODY_GATEWAY_EXCHANGE_H
+#define CUSTODY_GATEWAY_EXCHANGE_H
+
+#include "gateway/call.h"
+#include "gateway/multi.h"
+#include "gateway/provider.h"
+#include "gateway/usage.h"
+#include "wire/sse.h"
+
+#define EXCHANGE_ANSWER_BYTES_MAX (16 * 1024 * 1024) /* an answer that is not streamed; one event */
+
+enum exchange_state {
+    EXCHANGE_SPARE,   /* at the door, not used yet */
+    EXCHANGE_BODY,    /* the request is arriving */
+    EXCHANGE_READY,   /* whole; waits for its intent record */
+    EXCHANGE_SENT,    /* with the provider */
+    EXCHANGE_DRAINED, /* over; what is left goes to the door */
+};
+
+/* What the gateway's parts share. */
+struct gateway {
+    struct loop *loop;
+    struct gateway_config config;
+    struct gateway_limits limits; /* defaults filled in */
+    const struct transport *transport;
+    struct multi *multi;
+    struct provider *providers;
+    size_t provider_count;
+    struct budget budget;
+    struct gateway_totals totals;
+    struct door_peer *doors;
+    struct exchange *exchanges;
+    size_t exchange_count;
+    size_t body_bytes; /* held by all exchanges together */
+    struct loop_timer *batch;  /* due when calls are READY */
+    struct loop_timer *patrol; /* looks for idle providers */
+};
+
+/* A door that is served: its control socket. */
+struct door_peer {
+    struct gateway *gateway;
+    const struct gateway_identity *identity;
+    int socket;
+    struct loop_watch *watch;
+    size_t spares; /* call sockets that the door has and has not used */
+    bool closing;
+    struct door_peer *next;
+};
+
+struct answer {
+    bool begun;   /* what kind it is has been decided */
+    bool stream;
+    bool headed;  /* CALL_HEAD has been pushed */
+    long status;
+    char content_type[128];
+    char retry_after[64];
+    char request_id[128];
+    bool encoded;   /* compressed, though nobody asked for that */
+    struct buf held; /* of an answer that is not streamed */
+    struct sse *sse;
+    uint64_t bytes, events;
+};
+
+struct exchange {
+    struct gateway *gateway;
+    struct door_peer *door;
+    enum exchange_state state;
+    int socket;
+    struct loop_watch *watch;
+    bool door_gone;
+    struct call_open open;
+    const struct provider *provider;
+    struct buf body;
+    CURL *easy;
+    struct curl_slist *headers;
+    bool paused;
+    const char *broken; /* why we cut the answer: a reason word */
+    struct answer answer;
+    struct usage usage;
+    struct buf out; /* packets not yet sent, each behind its length */
+    size_t out_at;
+    int64_t started_us, heard_us;
+    uint64_t intent;
+    struct spending reserved;
+    struct exchange *next, **previous;
+};
+
+/* How a call ended; the rows of a table. */
+struct ending {
+    const char *reason; /* word of the record, and code of the client's error */
+    const char *outcome;
+    int status;          /* HTTP, for the client */
+    const char *message; /* for the client; NULL: it got its answer */
+};
+
+/* gateway.c: keeps some call sockets at the door ahead of need */
+void gateway_top_up(struct door_peer *door);
+
+/* exchange.c */
+MUST_USE bool exchange_new(struct door_peer *door, int socket, struct fault *fault);
+void exchange_free(struct exchange *exchange);
+/* Sends a packet to the door, or queues it. */
+void exchange_push(struct exchange *exchange, uint8_t type, struct slice bytes);
+/* Refuses before anything has left: a record and an error for the client. */
+void exchange_refuse(struct exchange *exchange, int status, const char *reason, const char *message);
+/* Nothing more will be pushed: closes as soon as the queue is empty. The exchange may be gone. */
+void exchange_drain(struct exchange *exchange);
+void exchange_watch(struct exchange *exchange);
+
+/* send.c: what goes to the provider */
+void send_batch(void *gateway); /* every READY exchange: budget, intents, off */
+
+/* answer.c: what comes back */
+size_t answer_on_header(char *bytes, size_t size, size_t count, void *exchange);
+size_t answer_on_bytes(char *bytes, size_t size, size_t count, void *exchange);
+void answer_on_done(void *gateway, void *exchange, CURLcode result);
+/* Ends a call that has an intent, whatever it is doing: "client-abort", "timeout", ... */
+void answer_end(struct exchange *exchange, const char *reason);
+void answer_free(struct answer *answer);
+
+/* accounts.c: records and money */
+struct spending accounts_upper_bound(const struct exchange *exchange);
+MUST_USE bool accounts_intent(struct exchange *exchange, bool durably, struct fault *fault);
+void accounts_refused(struct exchange *exchange, const char *reason);
+void accounts_outcome(struct exchange *exchange, const struct ending *ending);
+
+#endif

@@ -1,0 +1,200 @@
+#include "gateway/gateway.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "gateway/exchange.h"
+#include "os/message.h"
+
+#define PATROL_US (INT64_C(1000) * 1000)
+
+static const struct gateway_limits defaults = {
+    .connect_ms = 10 * 1000,
+    .idle_ms = 300 * 1000,
+    .total_ms = 30 * 60 * 1000,
+    .output_tokens = 16384,
+};
+
+static int64_t or_default(int64_t value, int64_t otherwise)
+{
+    return value > 0 ? value : otherwise;
+}
+
+static struct gateway_limits limits_filled(const struct gateway_limits *limits)
+{
+    return (struct gateway_limits){
+        .tokens = limits->tokens,
+        .micro_usd = limits->micro_usd,
+        .connect_ms = or_default(limits->connect_ms, defaults.connect_ms),
+        .idle_ms = or_default(limits->idle_ms, defaults.idle_ms),
+        .total_ms = or_default(limits->total_ms, defaults.total_ms),
+        .output_tokens = or_default(limits->output_tokens, defaults.output_tokens),
+    };
+}
+
+static void arm_patrol(struct gateway *gateway);
+
+/* Providers that say nothing are given up. One that waits for a slow client is not idle. */
+static void on_patrol(void *self)
+{
+    struct gateway *gateway = self;
+    int64_t before_us = clock_monotonic_us(gateway->config.clock) - gateway->limits.idle_ms * 1000;
+    struct exchange *next;
+
+    gateway->patrol = NULL;
+    for (struct exchange *at = gateway->exchanges; at != NULL; at = next) {
+        next = at->next;
+        if (at->state == EXCHANGE_SENT && !at->paused && at->heard_us < before_us)
+            answer_end(at, "timeout");
+    }
+    for (struct door_peer *door = gateway->doors; door != NULL; door = door->next)
+        gateway_top_up(door); /* where descriptors had run out */
+    arm_patrol(gateway);
+}
+
+static void arm_patrol(struct gateway *gateway)
+{
+    struct fault fault = {0};
+
+    if (!loop_timer(gateway->loop, PATROL_US, on_patrol, gateway, &gateway->patrol, &fault))
+        gateway->patrol = NULL;
+}
+
+static bool open_providers(struct gateway *gateway, struct fault *fault)
+{
+    gateway->providers = xalloc_array(gateway->config.model_count, sizeof(gateway->providers[0]));
+    for (size_t i = 0; i < gateway->config.model_count; i++) {
+        if (!provider_open(&gateway->config.models[i], &gateway->providers[i], fault))
+            return false;
+        gateway->provider_count++;
+    }
+    return true;
+}
+
+bool gateway_new(struct loop *loop, const struct gateway_config *config,
+                 struct gateway **ret_gateway, struct fault *fault)
+{
+    struct gateway *gateway = xalloc(sizeof(*gateway));
+
+    *gateway = (struct gateway){.loop = loop,
+                                .config = *config,
+                                .limits = limits_filled(&config->limits),
+                                .budget = {.tokens_limit = config->limits.tokens,
+                                           .micro_usd_limit = config->limits.micro_usd}};
+    if (!open_providers(gateway, fault) || !transport_load(&gateway->transport, fault) ||
+        !multi_new(loop, gateway->transport, answer_on_done, gateway, &gateway->multi, fault)) {
+        gateway_free(gateway);
+        return false;
+    }
+    arm_patrol(gateway);
+    *ret_gateway = gateway;
+    return true;
+}
+
+static bool add_spare(struct door_peer *door, struct fault *fault)
+{
+    struct message_fds fds = {.count = 1};
+    int ends[2];
+    bool ok;
+
+    if (!message_pair(ends, fault))
+        return false;
+    fds.fd[0] = ends[1];
+    ok = exchange_new(door, ends[0], fault);
+    if (!ok)
+        (void)close(ends[0]);
+    else
+        ok = message_send(door->socket, slice_of_bytes((uint8_t[]){CALL_SOCKET}, 1), &fds, fault);
+    (void)close(ends[1]);
+    return ok;
+}
+
+void gateway_top_up(struct door_peer *door)
+{
+    struct fault fault = {0};
+
+    while (!door->closing && door->spares < CALL_SPARES &&
+           door->gateway->exchange_count < CALLS_AT_ONCE_MAX)
+        if (!add_spare(door, &fault))
+            return; /* the patrol tries again */
+}
+
+static void close_door(struct door_peer *door)
+{
+    struct gateway *gateway = door->gateway;
+    struct exchange *next;
+
+    door->closing = true;
+    for (struct exchange *at = gateway->exchanges; at != NULL; at = next) {
+        next = at->next;
+        if (at->door != door)
+            continue;
+        if (at->state == EXCHANGE_SENT) {
+            at->door_gone = true; /* no error for anybody */
+            answer_end(at, "run-ended");
+        } else {
+            exchange_free(at);
+        }
+    }
+    for (struct door_peer **at = &gateway->doors; *at != NULL; at = &(*at)->next)
+        if (*at == door) {
+            *at = door->next;
+            break;
+        }
+    loop_unwatch(door->watch);
+    (void)close(door->socket);
+    free(door);
+}
+
+/* Nothing is expected on the control socket but its end. */
+static void on_door(void *self, uint32_t events)
+{
+    struct door_peer *door = self;
+    uint8_t byte;
+    ssize_t got;
+
+    (void)events;
+    do
+        got = call_receive(door->socket, &byte, sizeof(byte));
+    while (got > 0);
+    if (got == 0)
+        close_door(door);
+}
+
+bool gateway_serve(struct gateway *gateway, int socket, const struct gateway_identity *identity,
+                   struct fault *fault)
+{
+    struct door_peer *door = xalloc(sizeof(*door));
+
+    *door = (struct door_peer){.gateway = gateway, .identity = identity, .socket = socket};
+    if (!loop_watch(gateway->loop, socket, EPOLLIN, on_door, door, &door->watch, fault)) {
+        (void)close(socket);
+        free(door);
+        return false;
+    }
+    door->next = gateway->doors;
+    gateway->doors = door;
+    gateway_top_up(door);
+    return true;
+}
+
+struct gateway_totals gateway_totals(const struct gateway *gateway)
+{
+    return gateway->totals;
+}
+
+void gateway_free(struct gateway *gateway)
+{
+    if (gateway == NULL)
+        return;
+    while (gateway->doors != NULL)
+        close_door(gateway->doors);
+    loop_timer_cancel(gateway->batch);
+    loop_timer_cancel(gateway->patrol);
+    multi_free(gateway->multi);
+    for (size_t i = 0; i < gateway->provider_count; i++)
+        provider_close(&gateway->providers[i]);
+    free(gateway->providers);
+    free(gateway);
+}

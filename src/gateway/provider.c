@@ -1,0 +1,108 @@
+#include "gateway/provider.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/scope.h"
+#include "gateway/dialect.h"
+#include "os/file.h"
+
+#define KEY_BYTES_MAX 8192
+#define PRICE_MAX INT64_C(1000000000000) /* a dollar a token */
+
+bool gateway_model_check(const struct gateway_model *model, struct fault *fault)
+{
+    struct url url;
+
+    if (model->name == NULL || model->name[0] == 0 || model->url == NULL)
+        return fault_set(fault, FAULT_INVALID, "a model without name or url");
+    if (!url_parse(slice_of(model->url), &url, fault))
+        return fault_in(fault, "model %s", model->name);
+    if (!url.tls && !url_host_is_loopback(url.host))
+        return fault_set(fault, FAULT_INVALID,
+                         "model %s: plain http:// is for this machine only, use https://", model->name);
+    if (model->price_in < 0 || model->price_out < 0 || model->price_in > PRICE_MAX ||
+        model->price_out > PRICE_MAX)
+        return fault_set(fault, FAULT_INVALID, "model %s: a price out of range", model->name);
+    if (model->key_file != NULL && model->key_environment != NULL)
+        return fault_set(fault, FAULT_INVALID, "model %s: two keys", model->name);
+    return true;
+}
+
+static bool read_key(const struct gateway_model *model, struct buf *key, struct fault *fault)
+{
+    if (model->key_environment != NULL) {
+        const char *value = getenv(model->key_environment);
+
+        if (value == NULL)
+            return fault_set(fault, FAULT_MISSING, "the environment has no %s", model->key_environment);
+        return buf_add_text(key, value, fault);
+    }
+    if (model->key_file != NULL) {
+        AUTO_CLOSE int fd = open(model->key_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+        if (fd < 0)
+            return fault_errno(fault, "open %s", model->key_file);
+        return file_read_fd(fd, key, fault) || fault_in(fault, "read %s", model->key_file);
+    }
+    return true;
+}
+
+/* What goes into a header must not be able to end it. */
+static bool key_valid(struct slice key)
+{
+    for (size_t i = 0; i < key.len; i++)
+        if (key.at[i] <= 0x20 || key.at[i] >= 0x7F)
+            return false;
+    return key.len > 0;
+}
+
+static bool make_key_header(const struct gateway_model *model, struct buf *header,
+                            struct fault *fault)
+{
+    AUTO_BUF_SECRET struct buf key = buf_with_limit(KEY_BYTES_MAX);
+    struct slice trimmed;
+
+    if (model->key_file == NULL && model->key_environment == NULL)
+        return true;
+    /* all at once: a buffer that grew would leave copies of the key behind */
+    if (!buf_reserve(&key, KEY_BYTES_MAX, fault) || !read_key(model, &key, fault))
+        return false;
+    trimmed = slice_trim(buf_slice(&key));
+    if (!key_valid(trimmed))
+        return fault_set(fault, FAULT_INVALID, "the key is empty or holds spaces or control characters");
+    return buf_reserve(header, KEY_BYTES_MAX + 64, fault) &&
+           buf_add_text(header, dialect_key_header(model->dialect), fault) &&
+           buf_add(header, trimmed, fault);
+}
+
+bool provider_open(const struct gateway_model *model, struct provider *ret_provider,
+                   struct fault *fault)
+{
+    struct provider provider = {.model = model,
+                                .endpoint = buf_with_limit(URL_BYTES_MAX + 64),
+                                .key_header = buf_with_limit(KEY_BYTES_MAX + 64)};
+    bool ok;
+
+    if (!gateway_model_check(model, fault))
+        return false;
+    ok = url_parse(slice_of(model->url), &provider.url, fault) &&
+         dialect_endpoint(model->dialect, slice_of(model->url), &provider.endpoint, fault) &&
+         make_key_header(model, &provider.key_header, fault);
+    if (ok && model->ca_file != NULL && access(model->ca_file, R_OK) < 0)
+        ok = fault_errno(fault, "read %s", model->ca_file);
+    if (!ok) {
+        provider_close(&provider);
+        return fault_in(fault, "model %s", model->name);
+    }
+    (void)buf_text(&provider.endpoint);
+    (void)buf_text(&provider.key_header);
+    *ret_provider = provider;
+    return true;
+}
+
+void provider_close(struct provider *provider)
+{
+    buf_free(&provider->endpoint);
+    buf_free_secret(&provider->key_header);
+}

@@ -1,0 +1,20 @@
+/* gateway/provider.h - a model entry, ready to be called: its URL checked, its key read. */
+#ifndef CUSTODY_GATEWAY_PROVIDER_H
+#define CUSTODY_GATEWAY_PROVIDER_H
+
+#include "gateway/gateway.h"
+#include "wire/url.h"
+
+struct provider {
+    const struct gateway_model *model;
+    struct url url;         /* borrows from the model */
+    struct buf endpoint;    /* full URL, NUL-terminated */
+    struct buf key_header;  /* "x-api-key: ...", NUL-terminated; empty without a key */
+};
+
+/* FAULT_MISSING: no such key file, variable or CA file. FAULT_INVALID: what they hold is unfit. */
+MUST_USE bool provider_open(const struct gateway_model *model, struct provider *ret_provider,
+                            struct fault *fault);
+void provider_close(struct provider *provider); /* overwrites the key */
+
+#endif

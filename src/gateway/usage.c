@@ -1,0 +1,162 @@
+#include "gateway/usage.h"
+
+#include <stddef.h>
+
+#include "wire/json.h"
+
+#define TOKENS_MAX (INT64_C(1) << 40)
+
+/* Members of a usage object. */
+static const struct figure {
+    enum dialect dialect;
+    const char *path;
+    size_t field; /* of struct usage */
+} figures[] = {
+    {DIALECT_OPENAI, "prompt_tokens", offsetof(struct usage, input)},
+    {DIALECT_OPENAI, "completion_tokens", offsetof(struct usage, output)},
+    {DIALECT_OPENAI, "prompt_tokens_details.cached_tokens", offsetof(struct usage, cached)},
+    {DIALECT_OPENAI, "completion_tokens_details.reasoning_tokens", offsetof(struct usage, reasoning)},
+    {DIALECT_OPENAI_RESPONSES, "input_tokens", offsetof(struct usage, input)},
+    {DIALECT_OPENAI_RESPONSES, "output_tokens", offsetof(struct usage, output)},
+    {DIALECT_OPENAI_RESPONSES, "input_tokens_details.cached_tokens", offsetof(struct usage, cached)},
+    {DIALECT_OPENAI_RESPONSES, "output_tokens_details.reasoning_tokens",
+     offsetof(struct usage, reasoning)},
+    {DIALECT_ANTHROPIC, "input_tokens", offsetof(struct usage, input)},
+    {DIALECT_ANTHROPIC, "output_tokens", offsetof(struct usage, output)},
+    {DIALECT_ANTHROPIC, "cache_read_input_tokens", offsetof(struct usage, cached)},
+    {DIALECT_ANTHROPIC, "cache_creation_input_tokens", offsetof(struct usage, cache_written)},
+};
+
+/* Where a usage object may be: of a body or chunk, of a Responses event, of message_start. */
+static const char *const usage_places[] = {"usage", "response.usage", "message.usage"};
+
+/* What ends a stream, as bytes of its data. Inside of a model's text the quotes would be escaped. */
+static const struct end_row {
+    enum dialect dialect;
+    const char *in_data;
+} ends[] = {
+    {DIALECT_OPENAI, "\"finish_reason\":\""},
+    {DIALECT_OPENAI, "\"finish_reason\": \""},
+    {DIALECT_OPENAI_RESPONSES, "\"response.completed\""},
+    {DIALECT_OPENAI_RESPONSES, "\"response.incomplete\""},
+    {DIALECT_OPENAI_RESPONSES, "\"response.failed\""},
+    {DIALECT_ANTHROPIC, "\"message_stop\""},
+};
+
+struct usage usage_none(void)
+{
+    return (struct usage){.sequence = -1};
+}
+
+int64_t usage_input(enum dialect dialect, const struct usage *usage)
+{
+    if (dialect == DIALECT_ANTHROPIC)
+        return usage->input + usage->cached + usage->cache_written;
+    return usage->input;
+}
+
+/* Figures of a stream only grow: a later event may leave out what an earlier one said. */
+static void take_figures(enum dialect dialect, struct slice object, struct usage *usage)
+{
+    for (size_t i = 0; i < COUNT(figures); i++) {
+        int64_t *field = (int64_t *)(void *)((char *)usage + figures[i].field);
+        struct json_value value;
+        struct fault fault = {0};
+        int64_t number;
+
+        if (figures[i].dialect != dialect || !json_at(object, figures[i].path, &value, &fault) ||
+            !json_integer(&value, &number, &fault) || number < 0)
+            continue;
+        if (number > TOKENS_MAX)
+            number = TOKENS_MAX;
+        if (number > *field)
+            *field = number;
+        usage->seen = true;
+    }
+}
+
+void usage_take_body(enum dialect dialect, struct slice body, struct usage *usage)
+{
+    for (size_t i = 0; i < COUNT(usage_places); i++) {
+        struct json_value value;
+        struct fault fault = {0};
+
+        if (json_at(body, usage_places[i], &value, &fault) && value.type == JSON_OBJECT)
+            take_figures(dialect, value.raw, usage);
+    }
+}
+
+static void take_sequence(struct slice data, struct usage *usage)
+{
+    struct json_value value;
+    struct fault fault = {0};
+    int64_t number;
+
+    if (json_member(data, "sequence_number", &value, &fault) &&
+        json_integer(&value, &number, &fault) && number > usage->sequence)
+        usage->sequence = number;
+}
+
+static bool is_usage_chunk(struct slice data)
+{
+    struct json_value choices, usage;
+    struct fault fault = {0};
+
+    return json_member(data, "usage", &usage, &fault) && usage.type == JSON_OBJECT &&
+           json_member(data, "choices", &choices, &fault) && choices.type == JSON_ARRAY &&
+           slice_trim(slice_part(choices.raw, 1, choices.raw.len - 1)).len == 0;
+}
+
+bool usage_take_event(enum dialect dialect, struct slice name, struct slice data,
+                      struct usage *usage)
+{
+    (void)name; /* the data says it too, and not every provider names its events */
+    for (size_t i = 0; i < COUNT(ends); i++)
+        if (ends[i].dialect == dialect &&
+            slice_find(data, slice_of(ends[i].in_data), 0) != SIZE_MAX)
+            usage->finished = true;
+    if (dialect == DIALECT_OPENAI && slice_equal(data, SLICE("[DONE]")))
+        usage->finished = true;
+    if (dialect == DIALECT_OPENAI_RESPONSES)
+        take_sequence(data, usage);
+    if (slice_find(data, SLICE("\"usage\""), 0) == SIZE_MAX)
+        return false;
+    usage_take_body(dialect, data, usage);
+    return dialect == DIALECT_OPENAI && is_usage_chunk(data);
+}
+
+int64_t usage_cost(int64_t tokens, int64_t price_per_million)
+{
+    unsigned __int128 cost = (unsigned __int128)tokens * (unsigned __int128)price_per_million;
+
+    cost = (cost + 999999) / 1000000;
+    return cost > (unsigned __int128)TOKENS_MAX * 1024 ? TOKENS_MAX * 1024 : (int64_t)cost;
+}
+
+static bool over(int64_t limit, int64_t so_far, int64_t more)
+{
+    return limit > 0 && (so_far >= limit || more > limit - so_far);
+}
+
+bool budget_reserve(struct budget *budget, struct spending upper_bound, struct fault *fault)
+{
+    if (over(budget->tokens_limit, budget->tokens, upper_bound.tokens))
+        return fault_set(fault, FAULT_LIMIT,
+                         "the run's budget of %lld tokens does not hold another %lld (%lld used or reserved)",
+                         (long long)budget->tokens_limit, (long long)upper_bound.tokens,
+                         (long long)budget->tokens);
+    if (over(budget->micro_usd_limit, budget->micro_usd, upper_bound.micro_usd))
+        return fault_set(fault, FAULT_LIMIT,
+                         "the run's budget of %lld micro-USD does not hold another %lld (%lld used or reserved)",
+                         (long long)budget->micro_usd_limit, (long long)upper_bound.micro_usd,
+                         (long long)budget->micro_usd);
+    budget->tokens += upper_bound.tokens;
+    budget->micro_usd += upper_bound.micro_usd;
+    return true;
+}
+
+void budget_settle(struct budget *budget, struct spending reserved, struct spending spent)
+{
+    budget->tokens += spent.tokens - reserved.tokens;
+    budget->micro_usd += spent.micro_usd - reserved.micro_usd;
+}

@@ -1,0 +1,43 @@
+/* gateway/usage.h - tokens of a call, read from what the provider says (streamed or not). */
+#ifndef CUSTODY_GATEWAY_USAGE_H
+#define CUSTODY_GATEWAY_USAGE_H
+
+#include "gateway/gateway.h"
+
+struct usage {
+    int64_t input; /* what the dialect calls so: Anthropic's leaves cached ones out */
+    int64_t output, cached, cache_written, reasoning;
+    bool seen;        /* the provider gave figures */
+    bool finished;    /* the stream's own end was seen */
+    int64_t sequence; /* of the last Responses event; -1: none */
+};
+
+struct usage usage_none(void);
+/* All input tokens, cached ones included. */
+int64_t usage_input(enum dialect dialect, const struct usage *usage);
+
+/* From a whole answer; one without figures leaves `usage` as it is. */
+void usage_take_body(enum dialect dialect, struct slice body, struct usage *usage);
+/* From one event. Returns whether it is the extra usage chunk of Chat Completions. */
+bool usage_take_event(enum dialect dialect, struct slice name, struct slice data,
+                      struct usage *usage);
+
+/* tokens * price / 10^6, rounded up; micro-USD. */
+int64_t usage_cost(int64_t tokens, int64_t price_per_million);
+
+/* What a run may spend. Reserved before a call, settled after it; 0 is no limit. */
+struct budget {
+    int64_t tokens_limit, micro_usd_limit;
+    int64_t tokens, micro_usd; /* spent and reserved */
+};
+
+struct spending {
+    int64_t tokens, micro_usd;
+};
+
+/* FAULT_LIMIT: it would be too much; nothing was reserved. */
+MUST_USE bool budget_reserve(struct budget *budget, struct spending upper_bound,
+                             struct fault *fault);
+void budget_settle(struct budget *budget, struct spending reserved, struct spending spent);
+
+#endif
