@@ -35,13 +35,16 @@ struct collect_config {
     const char *scratch;    /* folder to make a private one in; its owner must get there by name.
                              * NULL: /tmp */
     const char *cache;      /* cache/REPO/ of the state folder; NULL: no snapshots here */
-    const struct policy_settings *organisation; /* NULL: reads and resolves only */
+    const struct policy_settings *organisation; /* NULL: no snapshots, commits and looks */
+    bool lands; /* may write the work tree */
 };
 
 /* Finds the repository (without git), forks the role, seals it. */
 MUST_USE bool collect_start(const struct collect_config *config, struct collect **ret_collect,
                             struct fault *fault);
 void collect_stop(struct collect *collect); /* NULL is fine */
+/* Kills the process at once, also from within `progress`: the request under way fails. */
+void collect_kill(struct collect *collect);
 /* Ends the role at once: the request under way fails. */
 void collect_kill(struct collect *collect);
 /* The work tree's root (a bare repository: its git folder), absolute, links resolved. */
@@ -49,8 +52,8 @@ const char *collect_root(const struct collect *collect);
 /* Who owns it, for the cell's uid mapping and for messages. */
 uid_t collect_owner(const struct collect *collect);
 /*
- * cache/REPO: a name for this repository below the state folder's cache, from its git folder's
- * real path. [a-z0-9-], at most 96 bytes.
+ * cache/REPO: a name for this repository below the state folder's cache, from its real path.
+ * [a-z0-9-], at most 96 bytes.
  */
 MUST_USE bool collect_cache_name(const char *repository, char ret_name[97], struct fault *fault);
 
@@ -75,7 +78,7 @@ MUST_USE bool collect_dirty_end(struct collect *collect, bool *ret_dirty, struct
                                 struct fault *fault);
 
 struct collect_snapshot {
-    const char *commit; /* policy is that of the resolve before */
+    const char *commit;
     const char *role;
     const char *key; /* name of the snapshot below cache/REPO/snapshots, see collect_snapshot_key */
 };
@@ -86,7 +89,8 @@ void collect_snapshot_key(const char *tree, const char *policy_digest, const cha
 /*
  * Makes the snapshot where it is missing: lists the tree, reads and scans blobs that are not in
  * the cache, combines the path's verdict with those of the classes in it. `progress` (may be NULL)
- * is called every 100 ms at most. ret_unmatched: must_match rules that matched nothing, words.
+ * is called every 100 ms at most. FAULT_INVALID: a rule marked must_match matched nothing.
+ * Without `cache` in the configuration: FAULT_INVALID. The policy is that of the last resolve.
  */
 MUST_USE bool collect_snapshot(struct collect *collect, const struct collect_snapshot *request,
                                void (*progress)(void *self, size_t done, size_t total), void *self,
@@ -96,11 +100,9 @@ struct collect_change {
     struct slice path;
     bool deleted;
     unsigned mode;          /* 0100644 0100755 0120000 */
-    int content;            /* descriptor to read from 0; -1: see below */
+    int content;            /* descriptor to read from 0, or -1 with `link` or deleted */
     struct slice link;      /* target of a symbolic link */
-    bool is_source;         /* exactly the bytes of `source` */
     const char *source;     /* blob id (hex) of the base file whose surrogates it may hold, or NULL */
-    struct slice source_path; /* of that file in the base */
 };
 
 struct collect_commit {
@@ -117,10 +119,16 @@ struct collect_commit {
     struct slice settings;     /* the repository's, encoded, as resolve gave them; may be empty */
 };
 
+/*
+ * Words of reasons[]: those of change_path_problem and "write-denied" "read-denied" "link-leaves-tree"
+ * "file-too-large" "surrogate-moved" "too-many-files" "too-many-lines". A file whose name or link
+ * could hurt is left out of the commit; the other reasons leave it in, to be looked at.
+ */
+
 /* One row of the change's file list. */
 struct collect_file {
     struct slice path;
-    char status; /* A M D T */
+    char status; /* A M D T; '-': left out */
     bool binary;
     uint64_t added, removed;
     const char *reason; /* why it blocks, or NULL */
@@ -142,8 +150,9 @@ struct collect_result {
 };
 
 /*
- * begin, file..., end. Content is read at `file`; nothing is kept open. end makes the commit,
- * imports it as branch custody/RUN (which must not exist) and gives the rows to `file`.
+ * begin, file..., end. Content is read at `file`; nothing is kept open. The snapshot that the run
+ * used must be in the cache. end makes the commit, imports it as branch custody/RUN (which must
+ * not exist) and gives the rows to `file`.
  * FAULT_MISSING at the end: nothing differs from the base (an empty change).
  */
 MUST_USE bool collect_commit_begin(struct collect *collect, const struct collect_commit *commit,
