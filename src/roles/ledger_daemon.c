@@ -14,6 +14,7 @@
 #define BATCH_US 2000          /* how long a record waits whose producer does not */
 #define CHECKPOINT_US 1000000
 #define HEARTBEAT_US 60000000
+#define FIRST_CLIENT_US 2000000 /* whoever started it is about to connect */
 
 struct serving;
 
@@ -401,7 +402,9 @@ static bool serve(struct serving *serving, struct fault *fault)
         !loop_watch(serving->loop, serving->daemon->signals, EPOLLIN, on_signal, serving, &signals,
                     fault))
         return false;
-    set_timer(serving, &serving->linger_timer, serving->daemon->linger_us, on_linger_due);
+    set_timer(serving, &serving->linger_timer,
+              serving->daemon->linger_us > FIRST_CLIENT_US ? serving->daemon->linger_us : FIRST_CLIENT_US,
+              on_linger_due);
     set_timer(serving, &serving->heartbeat_timer, HEARTBEAT_US, on_heartbeat_due);
     checkpoint_soon(serving, false);
     if (!serving->failed && !loop_run(serving->loop, fault))
