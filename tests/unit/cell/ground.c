@@ -69,7 +69,8 @@ void ground_end(struct ground *ground)
 }
 
 /* One step of the talk with pid 1. False when it is over. */
-static bool hear(struct cell *cell, void (*door)(int socket), struct outcome *outcome)
+static bool hear(struct ground *ground, struct cell *cell, void (*door)(int socket),
+                 struct outcome *outcome)
 {
     struct cell_packet packet;
     struct fault fault = {0};
@@ -81,6 +82,10 @@ static bool hear(struct cell *cell, void (*door)(int socket), struct outcome *ou
             door(packet.door_fd);
         if (packet.door_fd >= 0)
             (void)close(packet.door_fd);
+        if (packet.fuse_fd >= 0 && ground->serve != NULL)
+            ground->serve(packet.fuse_fd, packet.proc_fd);
+        if (packet.fuse_fd >= 0)
+            (void)close(packet.fuse_fd);
         (void)close(packet.proc_fd);
         assert_ok(cell_view_ready(cell, &fault), fault);
         return true;
@@ -133,7 +138,7 @@ void ground_run(struct ground *ground, const char *const *argv, void (*door)(int
             assert_ok(buf_add(&ret_outcome->output, slice_of_bytes(chunk, (size_t)got), &fault),
                       fault);
         else if (fds[1].revents != 0)
-            go_on = hear(cell, door, ret_outcome);
+            go_on = hear(ground, cell, door, ret_outcome);
     }
     cell_end(cell);
     assert_ok(file_read_fd(output[0], &ret_outcome->output, &fault), fault);

@@ -13,6 +13,7 @@ struct ground {
     char folder[64]; /* of this test, below /tmp */
     char plain[80];  /* what a cell sees at its repository */
     struct cell_plan plan;
+    void (*serve)(int fuse, int proc); /* starts something that answers for the view */
 };
 
 struct outcome {
