@@ -1,0 +1,170 @@
+#include "test.h"
+
+#include "view/fixture.h"
+
+static void begin_with(struct fixture *fixture)
+{
+    struct fault fault = {0};
+    const char *reason;
+
+    assert_ok(fixture_repository(fixture, fixture_files, &fault), fault);
+    reason = fixture_mount(fixture);
+    if (reason != NULL) {
+        print_message("skipped: %s\n", reason);
+        fixture_end(fixture);
+        skip();
+    }
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* The changes, a line each, sorted. */
+static void expect_changes(struct fixture *fixture, const char *wanted)
+{
+    AUTO_BUF struct buf answer = buf_with_limit(MESSAGE_BYTES_MAX);
+    AUTO_BUF struct buf sorted = buf_with_limit(MESSAGE_BYTES_MAX);
+    struct slice lines[100], rest;
+    struct fault fault = {0};
+    size_t count = 0;
+
+    fixture_ask(fixture, 'C', &answer);
+    rest = buf_slice(&answer);
+    while (count < COUNT(lines) && slice_cut(&rest, '\n', &lines[count]))
+        count += lines[count].len > 0;
+    qsort(lines, count, sizeof(lines[0]), compare_lines);
+    for (size_t i = 0; i < count; i++)
+        assert_ok(buf_add_format(&sorted, &fault, "%.*s\n", SLICE_ARGS(lines[i])), fault);
+    assert_string_equal(buf_text(&sorted), wanted);
+}
+
+static void reading_changes_nothing(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    assert_int_equal(RUN(".", NULL, "grep", "-r", "x", "."), 0);
+    assert_int_equal(RUN(".", NULL, "git", "status"), 0);
+    fixture_put(fixture.mount, "build/output", "in scratch");
+    expect_changes(&fixture, "-\n");
+    fixture_end(&fixture);
+}
+
+static void each_kind_of_change_is_told(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    fixture_put(fixture.mount, "README.md", "new");
+    fixture_put(fixture.mount, "made/a.txt", "a");
+    fixture_put(fixture.mount, "data/empty", "");
+    assert_int_equal(symlink("../../etc/passwd", "made/link"), 0);
+    assert_int_equal(chmod("src.txt", 0755), 0);
+    assert_int_equal(unlink("src-old/a"), 0);
+    assert_int_equal(rename("src/deep", "moved"), 0);
+    assert_int_equal(mkfifo("pipe", 0644), 0);
+    assert_int_equal(mkdir("folder", 0755), 0);
+    expect_changes(&fixture,
+                   "added made/a.txt 100644 size=1 from= source= [a]\n"
+                   "added made/link 120000 size=16 from= source= [../../etc/passwd]\n"
+                   "added moved/er/x.txt 100644 size=2 from=src/deep/er/x.txt "
+                   "source=src/deep/er/x.txt unchanged []\n"
+                   "deleted src-old/a 0 size=0 from= source= base []\n"
+                   "deleted src/deep/er/x.txt 0 size=0 from= source= base []\n"
+                   "modified README.md 100644 size=3 from= source=README.md base [new]\n"
+                   "modified src.txt 100755 size=30 from= source=src.txt unchanged base []\n");
+    fixture_end(&fixture);
+}
+
+static void what_was_put_back_is_no_change(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    fixture_put(fixture.mount, "README.md", "something else");
+    fixture_put(fixture.mount, "README.md", "# payments\n");
+    assert_int_equal(rename("src", "elsewhere"), 0);
+    assert_int_equal(rename("elsewhere", "src"), 0);
+    assert_int_equal(RUN(".", NULL, "cp", "data/cards.csv", "copy"), 0);
+    assert_int_equal(rename("copy", "data/cards.csv"), 0);
+    assert_int_equal(unlink("link"), 0);
+    assert_int_equal(symlink("src/main.c", "link"), 0);
+    assert_int_equal(RUN(".", NULL, "git", "rm", "-q", "-r", "data"), 0);
+    assert_int_equal(RUN(".", NULL, "git", "reset", "-q", "--hard"), 0);
+    expect_changes(&fixture, "-\n");
+    fixture_end(&fixture);
+}
+
+static void surrogates_are_of_the_file_they_came_from(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    /* edited in place, the way sed and editors do: another file renamed over it */
+    assert_int_equal(RUN(".", NULL, "sed", "-i", "s/ada/eve/", "data/cards.csv"), 0);
+    expect_changes(&fixture, "]\nbob,0000000000000000\neve,0000000000000000\n"
+                             "modified data/cards.csv 100644 size=52 from= "
+                             "source=data/cards.csv base [name,card\n");
+    fixture_end(&fixture);
+}
+
+static void moved_and_edited_file_keeps_its_source(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    assert_int_equal(rename("data/plain.csv", "data/other.csv"), 0);
+    {
+        AUTO_CLOSE int fd = open("data/other.csv", O_WRONLY | O_CLOEXEC);
+
+        assert_int_equal(pwrite(fd, "X", 1, 0), 1);
+        assert_int_equal(ftruncate(fd, 1), 0);
+    }
+    /* a copy is the agent's own: nothing is restored in it */
+    assert_int_equal(RUN(".", NULL, "cp", "data/cards.csv", "copy"), 0);
+    assert_int_equal(truncate("copy", 4), 0);
+    expect_changes(&fixture, "added copy 100644 size=4 from= source= [name]\n"
+                             "added data/other.csv 100644 size=1 from=data/plain.csv "
+                             "source=data/plain.csv [X]\n"
+                             "deleted data/plain.csv 0 size=0 from= source= base []\n");
+    fixture_end(&fixture);
+}
+
+static void file_and_folder_can_change_places(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    assert_int_equal(unlink("src.txt"), 0);
+    fixture_put(fixture.mount, "src.txt/inside", "i");
+    assert_int_equal(unlink("src-old/a"), 0);
+    assert_int_equal(rmdir("src-old"), 0);
+    fixture_put(fixture.mount, "src-old", "o");
+    expect_changes(&fixture, "added src-old 100644 size=1 from= source= [o]\n"
+                             "added src.txt/inside 100644 size=1 from= source= [i]\n"
+                             "deleted src-old/a 0 size=0 from= source= base []\n"
+                             "deleted src.txt 0 size=0 from= source= base []\n");
+    fixture_end(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(reading_changes_nothing),
+        TEST(each_kind_of_change_is_told),
+        TEST(what_was_put_back_is_no_change),
+        TEST(surrogates_are_of_the_file_they_came_from),
+        TEST(moved_and_edited_file_keeps_its_source),
+        TEST(file_and_folder_can_change_places),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
