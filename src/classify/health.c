@@ -1,0 +1,202 @@
+/* Patients by position: fields of HL7 v2 segments, elements of FHIR resources. */
+#include "classify/detect.h"
+
+#define FIELDS_MAX 64
+#define DEPTH_MAX 64
+
+/* HL7 v2.5 chapters 3 and 6: fields that name the patient, kin, guarantor or insured. */
+static const struct segment_rule {
+    const char *segment;
+    uint64_t fields; /* bit n: field n, counted from 1 behind the name */
+} segments[] = {
+#define FIELD(n) (UINT64_C(1) << (n))
+    {"PID", FIELD(2) | FIELD(3) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(7) | FIELD(9) | FIELD(11) | FIELD(13) | FIELD(14) | FIELD(18) | FIELD(19) | FIELD(20) | FIELD(21)},
+    {"NK1", FIELD(2) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(16) | FIELD(30) | FIELD(31) | FIELD(32) | FIELD(33) | FIELD(37)},
+    {"GT1", FIELD(2) | FIELD(3) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(7) | FIELD(8) | FIELD(12)},
+    {"IN1", FIELD(16) | FIELD(18) | FIELD(19) | FIELD(36) | FIELD(49)},
+#undef FIELD
+};
+
+static void scan_segment(const struct detection *detection, size_t start, size_t end, uint64_t fields)
+{
+    size_t at = start, number = 0;
+
+    while (at < end && number < FIELDS_MAX) {
+        size_t stop = slice_find_byte(slice_part(detection->content, 0, end), '|', at);
+
+        if (stop == SIZE_MAX)
+            stop = end;
+        if (number > 0 && (fields & (UINT64_C(1) << number)) != 0 && stop - at >= 2 &&
+            !slice_equal(slice_part(detection->content, at, stop), SLICE("\"\"")))
+            detect_add(detection, at, stop, RULE_HL7_PATIENT, CONFIDENCE_HIGH);
+        at = stop + 1;
+        number++;
+    }
+}
+
+void detect_hl7(const struct detection *detection)
+{
+    struct slice content = detection->content;
+
+    if (slice_find(content, SLICE("MSH|"), 0) == SIZE_MAX && slice_find(content, SLICE("PID|"), 0) == SIZE_MAX)
+        return;
+    for (size_t at = 0; at < content.len;) {
+        size_t end = at;
+
+        while (end < content.len && content.at[end] != '\r' && content.at[end] != '\n')
+            end++;
+        for (size_t i = 0; i < COUNT(segments); i++) {
+            struct slice line = slice_part(content, at, end);
+
+            /* A segment begins its line, or stands quoted in a program or a test. */
+            size_t from = slice_find(line, slice_of(segments[i].segment), 0);
+
+            while (from != SIZE_MAX && (from + 3 >= line.len || line.at[from + 3] != '|' || (from > 0 && is_alnum(line.at[from - 1]))))
+                from = slice_find(line, slice_of(segments[i].segment), from + 1);
+            if (from != SIZE_MAX)
+                scan_segment(detection, at + from, end, segments[i].fields);
+        }
+        at = end + 1;
+    }
+}
+
+/* ---- FHIR: a walk over JSON that knows under which member a string stands ---- */
+
+static const struct element {
+    const char *member;
+    const char *parent; /* NULL: any */
+} elements[] = {
+    {"family", NULL},      {"given", NULL},          {"birthDate", NULL},  {"line", "address"},
+    {"city", "address"},   {"postalCode", "address"}, {"district", "address"}, {"text", "address"},
+    {"text", "name"},      {"value", "telecom"},     {"value", "identifier"}, {"deceasedDateTime", NULL},
+};
+
+struct member {
+    struct slice name;
+    bool is_array;
+};
+
+struct walk {
+    const struct detection *detection;
+    struct member stack[DEPTH_MAX]; /* the member whose value each open object or array is */
+    size_t depth;
+    struct slice member; /* whose value comes next */
+    bool after_colon;
+};
+
+static size_t string_end(struct slice content, size_t at)
+{
+    for (at++; at < content.len; at++) {
+        if (content.at[at] == '\\')
+            at++;
+        else if (content.at[at] == '"')
+            return at;
+    }
+    return SIZE_MAX;
+}
+
+/* The nearest open object's own member name: of {"name":[{"family":..}]} at family it is "name". */
+static struct slice parent_of(const struct walk *walk)
+{
+    for (size_t i = walk->depth; i-- > 0;)
+        if (walk->stack[i].name.len > 0)
+            return walk->stack[i].name;
+    return slice_of("");
+}
+
+static void judge_string(const struct walk *walk, struct slice member, size_t start, size_t end)
+{
+    struct slice parent = parent_of(walk);
+
+    if (end - start < 2)
+        return;
+    for (size_t i = 0; i < COUNT(elements); i++) {
+        if (!slice_equal(member, slice_of(elements[i].member)))
+            continue;
+        if (elements[i].parent == NULL || slice_equal(parent, slice_of(elements[i].parent))) {
+            detect_add(walk->detection, start, end, RULE_FHIR_PATIENT, CONFIDENCE_HIGH);
+            return;
+        }
+    }
+}
+
+static void open_value(struct walk *walk, bool is_array)
+{
+    /* An array hands its member's name on to the strings in it. */
+    walk->stack[walk->depth++] = (struct member){.name = walk->member, .is_array = is_array};
+    if (!is_array)
+        walk->member = slice_of("");
+    walk->after_colon = false;
+}
+
+static void close_value(struct walk *walk)
+{
+    walk->depth--;
+    walk->member = walk->depth > 0 && walk->stack[walk->depth - 1].is_array ? walk->stack[walk->depth - 1].name : slice_of("");
+    walk->after_colon = false;
+}
+
+static bool in_array(const struct walk *walk)
+{
+    return walk->depth > 0 && walk->stack[walk->depth - 1].is_array;
+}
+
+/* The parent of a string in an array is what stands around the array. */
+static void string_value(struct walk *walk, size_t start, size_t end)
+{
+    struct walk around = *walk;
+
+    if (in_array(walk) && !walk->after_colon)
+        around.depth--;
+    judge_string(&around, walk->member, start, end);
+}
+
+static void walk_json(struct walk *walk, size_t from, size_t to)
+{
+    struct slice content = walk->detection->content;
+
+    for (size_t at = from; at < to; at++) {
+        uint8_t byte = content.at[at];
+
+        if (byte == '{' || byte == '[') {
+            if (walk->depth == DEPTH_MAX)
+                return;
+            open_value(walk, byte == '[');
+        } else if (byte == '}' || byte == ']') {
+            if (walk->depth == 0)
+                return;
+            close_value(walk);
+        } else if (byte == ':') {
+            walk->after_colon = true;
+        } else if (byte == ',') {
+            walk->after_colon = false;
+            if (!in_array(walk))
+                walk->member = slice_of("");
+        } else if (byte == '"') {
+            size_t end = string_end(content, at);
+
+            if (end == SIZE_MAX || end >= to)
+                return;
+            if (walk->after_colon || in_array(walk))
+                string_value(walk, at + 1, end);
+            else
+                walk->member = slice_part(content, at + 1, end);
+            at = end;
+        }
+    }
+}
+
+void detect_fhir(const struct detection *detection)
+{
+    static const char *const resources[] = {"Patient", "RelatedPerson", "Person", "Practitioner"};
+    struct slice content = detection->content;
+    struct walk walk = {.detection = detection, .member = slice_of("")};
+    bool found = false;
+
+    if (slice_find(content, SLICE("\"resourceType\""), 0) == SIZE_MAX)
+        return;
+    for (size_t i = 0; i < COUNT(resources); i++)
+        found = found || slice_find(content, slice_of(resources[i]), 0) != SIZE_MAX;
+    if (found)
+        walk_json(&walk, 0, content.len);
+}
