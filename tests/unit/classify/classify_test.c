@@ -1,0 +1,197 @@
+#include "test.h"
+
+#include "base/scope.h"
+#include "classify/classify.h"
+#include "classify/detect.h"
+#include "classify/surrogate.h"
+
+static const struct surrogate_key key = {.bytes = {1, 2, 3}};
+static const enum verdict redact_all[CLASS_COUNT] = {VERDICT_REDACT, VERDICT_REDACT, VERDICT_REDACT,
+                                                     VERDICT_REDACT, VERDICT_REDACT, VERDICT_REDACT};
+
+/* Values are put together here, so that no live-looking one stands in a file. */
+#define CARD "4111" "1111" "1111" "1111"
+#define CARD_SPACED "4111 " "1111 " "1111 " "1111"
+#define AMEX "3782" "822463" "10005"
+#define SSN "457-" "55-" "5462"
+#define GITHUB "ghp_" "a1B2c3D4e5F6g7H8i9J0" "k1L2m3N4o5P6q7R8"
+#define AWS "AKIA" "Z3ABCDEFGHJKLMNP"
+#define JWT "eyJhbGciOiJIUzI1NiJ9" ".eyJzdWIiOiIxMjM0NTY3ODkwIn0" ".dozjgNryP4J3jVmNHl0w5N"
+#define PEM_BEGIN "-----BEGIN " "PRIVATE KEY-----\n"
+#define PEM_BODY "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\nMzEfYyjiWA4R4\n"
+#define PEM_END "-----END " "PRIVATE KEY-----"
+#define HL7 "MSH|^~\\&|A|B\rPID|1||12345^^^H^MR||DOE^JANE^Q||19800131|F|||1 MAIN ST^^SPRINGFIELD||555-0100\r"
+#define FHIR "{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Chalmers\",\"given\":[\"Peter\",\"James\"]}],\"birthDate\":\"1974-12-25\",\"telecom\":[{\"system\":\"phone\",\"value\":\"(03) 5555 6473\"}],\"status\":\"active\"}"
+
+static struct finding *scan(const char *text, const char *path, size_t *ret_count, unsigned *ret_mask)
+{
+    struct finding *findings = NULL;
+    struct fault fault = {0};
+
+    assert_ok(classify_scan(slice_of(text), slice_of(path), &findings, ret_count, ret_mask, &fault), fault);
+    return findings;
+}
+
+static void each_kind_is_found_where_it_is(void **state)
+{
+    static const struct {
+        const char *text, *path, *value, *rule;
+    } cases[] = {
+        {"card: " CARD ";", "", CARD, "pan.card"},
+        {"card: " CARD_SPACED, "", CARD_SPACED, "pan.card"},
+        {"x," AMEX ",y", "", AMEX, "pan.card"},
+        {"SSN: " SSN, "", SSN, "pii.us-ssn"},
+        {"ssn=" "457555462" "\n", "", "457555462", "pii.us-ssn"},
+        {"token: " GITHUB "\n", "", GITHUB, "secret.github"},
+        {"id=" AWS "\n", "", AWS, "secret.aws-key-id"},
+        {"Bearer " JWT "\n", "", JWT, "secret.jwt"},
+        {PEM_BEGIN PEM_BODY PEM_END "\n", "", PEM_BEGIN PEM_BODY PEM_END, "secret.private-key"},
+        {"password = \"Tr0ub4dor&3x\"\n", "a.py", "Tr0ub4dor&3x", "secret.assigned"},
+        {"DB_PASSWORD=s3cr3tValue9\n", ".env", "s3cr3tValue9", "secret.assigned"},
+        {"url = postgres://app:hunter2x@db/x", "a.c", "hunter2x", "secret.connection"},
+        {HL7, "a.hl7", "DOE^JANE^Q", "phi.hl7"},
+        {FHIR, "p.json", "Chalmers", "phi.fhir"},
+        {FHIR, "p.json", "James", "phi.fhir"},
+        {FHIR, "p.json", "(03) 5555 6473", "phi.fhir"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t count;
+        unsigned mask;
+        AUTO_FREE struct finding *findings = scan(cases[i].text, cases[i].path, &count, &mask);
+        bool found = false;
+
+        for (size_t j = 0; j < count; j++)
+            found = found || (strcmp(classify_rule_id(findings[j].rule), cases[i].rule) == 0 &&
+                              slice_equal(slice_part(slice_of(cases[i].text), findings[j].start, findings[j].end),
+                                          slice_of(cases[i].value)));
+        if (!found)
+            fail_msg("`%s` is not found as %s", cases[i].value, cases[i].rule);
+    }
+}
+
+static void what_only_looks_alike_is_left_alone(void **state)
+{
+    static const char *const cases[] = {
+        "4111 1111 1111 1112",           /* Luhn */
+        "1234567812345670",              /* no issuer */
+        "0000000000000000",              "id 4111" "1111" "1111" "1111" "99999",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "000-12-3456",                   "666-12-3456",
+        "912-34-5678",                   "password = os.environ['X']",
+        "token = get_token()",           "password: \"changeme123\"",
+        "int secret = 5;",               "a = b == c",
+        "http://example.org:8080/@x",    "sha = e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "-----BEGIN " "PRIVATE KEY-----",
+        "2026-11-24T03:54:46",           "version 1.2.3.4444",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t count;
+        unsigned mask;
+        AUTO_FREE struct finding *findings = scan(cases[i], "x.c", &count, &mask);
+
+        if (count != 0)
+            fail_msg("`%s` is taken for %s", cases[i], classify_rule_id(findings[0].rule));
+    }
+}
+
+static void binary_content_is_opaque(void **state)
+{
+    struct finding *findings = NULL;
+    struct fault fault = {0};
+    size_t count = 1;
+    unsigned mask = 0;
+
+    (void)state;
+    assert_ok(classify_scan(slice_of_bytes("ab\0cd", 5), slice_of(""), &findings, &count, &mask, &fault), fault);
+    assert_int_equal(count, 0);
+    assert_int_equal(mask, CLASS_BIT(CLASS_OPAQUE));
+}
+
+static const char everything[] = "card," CARD ",and " CARD "\nspaced " CARD_SPACED "\nssn " SSN "\n" GITHUB "\n" PEM_BEGIN PEM_BODY PEM_END
+                                 "\npassword = \"Tr0ub4dor&3x\"\n" HL7 "\n";
+
+static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **state)
+{
+    static const char *const values[] = {CARD, CARD_SPACED, SSN, GITHUB, "Tr0ub4dor&3x", "MIIEvQIBADANBgkqhkiG9w0", "DOE", "19800131"};
+    AUTO_BUF struct buf redacted = buf_with_limit(1 << 20);
+    AUTO_BUF struct buf again = buf_with_limit(1 << 20);
+    AUTO_BUF struct buf restored = buf_with_limit(1 << 20);
+    struct surrogate_map map = {0};
+    struct fault fault = {0};
+    size_t count, number;
+    unsigned mask;
+    AUTO_FREE struct finding *findings = scan(everything, "", &count, &mask);
+
+    (void)state;
+    assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
+    assert_int_equal(redacted.len, strlen(everything));
+    for (size_t i = 0; i < COUNT(values); i++)
+        if (slice_find(buf_slice(&redacted), slice_of(values[i]), 0) != SIZE_MAX)
+            fail_msg("`%s` is still there", values[i]);
+    assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &again, NULL, &fault), fault);
+    assert_true(slice_equal(buf_slice(&redacted), buf_slice(&again)));
+    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &restored, &number, &fault), fault);
+    assert_string_equal(buf_text(&restored), everything);
+    assert_int_equal(number, count);
+    surrogate_map_free(&map);
+}
+
+static void our_own_stand_ins_are_known_and_others_are_not(void **state)
+{
+    static const struct surrogate_key other = {.bytes = {9}};
+    AUTO_BUF struct buf redacted = buf_with_limit(1 << 20);
+    struct fault fault = {0};
+    size_t count, left, strangers = 0;
+    unsigned mask;
+    AUTO_FREE struct finding *findings = scan(everything, "", &count, &mask);
+    struct finding *found;
+
+    (void)state;
+    assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &redacted, NULL, &fault), fault);
+    found = scan(buf_text(&redacted), "", &left, &mask);
+    assert_true(left > 0); /* tokens keep their shape, so that code that checks it goes on working */
+    for (size_t i = 0; i < left; i++) {
+        struct slice text = slice_part(buf_slice(&redacted), found[i].start, found[i].end);
+
+        if (found[i].class == CLASS_PAN || !surrogate_is_ours(&key, found[i].rule, text))
+            fail_msg("`%.*s` (%s) is not known as ours", SLICE_ARGS(text), classify_rule_id(found[i].rule));
+        strangers += !surrogate_is_ours(&other, found[i].rule, text);
+    }
+    free(found);
+    assert_true(strangers > 0);
+    for (size_t i = 0; i < count; i++)
+        if (findings[i].end - findings[i].start >= 12)
+            assert_false(surrogate_is_ours(&key, findings[i].rule, slice_part(slice_of(everything), findings[i].start, findings[i].end)));
+}
+
+static void a_cards_stand_in_passes_luhn_and_no_issuer_has_it(void **state)
+{
+    uint8_t bytes[16];
+    struct fault fault = {0};
+
+    (void)state;
+    for (unsigned salt = 0; salt < 50; salt++) {
+        assert_ok(surrogate_make(&key, RULE_CARD, slice_of(CARD), salt, bytes, &fault), fault);
+        assert_int_equal(bytes[0], '0');
+        assert_true(luhn_holds(bytes, 16));
+        assert_true(surrogate_is_ours(&key, RULE_CARD, slice_of_bytes(bytes, 16)));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_kind_is_found_where_it_is),
+        TEST(what_only_looks_alike_is_left_alone),
+        TEST(binary_content_is_opaque),
+        TEST(a_redacted_text_has_the_same_length_and_none_of_the_values),
+        TEST(our_own_stand_ins_are_known_and_others_are_not),
+        TEST(a_cards_stand_in_passes_luhn_and_no_issuer_has_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
