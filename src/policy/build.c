@@ -97,8 +97,6 @@ static bool number_of(struct builder *builder, const char *path, int64_t *ret_nu
         return true;
     asked = schema_number(row, inner->value);
     *ret_number = asked;
-    if (outer == NULL && row->narrowing == NARROW_MINIMUM && !zero_is_endless)
-        return true; /* a default is no decision of the organisation's */
     if ((row->narrowing == NARROW_MINIMUM &&
          ((asked > number && !(zero_is_endless && number == 0)) || (zero_is_endless && asked == 0 && number != 0))) ||
         (row->narrowing == NARROW_MAXIMUM && asked < number)) {
@@ -120,12 +118,10 @@ static bool word_of(struct builder *builder, const char *path, const char *stand
     char shown[200];
     int difference;
 
-    *ret_word = least;
+    *ret_word = least; /* what is not said is the default, and that is the organisation's word, too */
     if (inner == NULL)
         return true;
     *ret_word = inner->value;
-    if (outer == NULL && row->narrowing == NARROW_STRICTER)
-        return true;
     difference = schema_word_index(row, inner->value) - schema_word_index(row, least);
     if ((row->narrowing == NARROW_STRICTER && difference < 0) ||
         (row->narrowing == NARROW_LOOSER_NOT && difference > 0)) {
@@ -217,6 +213,9 @@ static bool build_models(struct builder *builder)
         if (model->name == NULL || model->url == NULL || model->dialect == NULL)
             return fault_set(builder->fault, FAULT_INVALID,
                              "policy.yaml: models[%zu] needs a name, a url and a dialect", i);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(policy->models[j].name, model->name) == 0)
+                return fault_set(builder->fault, FAULT_INVALID, "policy.yaml: model %s is there twice", model->name);
         if (model->key_file != NULL && model->key_environment != NULL)
             return fault_set(builder->fault, FAULT_INVALID, "policy.yaml: model %s names two keys", model->name);
         if ((model->allow & model->allow_redacted) != 0)
@@ -348,6 +347,13 @@ static bool build_paths(struct builder *builder)
     struct policy *policy = builder->policy;
     const char *word;
 
+    for (size_t i = 0; i < COUNT(files); i++) {
+        const struct setting *empty = settings_find(files[i], "paths" S "write" S "allow");
+
+        if (empty != NULL)
+            return settings_fault(files[i], empty, builder->fault,
+                                  "paths.write.allow: an empty list would allow nothing: name patterns, or say agents.ROLE.write: none");
+    }
     for (size_t i = 0; i < COUNT(files); i++)
         if (files[i] != NULL &&
             (!build_rules(builder, files[i], "paths" S "read" S "deny", &policy->read_deny) ||
@@ -434,18 +440,24 @@ static bool build_agents(struct builder *builder)
     return true;
 }
 
+static int64_t port_of(const struct policy_settings *settings, size_t index)
+{
+    AUTO_FREE char *path = xformat("egress" S "#%zu" S "port", index);
+
+    return settings_find(settings, "%s", path) == NULL ? 443 : number_in(settings, path);
+}
+
 static bool build_egress(struct builder *builder)
 {
     struct policy *policy = builder->policy;
     size_t outer = list_length(builder->organisation, "egress");
     size_t inner = list_length(builder->repository, "egress");
     struct policy_egress *all = own(builder, xalloc_array(outer + 1, sizeof(*all)));
+    struct policy_egress *chosen = own(builder, xalloc_array(inner * outer + 1, sizeof(*chosen)));
 
     for (size_t i = 0; i < outer; i++) {
-        AUTO_FREE char *port = xformat("egress" S "#%zu" S "port", i);
-
         all[i].host = text_of(builder, builder->organisation, "egress", i, "host");
-        all[i].port = settings_find(builder->organisation, "%s", port) == NULL ? 443 : number_in(builder->organisation, port);
+        all[i].port = port_of(builder->organisation, i);
         if (all[i].host == NULL)
             return fault_set(builder->fault, FAULT_INVALID, "policy.yaml: egress[%zu] has no host", i);
     }
@@ -454,13 +466,16 @@ static bool build_egress(struct builder *builder)
         bool found = false;
 
         for (size_t j = 0; host != NULL && j < outer; j++)
-            found = found || strcmp(all[j].host, host->value) == 0;
+            if (strcmp(all[j].host, host->value) == 0 && all[j].port == port_of(builder->repository, i)) {
+                chosen[policy->egress_count++] = all[j];
+                found = true;
+            }
         if (!found)
             return fault_set(builder->fault, FAULT_INVALID,
                              "custody.yaml: egress[%zu] is wider than the organisation's", i);
     }
-    policy->egress = all;
-    policy->egress_count = outer;
+    policy->egress = inner > 0 ? chosen : all;
+    policy->egress_count = inner > 0 ? policy->egress_count : outer;
     return true;
 }
 
@@ -570,12 +585,16 @@ static bool digest_file(EVP_MD_CTX *hash, const struct policy_settings *settings
     return ok && EVP_DigestUpdate(hash, "\n", 1) == 1;
 }
 
+/* Goes up when built-in rules or defaults change: what was prepared under the old ones is made anew. */
+#define DIGEST_VERSION "custody-policy/1"
+
 /* Over both files' settings, sorted: order of keys, comments and spelling of the YAML do not count. */
 static bool digest(struct builder *builder)
 {
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     uint8_t bytes[EVP_MAX_MD_SIZE];
     bool ok = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(hash, DIGEST_VERSION, sizeof(DIGEST_VERSION)) == 1 &&
               digest_file(hash, builder->organisation) && digest_file(hash, builder->repository) &&
               EVP_DigestFinal_ex(hash, bytes, NULL) == 1;
 

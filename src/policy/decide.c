@@ -9,29 +9,21 @@
  * runs outside of the cell because it is there (hooks, git's own files).
  */
 static const char *const never_writable[] = {
-    "/custody.yaml",     ".git",              ".git*",
-    "CODEOWNERS",        "/.github/**",       "/.gitlab/**",
-    ".gitlab-ci.yml",    "Jenkinsfile",       "azure-pipelines*.yml",
-    "bitbucket-pipelines.yml", ".circleci/**", ".travis.yml",
-    ".drone.yml",        ".woodpecker*",      ".woodpecker/**",
-    ".buildkite/**",     ".forgejo/**",       ".gitea/**",
-    ".teamcity/**",      ".husky/**",         ".githooks/**",
-    ".pre-commit-config.yaml", "lefthook*.yml", ".lefthook*.yml",
+    ".git*",          "CODEOWNERS",       "Jenkinsfile*",      "azure-pipelines*", "bitbucket-pipelines*",
+    ".circleci",      ".travis.*",        ".drone.*",          ".woodpecker*",     ".buildkite",
+    ".forgejo",       ".gitea",           ".teamcity",         ".husky",           "lefthook.*",
+    ".lefthook.*",    ".pre-commit-config.*", ".pre-commit-hooks.*", "appveyor.*",   ".cirrus.*",
 };
 
+#define POLICY_FILE "custody.yaml" /* at the root; one of that name elsewhere is only a file */
 #define BUILT_IN_RULE "never-writable"
 
-static bool never_matches(const char *glob, struct slice path)
+static bool is_never_writable(struct slice path)
 {
-    return glob[0] == '/' ? glob_matches(slice_of(glob + 1), path, true)
-                          : glob_matches(slice_of(glob), path, true);
-}
-
-static bool is_own_root_file(const char *glob, struct slice path)
-{
-    /* "/name" without a folder is that one file at the root, not one of that name anywhere. */
-    return glob[0] != '/' || slice_find(slice_of(glob), SLICE("/*"), 0) != SIZE_MAX ||
-           slice_find_byte(path, '/', 0) == SIZE_MAX;
+    for (size_t i = 0; i < COUNT(never_writable); i++)
+        if (glob_matches(slice_of(never_writable[i]), path, true))
+            return true;
+    return slice_find_byte(path, '/', 0) == SIZE_MAX && glob_matches(SLICE(POLICY_FILE), path, true);
 }
 
 static void tell_rule(const char **ret_rule, const char *rule)
@@ -95,11 +87,10 @@ static bool allowed_by(const struct policy_rules *rules, bool own, struct slice 
 bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
                           const char **ret_rule)
 {
-    for (size_t i = 0; i < COUNT(never_writable); i++)
-        if (never_matches(never_writable[i], path) && is_own_root_file(never_writable[i], path)) {
-            tell_rule(ret_rule, BUILT_IN_RULE);
-            return false;
-        }
+    if (is_never_writable(path)) {
+        tell_rule(ret_rule, BUILT_IN_RULE);
+        return false;
+    }
     if (!role_may_write(policy, role)) {
         tell_rule(ret_rule, "agents.write");
         return false;
@@ -116,14 +107,6 @@ bool policy_write_allowed(const struct policy *policy, const char *role, struct 
     return true;
 }
 
-const char *policy_zone_of(const struct policy *policy, struct slice path)
-{
-    for (size_t i = 0; i < policy->zone_count; i++)
-        if (glob_matches(slice_of(policy->zones[i].glob), path, true))
-            return policy->zones[i].zone;
-    return NULL;
-}
-
 int64_t policy_approvals_for(const struct policy *policy, const char *const *zones, size_t count)
 {
     int64_t needed = policy->approvals;
@@ -136,6 +119,18 @@ int64_t policy_approvals_for(const struct policy *policy, const char *const *zon
                 needed = more;
         }
     return needed;
+}
+
+/* Of several zones that a path is in, the one that asks for the most people. */
+const char *policy_zone_of(const struct policy *policy, struct slice path)
+{
+    const char *zone = NULL;
+
+    for (size_t i = 0; i < policy->zone_count; i++)
+        if (glob_matches(slice_of(policy->zones[i].glob), path, true) &&
+            (zone == NULL || policy_approvals_for(policy, &policy->zones[i].zone, 1) > policy_approvals_for(policy, &zone, 1)))
+            zone = policy->zones[i].zone;
+    return zone;
 }
 
 const struct policy_rule *policy_rule_find(const struct policy *policy, const char *rule)

@@ -247,7 +247,7 @@ static bool read_decimal(const char **text, unsigned decimals, int64_t *ret_valu
         if (__builtin_mul_overflow(value, 10, &value))
             return false;
     *ret_value = value;
-    return *text > start;
+    return *text > start + (fraction ? 1 : 0);
 }
 
 static bool read_scaled(const char *text, const char *units, const int64_t *scales, int64_t *ret_value)
@@ -375,7 +375,7 @@ static bool check_text(const struct policy_settings *settings, const struct sett
         ok = ok && (strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0);
     else if (row->type == SCHEMA_FOLDER)
         ok = ok && strpbrk(value, "*?[]") == NULL && glob_check(slice_of(value), &why) &&
-             strcmp(value, ".git") != 0 && strncmp(value, ".git/", 5) != 0;
+             strncasecmp(value, ".git", 4) != 0 && strcasecmp(value, "custody.yaml") != 0;
     else if (row->type == SCHEMA_GLOB && !glob_check(slice_of(value), &why))
         return settings_fault(settings, setting, fault, "%s: `%.60s`: %s", shown, value, why.why);
     return ok ? true

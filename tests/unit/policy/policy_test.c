@@ -85,7 +85,8 @@ static void what_decides_over_an_agent_it_can_never_write(void **state)
 {
     static const char *const never[] = {
         "custody.yaml", ".gitignore", "src/.gitattributes", ".git/config", ".GIT/hooks/x", ".github/workflows/ci.yml",
-        "CODEOWNERS", "docs/CODEOWNERS", ".gitlab-ci.yml", "Jenkinsfile", ".husky/pre-commit", ".circleci/config.yml",
+        "CODEOWNERS", "docs/CODEOWNERS", ".husky", ".circleci", "sub/.husky/pre-commit", "azure-pipelines.yaml", ".GitHub",
+        "Custody.YAML", ".gitlab-ci.yml", "Jenkinsfile", ".husky/pre-commit", ".circleci/config.yml",
     };
     struct policy *policy = NULL;
     struct fault fault = {0};
@@ -120,6 +121,13 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         {"version: 1\npaths: { read: { deny: [\"/etc/**\"] } }\n", "no leading /"},
         {"version: 1\npaths: { read: { deny: [\"a/../b\"] } }\n", "can never match"},
         {"version: 1\npaths: { write: { allow: [\"src/**\"], deny: [\"src/**\"] } }\n", "can never match"},
+        {"version: 1\ndata: { secret: { view: allow, model: allow } }\n", "wider than the organisation's `redact`"},
+        {"version: 1\nlimits: { files: 20000 }\n", "wider than the organisation's"},
+        {"version: 1\npaths: { write: { allow: [] } }\n", "an empty list would allow nothing"},
+        {"version: 1\npaths: { scratch: [.GIT] }\n", "is not a folder"},
+        {"# caf\xe9\nversion: 1\n", "custody.yaml:1:1: not UTF-8"},
+        {"%\xcb", "not UTF-8"},
+        {"%TAG x\nversion: 1\n", "directives have no place"},
         {"version: 1\nowner: nobody\n", "is not one of the organisation's people"},
         {"version: 1\nagents: { coder: { model: gpt } }\n", "the organisation has no model `gpt`"},
         {"version: 1\nversion: 1\n", "custody.yaml:2:1: this key is there twice"},
