@@ -1,0 +1,367 @@
+#include "gateway/connection.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/dialect.h"
+#include "os/clock_real.h"
+
+#define READS_AT_ONCE 8
+#define REQUEST_US (INT64_C(120) * 1000 * 1000) /* for a whole request to arrive */
+#define IDLE_US (INT64_C(600) * 1000 * 1000)    /* between requests */
+#define LINGER_US (INT64_C(2) * 1000 * 1000)
+#define OUT_BYTES_MAX (1024 * 1024)
+#define IN_BYTES_MAX (256 * 1024)
+
+static void on_ready(void *self, uint32_t events);
+
+static void deadline_in(struct connection *connection, int64_t delay_us)
+{
+    connection->deadline_us = delay_us == 0 ? 0 : clock_monotonic_us(&clock_real) + delay_us;
+}
+
+bool connection_new(struct door *door, int fd, struct fault *fault)
+{
+    struct connection *connection = xalloc(sizeof(*connection));
+    int on = 1;
+
+    *connection = (struct connection){.door = door,
+                                      .fd = fd,
+                                      .call = -1,
+                                      .events = EPOLLIN | EPOLLRDHUP,
+                                      .in = buf_with_limit(IN_BYTES_MAX),
+                                      .out = buf_with_limit(OUT_BYTES_MAX)};
+    if (!loop_watch(door->loop, fd, connection->events, on_ready, connection, &connection->watch, fault)) {
+        free(connection);
+        return false;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    connection->request = http1_request_new(GATEWAY_BODY_BYTES_MAX);
+    connection->next = door->connections;
+    connection->previous = &door->connections;
+    if (connection->next != NULL)
+        connection->next->previous = &connection->next;
+    door->connections = connection;
+    door->connection_count++;
+    deadline_in(connection, IDLE_US);
+    return true;
+}
+
+static void count_bodies(struct connection *connection, size_t bytes)
+{
+    connection->door->body_bytes += bytes;
+    connection->door->body_bytes -= connection->counted_bytes;
+    connection->counted_bytes = bytes;
+}
+
+void connection_close(struct connection *connection)
+{
+    struct door *door = connection->door;
+    struct fault fault = {0};
+
+    if (connection->dead)
+        return;
+    connection->dead = true;
+    count_bodies(connection, 0);
+    connection_call_close(connection);
+    loop_unwatch(connection->watch);
+    (void)close(connection->fd);
+    *connection->previous = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    door->connection_count--;
+    connection->next = door->dead;
+    door->dead = connection;
+    if (door->burial == NULL &&
+        !loop_timer(door->loop, 0, connection_bury, door, &door->burial, &fault))
+        door->burial = NULL;
+}
+
+void connection_bury(void *self)
+{
+    struct door *door = self;
+
+    door->burial = NULL;
+    while (door->dead != NULL) {
+        struct connection *connection = door->dead;
+
+        door->dead = connection->next;
+        http1_request_free(connection->request);
+        buf_free(&connection->in);
+        buf_free(&connection->out);
+        buf_free(&connection->plan.body);
+        free(connection);
+    }
+}
+
+static void watch(struct connection *connection)
+{
+    uint32_t events = EPOLLRDHUP;
+    struct fault fault = {0};
+
+    if ((connection->state == CONNECTION_READING && !connection->closing) ||
+        connection->state == CONNECTION_LINGER)
+        events |= EPOLLIN;
+    if (connection->state == CONNECTION_LINGER)
+        events &= ~(uint32_t)EPOLLRDHUP;
+    if (connection->out.len > 0)
+        events |= EPOLLOUT;
+    if (events != connection->events && loop_watch_change(connection->watch, events, &fault))
+        connection->events = events;
+}
+
+static void linger(struct connection *connection)
+{
+    connection_call_close(connection);
+    count_bodies(connection, 0);
+    http1_request_reset(connection->request);
+    buf_free(&connection->plan.body);
+    connection->state = CONNECTION_LINGER;
+    deadline_in(connection, LINGER_US);
+    if (shutdown(connection->fd, SHUT_WR) < 0)
+        deadline_in(connection, 1);
+    watch(connection);
+}
+
+void connection_flush(struct connection *connection)
+{
+    if (connection->dead)
+        return;
+    while (connection->out_at < connection->out.len) {
+        ssize_t sent = send(connection->fd, connection->out.at + connection->out_at,
+                            connection->out.len - connection->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && errno == EAGAIN)
+            break;
+        if (sent < 0) {
+            connection_close(connection);
+            return;
+        }
+        connection->out_at += (size_t)sent;
+    }
+    if (connection->out_at == connection->out.len) {
+        buf_clear(&connection->out);
+        connection->out_at = 0;
+        if (connection->closing && connection->state != CONNECTION_LINGER) {
+            linger(connection);
+            return;
+        }
+    } else if (connection->out_at > OUT_BYTES_MAX / 4) {
+        buf_drop_front(&connection->out, connection->out_at);
+        connection->out_at = 0;
+    }
+    watch(connection);
+}
+
+static void begin_next(struct connection *connection)
+{
+    count_bodies(connection, 0);
+    http1_request_reset(connection->request);
+    buf_free(&connection->plan.body);
+    connection->plan = (struct plan){0};
+    connection->state = CONNECTION_READING;
+    connection->headed = connection->told_continue = false;
+    connection->sent_bytes = 0;
+    deadline_in(connection, IDLE_US);
+}
+
+void connection_finish(struct connection *connection, bool whole)
+{
+    connection_call_close(connection);
+    if (!whole || !connection->keep_alive)
+        connection->closing = true;
+    if (!connection->closing)
+        begin_next(connection);
+    connection_flush(connection);
+}
+
+void connection_answer(struct connection *connection, int status, struct slice body)
+{
+    struct http1_header type = {SLICE("content-type"), SLICE("application/json")};
+    struct fault fault = {0};
+
+    if (!http1_response_head(&connection->out, status, &type, 1, body.len, connection->keep_alive, &fault) ||
+        !buf_add(&connection->out, body, &fault))
+        connection->keep_alive = false; /* a client that reads nothing */
+    connection_finish(connection, true);
+}
+
+void connection_refuse(struct connection *connection)
+{
+    struct door *door = connection->door;
+    struct plan *plan = &connection->plan;
+    struct buf body = buf_with_limit(8192), room = buf_with_limit(16384);
+    struct record record;
+    struct fault fault = {0};
+
+    plan_record(&door->config, connection->request, plan, &room, &record);
+    /* The refusal stands, recorded or not: without a ledger nothing at all passes. */
+    (void)!door->config.ledger.record(door->config.ledger.self, &record, NULL, &fault);
+    connection->keep_alive = connection->keep_alive && http1_request_done(connection->request);
+    (void)!dialect_error(plan->dialect, plan->status, plan->reason, plan->message, &body, &fault);
+    connection_answer(connection, plan->status, buf_slice(&body));
+    buf_free(&body);
+    buf_free(&room);
+}
+
+static void act(struct connection *connection)
+{
+    connection->keep_alive = http1_request_keep_alive(connection->request);
+    deadline_in(connection, 0);
+    plan_request(&connection->door->config, connection->request, &connection->plan);
+    if (connection->plan.kind == PLAN_CALL) {
+        connection_call(connection);
+        return;
+    }
+    if (connection->plan.kind == PLAN_MODELS)
+        connection_answer(connection, 200, buf_slice(&connection->plan.body));
+    else
+        connection_refuse(connection);
+}
+
+/* Head-only checks, once the head is there; false: refused. */
+static bool head_fits(struct connection *connection)
+{
+    struct fault fault = {0};
+
+    if (!http1_request_head_done(connection->request) || http1_request_done(connection->request))
+        return true;
+    if (connection->plan.reason == NULL)
+        plan_head(connection->request, &connection->plan);
+    if (connection->plan.kind == PLAN_REFUSE)
+        return false;
+    if (http1_request_wants_continue(connection->request) && !connection->told_continue) {
+        connection->told_continue = true;
+        return buf_add_text(&connection->out, "HTTP/1.1 100 Continue\r\n\r\n", &fault);
+    }
+    return true;
+}
+
+/* Feeds what was read. False: the request is refused (connection->plan says why). */
+static bool feed(struct connection *connection, struct slice bytes, size_t *ret_used)
+{
+    struct fault fault = {0};
+
+    if (!http1_request_begun(connection->request))
+        deadline_in(connection, REQUEST_US);
+    if (!http1_request_feed(connection->request, bytes, ret_used, &fault)) {
+        plan_broken(http1_request_status(connection->request), fault.why, &connection->plan);
+        return false;
+    }
+    count_bodies(connection, http1_request_body(connection->request).len);
+    if (connection->door->body_bytes > DOOR_BODIES_BYTES_MAX) {
+        plan_broken(413, "too many large requests at once", &connection->plan);
+        connection->plan.reason = "busy";
+        return false;
+    }
+    return head_fits(connection);
+}
+
+/* Takes bytes to the end of a request; what is behind it waits in `in`. */
+static void take_bytes(struct connection *connection, struct slice bytes)
+{
+    struct fault fault = {0};
+    size_t used;
+
+    if (!feed(connection, bytes, &used)) {
+        connection->keep_alive = false;
+        buf_clear(&connection->in);
+        connection_refuse(connection);
+        return;
+    }
+    bytes = slice_part(bytes, used, bytes.len);
+    if (bytes.len > 0 && !buf_add(&connection->in, bytes, &fault))
+        connection->keep_alive = false; /* cannot be: one read is smaller than the limit */
+    if (http1_request_done(connection->request))
+        act(connection);
+    else
+        connection_flush(connection);
+}
+
+static bool may_read(const struct connection *connection)
+{
+    return !connection->dead && connection->state == CONNECTION_READING && !connection->closing;
+}
+
+/* Pipelined requests are answered one after another. */
+static void take_pipelined(struct connection *connection)
+{
+    while (may_read(connection) && connection->in.len > 0) {
+        struct buf in = connection->in;
+
+        connection->in = buf_with_limit(IN_BYTES_MAX);
+        take_bytes(connection, buf_slice(&in));
+        buf_free(&in);
+    }
+}
+
+static void swallow(struct connection *connection)
+{
+    struct door *door = connection->door;
+
+    for (int i = 0; i < READS_AT_ONCE; i++) {
+        ssize_t got = recv(connection->fd, door->scratch, sizeof(door->scratch), MSG_DONTWAIT);
+
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got <= 0) {
+            connection_close(connection);
+            return;
+        }
+    }
+}
+
+static void read_request(struct connection *connection)
+{
+    struct door *door = connection->door;
+
+    for (int i = 0; i < READS_AT_ONCE && may_read(connection); i++) {
+        ssize_t got = recv(connection->fd, door->scratch, sizeof(door->scratch), MSG_DONTWAIT);
+
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got <= 0) {
+            connection_close(connection);
+            return;
+        }
+        take_bytes(connection, slice_of_bytes(door->scratch, (size_t)got));
+        take_pipelined(connection);
+    }
+}
+
+static void on_ready(void *self, uint32_t events)
+{
+    struct connection *connection = self;
+
+    if (connection->state == CONNECTION_LINGER) {
+        swallow(connection);
+        return;
+    }
+    /* A client that has closed, or half closed, has gone: its call is cancelled. */
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0 ||
+        ((events & EPOLLRDHUP) != 0 && connection->state != CONNECTION_READING)) {
+        connection_close(connection);
+        return;
+    }
+    if ((events & EPOLLOUT) != 0) {
+        connection_flush(connection);
+        connection_call_watch(connection);
+    }
+    if (may_read(connection))
+        read_request(connection);
+    else if (!connection->dead)
+        watch(connection); /* more requests wait until this one is answered */
+}
+
+void connection_resume(struct connection *connection)
+{
+    if (!connection->dead && connection->state == CONNECTION_WAITING)
+        connection_call(connection);
+    take_pipelined(connection);
+}

@@ -1,0 +1,78 @@
+/* gateway/connection.h - one TCP connection of the agent's. Private to the door half. */
+#ifndef CUSTODY_GATEWAY_CONNECTION_H
+#define CUSTODY_GATEWAY_CONNECTION_H
+
+#include "gateway/plan.h"
+
+#define DOOR_SCRATCH_BYTES CALL_PACKET_BYTES_MAX
+#define DOOR_CONNECTIONS_MAX 512
+#define DOOR_BODIES_BYTES_MAX CALL_BODIES_BYTES_MAX
+
+enum connection_state {
+    CONNECTION_READING, /* a request is arriving, or none yet */
+    CONNECTION_WAITING, /* for a call socket of the gateway's */
+    CONNECTION_SENDING, /* the request goes to the gateway */
+    CONNECTION_ANSWER,  /* the answer comes and goes */
+    CONNECTION_LINGER,  /* refused and closed for writing: swallows what the client still sends */
+};
+
+struct door {
+    struct loop *loop;
+    struct door_config config;
+    int listener;
+    struct loop_watch *listener_watch, *gateway_watch;
+    struct loop_timer *patrol;
+    int spares[CALL_SPARES * 2];
+    size_t spare_count;
+    struct connection *connections;
+    struct connection *dead; /* closed; freed when no callback of theirs is running any more */
+    struct loop_timer *burial;
+    size_t connection_count;
+    size_t body_bytes; /* of all connections together */
+    bool accepts;
+    bool gateway_gone;
+    uint8_t scratch[DOOR_SCRATCH_BYTES];
+};
+
+struct connection {
+    struct door *door;
+    enum connection_state state;
+    int fd;
+    struct loop_watch *watch;
+    uint32_t events;
+    struct http1_request *request;
+    size_t counted_bytes; /* its part of door->body_bytes */
+    struct buf in;        /* read, and not yet of a request: pipelined */
+    struct buf out;
+    size_t out_at;
+    int call;
+    struct loop_watch *call_watch;
+    uint32_t call_events;
+    struct plan plan;
+    size_t sent_bytes;
+    bool headed, chunked, keep_alive, told_continue, closing;
+    bool dead; /* whoever called something that may close looks at this */
+    int64_t deadline_us; /* monotonic; 0: none */
+    struct connection *next, **previous;
+};
+
+MUST_USE bool connection_new(struct door *door, int fd, struct fault *fault);
+/* Closes at once, and frees later: callers up the stack see `dead`. */
+void connection_close(struct connection *connection);
+void connection_bury(void *door);
+/* A call socket has come: goes on if it was waiting for one. */
+void connection_resume(struct connection *connection);
+
+/* connection_call.c */
+void connection_call(struct connection *connection); /* takes a spare and begins, or waits */
+void connection_call_close(struct connection *connection);
+/* Reads more of the answer when the client keeps up, less when not. */
+void connection_call_watch(struct connection *connection);
+
+/* connection.c, for connection_call.c */
+void connection_flush(struct connection *connection);
+void connection_finish(struct connection *connection, bool whole); /* the answer is over */
+void connection_refuse(struct connection *connection);             /* by connection->plan */
+void connection_answer(struct connection *connection, int status, struct slice body);
+
+#endif

@@ -1,0 +1,238 @@
+/* The part of a connection that talks to the gateway. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/connection.h"
+#include "gateway/dialect.h"
+
+#define PACKETS_AT_ONCE 16
+#define OUT_BYTES_HIGH (256 * 1024) /* more is not read from the gateway until the client has taken it */
+
+static void on_call_ready(void *self, uint32_t events);
+
+void connection_call_close(struct connection *connection)
+{
+    loop_unwatch(connection->call_watch);
+    connection->call_watch = NULL;
+    if (connection->call >= 0)
+        (void)close(connection->call);
+    connection->call = -1;
+}
+
+/* The gateway has gone, or speaks nonsense. */
+static void call_lost(struct connection *connection)
+{
+    struct buf event = buf_with_limit(4096);
+    struct fault fault = {0};
+
+    if (!connection->headed) {
+        connection->plan.status = 502;
+        (void)!dialect_error(connection->plan.dialect, 502, "gateway", "custody: the gateway has gone",
+                             &event, &fault);
+        connection->keep_alive = false;
+        connection_answer(connection, 502, buf_slice(&event));
+    } else {
+        if (connection->chunked &&
+            dialect_stream_error(connection->plan.dialect, "gateway", "custody: the gateway has gone", -1,
+                                 &event, &fault))
+            (void)!http1_chunk(&connection->out, buf_slice(&event), &fault);
+        connection_finish(connection, false);
+    }
+    buf_free(&event);
+}
+
+/* Waits for `events` of the call's socket; 0 lets go of it, as a hang-up would be told for ever. */
+static bool watch_call(struct connection *connection, uint32_t events)
+{
+    struct fault fault = {0};
+
+    if (connection->call_watch != NULL && events == connection->call_events)
+        return true;
+    connection->call_events = events;
+    if (connection->call_watch != NULL && events != 0)
+        return loop_watch_change(connection->call_watch, events, &fault);
+    loop_unwatch(connection->call_watch);
+    connection->call_watch = NULL;
+    return events == 0 || loop_watch(connection->door->loop, connection->call, events, on_call_ready,
+                                     connection, &connection->call_watch, &fault);
+}
+
+void connection_call_watch(struct connection *connection)
+{
+    bool full = connection->out.len - connection->out_at >= OUT_BYTES_HIGH;
+
+    if (!connection->dead && connection->state == CONNECTION_ANSWER &&
+        !watch_call(connection, full ? 0 : EPOLLIN))
+        call_lost(connection);
+}
+
+static void send_body(struct connection *connection)
+{
+    struct slice body = buf_slice(&connection->plan.body);
+
+    while (connection->sent_bytes < body.len) {
+        struct slice piece = slice_part(body, connection->sent_bytes, connection->sent_bytes + CALL_PIECE_BYTES);
+        enum call_sent sent = call_send(connection->call, 0, piece);
+
+        if (sent == CALL_FULL) {
+            if (!watch_call(connection, EPOLLIN | EPOLLOUT))
+                call_lost(connection);
+            return;
+        }
+        if (sent == CALL_GONE) { /* a refusal may be waiting */
+            connection->state = CONNECTION_ANSWER;
+            connection_call_watch(connection);
+            return;
+        }
+        connection->sent_bytes += piece.len;
+    }
+    buf_free(&connection->plan.body);
+    connection->state = CONNECTION_ANSWER;
+    connection_call_watch(connection);
+}
+
+void connection_call(struct connection *connection)
+{
+    struct door *door = connection->door;
+    struct slice open = slice_of_bytes(&connection->plan.open, sizeof(connection->plan.open));
+
+    connection->state = CONNECTION_WAITING;
+    if (door->gateway_gone) {
+        call_lost(connection);
+        return;
+    }
+    if (door->spare_count == 0) {
+        connection_flush(connection); /* sets what is waited for */
+        return;
+    }
+    connection->call = door->spares[--door->spare_count];
+    connection->state = CONNECTION_SENDING;
+    if (call_send(connection->call, 0, open) != CALL_SENT) {
+        call_lost(connection);
+        return;
+    }
+    send_body(connection);
+}
+
+static bool push_head(struct connection *connection, const struct call_head *head)
+{
+    struct http1_header headers[4];
+    size_t count = 0;
+    struct fault fault = {0};
+
+    if (!call_text_valid(head->content_type, sizeof(head->content_type)) ||
+        !call_text_valid(head->retry_after, sizeof(head->retry_after)) ||
+        !call_text_valid(head->request_id, sizeof(head->request_id)) || head->status < 200 ||
+        head->status > 599)
+        return false;
+    if (head->content_type[0] != 0)
+        headers[count++] = (struct http1_header){SLICE("content-type"), slice_of(head->content_type)};
+    if (head->retry_after[0] != 0)
+        headers[count++] = (struct http1_header){SLICE("retry-after"), slice_of(head->retry_after)};
+    if (head->request_id[0] != 0)
+        headers[count++] = (struct http1_header){SLICE("request-id"), slice_of(head->request_id)};
+    if (head->stream)
+        headers[count++] = (struct http1_header){SLICE("cache-control"), SLICE("no-cache")};
+    connection->headed = true;
+    connection->chunked = head->stream;
+    return http1_response_head(&connection->out, head->status, headers, count,
+                               head->stream ? HTTP1_CHUNKED : (size_t)head->length,
+                               connection->keep_alive, &fault);
+}
+
+static void take_failure(struct connection *connection, const struct call_fail *fail)
+{
+    struct buf body = buf_with_limit(4096);
+    struct fault fault = {0};
+    int status = fail->status >= 400 && fail->status <= 599 ? fail->status : 502;
+
+    if (!call_text_valid(fail->code, sizeof(fail->code)) ||
+        !call_text_valid(fail->message, sizeof(fail->message)) ||
+        !dialect_error(connection->plan.dialect, status, fail->code, fail->message, &body, &fault))
+        call_lost(connection);
+    else
+        connection_answer(connection, status, buf_slice(&body));
+    buf_free(&body);
+}
+
+/* False: the call is over. */
+static bool take_packet(struct connection *connection, struct slice packet)
+{
+    struct slice rest = slice_part(packet, 1, packet.len);
+    struct fault fault = {0};
+    bool ok = false;
+
+    switch ((enum call_packet)packet.at[0]) {
+    case CALL_HEAD: {
+        struct call_head head;
+
+        if (packet.len == sizeof(head) && !connection->headed) {
+            memcpy(&head, packet.at, sizeof(head));
+            ok = push_head(connection, &head);
+        }
+        break;
+    }
+    case CALL_DATA:
+        ok = connection->headed && (connection->chunked ? http1_chunk(&connection->out, rest, &fault)
+                                                        : buf_add(&connection->out, rest, &fault));
+        break;
+    case CALL_END:
+        if (connection->headed) {
+            bool whole = !connection->chunked || http1_chunk_end(&connection->out, &fault);
+
+            connection_finish(connection, whole);
+            return false;
+        }
+        break;
+    case CALL_FAIL: {
+        struct call_fail fail;
+
+        if (packet.len == sizeof(fail) && !connection->headed) {
+            memcpy(&fail, packet.at, sizeof(fail));
+            take_failure(connection, &fail);
+            return false;
+        }
+        break;
+    }
+    case CALL_SOCKET:
+    case CALL_OPEN:
+        break;
+    }
+    if (!ok)
+        call_lost(connection);
+    return ok;
+}
+
+static void receive(struct connection *connection)
+{
+    struct door *door = connection->door;
+
+    for (int i = 0; i < PACKETS_AT_ONCE && connection->out.len - connection->out_at < OUT_BYTES_HIGH; i++) {
+        ssize_t got = call_receive(connection->call, door->scratch, sizeof(door->scratch));
+
+        if (got < 0 && errno == EAGAIN)
+            break;
+        if (got <= 0) {
+            call_lost(connection);
+            return;
+        }
+        if (!take_packet(connection, slice_of_bytes(door->scratch, (size_t)got)))
+            return;
+    }
+    connection_flush(connection);
+    connection_call_watch(connection);
+}
+
+static void on_call_ready(void *self, uint32_t events)
+{
+    struct connection *connection = self;
+
+    if (connection->state == CONNECTION_SENDING && (events & EPOLLIN) == 0) {
+        send_body(connection);
+        return;
+    }
+    connection->state = CONNECTION_ANSWER; /* an answer before the body's end is a refusal */
+    receive(connection);
+    connection_resume(connection); /* the next request may be here already */
+}

@@ -1,0 +1,41 @@
+/*
+ * gateway/plan.h - what the door does with a request: answer, refuse or send on. No I/O inside.
+ */
+#ifndef CUSTODY_GATEWAY_PLAN_H
+#define CUSTODY_GATEWAY_PLAN_H
+
+#include "gateway/call.h"
+#include "wire/http1.h"
+
+enum plan_kind {
+    PLAN_READ_ON, /* the head is fine, the body is not there yet */
+    PLAN_CALL,    /* send `open` and `body` to the gateway */
+    PLAN_MODELS,  /* answer with `body` */
+    PLAN_REFUSE,
+};
+
+struct plan {
+    enum plan_kind kind;
+    enum dialect dialect; /* of the answer, errors included */
+    struct call_open open;
+    struct buf body; /* the caller frees */
+    /* Of a refusal: */
+    int status;
+    const char *reason; /* a word, for the record and the client's program */
+    char message[416];  /* for people; never a value that was found */
+    unsigned classes;
+    const char *rule;
+};
+
+/* Decides by the head alone; PLAN_READ_ON or PLAN_REFUSE. */
+void plan_head(const struct http1_request *request, struct plan *ret_plan);
+/* Decides a complete request, and takes its body. */
+void plan_request(const struct door_config *config, struct http1_request *request,
+                  struct plan *ret_plan);
+/* A refusal because of broken HTTP. */
+void plan_broken(int status, const char *why, struct plan *ret_plan);
+/* Fills the record of a refusal. Texts borrow from `plan`, `request` and `room`. */
+void plan_record(const struct door_config *config, const struct http1_request *request,
+                 const struct plan *plan, struct buf *room, struct record *ret_record);
+
+#endif
