@@ -1,0 +1,278 @@
+/* `custody log`, `custody verify` and custody-verify as people call them. */
+#include "fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "ledger/ledger.h"
+#include "os/spawn.h"
+#include "roles/ledger.h"
+
+struct run {
+    int status;
+    struct buf output;
+};
+
+static struct run run(const char *home, const char *program, const char *const *words)
+{
+    AUTO_FREE char *variable = xformat("CUSTODY_HOME=%s", home);
+    const char *argv[16] = {program};
+    const char *environment[] = {variable, "PATH=/usr/bin:/bin", "CUSTODY_LEDGER_LINGER_MS=0", NULL};
+    struct spawn_program spawn = {.argv = argv, .environment = environment, .in = -1, .out = -1, .err = -1};
+    struct run result = {.output = buf_with_limit(1 << 20)};
+    struct fault fault = {0};
+
+    for (size_t i = 0; words[i] != NULL; i++)
+        argv[i + 1] = words[i];
+    assert_ok(spawn_run(&spawn, (struct slice){0}, &result.output, &result.status, &fault), fault);
+    return result;
+}
+
+#define RUN(home, ...) run((home)->path, program(), (const char *const[]){__VA_ARGS__, NULL})
+
+static const char *program(void)
+{
+    const char *path = getenv("CUSTODY_PROGRAM");
+
+    if (path == NULL || access(path, X_OK) != 0) {
+        print_message("# skipped: CUSTODY_PROGRAM names no program\n");
+        skip();
+    }
+    return path;
+}
+
+static void write_records(const struct fixture *home)
+{
+    static const struct {
+        enum record_type type;
+        const char *run, *agent, *path, *class, *verdict;
+    } rows[] = {
+        {RECORD_RUN_STARTED, "r1", NULL, NULL, NULL, NULL},
+        {RECORD_FILE_READ, "r1", "coder@payments#r1", "src/main.c", "code", "allow"},
+        {RECORD_FILE_REDACTED, "r1", "coder@payments#r1", "fixtures/patients/a.hl7", "phi", "redact"},
+        {RECORD_FILE_REFUSED, "r2", "planner@payments#r2", "keys/server.pem", "secret", "deny"},
+        {RECORD_FILE_READ, "r2", "planner@payments#r2", "README.md", "code", "allow"},
+    };
+    struct ledger_client *client;
+    struct fault fault = {0};
+    int socket;
+
+    (void)setenv("CUSTODY_LEDGER_LINGER_MS", "0", 1);
+    assert_ok(ledger_keys_make(home->folder, &fault), fault);
+    assert_ok(ledger_connect(home->path, home->folder, &socket, &fault), fault);
+    client = ledger_client_new(socket);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct record record;
+
+        record_begin(&record, rows[i].type);
+        record_word(&record, RECORD_RUN, rows[i].run);
+        record_word(&record, RECORD_AGENT, rows[i].agent);
+        record_word(&record, RECORD_ON_BEHALF_OF, "maria");
+        record_word(&record, RECORD_PATH, rows[i].path);
+        record_word(&record, RECORD_CLASS, rows[i].class);
+        record_word(&record, RECORD_VERDICT, rows[i].verdict);
+        assert_ok(ledger_record(client, &record, NULL, &fault), fault);
+    }
+    assert_ok(ledger_checkpoint(client, &fault), fault);
+    ledger_client_free(client);
+}
+
+static size_t lines_of(const struct buf *output)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < output->len; i++)
+        count += output->at[i] == '\n';
+    return count;
+}
+
+static void the_log_is_filtered(void **state)
+{
+    static const struct {
+        const char *option, *value;
+        size_t lines;
+    } cases[] = {
+        {"--run", "r1", 3},           {"--run", "r9", 0},          {"--agent", "coder@*", 2},
+        {"--agent", "*@payments#r2", 2}, {"--path", "src/*", 1},   {"--path", "*.hl7", 1},
+        {"--type", "file.*", 4},      {"--type", "file.read", 2},  {"--class", "phi", 1},
+        {"--verdict", "allow", 2},    {"--since", "1h", 6},        {"--since", "2100-01-01", 0},
+        {"--limit", "2", 2},          {"--format", "json", 6},     {"--format", "text", 6},
+    };
+    struct fixture home = fixture_make();
+
+    (void)state;
+    (void)program();
+    write_records(&home);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct run got = RUN(&home, "log", cases[i].option, cases[i].value);
+
+        assert_int_equal(got.status, 0);
+        if (lines_of(&got.output) != cases[i].lines)
+            fail_msg("%s %s: %zu lines:\n%s", cases[i].option, cases[i].value, lines_of(&got.output),
+                     buf_text(&got.output));
+        buf_free(&got.output);
+    }
+    fixture_drop(&home);
+}
+
+static void a_line_of_json_is_a_record(void **state)
+{
+    struct fixture home = fixture_make();
+    struct run got;
+    json_t *json;
+
+    (void)state;
+    (void)program();
+    write_records(&home);
+    got = RUN(&home, "log", "--json", "--class", "phi");
+    assert_int_equal(got.status, 0);
+    json = json_loads(buf_text(&got.output), JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    assert_int_equal(json_integer_value(json_object_get(json, "index")), 3);
+    assert_string_equal(json_string_value(json_object_get(json, "type")), "file.redacted");
+    assert_string_equal(json_string_value(json_object_get(json, "run")), "r1");
+    assert_string_equal(json_string_value(json_object_get(json, "on_behalf_of")), "maria");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(json, "object"), "path")),
+                        "fixtures/patients/a.hl7");
+    assert_int_equal(json_string_length(json_object_get(json, "time")), 27);
+    assert_null(json_object_get(json, "salt"));
+    json_decref(json);
+    buf_free(&got.output);
+    fixture_drop(&home);
+}
+
+static void words_that_no_record_has_are_wrong_use(void **state)
+{
+    static const char *const cases[][2] = {{"--type", "file.raed"}, {"--class", "fhi"}, {"--verdict", "yes"},
+                                           {"--since", "yesterday"}, {"--limit", "0"},  {"--format", "xml"}};
+    struct fixture home = fixture_make();
+
+    (void)state;
+    (void)program();
+    write_records(&home);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct run got = RUN(&home, "log", cases[i][0], cases[i][1]);
+
+        assert_int_equal(got.status, 3);
+        buf_free(&got.output);
+    }
+    fixture_drop(&home);
+}
+
+static void following_goes_on(void **state)
+{
+    struct fixture home = fixture_make();
+    AUTO_FREE char *variable = xformat("CUSTODY_HOME=%s", home.path);
+    const char *argv[] = {program(), "log", "--follow", "--json", "--limit", "1", NULL};
+    const char *environment[] = {variable, NULL};
+    struct spawn_program spawn = {.argv = argv, .environment = environment, .in = -1, .err = -1};
+    struct process process;
+    struct ledger_client *client;
+    struct record record;
+    struct fault fault = {0};
+    char line[4096];
+    FILE *output;
+    int ends[2], socket, status;
+
+    (void)state;
+    write_records(&home);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    spawn.out = ends[1];
+    assert_ok(spawn_program(&spawn, &process, &fault), fault);
+    (void)close(ends[1]);
+    output = fdopen(ends[0], "r");
+    assert_non_null(fgets(line, sizeof(line), output));
+    assert_non_null(strstr(line, "README.md"));
+    assert_ok(ledger_connect(home.path, home.folder, &socket, &fault), fault);
+    client = ledger_client_new(socket);
+    record_begin(&record, RECORD_FILE_READ);
+    record_word(&record, RECORD_RUN, "r3");
+    record_word(&record, RECORD_PATH, "later.c");
+    assert_ok(ledger_record(client, &record, NULL, &fault), fault);
+    do
+        assert_non_null(fgets(line, sizeof(line), output)); /* ledger.opened may come first */
+    while (strstr(line, "later.c") == NULL);
+    ledger_client_free(client);
+    (void)kill(process.pid, SIGTERM);
+    assert_ok(process_wait(&process, 5000, &status, &fault), fault);
+    (void)fclose(output);
+    fixture_drop(&home);
+}
+
+static void flip_a_byte(const struct fixture *home, const char *name)
+{
+    AUTO_CLOSE int fd = openat(home->folder, name, O_RDWR | O_CLOEXEC);
+    char byte;
+
+    assert_int_equal(pread(fd, &byte, 1, 40), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, 40), 1);
+}
+
+static void expect_verdict(const struct fixture *home, int status, const char *result)
+{
+    AUTO_FREE char *verifier = xformat("%s-verify", program());
+    AUTO_FREE char *ledger = xformat("%s/ledger", home->path);
+    AUTO_FREE char *key = xformat("%s/keys/ledger.vkey", home->path);
+    struct run runs[] = {RUN(home, "verify", "--json"), RUN(home, "verify", ledger, "--key", key, "--json"),
+                         run(home->path, verifier, (const char *const[]){ledger, "--key", key, "--json", NULL})};
+
+    for (size_t i = 0; i < COUNT(runs); i++) {
+        json_t *json = json_loads(buf_text(&runs[i].output), JSON_REJECT_DUPLICATES, NULL);
+
+        assert_int_equal(runs[i].status, status);
+        assert_non_null(json);
+        assert_string_equal(json_string_value(json_object_get(json, "result")), result);
+        assert_true(json_is_array(json_object_get(json, "problems")));
+        assert_true(json_is_integer(json_object_get(json, "size")));
+        assert_true(json_is_string(json_object_get(json, "root")));
+        assert_true(slice_equal(buf_slice(&runs[i].output), buf_slice(&runs[0].output)));
+        json_decref(json);
+    }
+    for (size_t i = 0; i < COUNT(runs); i++)
+        buf_free(&runs[i].output);
+}
+
+static void both_verifiers_say_the_same(void **state)
+{
+    struct fixture home = fixture_make();
+
+    (void)state;
+    (void)program();
+    write_records(&home);
+    (void)usleep(300000); /* the daemon ends, and adds nothing */
+    expect_verdict(&home, 0, "holds");
+    flip_a_byte(&home, "ledger/tile/entries/000.p/6");
+    expect_verdict(&home, 1, "tampering");
+    assert_int_equal(unlinkat(home.folder, "ledger/tile/entries/000.p/6", 0), 0);
+    expect_verdict(&home, 2, "incomplete");
+    fixture_drop(&home);
+}
+
+static void wrong_use_of_verify_is_three(void **state)
+{
+    struct fixture home = fixture_make();
+    struct run runs[] = {RUN(&home, "verify", "/nowhere"), RUN(&home, "verify", home.path),
+                         RUN(&home, "verify", home.path, "--key", "no+key"), RUN(&home, "verify", "a", "b")};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(runs); i++) {
+        assert_int_equal(runs[i].status, 3);
+        buf_free(&runs[i].output);
+    }
+    fixture_drop(&home);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_log_is_filtered),
+        TEST(a_line_of_json_is_a_record),
+        TEST(words_that_no_record_has_are_wrong_use),
+        TEST(following_goes_on),
+        TEST(both_verifiers_say_the_same),
+        TEST(wrong_use_of_verify_is_three),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
