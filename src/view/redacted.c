@@ -48,6 +48,8 @@ static bool redact_one(const struct snapshot *snapshot, int content_fd,
 
     if (!snapshot_path(snapshot, number, &path, fault))
         return false;
+    if (node->finding_count == 0) /* could not be looked into, or a file from before its rules */
+        return fault_set(fault, FAULT_DENIED, "redact %s: nothing in it is marked", buf_text(&path));
     if (!read_original(content_fd, node, &original, fault) ||
         !redactor->redact(redactor->self, buf_slice(&path), buf_slice(&original),
                           snapshot_findings(snapshot, number), node->finding_count, &bytes, fault))

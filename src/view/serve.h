@@ -35,6 +35,7 @@ struct view_event {
     bool refused;        /* it was tried and did not happen */
     const char *path;    /* below the root; any bytes but NUL */
     const char *path_to; /* of a rename or link, else NULL */
+    uint32_t base;       /* node of the snapshot that the node came from, or SNAPSHOT_NONE */
     const uint8_t *oid;  /* original blob that the node came from (snapshot_oid_bytes), or NULL */
     uint64_t size;
     unsigned class_mask; /* 0: not classified (made by the agent) */

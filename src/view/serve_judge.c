@@ -59,7 +59,8 @@ static struct view_event event_of(struct view *view, enum view_operation operati
     struct stat stat;
 
     tree_stat(view->tree, number, &stat);
-    return (struct view_event){.operation = operation, .oid = S_ISDIR(stat.st_mode) ? NULL : origin.oid,
+    return (struct view_event){.operation = operation, .base = origin.base,
+                               .oid = S_ISDIR(stat.st_mode) ? NULL : origin.oid,
                                .size = (uint64_t)stat.st_size, .class_mask = origin.class_mask,
                                .verdict = origin.verdict, .rule = origin.rule};
 }
@@ -69,7 +70,7 @@ static int refuse(struct view *view, fuse_req_t request, enum view_operation ope
                   const char *path, const char *path_to, const char *rule)
 {
     struct view_event event = {.operation = operation, .refused = true, .path = path,
-                               .path_to = path_to, .verdict = VERDICT_DENY,
+                               .path_to = path_to, .base = SNAPSHOT_NONE, .verdict = VERDICT_DENY,
                                .rule = rule == NULL ? (struct slice){0} : slice_of(rule)};
 
     (void)tell(view, request, &event, false);
@@ -236,7 +237,7 @@ int judge_chmod(struct view *view, fuse_req_t request, uint32_t number)
 int judge_make(struct view *view, fuse_req_t request, enum view_operation operation,
                uint32_t folder, struct slice name)
 {
-    struct view_event event = {.operation = operation};
+    struct view_event event = {.operation = operation, .base = SNAPSHOT_NONE};
     const char *rule;
     int error = tree_path_in(view->tree, folder, name, &view->path);
 
