@@ -26,6 +26,7 @@
 
 #define CANARY_MS_MAX 20000
 #define DESCRIPTORS_MAX 64
+#define SEAL_FAILED SIZE_MAX /* in place of a count: a fault follows */
 
 static bool loopback_up(struct fault *fault)
 {
@@ -119,7 +120,6 @@ static bool mount_all(const struct init *init, struct root *root, struct fault *
     return packet_send(init->control, &packet, &fds, fault);
 }
 
-/* Runs `act` in a child sealed like the agent; what it writes to its descriptor comes back. */
 static bool read_exactly(int fd, void *at, size_t len)
 {
     size_t done = 0;
@@ -148,10 +148,13 @@ static void canary_child(const struct init *init, const struct cell_sealed *seal
                                    .result = result,
                                    .environment = seal_environment(init->plan)};
     struct fault fault = {0};
-    size_t count = 0;
+    size_t count = SEAL_FAILED;
 
-    if (!seal_agent(init->plan, sealed, result, &fault))
+    if (!seal_agent(init->plan, sealed, result, &fault)) {
+        (void)!write(result, &count, sizeof(count));
+        (void)!write(result, &fault, sizeof(fault));
         _exit(1);
+    }
     count = canary_try_all(&ground, results);
     if (write(result, &count, sizeof(count)) != (ssize_t)sizeof(count) ||
         write(result, results, count * sizeof(results[0])) !=
@@ -160,10 +163,28 @@ static void canary_child(const struct init *init, const struct cell_sealed *seal
     _exit(0);
 }
 
+static bool read_canaries(int fd, struct packet *packet, struct fault *fault)
+{
+    size_t count = 0;
+    struct fault failed;
+
+    if (!read_exactly(fd, &count, sizeof(count)))
+        return fault_set(fault, FAULT_HOST, "the canaries could not be tried");
+    if (count == SEAL_FAILED && read_exactly(fd, &failed, sizeof(failed))) {
+        *fault = failed;
+        return fault_in(fault, "seal");
+    }
+    if (count > CELL_CANARIES_MAX ||
+        !read_exactly(fd, packet->canaries, count * sizeof(packet->canaries[0])))
+        return fault_set(fault, FAULT_HOST, "the canaries did not end");
+    packet->canary_count = (uint32_t)count;
+    return true;
+}
+
+/* In a child sealed like the agent. */
 static bool try_canaries(const struct init *init, struct packet *packet, struct fault *fault)
 {
     int ends[2];
-    size_t count = 0;
     pid_t pid;
     bool ok;
 
@@ -173,17 +194,13 @@ static bool try_canaries(const struct init *init, struct packet *packet, struct 
     if (pid == 0)
         canary_child(init, &packet->sealed, ends[1]);
     (void)close(ends[1]);
-    ok = pid > 0 && read_exactly(ends[0], &count, sizeof(count)) && count <= CELL_CANARIES_MAX &&
-         read_exactly(ends[0], packet->canaries, count * sizeof(packet->canaries[0]));
+    ok = pid > 0 ? read_canaries(ends[0], packet, fault) : fault_errno(fault, "fork the canaries");
     (void)close(ends[0]);
     if (pid > 0) {
         (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
     }
-    if (!ok)
-        return fault_set(fault, FAULT_HOST, "the canaries could not be tried");
-    packet->canary_count = (uint32_t)count;
-    return true;
+    return ok;
 }
 
 /* Which scopes the agent's Landlock domain will have; tried again for real in seal_agent. */

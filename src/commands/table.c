@@ -2,6 +2,7 @@
 #include "commands/table.h"
 
 const struct command *const commands[] = {
+    &command_doctor,
     &command_log,
     &command_verify,
     &command_help,

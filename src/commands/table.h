@@ -4,6 +4,7 @@
 
 #include "commands/command.h"
 
+extern const struct command command_doctor;
 extern const struct command command_help;
 extern const struct command command_log;
 extern const struct command command_verify;

@@ -7,7 +7,7 @@
 #include "base/scope.h"
 #include "os/file.h"
 
-static char *home_path(void)
+char *home_path(void)
 {
     const char *named = getenv("CUSTODY_HOME");
     const char *state = getenv("XDG_STATE_HOME");

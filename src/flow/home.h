@@ -23,5 +23,7 @@ struct home {
 /* FAULT_MISSING with "run custody init first" where there is none and `make` is false. */
 MUST_USE bool home_open(bool make, struct home *ret_home, struct fault *fault);
 void home_close(struct home *home);
+/* Its path, there or not; NULL where neither CUSTODY_HOME nor HOME says. The caller frees. */
+char *home_path(void);
 
 #endif

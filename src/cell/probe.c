@@ -1,0 +1,382 @@
+/* Tries in children, so that nothing tried stays. */
+#include "cell/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/fuse.h>
+#include <linux/magic.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/fanotify.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "cell/limits.h"
+#include "os/file.h"
+#include "os/isolate.h"
+#include "os/spawn.h"
+
+#define TRIAL_MS_MAX 20000
+#define INIT_FLAG_PASSTHROUGH (1ULL << 37)
+#define INIT_FLAG_IO_URING (1ULL << 41)
+
+/* What a child found, sent over a pipe. */
+struct finding {
+    int error;
+    uint64_t flags;
+};
+
+static struct finding in_child(void (*act)(struct finding *ret_finding))
+{
+    struct finding finding = {.error = ECHILD};
+    int ends[2];
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return finding;
+    pid = fork();
+    if (pid == 0) {
+        finding.error = 0;
+        act(&finding);
+        _exit(write(ends[1], &finding, sizeof(finding)) == (ssize_t)sizeof(finding) ? 0 : 1);
+    }
+    (void)close(ends[1]);
+    if (pid > 0) {
+        struct finding got = {0};
+
+        if (read(ends[0], &got, sizeof(got)) == (ssize_t)sizeof(got))
+            finding = got;
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+    }
+    (void)close(ends[0]);
+    return finding;
+}
+
+static void put_text(const char *path, const char *text)
+{
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)!write(fd, text, strlen(text));
+}
+
+/* Mounts of our own: as root directly, else inside a user namespace. */
+static bool enter_namespaces(struct finding *finding)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+
+    if (unshare((uid == 0 ? 0 : CLONE_NEWUSER) | CLONE_NEWNS) < 0) {
+        finding->error = errno;
+        return false;
+    }
+    if (uid != 0) {
+        AUTO_FREE char *uids = xformat("0 %u 1", uid);
+        AUTO_FREE char *gids = xformat("0 %u 1", gid);
+
+        put_text("/proc/self/setgroups", "deny");
+        put_text("/proc/self/uid_map", uids);
+        put_text("/proc/self/gid_map", gids);
+    }
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+        finding->error = errno;
+        return false;
+    }
+    return true;
+}
+
+static void try_user_namespace(struct finding *finding)
+{
+    if (unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS) < 0)
+        finding->error = errno;
+}
+
+static void try_fuse_open(struct finding *finding)
+{
+    AUTO_CLOSE int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        finding->error = errno;
+}
+
+/* The kernel's first request tells what it offers. */
+static void try_fuse_mount(struct finding *finding)
+{
+    union {
+        struct {
+            struct fuse_in_header header;
+            struct fuse_init_in init;
+        } request;
+        uint8_t room[8192 + 4096];
+    } first = {0};
+    AUTO_FREE char *options = NULL;
+    AUTO_CLOSE int fd = -1;
+
+    if (!enter_namespaces(finding))
+        return;
+    fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    options = xformat("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", fd);
+    if (fd < 0 || mount("custody", "/tmp", "fuse.custody", MS_NOSUID | MS_NODEV, options) < 0) {
+        finding->error = errno;
+        return;
+    }
+    if (read(fd, &first, sizeof(first)) >= (ssize_t)sizeof(first.request) &&
+        first.request.header.opcode == FUSE_INIT)
+        finding->flags = first.request.init.flags | (uint64_t)first.request.init.flags2 << 32;
+}
+
+static void try_overlay(struct finding *finding)
+{
+    if (!enter_namespaces(finding))
+        return;
+    if (mount("probe", "/tmp", "tmpfs", 0, NULL) < 0 || mkdir("/tmp/l", 0755) < 0 ||
+        mkdir("/tmp/u", 0755) < 0 || mkdir("/tmp/w", 0755) < 0 || mkdir("/tmp/m", 0755) < 0 ||
+        mount("probe", "/tmp/m", "overlay", 0,
+              geteuid() == 0 ? "lowerdir=/tmp/l,upperdir=/tmp/u,workdir=/tmp/w"
+                             : "lowerdir=/tmp/l,upperdir=/tmp/u,workdir=/tmp/w,userxattr") < 0)
+        finding->error = errno;
+}
+
+static void try_fanotify(struct finding *finding)
+{
+    AUTO_CLOSE int fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        finding->error = errno;
+}
+
+static void try_filter(struct finding *finding)
+{
+    struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {.len = 1, .filter = allow};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+        finding->error = errno;
+}
+
+static void try_notification(struct finding *finding)
+{
+    struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {.len = 1, .filter = allow};
+    AUTO_CLOSE int listener = -1;
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+        listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                                SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    if (listener < 0)
+        finding->error = errno;
+}
+
+static void try_mount_setattr(struct finding *finding)
+{
+    if (syscall(SYS_mount_setattr, -1, "", 0, NULL, 0) < 0 && errno == ENOSYS)
+        finding->error = ENOSYS;
+}
+
+static void try_pidfd(struct finding *finding)
+{
+    AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+    if (fd < 0)
+        finding->error = errno;
+}
+
+/* A number in /proc/sys, or -1. */
+static int64_t setting(const char *path)
+{
+    AUTO_BUF struct buf text = buf_with_limit(256);
+    struct fault fault = {0};
+    struct slice digits;
+    int64_t value = 0;
+
+    if (!file_read(AT_FDCWD, path, &text, &fault))
+        return -1;
+    digits = slice_trim(buf_slice(&text));
+    if (digits.len == 0 || digits.len > 18)
+        return -1;
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.at[i] < '0' || digits.at[i] > '9')
+            return -1;
+        value = value * 10 + (digits.at[i] - '0');
+    }
+    return value;
+}
+
+static void read_git(struct probe_host *host)
+{
+    static const char *const argv[] = {"git", "--version", NULL};
+    static const char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
+                                              "GIT_CONFIG_NOSYSTEM=1", "HOME=/nonexistent", NULL};
+    struct spawn_program program = {.argv = argv, .environment = environment, .err = -1};
+    AUTO_BUF struct buf output = buf_with_limit(4096);
+    struct fault fault = {0};
+    struct slice text, word;
+    int status = 1;
+
+    if (!spawn_run(&program, (struct slice){0}, &output, &status, &fault) || status != 0)
+        return;
+    text = slice_trim(buf_slice(&output));
+    while (slice_cut(&text, ' ', &word)) /* "git version 2.39.5" */
+        if (word.len > 0 && word.at[0] >= '0' && word.at[0] <= '9') {
+            (void)snprintf(host->git, sizeof(host->git), "%.*s", SLICE_ARGS(word));
+            return;
+        }
+}
+
+static void look_at_state(const char *state, struct probe_host *host)
+{
+    AUTO_FREE char *path = xstrdup(state);
+    struct statvfs room;
+    struct statfs kind;
+
+    while (access(path, F_OK) < 0 && strrchr(path, '/') != path && strrchr(path, '/') != NULL)
+        *strrchr(path, '/') = '\0';
+    (void)snprintf(host->state, sizeof(host->state), "%s", path);
+    host->state_writable = access(path, W_OK) == 0;
+    if (statvfs(path, &room) == 0)
+        host->state_free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
+    if (statfs(path, &kind) == 0)
+        host->state_volatile = kind.f_type == TMPFS_MAGIC || kind.f_type == RAMFS_MAGIC;
+}
+
+static void look_at_groups(struct probe_host *host)
+{
+    const struct {
+        const char *name;
+        bool *limit;
+    } controllers[] = {
+        {"memory", &host->limit_memory}, {"pids", &host->limit_pids}, {"cpu", &host->limit_cpu}};
+
+    for (size_t i = 0; i < COUNT(controllers); i++) {
+        int version = 0;
+        AUTO_FREE char *place = limits_place(controllers[i].name, &version);
+
+        *controllers[i].limit = place != NULL;
+        if (place != NULL)
+            host->cgroup_version = version;
+    }
+}
+
+static void count_canaries(const struct cell_packet *packet, struct probe_host *host)
+{
+    for (size_t i = 0; i < packet->canary_count; i++)
+        if (packet->canaries[i].outcome == CANARY_HELD)
+            host->canaries_held++;
+        else if (packet->canaries[i].outcome == CANARY_NOT_TRIED)
+            host->canaries_not_tried++;
+    host->canaries_broken = packet->canaries_broken;
+}
+
+/* Talks a cell up to its seal; it is never let go on. */
+static bool seal_trial(struct cell *cell, struct probe_host *host, struct fault *fault)
+{
+    struct cell_packet packet;
+
+    while (cell_receive(cell, TRIAL_MS_MAX, &packet, fault)) {
+        if (packet.type == CELL_MOUNTED) {
+            (void)close(packet.proc_fd);
+            if (!cell_view_ready(cell, fault))
+                return false;
+        } else if (packet.type == CELL_SEALED) {
+            count_canaries(&packet, host);
+            host->limit_memory = packet.sealed.limit_memory;
+            host->limit_pids = packet.sealed.limit_pids;
+            host->limit_cpu = packet.sealed.limit_cpu;
+            return true;
+        } else {
+            *fault = packet.fault;
+            return packet.type == CELL_FAILED
+                       ? false
+                       : fault_set(fault, FAULT_HOST, "the cell was killed while it was made");
+        }
+    }
+    return false;
+}
+
+static void try_cell(const struct clock *clock, struct probe_host *host)
+{
+    static const char *const argv[] = {"true", NULL};
+    static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
+    char folder[] = "/tmp/custody-doctor-XXXXXX";
+    const uid_t nobody = 65534;
+    struct cell_plan plan = {.run = "doctor",
+                             .repository = "/srv/custody-doctor",
+                             .plain = folder,
+                             .argv = argv,
+                             .environment = environment,
+                             .uid = host->root ? nobody : (uid_t)-1,
+                             .gid = host->root ? nobody : (gid_t)-1,
+                             .git_fd = -1,
+                             .objects_fd = -1,
+                             .engine_fd = -1,
+                             .in = -1,
+                             .out = -1,
+                             .err = -1,
+                             .memory_bytes = 256 << 20,
+                             .cpu_percent = 100};
+    int64_t began = clock_monotonic_us(clock);
+    struct cell *cell = NULL;
+    struct fault fault = {0};
+
+    if (mkdtemp(folder) == NULL || (host->root && chown(folder, nobody, nobody) < 0)) {
+        (void)snprintf(host->cell_why, sizeof(host->cell_why), "no folder can be made in /tmp");
+        return;
+    }
+    cell_mounts_default(&plan.mounts);
+    host->cell = cell_start(&plan, &cell, &fault) && seal_trial(cell, host, &fault);
+    host->cell_us = clock_monotonic_us(clock) - began;
+    if (!host->cell)
+        (void)snprintf(host->cell_why, sizeof(host->cell_why), "%.199s", fault.why);
+    cell_end(cell);
+    cell_mounts_free(&plan.mounts);
+    (void)rmdir(folder);
+}
+
+void probe_host(const char *state, const struct clock *clock, struct probe_host *ret_host)
+{
+    struct probe_host *host = ret_host;
+    struct utsname name;
+    struct finding fuse;
+
+    *host = (struct probe_host){.root = geteuid() == 0};
+    if (uname(&name) == 0) {
+        (void)snprintf(host->kernel, sizeof(host->kernel), "%s", name.release);
+        (void)snprintf(host->machine, sizeof(host->machine), "%s", name.machine);
+    }
+    host->user_namespaces = in_child(try_user_namespace).error;
+    host->fuse_open = in_child(try_fuse_open).error;
+    fuse = in_child(try_fuse_mount);
+    host->fuse_mount = fuse.error;
+    host->fuse_passthrough = (fuse.flags & INIT_FLAG_PASSTHROUGH) != 0;
+    host->fuse_io_uring = (fuse.flags & INIT_FLAG_IO_URING) != 0;
+    host->landlock_abi = isolate_landlock_abi();
+    host->seccomp_filter = in_child(try_filter).error == 0;
+    host->seccomp_notification = in_child(try_notification).error == 0;
+    host->fanotify_permission = in_child(try_fanotify).error;
+    host->overlayfs = in_child(try_overlay).error;
+    host->pidfd = in_child(try_pidfd).error == 0;
+    host->mount_setattr = in_child(try_mount_setattr).error == 0;
+    host->tiocsti = (int)setting("/proc/sys/dev/tty/legacy_tiocsti");
+    host->yama = (int)setting("/proc/sys/kernel/yama/ptrace_scope");
+    host->apparmor_userns = (int)setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+    host->userns_clone = (int)setting("/proc/sys/kernel/unprivileged_userns_clone");
+    host->userns_max = setting("/proc/sys/user/max_user_namespaces");
+    look_at_groups(host);
+    read_git(host);
+    look_at_state(state, host);
+    try_cell(clock, host);
+}

@@ -1,0 +1,69 @@
+/*
+ * cell/probe.h - what this host can enforce, found by trying it, and what that means for each of
+ * custody's promises. For `custody doctor`.
+ */
+#ifndef CUSTODY_CELL_PROBE_H
+#define CUSTODY_CELL_PROBE_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "cell/cell.h"
+
+#define PROBE_TEXT_MAX 200
+#define PROMISE_COUNT 12
+
+struct probe_host {
+    char kernel[66], machine[66];
+    bool root;
+    int user_namespaces; /* 0: an ordinary process here gets one; else the errno */
+    int fuse_open;       /* 0, or the errno of opening /dev/fuse */
+    int fuse_mount;      /* 0, or the errno of mounting it in a namespace of ours */
+    bool fuse_passthrough, fuse_io_uring; /* offered by the kernel in FUSE_INIT */
+    int landlock_abi;
+    bool seccomp_filter, seccomp_notification;
+    int fanotify_permission; /* 0, or the errno */
+    int overlayfs;           /* 0, or the errno of mounting one in a user namespace */
+    bool pidfd, mount_setattr;
+    int cgroup_version; /* of where memory is limited; 0: nowhere */
+    bool limit_memory, limit_pids, limit_cpu;
+    int tiocsti;     /* dev.tty.legacy_tiocsti, -1: no such setting */
+    int yama;        /* kernel.yama.ptrace_scope, -1: no such setting */
+    int apparmor_userns;     /* kernel.apparmor_restrict_unprivileged_userns, -1: no such setting */
+    int userns_clone;        /* kernel.unprivileged_userns_clone, -1: no such setting */
+    int64_t userns_max;      /* user.max_user_namespaces, -1: no such setting */
+    char git[32];            /* version; "": none */
+    char state[PROBE_TEXT_MAX];   /* the state folder, or the folder it would be made in */
+    bool state_writable, state_volatile; /* volatile: a file system in memory */
+    uint64_t state_free_bytes;
+    bool cell;               /* a cell was started, sealed and tried */
+    char cell_why[PROBE_TEXT_MAX]; /* why not */
+    size_t canaries_held, canaries_broken, canaries_not_tried;
+    int64_t cell_us;         /* from start to sealed */
+};
+
+/* `state`: the path of the state folder, which need not exist. */
+void probe_host(const char *state, const struct clock *clock, struct probe_host *ret_host);
+
+enum promise_status {
+    PROMISE_ENFORCED,
+    PROMISE_DEGRADED,
+    PROMISE_MISSING,
+};
+
+struct promise {
+    int id; /* DESIGN.md section 2: 1 to 12 */
+    const char *name;
+    enum promise_status status;
+    char mechanism[PROBE_TEXT_MAX];
+    char fix[PROBE_TEXT_MAX]; /* an exact command; "" where nothing is to be done */
+};
+
+/* Pure. */
+void probe_promises(const struct probe_host *host, struct promise ret_promises[PROMISE_COUNT]);
+const char *promise_status_name(enum promise_status status);
+/* A cell can be enforced here: exit 0 or 4 of doctor. */
+bool probe_enforceable(const struct probe_host *host);
+
+#endif

@@ -1,0 +1,161 @@
+/* custody doctor - what this host can enforce, what is missing and how to get it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "cell/probe.h"
+#include "commands/table.h"
+#include "flow/home.h"
+#include "os/clock_real.h"
+
+/* An errno as a word of the JSON: "ok", "EACCES". */
+static json_t *json_of_errno(int error)
+{
+    const char *name = strerrorname_np(error);
+
+    return json_string(error == 0 ? "ok" : name == NULL ? "unknown" : name);
+}
+
+/* A setting of the kernel that may not be there. */
+static json_t *json_of_setting(int64_t value)
+{
+    return value < 0 ? json_null() : json_integer(value);
+}
+
+static json_t *json_of_promises(const struct promise *promises)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < PROMISE_COUNT; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:i, s:s, s:s, s:s, s:s}", "id", promises[i].id, "name",
+                            promises[i].name, "status", promise_status_name(promises[i].status),
+                            "mechanism", promises[i].mechanism, "fix", promises[i].fix));
+    return list;
+}
+
+static json_t *json_of_host(const struct probe_host *host)
+{
+    json_t *cell = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I}", "sealed", host->cell, "why",
+                             host->cell_why, "canaries_held", (json_int_t)host->canaries_held,
+                             "canaries_broken", (json_int_t)host->canaries_broken,
+                             "canaries_not_tried", (json_int_t)host->canaries_not_tried,
+                             "start_us", (json_int_t)host->cell_us);
+    json_t *settings = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o}", "dev.tty.legacy_tiocsti", json_of_setting(host->tiocsti),
+        "kernel.yama.ptrace_scope", json_of_setting(host->yama),
+        "kernel.apparmor_restrict_unprivileged_userns", json_of_setting(host->apparmor_userns),
+        "kernel.unprivileged_userns_clone", json_of_setting(host->userns_clone),
+        "user.max_user_namespaces", json_of_setting(host->userns_max));
+    json_t *fuse = json_pack("{s:o, s:o, s:b, s:b}", "open", json_of_errno(host->fuse_open), "mount",
+                             json_of_errno(host->fuse_mount), "passthrough", host->fuse_passthrough,
+                             "io_uring", host->fuse_io_uring);
+    json_t *limits =
+        json_pack("{s:i, s:b, s:b, s:b}", "cgroup_version", host->cgroup_version, "memory",
+                  host->limit_memory, "pids", host->limit_pids, "cpu", host->limit_cpu);
+
+    return json_pack(
+        "{s:s, s:s, s:b, s:o, s:o, s:i, s:b, s:b, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:s, s:s, s:I}",
+        "kernel", host->kernel, "machine", host->machine, "root", host->root, "user_namespaces",
+        json_of_errno(host->user_namespaces), "fuse", fuse, "landlock_abi", host->landlock_abi,
+        "seccomp_filter", host->seccomp_filter, "seccomp_notification", host->seccomp_notification,
+        "fanotify_permission", json_of_errno(host->fanotify_permission), "overlayfs",
+        json_of_errno(host->overlayfs), "pidfd", host->pidfd, "mount_setattr", host->mount_setattr,
+        "limits", limits, "settings", settings, "cell", cell, "git", host->git, "state", host->state,
+        "state_free_bytes", (json_int_t)host->state_free_bytes);
+}
+
+static const char *yes_or(bool yes, const char *no)
+{
+    return yes ? "yes" : no;
+}
+
+static const char *errno_or_yes(int error)
+{
+    return error == 0 ? "yes" : strerror(error);
+}
+
+static void print_host(const struct probe_host *host)
+{
+    (void)printf("host\n  kernel                %s %s, as %s\n", host->kernel, host->machine,
+                 host->root ? "root" : "an ordinary user");
+    (void)printf("  trial cell            ");
+    if (host->cell)
+        (void)printf("sealed in %.1f ms; %zu attacks held, %zu got through, %zu not tried\n",
+                     (double)host->cell_us / 1000, host->canaries_held, host->canaries_broken,
+                     host->canaries_not_tried);
+    else
+        (void)printf("no: %s\n", host->cell_why);
+    (void)printf("  user namespaces       %s\n", errno_or_yes(host->user_namespaces));
+    (void)printf("  /dev/fuse, mounting   %s, %s\n", errno_or_yes(host->fuse_open),
+                 errno_or_yes(host->fuse_mount));
+    (void)printf("  FUSE extras           passthrough %s, io_uring %s\n",
+                 yes_or(host->fuse_passthrough, "no"),
+                 yes_or(host->fuse_io_uring, "no (fuse.enable_uring=1, kernel 6.14)"));
+    (void)printf("  Landlock ABI          %d%s\n", host->landlock_abi,
+                 host->landlock_abi >= 6 ? "" : " (scopes need 6)");
+    (void)printf("  system call filter    %s, notification %s\n", yes_or(host->seccomp_filter, "no"),
+                 yes_or(host->seccomp_notification, "no"));
+    (void)printf("  fanotify permission   %s\n", errno_or_yes(host->fanotify_permission));
+    (void)printf("  overlayfs             %s\n", errno_or_yes(host->overlayfs));
+    (void)printf("  control groups        %s; memory %s, pids %s, cpu %s\n",
+                 host->cgroup_version == 0   ? "none to make"
+                 : host->cgroup_version == 1 ? "v1"
+                                             : "v2",
+                 yes_or(host->limit_memory, "no"), yes_or(host->limit_pids, "by rlimit"),
+                 yes_or(host->limit_cpu, "no"));
+    if (!host->limit_memory && !host->root)
+        (void)printf("                        to have them: systemd-run --user --scope "
+                     "-p Delegate=yes custody run ...\n");
+    (void)printf("  git                   %s\n", host->git[0] == '\0' ? "none" : host->git);
+    (void)printf("  state                 %s, %.1f GiB free%s\n", host->state,
+                 (double)host->state_free_bytes / (1 << 30),
+                 host->state_writable ? "" : ", not writable");
+}
+
+static void print_promises(const struct promise *promises)
+{
+    (void)printf("promises\n");
+    for (size_t i = 0; i < PROMISE_COUNT; i++) {
+        (void)printf("  %2d %-8s %s\n              %s\n", promises[i].id,
+                     promise_status_name(promises[i].status), promises[i].name,
+                     promises[i].mechanism);
+        if (promises[i].fix[0] != '\0')
+            (void)printf("              fix: %s\n", promises[i].fix);
+    }
+}
+
+static int run(const struct invocation *invocation)
+{
+    AUTO_FREE char *state = home_path();
+    AUTO_FREE struct probe_host *host = xalloc(sizeof(*host));
+    struct promise promises[PROMISE_COUNT];
+    bool enforceable;
+
+    probe_host(state == NULL ? "/" : state, &clock_real, host);
+    probe_promises(host, promises);
+    enforceable = probe_enforceable(host);
+    if (invocation->json) {
+        command_print_json(json_pack("{s:b, s:o, s:o}", "enforceable", enforceable, "promises",
+                                     json_of_promises(promises), "host", json_of_host(host)));
+    } else {
+        print_promises(promises);
+        print_host(host);
+        (void)printf("%s\n", enforceable ? "A cell can be enforced here."
+                                         : "A cell cannot be enforced here.");
+    }
+    return enforceable ? EXIT_YES : EXIT_HOST;
+}
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .arguments = "",
+    .prints_json = true,
+    .summary = "What this host can enforce, what is missing and how to get it",
+    .text = "Tries, in children that leave nothing behind: a whole cell with its canaries, user "
+            "namespaces, FUSE, Landlock, filters of system calls, fanotify, overlayfs, control "
+            "groups. Says for each promise whether it is enforced here, by what, and where it is "
+            "not, the command that helps.\n\n"
+            "Exit: 0 a cell can be enforced, 4 it cannot.",
+    .run = run,
+};
