@@ -34,8 +34,10 @@ static void begin(struct record *record, enum record_type type, const struct exc
     record_word(record, RECORD_POLICY, identity->policy);
     record_word(record, RECORD_PROVIDER, model->name);
     record_word(record, RECORD_DIALECT, dialect_name(model->dialect));
-    record_text(record, RECORD_HOST, exchange->provider->url.host);
-    record_number(record, RECORD_PORT, exchange->provider->url.port);
+    if (exchange->provider->url.host.len > 0) {
+        record_text(record, RECORD_HOST, exchange->provider->url.host);
+        record_number(record, RECORD_PORT, exchange->provider->url.port);
+    }
     record_word(record, RECORD_METHOD, "POST");
     record_word(record, RECORD_RESIDENCY, model->residency);
     record_word(record, RECORD_CONTRACT, model->contract);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -136,9 +137,15 @@ static void accept_more(struct door *door, bool more)
 
 bool door_listen(struct door *door, int listener, struct fault *fault)
 {
+    int flags = fcntl(listener, F_GETFL);
+
     if (door->listener >= 0) {
         (void)close(listener);
         return fault_set(fault, FAULT_CONFLICT, "the door listens already");
+    }
+    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0) {
+        (void)close(listener);
+        return fault_errno(fault, "listen");
     }
     if (!loop_watch(door->loop, listener, EPOLLIN, on_listener, door, &door->listener_watch, fault)) {
         (void)close(listener);

@@ -61,12 +61,24 @@ static void arm_patrol(struct gateway *gateway)
         gateway->patrol = NULL;
 }
 
+/* A policy may name models whose keys only other machines have. */
 static bool open_providers(struct gateway *gateway, struct fault *fault)
 {
-    gateway->providers = xalloc_array(gateway->config.model_count, sizeof(gateway->providers[0]));
-    for (size_t i = 0; i < gateway->config.model_count; i++) {
-        if (!provider_open(&gateway->config.models[i], &gateway->providers[i], fault))
-            return false;
+    const struct gateway_config *config = &gateway->config;
+
+    if (config->model >= config->model_count)
+        return fault_set(fault, FAULT_INVALID, "the run has no model");
+    gateway->providers = xalloc_array(config->model_count, sizeof(gateway->providers[0]));
+    for (size_t i = 0; i < config->model_count; i++) {
+        struct fault closed = {0};
+
+        if (!provider_open(&config->models[i], &gateway->providers[i], &closed)) {
+            if (i == config->model) {
+                *fault = closed;
+                return false;
+            }
+            gateway->providers[i] = (struct provider){.model = &config->models[i]};
+        }
         gateway->provider_count++;
     }
     return true;

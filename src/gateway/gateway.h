@@ -118,6 +118,7 @@ struct gateway_totals {
 struct gateway_config {
     const struct gateway_model *models;
     size_t model_count;
+    size_t model; /* the run's: without its key nothing starts; others then refuse their calls */
     struct gateway_limits limits;
     struct gateway_ledger ledger; /* writes `model.intent`, `model.outcome`, `refused` */
     const struct clock *clock;
@@ -125,7 +126,7 @@ struct gateway_config {
 
 struct gateway;
 
-/* Loads libcurl, reads keys and CA files. FAULT_MISSING: a key that the policy names is not there. */
+/* Loads libcurl, reads keys. FAULT_MISSING: the key of the run's model is not there. */
 MUST_USE bool gateway_new(struct loop *loop, const struct gateway_config *config,
                           struct gateway **ret_gateway, struct fault *fault);
 /* Serves one door; takes `socket`. `identity` is borrowed. */

@@ -8,7 +8,7 @@
 struct provider {
     const struct gateway_model *model;
     struct url url;         /* borrows from the model */
-    struct buf endpoint;    /* full URL, NUL-terminated */
+    struct buf endpoint;    /* full URL, NUL-terminated; empty: could not be opened */
     struct buf key_header;  /* "x-api-key: ...", NUL-terminated; empty without a key */
 };
 

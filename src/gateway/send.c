@@ -17,6 +17,10 @@ static void admit(struct exchange *exchange)
     struct spending bound = accounts_upper_bound(exchange);
     struct fault fault = {0};
 
+    if (exchange->provider->endpoint.len == 0) {
+        exchange_refuse(exchange, 400, "no-key", "custody: this model has no usable key or CA file here");
+        return;
+    }
     if (model->expires_us != 0 && clock_now_us(gateway->config.clock) >= model->expires_us) {
         exchange_refuse(exchange, 400, "expired", "custody: the policy's entry for this model has expired");
         return;

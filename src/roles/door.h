@@ -1,6 +1,14 @@
-/* roles/door.h - the process that the agent's HTTP ends in. */
+/*
+ * roles/door.h - door: the agent's HTTP and JSON end here.
+ *
+ *   user       the user; as root: config->uid     network    sockets accepted on the cell's loopback
+ *   may read   nothing                            may write  nothing
+ *   holds      the run's surrogate key            talks to   gateway, ledger (one producer), core (control)
+ */
 #ifndef CUSTODY_ROLES_DOOR_H
 #define CUSTODY_ROLES_DOOR_H
+
+#include <sys/types.h>
 
 #include "gateway/gateway.h"
 
@@ -14,6 +22,9 @@ struct door_role_config {
     struct gateway_identity identity;
     const uint8_t *surrogate_key; /* of this run, so that its surrogates pass; may be NULL */
     size_t surrogate_key_len;
+    bool drop_user; /* as root: become uid, gid */
+    uid_t uid;
+    gid_t gid;
 };
 
 /*

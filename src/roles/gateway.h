@@ -1,6 +1,14 @@
-/* roles/gateway.h - the process that holds the provider keys. */
+/*
+ * roles/gateway.h - gateway: adds the provider keys, writes intents and outcomes.
+ *
+ *   user       the user; as root: config->uid     network    the providers of the policy
+ *   may read   /etc, /usr (names, certificates)   may write  nothing
+ *   holds      the provider keys                  talks to   door, ledger (one producer), core (control)
+ */
 #ifndef CUSTODY_ROLES_GATEWAY_H
 #define CUSTODY_ROLES_GATEWAY_H
+
+#include <sys/types.h>
 
 #include "gateway/gateway.h"
 
@@ -10,8 +18,12 @@ struct gateway_role_config {
     int ledger;  /* producer socket: model.intent, model.outcome, refused; taken */
     const struct gateway_model *models;
     size_t model_count;
+    size_t model; /* the run's */
     struct gateway_identity identity;
     struct gateway_limits limits;
+    bool drop_user; /* as root: become uid, gid */
+    uid_t uid;
+    gid_t gid;
 };
 
 /*

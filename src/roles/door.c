@@ -1,0 +1,209 @@
+#include "roles/door.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "classify/classify.h"
+#include "classify/surrogate.h"
+#include "ledger/ledger.h"
+#include "os/isolate.h"
+#include "os/message.h"
+
+#define FINDING_BYTES_MIN 8 /* no rule finds anything shorter */
+
+struct serving {
+    const struct door_role_config *config;
+    struct loop *loop;
+    struct door *door;
+    struct ledger_client *ledger;
+    struct loop_watch *control;
+    bool has_key;
+    struct surrogate_key key;
+};
+
+/* ---- what the door needs of the ledger and the classifier ---- */
+
+static bool record(void *self, const struct record *what, uint64_t *ret_seq, struct fault *fault)
+{
+    return ledger_record(((struct serving *)self)->ledger, what, ret_seq, fault);
+}
+
+static bool record_durably(void *self, const struct record *what, uint64_t *ret_seq,
+                           struct fault *fault)
+{
+    return ledger_record_durably(((struct serving *)self)->ledger, what, ret_seq, fault);
+}
+
+/* What the classifier is not sure of does not end a run; the view has redacted that, too. */
+static bool counts(const struct serving *serving, struct slice text, const struct finding *finding)
+{
+    struct slice value = slice_part(text, finding->start, finding->end);
+
+    return finding->confidence >= CONFIDENCE_MEDIUM &&
+           !(serving->has_key && surrogate_is_ours(&serving->key, finding->rule, value));
+}
+
+static unsigned classes_of(const struct serving *serving, struct slice text,
+                           const char *ret_rules[CLASS_COUNT])
+{
+    AUTO_FREE struct finding *findings = NULL;
+    struct fault fault = {0};
+    unsigned mask = 0, found = 0;
+    size_t count = 0;
+
+    if (!classify_scan(text, SLICE(""), &findings, &count, &mask, &fault)) {
+        ret_rules[CLASS_OPAQUE] = "unread";
+        return CLASS_BIT(CLASS_OPAQUE);
+    }
+    if ((mask & CLASS_BIT(CLASS_OPAQUE)) != 0)
+        ret_rules[CLASS_OPAQUE] = "unread";
+    for (size_t i = 0; i < count; i++) {
+        if (!counts(serving, text, &findings[i]))
+            continue;
+        if ((found & CLASS_BIT(findings[i].class)) == 0)
+            ret_rules[findings[i].class] = classify_rule_id(findings[i].rule);
+        found |= CLASS_BIT(findings[i].class);
+    }
+    return found | (mask & CLASS_BIT(CLASS_OPAQUE));
+}
+
+/* Programs print NULs, and the classifier takes those for binary: look behind them, both as gaps
+ * and as nothing at all (UTF-16). */
+static unsigned classes_around_nul(const struct serving *serving, struct slice text,
+                                   const char *ret_rules[CLASS_COUNT])
+{
+    struct buf spaced = buf_with_limit(text.len), joined = buf_with_limit(text.len);
+    struct fault fault = {0};
+    bool ok = true;
+    unsigned mask;
+
+    for (size_t i = 0; ok && i < text.len; i++)
+        ok = buf_add_byte(&spaced, text.at[i] == 0 ? ' ' : text.at[i], &fault) &&
+             (text.at[i] == 0 || buf_add_byte(&joined, text.at[i], &fault));
+    mask = ok ? classes_of(serving, buf_slice(&spaced), ret_rules) : CLASS_BIT(CLASS_OPAQUE);
+    mask |= classes_of(serving, buf_slice(&joined), ret_rules);
+    buf_free(&spaced);
+    buf_free(&joined);
+    return mask;
+}
+
+static unsigned classes(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
+{
+    if (text.len < FINDING_BYTES_MIN)
+        return 0;
+    if (slice_find_byte(text, 0, 0) != SIZE_MAX)
+        return classes_around_nul(self, text, ret_rules);
+    return classes_of(self, text, ret_rules);
+}
+
+/* ---- the process ---- */
+
+static void say(int control, char what, const char *why)
+{
+    struct fault unsent = {0};
+    AUTO_BUF struct buf packet = buf_with_limit(1024);
+
+    if (buf_add_byte(&packet, (uint8_t)what, &unsent) && buf_add_text(&packet, why, &unsent))
+        (void)!message_send(control, buf_slice(&packet), NULL, &unsent);
+}
+
+static void on_control(void *self, uint32_t events)
+{
+    struct serving *serving = self;
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+    struct message_fds fds = {0};
+    struct fault fault = {0};
+    bool end = false;
+
+    (void)events;
+    if (!message_receive(serving->config->control, &body, &fds, 0, &end, &fault) || end) {
+        message_fds_close(&fds);
+        loop_stop(serving->loop);
+        return;
+    }
+    if (body.len != 1 || body.at[0] != DOOR_LISTEN || fds.count != 1) {
+        message_fds_close(&fds);
+        say(serving->config->control, DOOR_FAILED, "a packet that is no DOOR_LISTEN");
+        return;
+    }
+    if (door_listen(serving->door, fds.fd[0], &fault))
+        say(serving->config->control, DOOR_READY, "");
+    else
+        say(serving->config->control, DOOR_FAILED, fault.why);
+}
+
+static bool open_door(struct serving *serving, struct fault *fault)
+{
+    const struct door_role_config *config = serving->config;
+    struct door_config door = {.models = config->models,
+                               .model_count = config->model_count,
+                               .model = config->model,
+                               .scan = {classes, serving},
+                               .ledger = {record, record_durably, serving},
+                               .identity = config->identity,
+                               .gateway = config->gateway};
+
+    serving->ledger = ledger_client_new(config->ledger);
+    if (config->surrogate_key != NULL && config->surrogate_key_len == sizeof(serving->key.bytes)) {
+        memcpy(serving->key.bytes, config->surrogate_key, sizeof(serving->key.bytes));
+        serving->has_key = true;
+    }
+    return loop_new(&serving->loop, fault) &&
+           door_new(serving->loop, &door, &serving->door, fault) &&
+           loop_watch(serving->loop, config->control, EPOLLIN, on_control, serving,
+                      &serving->control, fault);
+}
+
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static bool give_up_privileges(const struct door_role_config *config, struct fault *fault)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    raise_descriptors();
+    return (!config->drop_user || isolate_user(config->uid, config->gid, 0, fault)) &&
+           isolate_files(NULL, 0, ISOLATE_ABI_KERNEL, NULL, fault) &&
+           isolate_syscalls(ISOLATE_DOOR, fault);
+}
+
+int door_role(void *self)
+{
+    struct serving serving = {.config = self};
+    struct fault fault = {0};
+    bool ok = open_door(&serving, &fault) && give_up_privileges(serving.config, &fault) &&
+              loop_run(serving.loop, &fault);
+
+    if (!ok)
+        say(serving.config->control, DOOR_FAILED, fault.why);
+    door_free(serving.door);
+    ledger_client_free(serving.ledger);
+    loop_unwatch(serving.control);
+    loop_free(serving.loop);
+    explicit_bzero(&serving.key, sizeof(serving.key));
+    return ok ? 0 : 2;
+}
+
+bool door_role_listen(int control, int listener, int timeout_ms, struct fault *fault)
+{
+    struct message_fds fds = {.fd = {listener}, .count = 1};
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+    bool end;
+
+    if (!message_send(control, slice_of_bytes((uint8_t[]){DOOR_LISTEN}, 1), &fds, fault) ||
+        !message_receive(control, &body, NULL, timeout_ms, &end, fault))
+        return fault_in(fault, "open the door");
+    if (end)
+        return fault_set(fault, FAULT_IO, "the door process ended");
+    if (body.at[0] != DOOR_READY)
+        return fault_set(fault, FAULT_IO, "the door: %s", buf_text(&body) + 1);
+    return true;
+}

@@ -1,0 +1,169 @@
+#include "roles/gateway.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "ledger/ledger.h"
+#include "os/clock_real.h"
+#include "os/isolate.h"
+#include "os/message.h"
+
+#define MODELS_MAX 128
+
+struct serving {
+    const struct gateway_role_config *config;
+    struct loop *loop;
+    struct gateway *gateway;
+    struct ledger_client *ledger;
+    struct loop_watch *control;
+};
+
+static bool record(void *self, const struct record *what, uint64_t *ret_seq, struct fault *fault)
+{
+    return ledger_record(((struct serving *)self)->ledger, what, ret_seq, fault);
+}
+
+static bool record_durably(void *self, const struct record *what, uint64_t *ret_seq,
+                           struct fault *fault)
+{
+    return ledger_record_durably(((struct serving *)self)->ledger, what, ret_seq, fault);
+}
+
+static void say(int control, char what, struct slice more)
+{
+    struct fault unsent = {0};
+    AUTO_BUF struct buf packet = buf_with_limit(1024);
+
+    if (buf_add_byte(&packet, (uint8_t)what, &unsent) && buf_add(&packet, more, &unsent))
+        (void)!message_send(control, buf_slice(&packet), NULL, &unsent);
+}
+
+static void on_control(void *self, uint32_t events)
+{
+    struct serving *serving = self;
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+    struct gateway_totals totals;
+    struct fault fault = {0};
+    bool end = false;
+
+    (void)events;
+    if (!message_receive(serving->config->control, &body, NULL, 0, &end, &fault) || end) {
+        loop_stop(serving->loop);
+        return;
+    }
+    if (body.at[0] != GATEWAY_TOTALS)
+        return;
+    totals = gateway_totals(serving->gateway);
+    say(serving->config->control, GATEWAY_TOTALS, slice_of_bytes(&totals, sizeof(totals)));
+}
+
+static bool open_gateway(struct serving *serving, struct fault *fault)
+{
+    const struct gateway_role_config *config = serving->config;
+    struct gateway_config gateway = {.models = config->models,
+                                     .model_count = config->model_count,
+                                     .model = config->model,
+                                     .limits = config->limits,
+                                     .ledger = {record, record_durably, serving},
+                                     .clock = &clock_real};
+
+    serving->ledger = ledger_client_new(config->ledger);
+    return loop_new(&serving->loop, fault) &&
+           gateway_new(serving->loop, &gateway, &serving->gateway, fault) &&
+           gateway_serve(serving->gateway, config->door, &config->identity, fault) &&
+           loop_watch(serving->loop, config->control, EPOLLIN, on_control, serving,
+                      &serving->control, fault);
+}
+
+/* Names are resolved and certificates read when a provider is first called. */
+static bool confine_files(const struct gateway_role_config *config, struct fault *fault)
+{
+    struct isolate_path paths[MODELS_MAX + 8] = {
+        {.path = "/etc", .access = ISOLATE_READ},
+        {.path = "/usr", .access = ISOLATE_READ | ISOLATE_EXECUTE},
+        {.path = "/lib", .access = ISOLATE_READ | ISOLATE_EXECUTE, .optional = true},
+        {.path = "/lib64", .access = ISOLATE_READ | ISOLATE_EXECUTE, .optional = true},
+        {.path = "/run/systemd/resolve", .access = ISOLATE_READ, .optional = true},
+        {.path = "/run/resolvconf", .access = ISOLATE_READ, .optional = true},
+        {.path = "/dev/urandom", .access = ISOLATE_READ, .optional = true},
+    };
+    size_t count = 7;
+
+    if (config->model_count > MODELS_MAX)
+        return fault_set(fault, FAULT_LIMIT, "more than %d models", MODELS_MAX);
+    for (size_t i = 0; i < config->model_count; i++)
+        if (config->models[i].ca_file != NULL)
+            paths[count++] = (struct isolate_path){
+                .path = config->models[i].ca_file, .access = ISOLATE_READ, .optional = true};
+    return isolate_files(paths, count, ISOLATE_ABI_KERNEL, NULL, fault);
+}
+
+static bool give_up_privileges(const struct gateway_role_config *config, struct fault *fault)
+{
+    struct rlimit limit;
+
+    (void)prctl(PR_SET_DUMPABLE, 0); /* the keys are in this memory */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return (!config->drop_user || isolate_user(config->uid, config->gid, 0, fault)) &&
+           confine_files(config, fault) && isolate_syscalls(ISOLATE_GATEWAY, fault);
+}
+
+int gateway_role(void *self)
+{
+    struct serving serving = {.config = self};
+    struct fault fault = {0};
+    bool ok = open_gateway(&serving, &fault) && give_up_privileges(serving.config, &fault);
+
+    if (ok) {
+        say(serving.config->control, GATEWAY_READY, SLICE(""));
+        ok = loop_run(serving.loop, &fault);
+    }
+    if (!ok)
+        say(serving.config->control, GATEWAY_FAILED, slice_of(fault.why));
+    gateway_free(serving.gateway);
+    ledger_client_free(serving.ledger);
+    loop_unwatch(serving.control);
+    loop_free(serving.loop);
+    return ok ? 0 : 2;
+}
+
+static bool hear(int control, char what, int timeout_ms, struct buf *body, struct fault *fault)
+{
+    bool end;
+
+    if (!message_receive(control, body, NULL, timeout_ms, &end, fault))
+        return fault_in(fault, "hear the gateway");
+    if (end)
+        return fault_set(fault, FAULT_IO, "the gateway process ended");
+    if (body->at[0] == GATEWAY_FAILED)
+        return fault_set(fault, FAULT_IO, "the gateway: %s", buf_text(body) + 1);
+    if (body->at[0] != (uint8_t)what)
+        return fault_set(fault, FAULT_IO, "the gateway answered something else");
+    return true;
+}
+
+bool gateway_role_wait_ready(int control, int timeout_ms, struct fault *fault)
+{
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+
+    return hear(control, GATEWAY_READY, timeout_ms, &body, fault);
+}
+
+bool gateway_role_totals(int control, int timeout_ms, struct gateway_totals *ret_totals,
+                         struct fault *fault)
+{
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+
+    if (!message_send(control, slice_of_bytes((uint8_t[]){GATEWAY_TOTALS}, 1), NULL, fault) ||
+        !hear(control, GATEWAY_TOTALS, timeout_ms, &body, fault))
+        return false;
+    if (body.len != 1 + sizeof(*ret_totals))
+        return fault_set(fault, FAULT_IO, "the gateway's totals have a strange length");
+    memcpy(ret_totals, body.at + 1, sizeof(*ret_totals));
+    return true;
+}
