@@ -14,7 +14,8 @@ static void parse_checkpoint(struct slice text)
 
     if (!checkpoint_parse(text, &checkpoint, &fault))
         return;
-    if (!checkpoint_format(&checkpoint, &again, &fault) || !slice_equal(buf_slice(&again), text))
+    if (!checkpoint_format(&checkpoint, &again, &fault) ||
+        !slice_equal(buf_slice(&again), text))
         abort();
 }
 
@@ -28,8 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fault fault = {0};
 
     if (known == NULL &&
-        !note_key_parse(SLICE("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"), &known,
-                        &fault))
+        !note_key_parse(
+            SLICE("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"),
+            &known, &fault))
         abort();
     if (note_parse(input, &note, &fault)) {
         if (note.signature_count == 0 || note.text.at[note.text.len - 1] != '\n')

@@ -32,10 +32,12 @@ static void scan_repaired(const uint8_t *data, size_t size)
 
     if (size < 4 || size > sizeof(bytes))
         return;
-    for (uint64_t index = data[0]; data[1] > 0 && at + 200 < sizeof(bytes) && index < data[0] + 8U; index++) {
-        struct wal_frame frame = {.index = index,
-                                  .durable = data[2] < index ? data[2] : index,
-                                  .leaf = slice_of_bytes(data, 1 + (data[1] + index) % (size < 100 ? size : 100))};
+    for (uint64_t index = data[0];
+         data[1] > 0 && at + 200 < sizeof(bytes) && index < data[0] + 8U; index++) {
+        struct wal_frame frame = {
+            .index = index,
+            .durable = data[2] < index ? data[2] : index,
+            .leaf = slice_of_bytes(data, 1 + (data[1] + index) % (size < 100 ? size : 100))};
 
         frame.leaf_hash = tree_leaf(frame.leaf);
         wal_frame_write(&frame, bytes + at);
@@ -50,7 +52,8 @@ static void scan_repaired(const uint8_t *data, size_t size)
         struct wal_scan scan;
         struct fault fault = {0};
 
-        if (wal_scan(slice_of_bytes(bytes, at), data[0], on_frame, &order, &scan, &fault) && scan.end > at)
+        if (wal_scan(slice_of_bytes(bytes, at), data[0], on_frame, &order, &scan, &fault) &&
+            scan.end > at)
             abort();
     }
 }
@@ -61,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wal_scan scan;
     struct fault fault = {0};
 
-    if (wal_scan(slice_of_bytes(data, size), 0, on_frame, &order, &scan, &fault) && scan.end > size)
+    if (wal_scan(slice_of_bytes(data, size), 0, on_frame, &order, &scan, &fault) &&
+        scan.end > size)
         abort();
     scan_repaired(data, size);
     return 0;

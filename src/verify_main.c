@@ -15,7 +15,8 @@
 static const char usage[] =
     "usage: custody-verify LEDGER --key VKEY [--json]\n"
     "\n"
-    "Checks a ledger: signature, every record, every tile, the root, every producer's sequence.\n"
+    "Checks a ledger: signature, every record, every tile, the root, every producer's "
+    "sequence.\n"
     "  LEDGER      the folder with `checkpoint` and `tile/`\n"
     "  --key VKEY  the ledger's public key, or the name of a file that holds it; get it from\n"
     "              someone other than who gave you the ledger\n"

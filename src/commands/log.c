@@ -62,7 +62,8 @@ static bool parse_ago(const char *text, int64_t *ret_us)
 
     errno = 0;
     count = strtol(text, &end, 10);
-    if (errno != 0 || end == text || count < 0 || count > 1000000 || end[0] == 0 || end[1] != 0)
+    if (errno != 0 || end == text || count < 0 || count > 1000000 || end[0] == 0 ||
+        end[1] != 0)
         return false;
     for (size_t i = 0; i < COUNT(units); i++)
         if (end[0] == units[i].unit) {
@@ -99,7 +100,8 @@ static bool parse_limit(const char *text, size_t *ret_limit, struct fault *fault
     errno = 0;
     limit = strtol(text, &end, 10);
     if (errno != 0 || end == text || *end != 0 || limit < 1 || limit > LIMIT_MAX)
-        return fault_set(fault, FAULT_INVALID, "--limit %s: a number from 1 to %d", text, LIMIT_MAX);
+        return fault_set(fault, FAULT_INVALID, "--limit %s: a number from 1 to %d", text,
+                         LIMIT_MAX);
     *ret_limit = (size_t)limit;
     return true;
 }
@@ -123,13 +125,16 @@ static bool check_words(const struct invocation *invocation, const struct printi
     enum verdict verdict_value;
 
     if (class != NULL && !class_parse(slice_of(class), &class_value))
-        return fault_set(fault, FAULT_INVALID, "--class %s: one of phi pan secret pii opaque code", class);
+        return fault_set(fault, FAULT_INVALID,
+                         "--class %s: one of phi pan secret pii opaque code", class);
     if (verdict != NULL && !verdict_parse(slice_of(verdict), &verdict_value))
-        return fault_set(fault, FAULT_INVALID, "--verdict %s: one of allow redact deny", verdict);
+        return fault_set(fault, FAULT_INVALID, "--verdict %s: one of allow redact deny",
+                         verdict);
     if (format != NULL && strcmp(format, "json") != 0 && strcmp(format, "text") != 0)
         return fault_set(fault, FAULT_INVALID, "--format %s: json or text", format);
     if (printing->type != NULL && !type_is_known(printing->type))
-        return fault_set(fault, FAULT_INVALID, "--type %s: there is no such type of record", printing->type);
+        return fault_set(fault, FAULT_INVALID, "--type %s: there is no such type of record",
+                         printing->type);
     return true;
 }
 
@@ -165,7 +170,8 @@ static bool matches(const struct printing *printing, const struct record *record
                     const struct record_header *header)
 {
     if (header->t_us < printing->since_us ||
-        (printing->type != NULL && fnmatch(printing->type, record_type_name(record->type), 0) != 0))
+        (printing->type != NULL &&
+         fnmatch(printing->type, record_type_name(record->type), 0) != 0))
         return false;
     for (size_t i = 0; i < COUNT(printing->filters); i++) {
         const struct filter *filter = &printing->filters[i];
@@ -187,7 +193,8 @@ static bool matches(const struct printing *printing, const struct record *record
     return true;
 }
 
-/* The record as it is in the ledger, but for what only a verifier needs; index and time in front. */
+/* The record as it is in the ledger, but for what only a verifier needs; index and time in
+ * front. */
 static char *json_line(uint64_t index, struct slice leaf, const struct record_header *header)
 {
     static const char *const left_out[] = {"v", "salt", "prev", "t_us"};
@@ -217,14 +224,15 @@ static const enum record_field about[] = {RECORD_PATH,   RECORD_PATH_TO, RECORD_
 static const enum record_field said[] = {RECORD_OPERATION, RECORD_CLASS,  RECORD_VERDICT,
                                          RECORD_RULE,      RECORD_REASON, RECORD_OUTCOME};
 
-static void add_words(struct buf *line, const struct record *record, const enum record_field *fields,
-                      size_t count)
+static void add_words(struct buf *line, const struct record *record,
+                      const enum record_field *fields, size_t count)
 {
     struct fault ignored = {0};
 
     for (size_t i = 0; i < count; i++)
         if (record->field[fields[i]].set &&
-            !buf_add_format(line, &ignored, " %.*s", SLICE_ARGS(record->field[fields[i]].text)))
+            !buf_add_format(line, &ignored, " %.*s",
+                            SLICE_ARGS(record->field[fields[i]].text)))
             return;
 }
 
@@ -240,8 +248,8 @@ static char *text_line(uint64_t index, const struct record *record,
 
     clock_text(header->t_us, when);
     if (buf_add_format(&line, &ignored, "%7llu  %.10s %.8s  %-15s  %-28.*s ",
-                       (unsigned long long)index, when, when + 11, record_type_name(record->type),
-                       SLICE_ARGS(who))) {
+                       (unsigned long long)index, when, when + 11,
+                       record_type_name(record->type), SLICE_ARGS(who))) {
         add_words(&line, record, about, COUNT(about));
         add_words(&line, record, said, COUNT(said));
     }
@@ -273,11 +281,14 @@ static bool on_leaf(void *self, uint64_t index, struct slice leaf, struct fault 
     struct record record;
 
     if (!record_decode(leaf, &record, &header, &printing->arena, fault))
-        return fault_in(fault, "record %llu (see `custody verify`)", (unsigned long long)index);
+        return fault_in(fault, "record %llu (see `custody verify`)",
+                        (unsigned long long)index);
     if (!matches(printing, &record, &header))
         return true;
-    return put_line(printing, printing->json ? json_line(index, leaf, &header)
-                                             : text_line(index, &record, &header), fault);
+    return put_line(printing,
+                    printing->json ? json_line(index, leaf, &header)
+                                   : text_line(index, &record, &header),
+                    fault);
 }
 
 static bool put_last(struct printing *printing, struct fault *fault)
@@ -296,7 +307,8 @@ static bool put_last(struct printing *printing, struct fault *fault)
     return true;
 }
 
-/* What is on its way is made public first; where no daemon runs, the write-ahead log may have more. */
+/* What is on its way is made public first; where no daemon runs, the write-ahead log may have
+ * more. */
 static bool is_published(const struct home *home)
 {
     struct ledger_client *client;
@@ -369,8 +381,10 @@ const struct command command_log = {
     .arguments = "",
     .prints_json = true,
     .summary = "Shows what happened: the ledger's records",
-    .text = "Oldest first. With --json (or --format json) one record a line: index, time, type, run,\n"
-            "agent, on_behalf_of, object, process, class, verdict, rule, policy, outcome and counts.\n"
+    .text = "Oldest first. With --json (or --format json) one record a line: index, time, "
+            "type, run,\n"
+            "agent, on_behalf_of, object, process, class, verdict, rule, policy, outcome and "
+            "counts.\n"
             "It reads; `custody verify` says whether what it reads is what was written.",
     .options = options,
     .run = run,

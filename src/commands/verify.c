@@ -1,4 +1,6 @@
-/* custody verify - does a ledger hold? Offline; custody-verify is the same in a small program. */
+/*
+ * custody verify - does a ledger hold? Offline; custody-verify is the same in a small program.
+ */
 #include <fcntl.h>
 
 #include "base/scope.h"
@@ -8,11 +10,13 @@
 #include "os/file.h"
 
 static const struct option_rule options[] = {
-    {"key", "VKEY", "the ledger's public key, or a file with it; else keys/ledger.vkey beside it"},
+    {"key", "VKEY",
+     "the ledger's public key, or a file with it; else keys/ledger.vkey beside it"},
     {0},
 };
 
-static bool open_ledger(const struct invocation *invocation, int *ret_folder, struct fault *fault)
+static bool open_ledger(const struct invocation *invocation, int *ret_folder,
+                        struct fault *fault)
 {
     AUTO_CLOSE int folder = -1;
 
@@ -61,7 +65,8 @@ static int run(const struct invocation *invocation)
         !(invocation->json ? verify_report_json(report, &text, &fault)
                            : verify_report_text(report, &text, &fault))) {
         (void)command_fail(invocation, &fault);
-        return EXIT_WRONG_USE; /* nothing was verified; what is wrong with a ledger is a result */
+        return EXIT_WRONG_USE; /* nothing was verified; what is wrong with a ledger is a result
+                                */
     }
     (void)printf("%s%s", buf_text(&text), invocation->json ? "\n" : "");
     return verify_exit_code(report->result);
@@ -73,10 +78,13 @@ const struct command command_verify = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Checks that a ledger holds: signature, every record, every tile",
-    .text = "Reads files only. LEDGER is the folder with `checkpoint` and `tile/`; without it, this\n"
-            "machine's. Everything is computed anew from the records, and each producer's sequence\n"
+    .text = "Reads files only. LEDGER is the folder with `checkpoint` and `tile/`; without "
+            "it, this\n"
+            "machine's. Everything is computed anew from the records, and each producer's "
+            "sequence\n"
             "must be without a gap. The small program custody-verify does the same.\n"
-            "Exit: 0 holds, 1 evidence of tampering, 2 incomplete (also: no records), 3 wrong use.",
+            "Exit: 0 holds, 1 evidence of tampering, 2 incomplete (also: no records), 3 wrong "
+            "use.",
     .options = options,
     .run = run,
 };

@@ -20,7 +20,8 @@ static bool parse_size(struct slice digits, uint64_t *ret_size)
     return size < TREE_SIZE_MAX;
 }
 
-bool checkpoint_parse(struct slice text, struct checkpoint *ret_checkpoint, struct fault *fault)
+bool checkpoint_parse(struct slice text, struct checkpoint *ret_checkpoint,
+                      struct fault *fault)
 {
     struct checkpoint checkpoint;
     struct tree_hash empty = tree_root(&(struct tree_range){0});
@@ -37,7 +38,8 @@ bool checkpoint_parse(struct slice text, struct checkpoint *ret_checkpoint, stru
     if (!parse_size(size, &checkpoint.size))
         return fault_set(fault, FAULT_INVALID, "checkpoint: the size is not a number");
     if (!base64_decode_exactly(root, checkpoint.root.at, TREE_HASH_BYTES))
-        return fault_set(fault, FAULT_INVALID, "checkpoint: the root is not 32 bytes in base64");
+        return fault_set(fault, FAULT_INVALID,
+                         "checkpoint: the root is not 32 bytes in base64");
     if (checkpoint.size == 0 && !tree_hash_equal(&checkpoint.root, &empty))
         return fault_set(fault, FAULT_INVALID, "checkpoint: an empty tree with another root");
     *ret_checkpoint = checkpoint;
@@ -49,7 +51,8 @@ bool checkpoint_format(const struct checkpoint *checkpoint, struct buf *ret_text
 {
     return buf_add(ret_text, checkpoint->origin, fault) &&
            buf_add_format(ret_text, fault, "\n%llu\n", (unsigned long long)checkpoint->size) &&
-           base64_encode(slice_of_bytes(checkpoint->root.at, TREE_HASH_BYTES), ret_text, fault) &&
+           base64_encode(slice_of_bytes(checkpoint->root.at, TREE_HASH_BYTES), ret_text,
+                         fault) &&
            buf_add_byte(ret_text, '\n', fault);
 }
 
@@ -69,8 +72,9 @@ bool checkpoint_open(struct slice note_bytes, const struct note_key *key,
     return true;
 }
 
-bool checkpoint_sign(uint64_t size, const struct tree_hash *root, const struct note_signer *signer,
-                     struct buf *ret_note, struct fault *fault)
+bool checkpoint_sign(uint64_t size, const struct tree_hash *root,
+                     const struct note_signer *signer, struct buf *ret_note,
+                     struct fault *fault)
 {
     AUTO_BUF struct buf text = buf_with_limit(1024);
     struct checkpoint checkpoint = {

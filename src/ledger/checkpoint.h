@@ -18,8 +18,8 @@ struct checkpoint {
 };
 
 /*
- * Parses the signed text of a note. Refuses extension lines (ours have none), leading zeros, and a
- * tree of size 0 whose root is not SHA-256("").
+ * Parses the signed text of a note. Refuses extension lines (ours have none), leading zeros,
+ * and a tree of size 0 whose root is not SHA-256("").
  */
 MUST_USE bool checkpoint_parse(struct slice text, struct checkpoint *ret_checkpoint,
                                struct fault *fault);
@@ -27,7 +27,8 @@ MUST_USE bool checkpoint_parse(struct slice text, struct checkpoint *ret_checkpo
 MUST_USE bool checkpoint_format(const struct checkpoint *checkpoint, struct buf *ret_text,
                                 struct fault *fault);
 
-/* Parses a note, verifies it by `key`, parses its text and compares the origin with the key's name. */
+/* Parses a note, verifies it by `key`, parses its text and compares the origin with the key's
+ * name. */
 MUST_USE bool checkpoint_open(struct slice note_bytes, const struct note_key *key,
                               struct checkpoint *ret_checkpoint, struct fault *fault);
 /* Appends a signed note; the origin is the signer's name. */

@@ -66,8 +66,11 @@ static bool wait_for(const struct ledger_client *client, short events, int64_t d
     struct pollfd poll_fd = {.fd = client->socket, .events = events};
 
     for (;;) {
-        int64_t left_us = deadline_us == FOR_EVER ? 0 : deadline_us - clock_monotonic_us(&clock_real);
-        int timeout_ms = deadline_us == FOR_EVER ? -1 : left_us <= 0 ? 0 : (int)((left_us + 999) / 1000);
+        int64_t left_us =
+            deadline_us == FOR_EVER ? 0 : deadline_us - clock_monotonic_us(&clock_real);
+        int timeout_ms = deadline_us == FOR_EVER ? -1
+                         : left_us <= 0          ? 0
+                                                 : (int)((left_us + 999) / 1000);
         int ready = poll(&poll_fd, 1, timeout_ms);
 
         if (ready > 0)
@@ -95,8 +98,8 @@ static bool send_by(struct ledger_client *client, struct slice packet, int64_t d
 }
 
 /* Takes one packet in; acknowledgements are noted, answers handed back. */
-static bool take_packet(struct ledger_client *client, int64_t deadline_us, struct answer *ret_answer,
-                        struct fault *fault)
+static bool take_packet(struct ledger_client *client, int64_t deadline_us,
+                        struct answer *ret_answer, struct fault *fault)
 {
     struct slice body;
     bool end;
@@ -160,8 +163,8 @@ static bool send_record(struct ledger_client *client, enum ledger_packet packet,
     return true;
 }
 
-bool ledger_record(struct ledger_client *client, const struct record *record, uint64_t *ret_seq,
-                   struct fault *fault)
+bool ledger_record(struct ledger_client *client, const struct record *record,
+                   uint64_t *ret_seq, struct fault *fault)
 {
     return send_record(client, LEDGER_RECORD, record, FOR_EVER, ret_seq, fault);
 }

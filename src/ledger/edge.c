@@ -96,7 +96,8 @@ static bool load_bundle(struct edge *edge, uint64_t size, struct fault *fault)
     return true;
 }
 
-bool edge_load(struct edge *edge, uint64_t size, struct tree_range *ret_range, struct fault *fault)
+bool edge_load(struct edge *edge, uint64_t size, struct tree_range *ret_range,
+               struct fault *fault)
 {
     struct tree_range range = {0};
 
@@ -122,7 +123,8 @@ static void sync_later(struct edge *edge, struct slice path)
     for (size_t i = 0; i < edge->folder_count; i++)
         if (slice_equal(slice_of(edge->folders[i]), path))
             return;
-    edge->folders = xgrow(edge->folders, &edge->folder_room, edge->folder_count + 1, sizeof(char *));
+    edge->folders =
+        xgrow(edge->folders, &edge->folder_room, edge->folder_count + 1, sizeof(char *));
     edge->folders[edge->folder_count++] = slice_dup(path);
 }
 
@@ -208,9 +210,9 @@ static bool place_tile(struct edge *edge, const struct tile *tile, struct fault 
 {
     const struct level *level = &edge->levels[tile->level];
 
-    return place_file(edge, tile,
-                      slice_of_bytes(level->hashes[0].at, level->count * sizeof(level->hashes[0])),
-                      fault);
+    return place_file(
+        edge, tile,
+        slice_of_bytes(level->hashes[0].at, level->count * sizeof(level->hashes[0])), fault);
 }
 
 /* A full tile at `level` is written, and its root is the next hash of the level above. */
@@ -272,7 +274,8 @@ bool edge_flush(struct edge *edge, struct fault *fault)
         edge->levels[i].is_new = false;
     }
     for (size_t i = 0; i < edge->folder_count; i++) {
-        AUTO_CLOSE int fd = openat(edge->folder, edge->folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        AUTO_CLOSE int fd =
+            openat(edge->folder, edge->folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (fd < 0 || fsync(fd) < 0)
             return fault_errno(fault, "sync %s", edge->folders[i]);

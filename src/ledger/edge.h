@@ -1,5 +1,6 @@
 /*
- * ledger/edge.h - the growing right edge of a tile tree: the tiles and the bundle that are not full.
+ * ledger/edge.h - the growing right edge of a tile tree: the tiles and the bundle that are not
+ * full.
  *
  * It is loaded from what is published, fed with leaves, and writes tiles and bundles: each by
  * temporary file, fsync and rename, never over other bytes.
@@ -18,8 +19,9 @@ struct edge;
 struct edge *edge_new(int folder, int temporary);
 void edge_free(struct edge *edge); /* NULL is fine */
 /*
- * Loads the edge of the published tree of `size` and gives its range. Every leaf of the unfinished
- * bundle is hashed anew. FAULT_INVALID, FAULT_MISSING: a tile is damaged or missing.
+ * Loads the edge of the published tree of `size` and gives its range. Every leaf of the
+ * unfinished bundle is hashed anew. FAULT_INVALID, FAULT_MISSING: a tile is damaged or
+ * missing.
  */
 MUST_USE bool edge_load(struct edge *edge, uint64_t size, struct tree_range *ret_range,
                         struct fault *fault);

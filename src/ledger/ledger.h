@@ -1,8 +1,8 @@
 /*
  * ledger/ledger.h - what other processes use of the ledger: a client on a socket.
  *
- * One socket is one producer: its name and the record types that it may write were fixed by the
- * ledger when the socket was made, so nobody can speak for another.
+ * One socket is one producer: its name and the record types that it may write were fixed by
+ * the ledger when the socket was made, so nobody can speak for another.
  */
 #ifndef CUSTODY_LEDGER_LEDGER_H
 #define CUSTODY_LEDGER_LEDGER_H
@@ -34,14 +34,16 @@ MUST_USE bool ledger_record(struct ledger_client *client, const struct record *r
  */
 MUST_USE bool ledger_record_durably(struct ledger_client *client, const struct record *record,
                                     uint64_t *ret_seq, struct fault *fault);
-/* Returns when all that was queued is on disk and covered by a published, signed checkpoint. */
+/*
+ * Returns when all that was queued is on disk and covered by a published, signed checkpoint.
+ */
 MUST_USE bool ledger_checkpoint(struct ledger_client *client, struct fault *fault);
 
 /*
  * Asks for a further producer (core's socket only).
- *   name        "view/01J..." ; [a-z0-9./_-], at most 96 bytes; its sequence goes on where it ended
- *   types       mask of 1 << record type that it may write
- *   ret_socket  close-on-exec; hand it to the process that will write
+ *   name        "view/01J..." ; [a-z0-9./_-], at most 96 bytes; its sequence goes on where it
+ * ended types       mask of 1 << record type that it may write ret_socket  close-on-exec; hand
+ * it to the process that will write
  */
 MUST_USE bool ledger_producer(struct ledger_client *client, const char *name, uint64_t types,
                               int *ret_socket, struct fault *fault);

@@ -25,7 +25,7 @@ struct log {
     struct tree_range range;  /* of everything appended */
     struct tree_range sealed; /* of what the last signed checkpoint covers */
     uint64_t published;
-    struct buf note;  /* the last signed one */
+    struct buf note; /* the last signed one */
     char memo[LOG_MEMO_BYTES_MAX];
 };
 
@@ -68,8 +68,9 @@ static bool check_found(const struct log *log, const struct found *found, struct
 {
     if (!found->has_state) {
         if (found->has_published || file_exists(log->folder, "tile"))
-            return fault_set(fault, FAULT_INVALID,
-                             "there is a published log, but no state of the one who signed it");
+            return fault_set(
+                fault, FAULT_INVALID,
+                "there is a published log, but no state of the one who signed it");
         return true;
     }
     if (!file_exists(log->wal_folder, WAL_NAME))
@@ -77,10 +78,9 @@ static bool check_found(const struct log *log, const struct found *found, struct
     if (!found->has_published)
         return true;
     if (found->published.size > found->state.size)
-        return fault_set(fault, FAULT_INVALID,
-                         "rollback: %llu records are published, the state knows %llu",
-                         (unsigned long long)found->published.size,
-                         (unsigned long long)found->state.size);
+        return fault_set(
+            fault, FAULT_INVALID, "rollback: %llu records are published, the state knows %llu",
+            (unsigned long long)found->published.size, (unsigned long long)found->state.size);
     if (found->published.size == found->state.size &&
         !tree_hash_equal(&found->published.root, &found->state.root))
         return fault_set(fault, FAULT_INVALID, "fork: two checkpoints of %llu records",
@@ -117,7 +117,8 @@ static bool root_is(const struct tree_range *range, const struct tree_hash *root
     struct tree_hash computed = tree_root(range);
 
     if (!tree_hash_equal(&computed, root))
-        return fault_set(fault, FAULT_INVALID, "the first %llu records do not give the signed root",
+        return fault_set(fault, FAULT_INVALID,
+                         "the first %llu records do not give the signed root",
                          (unsigned long long)range->size);
     return true;
 }
@@ -157,14 +158,17 @@ static bool publish(struct log *log, uint64_t size, struct fault *fault)
             return false;
     }
     if (!edge_flush(log->edge, fault) ||
-        !file_replace_durably(log->folder, CHECKPOINT_NAME, buf_slice(&log->note), 0644, fault))
+        !file_replace_durably(log->folder, CHECKPOINT_NAME, buf_slice(&log->note), 0644,
+                              fault))
         return false;
     log->published = size;
     edge_drop_partials(log->edge);
     return true;
 }
 
-/* A full disk may get room again: then everything is as it was, and the next try starts there. */
+/*
+ * A full disk may get room again: then everything is as it was, and the next try starts there.
+ */
 static bool publish_or_go_back(struct log *log, uint64_t size, struct fault *fault)
 {
     struct tree_range ignored;
@@ -194,12 +198,13 @@ static bool recover_wal(struct log *log, const struct found *found, struct repla
 {
     struct wal_scan scan;
 
-    if (!wal_open(log->wal_folder, WAL_NAME, log->published, replay_frame, replay, &log->wal, &scan,
-                  fault))
+    if (!wal_open(log->wal_folder, WAL_NAME, log->published, replay_frame, replay, &log->wal,
+                  &scan, fault))
         return fault_in(fault, "write-ahead log");
     if (found->has_state && log->range.size < found->state.size)
-        return fault_set(fault, FAULT_INVALID, "corruption: %llu records were signed, %llu are there",
-                         (unsigned long long)found->state.size, (unsigned long long)log->range.size);
+        return fault_set(
+            fault, FAULT_INVALID, "corruption: %llu records were signed, %llu are there",
+            (unsigned long long)found->state.size, (unsigned long long)log->range.size);
     if (scan.is_closed && scan.first != log->range.size)
         return fault_set(fault, FAULT_INVALID,
                          "the write-ahead log was closed at %llu records, %llu are there",
@@ -344,8 +349,8 @@ void log_set_memo(struct log *log, const char *memo)
 }
 
 /*
- * The tree that will be signed, computed a second time from bytes read back: what memory and disk
- * disagree on is not signed (a flipped bit in one leaf has ended a public log).
+ * The tree that will be signed, computed a second time from bytes read back: what memory and
+ * disk disagree on is not signed (a flipped bit in one leaf has ended a public log).
  */
 static bool read_back(const struct log *log, struct tree_range *ret_range, struct fault *fault)
 {

@@ -13,7 +13,9 @@
 #define SIGNATURE_BYTES 64
 #define DASH "\xe2\x80\x94 " /* an em dash and a space open each signature line */
 /* In two parts, so that no scanner takes this source for a key. */
-#define SKEY_HEAD "PRIVATE" "+KEY+"
+#define SKEY_HEAD                                                                             \
+    "PRIVATE"                                                                                 \
+    "+KEY+"
 
 struct note_key {
     char name[NOTE_NAME_BYTES_MAX + 1];
@@ -30,10 +32,10 @@ struct note_signer {
 
 /* Unicode's white space beyond ASCII, as UTF-8. */
 static const char *const wide_spaces[] = {
-    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82",
-    "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88",
-    "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f",
-    "\xe3\x80\x80",
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81",
+    "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86",
+    "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8",
+    "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
 };
 
 static bool name_is_allowed(struct slice name)
@@ -87,7 +89,8 @@ static bool parse_signature(struct slice line, struct note_signature *ret_signat
     if (!slice_cut(&rest, ' ', &name) || !name_is_allowed(name))
         return fault_set(fault, FAULT_INVALID, "note: a signature without a good name");
     if (rest.len == 0 || !base64_decode(rest, &bytes, fault) || bytes.len <= NOTE_ID_BYTES)
-        return fault_set(fault, FAULT_INVALID, "note: a signature that is not canonical base64");
+        return fault_set(fault, FAULT_INVALID,
+                         "note: a signature that is not canonical base64");
     ret_signature->name = name;
     ret_signature->base64 = rest;
     memcpy(ret_signature->id, bytes.at, NOTE_ID_BYTES);
@@ -116,21 +119,25 @@ bool note_parse(struct slice bytes, struct note *ret_note, struct fault *fault)
     lines = slice_part(bytes, split + 1, bytes.len - 1);
     while (slice_cut(&lines, '\n', &line)) {
         if (ret_note->signature_count == NOTE_LINES_MAX)
-            return fault_set(fault, FAULT_LIMIT, "note: more than %d signatures", NOTE_LINES_MAX);
+            return fault_set(fault, FAULT_LIMIT, "note: more than %d signatures",
+                             NOTE_LINES_MAX);
         if (!parse_signature(line, &ret_note->signatures[ret_note->signature_count++], fault))
             return false;
     }
     return true;
 }
 
-/* Takes "name+hex8" off the front of a key's text; the rest is base64, in which a '+' may be. */
+/*
+ * Takes "name+hex8" off the front of a key's text; the rest is base64, in which a '+' may be.
+ */
 static bool take_name_and_id(struct slice *rest, struct slice *ret_name,
                              uint8_t ret_id[NOTE_ID_BYTES], struct fault *fault)
 {
     struct slice hex;
 
     if (!slice_cut(rest, '+', ret_name) || !name_is_allowed(*ret_name) ||
-        !slice_cut(rest, '+', &hex) || !hex_decode(hex, ret_id, NOTE_ID_BYTES) || rest->len == 0)
+        !slice_cut(rest, '+', &hex) || !hex_decode(hex, ret_id, NOTE_ID_BYTES) ||
+        rest->len == 0)
         return fault_set(fault, FAULT_INVALID, "key: not of the form name+id+key");
     return true;
 }
@@ -146,14 +153,17 @@ bool note_key_parse(struct slice vkey, struct note_key **ret_key, struct fault *
     if (!take_name_and_id(&vkey, &name, said, fault))
         return false;
     if (!base64_decode_exactly(vkey, typed, sizeof(typed)) || typed[0] != TYPE_ED25519)
-        return fault_set(fault, FAULT_INVALID, "key %.*s: not an Ed25519 key", SLICE_ARGS(name));
+        return fault_set(fault, FAULT_INVALID, "key %.*s: not an Ed25519 key",
+                         SLICE_ARGS(name));
     key_id(name, slice_of_bytes(typed, sizeof(typed)), id);
     if (memcmp(id, said, sizeof(id)) != 0)
         return fault_set(fault, FAULT_INVALID, "key %.*s: its id is not that of its bytes",
                          SLICE_ARGS(name));
-    public_key = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, typed + 1, PUBLIC_BYTES);
+    public_key =
+        EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, typed + 1, PUBLIC_BYTES);
     if (public_key == NULL)
-        return fault_set(fault, FAULT_INVALID, "key %.*s: OpenSSL refuses it", SLICE_ARGS(name));
+        return fault_set(fault, FAULT_INVALID, "key %.*s: OpenSSL refuses it",
+                         SLICE_ARGS(name));
     key = xalloc(sizeof(*key));
     memcpy(key->name, name.at, name.len);
     memcpy(key->id, id, sizeof(id));
@@ -204,7 +214,8 @@ bool note_verify(const struct note *note, const struct note_key *key, struct fau
             memcmp(signature->id, key->id, NOTE_ID_BYTES) != 0)
             continue;
         if (!signature_is_good(note, signature, key))
-            return fault_set(fault, FAULT_INVALID, "note: the signature of %s is wrong", key->name);
+            return fault_set(fault, FAULT_INVALID, "note: the signature of %s is wrong",
+                             key->name);
         good++;
     }
     if (good == 0)
@@ -215,7 +226,8 @@ bool note_verify(const struct note *note, const struct note_key *key, struct fau
 static EVP_PKEY *secret_of_seed(const uint8_t *seed, uint8_t ret_public[PUBLIC_BYTES])
 {
     size_t len = PUBLIC_BYTES;
-    EVP_PKEY *secret = EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, seed, NOTE_SEED_BYTES);
+    EVP_PKEY *secret =
+        EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, seed, NOTE_SEED_BYTES);
 
     if (secret != NULL && EVP_PKEY_get_raw_public_key(secret, ret_public, &len) != 1) {
         EVP_PKEY_free(secret);
@@ -224,7 +236,8 @@ static EVP_PKEY *secret_of_seed(const uint8_t *seed, uint8_t ret_public[PUBLIC_B
     return secret;
 }
 
-static void typed_public(const uint8_t public_key[PUBLIC_BYTES], uint8_t ret_typed[1 + PUBLIC_BYTES])
+static void typed_public(const uint8_t public_key[PUBLIC_BYTES],
+                         uint8_t ret_typed[1 + PUBLIC_BYTES])
 {
     ret_typed[0] = TYPE_ED25519;
     memcpy(ret_typed + 1, public_key, PUBLIC_BYTES);
@@ -287,8 +300,8 @@ const char *note_signer_name(const struct note_signer *signer)
     return signer->name;
 }
 
-static bool add_key_text(struct slice name, const uint8_t id[NOTE_ID_BYTES], struct slice typed,
-                         struct buf *ret_text, struct fault *fault)
+static bool add_key_text(struct slice name, const uint8_t id[NOTE_ID_BYTES],
+                         struct slice typed, struct buf *ret_text, struct fault *fault)
 {
     char hex[2 * NOTE_ID_BYTES + 1];
 
@@ -298,8 +311,8 @@ static bool add_key_text(struct slice name, const uint8_t id[NOTE_ID_BYTES], str
            base64_encode(typed, ret_text, fault);
 }
 
-bool note_key_texts(struct slice name, const uint8_t seed[NOTE_SEED_BYTES], struct buf *ret_skey,
-                    struct buf *ret_vkey, struct fault *fault)
+bool note_key_texts(struct slice name, const uint8_t seed[NOTE_SEED_BYTES],
+                    struct buf *ret_skey, struct buf *ret_vkey, struct fault *fault)
 {
     uint8_t public_key[PUBLIC_BYTES], typed[1 + PUBLIC_BYTES], typed_seed[1 + NOTE_SEED_BYTES];
     uint8_t id[NOTE_ID_BYTES];
@@ -318,19 +331,21 @@ bool note_key_texts(struct slice name, const uint8_t seed[NOTE_SEED_BYTES], stru
     typed_seed[0] = TYPE_ED25519;
     memcpy(typed_seed + 1, seed, NOTE_SEED_BYTES);
     ok = buf_add_text(ret_skey, SKEY_HEAD, fault) &&
-         add_key_text(name, id, slice_of_bytes(typed_seed, sizeof(typed_seed)), ret_skey, fault) &&
+         add_key_text(name, id, slice_of_bytes(typed_seed, sizeof(typed_seed)), ret_skey,
+                      fault) &&
          add_key_text(name, id, slice_of_bytes(typed, sizeof(typed)), ret_vkey, fault);
     explicit_bzero(typed_seed, sizeof(typed_seed));
     return ok;
 }
 
-bool note_signer_vkey(const struct note_signer *signer, struct buf *ret_vkey, struct fault *fault)
+bool note_signer_vkey(const struct note_signer *signer, struct buf *ret_vkey,
+                      struct fault *fault)
 {
     uint8_t typed[1 + PUBLIC_BYTES];
 
     typed_public(signer->public_key, typed);
-    return add_key_text(slice_of(signer->name), signer->id, slice_of_bytes(typed, sizeof(typed)),
-                        ret_vkey, fault);
+    return add_key_text(slice_of(signer->name), signer->id,
+                        slice_of_bytes(typed, sizeof(typed)), ret_vkey, fault);
 }
 
 bool note_sign(const struct note_signer *signer, struct slice text, struct buf *ret_note,

@@ -16,7 +16,7 @@
 #define NOTE_ID_BYTES 4
 #define NOTE_SEED_BYTES 32
 
-struct note_key; /* verifies */
+struct note_key;    /* verifies */
 struct note_signer; /* signs; holds the secret */
 
 struct note_signature {
@@ -33,20 +33,23 @@ struct note {
 };
 
 /*
- * Form only: UTF-8, no control characters but LF, canonical base64, at least one signature line.
- * FAULT_INVALID, or FAULT_LIMIT beyond the limits above.
+ * Form only: UTF-8, no control characters but LF, canonical base64, at least one signature
+ * line. FAULT_INVALID, or FAULT_LIMIT beyond the limits above.
  */
 MUST_USE bool note_parse(struct slice bytes, struct note *ret_note, struct fault *fault);
 
-/* The id is computed anew. Key names: not empty, no space, no '+', at most NOTE_NAME_BYTES_MAX. */
-MUST_USE bool note_key_parse(struct slice vkey, struct note_key **ret_key, struct fault *fault);
+/* The id is computed anew. Key names: not empty, no space, no '+', at most
+ * NOTE_NAME_BYTES_MAX. */
+MUST_USE bool note_key_parse(struct slice vkey, struct note_key **ret_key,
+                             struct fault *fault);
 void note_key_free(struct note_key *key); /* NULL is fine */
 const char *note_key_name(const struct note_key *key);
 /*
  * True when the note has a signature of `key` and every line that claims to be of it is good.
  * Lines of other keys are ignored: nothing vouches for their bytes.
  */
-MUST_USE bool note_verify(const struct note *note, const struct note_key *key, struct fault *fault);
+MUST_USE bool note_verify(const struct note *note, const struct note_key *key,
+                          struct fault *fault);
 
 MUST_USE bool note_signer_parse(struct slice skey, struct note_signer **ret_signer,
                                 struct fault *fault);
@@ -59,7 +62,7 @@ MUST_USE bool note_key_texts(struct slice name, const uint8_t seed[NOTE_SEED_BYT
 MUST_USE bool note_signer_vkey(const struct note_signer *signer, struct buf *ret_vkey,
                                struct fault *fault);
 /* Appends `text` (which ends with LF), the empty line and one signature line. */
-MUST_USE bool note_sign(const struct note_signer *signer, struct slice text, struct buf *ret_note,
-                        struct fault *fault);
+MUST_USE bool note_sign(const struct note_signer *signer, struct slice text,
+                        struct buf *ret_note, struct fault *fault);
 
 #endif

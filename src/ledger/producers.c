@@ -69,7 +69,8 @@ static void grow(struct producers *producers)
 
     for (size_t i = 0; i < producers->place_count; i++)
         if (producers->places[i].src != NULL)
-            *place_of(places, count, slice_of(producers->places[i].src)) = producers->places[i];
+            *place_of(places, count, slice_of(producers->places[i].src)) =
+                producers->places[i];
     free(producers->places);
     producers->places = places;
     producers->place_count = count;
@@ -97,11 +98,12 @@ static void find(struct producers *producers, enum producers_finding finding, ui
     free(why);
 }
 
-static void check_sequence(struct producers *producers, struct producer *producer, uint64_t index,
-                           const struct record_header *header)
+static void check_sequence(struct producers *producers, struct producer *producer,
+                           uint64_t index, const struct record_header *header)
 {
     unsigned long long expected = producer->next_seq, seq = header->seq;
-    bool unknown = producer->skips != producers->skips; /* it may have written where we could not read */
+    bool unknown =
+        producer->skips != producers->skips; /* it may have written where we could not read */
 
     producer->skips = producers->skips;
     if (seq < expected)
@@ -113,13 +115,16 @@ static void check_sequence(struct producers *producers, struct producer *produce
         find(producers, PRODUCERS_GAP, index,
              seq - expected == 1
                  ? xformat("record %llu of %s is missing", expected, producer->src)
-                 : xformat("records %llu to %llu of %s are missing", expected, seq - 1, producer->src));
+                 : xformat("records %llu to %llu of %s are missing", expected, seq - 1,
+                           producer->src));
     else if (memcmp(header->prev, producer->last.at, TREE_HASH_BYTES) != 0)
-        find(producers, PRODUCERS_BROKEN, index,
-             xformat("record %llu of %s does not follow its previous one", seq, producer->src));
+        find(
+            producers, PRODUCERS_BROKEN, index,
+            xformat("record %llu of %s does not follow its previous one", seq, producer->src));
 }
 
-static void follow_intents(struct producer *producer, const struct record *record, uint64_t seq)
+static void follow_intents(struct producer *producer, const struct record *record,
+                           uint64_t seq)
 {
     uint64_t answered = (uint64_t)record->field[RECORD_INTENT].number;
 

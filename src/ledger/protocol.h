@@ -1,8 +1,8 @@
 /*
  * ledger/protocol.h - packets between the ledger and its producers. Numbers are big-endian.
  *
- * The first packet on a socket is LEDGER_HELLO, from the ledger. `tag` is the asker's, and comes
- * back with the answer, so that a late answer is not taken for another's.
+ * The first packet on a socket is LEDGER_HELLO, from the ledger. `tag` is the asker's, and
+ * comes back with the answer, so that a late answer is not taken for another's.
  */
 #ifndef CUSTODY_LEDGER_PROTOCOL_H
 #define CUSTODY_LEDGER_PROTOCOL_H

@@ -58,7 +58,8 @@ static bool on_frame(void *self, const struct wal_frame *frame, struct fault *fa
     return reading->on_leaf(reading->self, frame->index, frame->leaf, fault);
 }
 
-static bool read_unsealed(struct reading *reading, int folder, uint64_t size, struct fault *fault)
+static bool read_unsealed(struct reading *reading, int folder, uint64_t size,
+                          struct fault *fault)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(WAL_FILE_BYTES);
     struct wal_scan scan;

@@ -1,7 +1,8 @@
 /*
  * ledger/reader.h - the records of a ledger on disk, in order.
  *
- * Reads; verifies nothing beyond form. Whether the bytes are what was written is verify.h's matter.
+ * Reads; verifies nothing beyond form. Whether the bytes are what was written is verify.h's
+ * matter.
  */
 #ifndef CUSTODY_LEDGER_READER_H
 #define CUSTODY_LEDGER_READER_H
@@ -9,8 +10,9 @@
 #include "base/bytes.h"
 
 struct reader_options {
-    uint64_t from;     /* index of the first record wanted */
-    bool with_unsealed; /* also what is in the write-ahead log only; for a ledger nobody writes to */
+    uint64_t from;      /* index of the first record wanted */
+    bool with_unsealed; /* also what is in the write-ahead log only; for a ledger nobody writes
+                           to */
 };
 
 /*

@@ -16,8 +16,8 @@ void tile_path(const struct tile *tile, char ret_path[TILE_PATH_BYTES])
     while (tile->index / unit >= 1000)
         unit *= 1000;
     for (; unit > 0; unit /= 1000)
-        len += snprintf(groups + len, sizeof(groups) - (size_t)len, "%s%03u", unit > 1 ? "/x" : "/",
-                        (unsigned)(tile->index / unit % 1000));
+        len += snprintf(groups + len, sizeof(groups) - (size_t)len, "%s%03u",
+                        unit > 1 ? "/x" : "/", (unsigned)(tile->index / unit % 1000));
     if (!tile->is_entries)
         (void)snprintf(level, sizeof(level), "%u", tile->level & 63);
     if (tile->width != TILE_WIDTH)
@@ -60,7 +60,8 @@ bool tile_path_parse(struct slice path, struct tile *ret_tile)
         return false;
     if (take_word(&rest, SLICE("entries/")))
         tile.is_entries = true;
-    else if (!take_number(&rest, 2, &tile.level) || tile.level > 63 || !take_word(&rest, SLICE("/")))
+    else if (!take_number(&rest, 2, &tile.level) || tile.level > 63 ||
+             !take_word(&rest, SLICE("/")))
         return false;
     while (take_word(&rest, SLICE("x"))) {
         if (tile.index > TREE_SIZE_MAX / 1000000 || !take_number(&rest, 3, &number) ||
@@ -97,7 +98,8 @@ bool tile_bundle_add(struct buf *bundle, struct slice entry, struct fault *fault
     if (entry.len > TILE_ENTRY_BYTES_MAX)
         return fault_set(fault, FAULT_LIMIT, "entry of %zu bytes", entry.len);
     return buf_reserve(bundle, sizeof(len) + entry.len, fault) &&
-           buf_add(bundle, slice_of_bytes(len, sizeof(len)), fault) && buf_add(bundle, entry, fault);
+           buf_add(bundle, slice_of_bytes(len, sizeof(len)), fault) &&
+           buf_add(bundle, entry, fault);
 }
 
 bool tile_bundle_take(struct slice *rest, struct slice *ret_entry)
@@ -114,9 +116,11 @@ bool tile_bundle_take(struct slice *rest, struct slice *ret_entry)
     return true;
 }
 
-/* Cuts `bytes` behind `width` hashes or entries; `exactly`: there must be no more than that. */
-static bool cut_to_width(const struct tile *tile, unsigned width, bool exactly, struct buf *bytes,
-                         struct fault *fault)
+/*
+ * Cuts `bytes` behind `width` hashes or entries; `exactly`: there must be no more than that.
+ */
+static bool cut_to_width(const struct tile *tile, unsigned width, bool exactly,
+                         struct buf *bytes, struct fault *fault)
 {
     struct slice rest = buf_slice(bytes);
     struct slice entry;
@@ -126,7 +130,8 @@ static bool cut_to_width(const struct tile *tile, unsigned width, bool exactly, 
         while (count < width && tile_bundle_take(&rest, &entry))
             count++;
     } else {
-        size_t whole = bytes->len / TREE_HASH_BYTES < width ? bytes->len / TREE_HASH_BYTES : width;
+        size_t whole =
+            bytes->len / TREE_HASH_BYTES < width ? bytes->len / TREE_HASH_BYTES : width;
 
         count = (unsigned)whole;
         rest = slice_part(rest, whole * TREE_HASH_BYTES, rest.len);
@@ -167,7 +172,8 @@ bool tile_read(int folder, const struct tile *tile, struct buf *ret_bytes, struc
     return true;
 }
 
-static bool source_load(struct tile_source *source, const struct tile *tile, struct fault *fault)
+static bool source_load(struct tile_source *source, const struct tile *tile,
+                        struct fault *fault)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(TILE_WIDTH * TREE_HASH_BYTES);
 
@@ -183,8 +189,8 @@ static bool source_load(struct tile_source *source, const struct tile *tile, str
 }
 
 /* A perfect node never leaves its tile: level height / 8, hashed up height % 8 times. */
-static bool source_node(void *self, unsigned height, uint64_t index, struct tree_hash *ret_hash,
-                        struct fault *fault)
+static bool source_node(void *self, unsigned height, uint64_t index,
+                        struct tree_hash *ret_hash, struct fault *fault)
 {
     struct tile_source *source = self;
     unsigned level = height / 8, up = height % 8;

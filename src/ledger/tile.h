@@ -17,10 +17,10 @@
 #define TILE_PATH_BYTES 96
 
 struct tile {
-    unsigned level;   /* of hash tiles */
-    bool is_entries;  /* an entry bundle; level is 0 */
-    uint64_t index;   /* N */
-    unsigned width;   /* 1..256; 256 is a full one */
+    unsigned level;  /* of hash tiles */
+    bool is_entries; /* an entry bundle; level is 0 */
+    uint64_t index;  /* N */
+    unsigned width;  /* 1..256; 256 is a full one */
 };
 
 /* "tile/0/x001/x234/067.p/8" */
@@ -32,13 +32,14 @@ unsigned tile_width(unsigned level, uint64_t index, uint64_t size);
 
 /* Appends one entry in a bundle's form. FAULT_LIMIT: longer than 65,535 bytes. */
 MUST_USE bool tile_bundle_add(struct buf *bundle, struct slice entry, struct fault *fault);
-/* Takes the first entry off `rest`. False at its end, or where it is cut (rest->len stays > 0). */
+/* Takes the first entry off `rest`. False at its end, or where it is cut (rest->len stays >
+ * 0). */
 bool tile_bundle_take(struct slice *rest, struct slice *ret_entry);
 
 /*
- * Reads one tile or bundle of a tree of `size`: the partial file that the size calls for, or the
- * full one where that is there already. The result is cut to the tile's width in that tree.
- * FAULT_MISSING: neither is there. FAULT_INVALID: it does not have that many entries.
+ * Reads one tile or bundle of a tree of `size`: the partial file that the size calls for, or
+ * the full one where that is there already. The result is cut to the tile's width in that
+ * tree. FAULT_MISSING: neither is there. FAULT_INVALID: it does not have that many entries.
  */
 MUST_USE bool tile_read(int folder, const struct tile *tile, struct buf *ret_bytes,
                         struct fault *fault);

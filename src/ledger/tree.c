@@ -58,7 +58,8 @@ bool tree_hash_equal(const struct tree_hash *a, const struct tree_hash *b)
     return memcmp(a->at, b->at, TREE_HASH_BYTES) == 0;
 }
 
-void tree_append_subtree(struct tree_range *range, const struct tree_hash *node, unsigned height)
+void tree_append_subtree(struct tree_range *range, const struct tree_hash *node,
+                         unsigned height)
 {
     struct tree_hash merged = *node;
     uint64_t subtrees = range->size >> height;
@@ -173,11 +174,14 @@ bool tree_check_consistency(uint64_t old_size, uint64_t size, const struct tree_
         second >>= 1;
     }
     if (second != 0 || !tree_hash_equal(&old_hash, old_root) || !tree_hash_equal(&hash, root))
-        return fault_set(fault, FAULT_INVALID, "consistency proof does not lead to both roots");
+        return fault_set(fault, FAULT_INVALID,
+                         "consistency proof does not lead to both roots");
     return true;
 }
 
-/* Hash of leaves [begin, begin + count), begin a multiple of the next power of two >= count. */
+/*
+ * Hash of leaves [begin, begin + count), begin a multiple of the next power of two >= count.
+ */
 static bool source_hash(const struct tree_source *source, uint64_t begin, uint64_t count,
                         struct tree_hash *ret_hash, struct fault *fault)
 {
@@ -186,7 +190,8 @@ static bool source_hash(const struct tree_source *source, uint64_t begin, uint64
     while (count > 0) {
         unsigned height = 63U - (unsigned)__builtin_clzll(count);
 
-        if (!source->node(source->self, height, begin >> height, &parts.node[parts.count++], fault))
+        if (!source->node(source->self, height, begin >> height, &parts.node[parts.count++],
+                          fault))
             return false;
         begin += UINT64_C(1) << height;
         count -= UINT64_C(1) << height;
@@ -195,8 +200,8 @@ static bool source_hash(const struct tree_source *source, uint64_t begin, uint64
     return true;
 }
 
-bool tree_source_root(const struct tree_source *source, uint64_t size, struct tree_hash *ret_root,
-                      struct fault *fault)
+bool tree_source_root(const struct tree_source *source, uint64_t size,
+                      struct tree_hash *ret_root, struct fault *fault)
 {
     return source_hash(source, 0, size, ret_root, fault);
 }
@@ -208,8 +213,8 @@ static uint64_t split_of(uint64_t count)
 }
 
 /*
- * Both proofs walk down from the root to a place: the leaf, or the subtree that ends where the old
- * tree ends. What is not on the way goes into the proof, the nearest to the root last.
+ * Both proofs walk down from the root to a place: the leaf, or the subtree that ends where the
+ * old tree ends. What is not on the way goes into the proof, the nearest to the root last.
  */
 struct descent {
     uint64_t begin[TREE_HEIGHT_MAX + 1], count[TREE_HEIGHT_MAX + 1];

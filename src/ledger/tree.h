@@ -1,8 +1,8 @@
 /*
  * ledger/tree.h - the Merkle tree of RFC 6962 section 2.1 over SHA-256.
  *
- * Pure: bytes in, hashes out. A range is what an appender has to remember of a tree: one hash for
- * each bit that is set in its size.
+ * Pure: bytes in, hashes out. A range is what an appender has to remember of a tree: one hash
+ * for each bit that is set in its size.
  */
 #ifndef CUSTODY_LEDGER_TREE_H
 #define CUSTODY_LEDGER_TREE_H
@@ -20,7 +20,8 @@ struct tree_hash {
 struct tree_range {
     uint64_t size;
     unsigned count;
-    struct tree_hash node[TREE_HEIGHT_MAX + 1]; /* perfect subtrees, the largest (leftmost) first */
+    struct tree_hash
+        node[TREE_HEIGHT_MAX + 1]; /* perfect subtrees, the largest (leftmost) first */
 };
 
 /* From a leaf's side to the root's. */
@@ -37,8 +38,11 @@ bool tree_hash_equal(const struct tree_hash *a, const struct tree_hash *b);
 
 /* Zeroed is the empty range. The size must stay below TREE_SIZE_MAX. */
 void tree_append(struct tree_range *range, const struct tree_hash *leaf);
-/* Appends a perfect subtree of 2^height leaves; the range's size must be a multiple of that. */
-void tree_append_subtree(struct tree_range *range, const struct tree_hash *node, unsigned height);
+/*
+ * Appends a perfect subtree of 2^height leaves; the range's size must be a multiple of that.
+ */
+void tree_append_subtree(struct tree_range *range, const struct tree_hash *node,
+                         unsigned height);
 /* SHA-256("") for the empty range. */
 struct tree_hash tree_root(const struct tree_range *range);
 /* Root of the perfect or ragged tree over `count` (1 to 256) hashes. */
@@ -46,13 +50,13 @@ struct tree_hash tree_root_of(const struct tree_hash *hashes, size_t count);
 
 /* RFC 9162 section 2.1.3.2. FAULT_INVALID: the proof does not lead to the root. */
 MUST_USE bool tree_check_inclusion(uint64_t index, uint64_t size, const struct tree_hash *leaf,
-                                   const struct tree_proof *proof, const struct tree_hash *root,
-                                   struct fault *fault);
+                                   const struct tree_proof *proof,
+                                   const struct tree_hash *root, struct fault *fault);
 /* RFC 9162 section 2.1.4.2, for 0 < old_size <= size; old_size 0 is FAULT_INVALID. */
 MUST_USE bool tree_check_consistency(uint64_t old_size, uint64_t size,
                                      const struct tree_hash *old_root,
-                                     const struct tree_hash *root, const struct tree_proof *proof,
-                                     struct fault *fault);
+                                     const struct tree_hash *root,
+                                     const struct tree_proof *proof, struct fault *fault);
 
 /* Where proofs get their hashes: MTH of leaves [index * 2^height, (index + 1) * 2^height). */
 struct tree_source {
@@ -61,8 +65,9 @@ struct tree_source {
     void *self;
 };
 
-MUST_USE bool tree_prove_inclusion(const struct tree_source *source, uint64_t index, uint64_t size,
-                                   struct tree_proof *ret_proof, struct fault *fault);
+MUST_USE bool tree_prove_inclusion(const struct tree_source *source, uint64_t index,
+                                   uint64_t size, struct tree_proof *ret_proof,
+                                   struct fault *fault);
 MUST_USE bool tree_prove_consistency(const struct tree_source *source, uint64_t old_size,
                                      uint64_t size, struct tree_proof *ret_proof,
                                      struct fault *fault);

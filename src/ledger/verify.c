@@ -23,16 +23,18 @@ struct verifier {
     struct tree_range range;
     struct tree_hash levels[TILE_LEVELS][TILE_WIDTH];
     unsigned counts[TILE_LEVELS];
-    struct buf bytes, kept; /* a file, and the tile that older partial files are compared with */
+    struct buf bytes,
+        kept; /* a file, and the tile that older partial files are compared with */
     struct tile kept_tile;
     bool has_kept;
     bool cannot_go_on;
 };
 
-static void problem(struct verifier *verifier, enum verify_result result, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static void problem(struct verifier *verifier, enum verify_result result, const char *format,
+                    ...) __attribute__((format(printf, 3, 4)));
 
-static void problem(struct verifier *verifier, enum verify_result result, const char *format, ...)
+static void problem(struct verifier *verifier, enum verify_result result, const char *format,
+                    ...)
 {
     struct verify_report *report = verifier->report;
     struct verify_problem *place = &report->problems[report->problem_count];
@@ -58,7 +60,8 @@ static enum verify_result meaning_of(const struct fault *fault)
                                                                       : VERIFY_INCOMPLETE;
 }
 
-static void on_finding(void *self, enum producers_finding finding, uint64_t index, const char *why)
+static void on_finding(void *self, enum producers_finding finding, uint64_t index,
+                       const char *why)
 {
     problem(self, finding == PRODUCERS_GAP ? VERIFY_INCOMPLETE : VERIFY_TAMPERING,
             "record %llu: %s", (unsigned long long)index, why);
@@ -87,7 +90,8 @@ static bool hash_bundle(struct verifier *verifier, uint64_t index, unsigned widt
 }
 
 /* Compares what was computed with the tile; without a bundle, takes the tile's word. */
-static void compare_tile(struct verifier *verifier, unsigned level, uint64_t index, bool computed)
+static void compare_tile(struct verifier *verifier, unsigned level, uint64_t index,
+                         bool computed)
 {
     struct tile tile = {.level = level, .index = index};
     struct fault fault = {0};
@@ -123,7 +127,8 @@ static void check_bundle(struct verifier *verifier, uint64_t index)
         tree_append(&verifier->range, &verifier->levels[0][i]);
     for (unsigned level = 0; verifier->counts[level] == TILE_WIDTH; level++) {
         if (level > 0)
-            compare_tile(verifier, level, (verifier->range.size >> (8 * level)) / TILE_WIDTH - 1, true);
+            compare_tile(verifier, level,
+                         (verifier->range.size >> (8 * level)) / TILE_WIDTH - 1, true);
         verifier->levels[level + 1][verifier->counts[level + 1]++] =
             tree_root_of(verifier->levels[level], TILE_WIDTH);
         verifier->counts[level] = 0;
@@ -148,8 +153,8 @@ static void check_tree(struct verifier *verifier)
 }
 
 /* A partial file of an earlier, smaller tree must be the beginning of what is there now. */
-static void check_older_partial(struct verifier *verifier, const struct tile *tile, unsigned width,
-                                const char *path)
+static void check_older_partial(struct verifier *verifier, const struct tile *tile,
+                                unsigned width, const char *path)
 {
     struct tile now = *tile;
     struct fault fault = {0};
@@ -157,7 +162,8 @@ static void check_older_partial(struct verifier *verifier, const struct tile *ti
 
     now.width = width;
     if (!verifier->has_kept || verifier->kept_tile.level != now.level ||
-        verifier->kept_tile.is_entries != now.is_entries || verifier->kept_tile.index != now.index) {
+        verifier->kept_tile.is_entries != now.is_entries ||
+        verifier->kept_tile.index != now.index) {
         verifier->has_kept = tile_read(verifier->folder, &now, &verifier->kept, &fault);
         verifier->kept_tile = now;
     }
@@ -166,7 +172,9 @@ static void check_older_partial(struct verifier *verifier, const struct tile *ti
     kept = buf_slice(&verifier->kept);
     buf_clear(&verifier->bytes);
     if (!file_read(verifier->folder, path, &verifier->bytes, &fault)) {
-        /* Gone between the listing and now: the writer removes it once the full one is there. */
+        /*
+         * Gone between the listing and now: the writer removes it once the full one is there.
+         */
         if (fault.kind != FAULT_MISSING)
             problem(verifier, meaning_of(&fault), "%s", fault.why);
         return;
@@ -196,7 +204,8 @@ static void check_file(struct verifier *verifier, const char *path)
     width = tile_width(tile.level, tile.index, verifier->report->size);
     if (tile.width > width) {
         if (++verifier->report->files_ahead == FILES_AHEAD_MAX)
-            problem(verifier, VERIFY_TAMPERING, "many tiles that the checkpoint does not cover");
+            problem(verifier, VERIFY_TAMPERING,
+                    "many tiles that the checkpoint does not cover");
     } else if (tile.width < width) {
         check_older_partial(verifier, &tile, width, path);
     }
@@ -205,7 +214,8 @@ static void check_file(struct verifier *verifier, const char *path)
 /* Every name below tile/: what no checkpoint asked for does not belong there. */
 static void check_names(struct verifier *verifier, const char *folder, unsigned depth)
 {
-    AUTO_CLOSE int fd = openat(verifier->folder, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    AUTO_CLOSE int fd =
+        openat(verifier->folder, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir;
 
     if (fd < 0 || depth > FOLDER_DEPTH_MAX) {

@@ -1,8 +1,8 @@
 /*
  * ledger/verify.h - does a ledger on disk hold? Reads files only, trusts one key.
  *
- * Everything is computed anew: the note's signature, each leaf from its bytes, each tile from the
- * leaves, the root from the tiles; every leaf must be a canonical record, every producer's
+ * Everything is computed anew: the note's signature, each leaf from its bytes, each tile from
+ * the leaves, the root from the tiles; every leaf must be a canonical record, every producer's
  * sequence gapless and linked. custody-verify is this file and little else.
  */
 #ifndef CUSTODY_LEDGER_VERIFY_H
@@ -26,7 +26,8 @@ struct verify_problem {
 
 struct verify_report {
     enum verify_result result;
-    bool has_checkpoint; /* size, root and origin are those of a checkpoint with a good signature */
+    bool has_checkpoint; /* size, root and origin are those of a checkpoint with a good
+                            signature */
     uint64_t size;
     uint8_t root[32];
     char origin[128];
@@ -35,7 +36,7 @@ struct verify_report {
     uint64_t producers;
     uint64_t intents_open; /* model calls that were announced and have no outcome */
     uint64_t files_ahead;  /* tiles of a checkpoint that is not published yet */
-    bool has_unsealed;     /* there is a write-ahead log beside the tree, which is not covered */
+    bool has_unsealed; /* there is a write-ahead log beside the tree, which is not covered */
 };
 
 struct verify_options {
@@ -52,7 +53,8 @@ int verify_exit_code(enum verify_result result);
  *   vkey    text of the log's verifier key; its name must be the origin
  * FAULT_INVALID: the vkey cannot be read. Anything wrong with the ledger is in the report.
  */
-MUST_USE bool verify_ledger(int folder, struct slice vkey, const struct verify_options *options,
+MUST_USE bool verify_ledger(int folder, struct slice vkey,
+                            const struct verify_options *options,
                             struct verify_report *ret_report, struct fault *fault);
 
 /* One JSON object, without a line end: {problems, result, root, size, ...}. */

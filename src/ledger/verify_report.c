@@ -32,15 +32,17 @@ static bool not_checked(const struct verify_report *report, size_t at, const cha
     const char *texts[5];
     size_t count = 0;
 
-    texts[count++] = "witnesses: no cosignature is asked for yet, so who holds the key and the disk "
-                     "could have written another ledger";
+    texts[count++] =
+        "witnesses: no cosignature is asked for yet, so who holds the key and the disk "
+        "could have written another ledger";
     texts[count++] = "times: the order is the index, the clock is the writer's word";
     if (report->has_unsealed)
         texts[count++] = "wal/ and state/: records newer than the checkpoint, not sealed yet";
     if (report->files_ahead > 0)
         texts[count++] = "tiles of a checkpoint that is not published yet";
     if (report->intents_open > 0)
-        texts[count++] = "model calls that were announced and have no outcome: still running, or cut off";
+        texts[count++] =
+            "model calls that were announced and have no outcome: still running, or cut off";
     if (at >= count)
         return false;
     *ret_text = texts[at];
@@ -49,7 +51,8 @@ static bool not_checked(const struct verify_report *report, size_t at, const cha
 
 static size_t shown(const struct verify_report *report)
 {
-    return report->problem_count < VERIFY_PROBLEMS_MAX ? report->problem_count : VERIFY_PROBLEMS_MAX;
+    return report->problem_count < VERIFY_PROBLEMS_MAX ? report->problem_count
+                                                       : VERIFY_PROBLEMS_MAX;
 }
 
 static bool add_root(const struct verify_report *report, struct buf *text, struct fault *fault)
@@ -57,7 +60,8 @@ static bool add_root(const struct verify_report *report, struct buf *text, struc
     return base64_encode(slice_of_bytes(report->root, sizeof(report->root)), text, fault);
 }
 
-static bool add_lists(const struct verify_report *report, struct buf *text, struct fault *fault)
+static bool add_lists(const struct verify_report *report, struct buf *text,
+                      struct fault *fault)
 {
     const char *word;
 
@@ -69,7 +73,8 @@ static bool add_lists(const struct verify_report *report, struct buf *text, stru
             return false;
     if (!buf_add_text(text, "],\"origin\":", fault) ||
         !jcs_add_text(text, slice_of(report->origin), fault) ||
-        !buf_add_format(text, fault, ",\"problem_count\":%zu,\"problems\":[", report->problem_count))
+        !buf_add_format(text, fault, ",\"problem_count\":%zu,\"problems\":[",
+                        report->problem_count))
         return false;
     for (size_t i = 0; i < shown(report); i++)
         if ((i > 0 && !buf_add_byte(text, ',', fault)) ||
@@ -91,7 +96,8 @@ bool verify_report_json(const struct verify_report *report, struct buf *ret_text
     if (!report->has_checkpoint)
         return buf_add_text(ret_text, "null,\"size\":null}", fault);
     return buf_add_byte(ret_text, '"', fault) && add_root(report, ret_text, fault) &&
-           buf_add_format(ret_text, fault, "\",\"size\":%llu}", (unsigned long long)report->size);
+           buf_add_format(ret_text, fault, "\",\"size\":%llu}",
+                          (unsigned long long)report->size);
 }
 
 bool verify_report_text(const struct verify_report *report, struct buf *ret_text,
@@ -102,9 +108,10 @@ bool verify_report_text(const struct verify_report *report, struct buf *ret_text
     if (!buf_add_format(ret_text, fault, "%s", result_sentences[report->result]))
         return false;
     if (report->has_checkpoint) {
-        if (!buf_add_format(ret_text, fault, ": %llu records of %llu producers\n  origin  %s\n  root    ",
-                            (unsigned long long)report->size, (unsigned long long)report->producers,
-                            report->origin) ||
+        if (!buf_add_format(ret_text, fault,
+                            ": %llu records of %llu producers\n  origin  %s\n  root    ",
+                            (unsigned long long)report->size,
+                            (unsigned long long)report->producers, report->origin) ||
             !add_root(report, ret_text, fault))
             return false;
     }
@@ -112,10 +119,12 @@ bool verify_report_text(const struct verify_report *report, struct buf *ret_text
         return false;
     for (size_t i = 0; i < shown(report); i++)
         if (!buf_add_format(ret_text, fault, "  %-10s  %s\n",
-                            result_names[report->problems[i].result], report->problems[i].text))
+                            result_names[report->problems[i].result],
+                            report->problems[i].text))
             return false;
     if (report->problem_count > shown(report) &&
-        !buf_add_format(ret_text, fault, "  and %zu more\n", report->problem_count - shown(report)))
+        !buf_add_format(ret_text, fault, "  and %zu more\n",
+                        report->problem_count - shown(report)))
         return false;
     for (size_t i = 0; not_checked(report, i, &word); i++)
         if (!buf_add_format(ret_text, fault, "  not checked  %s\n", word))

@@ -106,9 +106,10 @@ bool wal_frame_read(struct slice bytes, struct wal_frame *ret_frame, size_t *ret
 }
 
 /*
- * Looks behind the last good frame. What lies there is older than it (the file is written over and
- * over), or of the last write, which nobody was told of; but a whole frame that was written when
- * more was on disk than we have found says that something acknowledged is damaged.
+ * Looks behind the last good frame. What lies there is older than it (the file is written over
+ * and over), or of the last write, which nobody was told of; but a whole frame that was
+ * written when more was on disk than we have found says that something acknowledged is
+ * damaged.
  */
 static bool look_behind(struct slice bytes, uint64_t known, struct wal_scan *scan,
                         struct fault *fault)
@@ -147,7 +148,8 @@ bool wal_scan(struct slice bytes, uint64_t published,
         if (frame.leaf.len == 0) {
             if (scan.count > 0)
                 break;
-            scan = (struct wal_scan){.first = frame.index, .next = frame.index, .is_closed = true};
+            scan = (struct wal_scan){
+                .first = frame.index, .next = frame.index, .is_closed = true};
             *ret_scan = scan;
             return true;
         }
@@ -192,8 +194,8 @@ static bool read_frames(int fd, struct buf *bytes, struct fault *fault)
     if (fstat(fd, &stat) < 0)
         return fault_errno(fault, "stat");
     if (stat.st_size != WAL_FILE_BYTES)
-        return fault_set(fault, FAULT_INVALID, "%lld bytes instead of %d", (long long)stat.st_size,
-                         WAL_FILE_BYTES);
+        return fault_set(fault, FAULT_INVALID, "%lld bytes instead of %d",
+                         (long long)stat.st_size, WAL_FILE_BYTES);
     if (!buf_reserve(bytes, WAL_FILE_BYTES, fault))
         return false;
     got = pread(fd, bytes->at, WAL_FRAME_HEAD_BYTES, 0);
@@ -254,7 +256,8 @@ static bool wal_recover(struct wal *wal, uint64_t published, struct opening *ope
     wal->durable = ret_scan->next;
     if (ret_scan->torn > 0 && !overwrite_torn(wal, fault))
         return false;
-    /* What we have read may have been in the page cache only: a killed writer had not synced it. */
+    /* What we have read may have been in the page cache only: a killed writer had not synced
+     * it. */
     if ((ret_scan->count > 0 || ret_scan->torn > 0) && fdatasync(wal->fd) < 0)
         return fault_errno(fault, "sync");
     return true;
@@ -275,7 +278,8 @@ bool wal_open(int folder, const char *name, uint64_t published,
         return fault_errno(fault, "open %s", name);
     wal = xalloc(sizeof(*wal));
     wal->fd = take_fd(&fd);
-    wal->batch = buf_with_limit(WAL_BATCH_BYTES_MAX + WAL_FRAME_HEAD_BYTES + WAL_LEAF_BYTES_MAX);
+    wal->batch =
+        buf_with_limit(WAL_BATCH_BYTES_MAX + WAL_FRAME_HEAD_BYTES + WAL_LEAF_BYTES_MAX);
     opening.wal = wal;
     if (!wal_recover(wal, published, &opening, ret_scan, fault)) {
         wal_free(wal);
@@ -311,8 +315,8 @@ size_t wal_batch_bytes(const struct wal *wal)
     return wal->batch.len;
 }
 
-bool wal_add(struct wal *wal, uint64_t index, const struct tree_hash *leaf_hash, struct slice leaf,
-             struct fault *fault)
+bool wal_add(struct wal *wal, uint64_t index, const struct tree_hash *leaf_hash,
+             struct slice leaf, struct fault *fault)
 {
     struct wal_frame frame = {
         .index = index, .durable = wal->durable, .leaf_hash = *leaf_hash, .leaf = leaf};
@@ -333,7 +337,9 @@ bool wal_commit(struct wal *wal, struct fault *fault)
 
     if (wal->batch.len == 0)
         return true;
-    /* A file that somebody removed would take every record with it, and no write would fail. */
+    /*
+     * A file that somebody removed would take every record with it, and no write would fail.
+     */
     if (fstat(wal->fd, &stat) < 0 || stat.st_nlink == 0)
         return fault_set(fault, FAULT_IO, "the write-ahead log was removed");
     if (!file_write_at(wal->fd, buf_slice(&wal->batch), wal->end, fault))
@@ -358,7 +364,8 @@ bool wal_read(const struct wal *wal, uint64_t index, struct buf *leaf,
 
     assert(index >= wal->first && index < wal->durable);
     begin = wal->offsets[index - wal->first];
-    end = index + 1 < wal->first + wal->count ? wal->offsets[index + 1 - wal->first] : wal->end;
+    end =
+        index + 1 < wal->first + wal->count ? wal->offsets[index + 1 - wal->first] : wal->end;
     buf_clear(leaf);
     if (!buf_reserve(leaf, end - begin, fault))
         return false;

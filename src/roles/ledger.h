@@ -1,8 +1,8 @@
 /*
  * roles/ledger.h - the ledger's process: keys, starting it, reaching it.
  *
- * The daemon holds the signing key, outlives a run by some seconds, and is shared by all runs of
- * one state folder. See roles/ledger.c for what it may do.
+ * The daemon holds the signing key, outlives a run by some seconds, and is shared by all runs
+ * of one state folder. See roles/ledger.c for what it may do.
  */
 #ifndef CUSTODY_ROLES_LEDGER_H
 #define CUSTODY_ROLES_LEDGER_H
@@ -10,16 +10,16 @@
 #include "base/fault.h"
 
 /*
- * Makes keys/ledger.key (0600, a signed-note skey) and keys/ledger.vkey below the state folder.
- * The name of the key, which is the origin of the log, is custody-HOSTNAME-8HEX.
+ * Makes keys/ledger.key (0600, a signed-note skey) and keys/ledger.vkey below the state
+ * folder. The name of the key, which is the origin of the log, is custody-HOSTNAME-8HEX.
  * FAULT_CONFLICT where there is one already; it is never replaced.
  */
 MUST_USE bool ledger_keys_make(int home_fd, struct fault *fault);
 
 /*
- * Connects to the daemon, starting it where it does not run. The socket is close-on-exec; hand it
- * to ledger_client_new (ledger/ledger.h). It is a *core* producer: it may write every type of
- * record but the ledger's own, and may ask for further producers.
+ * Connects to the daemon, starting it where it does not run. The socket is close-on-exec; hand
+ * it to ledger_client_new (ledger/ledger.h). It is a *core* producer: it may write every type
+ * of record but the ledger's own, and may ask for further producers.
  *
  * A daemon that cannot start says why here: FAULT_MISSING without a key, FAULT_INVALID with a
  * key or ledger that does not hold together (corruption, rollback, fork). Forks: not for a

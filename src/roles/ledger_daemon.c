@@ -9,9 +9,9 @@
 #include "os/loop.h"
 #include "os/message.h"
 
-#define PACKETS_AT_ONCE 64     /* of one producer, before the others get their turn */
+#define PACKETS_AT_ONCE 64 /* of one producer, before the others get their turn */
 #define BATCH_BYTES (256 * 1024)
-#define BATCH_US 2000          /* how long a record waits whose producer does not */
+#define BATCH_US 2000 /* how long a record waits whose producer does not */
 #define CHECKPOINT_US 1000000
 #define HEARTBEAT_US 60000000
 #define FIRST_CLIENT_US 2000000 /* whoever started it is about to connect */
@@ -70,7 +70,8 @@ static void set_timer(struct serving *serving, struct loop_timer **timer, int64_
         fail(serving, &fault);
 }
 
-/* What is queued meanwhile goes into the same commit: the loop reads all sockets before timers. */
+/* What is queued meanwhile goes into the same commit: the loop reads all sockets before
+ * timers. */
 static void commit_soon(struct serving *serving, bool urgent)
 {
     urgent |= ledger_writer_batch_bytes(serving->writer) >= BATCH_BYTES;
@@ -165,7 +166,8 @@ static bool add_client(struct serving *serving, int socket, struct slice name, u
     serving->client_count++;
     loop_timer_cancel(serving->linger_timer);
     serving->linger_timer = NULL;
-    (void)answer(client, slice_of_bytes(hello, sizeof(hello))); /* else its end is seen on reading */
+    (void)answer(client,
+                 slice_of_bytes(hello, sizeof(hello))); /* else its end is seen on reading */
     return true;
 }
 
@@ -179,7 +181,8 @@ static bool take_record(struct client *client, struct slice body)
 
     if (ledger_writer_append(serving->writer, client->source, client->types, body, &fault))
         return true;
-    if (fault.kind != FAULT_INVALID || !ledger_writer_refused(serving->writer, "schema-reject", &fault))
+    if (fault.kind != FAULT_INVALID ||
+        !ledger_writer_refused(serving->writer, "schema-reject", &fault))
         fail(serving, &fault);
     commit_soon(serving, false);
     return false;
@@ -223,11 +226,13 @@ static bool on_producer(struct client *client, struct slice body)
 
     if (body.len < 16)
         return false;
-    types = ledger_get_u64(body.at + 8) & client->types; /* nobody gives away what they have not */
+    types =
+        ledger_get_u64(body.at + 8) & client->types; /* nobody gives away what they have not */
     if (!message_pair(ends, &fault))
         return answer_fault(client, ledger_get_u64(body.at), &fault);
     theirs = ends[1];
-    if (!add_client(client->serving, ends[0], slice_part(body, 16, body.len), types, false, &fault))
+    if (!add_client(client->serving, ends[0], slice_part(body, 16, body.len), types, false,
+                    &fault))
         return answer_fault(client, ledger_get_u64(body.at), &fault);
     memcpy(done + 1, body.at, 8);
     fds.fd[0] = theirs;
@@ -249,7 +254,8 @@ static const struct request_rule {
 static bool dispatch(struct client *client, struct slice packet)
 {
     for (size_t i = 0; i < COUNT(rules); i++)
-        if (packet.at[0] == (uint8_t)rules[i].packet && (client->is_core || !rules[i].of_core_only))
+        if (packet.at[0] == (uint8_t)rules[i].packet &&
+            (client->is_core || !rules[i].of_core_only))
             return rules[i].handle(client, slice_part(packet, 1, packet.len));
     return false;
 }
@@ -261,7 +267,8 @@ static void on_client(void *self, uint32_t events)
 
     (void)events;
     for (int i = 0; i < PACKETS_AT_ONCE && !serving->failed; i++) {
-        ssize_t got = recv(client->socket, serving->packet, MESSAGE_BYTES_MAX, MSG_DONTWAIT | MSG_TRUNC);
+        ssize_t got =
+            recv(client->socket, serving->packet, MESSAGE_BYTES_MAX, MSG_DONTWAIT | MSG_TRUNC);
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -399,11 +406,12 @@ static bool serve(struct serving *serving, struct fault *fault)
 
     if (!loop_watch(serving->loop, serving->daemon->listener, EPOLLIN, on_listener, serving,
                     &listener, fault) ||
-        !loop_watch(serving->loop, serving->daemon->signals, EPOLLIN, on_signal, serving, &signals,
-                    fault))
+        !loop_watch(serving->loop, serving->daemon->signals, EPOLLIN, on_signal, serving,
+                    &signals, fault))
         return false;
     set_timer(serving, &serving->linger_timer,
-              serving->daemon->linger_us > FIRST_CLIENT_US ? serving->daemon->linger_us : FIRST_CLIENT_US,
+              serving->daemon->linger_us > FIRST_CLIENT_US ? serving->daemon->linger_us
+                                                           : FIRST_CLIENT_US,
               on_linger_due);
     set_timer(serving, &serving->heartbeat_timer, HEARTBEAT_US, on_heartbeat_due);
     checkpoint_soon(serving, false);

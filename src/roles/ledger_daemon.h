@@ -8,13 +8,14 @@
 #include "roles/ledger_writer.h"
 
 struct ledger_daemon {
-    int listener;                 /* SOCK_SEQPACKET, non-blocking */
-    int signals;                  /* signalfd of what ends it in order */
+    int listener; /* SOCK_SEQPACKET, non-blocking */
+    int signals;  /* signalfd of what ends it in order */
     struct ledger_writer *writer;
-    int64_t linger_us;            /* how long it stays when nobody is connected */
+    int64_t linger_us; /* how long it stays when nobody is connected */
 };
 
-/* Serves until nobody needs it, or a signal; then closes the log. False: it ended out of order. */
+/* Serves until nobody needs it, or a signal; then closes the log. False: it ended out of
+ * order. */
 MUST_USE bool ledger_daemon_serve(const struct ledger_daemon *daemon, struct fault *fault);
 
 #endif

@@ -10,8 +10,7 @@
 #define SALTS_AT_ONCE 64
 #define IDLE_SOURCES_MAX 4096
 
-#define OWN_TYPES                                                                                  \
-    (UINT64_C(1) << RECORD_LEDGER_OPENED | UINT64_C(1) << RECORD_HEARTBEAT)
+#define OWN_TYPES (UINT64_C(1) << RECORD_LEDGER_OPENED | UINT64_C(1) << RECORD_HEARTBEAT)
 
 struct ledger_source {
     char *name;
@@ -131,15 +130,18 @@ static bool append_opened(struct ledger_writer *writer, const struct log_recover
 
     record_begin(&record, RECORD_LEDGER_OPENED);
     record_word(&record, RECORD_REASON,
-                recovery->is_new ? "new" : recovery->was_closed ? "closed" : "recovered");
+                recovery->is_new       ? "new"
+                : recovery->was_closed ? "closed"
+                                       : "recovered");
     record_number(&record, RECORD_COUNT, (int64_t)recovery->size);
     if (recovery->torn_bytes > 0)
         record_number(&record, RECORD_SIZE, (int64_t)recovery->torn_bytes);
     return append(writer, &writer->own, &record, fault) && log_commit(writer->log, fault);
 }
 
-bool ledger_writer_open(int folder, const struct note_signer *signer, const struct clock *clock,
-                        struct ledger_writer **ret_writer, struct fault *fault)
+bool ledger_writer_open(int folder, const struct note_signer *signer,
+                        const struct clock *clock, struct ledger_writer **ret_writer,
+                        struct fault *fault)
 {
     struct ledger_writer *writer = xalloc(sizeof(*writer));
     struct own_leaves own = {.writer = writer};
@@ -229,7 +231,8 @@ bool ledger_writer_source(struct ledger_writer *writer, struct slice name,
     struct ledger_source *source;
 
     if (!name_is_allowed(name))
-        return fault_set(fault, FAULT_INVALID, "a producer's name: [A-Za-z0-9./_-], at most %d",
+        return fault_set(fault, FAULT_INVALID,
+                         "a producer's name: [A-Za-z0-9./_-], at most %d",
                          LEDGER_NAME_BYTES_MAX);
     for (source = writer->sources; source != NULL; source = source->next)
         if (!source->is_in_use && slice_equal(slice_of(source->name), name)) {
@@ -240,8 +243,9 @@ bool ledger_writer_source(struct ledger_writer *writer, struct slice name,
     forget_idle(writer);
     source = xalloc(sizeof(*source));
     source->name = slice_dup(name);
-    source->src = xformat("%s~%llu.%llu", source->name, (unsigned long long)writer->opened_index,
-                          (unsigned long long)++writer->source_count);
+    source->src =
+        xformat("%s~%llu.%llu", source->name, (unsigned long long)writer->opened_index,
+                (unsigned long long)++writer->source_count);
     source->is_in_use = true;
     source->next = writer->sources;
     writer->sources = source;
@@ -288,7 +292,8 @@ bool ledger_writer_heartbeat(struct ledger_writer *writer, struct fault *fault)
     return append(writer, &writer->own, &record, fault);
 }
 
-bool ledger_writer_refused(struct ledger_writer *writer, const char *reason, struct fault *fault)
+bool ledger_writer_refused(struct ledger_writer *writer, const char *reason,
+                           struct fault *fault)
 {
     struct record record;
 

@@ -1,8 +1,9 @@
 /*
  * roles/ledger_writer.h - records in, log entries out: who writes what, numbered and linked.
  *
- * A producer's `src` is NAME~OPENED.N: OPENED is the index of this daemon's ledger.opened, N counts
- * the producers since. So (src, seq) never comes twice, with nothing to remember between daemons.
+ * A producer's `src` is NAME~OPENED.N: OPENED is the index of this daemon's ledger.opened, N
+ * counts the producers since. So (src, seq) never comes twice, with nothing to remember
+ * between daemons.
  */
 #ifndef CUSTODY_ROLES_LEDGER_WRITER_H
 #define CUSTODY_ROLES_LEDGER_WRITER_H

@@ -1,6 +1,7 @@
 #include "wire/base64.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 bool base64_encode(struct slice bytes, struct buf *ret_text, struct fault *fault)
 {
@@ -71,7 +72,8 @@ bool base64_decode(struct slice text, struct buf *ret_bytes, struct fault *fault
 
         if (count == 0 || !buf_add(ret_bytes, slice_of_bytes(bytes, count), fault)) {
             ret_bytes->len = before;
-            return count == 0 ? fault_set(fault, FAULT_INVALID, "base64 is not canonical") : false;
+            return count == 0 ? fault_set(fault, FAULT_INVALID, "base64 is not canonical")
+                              : false;
         }
     }
     return true;

@@ -95,7 +95,8 @@ bool jcs_add_text(struct buf *buf, struct slice text, struct fault *fault)
 
         if (escape == NULL)
             continue;
-        if (!buf_add(buf, slice_part(text, plain, i), fault) || !buf_add_text(buf, escape, fault))
+        if (!buf_add(buf, slice_part(text, plain, i), fault) ||
+            !buf_add_text(buf, escape, fault))
             return false;
         plain = i + 1;
     }
@@ -166,7 +167,8 @@ bool jcs_take_number(struct jcs_reader *reader, int64_t *ret_number, struct faul
         if (number > JCS_NUMBER_MAX)
             return fault_set(fault, FAULT_INVALID, "a number beyond 2^53");
     }
-    if (reader->at == begin || (reader->text.at[begin] == '0' && (negative || reader->at > begin + 1)))
+    if (reader->at == begin ||
+        (reader->text.at[begin] == '0' && (negative || reader->at > begin + 1)))
         return fault_set(fault, FAULT_INVALID, "not a canonical integer at byte %zu", begin);
     *ret_number = negative ? -number : number;
     return true;

@@ -1,5 +1,6 @@
 /*
- * wire/jcs.h - the pieces of canonical JSON (RFC 8785) that rec/v1 needs: strings and integers.
+ * wire/jcs.h - the pieces of canonical JSON (RFC 8785) that rec/v1 needs: strings and
+ * integers.
  *
  * The reader takes what the writer writes and nothing else; it allocates nothing.
  */
@@ -32,8 +33,9 @@ bool jcs_take(struct jcs_reader *reader, uint8_t byte);
  * without control characters has no other escape. Its value is appended to `arena`, which must
  * have the room already (so that earlier values do not move).
  */
-MUST_USE bool jcs_take_text(struct jcs_reader *reader, struct buf *arena, struct slice *ret_text,
-                            struct fault *fault);
-MUST_USE bool jcs_take_number(struct jcs_reader *reader, int64_t *ret_number, struct fault *fault);
+MUST_USE bool jcs_take_text(struct jcs_reader *reader, struct buf *arena,
+                            struct slice *ret_text, struct fault *fault);
+MUST_USE bool jcs_take_number(struct jcs_reader *reader, int64_t *ret_number,
+                              struct fault *fault);
 
 #endif

@@ -19,17 +19,18 @@ _Static_assert(RECORD_TYPE_COUNT <= 64, "a set of types is a 64-bit mask");
 
 /* Who did it, and what policy said: allowed in every record about a run. */
 #define WHO (F(RUN) | F(AGENT) | F(ON_BEHALF_OF) | F(ENGINE) | F(PID) | F(EXECUTABLE))
-#define RULED                                                                                      \
-    (F(OPERATION) | F(CLASS) | F(VERDICT) | F(RULE) | F(POLICY) | F(OUTCOME) | F(REASON) |         \
-     F(MECHANISM) | F(COUNT) | F(DURATION_US) | F(REPOSITORY) | F(STATUS) | F(DIGEST) | F(SIZE))
+#define RULED                                                                                 \
+    (F(OPERATION) | F(CLASS) | F(VERDICT) | F(RULE) | F(POLICY) | F(OUTCOME) | F(REASON) |    \
+     F(MECHANISM) | F(COUNT) | F(DURATION_US) | F(REPOSITORY) | F(STATUS) | F(DIGEST) |       \
+     F(SIZE))
 #define ABOUT (WHO | RULED)
 #define PLACE (F(PATH) | F(PATH_TO) | F(BLOB) | F(BLOB_AFTER))
 #define PEER (F(HOST) | F(PORT) | F(METHOD) | F(BYTES_IN) | F(BYTES_OUT))
-#define CALL                                                                                       \
-    (PEER | F(PATH) | F(MODEL) | F(PROVIDER) | F(DIALECT) | F(RESIDENCY) | F(CONTRACT) |           \
+#define CALL                                                                                  \
+    (PEER | F(PATH) | F(MODEL) | F(PROVIDER) | F(DIALECT) | F(RESIDENCY) | F(CONTRACT) |      \
      F(TOKENS_IN) | F(TOKENS_OUT) | F(TOKENS_CACHED) | F(COST_MICRO_USD) | F(INTENT))
-#define CHANGED                                                                                    \
-    (F(CHANGE) | F(BASE) | F(HEAD) | F(TREE) | F(BRANCH) | F(FILES) | F(LINES) | F(TICKET) |       \
+#define CHANGED                                                                               \
+    (F(CHANGE) | F(BASE) | F(HEAD) | F(TREE) | F(BRANCH) | F(FILES) | F(LINES) | F(TICKET) |  \
      F(PERSON) | F(PATH))
 
 static const struct type_row {
@@ -53,7 +54,8 @@ static const struct type_row {
     [RECORD_CHANGE_MADE] = {"change.made", F(CHANGE), ABOUT | CHANGED},
     [RECORD_CHANGE_CHECKED] = {"change.checked", F(CHANGE) | F(OUTCOME), ABOUT | CHANGED},
     [RECORD_CHANGE_REJECTED] = {"change.rejected", F(CHANGE), ABOUT | CHANGED},
-    [RECORD_APPROVAL_GIVEN] = {"approval.given", F(CHANGE) | F(PERSON) | F(TREE), ABOUT | CHANGED},
+    [RECORD_APPROVAL_GIVEN] = {"approval.given", F(CHANGE) | F(PERSON) | F(TREE),
+                               ABOUT | CHANGED},
     [RECORD_APPROVAL_VOID] = {"approval.void", F(CHANGE), ABOUT | CHANGED},
     [RECORD_CHANGE_LANDED] = {"change.landed", F(CHANGE) | F(TREE), ABOUT | CHANGED},
     [RECORD_POLICY_LOADED] = {"policy.loaded", F(POLICY), ABOUT | F(PATH) | F(BLOB)},
@@ -68,10 +70,10 @@ enum kind {
     KIND_NUMBER,
     KIND_TEXT,
     KIND_PATH,
-    KIND_WORD,    /* [a-z0-9_.-], of a closed set */
-    KIND_OBJECT,  /* a git object id: 40 or 64 lower-case hexadecimal digits */
-    KIND_DIGEST,  /* SHA-256: 64 of them */
-    KIND_CLASS,   /* base/vocabulary.h */
+    KIND_WORD,   /* [a-z0-9_.-], of a closed set */
+    KIND_OBJECT, /* a git object id: 40 or 64 lower-case hexadecimal digits */
+    KIND_DIGEST, /* SHA-256: 64 of them */
+    KIND_CLASS,  /* base/vocabulary.h */
     KIND_VERDICT,
 };
 
@@ -160,8 +162,11 @@ static const struct place *place_of_field(enum record_field field)
     return NULL;
 }
 
-/* `from` is where the last one was found: in canonical text the next one is not far behind it. */
-static const struct place *place_of_name(struct slice object, struct slice member, size_t *from)
+/*
+ * `from` is where the last one was found: in canonical text the next one is not far behind it.
+ */
+static const struct place *place_of_name(struct slice object, struct slice member,
+                                         size_t *from)
 {
     for (size_t i = 0; i < COUNT(places); i++) {
         size_t at = (*from + i) % COUNT(places);
@@ -254,7 +259,8 @@ static bool is_word(struct slice text)
 static bool is_hex(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (!((text.at[i] >= '0' && text.at[i] <= '9') || (text.at[i] >= 'a' && text.at[i] <= 'f')))
+        if (!((text.at[i] >= '0' && text.at[i] <= '9') ||
+              (text.at[i] >= 'a' && text.at[i] <= 'f')))
             return false;
     return true;
 }
@@ -319,7 +325,8 @@ static bool record_check(const struct record *record, struct fault *fault)
 
 static bool add_base64(struct buf *buf, const uint8_t *bytes, size_t len, struct fault *fault)
 {
-    return buf_add_byte(buf, '"', fault) && base64_encode(slice_of_bytes(bytes, len), buf, fault) &&
+    return buf_add_byte(buf, '"', fault) &&
+           base64_encode(slice_of_bytes(bytes, len), buf, fault) &&
            buf_add_byte(buf, '"', fault);
 }
 
@@ -384,7 +391,8 @@ static bool add_members(const struct record *record, const struct record_header 
             return false;
         first = false;
         if (!buf_add_byte(buf, '"', fault) || !buf_add_text(buf, place->member, fault) ||
-            !buf_add(buf, SLICE("\":"), fault) || !add_value(place, record, header, buf, fault))
+            !buf_add(buf, SLICE("\":"), fault) ||
+            !add_value(place, record, header, buf, fault))
             return false;
     }
     return open[0] == 0 || buf_add_byte(buf, '}', fault);
@@ -458,7 +466,8 @@ static bool take_header_text(struct decoding *decoding, const struct place *plac
     return place->what == HEADER_SRC;
 }
 
-static bool take_value(struct decoding *decoding, const struct place *place, struct fault *fault)
+static bool take_value(struct decoding *decoding, const struct place *place,
+                       struct fault *fault)
 {
     struct record_value value = {.set = true};
 
@@ -513,12 +522,14 @@ static bool take_members(struct decoding *decoding, struct slice object, struct 
             return false;
     } while (jcs_take(&decoding->reader, ','));
     if (!jcs_take(&decoding->reader, '}'))
-        return fault_set(fault, FAULT_INVALID, "record: no } at byte %zu", decoding->reader.at);
+        return fault_set(fault, FAULT_INVALID, "record: no } at byte %zu",
+                         decoding->reader.at);
     return true;
 }
 
-bool record_decode(struct slice text, struct record *ret_record, struct record_header *ret_header,
-                   struct buf *arena_text, struct fault *fault)
+bool record_decode(struct slice text, struct record *ret_record,
+                   struct record_header *ret_header, struct buf *arena_text,
+                   struct fault *fault)
 {
     AUTO_BUF struct buf again = buf_with_limit(RECORD_BYTES_MAX + 1);
     struct record record;

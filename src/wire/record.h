@@ -1,9 +1,10 @@
 /*
  * wire/record.h - what a ledger record may say: a closed table of types and of their fields.
  *
- * Producers fill a struct record; record_encode writes the canonical JSON (RFC 8785, restricted
- * profile of rec/v1: no floats, keys [a-z0-9_], integers within 2^53 - 1) and refuses what the
- * table does not allow. Never free text: words from closed sets, paths, digests, counts.
+ * Producers fill a struct record; record_encode writes the canonical JSON (RFC 8785,
+ * restricted profile of rec/v1: no floats, keys [a-z0-9_], integers within 2^53 - 1) and
+ * refuses what the table does not allow. Never free text: words from closed sets, paths,
+ * digests, counts.
  */
 #ifndef CUSTODY_WIRE_RECORD_H
 #define CUSTODY_WIRE_RECORD_H
@@ -43,7 +44,9 @@ enum record_type {
     RECORD_TYPE_COUNT,
 };
 
-/* The JSON place of each is in record.c's table: "object.path" is member `path` of `object`. */
+/*
+ * The JSON place of each is in record.c's table: "object.path" is member `path` of `object`.
+ */
 enum record_field {
     RECORD_RUN,          /* run */
     RECORD_AGENT,        /* agent: role@repository#run */
@@ -51,45 +54,45 @@ enum record_field {
     RECORD_ENGINE,       /* process.engine */
     RECORD_PID,          /* process.pid, as the cell sees it */
     RECORD_EXECUTABLE,   /* process.executable, a path in the cell */
-    RECORD_OPERATION,    /* operation: read create modify rename delete link chmod truncate ... */
-    RECORD_PATH,         /* object.path, below the repository */
-    RECORD_PATH_TO,      /* object.path_to, of a rename */
-    RECORD_BLOB,         /* object.blob: git blob id before, or of what was read */
-    RECORD_BLOB_AFTER,   /* object.blob_after */
-    RECORD_SIZE,         /* object.size, bytes */
-    RECORD_HOST,         /* object.host */
-    RECORD_PORT,         /* object.port */
-    RECORD_MODEL,        /* object.model: what was asked for */
-    RECORD_PROVIDER,     /* object.provider: the policy's name of it */
-    RECORD_DIALECT,      /* object.dialect */
-    RECORD_METHOD,       /* object.method */
-    RECORD_REPOSITORY,   /* object.repository */
-    RECORD_CHANGE,       /* object.change: id of a change */
-    RECORD_BASE,         /* object.base: commit */
-    RECORD_HEAD,         /* object.head: commit */
-    RECORD_TREE,         /* object.tree */
-    RECORD_BRANCH,       /* object.branch */
-    RECORD_TICKET,       /* object.ticket: id or digest */
-    RECORD_PERSON,       /* object.person: an approver */
-    RECORD_DIGEST,       /* object.digest: SHA-256, hex, of what the record is about */
-    RECORD_CLASS,        /* class */
-    RECORD_VERDICT,      /* verdict */
-    RECORD_RULE,         /* rule */
-    RECORD_POLICY,       /* policy: digest */
-    RECORD_OUTCOME,      /* outcome: ok refused failed ... */
-    RECORD_REASON,       /* reason: a word of a closed set, [a-z0-9_-] */
-    RECORD_MECHANISM,    /* mechanism */
-    RECORD_INTENT,       /* intent: `seq` of the intent that this is the outcome of */
-    RECORD_RESIDENCY,    /* residency */
-    RECORD_CONTRACT,     /* contract */
-    RECORD_STATUS,       /* status: exit code, HTTP status */
-    RECORD_COUNT,        /* count: of whatever the type counts */
-    RECORD_FILES,        /* files */
-    RECORD_LINES,        /* lines */
-    RECORD_BYTES_IN,     /* bytes_in */
-    RECORD_BYTES_OUT,    /* bytes_out */
-    RECORD_TOKENS_IN,    /* tokens_in */
-    RECORD_TOKENS_OUT,   /* tokens_out */
+    RECORD_OPERATION, /* operation: read create modify rename delete link chmod truncate ... */
+    RECORD_PATH,      /* object.path, below the repository */
+    RECORD_PATH_TO,   /* object.path_to, of a rename */
+    RECORD_BLOB,      /* object.blob: git blob id before, or of what was read */
+    RECORD_BLOB_AFTER, /* object.blob_after */
+    RECORD_SIZE,       /* object.size, bytes */
+    RECORD_HOST,       /* object.host */
+    RECORD_PORT,       /* object.port */
+    RECORD_MODEL,      /* object.model: what was asked for */
+    RECORD_PROVIDER,   /* object.provider: the policy's name of it */
+    RECORD_DIALECT,    /* object.dialect */
+    RECORD_METHOD,     /* object.method */
+    RECORD_REPOSITORY, /* object.repository */
+    RECORD_CHANGE,     /* object.change: id of a change */
+    RECORD_BASE,       /* object.base: commit */
+    RECORD_HEAD,       /* object.head: commit */
+    RECORD_TREE,       /* object.tree */
+    RECORD_BRANCH,     /* object.branch */
+    RECORD_TICKET,     /* object.ticket: id or digest */
+    RECORD_PERSON,     /* object.person: an approver */
+    RECORD_DIGEST,     /* object.digest: SHA-256, hex, of what the record is about */
+    RECORD_CLASS,      /* class */
+    RECORD_VERDICT,    /* verdict */
+    RECORD_RULE,       /* rule */
+    RECORD_POLICY,     /* policy: digest */
+    RECORD_OUTCOME,    /* outcome: ok refused failed ... */
+    RECORD_REASON,     /* reason: a word of a closed set, [a-z0-9_-] */
+    RECORD_MECHANISM,  /* mechanism */
+    RECORD_INTENT,     /* intent: `seq` of the intent that this is the outcome of */
+    RECORD_RESIDENCY,  /* residency */
+    RECORD_CONTRACT,   /* contract */
+    RECORD_STATUS,     /* status: exit code, HTTP status */
+    RECORD_COUNT,      /* count: of whatever the type counts */
+    RECORD_FILES,      /* files */
+    RECORD_LINES,      /* lines */
+    RECORD_BYTES_IN,   /* bytes_in */
+    RECORD_BYTES_OUT,  /* bytes_out */
+    RECORD_TOKENS_IN,  /* tokens_in */
+    RECORD_TOKENS_OUT, /* tokens_out */
     RECORD_TOKENS_CACHED,
     RECORD_COST_MICRO_USD,
     RECORD_DURATION_US,
@@ -109,11 +112,12 @@ struct record {
 
 void record_begin(struct record *record, enum record_type type);
 void record_text(struct record *record, enum record_field field, struct slice text);
-void record_word(struct record *record, enum record_field field, const char *word); /* NULL: not set */
+void record_word(struct record *record, enum record_field field,
+                 const char *word); /* NULL: not set */
 void record_number(struct record *record, enum record_field field, int64_t number);
 /*
- * Appends `raw` with control characters, '%' and, where it is not UTF-8, every byte above 0x7f as
- * %XX: file names may be any bytes, a record's text may not. Reversible; never shortens.
+ * Appends `raw` with control characters, '%' and, where it is not UTF-8, every byte above 0x7f
+ * as %XX: file names may be any bytes, a record's text may not. Reversible; never shortens.
  */
 MUST_USE bool record_printable(struct slice raw, struct buf *ret_text, struct fault *fault);
 
@@ -122,29 +126,30 @@ MUST_USE bool record_type_parse(struct slice name, enum record_type *ret_type);
 const char *record_field_name(enum record_field field); /* "object.path" */
 
 /*
- * What the ledger itself adds to each record (rec/v1). `src` is the producer that the ledger gave
- * the descriptor to, so no producer can speak for another.
+ * What the ledger itself adds to each record (rec/v1). `src` is the producer that the ledger
+ * gave the descriptor to, so no producer can speak for another.
  */
 struct record_header {
     struct slice src;
-    uint64_t seq;         /* gapless per src, from 0 */
-    const uint8_t *prev;  /* 32 bytes: leaf hash of src's previous record, zeros for the first */
-    const uint8_t *salt;  /* 16 bytes */
-    int64_t t_us;         /* wall clock; informative, the order is the index */
+    uint64_t seq; /* gapless per src, from 0 */
+    const uint8_t
+        *prev; /* 32 bytes: leaf hash of src's previous record, zeros for the first */
+    const uint8_t *salt; /* 16 bytes */
+    int64_t t_us;        /* wall clock; informative, the order is the index */
 };
 
 /*
  * Appends the canonical JSON to `ret_text`. `header` NULL: the producer's form, without it.
- * FAULT_INVALID: a field that the type's row does not allow, or a required one is missing, or text
- * that is not valid UTF-8 without control characters.
+ * FAULT_INVALID: a field that the type's row does not allow, or a required one is missing, or
+ * text that is not valid UTF-8 without control characters.
  */
 MUST_USE bool record_encode(const struct record *record, const struct record_header *header,
                             struct buf *ret_text, struct fault *fault);
 /*
  * Parses the canonical form (with or without header; ret_header may be NULL only for the form
- * without) and refuses bytes that encoding again would not give. Texts borrow from `arena_text`
- * (limit at least RECORD_BYTES_MAX + 1), which is cleared first and which the caller frees after
- * the record. A form without header leaves ret_header->src empty.
+ * without) and refuses bytes that encoding again would not give. Texts borrow from
+ * `arena_text` (limit at least RECORD_BYTES_MAX + 1), which is cleared first and which the
+ * caller frees after the record. A form without header leaves ret_header->src empty.
  */
 MUST_USE bool record_decode(struct slice text, struct record *ret_record,
                             struct record_header *ret_header, struct buf *arena_text,

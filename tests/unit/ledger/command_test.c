@@ -17,14 +17,17 @@ static struct run run(const char *home, const char *program, const char *const *
 {
     AUTO_FREE char *variable = xformat("CUSTODY_HOME=%s", home);
     const char *argv[16] = {program};
-    const char *environment[] = {variable, "PATH=/usr/bin:/bin", "CUSTODY_LEDGER_LINGER_MS=0", NULL};
-    struct spawn_program spawn = {.argv = argv, .environment = environment, .in = -1, .out = -1, .err = -1};
+    const char *environment[] = {variable, "PATH=/usr/bin:/bin", "CUSTODY_LEDGER_LINGER_MS=0",
+                                 NULL};
+    struct spawn_program spawn = {
+        .argv = argv, .environment = environment, .in = -1, .out = -1, .err = -1};
     struct run result = {.output = buf_with_limit(1 << 20)};
     struct fault fault = {0};
 
     for (size_t i = 0; words[i] != NULL; i++)
         argv[i + 1] = words[i];
-    assert_ok(spawn_run(&spawn, (struct slice){0}, &result.output, &result.status, &fault), fault);
+    assert_ok(spawn_run(&spawn, (struct slice){0}, &result.output, &result.status, &fault),
+              fault);
     return result;
 }
 
@@ -49,8 +52,10 @@ static void write_records(const struct fixture *home)
     } rows[] = {
         {RECORD_RUN_STARTED, "r1", NULL, NULL, NULL, NULL},
         {RECORD_FILE_READ, "r1", "coder@payments#r1", "src/main.c", "code", "allow"},
-        {RECORD_FILE_REDACTED, "r1", "coder@payments#r1", "fixtures/patients/a.hl7", "phi", "redact"},
-        {RECORD_FILE_REFUSED, "r2", "planner@payments#r2", "keys/server.pem", "secret", "deny"},
+        {RECORD_FILE_REDACTED, "r1", "coder@payments#r1", "fixtures/patients/a.hl7", "phi",
+         "redact"},
+        {RECORD_FILE_REFUSED, "r2", "planner@payments#r2", "keys/server.pem", "secret",
+         "deny"},
         {RECORD_FILE_READ, "r2", "planner@payments#r2", "README.md", "code", "allow"},
     };
     struct ledger_client *client;
@@ -92,11 +97,14 @@ static void the_log_is_filtered(void **state)
         const char *option, *value;
         size_t lines;
     } cases[] = {
-        {"--run", "r1", 3},           {"--run", "r9", 0},          {"--agent", "coder@*", 2},
-        {"--agent", "*@payments#r2", 2}, {"--path", "src/*", 1},   {"--path", "*.hl7", 1},
-        {"--type", "file.*", 4},      {"--type", "file.read", 2},  {"--class", "phi", 1},
-        {"--verdict", "allow", 2},    {"--since", "1h", 6},        {"--since", "2100-01-01", 0},
-        {"--limit", "2", 2},          {"--format", "json", 6},     {"--format", "text", 6},
+        {"--run", "r1", 3},        {"--run", "r9", 0},
+        {"--agent", "coder@*", 2}, {"--agent", "*@payments#r2", 2},
+        {"--path", "src/*", 1},    {"--path", "*.hl7", 1},
+        {"--type", "file.*", 4},   {"--type", "file.read", 2},
+        {"--class", "phi", 1},     {"--verdict", "allow", 2},
+        {"--since", "1h", 6},      {"--since", "2100-01-01", 0},
+        {"--limit", "2", 2},       {"--format", "json", 6},
+        {"--format", "text", 6},
     };
     struct fixture home = fixture_make();
 
@@ -108,8 +116,8 @@ static void the_log_is_filtered(void **state)
 
         assert_int_equal(got.status, 0);
         if (lines_of(&got.output) != cases[i].lines)
-            fail_msg("%s %s: %zu lines:\n%s", cases[i].option, cases[i].value, lines_of(&got.output),
-                     buf_text(&got.output));
+            fail_msg("%s %s: %zu lines:\n%s", cases[i].option, cases[i].value,
+                     lines_of(&got.output), buf_text(&got.output));
         buf_free(&got.output);
     }
     fixture_drop(&home);
@@ -132,8 +140,9 @@ static void a_line_of_json_is_a_record(void **state)
     assert_string_equal(json_string_value(json_object_get(json, "type")), "file.redacted");
     assert_string_equal(json_string_value(json_object_get(json, "run")), "r1");
     assert_string_equal(json_string_value(json_object_get(json, "on_behalf_of")), "maria");
-    assert_string_equal(json_string_value(json_object_get(json_object_get(json, "object"), "path")),
-                        "fixtures/patients/a.hl7");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(json, "object"), "path")),
+        "fixtures/patients/a.hl7");
     assert_int_equal(json_string_length(json_object_get(json, "time")), 27);
     assert_null(json_object_get(json, "salt"));
     json_decref(json);
@@ -143,8 +152,9 @@ static void a_line_of_json_is_a_record(void **state)
 
 static void words_that_no_record_has_are_wrong_use(void **state)
 {
-    static const char *const cases[][2] = {{"--type", "file.raed"}, {"--class", "fhi"}, {"--verdict", "yes"},
-                                           {"--since", "yesterday"}, {"--limit", "0"},  {"--format", "xml"}};
+    static const char *const cases[][2] = {{"--type", "file.raed"}, {"--class", "fhi"},
+                                           {"--verdict", "yes"},    {"--since", "yesterday"},
+                                           {"--limit", "0"},        {"--format", "xml"}};
     struct fixture home = fixture_make();
 
     (void)state;
@@ -165,7 +175,8 @@ static void following_goes_on(void **state)
     AUTO_FREE char *variable = xformat("CUSTODY_HOME=%s", home.path);
     const char *argv[] = {program(), "log", "--follow", "--json", "--limit", "1", NULL};
     const char *environment[] = {variable, NULL};
-    struct spawn_program spawn = {.argv = argv, .environment = environment, .in = -1, .err = -1};
+    struct spawn_program spawn = {
+        .argv = argv, .environment = environment, .in = -1, .err = -1};
     struct process process;
     struct ledger_client *client;
     struct record record;
@@ -214,8 +225,10 @@ static void expect_verdict(const struct fixture *home, int status, const char *r
     AUTO_FREE char *verifier = xformat("%s-verify", program());
     AUTO_FREE char *ledger = xformat("%s/ledger", home->path);
     AUTO_FREE char *key = xformat("%s/keys/ledger.vkey", home->path);
-    struct run runs[] = {RUN(home, "verify", "--json"), RUN(home, "verify", ledger, "--key", key, "--json"),
-                         run(home->path, verifier, (const char *const[]){ledger, "--key", key, "--json", NULL})};
+    struct run runs[] = {RUN(home, "verify", "--json"),
+                         RUN(home, "verify", ledger, "--key", key, "--json"),
+                         run(home->path, verifier,
+                             (const char *const[]){ledger, "--key", key, "--json", NULL})};
 
     for (size_t i = 0; i < COUNT(runs); i++) {
         json_t *json = json_loads(buf_text(&runs[i].output), JSON_REJECT_DUPLICATES, NULL);
@@ -253,7 +266,8 @@ static void wrong_use_of_verify_is_three(void **state)
 {
     struct fixture home = fixture_make();
     struct run runs[] = {RUN(&home, "verify", "/nowhere"), RUN(&home, "verify", home.path),
-                         RUN(&home, "verify", home.path, "--key", "no+key"), RUN(&home, "verify", "a", "b")};
+                         RUN(&home, "verify", home.path, "--key", "no+key"),
+                         RUN(&home, "verify", "a", "b")};
 
     (void)state;
     for (size_t i = 0; i < COUNT(runs); i++) {

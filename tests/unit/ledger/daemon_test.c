@@ -49,7 +49,8 @@ static void wait_for_end(const struct fixture *home)
     }
 }
 
-static void verify(const struct fixture *home, enum verify_result result, struct verify_report *ret_report)
+static void verify(const struct fixture *home, enum verify_result result,
+                   struct verify_report *ret_report)
 {
     static const struct verify_options records = {0};
     AUTO_BUF struct buf vkey = buf_with_limit(1024);
@@ -59,7 +60,8 @@ static void verify(const struct fixture *home, enum verify_result result, struct
     assert_ok(file_read(home->folder, "keys/ledger.vkey", &vkey, &fault), fault);
     assert_ok(verify_ledger(ledger, buf_slice(&vkey), &records, ret_report, &fault), fault);
     if (ret_report->result != result)
-        fail_msg("%s: %s", verify_result_name(ret_report->result), ret_report->problems[0].text);
+        fail_msg("%s: %s", verify_result_name(ret_report->result),
+                 ret_report->problems[0].text);
 }
 
 static struct record read_of(const char *path)
@@ -101,7 +103,8 @@ static void records_are_acknowledged_and_published(void **state)
         bool durably = i % 3 == 0;
 
         assert_ok(durably ? ledger_record_durably(client, &record, &seq, &fault)
-                          : ledger_record(client, &record, &seq, &fault), fault);
+                          : ledger_record(client, &record, &seq, &fault),
+                  fault);
         assert_int_equal(seq, i);
     }
     assert_ok(ledger_checkpoint(client, &fault), fault);
@@ -132,7 +135,9 @@ static void a_producer_writes_what_it_may_and_nothing_else(void **state)
     int socket;
 
     (void)state;
-    assert_ok(ledger_producer(core, "view/01JABC", UINT64_C(1) << RECORD_FILE_READ, &socket, &fault), fault);
+    assert_ok(
+        ledger_producer(core, "view/01JABC", UINT64_C(1) << RECORD_FILE_READ, &socket, &fault),
+        fault);
     view = ledger_client_new(socket);
     assert_ok(ledger_record_durably(view, &record, &seq, &fault), fault);
     record_begin(&record, RECORD_RUN_STARTED);
@@ -146,7 +151,9 @@ static void a_producer_writes_what_it_may_and_nothing_else(void **state)
     assert_ok(ledger_checkpoint(core, &fault), fault); /* by now its end has been seen */
     /* under the same name it goes on where it ended */
     record = read_of("src/main.c");
-    assert_ok(ledger_producer(core, "view/01JABC", UINT64_C(1) << RECORD_FILE_READ, &socket, &fault), fault);
+    assert_ok(
+        ledger_producer(core, "view/01JABC", UINT64_C(1) << RECORD_FILE_READ, &socket, &fault),
+        fault);
     view = ledger_client_new(socket);
     assert_ok(ledger_record_durably(view, &record, &seq, &fault), fault);
     assert_int_equal(seq, 1);
@@ -217,7 +224,9 @@ static void packets_that_are_none_end_the_connection(void **state)
         bool end = false;
 
         assert_ok(ledger_connect_running(home.folder, &socket, &fault), fault);
-        assert_ok(message_send(socket, slice_of_bytes(cases[i].bytes, cases[i].len), NULL, &fault), fault);
+        assert_ok(
+            message_send(socket, slice_of_bytes(cases[i].bytes, cases[i].len), NULL, &fault),
+            fault);
         while (!end)
             assert_ok(message_receive(socket, &body, NULL, 5000, &end, &fault), fault);
         recorded += cases[i].is_recorded;
@@ -248,7 +257,8 @@ static void a_ledger_that_hangs_is_noticed_in_two_seconds(void **state)
     assert_int_equal(fault.kind, FAULT_LIMIT);
     assert_in_range(took_us, 1900000, 4000000);
     assert_int_equal(kill(daemon, SIGCONT), 0);
-    assert_ok(ledger_record_durably(core, &record, NULL, &fault), fault); /* late answers do no harm */
+    assert_ok(ledger_record_durably(core, &record, NULL, &fault),
+              fault); /* late answers do no harm */
     ledger_client_free(core);
     wait_for_end(&home);
     fixture_drop(&home);
@@ -314,11 +324,14 @@ static void kill_nine_of_the_daemon_loses_no_acknowledged_record(void **state)
     ledger_client_free(connect_core(&home, NULL));
     wait_for_end(&home);
     verify(&home, VERIFY_HOLDS, report);
-    print_message("# %zu acknowledged, %llu records\n", acknowledged, (unsigned long long)report->size);
+    print_message("# %zu acknowledged, %llu records\n", acknowledged,
+                  (unsigned long long)report->size);
     for (size_t i = 0; i < acknowledged; i += 1 + acknowledged / 50) {
         AUTO_FREE char *words = xformat("\"acknowledged/%zu.c\"", i);
 
-        /* twice where the last of a round was written and could not be acknowledged any more */
+        /*
+         * twice where the last of a round was written and could not be acknowledged any more
+         */
         assert_in_range(count_leaves_with(&home, words), 1, ROUNDS);
     }
     {
@@ -363,7 +376,8 @@ static void runs_that_start_at_once_share_one_daemon(void **state)
     }
     wait_for_end(&home);
     verify(&home, VERIFY_HOLDS, report);
-    assert_int_equal(count_leaves_with(&home, "\"type\":\"file.read\""), 100 * COUNT(children));
+    assert_int_equal(count_leaves_with(&home, "\"type\":\"file.read\""),
+                     100 * COUNT(children));
     fixture_drop(&home);
 }
 

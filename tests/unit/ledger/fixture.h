@@ -58,7 +58,8 @@ static inline void fixture_path(const json_t *array, struct tree_proof *ret_proo
 {
     ret_proof->count = 0;
     for (size_t i = 0; i < json_array_size(array); i++)
-        ret_proof->hash[ret_proof->count++] = fixture_hash(json_string_value(json_array_get(array, i)));
+        ret_proof->hash[ret_proof->count++] =
+            fixture_hash(json_string_value(json_array_get(array, i)));
 }
 
 /* A new folder below /tmp; fixture_drop removes it. */

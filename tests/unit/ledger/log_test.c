@@ -16,8 +16,8 @@ struct opened {
     uint64_t leaves; /* that on_leaf was told of */
 };
 
-static bool count_leaf(void *self, uint64_t index, struct slice leaf, const struct tree_hash *leaf_hash,
-                       struct fault *fault)
+static bool count_leaf(void *self, uint64_t index, struct slice leaf,
+                       const struct tree_hash *leaf_hash, struct fault *fault)
 {
     struct opened *opened = self;
 
@@ -52,7 +52,8 @@ static void append_many(struct log *log, size_t count)
     }
 }
 
-static void verify(const struct fixture *fixture, struct slice vkey, enum verify_result result, uint64_t size)
+static void verify(const struct fixture *fixture, struct slice vkey, enum verify_result result,
+                   uint64_t size)
 {
     static const struct verify_options opaque = {.leaves_are_opaque = true};
     AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
@@ -131,10 +132,12 @@ static void copy_file(const struct fixture *fixture, const char *from, const cha
     struct fault fault = {0};
 
     assert_ok(file_read(fixture->folder, from, &bytes, &fault), fault);
-    assert_ok(file_replace_durably(fixture->folder, to, buf_slice(&bytes), 0600, &fault), fault);
+    assert_ok(file_replace_durably(fixture->folder, to, buf_slice(&bytes), 0600, &fault),
+              fault);
 }
 
-static void expect_refusal(const struct fixture *fixture, const struct note_signer *signer, const char *words)
+static void expect_refusal(const struct fixture *fixture, const struct note_signer *signer,
+                           const char *words)
 {
     struct opened opened;
     struct fault fault = {0};
@@ -146,7 +149,8 @@ static void expect_refusal(const struct fixture *fixture, const struct note_sign
 }
 
 /* Ten records, closed, with copies of the state under OLD names; then ten more. */
-static void make_two_generations(const struct fixture *fixture, const struct note_signer *signer)
+static void make_two_generations(const struct fixture *fixture,
+                                 const struct note_signer *signer)
 {
     struct opened opened;
     struct fault fault = {0};
@@ -201,7 +205,8 @@ static void another_key_and_another_tree_are_refused(void **state)
 {
     AUTO_BUF struct buf vkey = buf_with_limit(1024), other_vkey = buf_with_limit(1024);
     AUTO_BUF struct buf forged = buf_with_limit(4096);
-    struct note_signer *signer = fixture_signer(0, &vkey), *other = fixture_signer(1, &other_vkey);
+    struct note_signer *signer = fixture_signer(0, &vkey),
+                       *other = fixture_signer(1, &other_vkey);
     struct fixture fixture = fixture_make();
     struct tree_hash root = tree_leaf(SLICE("another tree"));
     struct fault fault = {0};
@@ -210,14 +215,18 @@ static void another_key_and_another_tree_are_refused(void **state)
     make_two_generations(&fixture, signer);
     expect_refusal(&fixture, other, "no signature of");
     assert_ok(checkpoint_sign(20, &root, signer, &forged, &fault), fault);
-    assert_ok(file_replace_durably(fixture.folder, "checkpoint", buf_slice(&forged), 0644, &fault), fault);
+    assert_ok(
+        file_replace_durably(fixture.folder, "checkpoint", buf_slice(&forged), 0644, &fault),
+        fault);
     expect_refusal(&fixture, signer, "fork");
     note_signer_free(signer);
     note_signer_free(other);
     fixture_drop(&fixture);
 }
 
-/* The commit point is the state: what it covers gets published, whatever was lost behind it. */
+/*
+ * The commit point is the state: what it covers gets published, whatever was lost behind it.
+ */
 static void a_checkpoint_that_was_only_signed_is_published(void **state)
 {
     AUTO_BUF struct buf vkey = buf_with_limit(1024);
@@ -236,7 +245,8 @@ static void a_checkpoint_that_was_only_signed_is_published(void **state)
     copy_file(&fixture, "wal/frames", "full-frames");
     assert_ok(log_checkpoint(opened.log, &fault), fault);
     log_free(opened.log);
-    copy_file(&fixture, "full-frames", "wal/frames"); /* as if it had died behind the signature */
+    copy_file(&fixture, "full-frames",
+              "wal/frames"); /* as if it had died behind the signature */
     copy_file(&fixture, "old-checkpoint", "checkpoint");
     assert_int_equal(unlinkat(fixture.folder, "tile/0/000.p/110", 0), 0);
     assert_ok(open_log(&fixture, signer, &opened, &fault), fault);
@@ -300,7 +310,8 @@ static void a_full_disk_loses_nothing(void **state)
     assert_ok(open_log(&fixture, signer, &opened, &fault), fault);
     append_many(opened.log, 20);
     assert_ok(log_checkpoint(opened.log, &fault), fault);
-    for (int i = 0; i < 200; i++) { /* the bundle grows beyond the limit, the write-ahead log not */
+    for (int i = 0; i < 200;
+         i++) { /* the bundle grows beyond the limit, the write-ahead log not */
         append(opened.log, "a record");
         assert_ok(log_commit(opened.log, &fault), fault);
         if (i % 10 == 9 && log_published_size(opened.log) + 10 == log_size(opened.log))
@@ -351,8 +362,9 @@ struct acknowledged {
     struct tree_hash hash;
 };
 
-static _Noreturn void write_until_killed(const struct fixture *fixture, const struct note_signer *signer,
-                                         int told, unsigned seed)
+static _Noreturn void write_until_killed(const struct fixture *fixture,
+                                         const struct note_signer *signer, int told,
+                                         unsigned seed)
 {
     struct opened opened;
     struct fault fault = {0};
@@ -366,14 +378,16 @@ static _Noreturn void write_until_killed(const struct fixture *fixture, const st
         size_t count = 1 + (size_t)(rand_r(&seed) % 8);
 
         for (size_t i = 0; i < count; i++) {
-            AUTO_FREE char *text = xformat("record %llu %0*d", (unsigned long long)log_size(opened.log),
-                                           rand_r(&seed) % 3000, 7);
+            AUTO_FREE char *text =
+                xformat("record %llu %0*d", (unsigned long long)log_size(opened.log),
+                        rand_r(&seed) % 3000, 7);
 
-            if (!log_append(opened.log, slice_of(text), &batch[i].index, &batch[i].hash, &fault))
+            if (!log_append(opened.log, slice_of(text), &batch[i].index, &batch[i].hash,
+                            &fault))
                 _exit(2);
         }
-        if (!log_commit(opened.log, &fault) ||
-            write(told, batch, count * sizeof(batch[0])) != (ssize_t)(count * sizeof(batch[0])))
+        if (!log_commit(opened.log, &fault) || write(told, batch, count * sizeof(batch[0])) !=
+                                                   (ssize_t)(count * sizeof(batch[0])))
             _exit(3);
         if (rand_r(&seed) % 4 == 0 && !log_checkpoint(opened.log, &fault))
             _exit(4);
@@ -461,7 +475,8 @@ static void kill_nine_at_any_time_loses_no_acknowledged_record(void **state)
     }
     assert_ok(open_log(&fixture, signer, &opened, &fault), fault);
     assert_ok(log_close(opened.log, &fault), fault);
-    assert_ok(reader_each(fixture.folder, &all, compare_leaf, &expectation, &next, &fault), fault);
+    assert_ok(reader_each(fixture.folder, &all, compare_leaf, &expectation, &next, &fault),
+              fault);
     print_message("# %llu records, %llu of them acknowledged\n", (unsigned long long)next,
                   (unsigned long long)expectation.checked);
     assert_true(expectation.checked > 100);

@@ -113,7 +113,8 @@ static void signing_gives_the_published_bytes(void **state)
 {
     AUTO_BUF struct buf vkeys = buf_with_limit(1 << 16), known = buf_with_limit(1 << 16);
     AUTO_BUF struct buf skey = buf_with_limit(1024), vkey = buf_with_limit(1024);
-    AUTO_BUF struct buf signed_again = buf_with_limit(1 << 16), vkey_again = buf_with_limit(1024);
+    AUTO_BUF struct buf signed_again = buf_with_limit(1 << 16),
+                        vkey_again = buf_with_limit(1024);
     struct note_signer *signer;
     uint8_t seed[NOTE_SEED_BYTES];
     struct note note;
@@ -122,8 +123,10 @@ static void signing_gives_the_published_bytes(void **state)
     (void)state;
     fixture_read("vkeys.txt", &vkeys);
     fixture_read("tessera-testlog/log/checkpoint", &known);
-    assert_true(hex_decode(line_after(buf_slice(&vkeys), "testseed example.com/log/testdata "), seed, sizeof(seed)));
-    assert_ok(note_key_texts(SLICE("example.com/log/testdata"), seed, &skey, &vkey, &fault), fault);
+    assert_true(hex_decode(line_after(buf_slice(&vkeys), "testseed example.com/log/testdata "),
+                           seed, sizeof(seed)));
+    assert_ok(note_key_texts(SLICE("example.com/log/testdata"), seed, &skey, &vkey, &fault),
+              fault);
     assert_ok(note_signer_parse(buf_slice(&skey), &signer, &fault), fault);
     assert_ok(note_parse(buf_slice(&known), &note, &fault), fault);
     assert_ok(note_sign(signer, note.text, &signed_again, &fault), fault);
@@ -138,13 +141,14 @@ static void flips_that_only_a_strict_decoder_sees_are_refused(void **state)
 {
     AUTO_BUF struct buf vkeys = buf_with_limit(1 << 16);
     json_t *vectors = fixture_json("note/lax-base64-flips.json"), *row;
-    static const char *const names[] = {"example.com/foo", "PeterNeumann", "EnochRoot", "sum.golang.org",
-                                        "example.com/log/testdata"};
+    static const char *const names[] = {"example.com/foo", "PeterNeumann", "EnochRoot",
+                                        "sum.golang.org", "example.com/log/testdata"};
     size_t i;
 
     (void)state;
     fixture_read("vkeys.txt", &vkeys);
-    json_array_foreach(json_object_get(vectors, "flips"), i, row) {
+    json_array_foreach(json_object_get(vectors, "flips"), i, row)
+    {
         AUTO_BUF struct buf note = buf_with_limit(1 << 16);
         size_t offset = (size_t)json_integer_value(json_object_get(row, "offset"));
 
@@ -184,10 +188,20 @@ static void every_flipped_bit_of_a_note_is_refused(void **state)
 static void malformed_notes_are_refused(void **state)
 {
     static const char *const refused[] = {
-        "", "\n", "text\n", "text\n\n", "text\n\n\xe2\x80\x94 a Uw2QOkn8\n\n", "text\n\n\xe2\x80\x94 a Uw2QOkn8",
-        "text\n\n- a Uw2QOkn8\n", "text\n\n\xe2\x80\x94 a+b Uw2QOkn8\n", "text\n\n\xe2\x80\x94  Uw2QOkn8\n",
-        "text\n\n\xe2\x80\x94 a\n", "text\n\n\xe2\x80\x94 a AAAA\n", "text\r\n\n\xe2\x80\x94 a Uw2QOkn8\n",
-        "te\xffxt\n\n\xe2\x80\x94 a Uw2QOkn8\n", "text\n\n\xe2\x80\x94 a\xc2\xa0 Uw2QOkn8\n",
+        "",
+        "\n",
+        "text\n",
+        "text\n\n",
+        "text\n\n\xe2\x80\x94 a Uw2QOkn8\n\n",
+        "text\n\n\xe2\x80\x94 a Uw2QOkn8",
+        "text\n\n- a Uw2QOkn8\n",
+        "text\n\n\xe2\x80\x94 a+b Uw2QOkn8\n",
+        "text\n\n\xe2\x80\x94  Uw2QOkn8\n",
+        "text\n\n\xe2\x80\x94 a\n",
+        "text\n\n\xe2\x80\x94 a AAAA\n",
+        "text\r\n\n\xe2\x80\x94 a Uw2QOkn8\n",
+        "te\xffxt\n\n\xe2\x80\x94 a Uw2QOkn8\n",
+        "text\n\n\xe2\x80\x94 a\xc2\xa0 Uw2QOkn8\n",
     };
     struct note note;
     struct fault fault = {0};
@@ -287,7 +301,8 @@ static bool openssl_accepts(const json_t *row)
     assert_true(hex_decode(slice_of(key_hex), key, sizeof(key)));
     assert_true(hex_decode(slice_of(signature_hex), signature, sizeof(signature)));
     public_key = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, key, sizeof(key));
-    ok = public_key != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, public_key) == 1 &&
+    ok = public_key != NULL &&
+         EVP_DigestVerifyInit(context, NULL, NULL, NULL, public_key) == 1 &&
          EVP_DigestVerify(context, signature, sizeof(signature), (const uint8_t *)message,
                           strlen(message)) == 1;
     EVP_PKEY_free(public_key);
@@ -306,12 +321,12 @@ static void openssl_accepts_the_pinned_set_of_signatures(void **state)
 
     (void)state;
     assert_true(json_is_array(accepted));
-    json_array_foreach(accepted, i, row)
-        known[json_integer_value(row)] = true;
+    json_array_foreach(accepted, i, row) known[json_integer_value(row)] = true;
     assert_int_equal(i, 208);
-    json_array_foreach(vectors, i, row)
-        if (openssl_accepts(row) != known[json_integer_value(json_object_get(row, "number"))])
-            fail_msg("vector %zu", i);
+    json_array_foreach(vectors, i,
+                       row) if (openssl_accepts(row) !=
+                                known[json_integer_value(json_object_get(row, "number"))])
+        fail_msg("vector %zu", i);
     assert_int_equal(i, 914);
     json_decref(vectors);
     json_decref(golden);

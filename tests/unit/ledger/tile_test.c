@@ -44,10 +44,32 @@ static void names_of_tiles_are_the_known_ones(void **state)
 static void other_names_are_no_tiles(void **state)
 {
     static const char *const refused[] = {
-        "", "tile", "tile/", "tile/0", "tile/0/", "tile/0/0", "tile/0/00", "tile/0/0000", "tile/00/000",
-        "tile/64/000", "tile/100/000", "tile/-1/000", "tile/0/x000/000", "tile/0/x001", "tile/0/001/000",
-        "tile/0/000.p", "tile/0/000.p/", "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/01",
-        "tile/0/000.p/1/", "tile/0/000 ", "/tile/0/000", "tile//0/000", "tile/entry/000", "tile/entries/abc",
+        "",
+        "tile",
+        "tile/",
+        "tile/0",
+        "tile/0/",
+        "tile/0/0",
+        "tile/0/00",
+        "tile/0/0000",
+        "tile/00/000",
+        "tile/64/000",
+        "tile/100/000",
+        "tile/-1/000",
+        "tile/0/x000/000",
+        "tile/0/x001",
+        "tile/0/001/000",
+        "tile/0/000.p",
+        "tile/0/000.p/",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000.p/1/",
+        "tile/0/000 ",
+        "/tile/0/000",
+        "tile//0/000",
+        "tile/entry/000",
+        "tile/entries/abc",
         "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
     };
     struct tile tile;
@@ -65,14 +87,27 @@ static void widths_follow_the_size(void **state)
         uint64_t index, size;
         unsigned width;
     } cases[] = {
-        {0, 0, 0, 0},       {0, 0, 1, 1},      {0, 0, 255, 255},   {0, 0, 256, 256}, {0, 1, 256, 0},
-        {1, 0, 255, 0},     {1, 0, 256, 1},    {0, 273, 70000, 112}, {0, 272, 70000, 256}, {0, 274, 70000, 0},
-        {1, 1, 70000, 17},  {2, 0, 70000, 1},  {3, 0, 70000, 0},   {7, 0, TREE_SIZE_MAX, 127}, {8, 0, TREE_SIZE_MAX, 0},
+        {0, 0, 0, 0},
+        {0, 0, 1, 1},
+        {0, 0, 255, 255},
+        {0, 0, 256, 256},
+        {0, 1, 256, 0},
+        {1, 0, 255, 0},
+        {1, 0, 256, 1},
+        {0, 273, 70000, 112},
+        {0, 272, 70000, 256},
+        {0, 274, 70000, 0},
+        {1, 1, 70000, 17},
+        {2, 0, 70000, 1},
+        {3, 0, 70000, 0},
+        {7, 0, TREE_SIZE_MAX, 127},
+        {8, 0, TREE_SIZE_MAX, 0},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
-        assert_int_equal(tile_width(cases[i].level, cases[i].index, cases[i].size), cases[i].width);
+        assert_int_equal(tile_width(cases[i].level, cases[i].index, cases[i].size),
+                         cases[i].width);
 }
 
 static void a_bundle_is_its_entries_with_their_lengths(void **state)
@@ -87,8 +122,11 @@ static void a_bundle_is_its_entries_with_their_lengths(void **state)
     assert_ok(tile_bundle_add(&bundle, SLICE("two"), &fault), fault);
     assert_memory_equal(bundle.at, "\x00\x03one\x00\x03two", 10);
     assert_int_equal(bundle.len, 10);
-    assert_false(tile_bundle_add(&bundle, slice_of_bytes(long_text, TILE_ENTRY_BYTES_MAX + 1), &fault));
-    assert_ok(tile_bundle_add(&bundle, slice_of_bytes(long_text, TILE_ENTRY_BYTES_MAX), &fault), fault);
+    assert_false(
+        tile_bundle_add(&bundle, slice_of_bytes(long_text, TILE_ENTRY_BYTES_MAX + 1), &fault));
+    assert_ok(
+        tile_bundle_add(&bundle, slice_of_bytes(long_text, TILE_ENTRY_BYTES_MAX), &fault),
+        fault);
     rest = slice_part(buf_slice(&bundle), 0, 10);
     assert_true(tile_bundle_take(&rest, &entry));
     assert_true(slice_equal(entry, SLICE("one")));
@@ -134,7 +172,8 @@ static void a_large_tree_lies_on_disk_as_known(void **state)
     from_tiles->folder = fixture.folder;
     from_tiles->size = 70000;
     write_tree(&fixture, 70000);
-    json_object_foreach(json_object_get(vectors, "tile_sha256"), path, row) {
+    json_object_foreach(json_object_get(vectors, "tile_sha256"), path, row)
+    {
         AUTO_BUF struct buf bytes = buf_with_limit(TILE_BUNDLE_BYTES_MAX);
         uint8_t digest[32];
         char hex[65];
@@ -145,20 +184,24 @@ static void a_large_tree_lies_on_disk_as_known(void **state)
         hex_encode(slice_of_bytes(digest, sizeof(digest)), hex);
         assert_string_equal(hex, json_string_value(json_object_get(row, "sha256")));
     }
-    json_array_foreach(json_object_get(vectors, "inclusion"), i, row) {
+    json_array_foreach(json_object_get(vectors, "inclusion"), i, row)
+    {
         struct tree_proof proof, known_proof;
 
         if (json_integer_value(json_object_get(row, "size")) != 70000)
             continue;
         fixture_path(json_object_get(row, "path"), &known_proof);
-        assert_ok(tree_prove_inclusion(&source, (uint64_t)json_integer_value(json_object_get(row, "index")),
-                                       70000, &proof, &fault), fault);
+        assert_ok(tree_prove_inclusion(
+                      &source, (uint64_t)json_integer_value(json_object_get(row, "index")),
+                      70000, &proof, &fault),
+                  fault);
         assert_int_equal(proof.count, known_proof.count);
         assert_memory_equal(proof.hash, known_proof.hash, proof.count * sizeof(proof.hash[0]));
     }
     assert_ok(edge_load(edge, 70000, &range, &fault), fault);
     root = tree_root(&range);
-    known = fixture_hash(json_string_value(json_object_get(json_object_get(vectors, "roots"), "70000")));
+    known = fixture_hash(
+        json_string_value(json_object_get(json_object_get(vectors, "roots"), "70000")));
     assert_true(tree_hash_equal(&root, &known));
     edge_free(edge);
     json_decref(vectors);
@@ -202,12 +245,19 @@ static void damaged_and_missing_tiles_are_told_apart(void **state)
     tile.width = 45;
     assert_false(tile_read(fixture.folder, &tile, &bytes, &fault));
     assert_int_equal(fault.kind, FAULT_MISSING);
-    tile = (struct tile){.is_entries = true, .index = 0, .width = 3}; /* the full one has them */
+    tile =
+        (struct tile){.is_entries = true, .index = 0, .width = 3}; /* the full one has them */
     assert_ok(tile_read(fixture.folder, &tile, &bytes, &fault), fault);
-    assert_memory_equal(bytes.at, "\x00\x01" "0\x00\x01" "1\x00\x01" "2", 9);
+    assert_memory_equal(bytes.at,
+                        "\x00\x01"
+                        "0\x00\x01"
+                        "1\x00\x01"
+                        "2",
+                        9);
     assert_int_equal(bytes.len, 9);
     {
-        AUTO_CLOSE int fd = openat(fixture.folder, "tile/0/000", O_WRONLY | O_APPEND | O_CLOEXEC);
+        AUTO_CLOSE int fd =
+            openat(fixture.folder, "tile/0/000", O_WRONLY | O_APPEND | O_CLOEXEC);
 
         assert_int_equal(write(fd, "x", 1), 1);
     }

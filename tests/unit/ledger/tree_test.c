@@ -30,22 +30,26 @@ static uint64_t number_of(const json_t *object, const char *name)
 static void hashes_and_roots_are_those_of_rfc_6962(void **state)
 {
     json_t *vectors = fixture_json("roots-and-paths.json");
-    json_t *leaves = json_object_get(vectors, "leaves"), *roots = json_object_get(vectors, "roots");
+    json_t *leaves = json_object_get(vectors, "leaves"),
+           *roots = json_object_get(vectors, "roots");
     AUTO_BUF struct buf bytes = buf_with_limit(1 << 16);
     struct tree_range range = {0};
-    struct tree_hash hash = tree_root(&range), known = fixture_hash(text_of(vectors, "empty_tree"));
+    struct tree_hash hash = tree_root(&range),
+                     known = fixture_hash(text_of(vectors, "empty_tree"));
     json_t *row;
     size_t i;
 
     (void)state;
     assert_true(tree_hash_equal(&hash, &known));
-    json_array_foreach(json_object_get(vectors, "leaf_hash"), i, row) {
+    json_array_foreach(json_object_get(vectors, "leaf_hash"), i, row)
+    {
         hex_of_json(json_object_get(row, "data"), &bytes);
         hash = tree_leaf(buf_slice(&bytes));
         known = fixture_hash(text_of(row, "hash"));
         assert_true(tree_hash_equal(&hash, &known));
     }
-    json_array_foreach(leaves, i, row) {
+    json_array_foreach(leaves, i, row)
+    {
         hex_of_json(row, &bytes);
         hash = tree_leaf(buf_slice(&bytes));
         tree_append(&range, &hash);
@@ -71,7 +75,8 @@ static void a_leaf_in_canonical_json_has_the_known_hash(void **state)
 /* Decodes base64; false where it is not a hash: that is refused before any arithmetic. */
 static bool hash_of_base64(const json_t *text, struct tree_hash *ret_hash)
 {
-    return base64_decode_exactly(slice_of(json_string_value(text)), ret_hash->at, sizeof(ret_hash->at));
+    return base64_decode_exactly(slice_of(json_string_value(text)), ret_hash->at,
+                                 sizeof(ret_hash->at));
 }
 
 static bool proof_of_base64(const json_t *array, struct tree_proof *ret_proof)
@@ -90,22 +95,24 @@ static void proofs_pass_and_fail_as_they_must(void **state)
     size_t i, passed = 0;
 
     (void)state;
-    json_array_foreach(json_object_get(vectors, "inclusion"), i, row) {
+    json_array_foreach(json_object_get(vectors, "inclusion"), i, row)
+    {
         struct tree_proof proof;
         struct tree_hash root, leaf;
         struct fault fault = {0};
         bool ok = hash_of_base64(json_object_get(row, "root"), &root) &&
                   hash_of_base64(json_object_get(row, "leafHash"), &leaf) &&
                   proof_of_base64(json_object_get(row, "proof"), &proof) &&
-                  tree_check_inclusion(number_of(row, "leafIdx"), number_of(row, "treeSize"), &leaf,
-                                       &proof, &root, &fault);
+                  tree_check_inclusion(number_of(row, "leafIdx"), number_of(row, "treeSize"),
+                                       &leaf, &proof, &root, &fault);
 
         if (ok == json_is_true(json_object_get(row, "wantErr")))
             fail_msg("inclusion/%s", text_of(row, "file"));
         passed += ok;
     }
     assert_int_equal(passed, 6);
-    json_array_foreach(json_object_get(vectors, "consistency"), i, row) {
+    json_array_foreach(json_object_get(vectors, "consistency"), i, row)
+    {
         struct tree_proof proof;
         struct tree_hash old_root, root;
         struct fault fault = {0};
@@ -113,8 +120,8 @@ static void proofs_pass_and_fail_as_they_must(void **state)
                                hash_of_base64(json_object_get(row, "root2"), &root) &&
                                proof_of_base64(json_object_get(row, "proof"), &proof);
         bool ok = sizes_of_hashes &&
-                  tree_check_consistency(number_of(row, "size1"), number_of(row, "size2"), &old_root,
-                                         &root, &proof, &fault);
+                  tree_check_consistency(number_of(row, "size1"), number_of(row, "size2"),
+                                         &old_root, &root, &proof, &fault);
 
         /* Upstream takes roots that are no hashes in one row; we do not. */
         if (ok == json_is_true(json_object_get(row, "wantErr")) && sizes_of_hashes)
@@ -131,8 +138,8 @@ struct memory_tree {
     struct tree_hash *levels[20];
 };
 
-static bool memory_node(void *self, unsigned height, uint64_t index, struct tree_hash *ret_hash,
-                        struct fault *fault)
+static bool memory_node(void *self, unsigned height, uint64_t index,
+                        struct tree_hash *ret_hash, struct fault *fault)
 {
     const struct memory_tree *tree = self;
 
@@ -164,7 +171,8 @@ static void memory_tree_make(struct memory_tree *tree)
 
 static bool proofs_equal(const struct tree_proof *a, const struct tree_proof *b)
 {
-    return a->count == b->count && memcmp(a->hash, b->hash, a->count * sizeof(a->hash[0])) == 0;
+    return a->count == b->count &&
+           memcmp(a->hash, b->hash, a->count * sizeof(a->hash[0])) == 0;
 }
 
 static void a_large_tree_has_the_known_roots_and_proofs(void **state)
@@ -178,13 +186,15 @@ static void a_large_tree_has_the_known_roots_and_proofs(void **state)
 
     (void)state;
     memory_tree_make(&tree);
-    json_object_foreach(json_object_get(vectors, "roots"), name, row) {
+    json_object_foreach(json_object_get(vectors, "roots"), name, row)
+    {
         struct tree_hash root, known = fixture_hash(json_string_value(row));
 
         assert_ok(tree_source_root(&source, strtoull(name, NULL, 10), &root, &fault), fault);
         assert_true(tree_hash_equal(&root, &known));
     }
-    json_array_foreach(json_object_get(vectors, "inclusion"), i, row) {
+    json_array_foreach(json_object_get(vectors, "inclusion"), i, row)
+    {
         uint64_t index = number_of(row, "index"), size = number_of(row, "size");
         struct tree_proof proof, known;
         struct tree_hash root;
@@ -193,10 +203,14 @@ static void a_large_tree_has_the_known_roots_and_proofs(void **state)
         assert_ok(tree_prove_inclusion(&source, index, size, &proof, &fault), fault);
         assert_true(proofs_equal(&proof, &known));
         assert_ok(tree_source_root(&source, size, &root, &fault), fault);
-        assert_ok(tree_check_inclusion(index, size, &tree.levels[0][index], &proof, &root, &fault), fault);
-        assert_false(tree_check_inclusion(index ^ 1, size, &tree.levels[0][index], &proof, &root, &fault));
+        assert_ok(
+            tree_check_inclusion(index, size, &tree.levels[0][index], &proof, &root, &fault),
+            fault);
+        assert_false(tree_check_inclusion(index ^ 1, size, &tree.levels[0][index], &proof,
+                                          &root, &fault));
     }
-    json_array_foreach(json_object_get(vectors, "consistency"), i, row) {
+    json_array_foreach(json_object_get(vectors, "consistency"), i, row)
+    {
         uint64_t old_size = number_of(row, "old"), size = number_of(row, "new");
         struct tree_proof proof, known;
         struct tree_hash old_root, root;
@@ -206,9 +220,11 @@ static void a_large_tree_has_the_known_roots_and_proofs(void **state)
         assert_true(proofs_equal(&proof, &known));
         assert_ok(tree_source_root(&source, old_size, &old_root, &fault), fault);
         assert_ok(tree_source_root(&source, size, &root, &fault), fault);
-        assert_ok(tree_check_consistency(old_size, size, &old_root, &root, &proof, &fault), fault);
+        assert_ok(tree_check_consistency(old_size, size, &old_root, &root, &proof, &fault),
+                  fault);
         if (old_size != size)
-            assert_false(tree_check_consistency(old_size, size, &root, &old_root, &proof, &fault));
+            assert_false(
+                tree_check_consistency(old_size, size, &root, &old_root, &proof, &fault));
     }
     for (i = 0; i < COUNT(tree.levels); i++)
         free(tree.levels[i]);
@@ -231,10 +247,13 @@ static void every_pair_of_small_sizes_is_consistent(void **state)
             assert_ok(tree_source_root(&source, old_size, &old_root, &fault), fault);
             assert_ok(tree_source_root(&source, size, &root, &fault), fault);
             assert_ok(tree_prove_consistency(&source, old_size, size, &proof, &fault), fault);
-            assert_ok(tree_check_consistency(old_size, size, &old_root, &root, &proof, &fault), fault);
-            assert_ok(tree_prove_inclusion(&source, old_size - 1, size, &proof, &fault), fault);
-            assert_ok(tree_check_inclusion(old_size - 1, size, &tree.levels[0][old_size - 1], &proof,
-                                           &root, &fault), fault);
+            assert_ok(tree_check_consistency(old_size, size, &old_root, &root, &proof, &fault),
+                      fault);
+            assert_ok(tree_prove_inclusion(&source, old_size - 1, size, &proof, &fault),
+                      fault);
+            assert_ok(tree_check_inclusion(old_size - 1, size, &tree.levels[0][old_size - 1],
+                                           &proof, &root, &fault),
+                      fault);
         }
     for (size_t i = 0; i < COUNT(tree.levels); i++)
         free(tree.levels[i]);

@@ -22,7 +22,8 @@ static struct source start_of(const char *name)
     return (struct source){.name = name};
 }
 
-static void encode(const struct source *source, const struct record *record, struct buf *ret_leaf)
+static void encode(const struct source *source, const struct record *record,
+                   struct buf *ret_leaf)
 {
     static const uint8_t salt[16];
     struct record_header header = {.src = slice_of(source->name),
@@ -71,7 +72,8 @@ static struct ledger ledger_make(void)
     struct fault fault = {0};
 
     ledger.signer = fixture_signer(0, &ledger.vkey);
-    assert_ok(log_open(ledger.fixture.folder, ledger.signer, NULL, NULL, &ledger.log, &recovery, &fault),
+    assert_ok(log_open(ledger.fixture.folder, ledger.signer, NULL, NULL, &ledger.log,
+                       &recovery, &fault),
               fault);
     return ledger;
 }
@@ -97,7 +99,8 @@ static enum verify_result verify(const struct ledger *ledger, struct verify_repo
 {
     struct fault fault = {0};
 
-    assert_ok(verify_ledger(ledger->fixture.folder, buf_slice(&ledger->vkey), &records, ret_report, &fault),
+    assert_ok(verify_ledger(ledger->fixture.folder, buf_slice(&ledger->vkey), &records,
+                            ret_report, &fault),
               fault);
     return ret_report->result;
 }
@@ -107,13 +110,15 @@ static void expect(const struct ledger *ledger, enum verify_result result, const
     AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
 
     if (verify(ledger, report) != result)
-        fail_msg("%s (%s) instead of %s", verify_result_name(report->result), report->problems[0].text,
-                 verify_result_name(result));
+        fail_msg("%s (%s) instead of %s", verify_result_name(report->result),
+                 report->problems[0].text, verify_result_name(result));
     if (words != NULL && strstr(report->problems[0].text, words) == NULL)
         fail_msg("\"%s\" instead of \"%s\"", report->problems[0].text, words);
 }
 
-/* Records of two producers, with a checkpoint behind each number of records in `checkpoints`. */
+/*
+ * Records of two producers, with a checkpoint behind each number of records in `checkpoints`.
+ */
 static struct ledger ledger_of(const size_t *checkpoints, size_t count)
 {
     struct ledger ledger = ledger_make();
@@ -160,7 +165,8 @@ static void forget_files(void)
 
 static void write_file(const struct ledger *ledger, const char *name, struct slice bytes)
 {
-    AUTO_CLOSE int fd = openat(ledger->fixture.folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    AUTO_CLOSE int fd =
+        openat(ledger->fixture.folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     struct fault fault = {0};
 
     assert_true(fd >= 0);
@@ -232,7 +238,8 @@ static void flipped_bits_of_a_larger_ledger_are_found(void **state)
             bytes.at[at] ^= 1;
             write_file(&ledger, found[i], buf_slice(&bytes));
             if (verify(&ledger, report) != VERIFY_TAMPERING)
-                fail_msg("byte %zu of %s: %s", at, found[i], verify_result_name(report->result));
+                fail_msg("byte %zu of %s: %s", at, found[i],
+                         verify_result_name(report->result));
             bytes.at[at] ^= 1;
         }
         write_file(&ledger, found[i], buf_slice(&bytes));
@@ -336,10 +343,13 @@ static void only_its_own_key_verifies_a_ledger(void **state)
 
     (void)state;
     note_signer_free(fixture_signer(1, &other));
-    assert_ok(verify_ledger(ledger.fixture.folder, buf_slice(&other), &records, report, &fault), fault);
+    assert_ok(
+        verify_ledger(ledger.fixture.folder, buf_slice(&other), &records, report, &fault),
+        fault);
     assert_int_equal(report->result, VERIFY_TAMPERING);
     assert_false(report->has_checkpoint);
-    assert_false(verify_ledger(ledger.fixture.folder, SLICE("no+key"), &records, report, &fault));
+    assert_false(
+        verify_ledger(ledger.fixture.folder, SLICE("no+key"), &records, report, &fault));
     assert_int_equal(fault.kind, FAULT_INVALID);
     ledger_drop(&ledger);
 }
@@ -354,9 +364,20 @@ static void nothing_to_verify_is_incomplete(void **state)
 }
 
 /* One log in which one thing is not as a producer must do it. */
-enum fault_of_producer { FORGETS_ONE, FORGETS_THREE, REPEATS, LINKS_WRONG, STARTS_LATE, WRITES_SPACE, WRITES_TEXT, WRITES_FREELY, HAS_NO_HEADER };
+enum fault_of_producer {
+    FORGETS_ONE,
+    FORGETS_THREE,
+    REPEATS,
+    LINKS_WRONG,
+    STARTS_LATE,
+    WRITES_SPACE,
+    WRITES_TEXT,
+    WRITES_FREELY,
+    HAS_NO_HEADER
+};
 
-static void break_something(struct ledger *ledger, struct source *source, enum fault_of_producer what)
+static void break_something(struct ledger *ledger, struct source *source,
+                            enum fault_of_producer what)
 {
     AUTO_BUF struct buf leaf = buf_with_limit(RECORD_BYTES_MAX);
     struct record record = read_of("src/main.c");
@@ -406,9 +427,11 @@ static void gaps_and_broken_links_of_producers_are_named(void **state)
         const char *words;
     } cases[] = {
         {FORGETS_ONE, VERIFY_INCOMPLETE, "record 3: record 3 of view/r1~0.1 is missing"},
-        {FORGETS_THREE, VERIFY_INCOMPLETE, "record 3: records 3 to 5 of view/r1~0.1 are missing"},
+        {FORGETS_THREE, VERIFY_INCOMPLETE,
+         "record 3: records 3 to 5 of view/r1~0.1 are missing"},
         {REPEATS, VERIFY_TAMPERING, "wrote 2 a second time"},
-        {LINKS_WRONG, VERIFY_TAMPERING, "record 3 of view/r1~0.1 does not follow its previous one"},
+        {LINKS_WRONG, VERIFY_TAMPERING,
+         "record 3 of view/r1~0.1 does not follow its previous one"},
         {STARTS_LATE, VERIFY_INCOMPLETE, "records 0 to 1 of late~0.9 are missing"},
         {WRITES_SPACE, VERIFY_TAMPERING, "record 3: record is not canonical"},
         {WRITES_TEXT, VERIFY_TAMPERING, "record 3: record: not an object"},
@@ -460,9 +483,11 @@ static void model_calls_without_an_outcome_are_counted(void **state)
 static void a_log_of_another_implementation_verifies(void **state)
 {
     AUTO_CLOSE int vectors = fixture_vectors();
-    AUTO_CLOSE int folder = openat(vectors, "tessera-testlog/log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int folder =
+        openat(vectors, "tessera-testlog/log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
-    struct slice vkey = SLICE("example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx");
+    struct slice vkey = SLICE(
+        "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx");
     struct fault fault = {0};
 
     (void)state;

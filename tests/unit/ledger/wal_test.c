@@ -22,8 +22,10 @@ static bool see(void *self, const struct wal_frame *frame, struct fault *fault)
 
 static void add_frame(struct buf *bytes, uint64_t index, uint64_t durable, const char *text)
 {
-    struct wal_frame frame = {
-        .index = index, .durable = durable, .leaf = slice_of(text), .leaf_hash = tree_leaf(slice_of(text))};
+    struct wal_frame frame = {.index = index,
+                              .durable = durable,
+                              .leaf = slice_of(text),
+                              .leaf_hash = tree_leaf(slice_of(text))};
     uint8_t head[WAL_FRAME_HEAD_BYTES];
     struct fault fault = {0};
 
@@ -88,10 +90,12 @@ static void damage_to_what_was_acknowledged_is_refused(void **state)
         bool ok;
 
         for (uint64_t i = 0; i < 6; i++)
-            add_frame(&bytes, 10 + i, i < 3 ? 10 : 13, "a record"); /* batches 10-12 and 13-15 */
+            add_frame(&bytes, 10 + i, i < 3 ? 10 : 13,
+                      "a record"); /* batches 10-12 and 13-15 */
         bytes.at[bad * bytes.len / 6 + 60] ^= 1;
         ok = wal_scan(buf_slice(&bytes), 10, see, &seen, &scan, &fault);
-        assert_int_equal(ok, bad >= 3); /* the second batch proves that the first was on disk */
+        assert_int_equal(ok,
+                         bad >= 3); /* the second batch proves that the first was on disk */
         if (!ok)
             assert_int_equal(fault.kind, FAULT_INVALID);
         else
@@ -124,7 +128,9 @@ static struct wal *reopen(struct wal *wal, const struct fixture *fixture, uint64
 
     wal_free(wal);
     *ret_seen = (struct seen){0};
-    assert_ok(wal_open(fixture->folder, "frames", published, see, ret_seen, &again, ret_scan, &fault), fault);
+    assert_ok(wal_open(fixture->folder, "frames", published, see, ret_seen, &again, ret_scan,
+                       &fault),
+              fault);
     return again;
 }
 
@@ -178,7 +184,8 @@ static void what_was_committed_comes_back(void **state)
     fixture_drop(&fixture);
 }
 
-/* A frame of a write that nobody was told of must not come back behind a new one of its length. */
+/* A frame of a write that nobody was told of must not come back behind a new one of its
+ * length. */
 static void a_cut_tail_does_not_rise_again(void **state)
 {
     struct fixture fixture = fixture_make();

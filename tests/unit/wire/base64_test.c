@@ -7,8 +7,13 @@ static void encoding_follows_rfc_4648(void **state)
 {
     static const struct {
         const char *bytes, *text;
-    } cases[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-                 {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    } cases[] = {{"", ""},
+                 {"f", "Zg=="},
+                 {"fo", "Zm8="},
+                 {"foo", "Zm9v"},
+                 {"foob", "Zm9vYg=="},
+                 {"fooba", "Zm9vYmE="},
+                 {"foobar", "Zm9vYmFy"}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -25,9 +30,9 @@ static void encoding_follows_rfc_4648(void **state)
 
 static void decoding_takes_canonical_text_only(void **state)
 {
-    static const char *const refused[] = {"A",    "AA",   "AAA",   "AB==",  "AAB=",     "AA=A", "====",
-                                          "=AAA", " AAA", "AAAA\n", "AA==AAAA", "AA-_", "A===", "AAA ",
-                                          "AAA=AAA=", "\xc3\xa9\xc3\xa9"};
+    static const char *const refused[] = {
+        "A",    "AA",     "AAA",      "AB==", "AAB=", "AA=A", "====",     "=AAA",
+        " AAA", "AAAA\n", "AA==AAAA", "AA-_", "A===", "AAA ", "AAA=AAA=", "\xc3\xa9\xc3\xa9"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(refused); i++) {

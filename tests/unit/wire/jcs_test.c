@@ -32,14 +32,22 @@ static void only_well_formed_utf8_is_text(void **state)
         const char *text;
         bool valid, printable;
     } cases[] = {
-        {"abc", true, true},           {"\xc3\xa9", true, true},
-        {"\xed\x9f\xbf", true, true},  {"\xf4\x8f\xbf\xbf", true, true},
-        {"a\nb", true, false},         {"a\x7f", true, false},
-        {"\xc0\xaf", false, false},    {"\xe0\x80\xaf", false, false}, /* overlong */
-        {"\xf0\x80\x80\xaf", false, false}, {"\xed\xa0\x80", false, false}, /* surrogate */
-        {"\xf4\x90\x80\x80", false, false}, {"\xf5\x80\x80\x80", false, false},
-        {"\x80", false, false},        {"\xc3", false, false},
-        {"\xe2\x82", false, false},    {"\xe2\x28\xa1", false, false},
+        {"abc", true, true},
+        {"\xc3\xa9", true, true},
+        {"\xed\x9f\xbf", true, true},
+        {"\xf4\x8f\xbf\xbf", true, true},
+        {"a\nb", true, false},
+        {"a\x7f", true, false},
+        {"\xc0\xaf", false, false},
+        {"\xe0\x80\xaf", false, false}, /* overlong */
+        {"\xf0\x80\x80\xaf", false, false},
+        {"\xed\xa0\x80", false, false}, /* surrogate */
+        {"\xf4\x90\x80\x80", false, false},
+        {"\xf5\x80\x80\x80", false, false},
+        {"\x80", false, false},
+        {"\xc3", false, false},
+        {"\xe2\x82", false, false},
+        {"\xe2\x28\xa1", false, false},
     };
 
     (void)state;
@@ -56,10 +64,20 @@ static void numbers_have_one_form(void **state)
         bool ok;
         int64_t number;
     } cases[] = {
-        {"0", true, 0},   {"7", true, 7},     {"-7", true, -7}, {"9007199254740991", true, JCS_NUMBER_MAX},
-        {"-9007199254740991", true, -JCS_NUMBER_MAX}, {"9007199254740992", false, 0}, {"-0", false, 0}, {"00", false, 0},
-        {"07", false, 0}, {"", false, 0},     {"-", false, 0},  {"+1", false, 0},
-        {"99999999999999999999999", false, 0}, {" 1", false, 0},
+        {"0", true, 0},
+        {"7", true, 7},
+        {"-7", true, -7},
+        {"9007199254740991", true, JCS_NUMBER_MAX},
+        {"-9007199254740991", true, -JCS_NUMBER_MAX},
+        {"9007199254740992", false, 0},
+        {"-0", false, 0},
+        {"00", false, 0},
+        {"07", false, 0},
+        {"", false, 0},
+        {"-", false, 0},
+        {"+1", false, 0},
+        {"99999999999999999999999", false, 0},
+        {" 1", false, 0},
     };
 
     (void)state;
@@ -86,7 +104,8 @@ static void a_number_beyond_two_to_the_53_is_not_written(void **state)
 
 static void the_reader_takes_no_other_escapes(void **state)
 {
-    static const char *const refused[] = {"\"\\n\"", "\"\\u0041\"", "\"\\/\"", "\"a", "a\"", "\"\\", "\"\n\""};
+    static const char *const refused[] = {"\"\\n\"", "\"\\u0041\"", "\"\\/\"", "\"a",
+                                          "a\"",     "\"\\",        "\"\n\""};
 
     (void)state;
     for (size_t i = 0; i < COUNT(refused); i++) {

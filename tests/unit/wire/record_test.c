@@ -7,8 +7,11 @@
 
 static const uint8_t zeros[32];
 static const uint8_t salt[16] = {0xa0, 0xa1, 0xa2};
-static const struct record_header header = {
-    .src = {(const uint8_t *)"view/r1~0.1", 11}, .seq = 42, .prev = zeros, .salt = salt, .t_us = 1790000000123456};
+static const struct record_header header = {.src = {(const uint8_t *)"view/r1~0.1", 11},
+                                            .seq = 42,
+                                            .prev = zeros,
+                                            .salt = salt,
+                                            .t_us = 1790000000123456};
 
 #define HEX40 "0123456789abcdef0123456789abcdef01234567"
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -38,9 +41,12 @@ static void a_record_is_canonical_json(void **state)
     assert_string_equal(
         buf_text(&text),
         "{\"agent\":\"coder@payments#r1\",\"class\":\"code\",\"object\":{\"blob\":\"" HEX40
-        "\",\"path\":\"src/a \\\"b\\\".c\"},\"prev\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
-        "\"process\":{\"engine\":\"codex\",\"pid\":7},\"run\":\"r1\",\"salt\":\"oKGiAAAAAAAAAAAAAAAAAA==\","
-        "\"seq\":42,\"src\":\"view/r1~0.1\",\"t_us\":1790000000123456,\"type\":\"file.read\",\"v\":\"rec/v1\","
+        "\",\"path\":\"src/a "
+        "\\\"b\\\".c\"},\"prev\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
+        "\"process\":{\"engine\":\"codex\",\"pid\":7},\"run\":\"r1\",\"salt\":"
+        "\"oKGiAAAAAAAAAAAAAAAAAA==\","
+        "\"seq\":42,\"src\":\"view/"
+        "r1~0.1\",\"t_us\":1790000000123456,\"type\":\"file.read\",\"v\":\"rec/v1\","
         "\"verdict\":\"allow\"}");
 }
 
@@ -73,7 +79,8 @@ static void what_was_written_is_read_again(void **state)
     }
 }
 
-/* Gives every field of every type a value of its kind: jansson must see sorted, unique keys. */
+/* Gives every field of every type a value of its kind: jansson must see sorted, unique keys.
+ */
 static void keys_are_sorted_whatever_the_fields(void **state)
 {
     (void)state;
@@ -96,7 +103,8 @@ static void keys_are_sorted_whatever_the_fields(void **state)
                 AUTO_BUF struct buf ignored = buf_with_limit(RECORD_BYTES_MAX);
 
                 probe.field[field].text = slice_of(values[i]);
-                /* a required field may still be missing: that is said only when the values fit */
+                /* a required field may still be missing: that is said only when the values fit
+                 */
                 fits = record_encode(&probe, NULL, &ignored, &fault) ||
                        strstr(fault.why, " needs ") != NULL;
             }
@@ -143,14 +151,22 @@ static void values_are_of_their_kind(void **state)
         const char *text;
         bool ok;
     } cases[] = {
-        {RECORD_REASON, "not-allowed", true}, {RECORD_REASON, "Free text", false},
-        {RECORD_REASON, "", false},           {RECORD_CLASS, "phi", true},
-        {RECORD_CLASS, "other", false},       {RECORD_VERDICT, "deny", true},
-        {RECORD_VERDICT, "maybe", false},     {RECORD_DIGEST, HEX64, true},
-        {RECORD_DIGEST, HEX40, false},        {RECORD_BLOB, HEX40, true},
-        {RECORD_BLOB, "0123", false},         {RECORD_BLOB, "0123456789ABCDEF0123456789abcdef01234567", false},
-        {RECORD_PATH, "a\nb", false},         {RECORD_PATH, "\xff", false},
-        {RECORD_PATH, "\xc3\xa9", true},      {RECORD_AGENT, "a\x01", false},
+        {RECORD_REASON, "not-allowed", true},
+        {RECORD_REASON, "Free text", false},
+        {RECORD_REASON, "", false},
+        {RECORD_CLASS, "phi", true},
+        {RECORD_CLASS, "other", false},
+        {RECORD_VERDICT, "deny", true},
+        {RECORD_VERDICT, "maybe", false},
+        {RECORD_DIGEST, HEX64, true},
+        {RECORD_DIGEST, HEX40, false},
+        {RECORD_BLOB, HEX40, true},
+        {RECORD_BLOB, "0123", false},
+        {RECORD_BLOB, "0123456789ABCDEF0123456789abcdef01234567", false},
+        {RECORD_PATH, "a\nb", false},
+        {RECORD_PATH, "\xff", false},
+        {RECORD_PATH, "\xc3\xa9", true},
+        {RECORD_AGENT, "a\x01", false},
     };
 
     (void)state;
@@ -170,19 +186,30 @@ static void values_are_of_their_kind(void **state)
 static void other_json_is_refused(void **state)
 {
     static const char *const refused[] = {
-        "", "{}", "[]", "{\"type\":\"heartbeat\"}", /* count is missing */
-        "{\"count\":1,\"type\":\"heartbeat\"} ", " {\"count\":1,\"type\":\"heartbeat\"}",
-        "{\"count\": 1,\"type\":\"heartbeat\"}", "{\"type\":\"heartbeat\",\"count\":1}",
-        "{\"count\":1,\"count\":1,\"type\":\"heartbeat\"}", "{\"count\":01,\"type\":\"heartbeat\"}",
-        "{\"count\":1.0,\"type\":\"heartbeat\"}", "{\"count\":1e0,\"type\":\"heartbeat\"}",
-        "{\"count\":\"1\",\"type\":\"heartbeat\"}", "{\"count\":1,\"type\":\"heartbeat\",\"x\":1}",
+        "",
+        "{}",
+        "[]",
+        "{\"type\":\"heartbeat\"}", /* count is missing */
+        "{\"count\":1,\"type\":\"heartbeat\"} ",
+        " {\"count\":1,\"type\":\"heartbeat\"}",
+        "{\"count\": 1,\"type\":\"heartbeat\"}",
+        "{\"type\":\"heartbeat\",\"count\":1}",
+        "{\"count\":1,\"count\":1,\"type\":\"heartbeat\"}",
+        "{\"count\":01,\"type\":\"heartbeat\"}",
+        "{\"count\":1.0,\"type\":\"heartbeat\"}",
+        "{\"count\":1e0,\"type\":\"heartbeat\"}",
+        "{\"count\":\"1\",\"type\":\"heartbeat\"}",
+        "{\"count\":1,\"type\":\"heartbeat\",\"x\":1}",
         "{\"count\":1,\"seq\":1,\"type\":\"heartbeat\"}", /* half a header */
-        "{\"count\":1,\"type\":\"hear\\u0074beat\"}", "{\"count\":1,\"type\":\"other\"}",
+        "{\"count\":1,\"type\":\"hear\\u0074beat\"}",
+        "{\"count\":1,\"type\":\"other\"}",
         "{\"count\":1,\"object\":{},\"type\":\"heartbeat\"}",
         "{\"count\":1,\"object\":{\"size\":1,\"type\":\"heartbeat\"}}",
         "{\"count\":1,\"object\":{\"object\":{\"size\":1}},\"type\":\"heartbeat\"}",
-        "{\"count\":null,\"type\":\"heartbeat\"}", "{\"count\":1,\"type\":\"heartbeat\"",
-        "{\"count\":1,\"type\":\"heartbeat\"}}", "{\"count\":1,\"type\":\"heartbeat\",}",
+        "{\"count\":null,\"type\":\"heartbeat\"}",
+        "{\"count\":1,\"type\":\"heartbeat\"",
+        "{\"count\":1,\"type\":\"heartbeat\"}}",
+        "{\"count\":1,\"type\":\"heartbeat\",}",
     };
 
     (void)state;
@@ -226,8 +253,12 @@ static void names_that_are_not_text_are_written_with_percent_signs(void **state)
 {
     static const struct {
         const char *raw, *text;
-    } cases[] = {{"src/a.c", "src/a.c"}, {"100%", "100%25"},       {"a\nb", "a%0Ab"},
-                 {"\xc3\xa9", "\xc3\xa9"}, {"\xc3\xa9\xff", "%C3%A9%FF"}, {"\x7f", "%7F"}};
+    } cases[] = {{"src/a.c", "src/a.c"},
+                 {"100%", "100%25"},
+                 {"a\nb", "a%0Ab"},
+                 {"\xc3\xa9", "\xc3\xa9"},
+                 {"\xc3\xa9\xff", "%C3%A9%FF"},
+                 {"\x7f", "%7F"}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
