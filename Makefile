@@ -10,7 +10,7 @@ deps:
 	@tools/install-deps build
 
 $(BUILD)/build.ninja: | deps
-	meson setup $(BUILD) --buildtype=release
+	meson setup $(BUILD) --buildtype=debugoptimized
 
 build: deps $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -31,7 +31,7 @@ asan: deps
 	ninja -C build-asan && meson test -C build-asan --suite unit --suite fuzz
 
 clang: deps
-	[ -d build-clang ] || CC=clang meson setup build-clang --buildtype=release -Dsystem_tests=false
+	[ -d build-clang ] || CC=clang meson setup build-clang --buildtype=debugoptimized -Dsystem_tests=false
 	ninja -C build-clang && meson test -C build-clang --suite unit
 
 fuzz: deps

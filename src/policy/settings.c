@@ -167,7 +167,7 @@ static bool take_settings(struct slice rest, struct policy_settings *settings, s
     if (!take_number(&rest, &count, fault))
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t kind, line, column;
+        uint32_t kind = 0, line = 0, column = 0;
         struct slice path, value;
 
         if (!take_number(&rest, &kind, fault) || !take_number(&rest, &line, fault) ||
