@@ -194,7 +194,7 @@ void record_text(struct record *record, enum record_field field, struct slice te
 
 void record_word(struct record *record, enum record_field field, const char *word)
 {
-    if (word != NULL)
+    if (word != NULL && word[0] != 0)
         record_text(record, field, slice_of(word));
 }
 

@@ -112,8 +112,8 @@ struct record {
 
 void record_begin(struct record *record, enum record_type type);
 void record_text(struct record *record, enum record_field field, struct slice text);
-void record_word(struct record *record, enum record_field field,
-                 const char *word); /* NULL: not set */
+/* NULL and "" set nothing. */
+void record_word(struct record *record, enum record_field field, const char *word);
 void record_number(struct record *record, enum record_field field, int64_t number);
 /*
  * Appends `raw` with control characters, '%' and, where it is not UTF-8, every byte above 0x7f

@@ -153,7 +153,7 @@ static void values_are_of_their_kind(void **state)
     } cases[] = {
         {RECORD_REASON, "not-allowed", true},
         {RECORD_REASON, "Free text", false},
-        {RECORD_REASON, "", false},
+        {RECORD_REASON, "a b", false},
         {RECORD_CLASS, "phi", true},
         {RECORD_CLASS, "other", false},
         {RECORD_VERDICT, "deny", true},
