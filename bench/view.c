@@ -1,6 +1,7 @@
 /*
- * bench/view.c - the view over 20,000 files of which 50 are redacted: what starting it takes of the
- * processor, and git status, git grep and grep -r in it against the repository itself. As root.
+ * bench/view.c - the view over 20,000 files of which 50 are redacted: what starting it takes
+ * of the processor, and git status, git grep and grep -r in it against the repository itself.
+ * As root.
  */
 #include "test.h"
 
@@ -25,12 +26,13 @@ static void many_files(const char *repo)
             struct fault fault = {0};
 
             for (int line = 0; line < lines; line++)
-                assert_ok(buf_add_format(&text, &fault, redacted ? "%d,4111111111111%03d,name\n"
-                                                                 : "int value_%d(void) { return %d; }\n",
+                assert_ok(buf_add_format(&text, &fault,
+                                         redacted ? "%d,4111111111111%03d,name\n"
+                                                  : "int value_%d(void) { return %d; }\n",
                                          line, line % 1000),
                           fault);
-            (void)snprintf(name, sizeof(name), "d%02d/e%02d/f%02d.%s", folder / 40, folder % 40, file,
-                           redacted ? "csv" : "c");
+            (void)snprintf(name, sizeof(name), "d%02d/e%02d/f%02d.%s", folder / 40,
+                           folder % 40, file, redacted ? "csv" : "c");
             fixture_put(repo, name, buf_text(&text));
         }
 }
@@ -63,10 +65,14 @@ static void time_start(struct fixture *fixture)
         if (pid == 0) {
             AUTO_FREE char *git = xformat("%s/bench-git-%d", fixture->folder, run);
             AUTO_FREE char *folder = xformat("%s/" FIXTURE_KEY, fixture->folder);
-            struct gitdir_settings git_settings = {.branch = "main", .user_name = "coder",
-                                                   .user_email = "coder@run.invalid", .time_s = 1,
-                                                   .message = "base\n", .alternates = "/objects"};
-            struct view_settings settings = {.upper_bytes_max = 1 << 20, .clock = &clock_real,
+            struct gitdir_settings git_settings = {.branch = "main",
+                                                   .user_name = "coder",
+                                                   .user_email = "coder@run.invalid",
+                                                   .time_s = 1,
+                                                   .message = "base\n",
+                                                   .alternates = "/objects"};
+            struct view_settings settings = {.upper_bytes_max = 1 << 20,
+                                             .clock = &clock_real,
                                              .upper_fd = open(fixture->folder, O_RDONLY)};
             int64_t at[5];
             struct snapshot *snapshot;
@@ -80,10 +86,12 @@ static void time_start(struct fixture *fixture)
             if (!snapshot_open(open(folder, O_RDONLY), &snapshot, &fault))
                 _exit(1);
             at[1] = cpu_us(RUSAGE_SELF);
-            if (!redacted_make(snapshot, fixture->content_fd, &fixture_redactor, &redacted, &fault))
+            if (!redacted_make(snapshot, fixture->content_fd, &fixture_redactor, &redacted,
+                               &fault))
                 _exit(1);
             at[2] = cpu_us(RUSAGE_SELF);
-            if (!gitdir_write(open(git, O_RDONLY), snapshot, redacted, &git_settings, &result, &fault))
+            if (!gitdir_write(open(git, O_RDONLY), snapshot, redacted, &git_settings, &result,
+                              &fault))
                 _exit(1);
             at[3] = cpu_us(RUSAGE_SELF);
             settings.snapshot = snapshot;
@@ -91,9 +99,11 @@ static void time_start(struct fixture *fixture)
             if (!view_new(&settings, &view, &fault))
                 _exit(1);
             at[4] = cpu_us(RUSAGE_SELF);
-            (void)printf("start, CPU us: open %lld, redact %lld, git folder %lld, view %lld; in all %lld\n",
+            (void)printf("start, CPU us: open %lld, redact %lld, git folder %lld, view %lld; "
+                         "in all %lld\n",
                          (long long)(at[1] - at[0]), (long long)(at[2] - at[1]),
-                         (long long)(at[3] - at[2]), (long long)(at[4] - at[3]), (long long)at[4]);
+                         (long long)(at[3] - at[2]), (long long)(at[4] - at[3]),
+                         (long long)at[4]);
             (void)fflush(stdout);
             _exit(0);
         }
@@ -105,17 +115,19 @@ struct timing {
     int64_t wall_us, cpu_us;
 };
 
-static struct timing time_once(struct fixture *fixture, const char *folder, const char *const *argv)
+static struct timing time_once(struct fixture *fixture, const char *folder,
+                               const char *const *argv)
 {
     int64_t wall = clock_monotonic_us(&clock_real), cpu = cpu_us(RUSAGE_CHILDREN);
     int64_t server = server_cpu_us(fixture->server);
-    int status = fixture_run(folder, (struct slice){0}, NULL, argv[0], argv[1], argv[2], argv[3],
-                             argv[4], (char *)NULL);
+    int status = fixture_run(folder, (struct slice){0}, NULL, argv[0], argv[1], argv[2],
+                             argv[3], argv[4], (char *)NULL);
 
     if (status > 1 && status != 141)
         (void)fprintf(stderr, "%s %s: exit %d\n", argv[0], argv[1], status);
     return (struct timing){clock_monotonic_us(&clock_real) - wall,
-                           cpu_us(RUSAGE_CHILDREN) - cpu + server_cpu_us(fixture->server) - server};
+                           cpu_us(RUSAGE_CHILDREN) - cpu + server_cpu_us(fixture->server) -
+                               server};
 }
 
 static int compare_cpu(const void *a, const void *b)
@@ -139,9 +151,11 @@ static void time_workload(struct fixture *fixture, const char *name, const char 
     }
     qsort(native, RUNS, sizeof(native[0]), compare_cpu);
     qsort(view, RUNS, sizeof(view[0]), compare_cpu);
-    (void)printf("%-10s native %lld ms, view first %lld ms (wall %lld), view warm %lld ms: CPU ratio %.2f\n",
-                 name, (long long)native[RUNS / 2].cpu_us / 1000, (long long)cold.cpu_us / 1000,
-                 (long long)cold.wall_us / 1000, (long long)view[RUNS / 2].cpu_us / 1000,
+    (void)printf("%-10s native %lld ms, view first %lld ms (wall %lld), view warm %lld ms: "
+                 "CPU ratio %.2f\n",
+                 name, (long long)native[RUNS / 2].cpu_us / 1000,
+                 (long long)cold.cpu_us / 1000, (long long)cold.wall_us / 1000,
+                 (long long)view[RUNS / 2].cpu_us / 1000,
                  (double)view[RUNS / 2].cpu_us / (double)native[RUNS / 2].cpu_us);
 }
 

@@ -53,20 +53,21 @@ static bool write_allowed(void *self, const char *path, const char **ret_rule)
     return policy_write_allowed(config->policy, config->role, slice_of(path), ret_rule);
 }
 
-static bool record(void *self, const struct view_event *event, bool durable, struct fault *fault)
+static bool record(void *self, const struct view_event *event, bool durable,
+                   struct fault *fault)
 {
     return view_records_add(((struct serving *)self)->records, event, durable, fault);
 }
 
 static bool redact_findings(const struct view_config *config, struct slice original,
-                            const struct finding *findings, size_t count, struct buf *ret_redacted,
-                            struct fault *fault)
+                            const struct finding *findings, size_t count,
+                            struct buf *ret_redacted, struct fault *fault)
 {
     enum verdict verdicts[CLASS_COUNT];
     struct surrogate_key key;
     bool done;
 
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         verdicts[class] = policy_class_verdict(config->policy, class, POLICY_VIEW);
     memcpy(key.bytes, config->key, sizeof(key.bytes));
     done = redact(original, findings, count, verdicts, &key, ret_redacted, NULL, fault);
@@ -82,8 +83,10 @@ static bool redact_file(void *self, struct slice path, struct slice original,
 
     (void)path;
     for (size_t i = 0; i < count; i++)
-        findings[i] = (struct finding){.start = stored[i].start, .end = stored[i].end,
-                                       .class = stored[i].class, .rule = stored[i].rule,
+        findings[i] = (struct finding){.start = stored[i].start,
+                                       .end = stored[i].end,
+                                       .class = stored[i].class,
+                                       .rule = stored[i].rule,
                                        .confidence = stored[i].confidence};
     return redact_findings(self, original, findings, count, ret_redacted, fault);
 }
@@ -102,7 +105,8 @@ static bool plant(struct serving *serving, size_t number, struct fault *fault)
     if (!classify_scan(plant->content, slice_of(plant->name), &findings, &count,
                        &planted->class_mask, fault))
         return false;
-    planted->verdict = policy_mask_verdict(serving->config->policy, planted->class_mask, POLICY_VIEW);
+    planted->verdict =
+        policy_mask_verdict(serving->config->policy, planted->class_mask, POLICY_VIEW);
     if (plant->deny)
         planted->verdict = VERDICT_DENY;
     if (planted->verdict == VERDICT_REDACT
@@ -156,10 +160,12 @@ static bool start(struct serving *serving, struct fault *fault)
     (void)signal(SIGQUIT, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     /* CAP_SYS_PTRACE: for /proc/PID/exe of the cell, and nothing else */
-    if (config->drop_user && !isolate_user(config->uid, config->gid, 1U << CAP_SYS_PTRACE, fault))
+    if (config->drop_user &&
+        !isolate_user(config->uid, config->gid, 1U << CAP_SYS_PTRACE, fault))
         return false;
     if (!snapshot_open(config->snapshot_fd, &serving->snapshot, fault) ||
-        !redacted_make(serving->snapshot, config->content_fd, &redactor, &serving->redacted, fault) ||
+        !redacted_make(serving->snapshot, config->content_fd, &redactor, &serving->redacted,
+                       fault) ||
         !gitdir_write(config->git_fd, serving->snapshot, serving->redacted, &config->git,
                       &serving->git, fault))
         return false;
@@ -191,7 +197,8 @@ static bool begin(struct serving *serving, enum view_packet packet, struct fault
     return packet_put_number(&serving->packet, packet, fault);
 }
 
-static bool send_packet(struct serving *serving, const struct message_fds *fds, struct fault *fault)
+static bool send_packet(struct serving *serving, const struct message_fds *fds,
+                        struct fault *fault)
 {
     return message_send(serving->config->control_fd, buf_slice(&serving->packet), fds, fault);
 }
@@ -207,7 +214,8 @@ static bool send_ready(struct serving *serving, struct fault *fault)
     return begin(serving, VIEW_PACKET_READY, fault) &&
            packet_put_word(&serving->packet, serving->git.head, fault) &&
            packet_put_word(&serving->packet, serving->git.tree, fault) &&
-           packet_put_number(&serving->packet, cpu_us, fault) && send_packet(serving, NULL, fault);
+           packet_put_number(&serving->packet, cpu_us, fault) &&
+           send_packet(serving, NULL, fault);
 }
 
 static void send_failed(struct serving *serving, const struct fault *why)
@@ -216,7 +224,8 @@ static void send_failed(struct serving *serving, const struct fault *why)
 
     if (begin(serving, VIEW_PACKET_FAILED, &fault) &&
         packet_put_number(&serving->packet, why->kind, &fault) &&
-        packet_put_word(&serving->packet, why->why, &fault) && send_packet(serving, NULL, &fault))
+        packet_put_word(&serving->packet, why->why, &fault) &&
+        send_packet(serving, NULL, &fault))
         return;
     (void)fprintf(stderr, "<3>view: %s\n", why->why); /* a program's own last word */
 }
@@ -238,8 +247,8 @@ static bool send_change(void *self, const struct view_change *change, struct fau
            packet_put_number(packet, change->size, fault) &&
            packet_put_word(packet, change->path, fault) &&
            packet_put_word(packet, change->renamed_from, fault) &&
-           packet_put_word(packet, base, fault) && packet_put_text(packet, change->bytes, fault) &&
-           send_packet(serving, &fds, fault);
+           packet_put_word(packet, base, fault) &&
+           packet_put_text(packet, change->bytes, fault) && send_packet(serving, &fds, fault);
 }
 
 /* ---- what core asks ---- */
@@ -261,7 +270,8 @@ static bool on_disarm(struct serving *serving, struct message_fds *fds, struct f
            send_packet(serving, NULL, fault);
 }
 
-/* The cell is dead: what its last processes wrote through mappings comes until the mount is gone. */
+/* The cell is dead: what its last processes wrote through mappings comes until the mount is
+ * gone. */
 static bool drain(struct serving *serving, struct fault *fault)
 {
     while (view_fd(serving->view) >= 0) {
@@ -320,7 +330,8 @@ static bool answer_core(struct serving *serving, bool *ret_end, struct fault *fa
     reader = (struct packet_reader){.rest = buf_slice(&serving->in)};
     packet = packet_number(&reader);
     if (packet_end(&reader, fault)) {
-        (void)fault_set(fault, FAULT_INVALID, "a packet of kind %llu", (unsigned long long)packet);
+        (void)fault_set(fault, FAULT_INVALID, "a packet of kind %llu",
+                        (unsigned long long)packet);
         for (size_t i = 0; i < COUNT(requests); i++)
             if (requests[i].packet == packet)
                 done = requests[i].answer(serving, &fds, fault);
@@ -356,7 +367,8 @@ int view_role(void *config)
                               .packet = buf_with_limit(MESSAGE_BYTES_MAX),
                               .in = buf_with_limit(MESSAGE_BYTES_MAX)};
     struct fault fault = {0};
-    bool done = start(&serving, &fault) && send_ready(&serving, &fault) && serve(&serving, &fault);
+    bool done =
+        start(&serving, &fault) && send_ready(&serving, &fault) && serve(&serving, &fault);
 
     if (!done)
         send_failed(&serving, &fault);

@@ -1,5 +1,6 @@
 /*
- * roles/view.h - view: serves the repository to one agent, and records what it reads and writes.
+ * roles/view.h - view: serves the repository to one agent, and records what it reads and
+ * writes.
  *
  *   user       the user; as root: config->uid, keeping only CAP_SYS_PTRACE (for /proc/PID/exe)
  *   network    none            may read   snapshot, content, the cell's /proc
@@ -7,7 +8,8 @@
  *   holds      the run's surrogate key until READY, the pristine content
  *   talks to   core (control), ledger (one producer)
  *
- * core: spawn_role(view_role) ... READY -> MOUNTED -> [DISARM -> DISARMED] -> ... -> COLLECT -> CHANGE* -> DONE
+ * core: spawn_role(view_role) ... READY -> MOUNTED -> [DISARM -> DISARMED] -> ... -> COLLECT
+ * -> CHANGE* -> DONE
  */
 #ifndef CUSTODY_ROLES_VIEW_H
 #define CUSTODY_ROLES_VIEW_H
@@ -34,13 +36,15 @@ struct view_config {
     int content_fd;  /* the repository's content file, read-only */
     int upper_fd;    /* empty folder */
     int git_fd;      /* empty folder: becomes the cell's .git */
-    int ledger_fd;   /* producer socket; types file.read, file.written, file.refused, file.redacted */
+    int ledger_fd;   /* producer socket; types file.read, file.written, file.refused,
+                        file.redacted */
     int control_fd;  /* os/message.h */
     uid_t uid, gid;  /* reported owner of files; as root also who we become */
     bool drop_user;  /* root: become uid, gid */
     const struct policy *policy;
-    const char *role;          /* "coder": whose rules */
-    const char *run, *agent, *on_behalf_of; /* of the records; policy digest comes from `policy` */
+    const char *role; /* "coder": whose rules */
+    const char *run, *agent,
+        *on_behalf_of;           /* of the records; policy digest comes from `policy` */
     uint8_t key[VIEW_KEY_BYTES]; /* surrogate key of the run */
     struct gitdir_settings git;
     const char *const *mount_points; /* ".git" is added */
@@ -78,7 +82,7 @@ struct view_told {
     char renamed_from[SNAPSHOT_PATH_MAX + 1]; /* "" where none */
     char base_oid[GITDIR_HEX_BYTES];          /* "" where none */
     struct slice bytes;                       /* link target; borrowed */
-    int fd;                                   /* content, the callee's to close by taking it (set to -1) */
+    int fd; /* content, the callee's to close by taking it (set to -1) */
 };
 
 struct view_collected {
@@ -86,8 +90,9 @@ struct view_collected {
 };
 
 /* After the cell is dead: all changes, one call each. */
-MUST_USE bool view_collect(int control, int timeout_ms,
-                           bool (*tell)(void *self, struct view_told *told, struct fault *fault),
-                           void *self, struct view_collected *ret_collected, struct fault *fault);
+MUST_USE bool
+view_collect(int control, int timeout_ms,
+             bool (*tell)(void *self, struct view_told *told, struct fault *fault), void *self,
+             struct view_collected *ret_collected, struct fault *fault);
 
 #endif

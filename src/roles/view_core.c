@@ -6,7 +6,8 @@
 
 /* One packet of the view. A failure that it tells of becomes the fault. */
 static bool receive(int control, int timeout_ms, struct buf *in, struct message_fds *fds,
-                    struct packet_reader *ret_reader, uint64_t *ret_packet, struct fault *fault)
+                    struct packet_reader *ret_reader, uint64_t *ret_packet,
+                    struct fault *fault)
 {
     char why[sizeof(fault->why)];
     bool end;
@@ -27,7 +28,9 @@ static bool receive(int control, int timeout_ms, struct buf *in, struct message_
         packet_word(ret_reader, why, sizeof(why));
         if (!packet_end(ret_reader, fault))
             return fault_in(fault, "the view");
-        return fault_set(fault, kind >= FAULT_INVALID && kind <= FAULT_HOST ? (enum fault_kind)kind : FAULT_IO,
+        return fault_set(fault,
+                         kind >= FAULT_INVALID && kind <= FAULT_HOST ? (enum fault_kind)kind
+                                                                     : FAULT_IO,
                          "%s", why);
     }
 }
@@ -47,7 +50,8 @@ static bool unexpected(uint64_t packet, struct fault *fault)
                      (unsigned long long)packet);
 }
 
-bool view_await_ready(int control, int timeout_ms, struct view_ready *ret_ready, struct fault *fault)
+bool view_await_ready(int control, int timeout_ms, struct view_ready *ret_ready,
+                      struct fault *fault)
 {
     AUTO_BUF struct buf in = buf_with_limit(MESSAGE_BYTES_MAX);
     struct view_ready ready;
@@ -83,7 +87,8 @@ bool view_disarm_planted(int control, int timeout_ms, struct fault *fault)
     if (!send_number(control, VIEW_PACKET_DISARM, NULL, fault) ||
         !receive(control, timeout_ms, &in, NULL, &reader, &packet, fault))
         return false;
-    return packet == VIEW_PACKET_DISARMED ? packet_end(&reader, fault) : unexpected(packet, fault);
+    return packet == VIEW_PACKET_DISARMED ? packet_end(&reader, fault)
+                                          : unexpected(packet, fault);
 }
 
 /* Names come from the agent: all is checked that can be. */
@@ -127,8 +132,8 @@ static bool read_done(struct packet_reader *reader, struct view_collected *colle
 }
 
 bool view_collect(int control, int timeout_ms,
-                  bool (*tell)(void *self, struct view_told *told, struct fault *fault), void *self,
-                  struct view_collected *ret_collected, struct fault *fault)
+                  bool (*tell)(void *self, struct view_told *told, struct fault *fault),
+                  void *self, struct view_collected *ret_collected, struct fault *fault)
 {
     AUTO_BUF struct buf in = buf_with_limit(MESSAGE_BYTES_MAX);
     AUTO_FREE struct view_told *told = xalloc(sizeof(*told));

@@ -15,13 +15,15 @@ enum view_packet {
     VIEW_PACKET_DONE,      /* view: counts */
 };
 
-void view_oid_text(const struct snapshot *snapshot, const uint8_t *oid, char ret_text[GITDIR_HEX_BYTES]);
+void view_oid_text(const struct snapshot *snapshot, const uint8_t *oid,
+                   char ret_text[GITDIR_HEX_BYTES]);
 
 /* Events of the view as records of the ledger. */
 struct view_records;
 
 /* Takes config->ledger_fd, borrows the rest. */
-struct view_records *view_records_new(struct view_config *config, const struct snapshot *snapshot);
+struct view_records *view_records_new(struct view_config *config,
+                                      const struct snapshot *snapshot);
 void view_records_free(struct view_records *records); /* NULL is fine */
 MUST_USE bool view_records_add(struct view_records *records, const struct view_event *event,
                                bool durable, struct fault *fault);

@@ -14,7 +14,8 @@ struct view_records {
     struct buf path, path_to, executable;
 };
 
-struct view_records *view_records_new(struct view_config *config, const struct snapshot *snapshot)
+struct view_records *view_records_new(struct view_config *config,
+                                      const struct snapshot *snapshot)
 {
     struct view_records *records = xalloc(sizeof(*records));
 
@@ -39,7 +40,8 @@ void view_records_free(struct view_records *records)
     free(records);
 }
 
-void view_oid_text(const struct snapshot *snapshot, const uint8_t *oid, char ret_text[GITDIR_HEX_BYTES])
+void view_oid_text(const struct snapshot *snapshot, const uint8_t *oid,
+                   char ret_text[GITDIR_HEX_BYTES])
 {
     hex_encode(slice_of_bytes(oid, snapshot_oid_bytes(snapshot)), ret_text);
 }
@@ -99,8 +101,8 @@ static bool add_redaction(struct view_records *records, const struct record *rea
     return ledger_record(records->ledger, &record, NULL, fault);
 }
 
-bool view_records_add(struct view_records *records, const struct view_event *event, bool durable,
-                      struct fault *fault)
+bool view_records_add(struct view_records *records, const struct view_event *event,
+                      bool durable, struct fault *fault)
 {
     char blob[GITDIR_HEX_BYTES] = "";
     struct record record;

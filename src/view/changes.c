@@ -42,7 +42,8 @@ static bool is_told_of(const struct walk *walk, uint32_t base)
     if (base == SNAPSHOT_NONE)
         return false;
     mode = base_node(walk, base)->mode;
-    return mode == SNAPSHOT_MODE_FILE || mode == SNAPSHOT_MODE_PROGRAM || mode == SNAPSHOT_MODE_LINK;
+    return mode == SNAPSHOT_MODE_FILE || mode == SNAPSHOT_MODE_PROGRAM ||
+           mode == SNAPSHOT_MODE_LINK;
 }
 
 static uint32_t git_mode(mode_t mode)
@@ -75,10 +76,12 @@ static bool same_bytes(struct walk *walk, uint32_t number, uint32_t base, uint64
 {
     for (uint64_t at = 0; at < size;) {
         struct slice bytes[2];
-        int error = tree_read(walk->view->tree, number, at, COMPARE_BYTES, walk->rooms[0], &bytes[0]);
+        int error =
+            tree_read(walk->view->tree, number, at, COMPARE_BYTES, walk->rooms[0], &bytes[0]);
 
         if (error == 0)
-            error = tree_read_base(walk->view->tree, base, at, COMPARE_BYTES, walk->rooms[1], &bytes[1]);
+            error = tree_read_base(walk->view->tree, base, at, COMPARE_BYTES, walk->rooms[1],
+                                   &bytes[1]);
         if (error != 0)
             return failed(fault, error);
         if (!slice_equal(bytes[0], bytes[1]) || bytes[0].len == 0) {
@@ -93,7 +96,8 @@ static bool same_bytes(struct walk *walk, uint32_t number, uint32_t base, uint64
 
 /* Has the node the content of the base file, as the agent saw that? */
 static bool is_same(struct walk *walk, uint32_t number, const struct tree_origin *origin,
-                    const struct stat *stat, uint32_t base, bool *ret_same, struct fault *fault)
+                    const struct stat *stat, uint32_t base, bool *ret_same,
+                    struct fault *fault)
 {
     *ret_same = false;
     if (!is_told_of(walk, base))
@@ -110,7 +114,8 @@ static bool is_same(struct walk *walk, uint32_t number, const struct tree_origin
         int error = tree_target(walk->view->tree, number, &walk->target);
 
         if (error == 0)
-            error = tree_read_base(walk->view->tree, base, 0, COMPARE_BYTES, walk->rooms[1], &bytes);
+            error = tree_read_base(walk->view->tree, base, 0, COMPARE_BYTES, walk->rooms[1],
+                                   &bytes);
         *ret_same = error == 0 && slice_equal(bytes, buf_slice(&walk->target));
         return error == 0 || failed(fault, error);
     }
@@ -199,14 +204,18 @@ static bool tell_deleted(struct walk *walk, uint32_t base, struct fault *fault)
 {
     const struct snapshot_node *node = base_node(walk, base);
     size_t len = walk->path.len;
-    struct view_change change = {.kind = VIEW_DELETED, .fd = -1, .source = SNAPSHOT_NONE,
-                                 .content = VIEW_CONTENT_NONE, .base_oid = node->oid};
+    struct view_change change = {.kind = VIEW_DELETED,
+                                 .fd = -1,
+                                 .source = SNAPSHOT_NONE,
+                                 .content = VIEW_CONTENT_NONE,
+                                 .base_oid = node->oid};
 
     if (is_told_of(walk, base)) {
         change.path = buf_text(&walk->path);
         return walk->tell(walk->self, &change, fault);
     }
-    for (uint32_t child = node->child_at; child < node->child_at + node->child_count; child++) {
+    for (uint32_t child = node->child_at; child < node->child_at + node->child_count;
+         child++) {
         if (!push(&walk->path, snapshot_name(snapshot_of(walk), child), fault) ||
             !tell_deleted(walk, child, fault))
             return false;
@@ -215,9 +224,11 @@ static bool tell_deleted(struct walk *walk, uint32_t base, struct fault *fault)
     return true;
 }
 
-static bool compare_folder(struct walk *walk, uint32_t folder, uint32_t base, struct fault *fault);
+static bool compare_folder(struct walk *walk, uint32_t folder, uint32_t base,
+                           struct fault *fault);
 
-static bool compare_entry(struct walk *walk, uint32_t number, uint32_t base, struct fault *fault)
+static bool compare_entry(struct walk *walk, uint32_t number, uint32_t base,
+                          struct fault *fault)
 {
     struct tree_origin origin = tree_origin(walk->view->tree, number);
     struct stat stat;
@@ -237,7 +248,8 @@ static bool is_gone(struct walk *walk, uint32_t folder, uint32_t base)
     uint32_t number;
     struct stat stat;
 
-    if (tree_lookup(walk->view->tree, folder, snapshot_name(snapshot_of(walk), base), &number) != 0)
+    if (tree_lookup(walk->view->tree, folder, snapshot_name(snapshot_of(walk), base),
+                    &number) != 0)
         return true;
     if (tree_origin(walk->view->tree, number).mount_point)
         return false;
@@ -245,7 +257,8 @@ static bool is_gone(struct walk *walk, uint32_t folder, uint32_t base)
     return base_is_folder ? !S_ISDIR(stat.st_mode) : git_mode(stat.st_mode) == 0;
 }
 
-static bool compare_folder(struct walk *walk, uint32_t folder, uint32_t base, struct fault *fault)
+static bool compare_folder(struct walk *walk, uint32_t folder, uint32_t base,
+                           struct fault *fault)
 {
     size_t len = walk->path.len;
     uint64_t cookie = 0;
@@ -255,17 +268,19 @@ static bool compare_folder(struct walk *walk, uint32_t folder, uint32_t base, st
     if (base != SNAPSHOT_NONE && base_node(walk, base)->mode != SNAPSHOT_MODE_FOLDER)
         base = SNAPSHOT_NONE;
     while (tree_next(walk->view->tree, folder, &cookie, &name, &number)) {
-        uint32_t below =
-            base == SNAPSHOT_NONE ? SNAPSHOT_NONE : snapshot_child(snapshot_of(walk), base, name);
+        uint32_t below = base == SNAPSHOT_NONE ? SNAPSHOT_NONE
+                                               : snapshot_child(snapshot_of(walk), base, name);
 
         if (!push(&walk->path, name, fault) || !compare_entry(walk, number, below, fault))
             return false;
         pop(&walk->path, len);
     }
-    if (base == SNAPSHOT_NONE || (base == folder && tree_is_snapshot_folder(walk->view->tree, folder)))
+    if (base == SNAPSHOT_NONE ||
+        (base == folder && tree_is_snapshot_folder(walk->view->tree, folder)))
         return true;
     for (uint32_t child = base_node(walk, base)->child_at;
-         child < base_node(walk, base)->child_at + base_node(walk, base)->child_count; child++) {
+         child < base_node(walk, base)->child_at + base_node(walk, base)->child_count;
+         child++) {
         if (!is_gone(walk, folder, child))
             continue;
         if (!push(&walk->path, snapshot_name(snapshot_of(walk), child), fault) ||
@@ -277,10 +292,13 @@ static bool compare_folder(struct walk *walk, uint32_t folder, uint32_t base, st
 }
 
 bool view_changes(struct view *view,
-                  bool (*tell)(void *self, const struct view_change *change, struct fault *fault),
+                  bool (*tell)(void *self, const struct view_change *change,
+                               struct fault *fault),
                   void *self, struct fault *fault)
 {
-    struct walk walk = {.view = view, .tell = tell, .self = self,
+    struct walk walk = {.view = view,
+                        .tell = tell,
+                        .self = self,
                         .path = buf_with_limit(TREE_PATH_BYTES_MAX),
                         .from = buf_with_limit(TREE_PATH_BYTES_MAX),
                         .target = buf_with_limit(TREE_PATH_BYTES_MAX),

@@ -39,8 +39,8 @@ struct view_change {
 
 /*
  * Calls `tell` for each changed path, in no special order, deletions included; stops where it
- * fails. What was only read, put back as it was, or lies below a mount point is not told; nor are
- * folders, sockets and pipes. Base files that are denied are never told of: they stay.
+ * fails. What was only read, put back as it was, or lies below a mount point is not told; nor
+ * are folders, sockets and pipes. Base files that are denied are never told of: they stay.
  */
 MUST_USE bool view_changes(struct view *view,
                            bool (*tell)(void *self, const struct view_change *change,

@@ -89,7 +89,8 @@ static void key_of(const uint8_t *oid, size_t oid_bytes, uint8_t ret_key[SNAPSHO
     memcpy(ret_key, oid, oid_bytes <= SNAPSHOT_OID_MAX ? oid_bytes : SNAPSHOT_OID_MAX);
 }
 
-static struct verdict_key verdict_key_of(const uint8_t *oid, size_t oid_bytes, const uint8_t *rules)
+static struct verdict_key verdict_key_of(const uint8_t *oid, size_t oid_bytes,
+                                         const uint8_t *rules)
 {
     struct verdict_key key;
 
@@ -103,8 +104,8 @@ static void add_blob_row(struct content *content, const struct blob_row *row)
     if (key_map_find(&content->blob_map, content->blob_rows, sizeof(*row), row->oid,
                      sizeof(row->oid)) != KEY_MAP_NONE)
         return;
-    content->blob_rows = xgrow(content->blob_rows, &content->blob_room, content->blob_count + 1,
-                               sizeof(*content->blob_rows));
+    content->blob_rows = xgrow(content->blob_rows, &content->blob_room,
+                               content->blob_count + 1, sizeof(*content->blob_rows));
     content->blob_rows[content->blob_count] = *row;
     key_map_add(&content->blob_map, content->blob_rows, sizeof(*row),
                 (uint32_t)content->blob_count++);
@@ -195,12 +196,14 @@ static bool load(struct content *content, struct fault *fault)
                               content->mapping_count + 1, sizeof(mapping));
     content->mappings[content->mapping_count++] = mapping;
     if (at == 0) {
-        if (mapping.len < sizeof(FILE_MAGIC) || memcmp(mapping.at, FILE_MAGIC, sizeof(FILE_MAGIC)) != 0)
+        if (mapping.len < sizeof(FILE_MAGIC) ||
+            memcmp(mapping.at, FILE_MAGIC, sizeof(FILE_MAGIC)) != 0)
             return true; /* torn at birth, or of another version: a writer starts it anew */
         at = sizeof(FILE_MAGIC);
     }
-    for (uint32_t step = 0; take_record(content, mapping.at + (at - from),
-                                        (uint64_t)blobs.st_size - at, (uint64_t)bytes.st_size, &step);)
+    for (uint32_t step = 0;
+         take_record(content, mapping.at + (at - from), (uint64_t)blobs.st_size - at,
+                     (uint64_t)bytes.st_size, &step);)
         at += step;
     content->good_end = at;
     return true;
@@ -269,8 +272,8 @@ bool content_find(const struct content *content, const uint8_t *oid, size_t oid_
     uint32_t row;
 
     key_of(oid, oid_bytes, key);
-    row = key_map_find(&content->blob_map, content->blob_rows, sizeof(*content->blob_rows), key,
-                       sizeof(key));
+    row = key_map_find(&content->blob_map, content->blob_rows, sizeof(*content->blob_rows),
+                       key, sizeof(key));
     if (row == KEY_MAP_NONE)
         return false;
     *ret_at = content->blob_rows[row].at;
@@ -294,7 +297,8 @@ static bool lock(struct content *content, struct fault *fault)
     if (ftruncate(content->blobs, (off_t)content->good_end) < 0)
         return fault_errno(fault, "cut the content store's tail");
     if (content->good_end == 0) {
-        if (!file_write_at(content->blobs, slice_of_bytes(FILE_MAGIC, sizeof(FILE_MAGIC)), 0, fault))
+        if (!file_write_at(content->blobs, slice_of_bytes(FILE_MAGIC, sizeof(FILE_MAGIC)), 0,
+                           fault))
             return false;
         content->good_end = sizeof(FILE_MAGIC);
     }
@@ -310,8 +314,8 @@ static bool check_oid(size_t oid_bytes, struct fault *fault)
            fault_set(fault, FAULT_INVALID, "object ids of %zu bytes", oid_bytes);
 }
 
-bool content_add_begin(struct content *content, const uint8_t *oid, size_t oid_bytes, uint64_t len,
-                       struct fault *fault)
+bool content_add_begin(struct content *content, const uint8_t *oid, size_t oid_bytes,
+                       uint64_t len, struct fault *fault)
 {
     uint64_t end;
 
@@ -333,7 +337,8 @@ bool content_add_more(struct content *content, struct slice bytes, struct fault 
     assert(content->is_adding);
     if (bytes.len > content->adding.len - content->adding_done)
         return fault_set(fault, FAULT_INVALID, "a blob is longer than was said");
-    if (!file_write_at(content->content, bytes, content->adding.at + content->adding_done, fault))
+    if (!file_write_at(content->content, bytes, content->adding.at + content->adding_done,
+                       fault))
         return fault_in(fault, "add to the content store");
     content->adding_done += bytes.len;
     return true;
@@ -360,8 +365,8 @@ bool content_add_end(struct content *content, uint64_t *ret_at, struct fault *fa
     return true;
 }
 
-bool content_add(struct content *content, const uint8_t *oid, size_t oid_bytes, struct slice bytes,
-                 uint64_t *ret_at, struct fault *fault)
+bool content_add(struct content *content, const uint8_t *oid, size_t oid_bytes,
+                 struct slice bytes, uint64_t *ret_at, struct fault *fault)
 {
     uint64_t len;
 
@@ -397,9 +402,10 @@ bool content_verdict_add(struct content *content, const uint8_t *oid, size_t oid
                          struct fault *fault)
 {
     struct verdict_row row = {.key = verdict_key_of(oid, oid_bytes, rules),
-                              .class_mask = class_mask, .count = (uint32_t)count};
-    struct verdict_record record = {.head = {.kind = STORED_VERDICT}, .class_mask = class_mask,
-                                    .count = (uint32_t)count};
+                              .class_mask = class_mask,
+                              .count = (uint32_t)count};
+    struct verdict_record record = {
+        .head = {.kind = STORED_VERDICT}, .class_mask = class_mask, .count = (uint32_t)count};
     size_t start = content->pending.len;
     uint32_t crc;
 
@@ -413,7 +419,8 @@ bool content_verdict_add(struct content *content, const uint8_t *oid, size_t oid
     memcpy(record.rules, rules, sizeof(record.rules));
     if (!buf_reserve(&content->pending, record.head.bytes, fault) ||
         !buf_add(&content->pending, slice_of_bytes(&record, sizeof(record)), fault) ||
-        !buf_add(&content->pending, slice_of_bytes(findings, count * sizeof(*findings)), fault))
+        !buf_add(&content->pending, slice_of_bytes(findings, count * sizeof(*findings)),
+                 fault))
         return false;
     crc = record_crc(content->pending.at + start, record.head.bytes);
     memcpy(content->pending.at + start, &crc, sizeof(crc));

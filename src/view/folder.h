@@ -1,5 +1,6 @@
 /*
- * view/folder.h - the names in one folder that the agent has changed: found by name, listed in order.
+ * view/folder.h - the names in one folder that the agent has changed: found by name, listed in
+ * order.
  */
 #ifndef CUSTODY_VIEW_FOLDER_H
 #define CUSTODY_VIEW_FOLDER_H
@@ -10,8 +11,9 @@ struct folder_entry {
     const char *name; /* NULL: removed */
     uint32_t len;
     uint32_t node;
-    uint64_t cookie; /* ascending; stays with the entry, so that a listing can go on where it was */
-    bool owned;      /* the name is ours to free; else it is a snapshot's */
+    uint64_t
+        cookie; /* ascending; stays with the entry, so that a listing can go on where it was */
+    bool owned; /* the name is ours to free; else it is a snapshot's */
 };
 
 struct folder {

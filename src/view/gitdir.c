@@ -17,7 +17,8 @@
 #define TREE_BYTES_MAX (256U << 20)
 #define BRANCH_BYTES_MAX 200
 
-/* What differs from the snapshot in this run: new ids by node number, zero where there is none. */
+/* What differs from the snapshot in this run: new ids by node number, zero where there is
+ * none. */
 struct fresh {
     const struct snapshot *snapshot;
     const struct redacted *redacted;
@@ -52,21 +53,24 @@ static bool pack_redacted(struct fresh *fresh, struct fault *fault)
     return true;
 }
 
-static bool pack_tree(struct fresh *fresh, uint32_t folder, struct buf *tree, struct fault *fault)
+static bool pack_tree(struct fresh *fresh, uint32_t folder, struct buf *tree,
+                      struct fault *fault)
 {
     const struct snapshot_node *node = snapshot_node(fresh->snapshot, folder);
 
     buf_clear(tree);
-    for (uint32_t child = node->child_at; child < node->child_at + node->child_count; child++) {
+    for (uint32_t child = node->child_at; child < node->child_at + node->child_count;
+         child++) {
         const struct snapshot_node *below = snapshot_node(fresh->snapshot, child);
         const uint8_t *oid = is_fresh(below) ? fresh_oid(fresh, child) : below->oid;
 
         if ((below->flags & SNAPSHOT_OUTSIDE_GIT) == 0 &&
-            !object_add_tree_line(tree, below->mode, snapshot_name(fresh->snapshot, child), oid,
-                                  fresh->oid_bytes, fault))
+            !object_add_tree_line(tree, below->mode, snapshot_name(fresh->snapshot, child),
+                                  oid, fresh->oid_bytes, fault))
             return false;
     }
-    return pack_add(fresh->pack, OBJECT_TREE, buf_slice(tree), fresh_oid(fresh, folder), fault);
+    return pack_add(fresh->pack, OBJECT_TREE, buf_slice(tree), fresh_oid(fresh, folder),
+                    fault);
 }
 
 /* Children have higher numbers than their folder: going down, they are there before it. */
@@ -91,18 +95,21 @@ static bool is_plain_text(const char *text)
 }
 
 static bool pack_commit(struct fresh *fresh, const struct gitdir_settings *settings,
-                        struct gitdir_result *ret_result, uint8_t *ret_oid, struct fault *fault)
+                        struct gitdir_result *ret_result, uint8_t *ret_oid,
+                        struct fault *fault)
 {
     AUTO_BUF struct buf commit = buf_with_limit(TEXT_BYTES_MAX);
     const struct snapshot_node *root = snapshot_node(fresh->snapshot, 0);
 
-    hex_encode(slice_of_bytes(is_fresh(root) ? fresh_oid(fresh, 0) : root->oid, fresh->oid_bytes),
-               ret_result->tree);
-    if (!buf_add_format(&commit, fault,
-                        "tree %s\nauthor %s <%s> %lld +0000\ncommitter %s <%s> %lld +0000\n\n%s",
-                        ret_result->tree, settings->user_name, settings->user_email,
-                        (long long)settings->time_s, settings->user_name, settings->user_email,
-                        (long long)settings->time_s, settings->message) ||
+    hex_encode(
+        slice_of_bytes(is_fresh(root) ? fresh_oid(fresh, 0) : root->oid, fresh->oid_bytes),
+        ret_result->tree);
+    if (!buf_add_format(
+            &commit, fault,
+            "tree %s\nauthor %s <%s> %lld +0000\ncommitter %s <%s> %lld +0000\n\n%s",
+            ret_result->tree, settings->user_name, settings->user_email,
+            (long long)settings->time_s, settings->user_name, settings->user_email,
+            (long long)settings->time_s, settings->message) ||
         !pack_add(fresh->pack, OBJECT_COMMIT, buf_slice(&commit), ret_oid, fault))
         return false;
     hex_encode(slice_of_bytes(ret_oid, fresh->oid_bytes), ret_result->head);
@@ -143,8 +150,9 @@ static bool write_index(int folder_fd, const struct fresh *fresh, struct fault *
      * file. A base commit of this very second, or of a clock ahead of ours, must not look so.
      */
     if (fstat(fd, &stat) == 0 && stat.st_mtime <= snapshot_base_time(fresh->snapshot)) {
-        struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
-                                    {.tv_sec = (time_t)snapshot_base_time(fresh->snapshot) + 1}};
+        struct timespec times[2] = {
+            {.tv_nsec = UTIME_OMIT},
+            {.tv_sec = (time_t)snapshot_base_time(fresh->snapshot) + 1}};
 
         if (futimens(fd, times) < 0)
             return fault_errno(fault, "date the index");
@@ -163,7 +171,8 @@ static bool is_branch(const char *branch)
     for (const char *at = branch; *at != 0; at++)
         if ((unsigned char)*at <= ' ' || *at == 0x7f || strchr("~^:?*[\\", *at) != NULL)
             return false;
-    if (slice_find(rest, SLICE(".."), 0) != SIZE_MAX || slice_find(rest, SLICE("@{"), 0) != SIZE_MAX)
+    if (slice_find(rest, SLICE(".."), 0) != SIZE_MAX ||
+        slice_find(rest, SLICE("@{"), 0) != SIZE_MAX)
         return false;
     while (slice_cut(&rest, '/', &part))
         if (part.len == 0 || part.at[0] == '.' || part.at[part.len - 1] == '.' ||
@@ -172,7 +181,8 @@ static bool is_branch(const char *branch)
     return true;
 }
 
-static bool write_branch(int folder_fd, const char *branch, const char *head, struct fault *fault)
+static bool write_branch(int folder_fd, const char *branch, const char *head,
+                         struct fault *fault)
 {
     AUTO_BUF struct buf text = buf_with_limit(TEXT_BYTES_MAX);
     AUTO_CLOSE int at = -1;
@@ -206,7 +216,8 @@ static bool write_branch(int folder_fd, const char *branch, const char *head, st
     return false;
 }
 
-static bool add_quoted(struct buf *config, const char *key, const char *value, struct fault *fault)
+static bool add_quoted(struct buf *config, const char *key, const char *value,
+                       struct fault *fault)
 {
     if (!buf_add_format(config, fault, "\t%s = \"", key))
         return false;
@@ -217,8 +228,8 @@ static bool add_quoted(struct buf *config, const char *key, const char *value, s
     return buf_add_text(config, "\"\n", fault);
 }
 
-static bool write_config(int folder_fd, const struct gitdir_settings *settings, size_t oid_bytes,
-                         struct fault *fault)
+static bool write_config(int folder_fd, const struct gitdir_settings *settings,
+                         size_t oid_bytes, struct fault *fault)
 {
     AUTO_BUF struct buf config = buf_with_limit(TEXT_BYTES_MAX);
 
@@ -228,7 +239,8 @@ static bool write_config(int folder_fd, const struct gitdir_settings *settings, 
                           oid_bytes == 32) &&
            (oid_bytes == 20 ||
             buf_add_text(&config, "[extensions]\n\tobjectformat = sha256\n", fault)) &&
-           buf_add_text(&config, "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[user]\n", fault) &&
+           buf_add_text(&config, "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[user]\n",
+                        fault) &&
            add_quoted(&config, "name", settings->user_name, fault) &&
            add_quoted(&config, "email", settings->user_email, fault) &&
            file_create(folder_fd, "config", buf_slice(&config), 0644, fault);
@@ -289,7 +301,8 @@ static bool write_texts(int folder_fd, int objects_fd, const struct snapshot *sn
            write_branch(folder_fd, settings->branch, head, fault);
 }
 
-static bool write_objects(int packs_fd, struct fresh *fresh, const struct gitdir_settings *settings,
+static bool write_objects(int packs_fd, struct fresh *fresh,
+                          const struct gitdir_settings *settings,
                           struct gitdir_result *ret_result, struct fault *fault)
 {
     uint8_t head[SNAPSHOT_OID_MAX];
@@ -300,12 +313,12 @@ static bool write_objects(int packs_fd, struct fresh *fresh, const struct gitdir
            pack_finish(fresh->pack, false, fault);
 }
 
-bool gitdir_write(int folder_fd, const struct snapshot *snapshot, const struct redacted *redacted,
-                  const struct gitdir_settings *settings, struct gitdir_result *ret_result,
-                  struct fault *fault)
+bool gitdir_write(int folder_fd, const struct snapshot *snapshot,
+                  const struct redacted *redacted, const struct gitdir_settings *settings,
+                  struct gitdir_result *ret_result, struct fault *fault)
 {
-    struct fresh fresh = {.snapshot = snapshot, .redacted = redacted,
-                          .oid_bytes = snapshot_oid_bytes(snapshot)};
+    struct fresh fresh = {
+        .snapshot = snapshot, .redacted = redacted, .oid_bytes = snapshot_oid_bytes(snapshot)};
     AUTO_FREE uint8_t *oids = xalloc_array(snapshot_node_count(snapshot), SNAPSHOT_OID_MAX);
     AUTO_CLOSE int objects = -1;
     AUTO_CLOSE int packs = -1;

@@ -4,8 +4,9 @@
 #include "view/snapshot_builder.h"
 
 /*
- * Git's Documentation/gitformat-index.txt. The stat fields are what the view will report: times of the
- * base commit, inode = node + 1, owner as the cell sees it; so git finds its index fresh and reads nothing.
+ * Git's Documentation/gitformat-index.txt. The stat fields are what the view will report:
+ * times of the base commit, inode = node + 1, owner as the cell sees it; so git finds its
+ * index fresh and reads nothing.
  */
 
 #define STAT_BYTES 40
@@ -22,8 +23,16 @@ static bool add_stat(struct buf *index, const struct snapshot_builder *builder,
                      const struct snapshot_node *node, uint32_t number, struct fault *fault)
 {
     uint32_t time = (uint32_t)builder->settings.base_time_s;
-    uint32_t fields[STAT_BYTES / 4] = {
-        time, 0, time, 0, 0, number + 1, node->mode, SNAPSHOT_UID, SNAPSHOT_UID, (uint32_t)node->size};
+    uint32_t fields[STAT_BYTES / 4] = {time,
+                                       0,
+                                       time,
+                                       0,
+                                       0,
+                                       number + 1,
+                                       node->mode,
+                                       SNAPSHOT_UID,
+                                       SNAPSHOT_UID,
+                                       (uint32_t)node->size};
 
     for (size_t i = 0; i < COUNT(fields); i++)
         if (!add_be32(index, fields[i], fault))
@@ -38,7 +47,8 @@ static bool add_entry(struct buf *index, struct snapshot_builder *builder, uint3
     const struct builder_entry *row = &builder->entries[entry];
     struct snapshot_node *node = &builder->nodes[row->node];
     struct slice path = slice_of_bytes(builder->paths.at + row->path_at, row->path_len);
-    uint16_t flags = htobe16((uint16_t)(path.len < NAME_LENGTH_MAX ? path.len : NAME_LENGTH_MAX));
+    uint16_t flags =
+        htobe16((uint16_t)(path.len < NAME_LENGTH_MAX ? path.len : NAME_LENGTH_MAX));
     size_t start = index->len, len;
 
     if (!add_stat(index, builder, node, row->node, fault))
@@ -72,7 +82,8 @@ static bool add_tree_line(struct buf *tree, struct snapshot_builder *builder, ui
     int len = snprintf(counts, sizeof(counts), "%u %u\n", builder->covered[folder],
                        git_folders_in(builder, folder));
 
-    if (!buf_add(tree, slice_of_bytes(builder->names.at + node->name_at, node->name_len), fault) ||
+    if (!buf_add(tree, slice_of_bytes(builder->names.at + node->name_at, node->name_len),
+                 fault) ||
         !buf_add_byte(tree, 0, fault) ||
         !buf_add(tree, slice_of_bytes(counts, (size_t)len), fault))
         return false;

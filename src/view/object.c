@@ -99,11 +99,12 @@ void hasher_object(struct hasher *hasher, enum object_type type, struct slice co
     hasher_end(hasher, ret_oid);
 }
 
-bool object_add_tree_line(struct buf *tree, uint32_t mode, struct slice name, const uint8_t *oid,
-                          size_t oid_bytes, struct fault *fault)
+bool object_add_tree_line(struct buf *tree, uint32_t mode, struct slice name,
+                          const uint8_t *oid, size_t oid_bytes, struct fault *fault)
 {
     return buf_add_format(tree, fault, "%o ", mode) && buf_add(tree, name, fault) &&
-           buf_add_byte(tree, 0, fault) && buf_add(tree, slice_of_bytes(oid, oid_bytes), fault);
+           buf_add_byte(tree, 0, fault) &&
+           buf_add(tree, slice_of_bytes(oid, oid_bytes), fault);
 }
 
 static size_t first_slot(const struct key_map *map, const void *key)
@@ -146,7 +147,8 @@ static void place(struct key_map *map, const void *table, size_t row_bytes, uint
 void key_map_add(struct key_map *map, const void *table, size_t row_bytes, uint32_t row)
 {
     if (map->count * 2 >= map->room) {
-        struct key_map grown = {.room = map->room == 0 ? 256 : map->room * 2, .count = map->count};
+        struct key_map grown = {.room = map->room == 0 ? 256 : map->room * 2,
+                                .count = map->count};
 
         grown.slots = xalloc_array(grown.room, sizeof(*grown.slots));
         for (size_t slot = 0; slot < map->room; slot++)

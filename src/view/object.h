@@ -6,9 +6,9 @@
 #include "base/fault.h"
 
 enum object_type { /* numbers of the pack format */
-    OBJECT_COMMIT = 1,
-    OBJECT_TREE = 2,
-    OBJECT_BLOB = 3,
+                   OBJECT_COMMIT = 1,
+                   OBJECT_TREE = 2,
+                   OBJECT_BLOB = 3,
 };
 
 const char *object_type_name(enum object_type type);
@@ -33,8 +33,9 @@ MUST_USE bool object_add_tree_line(struct buf *tree, uint32_t mode, struct slice
                                    const uint8_t *oid, size_t oid_bytes, struct fault *fault);
 
 /*
- * Finds rows of a table (of any struct whose first `key_bytes` are the key) by key. The first eight bytes of a
- * key must be hash-like. The table is handed in at each call, because it moves when it grows.
+ * Finds rows of a table (of any struct whose first `key_bytes` are the key) by key. The first
+ * eight bytes of a key must be hash-like. The table is handed in at each call, because it
+ * moves when it grows.
  */
 struct key_map {
     uint32_t *slots; /* row + 1; 0 is free */

@@ -54,8 +54,8 @@ bool pack_new(int folder_fd, size_t oid_bytes, int level, struct pack **ret_pack
         return false;
     }
     (void)snprintf(pack->temporary, sizeof(pack->temporary), "tmp_pack_%d", (int)getpid());
-    pack->fd = openat(folder_fd, pack->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                      0444);
+    pack->fd = openat(folder_fd, pack->temporary,
+                      O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0444);
     if (pack->fd < 0) {
         (void)fault_errno(fault, "make a pack");
         pack_free(pack);
@@ -122,8 +122,10 @@ static bool put(struct pack *pack, const uint8_t *at, size_t len, struct fault *
     return true;
 }
 
-/* Type and size: four bits of size in the first byte, then seven a byte, least significant first. */
-static bool put_head(struct pack *pack, enum object_type type, uint64_t size, struct fault *fault)
+/* Type and size: four bits of size in the first byte, then seven a byte, least significant
+ * first. */
+static bool put_head(struct pack *pack, enum object_type type, uint64_t size,
+                     struct fault *fault)
 {
     uint8_t head[12];
     size_t len = 1;
@@ -138,7 +140,8 @@ static bool put_head(struct pack *pack, enum object_type type, uint64_t size, st
     return put(pack, head, len, fault);
 }
 
-static bool put_deflated(struct pack *pack, struct slice content, bool last, struct fault *fault)
+static bool put_deflated(struct pack *pack, struct slice content, bool last,
+                         struct fault *fault)
 {
     uint8_t chunk[8192];
     int state;
@@ -239,7 +242,8 @@ static bool seal(struct pack *pack, uint8_t *ret_checksum, struct fault *fault)
     } header = {{'P', 'A', 'C', 'K'}, htobe32(2), htobe32((uint32_t)pack->row_count)};
     uint64_t done = 0;
 
-    if (!flush(pack, fault) || !file_write_at(pack->fd, slice_of_bytes(&header, sizeof(header)), 0, fault))
+    if (!flush(pack, fault) ||
+        !file_write_at(pack->fd, slice_of_bytes(&header, sizeof(header)), 0, fault))
         return false;
     hasher_begin(pack->hasher);
     while (done < pack->written) {
@@ -253,8 +257,8 @@ static bool seal(struct pack *pack, uint8_t *ret_checksum, struct fault *fault)
         done += (uint64_t)got;
     }
     hasher_end(pack->hasher, ret_checksum);
-    return file_write_at(pack->fd, slice_of_bytes(ret_checksum, pack->oid_bytes), pack->written,
-                         fault);
+    return file_write_at(pack->fd, slice_of_bytes(ret_checksum, pack->oid_bytes),
+                         pack->written, fault);
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -325,7 +329,8 @@ static bool make_index(struct pack *pack, const uint8_t *pack_checksum, struct b
 static bool write_index(struct pack *pack, const char *name, struct slice bytes, bool sync,
                         struct fault *fault)
 {
-    AUTO_CLOSE int fd = openat(pack->folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    AUTO_CLOSE int fd =
+        openat(pack->folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
 
     if (fd < 0)
         return fault_errno(fault, "make %s", name);

@@ -10,8 +10,8 @@
 struct pack;
 
 /*
- * Starts a pack in `folder_fd` (an objects/pack folder; borrowed until pack_finish or pack_free).
- *   level  of zlib: 0 stores
+ * Starts a pack in `folder_fd` (an objects/pack folder; borrowed until pack_finish or
+ * pack_free). level  of zlib: 0 stores
  */
 MUST_USE bool pack_new(int folder_fd, size_t oid_bytes, int level, struct pack **ret_pack,
                        struct fault *fault);

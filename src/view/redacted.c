@@ -16,15 +16,15 @@ struct redacted {
     size_t count;
 };
 
-static bool read_original(int content_fd, const struct snapshot_node *node, struct buf *original,
-                          struct fault *fault)
+static bool read_original(int content_fd, const struct snapshot_node *node,
+                          struct buf *original, struct fault *fault)
 {
     if (!buf_reserve(original, (size_t)node->size, fault))
         return false;
     while (original->len < node->size) {
-        ssize_t got = pread(content_fd, original->at + original->len,
-                            (size_t)node->size - original->len,
-                            (off_t)(node->content_at + original->len));
+        ssize_t got =
+            pread(content_fd, original->at + original->len, (size_t)node->size - original->len,
+                  (off_t)(node->content_at + original->len));
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -48,15 +48,18 @@ static bool redact_one(const struct snapshot *snapshot, int content_fd,
 
     if (!snapshot_path(snapshot, number, &path, fault))
         return false;
-    if (node->finding_count == 0) /* could not be looked into, or a file from before its rules */
-        return fault_set(fault, FAULT_DENIED, "redact %s: nothing in it is marked", buf_text(&path));
+    if (node->finding_count ==
+        0) /* could not be looked into, or a file from before its rules */
+        return fault_set(fault, FAULT_DENIED, "redact %s: nothing in it is marked",
+                         buf_text(&path));
     if (!read_original(content_fd, node, &original, fault) ||
         !redactor->redact(redactor->self, buf_slice(&path), buf_slice(&original),
-                          snapshot_findings(snapshot, number), node->finding_count, &bytes, fault))
+                          snapshot_findings(snapshot, number), node->finding_count, &bytes,
+                          fault))
         return fault_in(fault, "redact %s", buf_text(&path));
     if (bytes.len != original.len)
-        return fault_set(fault, FAULT_INVALID, "redact %s: %zu bytes became %zu", buf_text(&path),
-                         original.len, bytes.len);
+        return fault_set(fault, FAULT_INVALID, "redact %s: %zu bytes became %zu",
+                         buf_text(&path), original.len, bytes.len);
     *ret_bytes = take_buf(&bytes);
     return true;
 }

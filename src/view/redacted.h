@@ -1,6 +1,7 @@
 /*
- * view/redacted.h - the redacted files of a snapshot, in memory: what the agent may see of them.
- * Made once at the start through a handed-in function; the originals are read here and nowhere after.
+ * view/redacted.h - the redacted files of a snapshot, in memory: what the agent may see of
+ * them. Made once at the start through a handed-in function; the originals are read here and
+ * nowhere after.
  */
 #ifndef CUSTODY_VIEW_REDACTED_H
 #define CUSTODY_VIEW_REDACTED_H
@@ -11,12 +12,12 @@
 
 struct redactor {
     /*
-     * Replaces the findings in `original`. The result has the same length: git and the agent see
-     * one size. Fails rather than leave anything in.
+     * Replaces the findings in `original`. The result has the same length: git and the agent
+     * see one size. Fails rather than leave anything in.
      */
     bool (*redact)(void *self, struct slice path, struct slice original,
-                   const struct snapshot_finding *findings, size_t count, struct buf *ret_redacted,
-                   struct fault *fault);
+                   const struct snapshot_finding *findings, size_t count,
+                   struct buf *ret_redacted, struct fault *fault);
     void *self;
 };
 

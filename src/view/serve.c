@@ -32,8 +32,8 @@ static void answer_no_open(fuse_req_t request, fuse_ino_t inode, struct fuse_fil
 }
 
 /* Then the kernel sends MKNOD, and no RELEASE later. */
-static void answer_no_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
-                             struct fuse_file_info *file)
+static void answer_no_create(fuse_req_t request, fuse_ino_t parent, const char *name,
+                             mode_t mode, struct fuse_file_info *file)
 {
     (void)parent;
     (void)name;
@@ -46,20 +46,23 @@ static void start(void *userdata, struct fuse_conn_info *connection)
 {
     (void)userdata;
     /*
-     * Not ATOMIC_O_TRUNC: an open that is never sent could not truncate. Not WRITEBACK_CACHE: its writes
-     * do not say whose they are. Not AUTO_INVAL_DATA: nothing changes behind this mount.
+     * Not ATOMIC_O_TRUNC: an open that is never sent could not truncate. Not WRITEBACK_CACHE:
+     * its writes do not say whose they are. Not AUTO_INVAL_DATA: nothing changes behind this
+     * mount.
      */
-    connection->want &= ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_WRITEBACK_CACHE |
-                                    FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS_AUTO |
-                                    FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
-                                    FUSE_CAP_SPLICE_MOVE | FUSE_CAP_POSIX_LOCKS |
-                                    FUSE_CAP_FLOCK_LOCKS);
-    connection->want |= connection->capable &
-                        (FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS |
-                         FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ASYNC_READ);
+    connection->want &=
+        ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_WRITEBACK_CACHE |
+                    FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS_AUTO |
+                    FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+                    FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS);
+    connection->want |=
+        connection->capable &
+        (FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS |
+         FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ASYNC_READ);
 }
 
-/* What is not here is answered ENOSYS by the library: extended attributes, locks (the kernel's own), ioctl. */
+/* What is not here is answered ENOSYS by the library: extended attributes, locks (the kernel's
+ * own), ioctl. */
 static const struct fuse_lowlevel_ops operations = {
     .init = start,
     .lookup = look_lookup,
@@ -112,7 +115,8 @@ static bool furnish(struct view *view, struct fault *fault)
     return true;
 }
 
-bool view_new(const struct view_settings *settings, struct view **ret_view, struct fault *fault)
+bool view_new(const struct view_settings *settings, struct view **ret_view,
+              struct fault *fault)
 {
     struct tree_settings tree = {
         .snapshot = settings->snapshot,
@@ -223,9 +227,9 @@ bool view_answer(struct view *view, bool *ret_gone, struct fault *fault)
 }
 
 /*
- * The entries were never to be remembered (timeout 0), so a lookup from now on finds nothing. What
- * the kernel kept is the listing of the root folder. (Entries are not invalidated by name: that takes a
- * lock that whoever waits for our answer may hold.)
+ * The entries were never to be remembered (timeout 0), so a lookup from now on finds nothing.
+ * What the kernel kept is the listing of the root folder. (Entries are not invalidated by
+ * name: that takes a lock that whoever waits for our answer may hold.)
  */
 bool view_disarm(struct view *view, struct fault *fault)
 {

@@ -1,9 +1,9 @@
 /*
  * view/serve.h - the repository as one agent sees it, served over /dev/fuse.
  *
- * Opens are answered ENOSYS once and never asked again ("no-open"): what is warm never comes here.
- * The verdict is given at LOOKUP, the content at READ: bytes that are never sent can never be read.
- * One thread, one mount, one agent.
+ * Opens are answered ENOSYS once and never asked again ("no-open"): what is warm never comes
+ * here. The verdict is given at LOOKUP, the content at READ: bytes that are never sent can
+ * never be read. One thread, one mount, one agent.
  */
 #ifndef CUSTODY_VIEW_SERVE_H
 #define CUSTODY_VIEW_SERVE_H
@@ -36,7 +36,8 @@ struct view_event {
     const char *path;    /* below the root; any bytes but NUL */
     const char *path_to; /* of a rename or link, else NULL */
     uint32_t base;       /* node of the snapshot that the node came from, or SNAPSHOT_NONE */
-    const uint8_t *oid;  /* original blob that the node came from (snapshot_oid_bytes), or NULL */
+    const uint8_t
+        *oid; /* original blob that the node came from (snapshot_oid_bytes), or NULL */
     uint64_t size;
     unsigned class_mask; /* 0: not classified (made by the agent) */
     enum verdict verdict;
@@ -49,17 +50,20 @@ struct view_event {
 struct view_calls {
     void *self;
     /*
-     * Before it takes effect. `durable`: returns only when it is on disk. False: it does not happen (EIO).
+     * Before it takes effect. `durable`: returns only when it is on disk. False: it does not
+     * happen (EIO).
      */
-    bool (*record)(void *self, const struct view_event *event, bool durable, struct fault *fault);
-    /* May the name be there? allow or deny; ret_rule may be set, and lives as long as `self`. */
+    bool (*record)(void *self, const struct view_event *event, bool durable,
+                   struct fault *fault);
+    /* May the name be there? allow or deny; ret_rule may be set, and lives as long as `self`.
+     */
     enum verdict (*read_verdict)(void *self, const char *path, const char **ret_rule);
     bool (*write_allowed)(void *self, const char *path, const char **ret_rule);
 };
 
 /* Canary: something that is there until view_disarm. */
 struct view_planted {
-    const char *name; /* in the root folder */
+    const char *name;     /* in the root folder */
     struct slice content; /* what the agent may see (redacted by the caller) */
     unsigned class_mask;
     enum verdict verdict; /* deny: it is there and must not be seen */
@@ -73,7 +77,8 @@ struct view_settings {
     uid_t uid;    /* reported owner, in the terms of the mount's user namespace */
     gid_t gid;
     uint64_t upper_bytes_max; /* disk that written content may take; ENOSPC over it */
-    const char *const *mount_points; /* shown as empty folders, never collected: ".git", scratch */
+    const char *const
+        *mount_points; /* shown as empty folders, never collected: ".git", scratch */
     size_t mount_point_count;
     const struct view_planted *planted;
     size_t planted_count;
@@ -89,8 +94,8 @@ MUST_USE bool view_new(const struct view_settings *settings, struct view **ret_v
 void view_free(struct view *view); /* NULL is fine */
 
 /*
- * Takes a /dev/fuse descriptor that is mounted already. proc_fd: the cell's /proc (taken), or -1:
- * then no executable is told.
+ * Takes a /dev/fuse descriptor that is mounted already. proc_fd: the cell's /proc (taken), or
+ * -1: then no executable is told.
  */
 MUST_USE bool view_attach(struct view *view, int fuse_fd, int proc_fd, struct fault *fault);
 /* The descriptor to wait on, or -1 before view_attach and after the mount is gone. */

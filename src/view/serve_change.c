@@ -23,7 +23,8 @@ static int set_times(struct view *view, uint32_t number, const struct stat *to, 
         atime = (which & FUSE_SET_ATTR_ATIME_NOW) != 0 ? &now : &to->st_atim;
     if ((which & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) != 0)
         mtime = (which & FUSE_SET_ATTR_MTIME_NOW) != 0 ? &now : &to->st_mtim;
-    return atime == NULL && mtime == NULL ? 0 : tree_set_times(view->tree, number, atime, mtime);
+    return atime == NULL && mtime == NULL ? 0
+                                          : tree_set_times(view->tree, number, atime, mtime);
 }
 
 void change_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *to, int which,
@@ -68,7 +69,8 @@ static void make(fuse_req_t request, enum view_operation operation, fuse_ino_t p
     if (error == 0)
         error = judge_make(view, request, operation, number_of(parent), slice_of(name));
     if (error == 0)
-        error = tree_make(view->tree, number_of(parent), slice_of(name), mode, target, &number);
+        error =
+            tree_make(view->tree, number_of(parent), slice_of(name), mode, target, &number);
     if (error != 0) {
         (void)fuse_reply_err(request, error);
         return;
@@ -77,7 +79,8 @@ static void make(fuse_req_t request, enum view_operation operation, fuse_ino_t p
     look_answer_entry(view, request, number);
 }
 
-void change_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+void change_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+                  dev_t device)
 {
     (void)device;
     if ((mode & S_IFMT) == 0)
@@ -93,12 +96,14 @@ void change_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_
     make(request, VIEW_MKDIR, parent, name, S_IFDIR | (mode & 07777), NULL);
 }
 
-void change_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
+void change_symlink(fuse_req_t request, const char *target, fuse_ino_t parent,
+                    const char *name)
 {
     make(request, VIEW_SYMLINK, parent, name, S_IFLNK | 0777, target);
 }
 
-static void remove_name(fuse_req_t request, fuse_ino_t parent, const char *name, bool is_folder)
+static void remove_name(fuse_req_t request, fuse_ino_t parent, const char *name,
+                        bool is_folder)
 {
     struct view *view = view_of(request);
     uint32_t number;
@@ -131,12 +136,14 @@ static void clear_modified(struct view *view, uint32_t number)
                        tree_marks(view->tree, number) & ~(unsigned)MARK_MODIFIED);
 }
 
-void change_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t to_parent,
-                   const char *to_name, unsigned flags)
+void change_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
+                   fuse_ino_t to_parent, const char *to_name, unsigned flags)
 {
     struct view *view = view_of(request);
-    struct tree_rename rename = {.folder = number_of(parent), .name = slice_of(name),
-                                 .to_folder = number_of(to_parent), .to_name = slice_of(to_name),
+    struct tree_rename rename = {.folder = number_of(parent),
+                                 .name = slice_of(name),
+                                 .to_folder = number_of(to_parent),
+                                 .to_name = slice_of(to_name),
                                  .flags = flags};
     struct tree_renamed found;
     int error;
@@ -176,8 +183,8 @@ void change_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const 
         (void)fuse_reply_err(request, error);
 }
 
-void change_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size, off_t at,
-                  struct fuse_file_info *file)
+void change_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size,
+                  off_t at, struct fuse_file_info *file)
 {
     struct view *view = view_of(request);
     uint32_t number = number_of(inode);

@@ -12,10 +12,11 @@
 #define RULE_DENIED_FILE "view.denied-file"
 
 /*
- * Read at each event: an executable remembered by pid is wrong after exec, and only first reads
- * and changes come here.
+ * Read at each event: an executable remembered by pid is wrong after exec, and only first
+ * reads and changes come here.
  */
-static const char *executable_of(struct view *view, pid_t pid, char room[VIEW_EXECUTABLE_BYTES_MAX + 1])
+static const char *executable_of(struct view *view, pid_t pid,
+                                 char room[VIEW_EXECUTABLE_BYTES_MAX + 1])
 {
     char name[32];
     ssize_t len;
@@ -49,7 +50,8 @@ static bool tell(struct view *view, fuse_req_t request, struct view_event *event
         view->counts.reads_recorded++;
     else
         view->counts.writes_recorded++;
-    return view->settings.calls.record(view->settings.calls.self, event, durable, &view->fault);
+    return view->settings.calls.record(view->settings.calls.self, event, durable,
+                                       &view->fault);
 }
 
 static struct view_event event_of(struct view *view, enum view_operation operation,
@@ -59,18 +61,26 @@ static struct view_event event_of(struct view *view, enum view_operation operati
     struct stat stat;
 
     tree_stat(view->tree, number, &stat);
-    return (struct view_event){.operation = operation, .base = origin.base,
+    return (struct view_event){.operation = operation,
+                               .base = origin.base,
                                .oid = S_ISDIR(stat.st_mode) ? NULL : origin.oid,
-                               .size = (uint64_t)stat.st_size, .class_mask = origin.class_mask,
-                               .verdict = origin.verdict, .rule = origin.rule};
+                               .size = (uint64_t)stat.st_size,
+                               .class_mask = origin.class_mask,
+                               .verdict = origin.verdict,
+                               .rule = origin.rule};
 }
 
-/* Records a refusal and gives the errno. A refusal holds whether or not it could be recorded. */
+/* Records a refusal and gives the errno. A refusal holds whether or not it could be recorded.
+ */
 static int refuse(struct view *view, fuse_req_t request, enum view_operation operation,
                   const char *path, const char *path_to, const char *rule)
 {
-    struct view_event event = {.operation = operation, .refused = true, .path = path,
-                               .path_to = path_to, .base = SNAPSHOT_NONE, .verdict = VERDICT_DENY,
+    struct view_event event = {.operation = operation,
+                               .refused = true,
+                               .path = path,
+                               .path_to = path_to,
+                               .base = SNAPSHOT_NONE,
+                               .verdict = VERDICT_DENY,
                                .rule = rule == NULL ? (struct slice){0} : slice_of(rule)};
 
     (void)tell(view, request, &event, false);
@@ -198,8 +208,9 @@ int judge_modify(struct view *view, fuse_req_t request, uint32_t number)
         return 0;
     if (error != 0)
         return error;
-    rule = tree_origin(view->tree, number).planted ? RULE_CANARY
-                                                   : write_refused_by(view, text_of(&view->path));
+    rule = tree_origin(view->tree, number).planted
+               ? RULE_CANARY
+               : write_refused_by(view, text_of(&view->path));
     if (rule != NULL)
         return refuse(view, request, VIEW_MODIFY, text_of(&view->path), NULL, rule);
     event = event_of(view, VIEW_MODIFY, number);
@@ -278,11 +289,13 @@ int judge_remove(struct view *view, fuse_req_t request, uint32_t folder, struct 
     return tell(view, request, &event, false) ? 0 : EIO;
 }
 
-/* Both names of everything that a rename moves; view->path and view->path_to are used up as it goes. */
+/* Both names of everything that a rename moves; view->path and view->path_to are used up as it
+ * goes. */
 static const char *move_refused_by(struct view *view, uint32_t number, int *ret_error)
 {
     size_t from_len = view->path.len, to_len = view->path_to.len;
-    const char *rule = new_name_refused_by(view, text_of(&view->path_to), is_folder(view, number));
+    const char *rule =
+        new_name_refused_by(view, text_of(&view->path_to), is_folder(view, number));
     uint64_t cookie = 0;
     struct slice name;
     uint32_t below;
@@ -291,12 +304,13 @@ static const char *move_refused_by(struct view *view, uint32_t number, int *ret_
         rule = RULE_DENIED_FILE;
     if (!is_folder(view, number))
         return rule != NULL ? rule : write_refused_by(view, text_of(&view->path));
-    while (rule == NULL && *ret_error == 0 && tree_next(view->tree, number, &cookie, &name, &below)) {
+    while (rule == NULL && *ret_error == 0 &&
+           tree_next(view->tree, number, &cookie, &name, &below)) {
         struct fault fault = {0};
 
         if (!buf_add_byte(&view->path, '/', &fault) || !buf_add(&view->path, name, &fault) ||
-            !buf_add_byte(&view->path_to, '/', &fault) || !buf_add(&view->path_to, name, &fault) ||
-            view->path_to.len > SNAPSHOT_PATH_MAX) {
+            !buf_add_byte(&view->path_to, '/', &fault) ||
+            !buf_add(&view->path_to, name, &fault) || view->path_to.len > SNAPSHOT_PATH_MAX) {
             *ret_error = ENAMETOOLONG;
             break;
         }
@@ -325,7 +339,8 @@ static int judge_move(struct view *view, fuse_req_t request, uint32_t number, ui
         return error;
     rule = move_refused_by(view, number, &error);
     if (rule != NULL)
-        return refuse(view, request, VIEW_RENAME, text_of(&view->path), text_of(&view->path_to), rule);
+        return refuse(view, request, VIEW_RENAME, text_of(&view->path),
+                      text_of(&view->path_to), rule);
     return error;
 }
 
@@ -367,7 +382,8 @@ int judge_link(struct view *view, fuse_req_t request, uint32_t number, uint32_t 
     if (rule == NULL)
         rule = write_refused_by(view, text_of(&view->path));
     if (rule != NULL)
-        return refuse(view, request, VIEW_LINK, text_of(&view->path), text_of(&view->path_to), rule);
+        return refuse(view, request, VIEW_LINK, text_of(&view->path), text_of(&view->path_to),
+                      rule);
     event.path = text_of(&view->path);
     event.path_to = text_of(&view->path_to);
     return tell(view, request, &event, false) ? 0 : EIO;

@@ -10,8 +10,8 @@ static struct view *view_of(fuse_req_t request)
 }
 
 /*
- * Classified names are asked for each time; what is planted must not outlive its disarming; all
- * else can only change through this mount, so the kernel may keep it.
+ * Classified names are asked for each time; what is planted must not outlive its disarming;
+ * all else can only change through this mount, so the kernel may keep it.
  */
 static struct fuse_entry_param entry_of(struct view *view, uint32_t number)
 {
@@ -119,7 +119,8 @@ void look_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t at,
         size = VIEW_READ_BYTES_MAX;
     error = at < 0 ? EINVAL : judge_read(view, request, number_of(inode));
     if (error == 0)
-        error = tree_read(view->tree, number_of(inode), (uint64_t)at, size, view->room, &bytes);
+        error =
+            tree_read(view->tree, number_of(inode), (uint64_t)at, size, view->room, &bytes);
     if (error == 0)
         (void)fuse_reply_buf(request, (const char *)bytes.at, bytes.len);
     else
@@ -131,7 +132,8 @@ static size_t add_dot(struct view *view, fuse_req_t request, uint32_t folder, ui
                       uint8_t *at, size_t room)
 {
     uint32_t number = cookie == 1 ? folder : tree_parent(view->tree, folder);
-    struct fuse_entry_param entry = {.attr = {.st_ino = (ino_t)number + 1, .st_mode = S_IFDIR}};
+    struct fuse_entry_param entry = {
+        .attr = {.st_ino = (ino_t)number + 1, .st_mode = S_IFDIR}};
 
     return fuse_add_direntry_plus(request, (char *)at, room, cookie == 1 ? "." : "..", &entry,
                                   (off_t)cookie);
@@ -144,7 +146,8 @@ static size_t list(struct view *view, fuse_req_t request, uint32_t folder, uint6
     size_t len = 0;
 
     while (cookie < 2) {
-        size_t need = add_dot(view, request, folder, cookie + 1, view->listing.at + len, size - len);
+        size_t need =
+            add_dot(view, request, folder, cookie + 1, view->listing.at + len, size - len);
 
         if (need > size - len)
             return len;
@@ -158,13 +161,14 @@ static size_t list(struct view *view, fuse_req_t request, uint32_t folder, uint6
         uint32_t number;
         size_t need;
 
-        if (!tree_next(view->tree, folder, &cookie, &slice, &number) || slice.len >= sizeof(name))
+        if (!tree_next(view->tree, folder, &cookie, &slice, &number) ||
+            slice.len >= sizeof(name))
             return len;
         memcpy(name, slice.at, slice.len);
         name[slice.len] = 0;
         entry = entry_of(view, number);
-        need = fuse_add_direntry_plus(request, (char *)view->listing.at + len, size - len, name,
-                                      &entry, (off_t)cookie);
+        need = fuse_add_direntry_plus(request, (char *)view->listing.at + len, size - len,
+                                      name, &entry, (off_t)cookie);
         if (need > size - len)
             return len;
         len += need;

@@ -25,12 +25,12 @@ struct view {
     struct fuse_session *session; /* NULL: not mounted */
     struct fuse_buf request;
     int proc_fd;
-    uint8_t *room;          /* for one READ */
-    struct buf listing;     /* for one READDIRPLUS */
+    uint8_t *room;      /* for one READ */
+    struct buf listing; /* for one READDIRPLUS */
     struct buf path, path_to, target;
     struct folder *denied_told; /* a set: denied names that somebody looked for */
     struct view_counts counts;
-    bool armed; /* planted entries are there */
+    bool armed;         /* planted entries are there */
     struct fault fault; /* of the last record that could not be made */
 };
 
@@ -39,7 +39,8 @@ static inline uint32_t number_of(fuse_ino_t inode)
     return (uint32_t)(inode - 1);
 }
 
-/* ---- serve_judge.c: each returns 0, or the errno to answer with; what they allow is recorded. ---- */
+/* ---- serve_judge.c: each returns 0, or the errno to answer with; what they allow is
+ * recorded. ---- */
 
 /* Is `inode` a node of ours? Answers the request where it is not. */
 bool judge_inode(struct view *view, fuse_req_t request, fuse_ino_t inode);
@@ -77,16 +78,18 @@ void look_answer_attributes(struct view *view, fuse_req_t request, uint32_t numb
 
 void change_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *to, int which,
                     struct fuse_file_info *file);
-void change_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
+void change_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+                  dev_t device);
 void change_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);
-void change_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name);
+void change_symlink(fuse_req_t request, const char *target, fuse_ino_t parent,
+                    const char *name);
 void change_unlink(fuse_req_t request, fuse_ino_t parent, const char *name);
 void change_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
-void change_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t to_parent,
-                   const char *to_name, unsigned flags);
+void change_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
+                   fuse_ino_t to_parent, const char *to_name, unsigned flags);
 void change_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const char *name);
-void change_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size, off_t at,
-                  struct fuse_file_info *file);
+void change_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size,
+                  off_t at, struct fuse_file_info *file);
 void change_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t at, off_t len,
                       struct fuse_file_info *file);
 

@@ -50,7 +50,8 @@ static bool find_parts(struct slice file, size_t index_bytes, struct parts *ret_
         header->finding_bytes != sizeof(struct snapshot_finding))
         return fault_set(fault, FAULT_INVALID, "snapshot is of another version");
     if ((header->oid_bytes != 20 && header->oid_bytes != 32) || header->node_count == 0 ||
-        header->node_count > SNAPSHOT_NODES_MAX || header->redacted_count > header->node_count ||
+        header->node_count > SNAPSHOT_NODES_MAX ||
+        header->redacted_count > header->node_count ||
         (header->flags & ~SNAPSHOT_HIDES_NAMES) != 0 || header->index_bytes != index_bytes ||
         header->names_bytes > UINT32_MAX || header->base_time_s < 0 ||
         header->base_time_s > INT32_MAX)
@@ -71,8 +72,8 @@ static bool find_parts(struct slice file, size_t index_bytes, struct parts *ret_
 
 bool snapshot_name_is_plain(struct slice name)
 {
-    if (name.len == 0 || name.len > NAME_BYTES_MAX ||
-        memchr(name.at, '/', name.len) != NULL || memchr(name.at, 0, name.len) != NULL)
+    if (name.len == 0 || name.len > NAME_BYTES_MAX || memchr(name.at, '/', name.len) != NULL ||
+        memchr(name.at, 0, name.len) != NULL)
         return false;
     if (name.at[0] != '.')
         return true;
@@ -106,7 +107,8 @@ static bool sorts_as_folder(const struct snapshot_node *node)
     return node->mode == SNAPSHOT_MODE_FOLDER;
 }
 
-static uint32_t search(const struct parts *parts, uint32_t folder, struct slice name, bool as_folder)
+static uint32_t search(const struct parts *parts, uint32_t folder, struct slice name,
+                       bool as_folder)
 {
     uint32_t low = parts->nodes[folder].child_at;
     uint32_t high = low + parts->nodes[folder].child_count;
@@ -153,8 +155,8 @@ static bool check_findings(const struct parts *parts, uint32_t number, struct fa
     for (uint32_t i = 0; i < node->finding_count; i++) {
         const struct snapshot_finding *finding = &parts->findings[node->finding_at + i];
 
-        if (finding->start < end || finding->end <= finding->start || finding->end > node->size ||
-            finding->class >= CLASS_COUNT)
+        if (finding->start < end || finding->end <= finding->start ||
+            finding->end > node->size || finding->class >= CLASS_COUNT)
             return damaged(fault, "a finding", number);
         end = finding->end;
     }
@@ -177,7 +179,8 @@ static bool check_node(const struct parts *parts, uint32_t number, struct fault 
         __builtin_add_overflow(node->content_at, node->size, &content_end) ||
         content_end > INT64_MAX)
         return damaged(fault, "content", number);
-    if (node->index_at != 0 && (uint64_t)node->index_at + header->oid_bytes > parts->index_bytes)
+    if (node->index_at != 0 &&
+        (uint64_t)node->index_at + header->oid_bytes > parts->index_bytes)
         return damaged(fault, "index place", number);
     return check_findings(parts, number, fault);
 }
@@ -190,8 +193,8 @@ static bool check_children(const struct parts *parts, uint32_t number, uint32_t 
 
     if (node->child_count == 0)
         return true;
-    if (node->mode != SNAPSHOT_MODE_FOLDER || node->child_at != *next || node->child_at <= number ||
-        node->child_count > parts->header->node_count - *next)
+    if (node->mode != SNAPSHOT_MODE_FOLDER || node->child_at != *next ||
+        node->child_at <= number || node->child_count > parts->header->node_count - *next)
         return damaged(fault, "children", number);
     *next += node->child_count;
     for (uint32_t child = node->child_at; child < *next; child++) {
@@ -200,8 +203,9 @@ static bool check_children(const struct parts *parts, uint32_t number, uint32_t 
         if (!check_node(parts, child, fault))
             return false;
         if (child > node->child_at &&
-            snapshot_order(name_of(parts, child - 1), sorts_as_folder(&parts->nodes[child - 1]),
-                           name_of(parts, child), sorts_as_folder(&parts->nodes[child])) >= 0)
+            snapshot_order(name_of(parts, child - 1),
+                           sorts_as_folder(&parts->nodes[child - 1]), name_of(parts, child),
+                           sorts_as_folder(&parts->nodes[child])) >= 0)
             return damaged(fault, "order", child);
     }
     for (uint32_t child = node->child_at; child < *next; child++)
@@ -257,7 +261,8 @@ bool snapshot_check(struct slice nodes, size_t index_bytes, struct fault *fault)
     return find_parts(nodes, index_bytes, &parts, fault) && check(&parts, fault);
 }
 
-static bool map_file(int folder_fd, const char *name, struct slice *ret_file, struct fault *fault)
+static bool map_file(int folder_fd, const char *name, struct slice *ret_file,
+                     struct fault *fault)
 {
     AUTO_CLOSE int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat stat;
@@ -326,7 +331,8 @@ struct slice snapshot_rule(const struct snapshot *snapshot, uint32_t number)
     return slice_of_bytes(snapshot->parts.names + node->rule_at, node->rule_len);
 }
 
-const struct snapshot_finding *snapshot_findings(const struct snapshot *snapshot, uint32_t number)
+const struct snapshot_finding *snapshot_findings(const struct snapshot *snapshot,
+                                                 uint32_t number)
 {
     return snapshot->parts.findings + snapshot_node(snapshot, number)->finding_at;
 }
@@ -358,7 +364,8 @@ bool snapshot_path(const struct snapshot *snapshot, uint32_t number, struct buf 
 
     for (; number != 0; number = snapshot_node(snapshot, number)->parent) {
         if (depth == COUNT(chain))
-            return fault_set(fault, FAULT_LIMIT, "a path of more than %zu parts", COUNT(chain));
+            return fault_set(fault, FAULT_LIMIT, "a path of more than %zu parts",
+                             COUNT(chain));
         chain[depth++] = number;
     }
     for (size_t i = depth; i-- > 0;) {

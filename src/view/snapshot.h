@@ -1,13 +1,15 @@
 /*
- * view/snapshot.h - the prepared image of one (base tree, policy, rules, role), mapped, never parsed.
+ * view/snapshot.h - the prepared image of one (base tree, policy, rules, role), mapped, never
+ * parsed.
  *
  * A folder:
  *   nodes          header, node table, findings, redacted list, names (snapshot_format.h)
- *   index          git index, version 2, of all files that are there, with deterministic stat fields
- *   objects/pack/  one git pack of the clean blobs and of the trees that hold nothing redacted
+ *   index          git index, version 2, of all files that are there, with deterministic stat
+ * fields objects/pack/  one git pack of the clean blobs and of the trees that hold nothing
+ * redacted
  *
- * Denied paths are not in it (hide_names), or are there as mode-0 files that git does not know.
- * Node 0 is the root; the children of a folder are a range, in git's tree order.
+ * Denied paths are not in it (hide_names), or are there as mode-0 files that git does not
+ * know. Node 0 is the root; the children of a folder are a range, in git's tree order.
  */
 #ifndef CUSTODY_VIEW_SNAPSHOT_H
 #define CUSTODY_VIEW_SNAPSHOT_H
@@ -31,9 +33,11 @@
 #define SNAPSHOT_MODE_GITLINK 0160000U
 
 enum snapshot_flag {
-    SNAPSHOT_READ_ONLY = 1,    /* outside the write policy: shown without write permission */
-    SNAPSHOT_CHANGES_BELOW = 2, /* a folder above something redacted: its tree differs per run */
-    SNAPSHOT_OUTSIDE_GIT = 4,  /* denied but shown, or a folder of only such: not in index and trees */
+    SNAPSHOT_READ_ONLY = 1, /* outside the write policy: shown without write permission */
+    SNAPSHOT_CHANGES_BELOW =
+        2, /* a folder above something redacted: its tree differs per run */
+    SNAPSHOT_OUTSIDE_GIT =
+        4, /* denied but shown, or a folder of only such: not in index and trees */
 };
 
 struct snapshot_finding {
@@ -52,7 +56,8 @@ struct snapshot_node {
     uint32_t child_at, child_count; /* folders */
     uint32_t finding_at, finding_count;
     uint32_t rule_at;
-    uint32_t index_at; /* where `oid` stands in the index file (for a folder: in its TREE part), or 0 */
+    uint32_t index_at; /* where `oid` stands in the index file (for a folder: in its TREE
+                          part), or 0 */
     uint32_t mode;
     uint32_t class_mask;
     uint16_t name_len, rule_len;
@@ -68,7 +73,8 @@ struct snapshot;
  * Maps and checks: every offset, range, name and the shape of the tree.
  * FAULT_MISSING: there is none; FAULT_INVALID: damaged, build it anew.
  */
-MUST_USE bool snapshot_open(int folder_fd, struct snapshot **ret_snapshot, struct fault *fault);
+MUST_USE bool snapshot_open(int folder_fd, struct snapshot **ret_snapshot,
+                            struct fault *fault);
 void snapshot_close(struct snapshot *snapshot); /* NULL is fine */
 
 /* The same checks on bytes: what snapshot_open does after mapping. For tests and fuzzing. */
@@ -77,15 +83,17 @@ MUST_USE bool snapshot_check(struct slice nodes, size_t index_bytes, struct faul
 uint32_t snapshot_node_count(const struct snapshot *snapshot);
 const struct snapshot_node *snapshot_node(const struct snapshot *snapshot, uint32_t number);
 struct slice snapshot_name(const struct snapshot *snapshot, uint32_t number);
-struct slice snapshot_rule(const struct snapshot *snapshot, uint32_t number); /* may be empty */
-const struct snapshot_finding *snapshot_findings(const struct snapshot *snapshot, uint32_t number);
+struct slice snapshot_rule(const struct snapshot *snapshot,
+                           uint32_t number); /* may be empty */
+const struct snapshot_finding *snapshot_findings(const struct snapshot *snapshot,
+                                                 uint32_t number);
 /* Child of a folder by name, or SNAPSHOT_NONE. */
 uint32_t snapshot_child(const struct snapshot *snapshot, uint32_t folder, struct slice name);
 /* By path below the root ("" is the root), or SNAPSHOT_NONE. */
 uint32_t snapshot_find(const struct snapshot *snapshot, struct slice path);
 /* Appends the path below the root. */
-MUST_USE bool snapshot_path(const struct snapshot *snapshot, uint32_t number, struct buf *ret_path,
-                            struct fault *fault);
+MUST_USE bool snapshot_path(const struct snapshot *snapshot, uint32_t number,
+                            struct buf *ret_path, struct fault *fault);
 /* Numbers of the files with verdict redact, ascending. */
 const uint32_t *snapshot_redacted(const struct snapshot *snapshot, size_t *ret_count);
 struct slice snapshot_index(const struct snapshot *snapshot); /* the template */
@@ -102,8 +110,8 @@ static inline bool snapshot_is_folder(const struct snapshot_node *node)
 static inline bool view_is_sensitive(unsigned class_mask, enum verdict verdict)
 {
     return verdict != VERDICT_ALLOW ||
-           (class_mask & (CLASS_BIT(CLASS_PHI) | CLASS_BIT(CLASS_PAN) | CLASS_BIT(CLASS_SECRET) |
-                          CLASS_BIT(CLASS_PII))) != 0;
+           (class_mask & (CLASS_BIT(CLASS_PHI) | CLASS_BIT(CLASS_PAN) |
+                          CLASS_BIT(CLASS_SECRET) | CLASS_BIT(CLASS_PII))) != 0;
 }
 
 /* ---- building ---- */
@@ -119,7 +127,8 @@ struct snapshot_entry {
     uint32_t mode;      /* as `git ls-tree` has it */
     const uint8_t *oid; /* of the original blob (or of the gitlink's commit) */
     uint64_t size;
-    uint64_t content_at; /* from content_find or content_add; unused for denied files and gitlinks */
+    uint64_t content_at; /* from content_find or content_add; unused for denied files and
+                            gitlinks */
     unsigned class_mask;
     enum verdict verdict; /* path verdict and class verdicts, the stricter */
     struct slice rule;    /* why; may be empty */
@@ -140,17 +149,18 @@ MUST_USE bool snapshot_builder_new(const struct snapshot_settings *settings,
 void snapshot_builder_free(struct snapshot_builder *builder); /* NULL is fine */
 /*
  * Adds one file, link or gitlink. Everything is copied. The order is that of `git ls-tree -r`
- * (bytewise by path). FAULT_INVALID: out of order, a name that cannot be (empty, ".", "..", ".git"),
- * a mode that git does not have, findings outside of the file.
+ * (bytewise by path). FAULT_INVALID: out of order, a name that cannot be (empty, ".", "..",
+ * ".git"), a mode that git does not have, findings outside of the file.
  */
 MUST_USE bool snapshot_builder_add(struct snapshot_builder *builder,
                                    const struct snapshot_entry *entry, struct fault *fault);
 /*
- * Writes the folder `key` below `parent_fd`: in a temporary folder, synced, then renamed. Where another
- * process has made the same key meanwhile, theirs stands and that is success. Needs no git.
+ * Writes the folder `key` below `parent_fd`: in a temporary folder, synced, then renamed.
+ * Where another process has made the same key meanwhile, theirs stands and that is success.
+ * Needs no git.
  *
- *   content_fd  the content file; clean blobs are read from it into the pack, their ids are checked
- *   progress    may be NULL
+ *   content_fd  the content file; clean blobs are read from it into the pack, their ids are
+ * checked progress    may be NULL
  *
  * FAULT_INVALID: a blob's bytes do not hash to its id.
  */

@@ -70,8 +70,8 @@ static struct slice entry_path(const struct snapshot_builder *builder, uint32_t 
                           builder->entries[entry].path_len);
 }
 
-static bool check_entry(const struct snapshot_builder *builder, const struct snapshot_entry *entry,
-                        struct fault *fault)
+static bool check_entry(const struct snapshot_builder *builder,
+                        const struct snapshot_entry *entry, struct fault *fault)
 {
     struct slice rest = entry->path, part;
     uint64_t content_end;
@@ -83,7 +83,8 @@ static bool check_entry(const struct snapshot_builder *builder, const struct sna
         if (!snapshot_name_is_plain(part))
             return fault_set(fault, FAULT_INVALID, "a path that no work tree can have");
     if (builder->entry_count > 0 &&
-        slice_compare(entry_path(builder, (uint32_t)builder->entry_count - 1), entry->path) >= 0)
+        slice_compare(entry_path(builder, (uint32_t)builder->entry_count - 1), entry->path) >=
+            0)
         return fault_set(fault, FAULT_INVALID, "paths are not in git's order");
     if (entry->mode != SNAPSHOT_MODE_FILE && entry->mode != SNAPSHOT_MODE_PROGRAM &&
         entry->mode != SNAPSHOT_MODE_LINK && entry->mode != SNAPSHOT_MODE_GITLINK)
@@ -112,7 +113,8 @@ static bool add_rule(struct snapshot_builder *builder, struct slice rule,
     if (!slice_equal(rule, buf_slice(&builder->last_rule))) {
         builder->last_rule_at = (uint32_t)builder->names.len;
         buf_clear(&builder->last_rule);
-        if (!buf_add(&builder->names, rule, fault) || !buf_add(&builder->last_rule, rule, fault))
+        if (!buf_add(&builder->names, rule, fault) ||
+            !buf_add(&builder->last_rule, rule, fault))
             return false;
     }
     node->rule_at = builder->last_rule_at;
@@ -137,13 +139,16 @@ static void add_findings(struct snapshot_builder *builder, const struct snapshot
 bool snapshot_builder_add(struct snapshot_builder *builder, const struct snapshot_entry *entry,
                           struct fault *fault)
 {
-    struct snapshot_node node = {.size = entry->size, .content_at = entry->content_at,
-                                 .mode = entry->mode, .class_mask = entry->class_mask,
+    struct snapshot_node node = {.size = entry->size,
+                                 .content_at = entry->content_at,
+                                 .mode = entry->mode,
+                                 .class_mask = entry->class_mask,
                                  .verdict = (uint8_t)entry->verdict,
                                  .flags = entry->read_only ? SNAPSHOT_READ_ONLY : 0};
 
     if (!check_entry(builder, entry, fault))
-        return fault_in(fault, "snapshot of %.*s", SLICE_ARGS(slice_part(entry->path, 0, 200)));
+        return fault_in(fault, "snapshot of %.*s",
+                        SLICE_ARGS(slice_part(entry->path, 0, 200)));
     if (entry->verdict == VERDICT_DENY && builder->settings.hide_names)
         return true;
     if (builder->entry_count >= SNAPSHOT_NODES_MAX ||
@@ -202,8 +207,8 @@ static bool expand(struct snapshot_builder *builder, uint32_t folder, struct fau
         if (is_folder) {
             name.len = slice_find_byte(rest, '/', 0);
             below.prefix = range.prefix + (uint32_t)name.len + 1;
-            while (below.to < range.to &&
-                   slice_starts_with(entry_path(builder, below.to), slice_part(path, 0, below.prefix)))
+            while (below.to < range.to && slice_starts_with(entry_path(builder, below.to),
+                                                            slice_part(path, 0, below.prefix)))
                 below.to++;
         } else {
             node = builder->added[i];
@@ -232,9 +237,11 @@ static bool make_nodes(struct snapshot_builder *builder, struct fault *fault)
 {
     struct snapshot_node root = {.mode = SNAPSHOT_MODE_FOLDER};
 
-    (void)add_node(builder, &root, (struct builder_range){.to = (uint32_t)builder->entry_count});
+    (void)add_node(builder, &root,
+                   (struct builder_range){.to = (uint32_t)builder->entry_count});
     for (uint32_t number = 0; number < builder->node_count; number++)
-        if (builder->nodes[number].mode == SNAPSHOT_MODE_FOLDER && !expand(builder, number, fault))
+        if (builder->nodes[number].mode == SNAPSHOT_MODE_FOLDER &&
+            !expand(builder, number, fault))
             return false;
     builder->covered = xalloc_array(builder->node_count, sizeof(*builder->covered));
     return true;
@@ -248,17 +255,20 @@ static bool make_tree(struct snapshot_builder *builder, uint32_t folder, struct 
     bool changes = false;
 
     buf_clear(tree);
-    for (uint32_t child = node->child_at; child < node->child_at + node->child_count; child++) {
+    for (uint32_t child = node->child_at; child < node->child_at + node->child_count;
+         child++) {
         const struct snapshot_node *below = &builder->nodes[child];
 
         if ((below->flags & SNAPSHOT_OUTSIDE_GIT) != 0)
             continue;
-        builder->covered[folder] += below->mode == SNAPSHOT_MODE_FOLDER ? builder->covered[child] : 1;
+        builder->covered[folder] +=
+            below->mode == SNAPSHOT_MODE_FOLDER ? builder->covered[child] : 1;
         changes = changes || below->verdict == VERDICT_REDACT ||
                   (below->flags & SNAPSHOT_CHANGES_BELOW) != 0;
-        if (!object_add_tree_line(tree, below->mode,
-                                  slice_of_bytes(builder->names.at + below->name_at, below->name_len),
-                                  below->oid, builder->settings.oid_bytes, fault))
+        if (!object_add_tree_line(
+                tree, below->mode,
+                slice_of_bytes(builder->names.at + below->name_at, below->name_len),
+                below->oid, builder->settings.oid_bytes, fault))
             return false;
     }
     if (builder->covered[folder] == 0 && folder != 0) {
@@ -313,7 +323,8 @@ static bool make_pack(struct snapshot_builder *builder, int folder_fd, int conte
     return made;
 }
 
-static bool write_synced(int folder_fd, const char *name, struct slice bytes, struct fault *fault)
+static bool write_synced(int folder_fd, const char *name, struct slice bytes,
+                         struct fault *fault)
 {
     AUTO_CLOSE int fd =
         openat(folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
@@ -355,9 +366,10 @@ static bool write_nodes(struct snapshot_builder *builder, int folder_fd, size_t 
         if (builder->nodes[number].verdict == VERDICT_REDACT)
             redacted[header.redacted_count++] = number;
     if (!add_bytes(&file, &header, 1, sizeof(header), fault) ||
-        !add_bytes(&file, builder->nodes, builder->node_count, sizeof(*builder->nodes), fault) ||
-        !add_bytes(&file, builder->findings, builder->finding_count, sizeof(*builder->findings),
+        !add_bytes(&file, builder->nodes, builder->node_count, sizeof(*builder->nodes),
                    fault) ||
+        !add_bytes(&file, builder->findings, builder->finding_count,
+                   sizeof(*builder->findings), fault) ||
         !add_bytes(&file, redacted, header.redacted_count, sizeof(*redacted), fault) ||
         !buf_add(&file, buf_slice(&builder->names), fault))
         return false;

@@ -5,7 +5,7 @@
 #include "view/object.h"
 #include "view/snapshot.h"
 
-struct builder_entry { /* one added file */
+struct builder_entry {          /* one added file */
     uint32_t path_at, path_len; /* in paths */
     uint32_t node;              /* set by snapshot_builder_finish */
 };
@@ -29,8 +29,8 @@ struct snapshot_builder {
 };
 
 /*
- * Writes the git index, version 2, of all nodes that git knows, with the TREE extension, and notes in
- * each node where its id stands.
+ * Writes the git index, version 2, of all nodes that git knows, with the TREE extension, and
+ * notes in each node where its id stands.
  */
 MUST_USE bool index_template_make(struct snapshot_builder *builder, struct buf *ret_index,
                                   struct fault *fault);

@@ -1,10 +1,12 @@
 /*
  * view/snapshot_format.h - the file `nodes` of a snapshot:
  *
- *   header | node[node_count] | finding[finding_count] | uint32 redacted[redacted_count] | names
+ *   header | node[node_count] | finding[finding_count] | uint32 redacted[redacted_count] |
+ * names
  *
- * Nodes are in breadth-first order, so the children of the folders, in the folders' order, follow one
- * another without a gap from node 1 to the end: that is also how a damaged file is noticed.
+ * Nodes are in breadth-first order, so the children of the folders, in the folders' order,
+ * follow one another without a gap from node 1 to the end: that is also how a damaged file is
+ * noticed.
  */
 #ifndef CUSTODY_VIEW_SNAPSHOT_FORMAT_H
 #define CUSTODY_VIEW_SNAPSHOT_FORMAT_H
@@ -30,7 +32,8 @@ struct snapshot_header {
 
 /* Git's order of names within a tree: a folder sorts as if its name ended in "/". */
 int snapshot_order(struct slice a, bool a_is_folder, struct slice b, bool b_is_folder);
-/* May a file or folder of a view have this name? Not: empty, ".", "..", ".git" in any case, '/' or NUL. */
+/* May a file or folder of a view have this name? Not: empty, ".", "..", ".git" in any case,
+ * '/' or NUL. */
 bool snapshot_name_is_plain(struct slice name);
 
 #endif

@@ -15,7 +15,8 @@
 #define BLOCK_BYTES 4096
 #define NAME_BYTES_MAX 255
 
-bool tree_new(const struct tree_settings *settings, struct tree **ret_tree, struct fault *fault)
+bool tree_new(const struct tree_settings *settings, struct tree **ret_tree,
+              struct fault *fault)
 {
     uint32_t count = snapshot_node_count(settings->snapshot);
     struct tree *tree = xalloc(sizeof(*tree));
@@ -73,7 +74,8 @@ struct node *tree_touched(const struct tree *tree, uint32_t number)
 
 bool tree_has(const struct tree *tree, uint32_t number)
 {
-    return number < tree->base_count || (number < tree->used && tree->slots[number].node != NULL);
+    return number < tree->base_count ||
+           (number < tree->used && tree->slots[number].node != NULL);
 }
 
 static const struct snapshot_node *base_node(const struct tree *tree, uint32_t number)
@@ -104,9 +106,15 @@ static struct node node_from_base(const struct tree *tree, uint32_t number)
 {
     const struct snapshot_node *base = base_node(tree, number);
     struct timespec time = {.tv_sec = (time_t)snapshot_base_time(tree->settings.snapshot)};
-    struct node node = {.base = number, .mode = shown_mode(base), .nlink = 1, .size = base->size,
-                        .atime = time, .mtime = time, .ctime = time,
-                        .class_mask = base->class_mask, .verdict = base->verdict,
+    struct node node = {.base = number,
+                        .mode = shown_mode(base),
+                        .nlink = 1,
+                        .size = base->size,
+                        .atime = time,
+                        .mtime = time,
+                        .ctime = time,
+                        .class_mask = base->class_mask,
+                        .verdict = base->verdict,
                         .read_only = (base->flags & SNAPSHOT_READ_ONLY) != 0};
 
     node.content = S_ISDIR(node.mode) ? CONTENT_NONE : CONTENT_BASE;
@@ -156,8 +164,13 @@ int tree_add_node(struct tree *tree, mode_t mode, uint32_t *ret_number)
         number = tree->used++;
     }
     node = xalloc(sizeof(*node));
-    *node = (struct node){.base = TREE_NONE, .mode = mode, .nlink = 0, .atime = now, .mtime = now,
-                          .ctime = now, .content = S_ISREG(mode) ? CONTENT_UPPER : CONTENT_NONE};
+    *node = (struct node){.base = TREE_NONE,
+                          .mode = mode,
+                          .nlink = 0,
+                          .atime = now,
+                          .mtime = now,
+                          .ctime = now,
+                          .content = S_ISREG(mode) ? CONTENT_UPPER : CONTENT_NONE};
     if (S_ISDIR(mode))
         node->folder = folder_new(FIRST_COOKIE);
     tree->slots[number] = (struct slot){.node = node};
@@ -170,7 +183,8 @@ void tree_add_name(struct tree *tree, uint32_t number, uint32_t folder, struct s
 {
     struct node *node = tree->slots[number].node;
 
-    node->names = xgrow(node->names, &node->name_room, node->name_count + 1, sizeof(*node->names));
+    node->names =
+        xgrow(node->names, &node->name_room, node->name_count + 1, sizeof(*node->names));
     node->names[node->name_count++] =
         (struct node_name){.folder = folder, .name = slice_dup(name)};
     node->nlink = S_ISDIR(node->mode) ? 1 : (uint32_t)node->name_count;
@@ -181,7 +195,8 @@ void tree_drop_name(struct tree *tree, uint32_t number, uint32_t folder, struct 
     struct node *node = tree->slots[number].node;
 
     for (size_t i = 0; i < node->name_count; i++)
-        if (node->names[i].folder == folder && slice_equal(slice_of(node->names[i].name), name)) {
+        if (node->names[i].folder == folder &&
+            slice_equal(slice_of(node->names[i].name), name)) {
             free(node->names[i].name);
             memmove(&node->names[i], &node->names[i + 1],
                     (node->name_count - i - 1) * sizeof(*node->names));
@@ -209,7 +224,8 @@ void tree_release(struct tree *tree, uint32_t number)
     if (number < tree->base_count)
         return; /* a snapshot's number stays its own; nothing leads to it any more */
     tree->live--;
-    tree->free = xgrow(tree->free, &tree->free_room, tree->free_count + 1, sizeof(*tree->free));
+    tree->free =
+        xgrow(tree->free, &tree->free_room, tree->free_count + 1, sizeof(*tree->free));
     tree->free[tree->free_count++] = number;
 }
 
@@ -273,7 +289,8 @@ bool tree_is_snapshot_folder(const struct tree *tree, uint32_t folder)
     return folder < tree->base_count && (node == NULL || node->folder == NULL);
 }
 
-/* Denied names are as if they were not there: what tests this for the canary is what holds it for all. */
+/* Denied names are as if they were not there: what tests this for the canary is what holds it
+ * for all. */
 static bool is_hidden(const struct tree *tree, uint32_t number)
 {
     const struct node *node = tree_touched(tree, number);
@@ -310,7 +327,8 @@ int tree_lookup(struct tree *tree, uint32_t folder, struct slice name, uint32_t 
     if (tree_is_snapshot_folder(tree, folder)) {
         number = snapshot_child(tree->settings.snapshot, folder, name);
     } else {
-        const struct folder_entry *entry = folder_find(tree_touched(tree, folder)->folder, name);
+        const struct folder_entry *entry =
+            folder_find(tree_touched(tree, folder)->folder, name);
 
         if (entry != NULL)
             number = entry->node;
@@ -335,8 +353,8 @@ static bool next_in_snapshot(const struct tree *tree, uint32_t folder, uint64_t 
     return true;
 }
 
-bool tree_next(const struct tree *tree, uint32_t folder, uint64_t *cookie, struct slice *ret_name,
-               uint32_t *ret_number)
+bool tree_next(const struct tree *tree, uint32_t folder, uint64_t *cookie,
+               struct slice *ret_name, uint32_t *ret_number)
 {
     do {
         const struct folder_entry *entry;
@@ -404,8 +422,9 @@ struct tree_origin tree_origin(const struct tree *tree, uint32_t number)
         origin.own_content = node->content == CONTENT_UPPER;
         origin.mount_point = node->mount_point;
     }
-    origin.sensitive = !S_ISDIR(node == NULL ? shown_mode(base_node(tree, number)) : node->mode) &&
-                       view_is_sensitive(origin.class_mask, origin.verdict);
+    origin.sensitive =
+        !S_ISDIR(node == NULL ? shown_mode(base_node(tree, number)) : node->mode) &&
+        view_is_sensitive(origin.class_mask, origin.verdict);
     return origin;
 }
 
@@ -419,7 +438,8 @@ static struct slice name_of(const struct tree *tree, uint32_t number)
 }
 
 /* Collects the names from the node up, then writes them from the root down. */
-int tree_path_in(const struct tree *tree, uint32_t folder, struct slice name, struct buf *ret_path)
+int tree_path_in(const struct tree *tree, uint32_t folder, struct slice name,
+                 struct buf *ret_path)
 {
     struct fault fault = {0};
     uint32_t chain[SNAPSHOT_PATH_MAX / 2];
@@ -463,7 +483,8 @@ void tree_statvfs(const struct tree *tree, struct statvfs *ret_stat)
     if (fstatvfs(tree->settings.upper_fd, ret_stat) < 0)
         *ret_stat = (struct statvfs){0};
     /* The agent is told of its own share, not of the host's disk. */
-    if (ret_stat->f_bavail * ret_stat->f_frsize / BLOCK_BYTES < total - (used < total ? used : total))
+    if (ret_stat->f_bavail * ret_stat->f_frsize / BLOCK_BYTES <
+        total - (used < total ? used : total))
         total = used + ret_stat->f_bavail * ret_stat->f_frsize / BLOCK_BYTES;
     *ret_stat = (struct statvfs){
         .f_bsize = BLOCK_BYTES,

@@ -1,9 +1,11 @@
 /*
- * view/tree.h - the files as the agent has them: the snapshot, and in memory what differs from it.
+ * view/tree.h - the files as the agent has them: the snapshot, and in memory what differs from
+ * it.
  *
- * Node numbers are the snapshot's, then further ones; node 0 is the root. A node of the snapshot that nobody
- * changed takes no memory. Content that the agent writes is in `upper/N`, N the node, so names
- * can change under open files. Functions that can fail return 0 or an errno: what the kernel asks for.
+ * Node numbers are the snapshot's, then further ones; node 0 is the root. A node of the
+ * snapshot that nobody changed takes no memory. Content that the agent writes is in `upper/N`,
+ * N the node, so names can change under open files. Functions that can fail return 0 or an
+ * errno: what the kernel asks for.
  */
 #ifndef CUSTODY_VIEW_TREE_H
 #define CUSTODY_VIEW_TREE_H
@@ -15,7 +17,8 @@
 #include "view/redacted.h"
 #include "view/snapshot.h"
 
-#define TREE_NODES_MAX (2U << 20) /* that the agent may have at a time beyond the snapshot's */
+#define TREE_NODES_MAX (2U << 20) /* that the agent may have at a time beyond the snapshot's  \
+                                   */
 #define TREE_NONE SNAPSHOT_NONE
 #define TREE_PATH_BYTES_MAX (64U << 10)
 
@@ -39,7 +42,8 @@ void tree_free(struct tree *tree);
 
 /* What a node is to the policy; it follows the node through renames and writes. */
 struct tree_origin {
-    uint32_t base; /* node of the snapshot that it came from, or TREE_NONE: made by the agent */
+    uint32_t
+        base; /* node of the snapshot that it came from, or TREE_NONE: made by the agent */
     const uint8_t *oid; /* blob of that, or NULL */
     struct slice rule;
     unsigned class_mask;
@@ -55,12 +59,15 @@ bool tree_has(const struct tree *tree, uint32_t number); /* is there such a node
 int tree_lookup(struct tree *tree, uint32_t folder, struct slice name, uint32_t *ret_number);
 void tree_stat(const struct tree *tree, uint32_t number, struct stat *ret_stat);
 struct tree_origin tree_origin(const struct tree *tree, uint32_t number);
-/* Path below the root, NUL-terminated; of `name` in a folder where `name` is given. ESTALE: it has none. */
+/* Path below the root, NUL-terminated; of `name` in a folder where `name` is given. ESTALE: it
+ * has none. */
 int tree_path(const struct tree *tree, uint32_t number, struct buf *ret_path);
-int tree_path_in(const struct tree *tree, uint32_t folder, struct slice name, struct buf *ret_path);
-/* The next name after `cookie` (0: from the start), or false. Cookies stay valid through changes. */
-bool tree_next(const struct tree *tree, uint32_t folder, uint64_t *cookie, struct slice *ret_name,
-               uint32_t *ret_number);
+int tree_path_in(const struct tree *tree, uint32_t folder, struct slice name,
+                 struct buf *ret_path);
+/* The next name after `cookie` (0: from the start), or false. Cookies stay valid through
+ * changes. */
+bool tree_next(const struct tree *tree, uint32_t folder, uint64_t *cookie,
+               struct slice *ret_name, uint32_t *ret_number);
 uint32_t tree_parent(const struct tree *tree, uint32_t number);
 void tree_statvfs(const struct tree *tree, struct statvfs *ret_stat);
 /* The node as a folder of the snapshot in which nothing was added, renamed or removed. */
@@ -71,7 +78,8 @@ bool tree_is_snapshot_folder(const struct tree *tree, uint32_t folder);
 /* Up to `size` bytes at `at`: in `room`, or borrowed memory. Short only at the end. */
 int tree_read(struct tree *tree, uint32_t number, uint64_t at, size_t size, uint8_t *room,
               struct slice *ret_bytes);
-/* The same of a file of the snapshot, as the agent may see it, whatever has become of it since. */
+/* The same of a file of the snapshot, as the agent may see it, whatever has become of it
+ * since. */
 int tree_read_base(struct tree *tree, uint32_t base, uint64_t at, size_t size, uint8_t *room,
                    struct slice *ret_bytes);
 int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice bytes);
@@ -79,7 +87,8 @@ int tree_truncate(struct tree *tree, uint32_t number, uint64_t size);
 int tree_allocate(struct tree *tree, uint32_t number, int mode, uint64_t at, uint64_t len);
 /* Target of a symbolic link, NUL-terminated. */
 int tree_target(struct tree *tree, uint32_t number, struct buf *ret_target);
-/* The file that holds what the agent wrote, read-only; the caller closes. ENOENT: there is none. */
+/* The file that holds what the agent wrote, read-only; the caller closes. ENOENT: there is
+ * none. */
 int tree_open_upper(const struct tree *tree, uint32_t number, int *ret_fd);
 
 /* ---- changing ---- */
@@ -122,7 +131,8 @@ void tree_set_marks(struct tree *tree, uint32_t number, unsigned marks);
 
 /* ---- what is not the repository's ---- */
 
-/* A read-only file in the root folder; verdict deny: it is there and not shown. `content` is borrowed. */
+/* A read-only file in the root folder; verdict deny: it is there and not shown. `content` is
+ * borrowed. */
 int tree_plant(struct tree *tree, struct slice name, struct slice content, unsigned class_mask,
                enum verdict verdict);
 void tree_unplant(struct tree *tree);

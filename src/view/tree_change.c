@@ -228,8 +228,8 @@ int tree_rename(struct tree *tree, const struct tree_rename *rename)
     if (error != 0 || found.there == found.number) /* two names of one file: nothing happens */
         return error;
     if ((rename->flags & RENAME_EXCHANGE) != 0) {
-        exchange(tree, found.number, rename->folder, rename->name, found.there, rename->to_folder,
-                 rename->to_name);
+        exchange(tree, found.number, rename->folder, rename->name, found.there,
+                 rename->to_folder, rename->to_name);
         return 0;
     }
     if (found.there != TREE_NONE)

@@ -27,7 +27,8 @@ void tree_close_upper(struct tree *tree, uint32_t number)
     }
 }
 
-/* A descriptor of upper/N, kept for the next call. An upper file that is not there is empty. */
+/* A descriptor of upper/N, kept for the next call. An upper file that is not there is empty.
+ */
 static int open_upper(struct tree *tree, uint32_t number, int *ret_fd)
 {
     size_t at = number % TREE_OPEN_FILES;
@@ -39,7 +40,8 @@ static int open_upper(struct tree *tree, uint32_t number, int *ret_fd)
         return 0;
     }
     upper_name(number, name);
-    fd = openat(tree->settings.upper_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fd =
+        openat(tree->settings.upper_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return errno;
     if (tree->open[at].fd >= 0)
@@ -59,7 +61,8 @@ int tree_open_upper(const struct tree *tree, uint32_t number, int *ret_fd)
     if (node == NULL || node->content != CONTENT_UPPER)
         return ENOENT;
     upper_name(number, name);
-    fd = openat(tree->settings.upper_fd, name, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fd = openat(tree->settings.upper_fd, name, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                0600);
     if (fd < 0)
         return errno;
     *ret_fd = fd;
@@ -113,8 +116,11 @@ int tree_read_base(struct tree *tree, uint32_t base, uint64_t at, size_t size, u
             size = 0;
         else if (size > node->size - at)
             size = (size_t)(node->size - at);
-        error = read_file(tree->settings.content_fd, node->content_at + at, size, room, ret_bytes);
-        return error != 0 ? error : ret_bytes->len == size ? 0 : EIO; /* never short in the middle */
+        error =
+            read_file(tree->settings.content_fd, node->content_at + at, size, room, ret_bytes);
+        return error != 0               ? error
+               : ret_bytes->len == size ? 0
+                                        : EIO; /* never short in the middle */
     case VERDICT_REDACT:
         if (!redacted_find(tree->settings.redacted, base, &redacted))
             return EIO;
@@ -210,8 +216,8 @@ static int copy_up(struct tree *tree, uint32_t number, uint64_t keep, int *ret_f
 
     if (S_ISDIR(node->mode))
         return EISDIR;
-    if (!S_ISREG(node->mode) || node->content == CONTENT_MEMORY || node->content == CONTENT_NONE ||
-        node->verdict == VERDICT_DENY)
+    if (!S_ISREG(node->mode) || node->content == CONTENT_MEMORY ||
+        node->content == CONTENT_NONE || node->verdict == VERDICT_DENY)
         return EACCES;
     if (keep > node->size)
         keep = node->size;
@@ -225,7 +231,8 @@ static int copy_up(struct tree *tree, uint32_t number, uint64_t keep, int *ret_f
         if (error == 0 && ftruncate(fd, (off_t)node->size) < 0)
             error = errno;
         if (error != 0) {
-            tree_close_upper(tree, number); /* the node keeps what it had; the next try starts anew */
+            tree_close_upper(
+                tree, number); /* the node keeps what it had; the next try starts anew */
             return error;
         }
         node->content = CONTENT_UPPER;

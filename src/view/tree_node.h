@@ -24,7 +24,8 @@ struct node_name {
 struct node {
     uint32_t base; /* TREE_NONE: not from the snapshot */
     mode_t mode;
-    uint32_t nlink; /* of files: names; 0: only the kernel holds it. Folders: 1, or 0 when removed */
+    uint32_t nlink; /* of files: names; 0: only the kernel holds it. Folders: 1, or 0 when
+                       removed */
     struct node_name *names; /* [0] is the one it is told by; empty for the root */
     size_t name_count, name_room;
     uint64_t size, blocks; /* blocks of 512 bytes on disk */
@@ -60,7 +61,8 @@ struct tree {
     } open[TREE_OPEN_FILES];
 };
 
-struct node *tree_touched(const struct tree *tree, uint32_t number); /* NULL: as in the snapshot */
+struct node *tree_touched(const struct tree *tree,
+                          uint32_t number); /* NULL: as in the snapshot */
 struct node *tree_touch(struct tree *tree, uint32_t number);
 /* Number of a fresh, nameless node. */
 int tree_add_node(struct tree *tree, mode_t mode, uint32_t *ret_number);

@@ -201,7 +201,9 @@ static void blob_in_parts_is_one_blob(void **state)
     assert_ok(content_add_end(content, &at, &fault), fault);
     assert_true(content_find(content, oid, 20, &at, &len));
     assert_int_equal(len, 6);
-    assert_ok(content_add_begin(content, (const uint8_t *)"xxxxxxxxxxxxxxxxxxxx", 20, 6, &fault), fault);
+    assert_ok(
+        content_add_begin(content, (const uint8_t *)"xxxxxxxxxxxxxxxxxxxx", 20, 6, &fault),
+        fault);
     assert_false(content_add_end(content, &at, &fault));
     content_close(content);
     place_end(&place);

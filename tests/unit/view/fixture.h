@@ -1,7 +1,7 @@
 /*
- * A repository made with git, its content store and snapshot, and a real FUSE mount of the view
- * served by a child. The rules are fixed: *.pem is denied, custody.yaml and infra/ are not written,
- * runs of 16 digits in *.csv are redacted.
+ * A repository made with git, its content store and snapshot, and a real FUSE mount of the
+ * view served by a child. The rules are fixed: *.pem is denied, custody.yaml and infra/ are
+ * not written, runs of 16 digits in *.csv are redacted.
  */
 #ifndef CUSTODY_TESTS_UNIT_VIEW_FIXTURE_H
 #define CUSTODY_TESTS_UNIT_VIEW_FIXTURE_H
@@ -49,19 +49,29 @@ struct fixture {
     size_t planted_count;
 };
 
-static const char *const fixture_environment[] = {
-    "PATH=/usr/bin:/bin",     "HOME=/nonexistent",        "GIT_CONFIG_NOSYSTEM=1",
-    "GIT_AUTHOR_NAME=a",      "GIT_AUTHOR_EMAIL=a@b.c",   "GIT_COMMITTER_NAME=a",
-    "GIT_COMMITTER_EMAIL=a@b.c", "GIT_AUTHOR_DATE=1700000000 +0000", "GIT_COMMITTER_DATE=1700000000 +0000",
-    "LC_ALL=C", NULL};
+static const char *const fixture_environment[] = {"PATH=/usr/bin:/bin",
+                                                  "HOME=/nonexistent",
+                                                  "GIT_CONFIG_NOSYSTEM=1",
+                                                  "GIT_AUTHOR_NAME=a",
+                                                  "GIT_AUTHOR_EMAIL=a@b.c",
+                                                  "GIT_COMMITTER_NAME=a",
+                                                  "GIT_COMMITTER_EMAIL=a@b.c",
+                                                  "GIT_AUTHOR_DATE=1700000000 +0000",
+                                                  "GIT_COMMITTER_DATE=1700000000 +0000",
+                                                  "LC_ALL=C",
+                                                  NULL};
 
 /* Runs a program in `folder`; its exit code. `ret_output` may be NULL. */
 static inline int fixture_run(const char *folder, struct slice input, struct buf *ret_output,
                               const char *first, ...)
 {
     const char *argv[32] = {first};
-    struct spawn_program program = {.argv = argv, .environment = fixture_environment,
-                                    .folder = folder, .in = -1, .out = -1, .err = -1};
+    struct spawn_program program = {.argv = argv,
+                                    .environment = fixture_environment,
+                                    .folder = folder,
+                                    .in = -1,
+                                    .out = -1,
+                                    .err = -1};
     AUTO_BUF struct buf ignored = buf_with_limit(FIXTURE_OUTPUT_MAX);
     struct fault fault = {0};
     size_t count = 1;
@@ -72,12 +82,15 @@ static inline int fixture_run(const char *folder, struct slice input, struct buf
     while (count < COUNT(argv) - 1 && (argv[count] = va_arg(args, const char *)) != NULL)
         count++;
     va_end(args);
-    if (!spawn_run(&program, input, ret_output == NULL ? &ignored : ret_output, &status, &fault))
-        (void)fprintf(stderr, "%s %s: %s\n", argv[0], argv[1] == NULL ? "" : argv[1], fault.why);
+    if (!spawn_run(&program, input, ret_output == NULL ? &ignored : ret_output, &status,
+                   &fault))
+        (void)fprintf(stderr, "%s %s: %s\n", argv[0], argv[1] == NULL ? "" : argv[1],
+                      fault.why);
     return status;
 }
 
-#define RUN(folder, output, ...) fixture_run(folder, (struct slice){0}, output, __VA_ARGS__, (char *)NULL)
+#define RUN(folder, output, ...)                                                              \
+    fixture_run(folder, (struct slice){0}, output, __VA_ARGS__, (char *)NULL)
 
 static inline void fixture_put(const char *folder, const char *name, const char *text)
 {
@@ -97,7 +110,8 @@ static inline void fixture_put(const char *folder, const char *name, const char 
 
 /* ---- rules ---- */
 
-static inline enum verdict fixture_read_verdict(void *self, const char *path, const char **ret_rule)
+static inline enum verdict fixture_read_verdict(void *self, const char *path,
+                                                const char **ret_rule)
 {
     (void)self;
     *ret_rule = "paths.read.deny: **/*.pem";
@@ -108,19 +122,20 @@ static inline bool fixture_write_allowed(void *self, const char *path, const cha
 {
     (void)self;
     *ret_rule = "paths.write.deny";
-    return strcmp(path, "custody.yaml") != 0 && !slice_starts_with(slice_of(path), SLICE("infra/"));
+    return strcmp(path, "custody.yaml") != 0 &&
+           !slice_starts_with(slice_of(path), SLICE("infra/"));
 }
 
-static inline size_t fixture_find(struct slice content, struct snapshot_finding *findings, size_t room)
+static inline size_t fixture_find(struct slice content, struct snapshot_finding *findings,
+                                  size_t room)
 {
     size_t count = 0, run = 0;
 
     for (size_t i = 0; i < content.len && count < room; i++) {
         run = isdigit(content.at[i]) ? run + 1 : 0;
         if (run == 16) {
-            findings[count++] = (struct snapshot_finding){.start = (uint32_t)(i - 15),
-                                                          .end = (uint32_t)(i + 1),
-                                                          .class = CLASS_PAN};
+            findings[count++] = (struct snapshot_finding){
+                .start = (uint32_t)(i - 15), .end = (uint32_t)(i + 1), .class = CLASS_PAN};
             run = 0;
         }
     }
@@ -149,20 +164,26 @@ static inline bool fixture_add_blob(struct fixture *fixture, struct snapshot_bui
                                     size_t oid_bytes, struct slice bytes, struct fault *fault)
 {
     static struct snapshot_finding findings[4096];
-    struct snapshot_entry entry = {.path = path, .mode = mode, .oid = oid, .size = bytes.len,
-                                   .class_mask = CLASS_BIT(CLASS_CODE), .findings = findings};
+    struct snapshot_entry entry = {.path = path,
+                                   .mode = mode,
+                                   .oid = oid,
+                                   .size = bytes.len,
+                                   .class_mask = CLASS_BIT(CLASS_CODE),
+                                   .findings = findings};
     AUTO_FREE char *text = slice_dup(path);
     const char *rule;
 
     if (fixture_read_verdict(NULL, text, &rule) == VERDICT_DENY) {
         entry.verdict = VERDICT_DENY;
     } else if (mode != SNAPSHOT_MODE_GITLINK &&
-               !content_add(fixture->content, oid, oid_bytes, bytes, &entry.content_at, fault)) {
+               !content_add(fixture->content, oid, oid_bytes, bytes, &entry.content_at,
+                            fault)) {
         return false;
     } else if (slice_ends_with(path, SLICE(".csv"))) {
         entry.finding_count = fixture_find(bytes, findings, COUNT(findings));
         entry.verdict = entry.finding_count > 0 ? VERDICT_REDACT : VERDICT_ALLOW;
-        entry.class_mask = entry.finding_count > 0 ? CLASS_BIT(CLASS_PAN) : CLASS_BIT(CLASS_CODE);
+        entry.class_mask =
+            entry.finding_count > 0 ? CLASS_BIT(CLASS_PAN) : CLASS_BIT(CLASS_CODE);
         entry.rule = SLICE("data.pan.view");
     }
     entry.read_only = !fixture_write_allowed(NULL, text, &rule);
@@ -171,7 +192,8 @@ static inline bool fixture_add_blob(struct fixture *fixture, struct snapshot_bui
 
 /* "MODE TYPE OID\tPATH" as ls-tree has it, and its blob out of `cat-file --batch` output. */
 static inline bool fixture_add_line(struct fixture *fixture, struct snapshot_builder *builder,
-                                    struct slice line, struct slice *blobs, struct fault *fault)
+                                    struct slice line, struct slice *blobs,
+                                    struct fault *fault)
 {
     struct slice mode_text, type, oid_text, bytes = {0}, head;
     size_t oid_bytes = strcmp(fixture->format, "sha1") == 0 ? 20 : 32;
@@ -201,7 +223,8 @@ static inline bool fixture_add_line(struct fixture *fixture, struct snapshot_bui
 
 static inline bool fixture_snapshot(struct fixture *fixture, struct fault *fault)
 {
-    struct snapshot_settings settings = {.oid_bytes = strcmp(fixture->format, "sha1") == 0 ? 20 : 32,
+    struct snapshot_settings settings = {.oid_bytes =
+                                             strcmp(fixture->format, "sha1") == 0 ? 20 : 32,
                                          .base_time_s = 1700000000,
                                          .hide_names = fixture->hide_names};
     AUTO_BUF struct buf lines = buf_with_limit(FIXTURE_OUTPUT_MAX);
@@ -218,10 +241,12 @@ static inline bool fixture_snapshot(struct fixture *fixture, struct fault *fault
     rest = buf_slice(&lines);
     while (slice_cut(&rest, 0, &line))
         if (slice_find(line, SLICE(" blob "), 0) != SIZE_MAX)
-            done = done && buf_add(&wanted, slice_part(line, 12, slice_find_byte(line, '\t', 0)), fault) &&
+            done = done &&
+                   buf_add(&wanted, slice_part(line, 12, slice_find_byte(line, '\t', 0)),
+                           fault) &&
                    buf_add_byte(&wanted, '\n', fault);
-    if (!done || fixture_run(fixture->repo, buf_slice(&wanted), &blobs, "git", "cat-file", "--batch",
-                             (char *)NULL) != 0)
+    if (!done || fixture_run(fixture->repo, buf_slice(&wanted), &blobs, "git", "cat-file",
+                             "--batch", (char *)NULL) != 0)
         return fault_set(fault, FAULT_IO, "git cat-file");
     if (!content_open(cache, &fixture->content, fault) ||
         !snapshot_builder_new(&settings, &builder, fault))
@@ -231,8 +256,8 @@ static inline bool fixture_snapshot(struct fixture *fixture, struct fault *fault
     while (done && slice_cut(&rest, 0, &line))
         done = line.len == 0 || fixture_add_line(fixture, builder, line, &blob_rest, fault);
     done = done && content_commit(fixture->content, fault) &&
-           snapshot_builder_finish(builder, cache, FIXTURE_KEY, content_fd(fixture->content), NULL,
-                                   fault);
+           snapshot_builder_finish(builder, cache, FIXTURE_KEY, content_fd(fixture->content),
+                                   NULL, fault);
     snapshot_builder_free(builder);
     if (!done || (folder = openat(cache, FIXTURE_KEY, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return done ? fault_errno(fault, "open the snapshot") : false;
@@ -250,7 +275,8 @@ static inline void fixture_files(const char *repo)
     fixture_put(repo, "src/deep/er/x.txt", "x\n");
     fixture_put(repo, "src-old/a", "a\n");
     fixture_put(repo, "src.txt", "sorts between src and src-old\n");
-    fixture_put(repo, "data/cards.csv", "name,card\nada,4111111111111111\nbob,5500000000000004\n");
+    fixture_put(repo, "data/cards.csv",
+                "name,card\nada,4111111111111111\nbob,5500000000000004\n");
     fixture_put(repo, "data/plain.csv", "a,b\n1,2\n");
     fixture_put(repo, "data/empty", "");
     fixture_put(repo, "secrets/server.pem", "not for agents\n");
@@ -296,12 +322,13 @@ static inline bool fixture_record(void *self, const struct view_event *event, bo
     AUTO_BUF struct buf line = buf_with_limit(16384);
     int fd = *(int *)self;
 
-    return buf_add_format(&line, fault, "%s%s %s%s%s class=%u %s%s pid=%d exe=%s rule=%.*s\n",
-                          event->refused ? "refused " : "", view_operation_name(event->operation),
-                          event->path, event->path_to == NULL ? "" : " -> ",
-                          event->path_to == NULL ? "" : event->path_to, event->class_mask,
-                          verdict_name(event->verdict), durable ? " durable" : "", (int)event->pid,
-                          event->executable == NULL ? "" : event->executable, SLICE_ARGS(event->rule)) &&
+    return buf_add_format(
+               &line, fault, "%s%s %s%s%s class=%u %s%s pid=%d exe=%s rule=%.*s\n",
+               event->refused ? "refused " : "", view_operation_name(event->operation),
+               event->path, event->path_to == NULL ? "" : " -> ",
+               event->path_to == NULL ? "" : event->path_to, event->class_mask,
+               verdict_name(event->verdict), durable ? " durable" : "", (int)event->pid,
+               event->executable == NULL ? "" : event->executable, SLICE_ARGS(event->rule)) &&
            file_write_all(fd, buf_slice(&line), fault);
 }
 
@@ -310,7 +337,8 @@ struct fixture_listing {
     const struct fixture *fixture;
 };
 
-static inline bool fixture_list(void *self, const struct view_change *change, struct fault *fault)
+static inline bool fixture_list(void *self, const struct view_change *change,
+                                struct fault *fault)
 {
     static const char *const kinds[] = {"added", "modified", "deleted"};
     struct fixture_listing *listing = self;
@@ -324,17 +352,18 @@ static inline bool fixture_list(void *self, const struct view_change *change, st
     if (change->source != SNAPSHOT_NONE &&
         !snapshot_path(listing->fixture->snapshot, change->source, &source, fault))
         return false;
-    return buf_add_format(&listing->text, fault, "%s %s %o size=%llu from=%s source=%s%s%s [%.*s]\n",
-                          kinds[change->kind], change->path, change->mode,
-                          (unsigned long long)change->size,
-                          change->renamed_from == NULL ? "" : change->renamed_from, buf_text(&source),
-                          change->content == VIEW_CONTENT_SOURCE ? " unchanged" : "",
-                          change->base_oid != NULL ? " base" : "", SLICE_ARGS(buf_slice(&content)));
+    return buf_add_format(
+        &listing->text, fault, "%s %s %o size=%llu from=%s source=%s%s%s [%.*s]\n",
+        kinds[change->kind], change->path, change->mode, (unsigned long long)change->size,
+        change->renamed_from == NULL ? "" : change->renamed_from, buf_text(&source),
+        change->content == VIEW_CONTENT_SOURCE ? " unchanged" : "",
+        change->base_oid != NULL ? " base" : "", SLICE_ARGS(buf_slice(&content)));
 }
 
 static inline void fixture_command(struct fixture *fixture, struct view *view, int control)
 {
-    struct fixture_listing listing = {.text = buf_with_limit(MESSAGE_BYTES_MAX), .fixture = fixture};
+    struct fixture_listing listing = {.text = buf_with_limit(MESSAGE_BYTES_MAX),
+                                      .fixture = fixture};
     struct fault fault = {0};
     char command = 0;
     bool done = false;
@@ -359,11 +388,18 @@ static inline void fixture_serve(struct fixture *fixture, int fuse_fd, int contr
     AUTO_FREE char *records = xformat("%s/records", fixture->folder);
     int record_fd = open(records, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     struct view_settings settings = {
-        .snapshot = fixture->snapshot, .redacted = fixture->redacted,
-        .content_fd = fixture->content_fd, .upper_fd = fixture->upper_fd, .uid = FIXTURE_UID,
-        .gid = FIXTURE_UID, .upper_bytes_max = 256U << 20, .mount_points = mount_points,
-        .mount_point_count = COUNT(mount_points), .planted = fixture->planted,
-        .planted_count = fixture->planted_count, .clock = &clock_real,
+        .snapshot = fixture->snapshot,
+        .redacted = fixture->redacted,
+        .content_fd = fixture->content_fd,
+        .upper_fd = fixture->upper_fd,
+        .uid = FIXTURE_UID,
+        .gid = FIXTURE_UID,
+        .upper_bytes_max = 256U << 20,
+        .mount_points = mount_points,
+        .mount_point_count = COUNT(mount_points),
+        .planted = fixture->planted,
+        .planted_count = fixture->planted_count,
+        .clock = &clock_real,
         .calls = {&record_fd, fixture_record, fixture_read_verdict, fixture_write_allowed}};
     struct fault fault = {0};
     struct view *view;
@@ -406,17 +442,22 @@ static inline bool fixture_git_folder(struct fixture *fixture, struct fault *fau
     AUTO_FREE char *alternates = xformat("%s/" FIXTURE_KEY "/objects", fixture->folder);
     AUTO_FREE char *path = xformat("%s/git", fixture->folder);
     AUTO_CLOSE int fd = -1;
-    struct gitdir_settings settings = {.branch = "main", .user_name = "coder@x \"q\"",
-                                       .user_email = "coder@run.invalid", .time_s = 1700000001,
-                                       .message = "base\n", .alternates = alternates,
-                                       .exclude = exclude, .exclude_count = 1};
+    struct gitdir_settings settings = {.branch = "main",
+                                       .user_name = "coder@x \"q\"",
+                                       .user_email = "coder@run.invalid",
+                                       .time_s = 1700000001,
+                                       .message = "base\n",
+                                       .alternates = alternates,
+                                       .exclude = exclude,
+                                       .exclude_count = 1};
     bool done;
 
     if (mkdir(path, 0755) < 0 || chown(path, FIXTURE_UID, FIXTURE_UID) < 0 ||
         (fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return fault_errno(fault, "make a folder");
     fixture_as_agent(true);
-    done = gitdir_write(fd, fixture->snapshot, fixture->redacted, &settings, &fixture->git, fault);
+    done = gitdir_write(fd, fixture->snapshot, fixture->redacted, &settings, &fixture->git,
+                        fault);
     fixture_as_agent(false);
     return done;
 }
@@ -437,11 +478,13 @@ static inline const char *fixture_mount(struct fixture *fixture)
         return "mounting needs root here";
     if (fuse_fd < 0)
         return "/dev/fuse cannot be opened";
-    if (!apart && (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+    if (!apart &&
+        (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
         return "no mount namespace";
     apart = true;
     (void)snprintf(options, sizeof(options),
-                   "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", fuse_fd);
+                   "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
+                   fuse_fd);
     if (mount("custody", fixture->mount, "fuse.custody", MS_NOSUID | MS_NODEV, options) < 0)
         return "FUSE cannot be mounted";
     assert_ok(fixture_git_folder(fixture, &fault), fault);

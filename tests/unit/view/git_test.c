@@ -23,8 +23,8 @@ static void git_says(const char *wanted, const char *const *words)
 
     for (size_t i = 0; i < COUNT(w) && words[i] != NULL; i++)
         w[i] = words[i];
-    if (fixture_run(".", (struct slice){0}, &output, "git", w[0], w[1], w[2], w[3], w[4], w[5], w[6],
-                    (char *)NULL) != 0)
+    if (fixture_run(".", (struct slice){0}, &output, "git", w[0], w[1], w[2], w[3], w[4], w[5],
+                    w[6], (char *)NULL) != 0)
         fail_msg("git %s %s failed: %s", w[0], w[1] == NULL ? "" : w[1], buf_text(&output));
     if (wanted != NULL)
         assert_string_equal(buf_text(&output), wanted);
@@ -49,7 +49,8 @@ static void the_cells_repository_is_whole_and_clean(void **state)
         GIT("main\n", "branch", "--show-current");
         GIT("coder@x \"q\" coder@run.invalid base\n", "log", "--format=%an %ae %s");
         GIT("", "fsck", "--strict", "--no-progress");
-        GIT("name,card\nada,0000000000000000\nbob,0000000000000000\n", "show", "HEAD:data/cards.csv");
+        GIT("name,card\nada,0000000000000000\nbob,0000000000000000\n", "show",
+            "HEAD:data/cards.csv");
         GIT("README.md\n", "ls-files", "*.md");
         GIT("src/main.c:int main(void)\n", "grep", "int main");
         fixture_end(&fixture);

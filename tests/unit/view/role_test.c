@@ -22,7 +22,8 @@ struct world {
 
 static struct policy *make_policy(void)
 {
-    AUTO_FREE char *outer_text = policy_template_organisation("maria", "maria@example.org", NULL);
+    AUTO_FREE char *outer_text =
+        policy_template_organisation("maria", "maria@example.org", NULL);
     AUTO_FREE char *inner_text = policy_template_repository("payments", "maria");
     struct policy_settings *outer = NULL, *inner = NULL;
     struct policy *policy = NULL;
@@ -57,13 +58,28 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
                      UINT64_C(1) << RECORD_FILE_REFUSED | UINT64_C(1) << RECORD_FILE_REDACTED;
     int control[2], ledger;
     struct view_config config = {
-        .snapshot_fd = world->snapshot_fd, .content_fd = world->fixture.content_fd,
-        .upper_fd = world->upper_fd, .git_fd = world->git_fd, .uid = FIXTURE_UID, .gid = FIXTURE_UID,
-        .drop_user = true, .policy = world->policy, .role = "coder", .run = "r-1",
-        .agent = "coder@payments#r-1", .on_behalf_of = "maria", .key = {1, 2, 3},
-        .git = {.branch = "main", .user_name = "coder", .user_email = "coder@run.invalid",
-                .time_s = 1700000001, .message = "base\n", .alternates = "/run/custody/objects"},
-        .plants = plants, .plant_count = COUNT(plants), .upper_bytes_max = 1U << 30,
+        .snapshot_fd = world->snapshot_fd,
+        .content_fd = world->fixture.content_fd,
+        .upper_fd = world->upper_fd,
+        .git_fd = world->git_fd,
+        .uid = FIXTURE_UID,
+        .gid = FIXTURE_UID,
+        .drop_user = true,
+        .policy = world->policy,
+        .role = "coder",
+        .run = "r-1",
+        .agent = "coder@payments#r-1",
+        .on_behalf_of = "maria",
+        .key = {1, 2, 3},
+        .git = {.branch = "main",
+                .user_name = "coder",
+                .user_email = "coder@run.invalid",
+                .time_s = 1700000001,
+                .message = "base\n",
+                .alternates = "/run/custody/objects"},
+        .plants = plants,
+        .plant_count = COUNT(plants),
+        .upper_bytes_max = 1U << 30,
     };
 
     assert_ok(ledger_producer(world->core, "view/r-1", types, &ledger, fault), *fault);
@@ -71,8 +87,8 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
     config.ledger_fd = ledger;
     config.control_fd = control[1];
     assert_ok(spawn_role("view", view_role, &config,
-                         (const int[]){control[1], ledger, world->snapshot_fd, config.content_fd,
-                                       world->upper_fd, world->git_fd},
+                         (const int[]){control[1], ledger, world->snapshot_fd,
+                                       config.content_fd, world->upper_fd, world->git_fd},
                          6, &world->role, fault),
               *fault);
     (void)close(control[1]);
@@ -122,8 +138,10 @@ static const char *mount_it(struct world *world)
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return "no mount namespace";
     (void)snprintf(options, sizeof(options),
-                   "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", fuse);
-    if (mount("custody", world->fixture.mount, "fuse.custody", MS_NOSUID | MS_NODEV, options) < 0)
+                   "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
+                   fuse);
+    if (mount("custody", world->fixture.mount, "fuse.custody", MS_NOSUID | MS_NODEV, options) <
+        0)
         return "FUSE cannot be mounted";
     assert_ok(view_mounted(world->control, fuse, proc, &fault), fault);
     fixture_as_agent(true);
@@ -198,8 +216,8 @@ static bool tell(void *self, struct view_told *told, struct fault *fault)
 
     if (told->fd >= 0 && !file_read_fd(told->fd, &content, fault))
         return false;
-    return buf_add_format(text, fault, "%d %s %o [%.*s]\n", (int)told->kind, told->path, told->mode,
-                          SLICE_ARGS(buf_slice(&content)));
+    return buf_add_format(text, fault, "%d %s %o [%.*s]\n", (int)told->kind, told->path,
+                          told->mode, SLICE_ARGS(buf_slice(&content)));
 }
 
 static void read_all(const char *name, struct buf *ret_bytes)
@@ -247,7 +265,8 @@ static void a_run_is_served_recorded_and_collected(void **state)
     assert_int_equal(access(".canary.csv", F_OK), -1);
     read_all("data/cards.csv", &bytes);
     assert_int_equal(slice_find(buf_slice(&bytes), SLICE(CARD), 0), SIZE_MAX);
-    assert_int_equal(records(&world, "\"file.read\"", "data/cards.csv"), 1); /* before the bytes */
+    assert_int_equal(records(&world, "\"file.read\"", "data/cards.csv"),
+                     1); /* before the bytes */
     assert_int_equal(records(&world, "\"file.redacted\"", "data/cards.csv"), 1);
     read_all("src/main.c", &bytes);
     write_text("src/main.c", "changed\n");
@@ -265,9 +284,11 @@ static void a_run_is_served_recorded_and_collected(void **state)
     assert_int_equal(collected.changes, 2);
     assert_ok(ledger_checkpoint(world.core, &fault), fault);
     assert_int_equal(records(&world, "\"file.read\"", "src/main.c"), 1);
+    assert_int_equal(records(&world, "\"executable\":\"/", "src/main.c"), 2);
     assert_int_equal(records(&world, "\"operation\":\"modify\"", "src/main.c"), 1);
     assert_int_equal(records(&world, "\"operation\":\"create\"", "bad%01%FF name"), 1);
-    assert_int_equal(records(&world, "\"file.refused\"", "new.pem"), 2); /* looked for, and made */
+    assert_int_equal(records(&world, "\"file.refused\"", "new.pem"),
+                     2); /* looked for, and made */
     assert_int_equal(records(&world, "\"operation\":\"delete\"", "infra/net.tf"), 1);
     assert_int_equal(records(&world, "file.", CARD), 0);
     end(&world);

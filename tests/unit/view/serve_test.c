@@ -23,9 +23,9 @@ static const char *begin_with(struct fixture *fixture)
     return reason;
 }
 
-#define BEGIN(fixture)                                                                             \
-    struct fixture fixture = {.hide_names = true};                                                 \
-    (void)state;                                                                                   \
+#define BEGIN(fixture)                                                                        \
+    struct fixture fixture = {.hide_names = true};                                            \
+    (void)state;                                                                              \
     (void)begin_with(&fixture)
 
 static void put(const char *name, const char *text)
@@ -45,11 +45,11 @@ static void expect(const char *name, const char *text)
     assert_string_equal(buf_text(&bytes), text);
 }
 
-#define expect_errno(expression, wanted)                                                           \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        assert_int_equal(expression, -1);                                                          \
-        assert_int_equal(errno, wanted);                                                           \
+#define expect_errno(expression, wanted)                                                      \
+    do {                                                                                      \
+        errno = 0;                                                                            \
+        assert_int_equal(expression, -1);                                                     \
+        assert_int_equal(errno, wanted);                                                      \
     } while (0)
 
 static void files_are_read_written_and_replaced(void **state)
@@ -162,7 +162,8 @@ static void renames_have_their_flags(void **state)
 
 static void attributes_are_kept(void **state)
 {
-    struct timespec times[2] = {{.tv_sec = 1234567890, .tv_nsec = 5000}, {.tv_sec = 1234567891}};
+    struct timespec times[2] = {{.tv_sec = 1234567890, .tv_nsec = 5000},
+                                {.tv_sec = 1234567891}};
     struct statvfs volume;
     struct stat stat_a;
 
@@ -301,12 +302,14 @@ static void denied_is_absent_and_redacted_is_replaced(void **state)
     assert_int_equal(fixture_records(&fixture, "refused rename README.md -> moved.pem"), 1);
     assert_int_equal(fixture_records(&fixture, "refused link README.md -> linked.pem"), 1);
     expect("data/cards.csv", "name,card\nada,0000000000000000\nbob,0000000000000000\n");
-    assert_int_equal(fixture_records(&fixture, "read data/cards.csv class=2 redact durable"), 1);
+    assert_int_equal(fixture_records(&fixture, "read data/cards.csv class=2 redact durable"),
+                     1);
     expect_errno(link("data/cards.csv", "alias"), EACCES);
     assert_int_equal(fixture_records(&fixture, "refused link data/cards.csv -> alias"), 1);
     assert_int_equal(rename("data/cards.csv", "moved.csv"), 0);
     expect("moved.csv", "name,card\nada,0000000000000000\nbob,0000000000000000\n");
-    assert_int_equal(fixture_records(&fixture, "rename data/cards.csv -> moved.csv class=2 redact"), 1);
+    assert_int_equal(
+        fixture_records(&fixture, "rename data/cards.csv -> moved.csv class=2 redact"), 1);
     fixture_end(&fixture);
 }
 
@@ -330,7 +333,8 @@ static void what_policy_keeps_from_writing_stays(void **state)
     expect("custody.yaml", "version: 1\n");
     assert_int_equal(fixture_records(&fixture, "refused delete custody.yaml"), 1);
     assert_int_equal(fixture_records(&fixture, "refused chmod custody.yaml"), 1);
-    assert_int_equal(fixture_records(&fixture, "refused rename infra/net.tf -> infrastructure/net.tf"), 1);
+    assert_int_equal(
+        fixture_records(&fixture, "refused rename infra/net.tf -> infrastructure/net.tf"), 1);
     assert_int_equal(fixture_records(&fixture, "refused create infra/new"), 1);
     assert_int_equal(fixture_records(&fixture, "refused mkdir src/.git"), 1);
     fixture_end(&fixture);
@@ -376,11 +380,16 @@ static void every_first_read_and_change_is_recorded_once(void **state)
 static void planted_entries_go_when_disarmed(void **state)
 {
     static const struct view_planted planted[] = {
-        {.name = "canary.csv", .content = {(const uint8_t *)"0000000000000000\n", 17},
-         .class_mask = CLASS_BIT(CLASS_PAN), .verdict = VERDICT_REDACT},
-        {.name = "canary.key", .content = {(const uint8_t *)"secret", 6}, .verdict = VERDICT_DENY},
+        {.name = "canary.csv",
+         .content = {(const uint8_t *)"0000000000000000\n", 17},
+         .class_mask = CLASS_BIT(CLASS_PAN),
+         .verdict = VERDICT_REDACT},
+        {.name = "canary.key",
+         .content = {(const uint8_t *)"secret", 6},
+         .verdict = VERDICT_DENY},
     };
-    struct fixture fixture = {.hide_names = true, .planted = planted, .planted_count = COUNT(planted)};
+    struct fixture fixture = {
+        .hide_names = true, .planted = planted, .planted_count = COUNT(planted)};
     AUTO_BUF struct buf answer = buf_with_limit(MESSAGE_BYTES_MAX);
     AUTO_BUF struct buf before = buf_with_limit(65536);
     AUTO_BUF struct buf after = buf_with_limit(65536);

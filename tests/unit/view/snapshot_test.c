@@ -14,10 +14,12 @@ static void snapshot_has_what_the_base_has_and_nothing_denied(void **state)
 
     (void)state;
     assert_ok(fixture_repository(&fixture, fixture_files, &fault), fault);
-    assert_int_equal(snapshot_find(fixture.snapshot, SLICE("secrets/server.pem")), SNAPSHOT_NONE);
+    assert_int_equal(snapshot_find(fixture.snapshot, SLICE("secrets/server.pem")),
+                     SNAPSHOT_NONE);
     assert_int_equal(snapshot_find(fixture.snapshot, SLICE("secrets")), SNAPSHOT_NONE);
     assert_int_equal(snapshot_find(fixture.snapshot, SLICE("src/absent")), SNAPSHOT_NONE);
-    assert_int_not_equal(snapshot_find(fixture.snapshot, SLICE("src/deep/er/x.txt")), SNAPSHOT_NONE);
+    assert_int_not_equal(snapshot_find(fixture.snapshot, SLICE("src/deep/er/x.txt")),
+                         SNAPSHOT_NONE);
     assert_int_not_equal(snapshot_find(fixture.snapshot, SLICE("src-old/a")), SNAPSHOT_NONE);
     number = snapshot_find(fixture.snapshot, SLICE("data/cards.csv"));
     cards = snapshot_node(fixture.snapshot, number);
@@ -70,7 +72,8 @@ static void damaged_snapshot_is_refused(void **state)
     assert_true(snapshot_check(buf_slice(&nodes), index_bytes, &fault));
     assert_false(snapshot_check(buf_slice(&nodes), index_bytes + 1, &fault));
     for (size_t len = 0; len < nodes.len; len += 7) {
-        assert_false(snapshot_check(slice_part(buf_slice(&nodes), 0, len), index_bytes, &fault));
+        assert_false(
+            snapshot_check(slice_part(buf_slice(&nodes), 0, len), index_bytes, &fault));
         assert_int_equal(fault.kind, FAULT_INVALID);
     }
     for (size_t i = 0; i < nodes.len; i++) { /* never a crash; most bytes matter */
@@ -86,13 +89,15 @@ static void builder_refuses_what_no_tree_can_hold(void **state)
 {
     static const struct {
         const char *first, *second;
-    } cases[] = {{"b", "a"}, {"a", "a"}, {"a", "a/b"}, {"a/../b", NULL}, {"", NULL}, {"/a", NULL},
-                 {"a/", NULL}, {".GIT/config", NULL}, {"x/.git", NULL}};
+    } cases[] = {{"b", "a"},      {"a", "a"},   {"a", "a/b"}, {"a/../b", NULL},
+                 {"", NULL},      {"/a", NULL}, {"a/", NULL}, {".GIT/config", NULL},
+                 {"x/.git", NULL}};
     struct snapshot_settings settings = {.oid_bytes = 20, .hide_names = true};
     AUTO_CLOSE int folder = -1;
     char name[] = "/tmp/custody-view-XXXXXX";
-    const uint8_t *empty = (const uint8_t *)"\xe6\x9d\xe2\x9b\xb2\xd1\xd6\x43\x4b\x8b\x29\xae\x77\x5a"
-                                            "\xd8\xc2\xe4\x8c\x53\x91";
+    const uint8_t *empty =
+        (const uint8_t *)"\xe6\x9d\xe2\x9b\xb2\xd1\xd6\x43\x4b\x8b\x29\xae\x77\x5a"
+                         "\xd8\xc2\xe4\x8c\x53\x91";
 
     (void)state;
     assert_non_null(mkdtemp(name));
@@ -123,7 +128,8 @@ static void snapshot_refuses_content_that_is_not_the_blob(void **state)
     struct fixture fixture = {.hide_names = true};
     struct snapshot_settings settings = {.oid_bytes = 20, .hide_names = true};
     uint8_t oid[20] = {1, 2, 3};
-    struct snapshot_entry entry = {.path = SLICE("a"), .mode = SNAPSHOT_MODE_FILE, .oid = oid, .size = 3};
+    struct snapshot_entry entry = {
+        .path = SLICE("a"), .mode = SNAPSHOT_MODE_FILE, .oid = oid, .size = 3};
     AUTO_CLOSE int folder = -1;
     struct snapshot_builder *builder = NULL;
     struct fault fault = {0};
@@ -133,7 +139,8 @@ static void snapshot_refuses_content_that_is_not_the_blob(void **state)
     folder = open(fixture.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_ok(snapshot_builder_new(&settings, &builder, &fault), fault);
     assert_ok(snapshot_builder_add(builder, &entry, &fault), fault);
-    assert_false(snapshot_builder_finish(builder, folder, "other", fixture.content_fd, NULL, &fault));
+    assert_false(
+        snapshot_builder_finish(builder, folder, "other", fixture.content_fd, NULL, &fault));
     assert_int_equal(fault.kind, FAULT_INVALID);
     snapshot_builder_free(builder);
     fixture_end(&fixture);
