@@ -5,8 +5,8 @@
  *   may read   nothing                       may write  nothing
  *   holds      nothing                       talks to   collect, or the command that started it
  *
- * One packet pair per piece of content, which arrives as a sealed memory file: the worker opens
- * nothing and has nothing to leak but what it was just given.
+ * Content arrives in a packet, or as a memory file where it is larger: the worker opens nothing and has
+ * nothing to leak but what it was just given.
  */
 #ifndef CUSTODY_ROLES_SCAN_H
 #define CUSTODY_ROLES_SCAN_H
@@ -24,13 +24,24 @@ struct scan_pool;
 MUST_USE bool scan_pool_new(size_t workers, struct scan_pool **ret_pool, struct fault *fault);
 void scan_pool_free(struct scan_pool *pool); /* kills and reaps; NULL is fine */
 
+/* What the workers find, told in no special order. `findings` is valid during the call. */
+struct scan_sink {
+    bool (*found)(void *self, size_t token, const struct finding *findings, size_t count,
+                  unsigned class_mask, struct fault *fault);
+    void *self;
+};
+
 /*
- * Looks at one content. `path` helps formats. A worker that dies or hangs is replaced, and the
- * content is opaque. The caller frees ret_findings.
+ * Hands one content to a worker, waiting for one where all are busy (its result is told first).
+ * `path` helps formats. The bytes are free again on return. A worker that dies or hangs is
+ * replaced, and what it had is opaque, as is what is longer than SCAN_BYTES_MAX.
  */
-MUST_USE bool scan_pool_look(struct scan_pool *pool, struct slice content, struct slice path,
-                             struct finding **ret_findings, size_t *ret_count,
-                             unsigned *ret_class_mask, struct fault *fault);
+MUST_USE bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content,
+                               struct slice path, const struct scan_sink *sink,
+                               struct fault *fault);
+/* Waits for all that is under way. */
+MUST_USE bool scan_pool_drain(struct scan_pool *pool, const struct scan_sink *sink,
+                              struct fault *fault);
 
 /* The worker itself; `self` points at its end of a packet socket (int). */
 int scan_role(void *self);
