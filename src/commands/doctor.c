@@ -19,7 +19,7 @@ static json_t *json_of_errno(int error)
 /* A setting of the kernel that may not be there. */
 static json_t *json_of_setting(int64_t value)
 {
-    return value < 0 ? json_null() : json_integer(value);
+    return value < 0 ? json_null() : json_pack("I", (json_int_t)value);
 }
 
 static json_t *json_of_promises(const struct promise *promises)

@@ -94,6 +94,8 @@ static void become(const struct spawn_program *program, pid_t parent)
                   null_or(program->err, O_WRONLY)};
 
     die_with(parent);
+    if (program->own_group)
+        (void)setpgid(0, 0);
     reset_signals();
     (void)signal(SIGPIPE, SIG_DFL);
     for (int i = 0; i < 3; i++) { /* out of the way of 0, 1, 2 first */

@@ -1,0 +1,241 @@
+/* One request in, one answer out: which dialect, which turn, what is said. */
+#include <stdio.h>
+
+#include "agent/script_parts.h"
+#include "base/scope.h"
+
+static const struct script_dialect_rule dialects[] = {
+    {SCRIPT_CHAT, "openai", "/chat/completions", "messages", script_chat_stream, script_chat_whole},
+    {SCRIPT_RESPONSES, "openai-responses", "/responses", "input", script_responses_stream,
+     script_responses_whole},
+    {SCRIPT_MESSAGES, "anthropic", "/messages", "messages", script_messages_stream,
+     script_messages_whole},
+};
+
+/* The word that goes with a status; clients read both and they must agree. */
+static const struct {
+    int status;
+    const char *type;
+} error_types[] = {
+    {401, "authentication_error"}, {402, "billing_error"},    {403, "permission_error"},
+    {404, "not_found_error"},      {429, "rate_limit_error"}, {529, "overloaded_error"},
+};
+
+static const char ended[] = "The script has ended; there is nothing more to say.";
+
+bool script_event(struct buf *out, const char *event, json_t *data, struct fault *fault)
+{
+    AUTO_FREE char *text = json_dumps(data, JSON_COMPACT);
+
+    json_decref(data);
+    if (text == NULL)
+        return fault_set(fault, FAULT_INVALID, "an event that JSON cannot hold");
+    if (event != NULL && !buf_add_format(out, fault, "event: %s\n", event))
+        return false;
+    return buf_add_text(out, "data: ", fault) && buf_add_text(out, text, fault) &&
+           buf_add_text(out, "\n\n", fault);
+}
+
+bool script_piece(struct slice *rest, struct slice *ret_piece)
+{
+    size_t len = rest->len < SCRIPT_PIECE_BYTES ? rest->len : SCRIPT_PIECE_BYTES;
+
+    while (len < rest->len && rest->at[len] >> 6 == 2)
+        len++;
+    *ret_piece = slice_part(*rest, 0, len);
+    *rest = slice_part(*rest, len, rest->len);
+    return ret_piece->len > 0;
+}
+
+static void put_json(struct script_answer *answer, int status, json_t *value)
+{
+    AUTO_FREE char *text = json_dumps(value, JSON_COMPACT);
+    struct fault fault = {0};
+
+    json_decref(value);
+    buf_clear(&answer->body);
+    answer->status = status;
+    answer->content_type = "application/json";
+    answer->streamed = false;
+    if (text == NULL || !buf_add_text(&answer->body, text, &fault))
+        answer->status = 500;
+}
+
+static void put_error(struct script_answer *answer, int status, const char *message)
+{
+    const char *type = status >= 500 ? "server_error" : "invalid_request_error";
+
+    for (size_t i = 0; i < COUNT(error_types); i++)
+        if (error_types[i].status == status)
+            type = error_types[i].type;
+    put_json(answer, status,
+             json_pack("{s:s,s:{s:s,s:s,s:s}}", "type", "error", "error", "message", message, "code",
+                       type, "type", type));
+}
+
+static int64_t estimate(int64_t given, size_t bytes)
+{
+    return given >= 0 ? given : (int64_t)(bytes / 4) + 1;
+}
+
+static void free_say(struct script_say *say)
+{
+    for (size_t i = 0; i < say->call_count; i++)
+        free(say->calls[i].arguments);
+    say->call_count = 0;
+}
+
+static bool bind_calls(const struct script *script, const struct script_turn *turn, json_t *tools,
+                       int number, struct script_say *say, struct fault *fault)
+{
+    for (size_t i = 0; i < turn->call_count; i++) {
+        struct script_bound *bound = &say->calls[i];
+
+        if (!script_bind(script, &turn->calls[i], tools, bound, fault))
+            return false;
+        (void)snprintf(bound->id, sizeof(bound->id), "call_scripted_t%d_%zu", number, i);
+        say->call_count++;
+    }
+    return true;
+}
+
+/* What the model says in this turn; false: the answer is an error, and has been put. */
+static bool choose(struct script *script, json_t *tools, size_t had, struct script_say *say,
+                   struct script_answer *answer)
+{
+    struct script_turn *turn = had < script->turn_count ? &script->turns[had] : NULL;
+    struct fault fault = {0};
+
+    say->usage = (struct script_usage){.input = -1, .output = -1, .cached = -1};
+    if (!script_offers_tool(tools)) {
+        say->text = script->side;
+        return true;
+    }
+    answer->turn = (int)had;
+    if (turn == NULL) {
+        say->text = ended;
+        return true;
+    }
+    answer->delay_ms = turn->delay_ms;
+    answer->pace_ms = turn->pace_ms;
+    if (turn->status != 0 && turn->served < turn->times) {
+        turn->served++;
+        put_error(answer, turn->status, turn->message == NULL ? "scripted error" : turn->message);
+        return false;
+    }
+    say->text = turn->text;
+    say->reasoning = turn->reasoning;
+    say->usage = turn->usage;
+    if (turn->text == NULL && turn->call_count == 0)
+        say->text = "";
+    if (!bind_calls(script, turn, tools, (int)had, say, &fault)) {
+        put_error(answer, 400, fault.why);
+        return false;
+    }
+    return true;
+}
+
+static size_t said_bytes(const struct script_say *say)
+{
+    size_t bytes = (say->text == NULL ? 0 : strlen(say->text)) +
+                   (say->reasoning == NULL ? 0 : strlen(say->reasoning));
+
+    for (size_t i = 0; i < say->call_count; i++)
+        bytes += strlen(say->calls[i].arguments);
+    return bytes;
+}
+
+static void say_it(const struct script_dialect_rule *rule, bool streamed, size_t request_bytes,
+                   struct script_say *say, struct script_answer *answer)
+{
+    struct fault fault = {0};
+
+    (void)snprintf(say->id, sizeof(say->id), "scripted-t%d", answer->turn);
+    say->usage.input = estimate(say->usage.input, request_bytes);
+    say->usage.output = estimate(say->usage.output, said_bytes(say));
+    say->usage.cached = say->usage.cached < 0 ? 0 : say->usage.cached;
+    if (!streamed) {
+        put_json(answer, 200, rule->whole(say));
+        return;
+    }
+    answer->status = 200;
+    answer->content_type = "text/event-stream; charset=utf-8";
+    answer->streamed = true;
+    if (!rule->stream(say, &answer->body, &fault))
+        put_error(answer, 500, fault.why);
+}
+
+static void answer_model(struct script *script, const struct script_dialect_rule *rule,
+                         struct slice body, struct script_answer *answer)
+{
+    json_error_t error;
+    json_t *request = json_loadb((const char *)body.at, body.len, JSON_REJECT_DUPLICATES, &error);
+    json_t *history = json_object_get(request, rule->history);
+    json_t *options = json_object_get(request, "stream_options");
+    struct script_say say = {.model = script->model};
+    json_t *tools;
+
+    answer->dialect = rule->name;
+    if (!json_is_object(request) || json_object_get(request, "model") == NULL ||
+        !(json_is_array(history) || (rule->dialect == SCRIPT_RESPONSES && json_is_string(history)))) {
+        put_error(answer, 400,
+                  request == NULL ? "the body is not JSON" : "model or the list of messages is missing");
+        json_decref(request);
+        return;
+    }
+    say.wants_usage = json_is_true(json_object_get(options, "include_usage"));
+    tools = script_tools(rule->dialect, request);
+    if (choose(script, tools, script_turns_had(history), &say, answer))
+        say_it(rule, json_is_true(json_object_get(request, "stream")), body.len, &say, answer);
+    free_say(&say);
+    json_decref(tools);
+    json_decref(request);
+}
+
+/* The path alone: without scheme and host of an absolute-form target, without the query. */
+static struct slice path_of(struct slice target)
+{
+    size_t scheme = slice_find(target, SLICE("://"), 0);
+    size_t query;
+
+    if (target.len > 0 && target.at[0] != '/' && scheme != SIZE_MAX)
+        target = slice_part(target, slice_find_byte(target, '/', scheme + 3), target.len);
+    query = slice_find_byte(target, '?', 0);
+    return query == SIZE_MAX ? target : slice_part(target, 0, query);
+}
+
+void script_answer(struct script *script, struct slice method, struct slice target,
+                   struct slice body, struct script_answer *ret_answer)
+{
+    struct script_answer answer = {.body = buf_with_limit(SCRIPT_ANSWER_BYTES_MAX),
+                                   .turn = -1,
+                                   .dialect = ""};
+    struct slice path = path_of(target);
+    bool post = slice_equal(method, SLICE("POST"));
+
+    if (slice_ends_with(path, SLICE("/models")) && slice_equal(method, SLICE("GET"))) {
+        put_json(&answer, 200,
+                 json_pack("{s:s,s:[{s:s,s:s,s:i,s:s}]}", "object", "list", "data", "id",
+                           script->model, "object", "model", "created", SCRIPT_CREATED, "owned_by",
+                           "scripted"));
+    } else if (slice_ends_with(path, SLICE("/messages/count_tokens")) && post) {
+        put_json(&answer, 200, json_pack("{s:I}", "input_tokens", (json_int_t)estimate(-1, body.len)));
+    } else {
+        size_t i = 0;
+
+        while (i < COUNT(dialects) && !slice_ends_with(path, slice_of(dialects[i].path_end)))
+            i++;
+        if (i == COUNT(dialects))
+            put_error(&answer, 404, "the scripted model has no such path");
+        else if (!post)
+            put_error(&answer, 405, "POST only");
+        else
+            answer_model(script, &dialects[i], body, &answer);
+    }
+    *ret_answer = answer;
+}
+
+void script_answer_free(struct script_answer *answer)
+{
+    buf_free(&answer->body);
+}
