@@ -28,13 +28,36 @@ struct tree {
     size_t files, findings, unseen;
 };
 
+/* What the worker said of one content. */
+struct looked {
+    struct finding *findings;
+    size_t count;
+    unsigned mask;
+};
+
+static bool keep_findings(void *self, size_t token, const struct finding *findings, size_t count,
+                          unsigned class_mask, struct fault *fault)
+{
+    struct looked *looked = self;
+
+    (void)token;
+    (void)fault;
+    looked->findings = xalloc_array(count, sizeof(*findings));
+    if (count > 0)
+        memcpy(looked->findings, findings, count * sizeof(*findings));
+    looked->count = count;
+    looked->mask = class_mask;
+    return true;
+}
+
 static bool scan_file(struct tree *tree, int folder, const char *name, const char *path, struct fault *fault)
 {
     AUTO_BUF struct buf content = buf_with_limit(SCAN_BYTES_MAX);
     AUTO_FREE struct finding *findings = NULL;
+    struct looked looked = {0};
+    const struct scan_sink keep = {.found = keep_findings, .self = &looked};
     struct fault why = {0};
-    size_t count = 0, line = 1, at = 0;
-    unsigned mask = 0;
+    size_t line = 1, at = 0;
 
     tree->files++;
     if (!file_read(folder, name, &content, &why)) {
@@ -42,18 +65,20 @@ static bool scan_file(struct tree *tree, int folder, const char *name, const cha
         tree->sink->unseen(tree->sink->self, path, why.kind == FAULT_LIMIT ? "too large" : "cannot be read");
         return true;
     }
-    if (!scan_pool_look(tree->pool, buf_slice(&content), slice_of(path), &findings, &count, &mask, fault))
+    if (!scan_pool_submit(tree->pool, 0, buf_slice(&content), slice_of(path), &keep, fault) ||
+        !scan_pool_drain(tree->pool, &keep, fault))
         return fault_in(fault, "scan %s", path);
-    if ((mask & CLASS_BIT(CLASS_OPAQUE)) != 0) {
+    findings = looked.findings;
+    if ((looked.mask & CLASS_BIT(CLASS_OPAQUE)) != 0) {
         tree->unseen++;
         tree->sink->unseen(tree->sink->self, path, "opaque: not examined");
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < looked.count; i++) {
         for (; at < findings[i].start; at++)
             line += content.at[at] == '\n';
         tree->sink->finding(tree->sink->self, path, line, &findings[i]);
     }
-    tree->findings += count;
+    tree->findings += looked.count;
     return true;
 }
 

@@ -2,10 +2,9 @@
 #include "commands/table.h"
 
 const struct command *const commands[] = {
-    &command_doctor,
-    &command_log,
-    &command_verify,
-    &command_help,
+    &command_doctor, &command_init, &command_policy_check, &command_policy_show, &command_policy_explain,
+    &command_scan,   &command_run,  &command_stop,         &command_runs,        &command_runs_gc,
+    &command_show,   &command_log,  &command_verify,       &command_help,
 };
 
 const size_t command_count = COUNT(commands);

@@ -6,7 +6,17 @@
 
 extern const struct command command_doctor;
 extern const struct command command_help;
+extern const struct command command_init;
 extern const struct command command_log;
+extern const struct command command_policy_check;
+extern const struct command command_policy_explain;
+extern const struct command command_policy_show;
+extern const struct command command_run;
+extern const struct command command_runs;
+extern const struct command command_runs_gc;
+extern const struct command command_scan;
+extern const struct command command_show;
+extern const struct command command_stop;
 extern const struct command command_verify;
 
 #endif

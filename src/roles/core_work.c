@@ -12,7 +12,7 @@
 #include "roles/core_environment.h"
 #include "roles/core_parts.h"
 
-#define CHUNK_BYTES 16384
+#define CHUNK_BYTES 8192
 #define DRAIN_MS 2000 /* what dead processes left in the pipes */
 
 struct stream {
