@@ -399,20 +399,6 @@ static bool find_entry(void *self, const struct gitdoor_entry *entry, struct fau
     return true;
 }
 
-static bool keep_findings(void *self, size_t token, const struct finding *findings, size_t count,
-                          unsigned class_mask, struct fault *fault)
-{
-    struct looking *looking = self;
-
-    (void)token, (void)fault;
-    looking->mask = class_mask;
-    looking->count = count;
-    looking->findings = count == 0 ? NULL : xalloc_array(count, sizeof(*findings));
-    if (count > 0)
-        memcpy(looking->findings, findings, count * sizeof(*findings));
-    return true;
-}
-
 static bool give_content(struct asked *asked, struct slice content, struct fault *fault)
 {
     AUTO_CLOSE int fd = memfd_create("look", MFD_CLOEXEC);
@@ -430,7 +416,6 @@ static bool look(struct making *making, struct looking *looking, const uint8_t *
 {
     AUTO_BUF_SECRET struct buf content = buf_with_limit(COLLECT_FILE_BYTES_MAX);
     AUTO_BUF struct buf redacted = buf_with_limit(COLLECT_FILE_BYTES_MAX);
-    struct scan_sink sink = {keep_findings, looking};
     struct surrogate_key surrogate_key;
     enum verdict verdicts[CLASS_COUNT];
     const char *rule = NULL;
@@ -443,8 +428,8 @@ static bool look(struct making *making, struct looking *looking, const uint8_t *
         if (looking->entry.mode == SNAPSHOT_MODE_GITLINK)
             return fault_set(fault, FAULT_INVALID, "a submodule: an agent sees an empty folder");
         if (!gitdoor_read_one(making->collecting->door, looking->entry.oid, &content, fault) ||
-            !scan_pool_submit(making->pool, 0, buf_slice(&content), looking->path, &sink, fault) ||
-            !scan_pool_drain(making->pool, &sink, fault))
+            !scan_pool_look(making->pool, buf_slice(&content), looking->path, &looking->findings,
+                            &looking->count, &looking->mask, fault))
             return false;
         verdict = judge(making->policy, looking->entry.mode, looking->mask, verdict, &rule);
     }

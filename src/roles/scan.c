@@ -313,3 +313,41 @@ bool scan_pool_drain(struct scan_pool *pool, const struct scan_sink *sink, struc
             return false;
     return true;
 }
+
+struct looked {
+    struct finding *findings;
+    size_t count;
+    unsigned mask;
+};
+
+static bool keep_looked(void *self, size_t token, const struct finding *findings, size_t count,
+                        unsigned class_mask, struct fault *fault)
+{
+    struct looked *looked = self;
+
+    (void)token, (void)fault;
+    looked->mask = class_mask;
+    looked->count = count;
+    looked->findings = count == 0 ? NULL : xalloc_array(count, sizeof(*findings));
+    if (count > 0)
+        memcpy(looked->findings, findings, count * sizeof(*findings));
+    return true;
+}
+
+bool scan_pool_look(struct scan_pool *pool, struct slice content, struct slice path,
+                    struct finding **ret_findings, size_t *ret_count, unsigned *ret_class_mask,
+                    struct fault *fault)
+{
+    struct looked looked = {0};
+    struct scan_sink sink = {keep_looked, &looked};
+
+    if (!scan_pool_submit(pool, 0, content, path, &sink, fault) ||
+        !scan_pool_drain(pool, &sink, fault)) {
+        free(looked.findings);
+        return false;
+    }
+    *ret_findings = looked.findings;
+    *ret_count = looked.count;
+    *ret_class_mask = looked.mask;
+    return true;
+}

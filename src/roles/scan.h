@@ -43,6 +43,11 @@ MUST_USE bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slic
 MUST_USE bool scan_pool_drain(struct scan_pool *pool, const struct scan_sink *sink,
                               struct fault *fault);
 
+/* Looks at one content, at once. The caller frees ret_findings. Nothing else may be under way. */
+MUST_USE bool scan_pool_look(struct scan_pool *pool, struct slice content, struct slice path,
+                             struct finding **ret_findings, size_t *ret_count,
+                             unsigned *ret_class_mask, struct fault *fault);
+
 /* The worker itself; `self` points at its end of a packet socket (int). */
 int scan_role(void *self);
 
