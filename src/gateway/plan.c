@@ -122,11 +122,11 @@ static int64_t output_tokens(const struct members *members)
     for (int i = MEMBER_MAX_TOKENS; i <= MEMBER_MAX_OUTPUT_TOKENS; i++) {
         int64_t number;
 
-        if (members->set[i] && json_integer(&members->value[i], &number, &fault) && number > most)
+        if (members->set[i] && json_whole_number(&members->value[i], &number, &fault) && number > most)
             most = number;
     }
     if (members->set[MEMBER_N])
-        (void)!json_integer(&members->value[MEMBER_N], &choices, &fault);
+        (void)!json_whole_number(&members->value[MEMBER_N], &choices, &fault);
     if (choices < 1 || choices > CHOICES_MAX)
         choices = CHOICES_MAX;
     return most > INT32_MAX ? INT32_MAX * choices : most * choices;

@@ -65,7 +65,7 @@ static void take_figures(enum dialect dialect, struct slice object, struct usage
         int64_t number;
 
         if (figures[i].dialect != dialect || !json_at(object, figures[i].path, &value, &fault) ||
-            !json_integer(&value, &number, &fault) || number < 0)
+            !json_whole_number(&value, &number, &fault) || number < 0)
             continue;
         if (number > TOKENS_MAX)
             number = TOKENS_MAX;
@@ -93,7 +93,7 @@ static void take_sequence(struct slice data, struct usage *usage)
     int64_t number;
 
     if (json_member(data, "sequence_number", &value, &fault) &&
-        json_integer(&value, &number, &fault) && number > usage->sequence)
+        json_whole_number(&value, &number, &fault) && number > usage->sequence)
         usage->sequence = number;
 }
 

@@ -525,7 +525,7 @@ bool json_text(const struct json_value *value, struct buf *ret_text, struct faul
     return decode(slice_part(value->raw, 1, value->raw.len - 1), ret_text, fault);
 }
 
-bool json_integer(const struct json_value *value, int64_t *ret_number, struct fault *fault)
+bool json_whole_number(const struct json_value *value, int64_t *ret_number, struct fault *fault)
 {
     bool negative = value->raw.len > 0 && value->raw.at[0] == '-';
     int64_t number = 0;

@@ -71,7 +71,7 @@ MUST_USE bool json_each(struct slice container,
 /* Decodes a string value, appending to `ret_text`. */
 MUST_USE bool json_text(const struct json_value *value, struct buf *ret_text, struct fault *fault);
 /* A number without fraction or exponent, within 2^53. */
-MUST_USE bool json_integer(const struct json_value *value, int64_t *ret_number, struct fault *fault);
+MUST_USE bool json_whole_number(const struct json_value *value, int64_t *ret_number, struct fault *fault);
 /* Whether a raw key or string (between the quotes) decodes to `text`. */
 bool json_key_is(struct slice raw_key, const char *text);
 

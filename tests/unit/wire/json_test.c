@@ -111,7 +111,7 @@ static void members_are_found_by_their_decoded_name(void **state)
     assert_ok(json_text(&value, &decoded, &fault), fault);
     assert_string_equal(buf_text(&decoded), "y\xC3\xA9s");
     assert_ok(json_at(text, "u.v.n", &value, &fault), fault);
-    assert_ok(json_integer(&value, &number, &fault), fault);
+    assert_ok(json_whole_number(&value, &number, &fault), fault);
     assert_int_equal(number, -12);
     assert_false(json_member(text, "none", &value, &fault));
     assert_int_equal(fault.kind, FAULT_MISSING);
@@ -134,7 +134,7 @@ static void integers_are_whole_and_small_enough(void **state)
         struct fault fault = {0};
         int64_t number;
 
-        assert_int_equal(json_integer(&value, &number, &fault), cases[i].ok);
+        assert_int_equal(json_whole_number(&value, &number, &fault), cases[i].ok);
     }
 }
 
