@@ -91,7 +91,7 @@ const struct calls_row calls_table[] = {
     {"mq_getsetattr", CALLS_AGENT}, {"setuid", CALLS_AGENT}, {"setgid", CALLS_AGENT},
     {"setreuid", CALLS_AGENT}, {"setregid", CALLS_AGENT}, {"setresuid", CALLS_AGENT},
     {"setresgid", CALLS_AGENT}, {"setfsuid", CALLS_AGENT}, {"setfsgid", CALLS_AGENT},
-    {"setgroups", CALLS_AGENT}, {"capset", CALLS_AGENT}, {"personality", CALLS_AGENT},
+    {"setgroups", CALLS_AGENT}, {"capset", CALLS_PROGRAM}, {"personality", CALLS_AGENT},
     {"mknod", CALLS_AGENT}, {"mknodat", CALLS_AGENT}, {"sched_setparam", CALLS_AGENT},
     {"sched_setscheduler", CALLS_AGENT}, {"sched_setattr", CALLS_AGENT},
     {"mlockall", CALLS_AGENT}, {"munlockall", CALLS_AGENT}, {"remap_file_pages", CALLS_AGENT},

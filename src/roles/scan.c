@@ -251,10 +251,11 @@ static bool settle(struct worker *worker, const struct scan_sink *sink, struct f
         return true;
     worker->busy = false;
     if (!hear_worker(worker, &findings, &count, &mask, &lost)) {
+        /* What the classifier dies on is not examined, and what is not examined is not shown. */
         stop_worker(worker);
         if (!start_worker(worker, fault))
             return fault_in(fault, "start a scan worker");
-        return sink->found(sink->self, worker->token, NULL, 0, CLASS_BIT(CLASS_OPAQUE), fault);
+        return fault_set(fault, FAULT_IO, "the classifier ended or hung on a file: nothing is shown unexamined");
     }
     ok = sink->found(sink->self, worker->token, findings, count, mask, fault);
     free(findings);
