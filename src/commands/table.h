@@ -4,6 +4,10 @@
 
 #include "commands/command.h"
 
+extern const struct command command_change_approve;
+extern const struct command command_change_diff;
+extern const struct command command_change_land;
+extern const struct command command_change_list;
 extern const struct command command_doctor;
 extern const struct command command_help;
 extern const struct command command_init;
