@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -53,6 +54,8 @@ class Place:
             self.write(name, content)
         run([CUSTODY, 'init', '--repo', self.repo], env=self.env, check=0)
         self.policy(policy_extra)
+        written = (self.repo / 'custody.yaml').read_text()
+        (self.repo / 'custody.yaml').write_text(re.sub('(?m)^#?owner:.*$', 'owner: tom', written))
         if repository_policy is not None:
             (self.repo / 'custody.yaml').write_text(repository_policy)
         self.commit('first')
