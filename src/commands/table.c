@@ -2,10 +2,28 @@
 #include "commands/table.h"
 
 const struct command *const commands[] = {
-    &command_doctor, &command_init, &command_policy_check, &command_policy_show, &command_policy_explain,
-    &command_scan,   &command_run,  &command_stop,         &command_runs,        &command_runs_gc,
-    &command_change_list, &command_change_diff, &command_change_approve, &command_change_land,
-    &command_show,   &command_log,  &command_verify,       &command_help,
+    &command_doctor,
+    &command_init,
+    &command_policy_check,
+    &command_policy_show,
+    &command_policy_explain,
+    &command_scan,
+    &command_run,
+    &command_stop,
+    &command_runs,
+    &command_runs_gc,
+    &command_show,
+    &command_change_list,
+    &command_change_diff,
+    &command_change_approve,
+    &command_change_land,
+    &command_engine_list,
+    &command_engine_show,
+    &command_engine_install,
+    &command_log,
+    &command_verify,
+    &command_scripted_model,
+    &command_help,
 };
 
 const size_t command_count = COUNT(commands);
