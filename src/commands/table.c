@@ -23,6 +23,7 @@ const struct command *const commands[] = {
     &command_log,
     &command_verify,
     &command_scripted_model,
+    &command_agent_loop,
     &command_help,
 };
 

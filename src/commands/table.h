@@ -4,6 +4,7 @@
 
 #include "commands/command.h"
 
+extern const struct command command_agent_loop;
 extern const struct command command_change_approve;
 extern const struct command command_change_diff;
 extern const struct command command_change_land;
