@@ -26,6 +26,7 @@
 #define CELL_HOME "/home/agent"              /* HOME of the agent: a tmpfs */
 #define CELL_OBJECTS "/run/custody/objects"  /* the shared object cache, read-only */
 #define CELL_ENGINE "/opt/engine"            /* the engine's folder, read-only */
+#define CELL_CUSTODY "/opt/custody/custody"  /* this program, for custody-agent */
 #define CELL_UID 1000                        /* uid and gid of the agent, inside */
 
 enum cell_mount_kind {

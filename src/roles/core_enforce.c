@@ -233,10 +233,10 @@ static bool make_scratch(struct run *run, struct cell_scratch *scratch, struct f
 static void add_program_mounts(const struct run *run, struct cell_mounts *mounts)
 {
     cell_mounts_default(mounts);
-    if (run->engine != NULL && run->engine->program == NULL)
+    if (run->own_program != NULL)
         cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
-                                                     .source = "/proc/self/exe",
-                                                     .target = "/opt/custody/custody"});
+                                                     .source = run->own_program,
+                                                     .target = CELL_CUSTODY});
 }
 
 static bool start_cell(struct run *run, const struct plants *plants, struct fault *fault)

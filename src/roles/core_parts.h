@@ -58,6 +58,7 @@ struct run {
     struct engine_installed installed;
     struct engine_launch launch;
     char *prompt, *title;
+    char *own_program; /* where we lie ourselves; NULL: the engine does not need it */
     char ticket_digest[65];
 
     struct peer view, door, gateway;

@@ -83,6 +83,7 @@ static void teardown(struct run *run)
     free(run->requester);
     free(run->prompt);
     free(run->title);
+    free(run->own_program);
     free(run->folder);
     explicit_bzero(run->key, sizeof(run->key));
 }
@@ -254,7 +255,7 @@ bool core_run(struct session *session, const struct run_request *request,
     if (!ok && run_is_stopped(&run)) /* what failed, failed because of it */
         (void)run_because(&run, "stopped");
     end_state(&run, ok, fault);
-    if (run.gateway.control >= 0 && !gateway_role_totals(run.gateway.control, 5000, &totals, &unsaid))
+    if (run.started && !gateway_role_totals(run.gateway.control, 5000, &totals, &unsaid))
         run_say(&run, "warning: no totals from the gateway: %s", unsaid.why);
     /* The roles write their last records before core writes the run's. */
     peer_end(&run.door);
