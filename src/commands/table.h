@@ -9,6 +9,8 @@ extern const struct command command_change_approve;
 extern const struct command command_change_diff;
 extern const struct command command_change_land;
 extern const struct command command_change_list;
+extern const struct command command_change_reject;
+extern const struct command command_change_show;
 extern const struct command command_doctor;
 extern const struct command command_engine_install;
 extern const struct command command_engine_list;
@@ -27,5 +29,6 @@ extern const struct command command_scripted_model;
 extern const struct command command_show;
 extern const struct command command_stop;
 extern const struct command command_verify;
+extern const struct command command_view;
 
 #endif
