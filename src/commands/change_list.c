@@ -1,9 +1,15 @@
 /* change list, show, diff: what there is to decide over. */
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "commands/change.h"
 #include "commands/table.h"
+#include "os/file.h"
+
+#define PATCH_SHOWN_BYTES_MAX (32UL * 1024 * 1024)
 
 static json_t *words_json(const char *words)
 {
@@ -192,13 +198,38 @@ const struct command command_change_show = {
     .run = run_show,
 };
 
+/* On a terminal nothing in a patch is obeyed and nothing hides: who approves sees what there is. */
+static bool show_patch(const struct deciding *d, struct fault *fault)
+{
+    AUTO_CLOSE int patch = memfd_create("patch", MFD_CLOEXEC);
+    AUTO_BUF struct buf text = buf_with_limit(PATCH_SHOWN_BYTES_MAX);
+    AUTO_BUF struct buf visible = buf_with_limit(8 * PATCH_SHOWN_BYTES_MAX);
+    char digest[65];
+
+    if (patch < 0)
+        return fault_errno(fault, "make room for the patch");
+    if (!collect_diff(d->collect, d->base, d->head, patch, digest, fault))
+        return false;
+    if (lseek(patch, 0, SEEK_SET) < 0)
+        return fault_errno(fault, "go back to the patch's start");
+    if (!file_read_fd(patch, &text, fault))
+        return fault_in(fault, "the patch is large, send it to a file");
+    return utf8_add_visible(&visible, buf_slice(&text), fault) && file_write_all(1, buf_slice(&visible), fault);
+}
+
+static bool diff(const struct deciding *d, struct fault *fault)
+{
+    char digest[65];
+
+    return isatty(1) ? show_patch(d, fault) : collect_diff(d->collect, d->base, d->head, 1, digest, fault);
+}
+
 static int run_diff(const struct invocation *invocation)
 {
     struct deciding d;
     struct fault fault = {0};
-    char digest[65];
-    bool ok = deciding_open(invocation->arguments[0], &d, &fault) && deciding_repository(&d, NULL, false, &fault) &&
-              collect_diff(d.collect, d.base, d.head, 1, digest, &fault);
+    bool ok = deciding_open(invocation->arguments[0], &d, &fault) &&
+              deciding_repository(&d, NULL, false, &fault) && diff(&d, &fault);
 
     deciding_close(&d);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
@@ -210,5 +241,7 @@ const struct command command_change_diff = {
     .arguments_min = 1,
     .arguments_max = 1,
     .summary = "Shows what a change does, as a patch",
+    .text = "On a terminal, control characters, direction marks and other things that do not show are spelled out\n"
+            "(^[, <U+202E>); a file or a pipe gets the patch as it is.",
     .run = run_diff,
 };

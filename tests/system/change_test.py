@@ -6,7 +6,7 @@ import sqlite3
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CARD, Place, main
+from harness import CARD, CUSTODY, Place, main, run
 
 SHELL = ('/bin/sh', '-c')
 
@@ -160,7 +160,20 @@ def what_a_model_would_see_is_shown_without_a_run():
         place.close()
 
 
+def a_patch_on_a_terminal_hides_nothing():
+    place = Place()
+    try:
+        change = a_change(place, r'printf "a \033]0;evil\007 b \342\200\256 c\n" > src/trick.txt', check=0)
+        raw = place.custody('change', 'diff', change, check=0).stdout
+        assert '\x1b]0;evil' in raw and '\u202e' in raw, raw
+        shown_there = run(['script', '-qec', f'{CUSTODY} change diff {change}', '/dev/null'], env=place.env,
+                          cwd=place.repo, check=0).stdout
+        assert '^[]0;evil^G' in shown_there and '<U+202E>' in shown_there and '\u202e' not in shown_there, shown_there
+    finally:
+        place.close()
+
+
 main([show_tells_files_approvals_and_state, a_branch_that_moved_makes_the_approvals_void,
       a_merge_that_was_approved_as_such_lands, a_conflict_is_refused_and_named, another_branch_needs_approvals_that_name_it,
       rejected_is_final, a_blocked_change_cannot_be_approved, rows_written_past_the_program_do_not_count,
-      what_a_model_would_see_is_shown_without_a_run])
+      what_a_model_would_see_is_shown_without_a_run, a_patch_on_a_terminal_hides_nothing])
