@@ -11,7 +11,7 @@ import tempfile
 import time
 import traceback
 
-CUSTODY = os.environ.get('CUSTODY_PROGRAM', 'build/custody')
+CUSTODY = os.path.abspath(os.environ.get('CUSTODY_PROGRAM', 'build/custody'))
 # Test secrets are built from parts, so that no live-looking one stands in the repository.
 CARD = '4111' + '1111' + '1111' + '1111'
 TOKEN = 'ghp_' + 'a1B2c3D4e5F6g7H8i9J0' + 'k1L2m3N4o5P6q7R8'

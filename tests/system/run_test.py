@@ -236,5 +236,10 @@ if __name__ == '__main__':
           what_is_denied_is_absent_and_what_is_sensitive_is_replaced,
           surrogates_become_originals_again_in_their_own_file_only,
           writing_outside_policy_is_refused_and_recorded,
+          bad_ends_are_clear_recorded_and_leave_nothing,
+          a_disk_that_is_filled_is_the_agents_problem,
+          what_is_wrong_before_the_start_is_said_and_refused,
+          a_run_is_stopped_by_the_kill_switch_the_time_limit_and_signals,
           two_runs_on_one_repository_at_once_are_right,
+          the_environment_in_a_cell_is_the_contract,
           git_works_in_the_cell_and_its_history_is_one_commit])
