@@ -29,7 +29,7 @@ static const struct reason {
     {"policy", "correct the policy at the place that is named; `custody policy check` tries it without a run"},
     {"read-denied", "policy denies reading a path that the change writes; see `custody policy explain PATH`"},
     {"record-missing", "the end of the run could not be recorded; look at the free space below $CUSTODY_HOME"},
-    {"repository", "name a git repository with at least one commit by --repo DIR"},
+    {"repository", "name a git repository with at least one commit by --repo DIR, and a commit of it by --base REF"},
     {"requester", "name a person of the policy's `people` by --requester ID"},
     {"stopped", "a person or a signal ended the run; what the agent wrote was thrown away"},
     {"store", "the change is in the ledger and on its branch, and not in the store; look at the free space below "

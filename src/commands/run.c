@@ -29,9 +29,13 @@ static void say(void *self, const char *line)
 
 static void progress(void *self, const char *what, size_t done, size_t total)
 {
+    static size_t told; /* the last line is said once */
     bool last = done >= total;
 
     (void)self;
+    if (last && told == total)
+        return;
+    told = last ? total : 0;
     if (isatty(2))
         (void)fprintf(stderr, "\rcustody: %s: %zu of %zu files%s", what, done, total, last ? "\n" : "");
     else if (last)
