@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "commands/reasons.h"
 #include "commands/table.h"
 #include "roles/core.h"
 
@@ -27,9 +29,13 @@ static void say(void *self, const char *line)
 
 static void progress(void *self, const char *what, size_t done, size_t total)
 {
+    static size_t told; /* the last line is said once */
     bool last = done >= total;
 
     (void)self;
+    if (last && told == total)
+        return;
+    told = last ? total : 0;
     if (isatty(2))
         (void)fprintf(stderr, "\rcustody: %s: %zu of %zu files%s", what, done, total, last ? "\n" : "");
     else if (last)
@@ -49,24 +55,61 @@ static json_t *result_json(const struct run_result *result)
                      "start_us", (json_int_t)result->start_us, "cold", result->cold);
 }
 
+/* The agent's own end, when it was not a good one. */
+static void say_agent_exit(const struct run_result *result)
+{
+    if (result->agent_exit > 128)
+        (void)fprintf(stderr, "custody: the agent was killed by signal %d (%s)\n", result->agent_exit - 128,
+                      strsignal(result->agent_exit - 128));
+    else if (result->agent_exit > 0)
+        (void)fprintf(stderr, "custody: the agent ended with exit code %d\n", result->agent_exit);
+}
+
+/* What went wrong and what to do about it: said in every mode. */
+static void say_reasons(const struct run_result *result)
+{
+    say_agent_exit(result);
+    for (size_t i = 0; i < result->reason_count; i++) {
+        const char *text = reason_text(result->reasons[i]);
+
+        (void)fprintf(stderr, "custody:   because: %s%s%s\n", result->reasons[i], text == NULL ? "" : ": ",
+                      text == NULL ? "" : text);
+    }
+}
+
 static void summary(const struct run_result *result)
 {
+    if (result->run[0] == 0)
+        return;
     if (result->change[0] == 0) {
-        (void)fprintf(stderr, "custody: %s: %s%s\n", result->run, run_state_name(result->state),
-                      result->state == RUN_EMPTY ? ", the agent changed nothing" : "");
+        (void)fprintf(stderr, "custody: %s: %s; `custody log --run %s` says more\n", result->run,
+                      run_state_name(result->state), result->run);
         return;
     }
     (void)fprintf(stderr, "custody: %s: change %s is %s: %zu files, +%llu -%llu\n", result->run,
                   result->change, run_state_name(result->state), result->files,
                   (unsigned long long)result->added, (unsigned long long)result->removed);
-    for (size_t i = 0; i < result->reason_count; i++)
-        (void)fprintf(stderr, "custody:   because: %s\n", result->reasons[i]);
-    if (result->state == RUN_READY)
-        (void)fprintf(stderr,
-                      "custody: see it:  custody change diff %s\n"
-                      "custody: approve: custody change approve %s --as PERSON --key FILE\n"
-                      "custody: land:    custody change land %s\n",
-                      result->change, result->change, result->change);
+}
+
+static void say_what_next(const struct run_result *result)
+{
+    (void)fprintf(stderr,
+                  "custody: see it:  custody change diff %s\n"
+                  "custody: approve: custody change approve %s --as PERSON --key FILE\n"
+                  "custody: land:    custody change land %s\n",
+                  result->change, result->change, result->change);
+}
+
+static void report(const struct run_result *result, bool json, bool quiet)
+{
+    bool good = result->exit_code == EXIT_YES;
+
+    if (!good || (!json && !quiet))
+        summary(result);
+    if (!good)
+        say_reasons(result);
+    else if (!json && !quiet)
+        say_what_next(result);
 }
 
 static int run(const struct invocation *invocation)
@@ -104,10 +147,9 @@ static int run(const struct invocation *invocation)
     if (!core_run(&session, &request, &result, &fault))
         (void)fprintf(stderr, "custody run: %s\n", fault.why);
     session_close(&session);
+    report(&result, invocation->json, quiet);
     if (invocation->json)
         command_print_json(result_json(&result));
-    else if (!quiet)
-        summary(&result);
     return result.exit_code;
 }
 

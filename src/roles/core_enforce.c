@@ -353,8 +353,10 @@ bool core_enforce(struct run *run, struct fault *fault)
         return false;
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
         return false;
-    if (!cell_view_ready(run->cell, fault) || !receive(run, CELL_SEALED, &packet, fault))
+    if (!cell_view_ready(run->cell, fault))
         return run_because(run, "cell");
+    if (!receive(run, CELL_SEALED, &packet, fault))
+        return false;
     held = judge_canaries(run, &packet, fault);
     if (!held) {
         struct fault unsaid = {0};

@@ -89,13 +89,19 @@ static bool keep_row(void *self, const struct collect_file *file, struct fault *
     return true;
 }
 
+static const char *agent_reason(const struct run *run)
+{
+    if (run->timed_out)
+        return "time-limit";
+    if (run->stop_signal != 0)
+        return "stopped";
+    return run->result->agent_exit != 0 ? "agent-failed" : NULL;
+}
+
 /* The agent failed or was stopped: what it left may be looked at, and not approved. */
 static void add_agent_reasons(const struct run *run, struct collect_result *made)
 {
-    const char *reason = run->timed_out                  ? "time-limit"
-                         : run->stop_signal != 0         ? "stopped"
-                         : run->result->agent_exit != 0  ? "agent-failed"
-                                                         : NULL;
+    const char *reason = agent_reason(run);
 
     if (reason == NULL || made->reason_count >= COLLECT_REASONS_MAX)
         return;
@@ -193,6 +199,8 @@ bool core_gather(struct run *run, struct fault *fault)
         return fault_in(fault, "collect the change") || run_because(run, "collect");
     if (empty) {
         run->result->change[0] = 0;
+        if (agent_reason(run) != NULL)
+            (void)run_because(run, agent_reason(run));
         return run_step(&run->result->state, RUN_EVENT_NO_CHANGE, fault) &&
                (run_because(run, "no-change"), true);
     }

@@ -93,7 +93,7 @@ static void on_cell(void *self, uint32_t events)
         break;
     case CELL_FAILED:
         work->fault = packet.fault;
-        end_work(work, "cell");
+        end_work(work, packet.fault.kind == FAULT_IO ? "cell" : "agent-start");
         break;
     case CELL_GONE:
         (void)fault_set(&work->fault, FAULT_IO, "the cell's first process was killed");

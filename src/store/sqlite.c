@@ -1,4 +1,5 @@
 /* The store in SQLite: WAL, synchronous NORMAL. A row lost to a power cut is in the ledger. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include "store/store.h"
 
 #define BUSY_MS 5000
+#define RETRY_MS 5
 #define VERSION 1
 
 struct store {
@@ -95,18 +97,38 @@ static bool read_version(struct store *store, int *ret_version, struct fault *fa
     return ok || failed(store, "read version", fault);
 }
 
+/* Two that open a new store at once: SQLite answers the slower one "locked" and never asks its busy handler. */
+static bool use_wal(struct store *store, struct fault *fault)
+{
+    const char *sql = "PRAGMA journal_mode = WAL";
+    int code = sqlite3_exec(store->database, sql, NULL, NULL, NULL);
+
+    for (int waited_ms = 0; code == SQLITE_BUSY && waited_ms < BUSY_MS; waited_ms += RETRY_MS) {
+        (void)sqlite3_sleep(RETRY_MS);
+        code = sqlite3_exec(store->database, sql, NULL, NULL, NULL);
+    }
+    return code == SQLITE_OK || failed(store, "prepare", fault);
+}
+
+/*
+ * SQLite would make the file with the caller's umask. No descriptor of ours may be open beside SQLite's: closing it
+ * drops the process's record locks on the file, SQLite's among them.
+ */
+static bool make_file(const char *path, struct fault *fault)
+{
+    AUTO_CLOSE int made = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    return made >= 0 || errno == EEXIST ? true : fault_errno(fault, "open %s", path);
+}
+
 bool store_open(const char *path, struct store **ret_store, struct fault *fault)
 {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW |
                       SQLITE_OPEN_NOMUTEX;
     struct store *store = xalloc(sizeof(*store));
-    AUTO_CLOSE int made = -1;
     int version = 0;
-    bool ok;
+    bool ok = make_file(path, fault);
 
-    /* SQLite would make it with the caller's umask. */
-    made = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    ok = made >= 0 || fault_errno(fault, "open %s", path);
     if (ok && sqlite3_open_v2(path, &store->database, flags, NULL) != SQLITE_OK)
         ok = fault_set(fault, FAULT_IO, "open %s: %s", path,
                        store->database == NULL ? "out of memory" : sqlite3_errmsg(store->database));
@@ -116,7 +138,7 @@ bool store_open(const char *path, struct store **ret_store, struct fault *fault)
     if (ok && version > VERSION)
         ok = fault_set(fault, FAULT_INVALID, "%s was written by a newer custody", path);
     if (ok && version == 0)
-        ok = run_sql(store, "PRAGMA journal_mode = WAL", fault) && run_sql(store, schema, fault);
+        ok = use_wal(store, fault) && run_sql(store, schema, fault);
     ok = ok && run_sql(store, "PRAGMA synchronous = NORMAL", fault);
     if (!ok) {
         store_close(store);

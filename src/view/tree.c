@@ -179,10 +179,19 @@ int tree_add_node(struct tree *tree, mode_t mode, uint32_t *ret_number)
     return 0;
 }
 
+/* What a node takes of the run's share of the disk: base content is the repository's. */
+static uint64_t upper_blocks(const struct node *node)
+{
+    return node->content == CONTENT_UPPER && S_ISREG(node->mode) ? node->blocks : 0;
+}
+
 void tree_add_name(struct tree *tree, uint32_t number, uint32_t folder, struct slice name)
 {
     struct node *node = tree->slots[number].node;
 
+    if (node->name_count == 0 && node->is_nameless)
+        tree->nameless_blocks -= upper_blocks(node);
+    node->is_nameless = false;
     node->names =
         xgrow(node->names, &node->name_room, node->name_count + 1, sizeof(*node->names));
     node->names[node->name_count++] =
@@ -204,6 +213,10 @@ void tree_drop_name(struct tree *tree, uint32_t number, uint32_t folder, struct 
             break;
         }
     node->nlink = (uint32_t)node->name_count;
+    if (node->name_count == 0 && !node->is_nameless) {
+        node->is_nameless = true;
+        tree->nameless_blocks += upper_blocks(node);
+    }
 }
 
 void tree_release(struct tree *tree, uint32_t number)
@@ -218,6 +231,8 @@ void tree_release(struct tree *tree, uint32_t number)
         (void)snprintf(name, sizeof(name), "%u", number);
         (void)unlinkat(tree->settings.upper_fd, name, 0); /* a file never written has none */
         tree->blocks -= slot->node->blocks;
+        if (slot->node->is_nameless)
+            tree->nameless_blocks -= slot->node->blocks;
     }
     free_node(slot->node);
     *slot = (struct slot){0};

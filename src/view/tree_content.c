@@ -174,17 +174,24 @@ static int account(struct tree *tree, struct node *node, int fd)
     if (fstat(fd, &stat) < 0)
         return errno;
     tree->blocks += (uint64_t)stat.st_blocks - node->blocks;
+    if (node->is_nameless)
+        tree->nameless_blocks += (uint64_t)stat.st_blocks - node->blocks;
     node->blocks = (uint64_t)stat.st_blocks;
     node->size = (uint64_t)stat.st_size;
     return 0;
 }
 
+/*
+ * The kernel forgets a removed file some calls later: `rm big; echo x > small` must find room. So removed files have
+ * as much again for themselves, and cannot take more by being held open.
+ */
 static bool has_room(const struct tree *tree, uint64_t bytes)
 {
-    uint64_t used = tree->blocks * 512;
+    uint64_t max = tree->settings.upper_bytes_max;
+    uint64_t nameless = tree->nameless_blocks * 512;
+    uint64_t named = tree->blocks * 512 - nameless;
 
-    return bytes <= tree->settings.upper_bytes_max &&
-           used <= tree->settings.upper_bytes_max - bytes;
+    return bytes <= max && named <= max - bytes && nameless <= max;
 }
 
 static int copy_base(struct tree *tree, uint32_t base, uint64_t keep, int fd)

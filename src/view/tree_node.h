@@ -37,6 +37,7 @@ struct node {
     unsigned class_mask;
     enum verdict verdict;
     bool read_only, planted, mount_point;
+    bool is_nameless; /* its last name was taken away; the kernel may still hold it */
 };
 
 struct slot {
@@ -55,6 +56,7 @@ struct tree {
     size_t free_count, free_room;
     uint64_t live;   /* nodes beyond the snapshot's */
     uint64_t blocks; /* of all upper files */
+    uint64_t nameless_blocks; /* those of them that are removed and not forgotten yet */
     struct {
         uint32_t number;
         int fd;

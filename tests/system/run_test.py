@@ -90,25 +90,42 @@ def writing_outside_policy_is_refused_and_recorded():
 
 
 def bad_ends_are_clear_recorded_and_leave_nothing():
+    """Each row: what the agent does, the exit code, the words of `reasons`, what people are told."""
     place = Place()
     cases = (
-        ('empty', 'true', 2, 'no-change'),
-        ('crash', 'echo x > a.txt; kill -SEGV $$', 2, 'agent-failed'),
-        ('exit', 'echo x > a.txt; exit 7', 2, 'agent-failed'),
-        ('closes stdout', 'exec >&- 2>&-; echo x > b.txt', 0, None),
-        ('fork bomb', 'bomb() { bomb | bomb & }; bomb; sleep 1; echo x > c.txt', None, None),
-        ('daemon', 'setsid sleep 1000 & echo x > d.txt', 0, None),
-        ('link out of the tree', 'ln -s /etc/passwd out', 1, None),
+        ('empty', 'true', 2, ['no-change'], 'the agent changed nothing'),
+        ('crash', 'echo x > a.txt; kill -SEGV $$', 2, ['agent-failed'], 'killed by signal 11'),
+        ('exit', 'echo x > a.txt; exit 7', 2, ['agent-failed'], 'ended with exit code 7'),
+        ('fails and changes nothing', 'exit 3', 2, ['agent-failed', 'no-change'], 'ended with exit code 3'),
+        ('kills all it can', 'echo x > a.txt; kill -9 -1; exit 1', 2, ['agent-failed'], 'ended with exit code 1'),
+        ('closes stdout', 'exec >&- 2>&-; echo x > b.txt', 0, [], ''),
+        ('forks without end', 'bomb() { bomb | bomb & }; bomb; sleep 1; echo x > c.txt', None, None, ''),
+        ('daemon', 'setsid sleep 1000 & echo x > d.txt', 0, [], ''),
+        ('link out of the tree', 'ln -s /etc/passwd out', 1, ['link-leaves-tree'], 'points out of the repository'),
+        ('too much', 'for i in $(seq 100); do echo x > $i.txt; done', 1, ['too-many-files'], 'limits: files'),
     )
     try:
-        for name, script, code, reason in cases:
+        for name, script, code, reasons, said in cases:
             done = place.run(*SHELL, script, timeout=90)
             assert code is None or done['exit'] == code, (name, done)
-            assert reason is None or reason in done['reasons'], (name, done)
-            ended = [r for r in place.log('--run', done['run']) if r['type'] == 'run.ended']
-            assert len(ended) == 1, (name, ended)
+            assert reasons is None or done['reasons'] == reasons, (name, done)
+            assert said in done['stderr'], (name, done['stderr'][-600:])
+            only_one_end(place, done['run'], done['state'], done['reasons'])
+            assert place.left_behind(ledger=False) == [], name
+        missing = place.run('/no/such/program')
+        assert missing['exit'] == 3 and missing['reasons'] == ['agent-start'], missing
+        assert 'start /no/such/program: No such file' in missing['stderr'] and 'custody engine list' in missing['stderr']
+        only_one_end(place, missing['run'], 'failed', ['agent-start'])
+        assert place.verify()['result'] == 'holds'
     finally:
         place.close()
+
+
+def only_one_end(place, run_id, state, reasons):
+    """The ledger has one run.ended of this run, and it says what --json said."""
+    ended = [r for r in place.log('--run', run_id) if r['type'] == 'run.ended']
+    assert len(ended) == 1, ended
+    assert ended[0]['outcome'] == state and ended[0].get('reason') == (reasons or [None])[0], (ended, state, reasons)
 
 
 def a_disk_that_is_filled_is_the_agents_problem():
@@ -236,5 +253,10 @@ if __name__ == '__main__':
           what_is_denied_is_absent_and_what_is_sensitive_is_replaced,
           surrogates_become_originals_again_in_their_own_file_only,
           writing_outside_policy_is_refused_and_recorded,
+          bad_ends_are_clear_recorded_and_leave_nothing,
+          a_disk_that_is_filled_is_the_agents_problem,
+          what_is_wrong_before_the_start_is_said_and_refused,
+          a_run_is_stopped_by_the_kill_switch_the_time_limit_and_signals,
           two_runs_on_one_repository_at_once_are_right,
+          the_environment_in_a_cell_is_the_contract,
           git_works_in_the_cell_and_its_history_is_one_commit])

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/scope.h"
 #include "os/clock_real.h"
@@ -81,6 +83,13 @@ static bool note_run(void *self, const struct store_run *run, struct fault *faul
     (void)fault;
     (void)snprintf(self, STORE_ID_BYTES, "%s", run->id);
     return false; /* the newest is the first */
+}
+
+static bool count_run(void *self, const struct store_run *run, struct fault *fault)
+{
+    (void)self;
+    (void)fault;
+    return run->id != NULL;
 }
 
 static void runs_come_newest_first(void **state)
@@ -173,6 +182,52 @@ static void opening_takes_less_than_two_milliseconds(void **state)
     close_store(&opened);
 }
 
+/* Opens a store that may not be there yet and writes a row of its own; the exit code says whether it could. */
+static int open_and_write(const char *path, int number)
+{
+    struct store_run run = {.started_us = 1};
+    struct store *store = NULL;
+    struct fault fault = {0};
+    char id[STORE_ID_BYTES];
+    bool ok;
+
+    (void)snprintf(id, sizeof(id), "r-20261124-000000-%04d", number);
+    run.id = id;
+    ok = store_open(path, &store, &fault) && store_put_run(store, &run, &fault);
+    store_close(store);
+    return ok ? 0 : 1;
+}
+
+static void many_may_open_a_new_store_at_once(void **state)
+{
+    enum { OPENERS = 12 };
+    struct opened opened = {.root = "/tmp/custody-store.XXXXXX"};
+    struct fault fault = {0};
+    pid_t openers[OPENERS];
+    char first[STORE_ID_BYTES] = "";
+    size_t count = 0;
+
+    (void)state;
+    assert_non_null(mkdtemp(opened.root));
+    (void)snprintf(opened.path, sizeof(opened.path), "%s/store.db", opened.root);
+    for (int i = 0; i < OPENERS; i++) {
+        openers[i] = fork();
+        assert_true(openers[i] >= 0);
+        if (openers[i] == 0)
+            _exit(open_and_write(opened.path, i));
+    }
+    for (int i = 0; i < OPENERS; i++) {
+        int status = -1;
+
+        assert_int_equal(waitpid(openers[i], &status, 0), openers[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_ok(store_open(opened.path, &opened.store, &fault), fault);
+    assert_ok(store_runs(opened.store, NULL, count_run, first, &count, &fault), fault);
+    assert_int_equal(count, OPENERS);
+    close_store(&opened);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +236,7 @@ int main(void)
         TEST(a_state_changes_only_from_what_it_was),
         TEST(a_person_approves_once_until_it_is_void),
         TEST(ids_are_ordered_by_time_and_lower_case),
+        TEST(many_may_open_a_new_store_at_once),
         TEST(opening_takes_less_than_two_milliseconds),
     };
 
