@@ -43,19 +43,43 @@ static const struct option_rule check_options[] = {
     {NULL, NULL, NULL},
 };
 
+static void keep_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+{
+    (void)json_array_append_new(self, json_pack("{s:s, s:I, s:I, s:s, s:s}", "file", file, "line", (json_int_t)line,
+                                                "column", (json_int_t)column, "key", key, "note",
+                                                POLICY_NOTE));
+}
+
+/* On standard error: what is said without effect is no fault, and the answer stays the answer. */
+static void print_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+{
+    (void)self;
+    (void)fprintf(stderr, "custody: %s:%u:%u: %s: %s\n", file, line, column, key, POLICY_NOTE);
+}
+
+static void tell_notes(const struct both *both, policy_note *tell, void *self)
+{
+    policy_notes(both->session.organisation, tell, self);
+    policy_notes(both->repository, tell, self);
+}
+
 static int run_check(const struct invocation *invocation)
 {
     struct both both;
     struct fault fault = {0};
     bool ok = read_both(invocation_option(invocation, "repo"), &both, &fault);
+    json_t *notes = json_array();
 
+    if (ok)
+        tell_notes(&both, invocation->json ? keep_note : print_note, notes);
     if (ok && invocation->json)
-        command_print_json(json_pack("{s:b, s:s, s:b}", "valid", 1, "digest", both.policy->digest,
-                                     "repository", both.repository != NULL));
+        command_print_json(json_pack("{s:b, s:s, s:b, s:O}", "valid", 1, "digest", both.policy->digest,
+                                     "repository", both.repository != NULL, "notes", notes));
     else if (ok)
         (void)printf("valid: policy.yaml%s, digest %s\n",
                      both.repository == NULL ? " (there is no custody.yaml)" : " and custody.yaml",
                      both.policy->digest);
+    json_decref(notes);
     free_both(&both);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
 }
