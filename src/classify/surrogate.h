@@ -46,7 +46,9 @@ MUST_USE bool surrogate_make(const struct surrogate_key *key, uint16_t rule, str
  * Copies `content` with the findings replaced whose class `verdicts` (by enum data_class) does not
  * allow. The result has the same length. Stand-ins are unique in the file, occur nowhere in the
  * original, and differ from every original.
- *   map  appended to; may be NULL
+ *   map  set on success; may be NULL
+ * FAULT_LIMIT: no stand-in is free for a value, or they would take too long to find. Time is bounded by the
+ * length of the content, and practically linear in it.
  */
 MUST_USE bool redact(struct slice content, const struct finding *findings, size_t count,
                      const enum verdict verdicts[CLASS_COUNT], const struct surrogate_key *key,

@@ -32,6 +32,14 @@ MUST_USE bool policy_settings_encode(const struct policy_settings *settings, str
 MUST_USE bool policy_settings_decode(struct slice packet, struct policy_settings **ret_settings,
                                      struct fault *fault);
 
+/*
+ * Tells each setting that is known, but not enforced by this version (and whose silence weakens nothing: the
+ * others policy_build refuses), as "FILE:LINE:COLUMN: KEY". NULL: none.
+ */
+#define POLICY_NOTE "known, not enforced by this version"
+typedef void policy_note(void *self, const char *file, unsigned line, unsigned column, const char *key);
+void policy_notes(const struct policy_settings *settings, policy_note *tell, void *self);
+
 struct policy_person {
     const char *id, *email;
     const char **groups;

@@ -37,13 +37,21 @@ enum schema_narrowing {
     NARROW_SUBSET,    /* the repository's must be among the organisation's */
 };
 
+/* Does this version do what the key says? */
+enum schema_effect {
+    EFFECT_ENFORCED,
+    EFFECT_NOTED,   /* no, and nothing is weaker without it: policy_notes names it */
+    EFFECT_REFUSED, /* no, and the policy would promise what does not hold: schema_check refuses it */
+};
+
 struct schema_row {
     const char *path; /* names joined by POLICY_SEP; "#": any item, "*": any key */
     enum schema_type type;
     unsigned files;
     enum schema_narrowing narrowing;
+    enum schema_effect effect;
     const char *words;    /* of SCHEMA_WORD, separated by spaces, in narrowing's order */
-    const char *standard; /* the default as text, or NULL */
+    const char *standard; /* the default as text (of `data`, by class: for the reference page), or NULL */
     int64_t min, max;
     const char *text;
 };

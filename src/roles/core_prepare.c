@@ -107,6 +107,11 @@ static const char *repository_name(const struct run *run)
     return last == NULL || last[1] == 0 ? "repository" : last + 1;
 }
 
+static void say_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+{
+    run_say(self, "warning: %s:%u:%u: %s: " POLICY_NOTE, file, line, column, key);
+}
+
 static bool apply_policy(struct run *run, struct fault *fault)
 {
     const struct policy_settings *organisation;
@@ -118,6 +123,8 @@ static bool apply_policy(struct run *run, struct fault *fault)
         return run_because(run, "policy");
     if (!policy_build(organisation, run->narrowing, &run->policy, fault))
         return run_because(run, "policy");
+    policy_notes(organisation, say_note, run);
+    policy_notes(run->narrowing, say_note, run);
     if (!session_requester(run->policy, run->request->requester, &run->requester, fault))
         return run_because(run, "requester");
     run->responsible = run->policy->owner != NULL && run->policy->owner[0] != 0

@@ -52,7 +52,6 @@ static void the_effective_policy_is_what_both_files_say(void **state)
                     "data: { phi: { view: deny, model: deny } }\n"
                     "paths: { read: { deny: [\"**/*.pem\"] }, write: { allow: [\"src/**\"] }, zone: { \"src/ehr/**\": phi } }\n"
                     "agents: { coder: { engine: codex, model: far }, planner: { write: none } }\n"
-                    "checks: { run: [[\"make\", \"test\"]] }\n"
                     "budgets: { run: { tokens: 500 } }\napprovals: { count: 2, zone: { phi: 3 } }\n",
                     &policy, &fault), fault);
     assert_string_equal(policy->repository, "payments-api");
@@ -77,7 +76,6 @@ static void the_effective_policy_is_what_both_files_say(void **state)
     assert_string_equal(policy_zone_of(policy, SLICE("src/ehr/x.c")), "phi");
     assert_int_equal(policy_approvals_for(policy, (const char *[]){"phi"}, 1), 3);
     assert_int_equal(policy_approvals_for(policy, NULL, 0), 2);
-    assert_string_equal(policy->checks[0].argv[1], "test");
     policy_free(policy);
 }
 
@@ -133,6 +131,11 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         {"version: 1\nversion: 1\n", "custody.yaml:2:1: this key is there twice"},
         {"version: 1\n---\nversion: 1\n", "a second document"},
         {"version: 1\nrepository: *x\n", "aliases have no place"},
+        {"version: 1\nchecks: { scanners: [cppcheck] }\n", "custody.yaml:2:22: checks.scanners[0]: known, not enforced"},
+        {"version: 1\nchecks: { run: [[make]] }\n", "checks.run[0][0]: known, not enforced"},
+        {"version: 1\negress: [{ host: npm.example.org, methods: [GET] }]\n", "egress[0].methods[0]: known, not enforced"},
+        {"version: 1\negress: [{ host: npm.example.org, paths: [\"/x\"] }]\n", "egress[0].paths[0]: known, not enforced"},
+        {"version: 1\nbudgets: { person_day: { usd: 5 } }\n", "budgets.person_day.usd: known, not enforced"},
         {"repository: x\n", "`version: 1` is missing"},
         {"version: [1\n", "custody.yaml:"},
         {"", "an empty policy"},
@@ -147,6 +150,64 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         if (strstr(fault.why, cases[i].why) == NULL)
             fail_msg("`%s` gives `%s`, wanted `%s`", cases[i].text, fault.why, cases[i].why);
         assert_int_equal(fault.kind, FAULT_INVALID);
+    }
+}
+
+struct notes {
+    char text[1024];
+};
+
+static void add_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+{
+    struct notes *notes = self;
+    size_t len = strlen(notes->text);
+
+    (void)snprintf(notes->text + len, sizeof(notes->text) - len, "%s:%u:%u:%s ", file, line, column, key);
+}
+
+static void a_key_without_effect_is_named_unless_it_says_the_default(void **state)
+{
+    struct policy_settings *outer = read_text("version: 1\nretention: { profile: hipaa, payloads: 90d }\nmcp: []\naudit: summary\n"
+                                              "egress: [{ host: npm.example.org }]\nledger: { witnesses: [], require: 0 }\n",
+                                              "policy.yaml");
+    struct policy_settings *inner = read_text("version: 1\nframeworks: [hipaa]\nlimits: { files: 3, files_per_batch: 2 }\n",
+                                              "custody.yaml");
+    struct policy *policy = NULL;
+    struct notes notes = {{0}};
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(policy_build(outer, inner, &policy, &fault), fault);
+    policy_notes(outer, add_note, &notes);
+    policy_notes(inner, add_note, &notes);
+    policy_notes(NULL, add_note, &notes);
+    assert_string_equal(notes.text, "policy.yaml:2:23:retention.profile policy.yaml:5:18:egress[0].host "
+                                    "custody.yaml:2:14:frameworks[0] custody.yaml:3:38:limits.files_per_batch ");
+    policy_free(policy);
+    policy_settings_free(outer);
+    policy_settings_free(inner);
+}
+
+/* Of the organisation's file: what it alone may say, and would not hold. */
+static void a_promise_that_would_not_hold_is_refused(void **state)
+{
+    static const char *const cases[] = {
+        "audit: full\n", "ledger: { require: 1 }\n", "mcp: [{ url: \"https://tools.example.org\" }]\n",
+        "egress: [{ host: npm.example.org, methods: [GET] }]\n", "budgets: { repository_day: { tokens: 5 } }\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *text = xformat("version: 1\n%s", cases[i]);
+        struct policy_settings *outer = read_text(text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+
+        assert_false(policy_build(outer, NULL, &policy, &fault));
+        assert_int_equal(fault.kind, FAULT_INVALID);
+        if (strstr(fault.why, "policy.yaml:2:") == NULL || strstr(fault.why, "not enforced by this version") == NULL)
+            fail_msg("`%s` gives `%s`", cases[i], fault.why);
+        policy_settings_free(outer);
     }
 }
 
@@ -276,6 +337,8 @@ int main(void)
         TEST(the_effective_policy_is_what_both_files_say),
         TEST(what_decides_over_an_agent_it_can_never_write),
         TEST(what_is_wrong_is_named_with_line_and_column),
+        TEST(a_key_without_effect_is_named_unless_it_says_the_default),
+        TEST(a_promise_that_would_not_hold_is_refused),
         TEST(a_rule_that_must_match_refuses_when_it_does_not),
         TEST(settings_survive_their_packet_and_nothing_else_does),
         TEST(the_digest_does_not_depend_on_order_or_comments),

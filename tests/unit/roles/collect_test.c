@@ -225,6 +225,77 @@ static void looking_shows_what_an_agent_would_see(void **state)
     world_end(&world);
 }
 
+static void write_bytes_below(const char *root, const char *name, struct slice bytes)
+{
+    AUTO_FREE char *path = xformat("%s/%s", root, name);
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes.at, 1, bytes.len, file), bytes.len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void commit_more(struct world *world)
+{
+    struct fault fault = {0};
+
+    GIT(world->place.repo, "add", "-A");
+    GIT(world->place.repo, "commit", "-q", "-m", "more");
+    buf_free(&world->base.settings);
+    assert_ok(collect_resolve(world->collect, NULL, &world->base, &fault), fault);
+    collect_snapshot_key(world->base.tree, world->policy->digest, "coder", world->key);
+}
+
+static enum verdict verdict_of(struct world *world, const char *path, size_t *ret_findings)
+{
+    struct collect_look look = {0};
+    struct fault fault = {0};
+
+    assert_ok(collect_look(world->collect, world->base.commit, "coder", path, run_key, &look, &fault), fault);
+    buf_free(&look.content);
+    *ret_findings = look.findings;
+    return look.verdict;
+}
+
+static void what_is_no_text_is_examined_before_it_is_shown(void **state)
+{
+    static const char bytes[] = "\0\1\2 " CARD "\0";
+    struct world world;
+    size_t count;
+
+    (void)state;
+    world_make(&world);
+    write_bytes_below(world.place.repo, "data.bin", slice_of_bytes(bytes, sizeof(bytes)));
+    write_bytes_below(world.place.repo, "clean.bin", SLICE("\0\1\2\3"));
+    commit_more(&world);
+    assert_int_equal(verdict_of(&world, "data.bin", &count), VERDICT_REDACT);
+    assert_int_equal(count, 1);
+    assert_int_equal(verdict_of(&world, "clean.bin", &count), VERDICT_ALLOW);
+    world_snapshot(&world);
+    world_end(&world);
+}
+
+/* What the classifier gives up on may hold anything: it is denied as long as any class is redacted or denied. */
+static void what_has_too_many_findings_is_denied(void **state)
+{
+    enum { LINES = (1 << 20) + 2 };
+    AUTO_BUF struct buf text = buf_with_limit(LINES * 10UL);
+    struct fault fault = {0};
+    struct world world;
+    size_t count;
+
+    (void)state;
+    world_make(&world);
+    for (size_t i = 0; i < LINES; i++)
+        assert_ok(buf_add_text(&text, "PID|||ab\n", &fault), fault);
+    write_bytes_below(world.place.repo, "many.hl7", buf_slice(&text));
+    commit_more(&world);
+    assert_int_equal(verdict_of(&world, "many.hl7", &count), VERDICT_DENY);
+    assert_int_equal(count, 0);
+    world_snapshot(&world);
+    world_end(&world);
+}
+
 /* ---- changes ---- */
 
 static void begin_change(struct world *world, const char *run)
@@ -529,6 +600,8 @@ int main(void)
         TEST(what_cannot_be_opened_says_why),
         TEST(a_snapshot_leaves_out_denied_files_and_marks_sensitive_ones),
         TEST(looking_shows_what_an_agent_would_see),
+        TEST(what_is_no_text_is_examined_before_it_is_shown),
+        TEST(what_has_too_many_findings_is_denied),
         TEST(a_change_is_a_commit_on_a_branch_of_its_own),
         TEST(originals_come_back_in_their_own_file_only),
         TEST(what_policy_or_git_must_not_have_blocks),
