@@ -1,5 +1,6 @@
 /* change list, show, diff, approve, reject, land: people decide over what agents made. */
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -125,13 +126,51 @@ static int run_list(const struct invocation *invocation)
 const struct command command_change_list = {
     .name = "change list", .arguments = "", .prints_json = true, .summary = "Lists changes, newest first", .run = run_list};
 
+/* What an agent wrote must not move the cursor of who reviews it. */
+static void print_tamed(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        size_t control = text[i] == '\n' || text[i] == '\t' ? 0 : control_at(text + i, len - i);
+
+        if (control == 0)
+            (void)putchar(text[i]);
+        else
+            (void)printf("^%c", control == 1 ? text[i] ^ 0x40 : '?');
+        i += control > 1 ? control - 1 : 0;
+    }
+}
+
+static bool print_diff(struct deciding *d, struct fault *fault)
+{
+    AUTO_CLOSE int fd = -1;
+    char digest[65];
+    off_t len;
+    char *text;
+
+    if (!isatty(1))
+        return collect_diff(d->collect, d->base, d->head, 1, digest, fault);
+    fd = memfd_create("diff", MFD_CLOEXEC);
+    if (fd < 0)
+        return fault_errno(fault, "make room for the diff");
+    if (!collect_diff(d->collect, d->base, d->head, fd, digest, fault))
+        return false;
+    len = lseek(fd, 0, SEEK_END);
+    if (len == 0)
+        return true;
+    text = len < 0 ? MAP_FAILED : mmap(NULL, (size_t)len, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (text == MAP_FAILED)
+        return fault_errno(fault, "read the diff");
+    print_tamed(text, (size_t)len);
+    (void)munmap(text, (size_t)len);
+    return true;
+}
+
 static int run_diff(const struct invocation *invocation)
 {
     struct deciding d = {.session.home.fd = -1};
     struct fault fault = {0};
-    char digest[65];
     bool ok = open_change(invocation->arguments[0], &d, &fault) && open_repository(&d, false, &fault) &&
-              collect_diff(d.collect, d.base, d.head, 1, digest, &fault);
+              print_diff(&d, &fault);
 
     close_change(&d);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
