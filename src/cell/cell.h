@@ -188,6 +188,11 @@ void cell_end(struct cell *cell);
 uid_t cell_view_uid(const struct cell_plan *plan);
 gid_t cell_view_gid(const struct cell_plan *plan);
 
+/*
+ * The names of the calls that the filter refuses with EPERM or ENOSYS by name, separated by spaces,
+ * in lines of at most `line_max` bytes; what is in no table is refused as well. Caller frees.
+ */
+char **cell_filter_refused(size_t line_max, size_t *ret_count);
 /* SHA-256, hex, of the filter's table: which system calls are refused, and how. */
 MUST_USE bool cell_filter_digest(char ret_hex[65], struct fault *fault);
 

@@ -142,3 +142,25 @@ bool cell_filter_digest(char ret_hex[65], struct fault *fault)
     hex_encode(slice_of_bytes(digest, len), ret_hex);
     return true;
 }
+
+char **cell_filter_refused(size_t line_max, size_t *ret_count)
+{
+    char **lines = NULL;
+    size_t room = 0, count = 0;
+
+    for (size_t i = 0; i < COUNT(filter_refused); i++) {
+        const char *call = filter_refused[i].call;
+
+        if (count == 0 || strlen(lines[count - 1]) + 1 + strlen(call) > line_max) {
+            lines = xgrow(lines, &room, count + 1, sizeof(lines[0]));
+            lines[count++] = xstrdup(call);
+        } else {
+            char *longer = xformat("%s %s", lines[count - 1], call);
+
+            free(lines[count - 1]);
+            lines[count - 1] = longer;
+        }
+    }
+    *ret_count = count;
+    return lines;
+}

@@ -32,6 +32,7 @@ void run_say(const struct run *run, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
+    text_tame(line);
     run->request->say(run->request->self, line);
 }
 
