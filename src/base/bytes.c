@@ -224,25 +224,6 @@ void *xgrow(void *array, size_t *room, size_t need, size_t size)
     return array;
 }
 
-size_t control_at(const char *at, size_t len)
-{
-    uint8_t byte = len == 0 ? 'x' : (uint8_t)at[0];
-
-    if (byte < 0x20 || byte == 0x7f)
-        return 1;
-    return byte == 0xc2 && len > 1 && (uint8_t)at[1] >= 0x80 && (uint8_t)at[1] < 0xa0 ? 2 : 0;
-}
-
-void text_tame(char *text)
-{
-    for (size_t len = strlen(text), i = 0; i < len; i++) {
-        size_t control = control_at(text + i, len - i);
-
-        memset(text + i, '?', control);
-        i += control > 0 ? control - 1 : 0;
-    }
-}
-
 char *xstrdup(const char *text)
 {
     return slice_dup(slice_of(text));

@@ -91,11 +91,6 @@ void buf_free_secret(struct buf *buf);
 /* NUL-terminates in place (not counted in len) and returns the text; aborts never, limit + 1. */
 const char *buf_text(struct buf *buf);
 
-/* Is there a control character at `at` (C0, DEL, or C1 in UTF-8)? Says in how many bytes; else 0. */
-size_t control_at(const char *at, size_t len);
-/* Replaces control characters by '?': agents choose names that people's terminals are shown. */
-void text_tame(char *text);
-
 /* malloc and kin that abort on failure. */
 void *xalloc(size_t size); /* zeroed */
 void *xalloc_array(size_t count, size_t size);

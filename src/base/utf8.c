@@ -65,13 +65,19 @@ bool utf8_is_hidden(uint32_t c)
     return false;
 }
 
+/* Beyond ASCII: NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR. */
+static bool is_line_end(uint32_t c)
+{
+    return c == 0x85 || c == 0x2028 || c == 0x2029;
+}
+
 static bool add_character(struct buf *out, struct slice bytes, uint32_t c, struct fault *fault)
 {
     if (c == '\n' || c == '\t')
         return buf_add(out, bytes, fault);
     if (c < 0x20 || c == 0x7f)
         return buf_add_format(out, fault, "^%c", (int)(c ^ 0x40));
-    if (c == 0x85 || c == 0x2028 || c == 0x2029 || utf8_is_hidden(c))
+    if (is_line_end(c) || utf8_is_hidden(c))
         return buf_add_format(out, fault, "<U+%04X>", c);
     return buf_add(out, bytes, fault);
 }
@@ -88,4 +94,18 @@ bool utf8_add_visible(struct buf *out, struct slice text, struct fault *fault)
         at += len == 0 ? 1 : len;
     }
     return true;
+}
+
+void utf8_tame(char *line)
+{
+    struct slice text = slice_of(line);
+
+    for (size_t at = 0; at < text.len;) {
+        uint32_t c = 0;
+        size_t len = utf8_next(text, at, &c);
+
+        if (len == 0 || c < 0x20 || is_line_end(c) || utf8_is_hidden(c))
+            memset(line + at, '?', len == 0 ? 1 : len);
+        at += len == 0 ? 1 : len;
+    }
 }

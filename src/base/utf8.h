@@ -19,5 +19,10 @@ bool utf8_is_hidden(uint32_t c);
  * hidden character as <U+202E>, a byte that is not UTF-8 as <FF>. Tabs and line ends stay.
  */
 MUST_USE bool utf8_add_visible(struct buf *out, struct slice text, struct fault *fault);
+/*
+ * The same in place, for one line: each byte of what would not show, of controls and line ends, and
+ * of what is not UTF-8 becomes '?'. Agents choose names that people's terminals are shown.
+ */
+void utf8_tame(char *line);
 
 #endif

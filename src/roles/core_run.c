@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "os/message.h"
@@ -32,7 +33,7 @@ void run_say(const struct run *run, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    text_tame(line);
+    utf8_tame(line);
     run->request->say(run->request->self, line);
 }
 

@@ -58,18 +58,6 @@ static void a_fault_says_what_was_being_done(void **state)
     assert_int_equal(fault_exit_code(fault.kind), 1);
 }
 
-static void what_is_shown_moves_no_cursor(void **state)
-{
-    char text[] = "a\033[2Kb\tc\nd\x7f\xc2\x9b" "e\xc3\xa9\xc2";
-    struct fault fault = {0};
-
-    (void)state;
-    text_tame(text);
-    assert_string_equal(text, "a?[2Kb?c?d???e\xc3\xa9\xc2");
-    assert_false(fault_set(&fault, FAULT_DENIED, "open %s", "x\033]0;y\007"));
-    assert_string_equal(fault.why, "open x?]0;y?");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -77,7 +65,6 @@ int main(void)
         TEST(cutting_gives_every_part_and_the_last),
         TEST(hexadecimal_is_lower_case_and_whole),
         TEST(a_fault_says_what_was_being_done),
-        TEST(what_is_shown_moves_no_cursor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

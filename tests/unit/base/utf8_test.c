@@ -42,11 +42,24 @@ static void a_terminal_is_shown_everything_and_obeys_nothing(void **state)
     }
 }
 
+static void what_is_shown_moves_no_cursor(void **state)
+{
+    char text[] = "a\033[2Kb\tc\nd\x7f\xc2\x9b" "e\xc3\xa9\xc2";
+    struct fault fault = {0};
+
+    (void)state;
+    utf8_tame(text);
+    assert_string_equal(text, "a?[2Kb?c?d???e\xc3\xa9?");
+    assert_false(fault_set(&fault, FAULT_DENIED, "open %s", "x\033]0;y\007"));
+    assert_string_equal(fault.why, "open x?]0;y?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_no_utf8_is_told),
-        cmocka_unit_test(a_terminal_is_shown_everything_and_obeys_nothing),
+        TEST(what_is_no_utf8_is_told),
+        TEST(what_is_shown_moves_no_cursor),
+        TEST(a_terminal_is_shown_everything_and_obeys_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
