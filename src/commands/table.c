@@ -2,6 +2,7 @@
 #include "commands/table.h"
 
 const struct command *const commands[] = {
+    &command_demo,
     &command_doctor,
     &command_init,
     &command_policy_check,

@@ -18,6 +18,8 @@ TOKEN = 'ghp_' + 'a1B2c3D4e5F6g7H8i9J0' + 'k1L2m3N4o5P6q7R8'
 
 MODEL_NAMES = {'openai': 'onprem', 'openai-responses': 'responses', 'anthropic': 'messages'}
 
+NO_NETWORK = ('ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN', 'ETIMEDOUT', 'ENETUNREACH', 'EHOSTUNREACH')
+
 
 class Skip(Exception):
     """Raised with the reason why a test cannot run on this host."""
@@ -152,6 +154,19 @@ class Place:
             if not found or time.monotonic() > deadline:
                 return found
             time.sleep(0.1)
+
+
+def installed_engines(engine):
+    """A state folder with that engine, installed as a user does; skipped only where npm's registry cannot be reached."""
+    home = pathlib.Path(os.environ.get('CUSTODY_BUILD', 'build')).absolute() / 'engine-home'
+    (home / 'engines').mkdir(parents=True, exist_ok=True)
+    done = run([CUSTODY, 'engine', 'install', engine], env={**os.environ, 'CUSTODY_HOME': str(home)}, timeout=600)
+    if done.returncode == 0:
+        return home
+    seen = run(['npm', 'ping', '--fetch-retries=0'], env=dict(os.environ), timeout=120)
+    if seen.returncode != 0 and any(word in seen.stderr for word in NO_NETWORK):
+        raise Skip(f"npm's registry cannot be reached: {seen.stderr.strip().splitlines()[-1][:120]}")
+    raise AssertionError(f'engine install {engine}: {done.stderr}')
 
 
 def free_port():
