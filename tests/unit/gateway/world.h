@@ -21,7 +21,7 @@ struct world {
     upstream_answer *answer;
     bool tls;
     bool other_ca; /* trust the CA that did not sign */
-    bool no_door;  /* only the ledger and the gateway */
+    bool no_ledger; /* the gateway's ledger has gone */
     struct gateway_limits limits;
     enum dialect dialect; /* of the run's model */
     int64_t price_in, price_out, expires_us;
