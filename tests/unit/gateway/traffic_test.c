@@ -172,6 +172,29 @@ static void many_connections_are_served_at_once(void **state)
     world_end(&world);
 }
 
+static void answer_and_go(struct link *link, struct slice request)
+{
+    answer_right(link, request);
+    link_cut(link);
+}
+
+/* Connections to the provider are kept; that one of them has died meanwhile is no reason to fail. */
+static void a_kept_connection_that_died_is_made_anew(void **state)
+{
+    struct world world = {.answer = answer_and_go};
+
+    (void)state;
+    world_begin(&world);
+    for (int i = 0; i < 5; i++) {
+        AUTO_FREE char *answer = world_post(&world, CHAT, "{\"model\":\"m\",\"messages\":[]}");
+
+        ASSERT_HAS(answer, "HTTP/1.1 200 ");
+        link_sleep_ms(i * 20);
+    }
+    ASSERT_RECORDS(&world, 5, "\"model.outcome\"", "\"ok\"");
+    world_end(&world);
+}
+
 /* 16 MB of small events, then the end. */
 static void answer_long(struct link *link, struct slice request)
 {
@@ -217,6 +240,7 @@ int main(void)
         TEST(who_waits_for_leave_to_continue_gets_it),
         TEST(large_requests_pass_and_too_large_ones_are_refused),
         TEST(many_connections_are_served_at_once),
+        TEST(a_kept_connection_that_died_is_made_anew),
         TEST(a_client_that_reads_slowly_gets_everything),
     };
 
