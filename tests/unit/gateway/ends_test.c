@@ -36,6 +36,20 @@ static void a_provider_is_trusted_by_the_ca_of_the_policy(void **state)
     world_end(&world);
 }
 
+/* The resolver works in a thread, and the process may make no others. */
+static void a_provider_is_found_by_name(void **state)
+{
+    struct world world = {.answer = answer_right, .by_name = true};
+    AUTO_FREE char *answer = NULL;
+
+    (void)state;
+    world_begin(&world);
+    answer = world_post(&world, CHAT, ASK);
+    ASSERT_HAS(answer, "HTTP/1.1 200 OK");
+    ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"ok\"", "\"host\":\"localhost\"");
+    world_end(&world);
+}
+
 static void a_provider_of_another_ca_gets_nothing(void **state)
 {
     struct world world = {.answer = answer_right, .tls = true, .other_ca = true};
@@ -351,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_provider_is_trusted_by_the_ca_of_the_policy),
+        TEST(a_provider_is_found_by_name),
         TEST(a_provider_of_another_ca_gets_nothing),
         TEST(a_provider_that_is_not_there_is_a_gateway_error),
         TEST(an_error_of_the_provider_is_passed_on),

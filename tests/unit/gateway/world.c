@@ -16,7 +16,9 @@
 #include "roles/ledger.h"
 
 #define READY_MS 20000
+#define ROLE_UID 65534
 #define RECORDS_MS 5000
+#define REMOVALS_MAX 250
 #define TYPE(name) (UINT64_C(1) << RECORD_##name)
 
 static const struct gateway_identity identity = {
@@ -56,7 +58,8 @@ static void make_models(struct world *world)
 {
     struct fault fault = {0};
 
-    world->texts[0] = xformat("%s://127.0.0.1:%u/v1", world->tls ? "https" : "http",
+    world->texts[0] = xformat("%s://%s:%u/v1", world->tls ? "https" : "http",
+                              world->by_name ? "localhost" : "127.0.0.1",
                               (unsigned)(world->upstream.port > 0 ? world->upstream.port : 9));
     world->texts[1] = xformat("%s/key", world->folder);
     world->texts[2] = xformat("%s/%s", world->folder, world->other_ca ? "other-ca.pem" : "ca.pem");
@@ -108,7 +111,10 @@ static void begin_gateway(struct world *world, int to_door)
                                          .model_count = COUNT(world->models),
                                          .identity = identity,
                                          .limits = world->limits,
-                                         .ledger = gateway_producer(world)};
+                                         .ledger = gateway_producer(world),
+                                         .drop_user = geteuid() == 0,
+                                         .uid = ROLE_UID,
+                                         .gid = ROLE_UID};
 
     assert_ok(message_pair(control, &fault), fault);
     config.control = control[1];
@@ -142,7 +148,10 @@ static void begin_door(struct world *world, int to_gateway)
     struct door_role_config config = {.gateway = to_gateway,
                                       .models = world->models,
                                       .model_count = COUNT(world->models),
-                                      .identity = identity};
+                                      .identity = identity,
+                                      .drop_user = geteuid() == 0,
+                                      .uid = ROLE_UID,
+                                      .gid = ROLE_UID};
 
     assert_ok(ledger_producer(world->core, "door/r-1", TYPE(REFUSED), &config.ledger, &fault), fault);
     assert_ok(message_pair(control, &fault), fault);
@@ -186,10 +195,21 @@ static void end_role(struct process *role, int *control)
     assert_int_equal(status, 0);
 }
 
-void world_end(struct world *world)
+/* The ledger's process outlives its clients by a moment, and may still write. */
+static void remove_folder(const char *folder)
 {
     struct fault fault = {0};
 
+    for (int i = 0; i < REMOVALS_MAX; i++) {
+        if (file_remove_tree(AT_FDCWD, folder, &fault))
+            return;
+        link_sleep_ms(20);
+    }
+    fail_msg("%s", fault.why);
+}
+
+void world_end(struct world *world)
+{
     end_role(&world->door, &world->door_control);
     end_role(&world->gateway, &world->gateway_control);
     upstream_stop(&world->upstream);
@@ -197,7 +217,7 @@ void world_end(struct world *world)
     scope_close(&world->home_fd);
     for (size_t i = 0; i < COUNT(world->texts); i++)
         free(world->texts[i]);
-    assert_ok(file_remove_tree(AT_FDCWD, world->folder, &fault), fault);
+    remove_folder(world->folder);
 }
 
 int world_connect(const struct world *world)

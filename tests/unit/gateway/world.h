@@ -21,6 +21,7 @@ struct world {
     upstream_answer *answer;
     bool tls;
     bool other_ca; /* trust the CA that did not sign */
+    bool by_name;  /* localhost, to be resolved */
     bool no_ledger; /* the gateway's ledger has gone */
     struct gateway_limits limits;
     enum dialect dialect; /* of the run's model */
