@@ -1,8 +1,9 @@
 /* Calls that a provider answers: every dialect, streamed and not; tokens, keys, ends of all kinds. */
 #include "world.h"
 
-#include <stdio.h>
-#include <sys/socket.h>
+#include <fcntl.h>
+
+#include "os/file.h"
 
 #define CHAT "/v1/chat/completions"
 #define RESPONSES "/v1/responses"
@@ -195,12 +196,41 @@ static void a_usage_chunk_that_the_client_asked_for_is_not_taken_away(void **sta
     world_end(&world);
 }
 
+static void check_unprivileged(pid_t pid)
+{
+    AUTO_FREE char *path = xformat("/proc/%d/status", (int)pid);
+    AUTO_BUF struct buf status = buf_with_limit(65536);
+    struct fault fault = {0};
+
+    assert_ok(file_read(AT_FDCWD, path, &status, &fault), fault);
+    ASSERT_HAS(buf_text(&status), "\nUid:\t65534\t65534\t65534\t65534\n");
+    ASSERT_HAS(buf_text(&status), "\nGroups:\t \n");
+    ASSERT_HAS(buf_text(&status), "\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\n");
+    ASSERT_HAS(buf_text(&status), "\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
+static void neither_process_is_root(void **state)
+{
+    struct world world = {.answer = answer_right};
+
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("skipped: only root has another user to become\n");
+        skip();
+    }
+    world_begin(&world);
+    check_unprivileged(world.door.pid);
+    check_unprivileged(world.gateway.pid);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_dialect_is_answered_and_accounted),
         TEST(every_dialect_is_streamed_and_accounted),
         TEST(the_intent_is_written_before_the_outcome_and_named_by_it),
+        TEST(neither_process_is_root),
         TEST(a_usage_chunk_that_the_client_asked_for_is_not_taken_away),
     };
 
