@@ -1,4 +1,5 @@
-/* What an agent sends to the door: any bytes. What goes on is JSON, all of it was looked at, and nothing is lost. */
+/* What an agent sends to the door: any bytes. What goes on is JSON, all of it was looked at,
+ * and nothing is lost. */
 #include <stdlib.h>
 
 #include "gateway/plan.h"
@@ -29,27 +30,30 @@ static void check_call(const struct plan *plan, struct slice asked)
     struct json_value value;
     struct fault fault = {0};
 
-    if (!json_root(sent, &value, &fault) || value.type != JSON_OBJECT || plan->open.body_bytes != sent.len)
+    if (!json_root(sent, &value, &fault) || value.type != JSON_OBJECT ||
+        plan->open.body_bytes != sent.len)
         abort();
     if (slice_find(asked, SLICE("MARK"), 0) != SIZE_MAX)
         abort(); /* it stood there in the clear */
     if (!plan->open.strip_usage && !slice_equal(sent, asked))
         abort(); /* an untouched request stays as it was */
     if (plan->open.strip_usage &&
-        (!json_at(sent, "stream_options.include_usage", &value, &fault) || value.type != JSON_TRUE))
+        (!json_at(sent, "stream_options.include_usage", &value, &fault) ||
+         value.type != JSON_TRUE))
         abort();
-    if (!call_text_valid(plan->open.asked, sizeof(plan->open.asked)) || plan->open.model >= COUNT(models) ||
-        models[plan->open.model].dialect != plan->dialect)
+    if (!call_text_valid(plan->open.asked, sizeof(plan->open.asked)) ||
+        plan->open.model >= COUNT(models) || models[plan->open.model].dialect != plan->dialect)
         abort();
 }
 
-static void check_refusal(const struct door_config *config, const struct http1_request *request,
-                          const struct plan *plan)
+static void check_refusal(const struct door_config *config,
+                          const struct http1_request *request, const struct plan *plan)
 {
     struct buf room = buf_with_limit(16384);
     struct record record;
 
-    if (plan->status < 400 || plan->status > 599 || plan->reason == NULL || plan->message[0] == 0)
+    if (plan->status < 400 || plan->status > 599 || plan->reason == NULL ||
+        plan->message[0] == 0)
         abort();
     plan_record(config, request, plan, &room, &record);
     buf_free(&room);
@@ -58,8 +62,10 @@ static void check_refusal(const struct door_config *config, const struct http1_r
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct http1_request *request = http1_request_new(BODY_LIMIT);
-    struct door_config config = {
-        .models = models, .model_count = COUNT(models), .model = size % COUNT(models), .scan = {find_mark, NULL}};
+    struct door_config config = {.models = models,
+                                 .model_count = COUNT(models),
+                                 .model = size % COUNT(models),
+                                 .scan = {find_mark, NULL}};
     struct buf asked = buf_with_limit(BODY_LIMIT);
     struct plan plan = {0};
     struct fault fault = {0};

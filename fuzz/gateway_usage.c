@@ -11,8 +11,9 @@ static void check(enum dialect dialect, const struct usage *usage)
 {
     int64_t in = usage_input(dialect, usage);
 
-    if (in < 0 || usage->output < 0 || usage->cached < 0 || usage->reasoning < 0 || usage->sequence < -1 ||
-        usage_cost(in, 1000000) < in || usage_cost(usage->output, 0) != 0)
+    if (in < 0 || usage->output < 0 || usage->cached < 0 || usage->reasoning < 0 ||
+        usage->sequence < -1 || usage_cost(in, 1000000) < in ||
+        usage_cost(usage->output, 0) != 0)
         abort();
 }
 
@@ -34,7 +35,8 @@ static void read_stream(enum dialect dialect, struct slice text)
             (void)usage_take_event(dialect, sse_name(sse), sse_data(sse), &usage);
     }
     check(dialect, &usage);
-    if (!dialect_stream_error(dialect, "upstream-cut", "why", usage.sequence < 0 ? -1 : usage.sequence + 1, &out, &fault))
+    if (!dialect_stream_error(dialect, "upstream-cut", "why",
+                              usage.sequence < 0 ? -1 : usage.sequence + 1, &out, &fault))
         abort();
     buf_free(&out);
     sse_free(sse);

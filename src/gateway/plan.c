@@ -267,7 +267,7 @@ static bool read_members(const struct door_config *config, struct members *membe
     return true;
 }
 
-/* Methods, paths and model names are the agent's words: one that holds something sensitive stays out of records. */
+/* Methods, paths and model names are the agent's words: what is sensitive in them stays out of records. */
 static bool harmless(const struct door_config *config, struct slice text)
 {
     struct leaves leaves = {.scan = &config->scan};
@@ -328,8 +328,9 @@ static void plan_models(const struct door_config *config, struct plan *plan)
     for (size_t i = 0; ok && i < config->model_count; i++)
         ok = buf_add_text(body, i == 0 ? "{\"id\":" : ",{\"id\":", &fault) &&
              json_add_string(body, slice_of(config->models[i].name), &fault) &&
-             buf_add_text(body, ",\"object\":\"model\",\"type\":\"model\",\"created\":0,\"owned_by\":\"policy\","
-                                "\"created_at\":\"1970-01-01T00:00:00Z\",\"display_name\":",
+             buf_add_text(body,
+                          ",\"object\":\"model\",\"type\":\"model\",\"created\":0,\"owned_by\":\"policy\","
+                          "\"created_at\":\"1970-01-01T00:00:00Z\",\"display_name\":",
                           &fault) &&
              json_add_string(body, slice_of(config->models[i].name), &fault) &&
              buf_add_byte(body, '}', &fault);

@@ -43,7 +43,8 @@ static struct exchange *next_ready(struct exchange *from)
 static void refuse_for_ledger(struct exchange *exchange)
 {
     budget_settle(&exchange->gateway->budget, exchange->reserved, (struct spending){0});
-    exchange_refuse(exchange, 400, "ledger", "custody: the record of this call cannot be written, so it is refused");
+    exchange_refuse(exchange, 400, "ledger",
+                    "custody: the record of this call cannot be written, so it is refused");
 }
 
 /* Writes the intents: all but the last are queued, the last is waited for, and it is behind them. */

@@ -1,4 +1,5 @@
-/* How calls end that do not go well: providers that fail, clients that go, budgets that are spent. */
+/* How calls end that do not go well: providers that fail, clients that go, budgets that are
+ * spent. */
 #include "world.h"
 
 #include <signal.h>
@@ -6,13 +7,17 @@
 #include <sys/socket.h>
 
 #define CHAT "/v1/chat/completions"
-#define ASK "{\"model\":\"m\",\"max_tokens\":10,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
+#define ASK                                                                                   \
+    "{\"model\":\"m\",\"max_tokens\":10,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}" \
+    "]}"
 #define ASK_STREAM "{\"model\":\"m\",\"max_tokens\":10,\"stream\":true,\"messages\":[]}"
-#define ANSWER                                                                                       \
-    "{\"choices\":[{\"message\":{\"content\":\"hello\"},\"finish_reason\":\"stop\"}],\"usage\":{"    \
+#define ANSWER                                                                                \
+    "{\"choices\":[{\"message\":{\"content\":\"hello\"},\"finish_reason\":\"stop\"}],"        \
+    "\"usage\":{"                                                                             \
     "\"prompt_tokens\":11,\"completion_tokens\":7}}"
 #define DELTA "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hel\"}}]}\n\n"
-#define FINISH "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+#define FINISH                                                                                \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
 
 static void answer_right(struct link *link, struct slice request)
 {
@@ -62,7 +67,8 @@ static void a_provider_of_another_ca_gets_nothing(void **state)
     ASSERT_HAS(answer, "\"code\":\"upstream-tls\"");
     log = upstream_log(&world.upstream);
     assert_string_equal(log, "");
-    ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"failed\"", "upstream-tls", "\"tokens_in\":0");
+    ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"failed\"", "upstream-tls",
+                   "\"tokens_in\":0");
     world_end(&world);
 }
 
@@ -77,14 +83,16 @@ static void a_provider_that_is_not_there_is_a_gateway_error(void **state)
     ASSERT_HAS(answer, "HTTP/1.1 502 ");
     ASSERT_HAS(answer, "\"code\":\"upstream-unreachable\"");
     ASSERT_RECORDS(&world, 1, "\"model.intent\"", "\"POST\"");
-    ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"failed\"", "upstream-unreachable", "\"tokens_out\":0");
+    ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"failed\"", "upstream-unreachable",
+                   "\"tokens_out\":0");
     world_end(&world);
 }
 
 static void answer_busy(struct link *link, struct slice request)
 {
     (void)request;
-    link_send(link, "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: 7\r\n"
+    link_send(link, "HTTP/1.1 429 Too Many Requests\r\nContent-Type: "
+                    "application/json\r\nRetry-After: 7\r\n"
                     "Set-Cookie: a=b\r\nContent-Length: 17\r\n\r\n{\"error\":\"later\"}");
 }
 
@@ -100,20 +108,22 @@ static void an_error_of_the_provider_is_passed_on(void **state)
     ASSERT_HAS(answer, "retry-after: 7\r\n");
     ASSERT_HAS(answer, "\r\n\r\n{\"error\":\"later\"}");
     ASSERT_LACKS(answer, "ookie");
-    ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"failed\"", "upstream-status", "\"status\":429",
-                   "\"tokens_in\":0");
+    ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"failed\"", "upstream-status",
+                   "\"status\":429", "\"tokens_in\":0");
     world_end(&world);
 }
 
 static void answer_cut(struct link *link, struct slice request)
 {
     if (slice_find(request, SLICE("\"stream\":true"), 0) == SIZE_MAX) {
-        link_send(link, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nContent-Type: application/json\r\n\r\n{\"cho");
+        link_send(link, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nContent-Type: "
+                        "application/json\r\n\r\n{\"cho");
         link_cut(link);
     }
     link_stream(link);
     if (slice_find(request, SLICE("/responses"), 0) != SIZE_MAX)
-        link_chunk(link, "event: a\ndata: {\"type\":\"response.created\",\"sequence_number\":4}\n\n");
+        link_chunk(
+            link, "event: a\ndata: {\"type\":\"response.created\",\"sequence_number\":4}\n\n");
     else
         link_chunk(link, DELTA);
     link_chunk(link, "data: {\"half");
@@ -130,7 +140,8 @@ static void a_stream_that_is_cut_ends_in_an_error_of_the_clients_dialect(void **
         {DIALECT_OPENAI, CHAT, "data: {\"error\":{\"message\":\"custody: "},
         {DIALECT_OPENAI_RESPONSES, "/v1/responses",
          "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":5,"},
-        {DIALECT_ANTHROPIC, "/v1/messages", "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\""},
+        {DIALECT_ANTHROPIC, "/v1/messages",
+         "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\""},
     };
 
     (void)state;
@@ -144,7 +155,8 @@ static void a_stream_that_is_cut_ends_in_an_error_of_the_clients_dialect(void **
         ASSERT_HAS(answer, cases[i].wanted);
         ASSERT_LACKS(answer, "half");
         ASSERT_LACKS(answer, "[DONE]");
-        ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"failed\"", "upstream-cut", "usage:estimated");
+        ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"failed\"", "upstream-cut",
+                       "usage:estimated");
         world_end(&world);
     }
 }
@@ -166,7 +178,8 @@ static void a_body_that_is_cut_is_a_gateway_error(void **state)
 static void answer_compressed(struct link *link, struct slice request)
 {
     (void)request;
-    link_send(link, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd");
+    link_send(link,
+              "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd");
 }
 
 static void a_compressed_answer_that_nobody_asked_for_is_refused(void **state)
@@ -227,9 +240,10 @@ static void a_client_that_goes_takes_its_call_with_it(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(asks); i++) {
         struct world world = {.answer = answer_never};
-        AUTO_FREE char *request = xformat("POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                                          "Content-Length: %zu\r\n\r\n%s",
-                                          strlen(asks[i]), asks[i]);
+        AUTO_FREE char *request =
+            xformat("POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                    "Content-Length: %zu\r\n\r\n%s",
+                    strlen(asks[i]), asks[i]);
         AUTO_BUF struct buf got = buf_with_limit(65536);
         int socket;
 
@@ -256,8 +270,9 @@ static void a_run_that_ends_leaves_an_outcome_for_every_call(void **state)
     (void)state;
     world_begin(&world);
     socket = world_connect(&world);
-    assert_true(world_send(socket, SLICE("POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-                                         "Content-Length: 57\r\n\r\n" ASK_STREAM)));
+    assert_true(world_send(
+        socket, SLICE("POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                      "Content-Length: 57\r\n\r\n" ASK_STREAM)));
     assert_true(world_read_until(socket, "hel", 5000, &got));
     scope_close(&world.gateway_control);
     assert_true(world_read_until(socket, "custody: ", 5000, &got));
@@ -282,7 +297,8 @@ static void a_budget_that_is_spent_refuses_what_it_does_not_hold(void **state)
         AUTO_FREE char *answer = world_post(&world, CHAT, ASK);
 
         ok += world_status(answer) == 200;
-        refused += world_status(answer) == 400 && strstr(answer, "\"code\":\"budget\"") != NULL;
+        refused +=
+            world_status(answer) == 400 && strstr(answer, "\"code\":\"budget\"") != NULL;
     }
     totals = world_totals(&world);
     assert_int_equal(ok + refused, 6);
@@ -298,8 +314,10 @@ static void a_budget_that_is_spent_refuses_what_it_does_not_hold(void **state)
 
 static void money_is_a_budget_too(void **state)
 {
-    struct world world = {
-        .answer = answer_right, .limits = {.micro_usd = 1000}, .price_in = 0, .price_out = 200000000};
+    struct world world = {.answer = answer_right,
+                          .limits = {.micro_usd = 1000},
+                          .price_in = 0,
+                          .price_out = 200000000};
     AUTO_FREE char *answer = NULL;
 
     (void)state;

@@ -1,4 +1,5 @@
-/* The door's decisions, without processes: every place of a request is looked at, and an untouched one stays. */
+/* The door's decisions, without processes: every place of a request is looked at, and an
+ * untouched one stays. */
 #include "gateway/plan.h"
 
 #include <stdio.h>
@@ -36,12 +37,13 @@ static struct plan plan_of(const char *path, const char *body, size_t *ret_scann
 {
     enum dialect dialect = DIALECT_OPENAI;
     size_t scanned = 0;
-    struct door_config config = {.models = models, .model_count = COUNT(models), .scan = {find_mark, &scanned}};
+    struct door_config config = {
+        .models = models, .model_count = COUNT(models), .scan = {find_mark, &scanned}};
     struct http1_request *request = http1_request_new(GATEWAY_BODY_BYTES_MAX);
-    AUTO_FREE char *text =
-        xformat("POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json; charset=utf-8\r\n"
-                "Content-Length: %zu\r\n\r\n%s",
-                path, strlen(body), body);
+    AUTO_FREE char *text = xformat(
+        "POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json; charset=utf-8\r\n"
+        "Content-Length: %zu\r\n\r\n%s",
+        path, strlen(body), body);
     struct fault fault = {0};
     struct plan plan;
     size_t used;
@@ -62,40 +64,60 @@ static const struct place {
     const char *path, *body;
 } places[] = {
     {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a @ b\"}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"@\"},{\"role\":\"user\",\"content\":\"x\"}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"@\"}]}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
+    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"@\"},{\"role\":"
+           "\"user\",\"content\":\"x\"}]}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":"
+           "\"text\",\"text\":\"@\"}]}]}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{"
+           "\"function\":{\"name\":\"f\","
            "\"arguments\":\"{\\\"a\\\":\\\"@\\\"}\"}}]}]}"},
     {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"content\":\"@\"}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"function\":{\"description\":\"@\"}}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"function\":{\"parameters\":{\"properties\":{\"@\":{}}}}}]}"},
+    {CHAT,
+     "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"function\":{\"description\":\"@\"}}]}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"function\":{\"parameters\":{"
+           "\"properties\":{\"@\":{}}}}}]}"},
     {CHAT, "{\"model\":\"m\",\"messages\":[],\"user\":\"@\"}"},
     {CHAT, "{\"model\":\"m\",\"messages\":[],\"metadata\":{\"a\":\"@\"}}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[],\"response_format\":{\"json_schema\":{\"description\":\"@\"}}}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[],\"response_format\":{\"json_schema\":{"
+           "\"description\":\"@\"}}}"},
     {CHAT, "{\"model\":\"m\",\"messages\":[],\"prediction\":{\"content\":\"@\"}}"},
     {CHAT, "{\"model\":\"@\",\"messages\":[]}"},
     {CHAT, "{\"model\":\"m\",\"@\":1}"},
     {CHAT, "{\"model\":\"m\",\"something\":{\"new\":[[[\"@\"]]]}}"},
     {RESPONSES, "{\"model\":\"m\",\"input\":\"@\"}"},
     {RESPONSES, "{\"model\":\"m\",\"instructions\":\"@\",\"input\":[]}"},
-    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"message\",\"content\":[{\"type\":\"input_text\",\"text\":\"@\"}]}]}"},
-    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"function_call\",\"arguments\":\"{\\\"a\\\":[\\\"@\\\"]}\"}]}"},
-    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"function_call_output\",\"output\":\"@\"}]}"},
-    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"custom_tool_call\",\"input\":\"@\"}]}"},
-    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"mcp_call\",\"arguments\":\"{}\",\"output\":\"@\"}]}"},
+    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"message\",\"content\":[{\"type\":"
+                "\"input_text\",\"text\":\"@\"}]}]}"},
+    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"function_call\",\"arguments\":\"{"
+                "\\\"a\\\":[\\\"@\\\"]}\"}]}"},
+    {RESPONSES,
+     "{\"model\":\"m\",\"input\":[{\"type\":\"function_call_output\",\"output\":\"@\"}]}"},
+    {RESPONSES,
+     "{\"model\":\"m\",\"input\":[{\"type\":\"custom_tool_call\",\"input\":\"@\"}]}"},
+    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"mcp_call\",\"arguments\":\"{}\","
+                "\"output\":\"@\"}]}"},
     {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"@\"}]}"},
     {MESSAGES, "{\"model\":\"m\",\"system\":\"@\",\"messages\":[]}"},
-    {MESSAGES, "{\"model\":\"m\",\"system\":[{\"type\":\"text\",\"text\":\"@\"}],\"messages\":[]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":{\"a\":{\"b\":\"@\"}}}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":{\"@\":1}}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_result\",\"content\":\"@\"}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_result\",\"content\":[{\"type\":\"text\","
+    {MESSAGES,
+     "{\"model\":\"m\",\"system\":[{\"type\":\"text\",\"text\":\"@\"}],\"messages\":[]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":"
+               "{\"a\":{\"b\":\"@\"}}}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":"
+               "{\"@\":1}}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_result\","
+               "\"content\":\"@\"}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_result\","
+               "\"content\":[{\"type\":\"text\","
                "\"text\":\"@\"}]}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"thinking\",\"thinking\":\"@\",\"signature\":\"x\"}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"input_schema\":{\"description\":\"@\"}}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"thinking\","
+               "\"thinking\":\"@\",\"signature\":\"x\"}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"input_schema\":{"
+               "\"description\":\"@\"}}]}"},
     {MESSAGES, "{\"model\":\"m\",\"messages\":[],\"metadata\":{\"user_id\":\"@\"}}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\",\"source\":{\"data\":\"@\"}}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\",\"source\":{\"data\":"
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\","
+               "\"source\":{\"data\":\"@\"}}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\","
+               "\"source\":{\"data\":"
                "\"data:text/plain;base64,@\"}}]}]}"},
 };
 
@@ -105,8 +127,8 @@ static char *planted(const struct place *place, const char *plant, bool stream)
     const char *at = strchr(place->body, '@');
 
     assert_non_null(at);
-    return xformat("{%s%.*s%s%s", stream ? "\"stream\":true," : "", (int)(at - place->body) - 1, place->body + 1, plant,
-                   at + 1);
+    return xformat("{%s%.*s%s%s", stream ? "\"stream\":true," : "",
+                   (int)(at - place->body) - 1, place->body + 1, plant, at + 1);
 }
 
 static void every_place_of_every_dialect_is_looked_at(void **state)
@@ -116,12 +138,14 @@ static void every_place_of_every_dialect_is_looked_at(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(places); i++)
         for (size_t p = 0; p < 2 * COUNT(plants); p++) {
-            bool nested = strstr(places[i].body, "\\\"") != NULL, url = strstr(places[i].body, "base64,") != NULL;
+            bool nested = strstr(places[i].body, "\\\"") != NULL,
+                 url = strstr(places[i].body, "base64,") != NULL;
             const char *plant = url ? MARK_64 : plants[nested ? 0 : p / 2];
             AUTO_FREE char *body = planted(&places[i], plant, p % 2 == 1);
             struct plan plan = plan_of(places[i].path, body, NULL);
 
-            if (plan.kind != PLAN_REFUSE || plan.status != 400 || strcmp(plan.reason, "data-class") != 0)
+            if (plan.kind != PLAN_REFUSE || plan.status != 400 ||
+                strcmp(plan.reason, "data-class") != 0)
                 fail_msg("%s passed: %s", body, plan.message);
             assert_null(strstr(plan.message, MARK));
             assert_string_equal(plan.rule, "phi.mark");
@@ -132,8 +156,7 @@ static void every_place_of_every_dialect_is_looked_at(void **state)
 static void encoded_values_are_found_too(void **state)
 {
     static const char *const plants[] = {
-        MARK_64,
-        "{\\\"a\\\":\\\"S\\\\u0045NSITIVE-VALUE\\\"}",             /* JSON in a string */
+        MARK_64, "{\\\"a\\\":\\\"S\\\\u0045NSITIVE-VALUE\\\"}",   /* JSON in a string */
         "[\\\"{\\\\\\\"a\\\\\\\":\\\\\\\"" MARK "\\\\\\\"}\\\"]", /* and once more */
     };
 
@@ -169,8 +192,9 @@ static void what_cannot_be_looked_into_is_opaque(void **state)
 
 static void an_untouched_request_stays_byte_for_byte(void **state)
 {
-    static const char body[] = " { \"messages\" : [ {\"role\":\"user\", \"content\":\"caf\\u00e9 \\/ \xC3\xA9\"} ],\n"
-                               "\t\"model\":\"m\",\"temperature\":1.50e0,\"n\":2 ,\"max_tokens\": 12 } ";
+    static const char body[] =
+        " { \"messages\" : [ {\"role\":\"user\", \"content\":\"caf\\u00e9 \\/ \xC3\xA9\"} ],\n"
+        "\t\"model\":\"m\",\"temperature\":1.50e0,\"n\":2 ,\"max_tokens\": 12 } ";
     size_t scanned;
     struct plan plan = plan_of(CHAT, body, &scanned);
 
@@ -190,18 +214,21 @@ static void the_usage_of_a_stream_is_asked_for_and_nothing_else_changes(void **s
     static const struct {
         const char *body, *sent; /* NULL: as it came */
     } cases[] = {
-        {"{\"stream\":true,\"model\":\"m\"}", "{\"stream_options\":{\"include_usage\":true},\"stream\":true,\"model\":\"m\"}"},
+        {"{\"stream\":true,\"model\":\"m\"}",
+         "{\"stream_options\":{\"include_usage\":true},\"stream\":true,\"model\":\"m\"}"},
         {" { \"stream\":true,\"model\":\"m\"}",
          " {\"stream_options\":{\"include_usage\":true}, \"stream\":true,\"model\":\"m\"}"},
         {"{\"stream\":true,\"model\":\"m\",\"stream_options\":{}}",
          "{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}"},
         {"{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"a\":1}}",
-         "{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true,\"a\":1}}"},
+         "{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true,\"a\":1}"
+         "}"},
         {"{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":false}}",
          "{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}"},
         {"{\"stream\":true,\"model\":\"m\",\"stream_options\":null}",
          "{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}"},
-        {"{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}", NULL},
+        {"{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}",
+         NULL},
         {"{\"stream\":false,\"model\":\"m\"}", NULL},
         {"{\"stream\":\"true\",\"model\":\"m\"}", NULL},
     };
@@ -211,7 +238,8 @@ static void the_usage_of_a_stream_is_asked_for_and_nothing_else_changes(void **s
         struct plan plan = plan_of(CHAT, cases[i].body, NULL);
 
         assert_int_equal(plan.kind, PLAN_CALL);
-        assert_string_equal(buf_text(&plan.body), cases[i].sent == NULL ? cases[i].body : cases[i].sent);
+        assert_string_equal(buf_text(&plan.body),
+                            cases[i].sent == NULL ? cases[i].body : cases[i].sent);
         assert_int_equal(plan.open.strip_usage, cases[i].sent != NULL);
         buf_free(&plan.body);
     }
@@ -246,11 +274,16 @@ static void paths_lead_to_dialects_with_v1_missing_or_doubled(void **state)
         enum route route;
         enum dialect dialect;
     } cases[] = {
-        {CHAT, ROUTE_CALL, DIALECT_OPENAI}, {"/chat/completions", ROUTE_CALL, DIALECT_OPENAI},
-        {"/v1/v1/messages", ROUTE_CALL, DIALECT_ANTHROPIC}, {"/responses", ROUTE_CALL, DIALECT_OPENAI_RESPONSES},
-        {"/v1/models", ROUTE_MODELS, DIALECT_OPENAI}, {"/v1/v1/v1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
-        {"/v1/messages/", ROUTE_UNKNOWN, DIALECT_OPENAI}, {"/V1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
-        {"//v1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI}, {"", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {CHAT, ROUTE_CALL, DIALECT_OPENAI},
+        {"/chat/completions", ROUTE_CALL, DIALECT_OPENAI},
+        {"/v1/v1/messages", ROUTE_CALL, DIALECT_ANTHROPIC},
+        {"/responses", ROUTE_CALL, DIALECT_OPENAI_RESPONSES},
+        {"/v1/models", ROUTE_MODELS, DIALECT_OPENAI},
+        {"/v1/v1/v1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {"/v1/messages/", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {"/V1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {"//v1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {"", ROUTE_UNKNOWN, DIALECT_OPENAI},
     };
 
     (void)state;
@@ -270,11 +303,14 @@ static void a_base_url_leads_to_the_endpoint(void **state)
     } cases[] = {
         {DIALECT_OPENAI, "https://a.example", "https://a.example/v1/chat/completions"},
         {DIALECT_OPENAI, "https://a.example/v1/", "https://a.example/v1/chat/completions"},
-        {DIALECT_OPENAI, "https://a.example/api/openai", "https://a.example/api/openai/chat/completions"},
-        {DIALECT_OPENAI, "https://a.example/v1?api-version=1", "https://a.example/v1/chat/completions?api-version=1"},
+        {DIALECT_OPENAI, "https://a.example/api/openai",
+         "https://a.example/api/openai/chat/completions"},
+        {DIALECT_OPENAI, "https://a.example/v1?api-version=1",
+         "https://a.example/v1/chat/completions?api-version=1"},
         {DIALECT_OPENAI_RESPONSES, "http://[::1]:80/v1", "http://[::1]:80/v1/responses"},
         {DIALECT_ANTHROPIC, "https://a.example", "https://a.example/v1/messages"},
-        {DIALECT_ANTHROPIC, "https://a.example/anthropic", "https://a.example/anthropic/v1/messages"},
+        {DIALECT_ANTHROPIC, "https://a.example/anthropic",
+         "https://a.example/anthropic/v1/messages"},
         {DIALECT_ANTHROPIC, "https://a.example/v1", "https://a.example/v1/messages"},
     };
 
@@ -283,7 +319,8 @@ static void a_base_url_leads_to_the_endpoint(void **state)
         AUTO_BUF struct buf url = buf_with_limit(1024);
         struct fault fault = {0};
 
-        assert_ok(dialect_endpoint(cases[i].dialect, slice_of(cases[i].base), &url, &fault), fault);
+        assert_ok(dialect_endpoint(cases[i].dialect, slice_of(cases[i].base), &url, &fault),
+                  fault);
         assert_string_equal(buf_text(&url), cases[i].url);
     }
 }

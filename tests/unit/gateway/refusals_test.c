@@ -1,4 +1,5 @@
-/* What the door refuses: in the client's own dialect, with a record, and nothing reaches a provider. */
+/* What the door refuses: in the client's own dialect, with a record, and nothing reaches a
+ * provider. */
 #include "world.h"
 
 #include <sys/socket.h>
@@ -6,10 +7,18 @@
 #define CHAT "/v1/chat/completions"
 #define RESPONSES "/v1/responses"
 #define MESSAGES "/v1/messages"
-#define CARD "4111" "1111" "1111" "1111"
-#define TOKEN "ghp_" "a1B2c3D4e5F6g7H8i9J0" "k1L2m3N4o5P6q7R8"
+#define CARD                                                                                  \
+    "4111"                                                                                    \
+    "1111"                                                                                    \
+    "1111"                                                                                    \
+    "1111"
+#define TOKEN                                                                                 \
+    "ghp_"                                                                                    \
+    "a1B2c3D4e5F6g7H8i9J0"                                                                    \
+    "k1L2m3N4o5P6q7R8"
 #define ASK "{\"model\":\"m\",\"messages\":[]}"
-#define ANSWER "{\"choices\":[],\"content\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"
+#define ANSWER                                                                                \
+    "{\"choices\":[],\"content\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"
 #define JSON "Content-Type: application/json\r\n"
 
 static void answer_right(struct link *link, struct slice request)
@@ -36,52 +45,80 @@ static const struct refusal {
     {"GET " CHAT " HTTP/1.1\r\nHost: a\r\n\r\n", 405, "method", "openai"},
     {"PUT " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 405, "method", "openai"},
     {"DELETE " MESSAGES " HTTP/1.1\r\nHost: a\r\n\r\n", 405, "method", "anthropic"},
-    {"POST /v1/models HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 405, "method", "openai"},
-    {"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404, "unknown-path", "openai"},
-    {"POST /v1/files HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404, "unknown-path", "openai"},
+    {"POST /v1/models HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 405, "method",
+     "openai"},
+    {"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404,
+     "unknown-path", "openai"},
+    {"POST /v1/files HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404, "unknown-path",
+     "openai"},
     {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 404, "unknown-path", "openai"},
-    {"POST " CHAT "/../files HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404, "unknown-path", "openai"},
-    {"POST /v1/messages/count_tokens HTTP/1.1\r\nHost: a\r\nanthropic-version: 1\r\nContent-Length: 2\r\n\r\n{}", 404,
-     "unknown-path", "anthropic"},
-    {"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n", 405, "connect", "openai"},
+    {"POST " CHAT "/../files HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404,
+     "unknown-path", "openai"},
+    {"POST /v1/messages/count_tokens HTTP/1.1\r\nHost: a\r\nanthropic-version: "
+     "1\r\nContent-Length: 2\r\n\r\n{}",
+     404, "unknown-path", "anthropic"},
+    {"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n", 405, "connect",
+     "openai"},
     {"GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n", 400, "egress", "openai"},
-    {"POST http://example.org" CHAT " HTTP/1.1\r\nHost: example.org\r\n" JSON "Content-Length: 2\r\n\r\n{}", 400,
-     "egress", "openai"},
-    {"GET " RESPONSES " HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 400, "upgrade",
+    {"POST http://example.org" CHAT " HTTP/1.1\r\nHost: example.org\r\n" JSON
+     "Content-Length: 2\r\n\r\n{}",
+     400, "egress", "openai"},
+    {"GET " RESPONSES
+     " HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+     400, "upgrade", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 415, "content-type",
      "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 415, "content-type", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415,
-     "content-type", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 415,
-     "encoded", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 5\r\n\r\n{\"a\":", 400, "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 2\r\n\r\n{}", 400, "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 11\r\n\r\n{\"model\":1}", 400, "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 2\r\n\r\n[]", 400, "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 0\r\n\r\n", 400, "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 27\r\n\r\n{\"model\":\"a\",\"mod\\u0065l\":1}", 400,
+    {"POST " CHAT
+     " HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+     415, "content-type", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON
+     "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+     415, "encoded", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 5\r\n\r\n{\"a\":", 400,
      "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 21\r\n\r\n{\"model\":\"a\",\"b\":\"\xFF\"}", 400,
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 2\r\n\r\n{}", 400,
      "malformed", "openai"},
-    {"POST " MESSAGES " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 13\r\n\r\n{\"model\":\"m\"}", 400, "dialect",
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 11\r\n\r\n{\"model\":1}",
+     400, "malformed", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 2\r\n\r\n[]", 400,
+     "malformed", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 0\r\n\r\n", 400,
+     "malformed", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON
+     "Content-Length: 27\r\n\r\n{\"model\":\"a\",\"mod\\u0065l\":1}",
+     400, "malformed", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON
+     "Content-Length: 21\r\n\r\n{\"model\":\"a\",\"b\":\"\xFF\"}",
+     400, "malformed", "openai"},
+    {"POST " MESSAGES " HTTP/1.1\r\nHost: a\r\n" JSON
+     "Content-Length: 13\r\n\r\n{\"model\":\"m\"}",
+     400, "dialect", "anthropic"},
+    {"POST " RESPONSES " HTTP/1.1\r\nHost: a\r\n" JSON
+     "Content-Length: 13\r\n\r\n{\"model\":\"m\"}",
+     400, "dialect", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 33554433\r\n\r\n", 413,
+     "too-large", "openai"},
+    {"POST " MESSAGES " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 33554433\r\n\r\n", 413,
+     "too-large", "anthropic"},
+    {"POST " MESSAGES " HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", 400, "malformed",
      "anthropic"},
-    {"POST " RESPONSES " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 13\r\n\r\n{\"model\":\"m\"}", 400, "dialect",
-     "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 33554433\r\n\r\n", 413, "too-large", "openai"},
-    {"POST " MESSAGES " HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 33554433\r\n\r\n", 413, "too-large", "anthropic"},
-    {"POST " MESSAGES " HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", 400, "malformed", "anthropic"},
     /* smuggling: each has made two servers read two requests out of the same bytes */
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
-     "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", 400, "malformed",
-     "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: "
+                  "chunked\r\n\r\n0\r\n\r\n",
+     400, "malformed", "openai"},
+    {"POST " CHAT
+     " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+     400, "malformed", "openai"},
     {"POST " CHAT " HTTP/1.1\nHost: a\nContent-Length: 0\n\n", 400, "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nX: b\r\n Content-Length: 5\r\n\r\n", 400, "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\n\r\n", 400,
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nX: b\r\n Content-Length: 5\r\n\r\n", 400,
      "malformed", "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "malformed",
-     "openai"},
-    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 0\r\n\r\n", 400, "malformed", "openai"},
+    {"POST " CHAT
+     " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\n\r\n",
+     400, "malformed", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+     501, "malformed", "openai"},
+    {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 0\r\n\r\n", 400,
+     "malformed", "openai"},
     {"POST " CHAT " HTTP/1.0\r\nHost: a\r\n\r\n", 505, "malformed", "openai"},
     {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "malformed", "openai"},
     {"\x16\x03\x01\x02\x01\x01\x02\r\n\r\n", 400, "malformed", "openai"},
@@ -116,9 +153,11 @@ static void everything_but_a_model_call_is_refused_and_recorded(void **state)
     for (size_t i = 0; i < COUNT(refusals); i++)
         check_refusal(&world, &refusals[i]);
     check_nothing_was_called(&world);
-    ASSERT_RECORDS(&world, COUNT(refusals), "\"refused\"", "\"mechanism\":\"door\"", "\"verdict\":\"deny\"", "maria");
+    ASSERT_RECORDS(&world, COUNT(refusals), "\"refused\"", "\"mechanism\":\"door\"",
+                   "\"verdict\":\"deny\"", "maria");
     ASSERT_RECORDS(&world, 5, "\"reason\":\"unknown-path\"", "\"status\":404");
-    ASSERT_RECORDS(&world, 1, "\"reason\":\"connect\"", "\"path\":\"example.org:443\"", "CONNECT");
+    ASSERT_RECORDS(&world, 1, "\"reason\":\"connect\"", "\"path\":\"example.org:443\"",
+                   "CONNECT");
     ASSERT_RECORDS(&world, 1, "\"path\":\"/v1/embeddings\"");
     world_end(&world);
 }
@@ -128,23 +167,30 @@ static const struct {
     const char *path, *body, *rule;
     const char *class;
 } secrets[] = {
-    {DIALECT_OPENAI, CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"my card is " CARD "\"}]}",
+    {DIALECT_OPENAI, CHAT,
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"my card is " CARD
+     "\"}]}",
      "pan.", "pan"},
     {DIALECT_OPENAI, CHAT,
-     "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"tool\",\"content\":\"TOKEN=" TOKEN "\"}]}", "secret.",
-     "secret"},
-    {DIALECT_OPENAI_RESPONSES, RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"function_call_output\",\"output\":"
-                                          "\"card 4111\\u0031111 1111 1111\"}]}",
+     "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"tool\",\"content\":"
+     "\"TOKEN=" TOKEN "\"}]}",
+     "secret.", "secret"},
+    {DIALECT_OPENAI_RESPONSES, RESPONSES,
+     "{\"model\":\"m\",\"input\":[{\"type\":\"function_call_output\",\"output\":"
+     "\"card 4111\\u0031111 1111 1111\"}]}",
      "pan.", "pan"},
     {DIALECT_OPENAI_RESPONSES, RESPONSES,
-     "{\"model\":\"m\",\"input\":[{\"type\":\"function_call\",\"arguments\":\"{\\\"card\\\":\\\"" CARD "\\\"}\"}]}",
+     "{\"model\":\"m\",\"input\":[{\"type\":\"function_call\",\"arguments\":\"{\\\"card\\\":"
+     "\\\"" CARD "\\\"}\"}]}",
      "pan.", "pan"},
     {DIALECT_ANTHROPIC, MESSAGES,
-     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"content\":\"" TOKEN
-     "\"}]}]}",
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_"
+     "result\",\"content\":\"" TOKEN "\"}]}]}",
      "secret.", "secret"},
-    {DIALECT_ANTHROPIC, MESSAGES, "{\"model\":\"m\",\"" CARD "\":1,\"messages\":[]}", "pan.", "pan"},
-    {DIALECT_ANTHROPIC, MESSAGES, "{\"model\":\"m\",\"messages\":[],\"x\":" CARD "}", "pan.", "pan"},
+    {DIALECT_ANTHROPIC, MESSAGES, "{\"model\":\"m\",\"" CARD "\":1,\"messages\":[]}", "pan.",
+     "pan"},
+    {DIALECT_ANTHROPIC, MESSAGES, "{\"model\":\"m\",\"messages\":[],\"x\":" CARD "}", "pan.",
+     "pan"},
 };
 
 static void what_is_sensitive_does_not_leave(void **state)
@@ -162,7 +208,8 @@ static void what_is_sensitive_does_not_leave(void **state)
         ASSERT_LACKS(answer, CARD);
         ASSERT_LACKS(answer, TOKEN);
         check_nothing_was_called(&world);
-        ASSERT_RECORDS(&world, 1, "\"refused\"", "\"reason\":\"data-class\"", class, secrets[i].rule);
+        ASSERT_RECORDS(&world, 1, "\"refused\"", "\"reason\":\"data-class\"", class,
+                       secrets[i].rule);
         ASSERT_RECORDS(&world, 0, CARD);
         ASSERT_RECORDS(&world, 0, TOKEN);
         world_end(&world);
@@ -187,7 +234,8 @@ static void what_policy_allows_a_model_to_see_leaves(void **state)
     world_end(&world);
 }
 
-/* Names and paths are the agent's words, and records are not the place to smuggle data into. */
+/* Names and paths are the agent's words, and records are not the place to smuggle data into.
+ */
 static void sensitive_words_stay_out_of_records(void **state)
 {
     struct world world = {.answer = answer_right, .allow = CLASS_BIT(CLASS_PAN)};
@@ -195,14 +243,17 @@ static void sensitive_words_stay_out_of_records(void **state)
 
     (void)state;
     world_begin(&world);
-    path = world_raw(&world, "GET /card/" CARD " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    path = world_raw(&world,
+                     "GET /card/" CARD " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     ASSERT_HAS(path, "HTTP/1.1 404 ");
-    method = world_raw(&world, CARD " /v1/nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    method = world_raw(&world,
+                       CARD " /v1/nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     ASSERT_HAS(method, "HTTP/1.1 404 ");
     model = world_post(&world, CHAT, "{\"model\":\"" CARD "\",\"messages\":[]}");
     ASSERT_HAS(model, "HTTP/1.1 200 ");
-    header = world_raw(&world, "POST " CHAT " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" JSON
-                               "Accept: " TOKEN "\r\nContent-Length: 27\r\n\r\n" ASK);
+    header =
+        world_raw(&world, "POST " CHAT " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" JSON
+                          "Accept: " TOKEN "\r\nContent-Length: 27\r\n\r\n" ASK);
     ASSERT_HAS(header, "HTTP/1.1 400 ");
     ASSERT_HAS(header, "secret.");
     ASSERT_RECORDS(&world, 0, CARD);
@@ -219,7 +270,8 @@ static void the_models_of_policy_are_listed(void **state)
 
     (void)state;
     world_begin(&world);
-    answer = world_raw(&world, "GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    answer =
+        world_raw(&world, "GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     ASSERT_HAS(answer, "HTTP/1.1 200 ");
     ASSERT_HAS(answer, "{\"id\":\"main-model\"");
     ASSERT_HAS(answer, "{\"id\":\"no-key-model\"");

@@ -29,8 +29,9 @@ static size_t count_of(const char *text, const char *part)
 
 static void a_client_that_sends_byte_by_byte_is_served(void **state)
 {
-    static const char request[] = HEAD "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-                                       "5\r\n{\"mod\r\n1\r\ne\r\n15\r\nl\":\"m\",\"messages\":[]}\r\n0\r\n\r\n";
+    static const char request[] =
+        HEAD "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+             "5\r\n{\"mod\r\n1\r\ne\r\n15\r\nl\":\"m\",\"messages\":[]}\r\n0\r\n\r\n";
     struct world world = {.answer = answer_right};
     AUTO_FREE char *answer = NULL, *log = NULL;
     int socket;
@@ -84,8 +85,9 @@ static void pipelined_requests_are_answered_in_order(void **state)
 
     (void)state;
     world_begin(&world);
-    answer = world_raw(&world, ASK ASK "GET /v1/nothing HTTP/1.1\r\nHost: a\r\n\r\n" ASK
-                                       "GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" ASK);
+    answer = world_raw(&world, ASK ASK
+                       "GET /v1/nothing HTTP/1.1\r\nHost: a\r\n\r\n" ASK
+                       "GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" ASK);
     assert_int_equal(count_of(answer, "HTTP/1.1 200 OK"), 4);
     assert_int_equal(count_of(answer, ANSWER), 3);
     refused = strstr(answer, "unknown-path");
@@ -106,12 +108,14 @@ static void who_waits_for_leave_to_continue_gets_it(void **state)
     (void)state;
     world_begin(&world);
     socket = world_connect(&world);
-    assert_true(world_send(socket, SLICE(HEAD "Expect: 100-continue\r\nContent-Length: 27\r\n\r\n")));
+    assert_true(
+        world_send(socket, SLICE(HEAD "Expect: 100-continue\r\nContent-Length: 27\r\n\r\n")));
     assert_true(world_read_until(socket, "HTTP/1.1 100 Continue\r\n\r\n", 5000, &got));
     assert_true(world_send(socket, SLICE("{\"model\":\"m\",\"messages\":[]}")));
     assert_true(world_read_until(socket, ANSWER, 5000, &got));
     (void)close(socket);
-    refused = world_raw(&world, "POST /v1/files HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n");
+    refused = world_raw(&world, "POST /v1/files HTTP/1.1\r\nHost: a\r\nExpect: "
+                                "100-continue\r\nContent-Length: 9\r\n\r\n");
     ASSERT_HAS(refused, "HTTP/1.1 404 ");
     ASSERT_LACKS(refused, "100 Continue");
     world_end(&world);
@@ -178,7 +182,8 @@ static void answer_and_go(struct link *link, struct slice request)
     link_cut(link);
 }
 
-/* Connections to the provider are kept; that one of them has died meanwhile is no reason to fail. */
+/* Connections to the provider are kept; that one of them has died meanwhile is no reason to
+ * fail. */
 static void a_kept_connection_that_died_is_made_anew(void **state)
 {
     struct world world = {.answer = answer_and_go};
@@ -198,14 +203,18 @@ static void a_kept_connection_that_died_is_made_anew(void **state)
 /* 16 MB of small events, then the end. */
 static void answer_long(struct link *link, struct slice request)
 {
-    AUTO_FREE char *delta = xformat("data: {\"choices\":[{\"delta\":{\"content\":\"%4000d\"}}]}\n\n", 1);
+    AUTO_FREE char *delta =
+        xformat("data: {\"choices\":[{\"delta\":{\"content\":\"%4000d\"}}]}\n\n", 1);
 
     (void)request;
     link_stream(link);
     for (int i = 0; i < DELTAS; i++)
         link_chunk(link, delta);
     link_chunk(link, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n");
-    link_chunk(link, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":4000}}\n\n");
+    link_chunk(
+        link,
+        "data: "
+        "{\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":4000}}\n\n");
     link_chunk(link, "data: [DONE]\n\n");
     link_chunk_end(link);
 }
@@ -219,13 +228,18 @@ static void a_client_that_reads_slowly_gets_everything(void **state)
     (void)state;
     world_begin(&world);
     socket = world_connect(&world);
-    assert_true(world_send(socket, SLICE(HEAD "Content-Length: 41\r\n\r\n{\"model\":\"m\",\"stream\":true,\"messages\":[]}")));
+    assert_true(world_send(
+        socket,
+        SLICE(HEAD
+              "Content-Length: 41\r\n\r\n{\"model\":\"m\",\"stream\":true,\"messages\":[]}")));
     assert_true(world_read_until(socket, "data: ", 10000, &got));
-    link_sleep_ms(4000); /* longer than a provider may be silent: it is the client that is slow */
+    link_sleep_ms(
+        4000); /* longer than a provider may be silent: it is the client that is slow */
     (void)world_read_until(socket, "[DONE]", 1, &got);
     assert_true(world_read_until(socket, "[DONE]\n\n\r\n0\r\n\r\n", 60000, &got));
     (void)close(socket);
-    assert_int_equal(count_of(buf_text(&got), "data: {\"choices\":[{\"delta\":{\"content\":\""), DELTAS);
+    assert_int_equal(
+        count_of(buf_text(&got), "data: {\"choices\":[{\"delta\":{\"content\":\""), DELTAS);
     ASSERT_LACKS(buf_text(&got), "\"error\"");
     ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"ok\"", "\"tokens_out\":4000");
     world_end(&world);

@@ -51,7 +51,8 @@ static void begin_upstream(struct world *world)
     if (world->tls)
         upstream_certificates(world->folder);
     if (world->answer != NULL)
-        world->upstream = upstream_start(world->folder, world->answer, world->tls ? certificate : NULL, key);
+        world->upstream =
+            upstream_start(world->folder, world->answer, world->tls ? certificate : NULL, key);
 }
 
 static void make_models(struct world *world)
@@ -62,8 +63,10 @@ static void make_models(struct world *world)
                               world->by_name ? "localhost" : "127.0.0.1",
                               (unsigned)(world->upstream.port > 0 ? world->upstream.port : 9));
     world->texts[1] = xformat("%s/key", world->folder);
-    world->texts[2] = xformat("%s/%s", world->folder, world->other_ca ? "other-ca.pem" : "ca.pem");
-    assert_ok(file_create(AT_FDCWD, world->texts[1], SLICE(WORLD_KEY "\n"), 0600, &fault), fault);
+    world->texts[2] =
+        xformat("%s/%s", world->folder, world->other_ca ? "other-ca.pem" : "ca.pem");
+    assert_ok(file_create(AT_FDCWD, world->texts[1], SLICE(WORLD_KEY "\n"), 0600, &fault),
+              fault);
     world->models[0] = (struct gateway_model){
         .name = "main-model",
         .url = world->url != NULL ? world->url : world->texts[0],
@@ -93,7 +96,8 @@ static int gateway_producer(struct world *world)
 
     if (!world->no_ledger) {
         assert_ok(ledger_producer(world->core, "gateway/r-1",
-                                  TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED), &ends[0], &fault),
+                                  TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
+                                  &ends[0], &fault),
                   fault);
         return ends[0];
     }
@@ -119,7 +123,8 @@ static void begin_gateway(struct world *world, int to_door)
     assert_ok(message_pair(control, &fault), fault);
     config.control = control[1];
     assert_ok(spawn_role("gateway", gateway_role, &config,
-                         (const int[]){config.control, config.door, config.ledger}, 3, &world->gateway, &fault),
+                         (const int[]){config.control, config.door, config.ledger}, 3,
+                         &world->gateway, &fault),
               fault);
     (void)close(control[1]);
     (void)close(config.ledger);
@@ -129,7 +134,8 @@ static void begin_gateway(struct world *world, int to_door)
 
 static int listen_anywhere(uint16_t *ret_port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -153,11 +159,13 @@ static void begin_door(struct world *world, int to_gateway)
                                       .uid = ROLE_UID,
                                       .gid = ROLE_UID};
 
-    assert_ok(ledger_producer(world->core, "door/r-1", TYPE(REFUSED), &config.ledger, &fault), fault);
+    assert_ok(ledger_producer(world->core, "door/r-1", TYPE(REFUSED), &config.ledger, &fault),
+              fault);
     assert_ok(message_pair(control, &fault), fault);
     config.control = control[1];
     assert_ok(spawn_role("door", door_role, &config,
-                         (const int[]){config.control, config.gateway, config.ledger}, 3, &world->door, &fault),
+                         (const int[]){config.control, config.gateway, config.ledger}, 3,
+                         &world->door, &fault),
               fault);
     (void)close(control[1]);
     (void)close(config.ledger);
@@ -292,11 +300,12 @@ char *world_raw(const struct world *world, const char *bytes)
 
 char *world_post(const struct world *world, const char *path, const char *body)
 {
-    AUTO_FREE char *request =
-        xformat("POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                "Authorization: Bearer " WORLD_AGENT_KEY "\r\nX-Api-Key: " WORLD_AGENT_KEY "\r\n"
-                "Content-Length: %zu\r\n\r\n%s",
-                path, strlen(body), body);
+    AUTO_FREE char *request = xformat("POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: "
+                                      "close\r\nContent-Type: application/json\r\n"
+                                      "Authorization: Bearer " WORLD_AGENT_KEY
+                                      "\r\nX-Api-Key: " WORLD_AGENT_KEY "\r\n"
+                                      "Content-Length: %zu\r\n\r\n%s",
+                                      path, strlen(body), body);
 
     return world_raw(world, request);
 }
@@ -320,7 +329,8 @@ static bool look(void *self, uint64_t index, struct slice leaf, struct fault *fa
     (void)fault;
     if (search->print)
         print_message("%llu %.*s\n", (unsigned long long)index, SLICE_ARGS(leaf));
-    while (search->texts[at] != NULL && slice_find(leaf, slice_of(search->texts[at]), 0) != SIZE_MAX)
+    while (search->texts[at] != NULL &&
+           slice_find(leaf, slice_of(search->texts[at]), 0) != SIZE_MAX)
         at++;
     search->count += search->texts[at] == NULL;
     return true;
@@ -328,7 +338,8 @@ static bool look(void *self, uint64_t index, struct slice leaf, struct fault *fa
 
 static size_t count_records(struct world *world, const char *const *texts, bool print)
 {
-    AUTO_CLOSE int folder = openat(world->home_fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int folder =
+        openat(world->home_fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct search search = {.texts = texts, .print = print};
     struct reader_options options = {0};
     struct fault fault = {0};
