@@ -6,6 +6,7 @@
 
 #include "base/scope.h"
 #include "policy/glob.h"
+#include "wire/url.h"
 
 #define S POLICY_SEP
 #define VERDICTS "allow redact deny"
@@ -58,7 +59,7 @@ const struct schema_row schema_rows[] = {
     {"egress" S "#" S "methods" S "#", SCHEMA_WORD, BOTH, NARROW_OWN, REFUSED, "GET HEAD POST PUT", NULL, 0, 0, "methods allowed there"},
     {"egress" S "#" S "paths" S "#", SCHEMA_TEXT, BOTH, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "paths allowed there"},
     {"egress" S "#" S "private", SCHEMA_BOOLEAN, ORG, NARROW_OWN, NOTED, NULL, "false", 0, 0, "whether a private address is meant"},
-    {"mcp" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a tool server"},
+    {"mcp" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a tool server; plain http to loopback only"},
     {"mcp" S "#" S "tools" S "#", SCHEMA_NAME, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a tool of it"},
     {"mcp" S "#" S "digest", SCHEMA_NAME, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "digest of its description"},
 
@@ -361,6 +362,22 @@ static bool check_number(const struct policy_settings *settings, const struct se
     return true;
 }
 
+/* What is said in the clear must not leave this machine. */
+static bool check_url(const struct policy_settings *settings, const struct setting *setting,
+                      const char *shown, struct fault *fault)
+{
+    struct fault why = {0};
+    struct url url;
+
+    if (!url_parse(slice_of(setting->value), &url, &why))
+        return settings_fault(settings, setting, fault, "%s: `%.60s`: %s", shown, setting->value, why.why);
+    if (!url.tls && !url_host_is_loopback(url.host))
+        return settings_fault(settings, setting, fault,
+                              "%s: `%.60s`: plain http:// is for this machine only, use https://", shown,
+                              setting->value);
+    return true;
+}
+
 static bool check_text(const struct policy_settings *settings, const struct setting *setting,
                        const struct schema_row *row, const char *shown, struct fault *fault)
 {
@@ -375,7 +392,7 @@ static bool check_text(const struct policy_settings *settings, const struct sett
     else if (row->type == SCHEMA_PATH)
         ok = ok && value[0] == '/' && strstr(value, "/../") == NULL;
     else if (row->type == SCHEMA_URL)
-        ok = ok && (strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0);
+        return check_url(settings, setting, shown, fault);
     else if (row->type == SCHEMA_FOLDER)
         ok = ok && strpbrk(value, "*?[]") == NULL && glob_check(slice_of(value), &why) &&
              strncasecmp(value, ".git", 4) != 0 && strcasecmp(value, "custody.yaml") != 0;

@@ -54,7 +54,10 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
     struct gateway_role_config config = {.models = run->models,
                                          .model_count = run->policy->model_count,
                                          .identity = identity(run),
-                                         .door = to_door};
+                                         .door = to_door,
+                                         .drop_user = geteuid() == 0,
+                                         .uid = run->uid,
+                                         .gid = run->uid};
 
     config.limits.tokens = run->policy->budget_run.tokens;
     config.limits.micro_usd = run->policy->budget_run.micro_usd;
@@ -77,7 +80,10 @@ static bool start_door(struct run *run, int to_gateway, struct fault *fault)
                                       .model = run->model,
                                       .identity = identity(run),
                                       .surrogate_key = run->key,
-                                      .surrogate_key_len = sizeof(run->key)};
+                                      .surrogate_key_len = sizeof(run->key),
+                                      .drop_user = geteuid() == 0,
+                                      .uid = run->uid,
+                                      .gid = run->uid};
 
     if (!producer(run, "door", TYPE(REFUSED), &ledger, fault) || !message_pair(control, fault))
         return false;

@@ -331,6 +331,41 @@ static void the_reference_page_is_the_table(void **state)
     assert_string_equal(buf_text(&page), made);
 }
 
+/* At load, not when a run begins: what is said in the clear must not leave this machine. */
+static void a_model_url_is_checked_where_it_stands(void **state)
+{
+    static const struct {
+        const char *url, *why; /* NULL: fine */
+    } cases[] = {
+        {"http://127.0.0.1:8000/v1", NULL},
+        {"http://localhost/v1", NULL},
+        {"http://[::1]:8000", NULL},
+        {"https://llm.example.org/v1", NULL},
+        {"http://llm.example.org/v1", "policy.yaml:3:22: models[0].url: `http://llm.example.org/v1`: plain http:// is for"},
+        {"http://10.0.0.1/v1", "policy.yaml:3:22: models[0].url: `http://10.0.0.1/v1`: plain http:// is for"},
+        {"http://127.0.0.1.example.org/", "plain http:// is for this machine only"},
+        {"http://0x7f.1/v1", "neither a name nor an address"},
+        {"http://127.0.0.1@example.org/", "policy.yaml:3:22: models[0].url"},
+        {"ftp://127.0.0.1/", "begins with neither https:// nor http://"},
+        {"https://", "neither a name nor an address"},
+        {"https://a b/", "policy.yaml:3:22: models[0].url"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *text = xformat("version: 1\nmodels:\n  - { name: m, url: \"%s\", dialect: openai }\n", cases[i].url);
+        struct policy_settings *settings = read_text(text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+        bool ok = policy_build(settings, NULL, &policy, &fault);
+
+        if (ok != (cases[i].why == NULL) || (!ok && strstr(fault.why, cases[i].why) == NULL))
+            fail_msg("%s: %s", cases[i].url, fault.why);
+        policy_free(policy);
+        policy_settings_free(settings);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +374,7 @@ int main(void)
         TEST(what_is_wrong_is_named_with_line_and_column),
         TEST(a_key_without_effect_is_named_unless_it_says_the_default),
         TEST(a_promise_that_would_not_hold_is_refused),
+        TEST(a_model_url_is_checked_where_it_stands),
         TEST(a_rule_that_must_match_refuses_when_it_does_not),
         TEST(settings_survive_their_packet_and_nothing_else_does),
         TEST(the_digest_does_not_depend_on_order_or_comments),
