@@ -341,31 +341,6 @@ static bool check_shadowed(struct builder *builder)
     return true;
 }
 
-static bool build_paths(struct builder *builder)
-{
-    const struct policy_settings *files[] = {builder->organisation, builder->repository};
-    struct policy *policy = builder->policy;
-    const char *word;
-
-    for (size_t i = 0; i < COUNT(files); i++) {
-        const struct setting *empty = settings_find(files[i], "paths" S "write" S "allow");
-
-        if (empty != NULL)
-            return settings_fault(files[i], empty, builder->fault,
-                                  "paths.write.allow: an empty list would allow nothing: name patterns, or say agents.ROLE.write: none");
-    }
-    for (size_t i = 0; i < COUNT(files); i++)
-        if (files[i] != NULL &&
-            (!build_rules(builder, files[i], "paths" S "read" S "deny", &policy->read_deny) ||
-             !build_rules(builder, files[i], "paths" S "write" S "allow", &policy->write_allow) ||
-             !build_rules(builder, files[i], "paths" S "write" S "deny", &policy->write_deny)))
-            return false;
-    if (!word_of(builder, "paths" S "read" S "hide_names", "true", &word))
-        return false;
-    policy->hide_names = strcmp(word, "true") == 0;
-    return check_shadowed(builder);
-}
-
 /* Keys of a map at `prefix`, of both files, with their values. */
 static struct policy_zone *map_of(struct builder *builder, const char *prefix, size_t *ret_count)
 {
@@ -387,6 +362,85 @@ static struct policy_zone *map_of(struct builder *builder, const char *prefix, s
         (void)own(builder, pairs);
     *ret_count = count;
     return pairs;
+}
+
+static bool build_paths(struct builder *builder)
+{
+    const struct policy_settings *files[] = {builder->organisation, builder->repository};
+    struct policy *policy = builder->policy;
+    const char *word;
+
+    for (size_t i = 0; i < COUNT(files); i++) {
+        const struct setting *empty = settings_find(files[i], "paths" S "write" S "allow");
+
+        if (empty != NULL)
+            return settings_fault(files[i], empty, builder->fault,
+                                  "paths.write.allow: an empty list would allow nothing: name patterns, or say agents.ROLE.write: none");
+    }
+    for (size_t i = 0; i < COUNT(files); i++)
+        if (files[i] != NULL &&
+            (!build_rules(builder, files[i], "paths" S "read" S "deny", &policy->read_deny) ||
+             !build_rules(builder, files[i], "paths" S "write" S "allow", &policy->write_allow) ||
+             !build_rules(builder, files[i], "paths" S "write" S "deny", &policy->write_deny)))
+            return false;
+    policy->zones = map_of(builder, "paths" S "zone", &policy->zone_count);
+    if (!word_of(builder, "paths" S "read" S "hide_names", "true", &word))
+        return false;
+    policy->hide_names = strcmp(word, "true") == 0;
+    return check_shadowed(builder);
+}
+
+#define ZONE_PHI "phi"
+#define ON_PREMISES "on-premises"
+
+static bool has_zone(const struct policy *policy, const char *zone)
+{
+    for (size_t i = 0; i < policy->zone_count; i++)
+        if (strcmp(policy->zones[i].zone, zone) == 0)
+            return true;
+    return false;
+}
+
+/* May a repository with patients' data call it? By residency where routing.phi names any, and under a contract. */
+static bool may_see_phi(const struct policy_model *model, const char *const *residencies, size_t count)
+{
+    bool resides = count == 0;
+
+    for (size_t i = 0; model->residency != NULL && i < count; i++)
+        resides = resides || strcmp(model->residency, residencies[i]) == 0;
+    return resides && (model->contract != NULL ||
+                       (model->residency != NULL && strcmp(model->residency, ON_PREMISES) == 0));
+}
+
+/* Models that this repository must not call are not there; the order of the others stays. */
+static bool route(struct builder *builder)
+{
+    struct policy *policy = builder->policy;
+    size_t count, kept = 0, all = policy->model_count;
+    const char **residencies = texts_of(builder, builder->organisation, "routing" S "phi", &count);
+
+    if (!has_zone(policy, ZONE_PHI))
+        return true;
+    for (size_t i = 0; i < all; i++)
+        if (may_see_phi(&policy->models[i], residencies, count))
+            policy->models[kept++] = policy->models[i];
+    policy->model_count = kept;
+    return kept > 0 || all == 0 ||
+           fault_set(builder->fault, FAULT_INVALID,
+                     "policy.yaml: a repository with zone phi may call none of its models: one needs a contract (or "
+                     "residency on-premises) and, where routing.phi is said, a residency of it");
+}
+
+/* data.*.model decides for all models; models[].allow narrows it for one. */
+static void narrow_models(struct policy *policy)
+{
+    unsigned plain = 0;
+
+    for (unsigned class = 0; class < CLASS_COUNT; class++)
+        if (policy->data[class][POLICY_MODEL] == VERDICT_ALLOW)
+            plain |= CLASS_BIT(class);
+    for (size_t i = 0; i < policy->model_count; i++)
+        policy->models[i].allow &= plain;
 }
 
 static bool has_model(const struct policy *policy, const char *name)
@@ -430,7 +484,7 @@ static bool build_agents(struct builder *builder)
         if (agent.model != NULL && !has_model(policy, agent.model))
             return settings_fault(builder->repository,
                                   settings_find(builder->repository, "agents" S "%s" S "model", agent.role),
-                                  builder->fault, "agents.%s.model: the organisation has no model `%s`",
+                                  builder->fault, "agents.%s.model: the organisation has no model `%s` for this repository",
                                   agent.role, agent.model);
         policy->agents = xgrow(policy->agents, &room, policy->agent_count + 1, sizeof(*policy->agents));
         policy->agents[policy->agent_count++] = agent;
@@ -542,7 +596,6 @@ static bool build_rest(struct builder *builder)
 
         policy->checks[i].argv = texts_of(builder, builder->repository, path, &policy->checks[i].count);
     }
-    policy->zones = map_of(builder, "paths" S "zone", &policy->zone_count);
     policy->repository = text_at(builder, builder->repository, "repository");
     policy->owner = text_at(builder, builder->repository, "owner");
     return true;
@@ -586,7 +639,7 @@ static bool digest_file(EVP_MD_CTX *hash, const struct policy_settings *settings
 }
 
 /* Goes up when built-in rules or defaults change: what was prepared under the old ones is made anew. */
-#define DIGEST_VERSION "custody-policy/1"
+#define DIGEST_VERSION "custody-policy/2"
 
 /* Over both files' settings, sorted: order of keys, comments and spelling of the YAML do not count. */
 static bool digest(struct builder *builder)
@@ -621,9 +674,10 @@ bool policy_build(const struct policy_settings *organisation,
          build_budget(&builder, "run", &builder.policy->budget_run) &&
          build_budget(&builder, "person_day", &builder.policy->budget_person_day) &&
          build_budget(&builder, "repository_day", &builder.policy->budget_repository_day) &&
-         build_data(&builder) && build_paths(&builder) && build_agents(&builder) &&
+         build_data(&builder) && build_paths(&builder) && route(&builder) && build_agents(&builder) &&
          build_egress(&builder) && build_approvals(&builder) && build_rest(&builder) &&
          check_owner(&builder) && digest(&builder);
+    narrow_models(builder.policy);
     owned = xalloc(sizeof(*owned));
     *owned = builder.owned;
     builder.policy->owned = owned;

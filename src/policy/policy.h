@@ -55,7 +55,7 @@ struct policy_model {
     const char *residency, *contract; /* NULL: none */
     int64_t expires_us;               /* 0: never */
     int64_t price_input, price_output; /* micro-USD per million tokens */
-    unsigned allow;          /* classes whose plain values may go there */
+    unsigned allow;          /* classes whose plain values may go there: its own and data.*.model's */
     unsigned allow_redacted; /* classes of which only surrogates may */
 };
 
@@ -113,7 +113,7 @@ struct policy {
     const char *repository, *owner, *phase, *audit;
     struct policy_person *people;
     size_t people_count;
-    struct policy_model *models;
+    struct policy_model *models; /* that this repository may call: with zone phi not all */
     size_t model_count;
     struct policy_agent *agents;
     size_t agent_count;

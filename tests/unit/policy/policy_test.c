@@ -22,8 +22,8 @@ static const char organisation[] =
     "  - { id: maria, email: maria@example.org, groups: [payments] }\n"
     "  - { id: tom, email: tom@example.org }\n"
     "models:\n"
-    "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, allow: [code, phi-redacted] }\n"
-    "  - { name: far, url: \"https://llm.example.org/v1\", dialect: openai-responses, expires: 2027-03-31,\n"
+    "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, residency: on-premises, allow: [code, phi-redacted] }\n"
+    "  - { name: far, url: \"https://llm.example.org/v1\", dialect: openai-responses, contract: BAA-1, expires: 2027-03-31,\n"
     "      key: { file: /etc/custody/llm.key }, prices: { input: 3.00, output: 15.5 } }\n"
     "budgets: { run: { tokens: 1000, usd: 5.00, minutes: 20 } }\n"
     "resources: { memory: 2G, pids: 100, cpu: 150%, disk: 1G }\n"
@@ -150,6 +150,68 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         if (strstr(fault.why, cases[i].why) == NULL)
             fail_msg("`%s` gives `%s`, wanted `%s`", cases[i].text, fault.why, cases[i].why);
         assert_int_equal(fault.kind, FAULT_INVALID);
+    }
+}
+
+#define MODEL(name, more) "  - { name: " name ", url: \"https://" name ".example.org/v1\", dialect: openai" more " }\n"
+
+static void a_repository_with_patients_calls_only_models_that_may_have_them(void **state)
+{
+    static const char models[] = "version: 1\nmodels:\n" MODEL("near", ", residency: on-premises")
+        MODEL("bare", ", residency: us") MODEL("far", ", residency: us, contract: BAA-1") MODEL("eu", ", residency: eu, contract: BAA-2");
+    static const struct {
+        const char *routing, *zone, *names;
+    } cases[] = {
+        {"", "cde", "near bare far eu "},
+        {"", "phi", "near far eu "},
+        {"routing: { phi: [eu, on-premises] }\n", "phi", "near eu "},
+        {"routing: { phi: [mars] }\n", "phi", NULL},
+        {"routing: { phi: [mars] }\n", "cde", "near bare far eu "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *outer_text = xformat("%s%s", models, cases[i].routing);
+        AUTO_FREE char *inner_text = xformat("version: 1\npaths: { zone: { \"src/**\": %s } }\n", cases[i].zone);
+        struct policy_settings *outer = read_text(outer_text, "policy.yaml");
+        struct policy_settings *inner = read_text(inner_text, "custody.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+        char names[100] = "";
+
+        if (policy_build(outer, inner, &policy, &fault) != (cases[i].names != NULL))
+            fail_msg("%zu: %s", i, fault.why);
+        for (size_t j = 0; policy != NULL && j < policy->model_count; j++)
+            (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s ", policy->models[j].name);
+        assert_string_equal(names, cases[i].names == NULL ? "" : cases[i].names);
+        policy_free(policy);
+        policy_settings_free(outer);
+        policy_settings_free(inner);
+    }
+}
+
+static void what_no_model_may_see_no_model_is_allowed(void **state)
+{
+    static const char model[] = "version: 1\nmodels: [{ name: m, url: \"https://m.example.org\", dialect: openai, allow: [code, secret, pii] }]\n";
+    AUTO_FREE char *allowing = xformat("%sdata: { secret: { view: redact, model: allow } }\n", model);
+    const struct {
+        const char *text;
+        unsigned allow;
+    } cases[] = {
+        {model, CLASS_BIT(CLASS_CODE)},
+        {allowing, CLASS_BIT(CLASS_CODE) | CLASS_BIT(CLASS_SECRET)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct policy_settings *outer = read_text(cases[i].text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+
+        assert_ok(policy_build(outer, NULL, &policy, &fault), fault);
+        assert_int_equal(policy->models[0].allow, cases[i].allow);
+        policy_free(policy);
+        policy_settings_free(outer);
     }
 }
 
@@ -337,6 +399,8 @@ int main(void)
         TEST(the_effective_policy_is_what_both_files_say),
         TEST(what_decides_over_an_agent_it_can_never_write),
         TEST(what_is_wrong_is_named_with_line_and_column),
+        TEST(a_repository_with_patients_calls_only_models_that_may_have_them),
+        TEST(what_no_model_may_see_no_model_is_allowed),
         TEST(a_key_without_effect_is_named_unless_it_says_the_default),
         TEST(a_promise_that_would_not_hold_is_refused),
         TEST(a_rule_that_must_match_refuses_when_it_does_not),
