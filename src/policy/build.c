@@ -106,21 +106,76 @@ static bool build_rules(struct builder *builder, const struct policy_settings *s
     return true;
 }
 
-/* An allow that a deny of the same text, or "**", covers whole can never match. */
+/* Names in front of the first pattern character: what all that the glob matches is below. Empty: none. */
+static struct slice literal_folder(struct slice glob)
+{
+    struct slice rest = glob, name;
+    size_t end = 0;
+
+    if (slice_find_byte(glob, '/', 0) == SIZE_MAX && glob.len > 0)
+        return slice_part(glob, 0, 0); /* a name at any depth */
+    while (slice_cut(&rest, '/', &name)) {
+        for (size_t i = 0; i < name.len; i++)
+            if (strchr("*?[", name.at[i]) != NULL)
+                return slice_part(glob, 0, end == 0 ? 0 : end - 1);
+        end += name.len + 1;
+    }
+    return glob;
+}
+
+/*
+ * Is all that `allow` matches denied? Only where that is certain: the same text, everything, a folder that holds
+ * it all, or the names it ends in.
+ */
+static bool covers(struct slice deny, struct slice allow)
+{
+    struct slice folder = literal_folder(allow);
+    struct slice last = allow;
+
+    if (slice_equal(deny, SLICE("**")) || slice_equal(deny, allow))
+        return true;
+    if (folder.len > 0 && glob_matches(deny, folder, true))
+        return true;
+    if (slice_ends_with(deny, SLICE("/**")) && folder.len > 0 && folder.len < allow.len &&
+        glob_matches(slice_part(deny, 0, deny.len - 3), folder, true))
+        return true;
+    while (slice_find_byte(last, '/', 0) != SIZE_MAX)
+        last = slice_part(last, slice_find_byte(last, '/', 0) + 1, last.len);
+    if (slice_starts_with(deny, SLICE("**/")))
+        deny = slice_part(deny, 3, deny.len);
+    return slice_find_byte(deny, '/', 0) == SIZE_MAX && slice_equal(deny, last);
+}
+
+/* A repository that denies what the organisation allows narrows; anyone else contradicts. */
+static bool contradicts(const struct policy_rule *allow, const struct policy_rule *deny)
+{
+    return (allow->own || !deny->own) && covers(slice_of(deny->glob), slice_of(allow->glob));
+}
+
+/* An allow that a deny covers whole can never match. */
 static bool check_shadowed(struct builder *builder)
 {
     const struct policy *policy = builder->policy;
+    const struct policy_rules *denies[] = {&policy->write_deny, &policy->read_deny};
 
-    for (size_t i = 0; i < policy->write_allow.count; i++)
-        for (size_t j = 0; j < policy->write_deny.count; j++) {
-            const struct policy_rule *allow = &policy->write_allow.at[i];
-            const struct policy_rule *deny = &policy->write_deny.at[j];
+    for (size_t i = 0; i < policy->write_allow.count; i++) {
+        const struct policy_rule *allow = &policy->write_allow.at[i];
+        struct slice folder = literal_folder(slice_of(allow->glob));
 
-            if (strcmp(deny->glob, "**") == 0 || strcmp(deny->glob, allow->glob) == 0)
-                return fault_set(builder->fault, FAULT_INVALID,
-                                 "%s:%u: %s `%s` can never match: `%s` denies all of it", allow->file,
-                                 allow->line, allow->text, allow->glob, deny->glob);
-        }
+        if (folder.len > 0 && policy_never_writable(folder))
+            return fault_set(builder->fault, FAULT_INVALID, "%s:%u: %s `%s` can never match: no policy can allow it",
+                             allow->file, allow->line, allow->text, allow->glob);
+        for (size_t j = 0; j < COUNT(denies); j++)
+            for (size_t k = 0; k < denies[j]->count; k++) {
+                const struct policy_rule *deny = &denies[j]->at[k];
+
+                if (contradicts(allow, deny))
+                    return fault_set(builder->fault, FAULT_INVALID,
+                                     "%s:%u: %s `%s` can never match: %s `%s` (%s:%u) denies all of it", allow->file,
+                                     allow->line, allow->text, allow->glob, deny->text, deny->glob, deny->file,
+                                     deny->line);
+            }
+    }
     return true;
 }
 

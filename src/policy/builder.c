@@ -5,8 +5,6 @@
 #include "base/scope.h"
 
 #define S POLICY_SEP
-#define LIST_MAX 4096
-
 void *builder_own(struct builder *builder, void *memory)
 {
     struct owned *owned = &builder->owned;
@@ -37,7 +35,7 @@ size_t builder_list_length(const struct policy_settings *settings, const char *p
 {
     size_t count = 0;
 
-    for (; count < LIST_MAX; count++) {
+    for (; count < POLICY_SETTINGS_MAX; count++) {
         AUTO_FREE char *item = xformat("%s" S "#%zu", path, count);
 
         if (settings_below(settings, item) == NULL)

@@ -163,6 +163,7 @@ enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mas
 /* Also refuses what is never writable, whatever policy says: its own file, .git*, CI, hooks, owners. */
 bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
                           const char **ret_rule);
+bool policy_never_writable(struct slice path);
 /* "phi", "cde", or NULL. */
 const char *policy_zone_of(const struct policy *policy, struct slice path);
 /* How many people must approve a change that touches these zones. */

@@ -15,6 +15,7 @@
 #define ENFORCED EFFECT_ENFORCED
 #define NOTED EFFECT_NOTED
 #define REFUSED EFFECT_REFUSED
+#define ZONES "phi cde"
 #define NAME_BYTES_MAX 128
 #define BIG INT64_C(1000000000000000)
 
@@ -82,7 +83,7 @@ const struct schema_row schema_rows[] = {
     {"paths" S "read" S "hide_names", SCHEMA_BOOLEAN, BOTH, NARROW_STRICTER, ENFORCED, "false true", "true", 0, 0, "whether denied names are hidden, too"},
     {"paths" S "write" S "allow" S "#", SCHEMA_GLOB, BOTH, NARROW_BOTH_MUST, ENFORCED, NULL, NULL, 0, 0, "where agents may write; none named: everywhere that is not denied"},
     {"paths" S "write" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "where they may not, whatever is allowed"},
-    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, ENFORCED, "phi cde", NULL, 0, 0, "what lives where: pattern to zone"},
+    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, ENFORCED, ZONES, NULL, 0, 0, "what lives where: pattern to zone"},
     {"paths" S "scratch" S "#", SCHEMA_FOLDER, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "a folder of native speed that is never collected"},
     {"limits" S "files", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "50", 1, 20000, "files of one change"},
     {"limits" S "lines", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "2000", 1, 10000000, "lines added and removed by one change"},
@@ -386,6 +387,17 @@ static bool check_text(const struct policy_settings *settings, const struct sett
                                type_names[row->type]);
 }
 
+static bool is_zone(struct slice name)
+{
+    struct slice rest = SLICE(ZONES);
+    struct slice zone;
+
+    while (slice_cut(&rest, ' ', &zone))
+        if (slice_equal(zone, name))
+            return true;
+    return false;
+}
+
 /* The key that a "*" of the row stands for: a class, a pattern, a role, a zone. */
 static bool check_key(const struct policy_settings *settings, const struct setting *setting,
                       const char *shown, struct fault *fault)
@@ -401,6 +413,8 @@ static bool check_key(const struct policy_settings *settings, const struct setti
     if (slice_equal(first, SLICE("data")) && !class_parse(second, &class))
         return settings_fault(settings, setting, fault, "%s: `%.*s` is not a class of data (phi pan secret pii opaque code)",
                               shown, SLICE_ARGS(second));
+    if (slice_equal(first, SLICE("approvals")) && slice_equal(second, SLICE("zone")) && !is_zone(third))
+        return settings_fault(settings, setting, fault, "%s: `%.*s` is not a zone (" ZONES ")", shown, SLICE_ARGS(third));
     if (slice_equal(first, SLICE("paths")) && slice_equal(second, SLICE("zone")) && !glob_check(third, &why))
         return settings_fault(settings, setting, fault, "%s: %s", shown, why.why);
     return true;

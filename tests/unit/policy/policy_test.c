@@ -52,7 +52,7 @@ static void the_effective_policy_is_what_both_files_say(void **state)
                     "data: { phi: { view: deny, model: deny } }\n"
                     "paths: { read: { deny: [\"**/*.pem\"] }, write: { allow: [\"src/**\"] }, zone: { \"src/ehr/**\": phi } }\n"
                     "agents: { coder: { engine: codex, model: far }, planner: { write: none } }\n"
-                    "budgets: { run: { tokens: 500 } }\napprovals: { count: 2, zone: { phi: 3 } }\n",
+                    "budgets: { run: { tokens: 500 } }\napprovals: { count: 1, zone: { phi: 2 } }\n",
                     &policy, &fault), fault);
     assert_string_equal(policy->repository, "payments-api");
     assert_int_equal(policy->model_count, 2);
@@ -74,8 +74,8 @@ static void the_effective_policy_is_what_both_files_say(void **state)
     assert_false(policy_write_allowed(policy, "coder", SLICE("docs/a.md"), NULL));
     assert_false(policy_write_allowed(policy, "planner", SLICE("src/a.c"), NULL));
     assert_string_equal(policy_zone_of(policy, SLICE("src/ehr/x.c")), "phi");
-    assert_int_equal(policy_approvals_for(policy, (const char *[]){"phi"}, 1), 3);
-    assert_int_equal(policy_approvals_for(policy, NULL, 0), 2);
+    assert_int_equal(policy_approvals_for(policy, (const char *[]){"phi"}, 1), 2);
+    assert_int_equal(policy_approvals_for(policy, NULL, 0), 1);
     policy_free(policy);
 }
 
@@ -136,6 +136,16 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         {"version: 1\negress: [{ host: npm.example.org, methods: [GET] }]\n", "egress[0].methods[0]: known, not enforced"},
         {"version: 1\negress: [{ host: npm.example.org, paths: [\"/x\"] }]\n", "egress[0].paths[0]: known, not enforced"},
         {"version: 1\nbudgets: { person_day: { usd: 5 } }\n", "budgets.person_day.usd: known, not enforced"},
+        {"version: 1\npaths: { write: { allow: [\"infra/prod/**\"], deny: [\"infra/**\"] } }\n", "paths.write.deny[0] `infra/**` (custody.yaml:2) denies all of it"},
+        {"version: 1\npaths: { write: { allow: [\"infra/a.tf\"], deny: [infra] } }\n", "denies all of it"},
+        {"version: 1\npaths: { write: { allow: [\"src/*.pem\"], deny: [\"**/*.pem\"] } }\n", "denies all of it"},
+        {"version: 1\npaths: { read: { deny: [\"private/**\"] }, write: { allow: [\"private/notes/*\"] } }\n", "paths.read.deny[0] `private/**`"},
+        {"version: 1\npaths: { write: { allow: [\".github/workflows/**\"] } }\n", "no policy can allow it"},
+        {"version: 1\napprovals: { count: 3 }\n", "custody.yaml:2:21: approvals.count: 3 people must approve and there are 2"},
+        {"version: 1\napprovals: { count: 2, from: [payments] }\n", "2 people must approve and there are 1 in the groups"},
+        {"version: 1\napprovals: { from: [auditors] }\n", "approvals.from: nobody is in group `auditors`"},
+        {"version: 1\napprovals: { zone: { phi: 4 } }\n", "approvals.zone.phi: 4 people"},
+        {"version: 1\napprovals: { zone: { lab: 1 } }\n", "`lab` is not a zone (phi cde)"},
         {"repository: x\n", "`version: 1` is missing"},
         {"version: [1\n", "custody.yaml:"},
         {"", "an empty policy"},
