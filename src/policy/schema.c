@@ -16,6 +16,7 @@
 #define NOTED EFFECT_NOTED
 #define REFUSED EFFECT_REFUSED
 #define ZONES "phi cde"
+#define DATE_SHAPE "0000-00-00"
 #define NAME_BYTES_MAX 128
 #define BIG INT64_C(1000000000000000)
 
@@ -229,40 +230,53 @@ static bool all_of(const char *text, const char *more)
     return true;
 }
 
-/* Digits with an optional fraction of up to `decimals` digits, scaled to it; moves *text behind. */
+/* Digits, without leading zeros, scaled by ten to the `decimals`; moves *text behind. */
+static bool read_digits(const char **text, unsigned decimals, int64_t *value)
+{
+    const char *start = *text;
+
+    for (; **text >= '0' && **text <= '9'; (*text)++)
+        if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, **text - '0', value))
+            return false;
+    return *text > start && (decimals > 0 || *start != '0' || *text == start + 1);
+}
+
+/* A whole number, or one with a fraction of up to `decimals` digits, scaled to it; moves *text behind. */
 static bool read_decimal(const char **text, unsigned decimals, int64_t *ret_value)
 {
     int64_t value = 0;
-    unsigned seen = 0;
-    bool fraction = false;
-    const char *start = *text;
+    size_t fraction = 0;
 
-    for (; (**text >= '0' && **text <= '9') || (**text == '.' && !fraction && decimals > 0); (*text)++) {
-        if (**text == '.') {
-            fraction = true;
-            continue;
-        }
-        if (fraction && seen++ == decimals)
+    if (!read_digits(text, 0, &value))
+        return false;
+    if (**text == '.' && decimals > 0) {
+        const char *start = ++*text;
+
+        if (!read_digits(text, decimals, &value))
             return false;
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, **text - '0', &value))
-            return false;
+        fraction = (size_t)(*text - start);
     }
-    for (; seen < decimals; seen++)
+    if (fraction > decimals)
+        return false;
+    for (; fraction < decimals; fraction++)
         if (__builtin_mul_overflow(value, 10, &value))
             return false;
     *ret_value = value;
-    return *text > start + (fraction ? 1 : 0);
+    return true;
 }
 
-static bool read_scaled(const char *text, const char *units, const int64_t *scales, int64_t *ret_value)
+/* A number with one of the units; without one only where `bare` says so. */
+static bool read_scaled(const char *text, const char *units, const int64_t *scales, bool bare, int64_t *ret_value)
 {
     const char *unit;
     int64_t value;
 
     if (!read_decimal(&text, 0, &value))
         return false;
-    if (*text == 0)
-        return *ret_value = value, true;
+    if (*text == 0) {
+        *ret_value = value;
+        return bare;
+    }
     unit = strchr(units, *text);
     return unit != NULL && text[1] == 0 && !__builtin_mul_overflow(value, scales[unit - units], ret_value);
 }
@@ -274,7 +288,11 @@ static bool read_date(const char *text, int64_t *ret_value)
     const char *end;
     time_t seconds;
 
-    if (strlen(text) != 10)
+    /* strptime alone takes spaces and signs. */
+    for (size_t i = 0; i < strlen(DATE_SHAPE); i++)
+        if (DATE_SHAPE[i] == '-' ? text[i] != '-' : text[i] < '0' || text[i] > '9')
+            return false;
+    if (text[strlen(DATE_SHAPE)] != 0)
         return false;
     end = strptime(text, "%Y-%m-%d", &tm);
     if (end == NULL || *end != 0)
@@ -297,13 +315,13 @@ static bool read_number(const struct schema_row *row, const char *value, int64_t
     case SCHEMA_INTEGER:
         return read_decimal(&value, 0, ret_value) && *value == 0;
     case SCHEMA_BYTES:
-        return read_scaled(value, "KMGT", bytes, ret_value);
+        return read_scaled(value, "KMGT", bytes, true, ret_value);
     case SCHEMA_PERCENT:
-        return read_scaled(value, "%", percent, ret_value);
+        return read_scaled(value, "%", percent, false, ret_value);
     case SCHEMA_MONEY:
         return read_decimal(&value, 6, ret_value) && *value == 0;
     case SCHEMA_DURATION:
-        return read_scaled(value, "dwy", days, ret_value);
+        return read_scaled(value, "dwy", days, false, ret_value);
     case SCHEMA_DATE:
         return read_date(value, ret_value);
     case SCHEMA_BOOLEAN:
@@ -362,6 +380,17 @@ static bool check_number(const struct policy_settings *settings, const struct se
     return true;
 }
 
+static bool climbs(const char *path)
+{
+    struct slice rest = slice_of(path);
+    struct slice name;
+
+    while (slice_cut(&rest, '/', &name))
+        if (slice_equal(name, SLICE("..")))
+            return true;
+    return false;
+}
+
 static bool check_text(const struct policy_settings *settings, const struct setting *setting,
                        const struct schema_row *row, const char *shown, struct fault *fault)
 {
@@ -372,9 +401,9 @@ static bool check_text(const struct policy_settings *settings, const struct sett
     for (const char *at = value; *at != 0; at++)
         ok = ok && (uint8_t)*at >= 0x20 && *at != 0x7f;
     if (row->type == SCHEMA_NAME)
-        ok = ok && strlen(value) <= NAME_BYTES_MAX && all_of(value, "._-@");
+        ok = ok && strlen(value) <= NAME_BYTES_MAX && all_of(value, "._-") && value[0] != '-' && value[0] != '.';
     else if (row->type == SCHEMA_PATH)
-        ok = ok && value[0] == '/' && strstr(value, "/../") == NULL;
+        ok = ok && value[0] == '/' && !climbs(value);
     else if (row->type == SCHEMA_URL)
         ok = ok && (strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0);
     else if (row->type == SCHEMA_FOLDER)

@@ -358,6 +358,110 @@ static void the_templates_are_valid_as_they_are(void **state)
     policy_settings_free(inner);
 }
 
+static void what_a_template_is_given_stays_one_value(void **state)
+{
+    static const char email[] = "\"], x: [\\ #'&*!%@example.org";
+    static const char ssh[] = "ssh-ed25519 AAAA it\"s: {me}, [or] \\x41 \303\251";
+    AUTO_FREE char *outer_text = policy_template_organisation("maria", email, ssh);
+    AUTO_FREE char *inner_text = policy_template_repository("billing", "maria");
+    struct policy_settings *outer = read_text(outer_text, "policy.yaml");
+    struct policy_settings *inner = read_text(inner_text, "custody.yaml");
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(policy_build(outer, inner, &policy, &fault), fault);
+    assert_int_equal(policy->people_count, 1);
+    assert_string_equal(policy->people[0].email, email);
+    assert_int_equal(policy->people[0].ssh_count, 1);
+    assert_string_equal(policy->people[0].ssh[0], ssh);
+    policy_free(policy);
+    policy_settings_free(outer);
+    policy_settings_free(inner);
+}
+
+static void values_are_taken_as_strictly_as_they_are_written(void **state)
+{
+    static const char *const wrong[] = {
+        "budgets: { run: { usd: 5. } }",     "budgets: { run: { usd: .5 } }",  "budgets: { run: { usd: 5.0000001 } }",
+        "budgets: { run: { tokens: 010 } }", "budgets: { run: { tokens: +5 } }", "budgets: { run: { tokens: 5_0 } }",
+        "budgets: { run: { tokens: 0x5 } }", "resources: { cpu: 200 }",        "resources: { memory: 4g }",
+        "resources: { memory: 4GB }",        "resources: { memory: 1.5G }",    "retention: { payloads: 90 }",
+        "people: [{ id: a@b }]",             "people: [{ id: -a }]",           "people: [{ id: .. }]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: 2027-3-031 }]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: 2027-02-29 }]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: \"2027- 3-31\" }]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, ca: /etc/.. }]",
+        "paths: { read: { hide_names: True } }", "paths: { read: { hide_names: yes } }",
+    };
+    static const char *const right[] = {
+        "budgets: { run: { usd: 0.5, tokens: 0 } }", "resources: { memory: 67108864, cpu: 50%, disk: 1T }",
+        "retention: { payloads: 4w }",               "people: [{ id: _a.b-c }]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(wrong) + COUNT(right); i++) {
+        bool good = i >= COUNT(wrong);
+        AUTO_FREE char *text = xformat("version: 1\n%s\n", good ? right[i - COUNT(wrong)] : wrong[i]);
+        struct policy_settings *outer = read_text(text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+
+        if (policy_build(outer, NULL, &policy, &fault) != good)
+            fail_msg("`%s`: %s", text, good ? fault.why : "taken");
+        policy_free(policy);
+        policy_settings_free(outer);
+    }
+}
+
+/* A packet as encode writes it, of settings that no YAML gives. */
+static void put_setting(struct buf *packet, uint32_t kind, uint32_t line, const char *path, const char *value)
+{
+    const uint32_t numbers[] = {kind, line, 1};
+    const char *const texts[] = {path, value};
+    struct fault fault = {0};
+
+    assert_ok(buf_add(packet, slice_of_bytes(numbers, sizeof(numbers)), &fault), fault);
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        uint32_t len = (uint32_t)strlen(texts[i]);
+
+        assert_ok(buf_add(packet, slice_of_bytes(&len, sizeof(len)), &fault) && buf_add_text(packet, texts[i], &fault), fault);
+    }
+}
+
+static void a_packet_that_no_file_gives_is_refused(void **state)
+{
+    static const struct {
+        uint32_t kind, line;
+        const char *path, *value, *second; /* second: another path, with value 2 */
+        bool good;
+    } cases[] = {
+        {0, 1, "version", "1", "limits\x1f" "files", true}, {1, 1, "egress", "", "version", true},
+        {0, 1, "version", "1", "version", false},           {0, 1, "limits", "1", "limits\x1f" "files", false},
+        {1, 1, "limits", "", "limits\x1f" "files", false},  {0, 1, "version", "", "a", false},
+        {1, 1, "version", "1", "a", false},                 {3, 1, "version", "1", "a", false},
+        {0, 0, "version", "1", "a", false},                 {0, 1, "", "1", "a", false},
+        {0, 1, "a\x1f\x1f" "b", "1", "a", false},           {0, 1, "a\x1f", "1", "b", false},
+        {0, 1, "a\nb", "1", "b", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_BUF struct buf packet = buf_with_limit(4096);
+        struct policy_settings *settings = NULL;
+        struct fault fault = {0};
+        const uint32_t len = 1, count = 2;
+
+        assert_ok(buf_add(&packet, slice_of_bytes(&len, sizeof(len)), &fault) && buf_add_text(&packet, "p", &fault) &&
+                      buf_add(&packet, slice_of_bytes(&count, sizeof(count)), &fault), fault);
+        put_setting(&packet, cases[i].kind, cases[i].line, cases[i].path, cases[i].value);
+        put_setting(&packet, 0, 2, cases[i].second, "2");
+        if (policy_settings_decode(buf_slice(&packet), &settings, &fault) != cases[i].good)
+            fail_msg("case %zu: %s", i, fault.why);
+        policy_settings_free(settings);
+    }
+}
+
 static void globs_match_names_not_bytes(void **state)
 {
     static const struct {
@@ -417,6 +521,9 @@ int main(void)
         TEST(settings_survive_their_packet_and_nothing_else_does),
         TEST(the_digest_does_not_depend_on_order_or_comments),
         TEST(the_templates_are_valid_as_they_are),
+        TEST(what_a_template_is_given_stays_one_value),
+        TEST(values_are_taken_as_strictly_as_they_are_written),
+        TEST(a_packet_that_no_file_gives_is_refused),
         TEST(globs_match_names_not_bytes),
         TEST(the_reference_page_is_the_table),
     };
