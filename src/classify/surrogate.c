@@ -6,7 +6,7 @@
 #include "classify/detect.h"
 
 #define DIGEST_BYTES 32
-#define CHECK_MAX 4
+#define STRONG_SLOTS 8
 
 /* Where in a value the stand-in's free characters are, and how many of the last are its mark. */
 struct shape {
@@ -68,6 +68,22 @@ static bool is_slot(const struct shape *shape, struct slice text, size_t at)
     return at >= shape->from && at < shape->to && is_alnum(text.at[at]);
 }
 
+/*
+ * How many characters the mark takes: as many as leave enough values for a large file (of digits a hundred
+ * thousand from eight on). A social security number needs none: 000 in front is mark enough, and a million is few.
+ */
+static size_t checks_of(const struct shape *shape)
+{
+    static const struct {
+        size_t slots, checks;
+    } rows[] = {{20, 8}, {16, 6}, {12, 4}, {STRONG_SLOTS, 3}, {6, 2}, {2, 1}};
+
+    for (size_t i = 0; !shape->ssn && i < COUNT(rows); i++)
+        if (shape->slots >= rows[i].slots)
+            return rows[i].checks;
+    return 0;
+}
+
 static struct shape shape_of(uint16_t rule, struct slice text)
 {
     struct shape shape = {.from = kept_prefix(rule, text), .to = text.len};
@@ -83,7 +99,7 @@ static struct shape shape_of(uint16_t rule, struct slice text)
     shape.ssn = rule == RULE_SSN;
     for (size_t i = 0; i < text.len; i++)
         shape.slots += is_slot(&shape, text, i);
-    shape.checks = shape.slots >= 12 ? CHECK_MAX : shape.slots >= 8 ? 2 : shape.slots >= 2 ? 1 : 0;
+    shape.checks = checks_of(&shape);
     shape.hexadecimal = is_hex_only(slice_part(text, shape.from, shape.to));
     return shape;
 }
@@ -201,6 +217,11 @@ bool surrogate_make(const struct surrogate_key *key, uint16_t rule, struct slice
     return true;
 }
 
+bool surrogate_is_weak(uint16_t rule, struct slice text)
+{
+    return shape_of(rule, text).slots < STRONG_SLOTS;
+}
+
 bool surrogate_is_ours(const struct surrogate_key *key, uint16_t rule, struct slice text)
 {
     struct shape shape = shape_of(rule, text);
@@ -208,7 +229,7 @@ bool surrogate_is_ours(const struct surrogate_key *key, uint16_t rule, struct sl
     uint8_t marks[DIGEST_BYTES];
     size_t slot = 0, used = 0;
 
-    if (shape.checks == 0 || !mark(key, &shape, text, marks, &unsaid))
+    if ((shape.checks == 0 && !(shape.ssn && shape.slots == 9)) || !mark(key, &shape, text, marks, &unsaid))
         return false;
     for (size_t i = 0; i < text.len; i++) {
         if (!is_slot(&shape, text, i))
