@@ -242,8 +242,7 @@ static void add_program_mounts(const struct run *run, struct cell_mounts *mounts
 static bool start_cell(struct run *run, const struct plants *plants, struct fault *fault)
 {
     struct cell_scratch scratch[SCRATCH_MAX];
-    struct cell_file *files = xalloc_array(run->launch.files.count, sizeof(*files));
-    AUTO_FREE void *files_owner = files;
+    AUTO_FREE struct cell_file *files = xalloc_array(run->launch.files.count, sizeof(*files));
     struct core_environment environment;
     int theirs[2] = {-1, -1};
     bool shows_cards = policy_class_verdict(run->policy, CLASS_PAN, POLICY_VIEW) == VERDICT_ALLOW;
