@@ -109,12 +109,12 @@ bool occurrence_find(struct slice content, struct occurrence *texts, size_t coun
 {
     struct search search = {.content = content, .texts = texts, .mask = 1, .work = work};
     size_t counts[WINDOW_MAX + 1] = {0};
-    AUTO_FREE void *owner = NULL;
+    AUTO_FREE struct needle *slots = NULL;
 
     while (search.mask < count * 2 + 1)
         search.mask = search.mask * 2 + 1;
-    search.slots = xalloc_array(search.mask + 1, sizeof(*search.slots));
-    owner = search.slots;
+    slots = xalloc_array(search.mask + 1, sizeof(*slots));
+    search.slots = slots;
     for (size_t i = 0; i < count; i++)
         counts[window_of(&texts[i])]++;
     for (search.window = 1; search.window <= WINDOW_MAX; search.window++) {
