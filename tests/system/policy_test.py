@@ -1,6 +1,5 @@
 """Keys without effect, approvals that cannot be, content that is no text: as a user meets them."""
 import json
-import sys
 
 from harness import CARD, Place, main
 
