@@ -41,7 +41,8 @@ static uint64_t roll(uint64_t hash, uint8_t byte)
 
 static size_t slot_of(const struct search *search, uint64_t hash)
 {
-    return (size_t)((hash * BASE) >> 32) & search->mask; /* its low bits depend on the last bytes alone */
+    return (size_t)((hash * BASE) >> 32) &
+           search->mask; /* its low bits depend on the last bytes alone */
 }
 
 static bool too_much(const struct search *search, struct fault *fault)
@@ -70,12 +71,15 @@ static bool stands_at(const struct search *search, const struct occurrence *text
 {
     size_t offset = window_at(text);
 
-    return at >= offset && slice_starts_with(slice_part(search->content, at - offset, search->content.len), text->text);
+    return at >= offset &&
+           slice_starts_with(slice_part(search->content, at - offset, search->content.len),
+                             text->text);
 }
 
 static void judge(struct search *search, uint64_t hash, size_t at)
 {
-    for (size_t slot = slot_of(search, hash); search->slots[slot].text != 0; slot = (slot + 1) & search->mask) {
+    for (size_t slot = slot_of(search, hash); search->slots[slot].text != 0;
+         slot = (slot + 1) & search->mask) {
         struct occurrence *text = &search->texts[search->slots[slot].text - 1];
 
         search->work->done++;

@@ -8,7 +8,8 @@
 
 #define SALTS_MAX 64
 #define WORK_PER_BYTE 256
-#define WORK_LEAST (UINT64_C(1) << 16) /* what even a small file may cost, in bytes of a larger one */
+#define WORK_LEAST                                                                            \
+    (UINT64_C(1) << 16) /* what even a small file may cost, in bytes of a larger one */
 
 void surrogate_map_free(struct surrogate_map *map)
 {
@@ -45,8 +46,8 @@ static int by_value(const void *a, const void *b)
 }
 
 static bool take_spots(struct slice content, const struct finding *findings, size_t count,
-                       const enum verdict verdicts[CLASS_COUNT], struct spot *spots, size_t *ret_count,
-                       struct fault *fault)
+                       const enum verdict verdicts[CLASS_COUNT], struct spot *spots,
+                       size_t *ret_count, struct fault *fault)
 {
     size_t taken = 0;
 
@@ -56,10 +57,11 @@ static bool take_spots(struct slice content, const struct finding *findings, siz
         if (finding->end > content.len || finding->start >= finding->end)
             return fault_set(fault, FAULT_INVALID, "a finding outside of its content");
         if (verdicts[finding->class] != VERDICT_ALLOW)
-            spots[taken++] = (struct spot){.original = slice_part(content, finding->start, finding->end),
-                                           .start = finding->start,
-                                           .rule = finding->rule,
-                                           .class = finding->class};
+            spots[taken++] =
+                (struct spot){.original = slice_part(content, finding->start, finding->end),
+                              .start = finding->start,
+                              .rule = finding->rule,
+                              .class = finding->class};
     }
     if (taken > 1)
         qsort(spots, taken, sizeof(*spots), by_value);
@@ -75,11 +77,11 @@ static void add_pairs(struct spot *spots, size_t count, struct surrogate_map *ma
             struct slice original = spots[i].original;
 
             map->at = xgrow(map->at, &map->room, map->count + 1, sizeof(*map->at));
-            map->at[map->count++] =
-                (struct surrogate_pair){.surrogate = slice_of_bytes(xalloc(original.len), original.len),
-                                        .original = slice_of_bytes(slice_dup(original), original.len),
-                                        .rule = spots[i].rule,
-                                        .class = spots[i].class};
+            map->at[map->count++] = (struct surrogate_pair){
+                .surrogate = slice_of_bytes(xalloc(original.len), original.len),
+                .original = slice_of_bytes(slice_dup(original), original.len),
+                .rule = spots[i].rule,
+                .class = spots[i].class};
         }
         spots[i].pair = (uint32_t)map->count - 1;
     }
@@ -87,7 +89,8 @@ static void add_pairs(struct spot *spots, size_t count, struct surrogate_map *ma
 
 /* ---- their stand-ins ---- */
 
-/* The stand-ins that have been tried, by their hashes: two with one hash cost another salt, no more. */
+/* The stand-ins that have been tried, by their hashes: two with one hash cost another salt, no
+ * more. */
 struct taken {
     uint64_t *hashes; /* 0: an empty slot */
     size_t mask, count;
@@ -141,16 +144,18 @@ static bool take(struct taken *taken, struct slice text)
 }
 
 /*
- * There are not enough stand-ins of a short value's shape: it shares one, and is put back by its line alone.
- * A long one has no excuse.
+ * There are not enough stand-ins of a short value's shape: it shares one, and is put back by
+ * its line alone. A long one has no excuse.
  */
 static bool make_shared(struct standing *standing, size_t number, struct fault *fault)
 {
     struct surrogate_pair *pair = &standing->pairs[number];
     uint8_t *bytes = (uint8_t *)(uintptr_t)pair->surrogate.at;
 
-    while (surrogate_is_weak(pair->rule, pair->original) && standing->salts[number] < 2 * SALTS_MAX) {
-        if (!surrogate_make(standing->key, pair->rule, pair->original, standing->salts[number]++, bytes, fault))
+    while (surrogate_is_weak(pair->rule, pair->original) &&
+           standing->salts[number] < 2 * SALTS_MAX) {
+        if (!surrogate_make(standing->key, pair->rule, pair->original,
+                            standing->salts[number]++, bytes, fault))
             return false;
         if (!slice_equal(pair->surrogate, pair->original))
             return true;
@@ -160,13 +165,15 @@ static bool make_shared(struct standing *standing, size_t number, struct fault *
 }
 
 /* The next stand-in of its salts that no other pair has; where there is none, ret_shared. */
-static bool make_next(struct standing *standing, size_t number, bool *ret_shared, struct fault *fault)
+static bool make_next(struct standing *standing, size_t number, bool *ret_shared,
+                      struct fault *fault)
 {
     struct surrogate_pair *pair = &standing->pairs[number];
     uint8_t *bytes = (uint8_t *)(uintptr_t)pair->surrogate.at;
 
     while (standing->salts[number] < SALTS_MAX) {
-        if (!surrogate_make(standing->key, pair->rule, pair->original, standing->salts[number]++, bytes, fault))
+        if (!surrogate_make(standing->key, pair->rule, pair->original,
+                            standing->salts[number]++, bytes, fault))
             return false;
         *ret_shared = false;
         if (take(&standing->taken, pair->surrogate))
@@ -186,10 +193,11 @@ static size_t first_difference(const struct surrogate_pair *pair)
 }
 
 /*
- * All that are wanted at once, then again those that the content happens to hold (a value itself is
- * there, too), until none is left.
+ * All that are wanted at once, then again those that the content happens to hold (a value
+ * itself is there, too), until none is left.
  */
-static bool make_all(struct standing *standing, uint32_t *wanted, struct occurrence *texts, struct fault *fault)
+static bool make_all(struct standing *standing, uint32_t *wanted, struct occurrence *texts,
+                     struct fault *fault)
 {
     size_t left = standing->count;
 
@@ -206,7 +214,8 @@ static bool make_all(struct standing *standing, uint32_t *wanted, struct occurre
                 return false;
             if (shared)
                 continue;
-            texts[unique] = (struct occurrence){.text = pair->surrogate, .changed = first_difference(pair)};
+            texts[unique] = (struct occurrence){.text = pair->surrogate,
+                                                .changed = first_difference(pair)};
             wanted[unique++] = wanted[i];
         }
         if (!occurrence_find(standing->content, texts, unique, &standing->work, fault))
@@ -219,8 +228,8 @@ static bool make_all(struct standing *standing, uint32_t *wanted, struct occurre
     return true;
 }
 
-static bool stand_in(struct slice content, const struct surrogate_key *key, struct surrogate_pair *pairs,
-                     size_t count, struct fault *fault)
+static bool stand_in(struct slice content, const struct surrogate_key *key,
+                     struct surrogate_pair *pairs, size_t count, struct fault *fault)
 {
     struct standing standing = {.content = content,
                                 .key = key,
@@ -250,7 +259,8 @@ bool redact(struct slice content, const struct finding *findings, size_t count,
 
     if (ok)
         add_pairs(spots, spot_count, &own);
-    ok = ok && stand_in(content, key, own.at, own.count, fault) && buf_add(ret_redacted, content, fault);
+    ok = ok && stand_in(content, key, own.at, own.count, fault) &&
+         buf_add(ret_redacted, content, fault);
     for (size_t i = 0; ok && i < spot_count; i++) {
         struct slice surrogate = own.at[spots[i].pair].surrogate;
 

@@ -9,7 +9,8 @@
 
 /* ---- which stand-in begins here? ---- */
 
-/* Pairs by the hash of their stand-in's first bytes, HEAD_MAX of them or all; the longest first. */
+/* Pairs by the hash of their stand-in's first bytes, HEAD_MAX of them or all; the longest
+ * first. */
 struct heads {
     const struct surrogate_pair **sorted;
     uint32_t *first; /* of a hash: 1 + place in `sorted`; 0: none */
@@ -69,7 +70,8 @@ static const struct surrogate_pair *pair_at(const struct heads *heads, struct sl
     const struct surrogate_pair *longest = NULL;
     uint32_t hash = 0;
 
-    for (size_t len = 1; len <= HEAD_MAX && len <= text.len && heads->lengths >> len != 0; len++) {
+    for (size_t len = 1; len <= HEAD_MAX && len <= text.len && heads->lengths >> len != 0;
+         len++) {
         hash = hash_more(hash, text.at[len - 1]);
         if ((heads->lengths & UINT32_C(1) << len) == 0)
             continue;
@@ -125,7 +127,8 @@ static bool holds_weak(const struct heads *heads, struct slice line)
     return false;
 }
 
-static void lines_make(const struct heads *heads, const struct surrogate_base *base, struct lines *lines)
+static void lines_make(const struct heads *heads, const struct surrogate_base *base,
+                       struct lines *lines)
 {
     struct slice redacted = base->redacted;
     size_t kept = 0;
@@ -138,7 +141,8 @@ static void lines_make(const struct heads *heads, const struct surrogate_base *b
         if (!holds_weak(heads, line))
             continue;
         lines->at = xgrow(lines->at, &lines->room, lines->count + 1, sizeof(*lines->at));
-        lines->at[lines->count++] = (struct line){.redacted = line, .original = slice_part(base->original, at, end)};
+        lines->at[lines->count++] =
+            (struct line){.redacted = line, .original = slice_part(base->original, at, end)};
     }
     if (lines->count > 1)
         qsort(lines->at, lines->count, sizeof(*lines->at), by_text);
@@ -182,7 +186,8 @@ struct restoring {
 static bool stands_alone(struct slice text, size_t at, size_t len)
 {
     bool before = at > 0 && is_alnum(text.at[at - 1]) && is_alnum(text.at[at]);
-    bool after = at + len < text.len && is_alnum(text.at[at + len]) && is_alnum(text.at[at + len - 1]);
+    bool after =
+        at + len < text.len && is_alnum(text.at[at + len]) && is_alnum(text.at[at + len - 1]);
 
     return !before && !after;
 }
@@ -198,7 +203,8 @@ static size_t restore_line(struct restoring *restoring, size_t at)
     if (known != NULL)
         memcpy(restoring->out + begin, known->original.at, known->original.len);
     while (at < end) {
-        const struct surrogate_pair *pair = pair_at(&restoring->heads, slice_part(content, at, content.len));
+        const struct surrogate_pair *pair =
+            pair_at(&restoring->heads, slice_part(content, at, content.len));
         bool weak;
 
         if (pair == NULL) {
@@ -216,9 +222,9 @@ static size_t restore_line(struct restoring *restoring, size_t at)
     return at > end ? at : end;
 }
 
-bool surrogate_restore(struct slice content, const struct surrogate_map *map, const struct surrogate_base *base,
-                       struct buf *ret_restored_content, size_t *ret_restored, size_t *ret_unsure,
-                       struct fault *fault)
+bool surrogate_restore(struct slice content, const struct surrogate_map *map,
+                       const struct surrogate_base *base, struct buf *ret_restored_content,
+                       size_t *ret_restored, size_t *ret_unsure, struct fault *fault)
 {
     struct restoring restoring = {.content = content};
     size_t begin = ret_restored_content->len;

@@ -15,7 +15,7 @@ void *builder_own(struct builder *builder, void *memory)
 }
 
 const char *builder_text_at(struct builder *builder, const struct policy_settings *settings,
-                           const char *path)
+                            const char *path)
 {
     const struct setting *setting = settings_find(settings, "%s", path);
 
@@ -23,7 +23,7 @@ const char *builder_text_at(struct builder *builder, const struct policy_setting
 }
 
 const char *builder_text_of(struct builder *builder, const struct policy_settings *settings,
-                           const char *list, size_t index, const char *key)
+                            const char *list, size_t index, const char *key)
 {
     AUTO_FREE char *path = xformat("%s" S "#%zu" S "%s", list, index, key);
 
@@ -45,7 +45,7 @@ size_t builder_list_length(const struct policy_settings *settings, const char *p
 }
 
 const char **builder_texts_of(struct builder *builder, const struct policy_settings *settings,
-                             const char *path, size_t *ret_count)
+                              const char *path, size_t *ret_count)
 {
     size_t count = builder_list_length(settings, path);
     const char **texts = builder_own(builder, xalloc_array(count + 1, sizeof(*texts)));
@@ -78,18 +78,20 @@ bool builder_number(struct builder *builder, const char *path, int64_t *ret_numb
     asked = schema_number(row, inner->value);
     *ret_number = asked;
     if ((row->narrowing == NARROW_MINIMUM &&
-         ((asked > number && !(zero_is_endless && number == 0)) || (zero_is_endless && asked == 0 && number != 0))) ||
+         ((asked > number && !(zero_is_endless && number == 0)) ||
+          (zero_is_endless && asked == 0 && number != 0))) ||
         (row->narrowing == NARROW_MAXIMUM && asked < number)) {
         settings_show_path(path, shown, sizeof(shown));
         return settings_fault(builder->repository, inner, builder->fault,
-                              "%s: `%s` is wider than the organisation's", shown, inner->value);
+                              "%s: `%s` is wider than the organisation's", shown,
+                              inner->value);
     }
     return true;
 }
 
 /* The word's place in the row's list; later is stricter (or, for phase, further: refused). */
 bool builder_word(struct builder *builder, const char *path, const char *standard,
-                    const char **ret_word)
+                  const char **ret_word)
 {
     const struct schema_row *row = schema_find(path);
     const struct setting *outer = settings_find(builder->organisation, "%s", path);
@@ -98,7 +100,8 @@ bool builder_word(struct builder *builder, const char *path, const char *standar
     char shown[200];
     int difference;
 
-    *ret_word = least; /* what is not said is the default, and that is the organisation's word, too */
+    *ret_word =
+        least; /* what is not said is the default, and that is the organisation's word, too */
     if (inner == NULL)
         return true;
     *ret_word = inner->value;
@@ -107,7 +110,8 @@ bool builder_word(struct builder *builder, const char *path, const char *standar
         (row->narrowing == NARROW_LOOSER_NOT && difference > 0)) {
         settings_show_path(path, shown, sizeof(shown));
         return settings_fault(builder->repository, inner, builder->fault,
-                              "%s: `%s` is wider than the organisation's `%s`", shown, inner->value, least);
+                              "%s: `%s` is wider than the organisation's `%s`", shown,
+                              inner->value, least);
     }
     return true;
 }
@@ -130,11 +134,13 @@ struct policy_zone *builder_map(struct builder *builder, const char *prefix, siz
         for (size_t j = 0; files[i] != NULL && j < files[i]->count; j++) {
             const struct setting *setting = &files[i]->at[j];
 
-            if (strncmp(setting->path, prefix, len) != 0 || setting->path[len] != POLICY_SEP_BYTE)
+            if (strncmp(setting->path, prefix, len) != 0 ||
+                setting->path[len] != POLICY_SEP_BYTE)
                 continue;
             pairs = xgrow(pairs, &room, count + 1, sizeof(*pairs));
-            pairs[count++] = (struct policy_zone){.glob = builder_own(builder, xstrdup(setting->path + len + 1)),
-                                                  .zone = builder_own(builder, xstrdup(setting->value))};
+            pairs[count++] = (struct policy_zone){
+                .glob = builder_own(builder, xstrdup(setting->path + len + 1)),
+                .zone = builder_own(builder, xstrdup(setting->value))};
         }
     if (pairs != NULL)
         (void)builder_own(builder, pairs);

@@ -9,7 +9,8 @@
 
 static int by_path(const void *a, const void *b)
 {
-    return strcmp((*(const struct setting *const *)a)->path, (*(const struct setting *const *)b)->path);
+    return strcmp((*(const struct setting *const *)a)->path,
+                  (*(const struct setting *const *)b)->path);
 }
 
 static bool digest_file(EVP_MD_CTX *hash, const struct policy_settings *settings)
@@ -31,17 +32,20 @@ static bool digest_file(EVP_MD_CTX *hash, const struct policy_settings *settings
     return ok && EVP_DigestUpdate(hash, "\n", 1) == 1;
 }
 
-/* Goes up when built-in rules or defaults change: what was prepared under the old ones is made anew. */
+/* Goes up when built-in rules or defaults change: what was prepared under the old ones is made
+ * anew. */
 #define DIGEST_VERSION "custody-policy/2"
 
-/* Over both files' settings, sorted: order of keys, comments and spelling of the YAML do not count. */
+/* Over both files' settings, sorted: order of keys, comments and spelling of the YAML do not
+ * count. */
 bool build_digest(struct builder *builder)
 {
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     uint8_t bytes[EVP_MAX_MD_SIZE];
     bool ok = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
               EVP_DigestUpdate(hash, DIGEST_VERSION, sizeof(DIGEST_VERSION)) == 1 &&
-              digest_file(hash, builder->organisation) && digest_file(hash, builder->repository) &&
+              digest_file(hash, builder->organisation) &&
+              digest_file(hash, builder->repository) &&
               EVP_DigestFinal_ex(hash, bytes, NULL) == 1;
 
     EVP_MD_CTX_free(hash);

@@ -4,10 +4,12 @@
 
 #define S POLICY_SEP
 
-static void build_allow(const struct policy_settings *settings, size_t index, struct policy_model *model)
+static void build_allow(const struct policy_settings *settings, size_t index,
+                        struct policy_model *model)
 {
     for (size_t i = 0;; i++) {
-        const struct setting *setting = settings_find(settings, "models" S "#%zu" S "allow" S "#%zu", index, i);
+        const struct setting *setting =
+            settings_find(settings, "models" S "#%zu" S "allow" S "#%zu", index, i);
         struct slice word;
         enum data_class class;
 
@@ -30,7 +32,8 @@ bool build_models(struct builder *builder)
     const struct policy_settings *settings = builder->organisation;
 
     policy->model_count = builder_list_length(settings, "models");
-    policy->models = builder_own(builder, xalloc_array(policy->model_count, sizeof(*policy->models)));
+    policy->models =
+        builder_own(builder, xalloc_array(policy->model_count, sizeof(*policy->models)));
     for (size_t i = 0; i < policy->model_count; i++) {
         struct policy_model *model = &policy->models[i];
         AUTO_FREE char *key_file = xformat("models" S "#%zu" S "key" S "file", i);
@@ -56,12 +59,16 @@ bool build_models(struct builder *builder)
                              "policy.yaml: models[%zu] needs a name, a url and a dialect", i);
         for (size_t j = 0; j < i; j++)
             if (strcmp(policy->models[j].name, model->name) == 0)
-                return fault_set(builder->fault, FAULT_INVALID, "policy.yaml: model %s is there twice", model->name);
+                return fault_set(builder->fault, FAULT_INVALID,
+                                 "policy.yaml: model %s is there twice", model->name);
         if (model->key_file != NULL && model->key_environment != NULL)
-            return fault_set(builder->fault, FAULT_INVALID, "policy.yaml: model %s names two keys", model->name);
-        if ((model->allow & model->allow_redacted) != 0)
             return fault_set(builder->fault, FAULT_INVALID,
-                             "policy.yaml: model %s allows a class both as it is and only redacted", model->name);
+                             "policy.yaml: model %s names two keys", model->name);
+        if ((model->allow & model->allow_redacted) != 0)
+            return fault_set(
+                builder->fault, FAULT_INVALID,
+                "policy.yaml: model %s allows a class both as it is and only redacted",
+                model->name);
     }
     return true;
 }
@@ -77,15 +84,18 @@ static bool has_zone(const struct policy *policy, const char *zone)
     return false;
 }
 
-/* May a repository with patients' data call it? By residency where routing.phi names any, and under a contract. */
-static bool may_see_phi(const struct policy_model *model, const char *const *residencies, size_t count)
+/* May a repository with patients' data call it? By residency where routing.phi names any, and
+ * under a contract. */
+static bool may_see_phi(const struct policy_model *model, const char *const *residencies,
+                        size_t count)
 {
     bool resides = count == 0;
 
     for (size_t i = 0; model->residency != NULL && i < count; i++)
         resides = resides || strcmp(model->residency, residencies[i]) == 0;
-    return resides && (model->contract != NULL ||
-                       (model->residency != NULL && strcmp(model->residency, ON_PREMISES) == 0));
+    return resides &&
+           (model->contract != NULL ||
+            (model->residency != NULL && strcmp(model->residency, ON_PREMISES) == 0));
 }
 
 /* Models that this repository must not call are not there; the order of the others stays. */
@@ -93,7 +103,8 @@ bool build_routing(struct builder *builder)
 {
     struct policy *policy = builder->policy;
     size_t count, kept = 0, all = policy->model_count;
-    const char **residencies = builder_texts_of(builder, builder->organisation, "routing" S "phi", &count);
+    const char **residencies =
+        builder_texts_of(builder, builder->organisation, "routing" S "phi", &count);
 
     if (!has_zone(policy, ZONE_PHI))
         return true;
@@ -102,9 +113,11 @@ bool build_routing(struct builder *builder)
             policy->models[kept++] = policy->models[i];
     policy->model_count = kept;
     return kept > 0 || all == 0 ||
-           fault_set(builder->fault, FAULT_INVALID,
-                     "policy.yaml: a repository with zone phi may call none of its models: one needs a contract (or "
-                     "residency on-premises) and, where routing.phi is said, a residency of it");
+           fault_set(
+               builder->fault, FAULT_INVALID,
+               "policy.yaml: a repository with zone phi may call none of its models: one "
+               "needs a contract (or "
+               "residency on-premises) and, where routing.phi is said, a residency of it");
 }
 
 /* data.*.model decides for all models; models[].allow narrows it for one. */
@@ -112,7 +125,7 @@ void build_model_classes(struct policy *policy)
 {
     unsigned plain = 0;
 
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         if (policy->data[class][POLICY_MODEL] == VERDICT_ALLOW)
             plain |= CLASS_BIT(class);
     for (size_t i = 0; i < policy->model_count; i++)
@@ -158,11 +171,14 @@ bool build_agents(struct builder *builder)
         write = settings_find(builder->repository, "agents" S "%s" S "write", agent.role);
         agent.may_write = write == NULL || strcmp(write->value, "none") != 0;
         if (agent.model != NULL && !has_model(policy, agent.model))
-            return settings_fault(builder->repository,
-                                  settings_find(builder->repository, "agents" S "%s" S "model", agent.role),
-                                  builder->fault, "agents.%s.model: the organisation has no model `%s` for this repository",
-                                  agent.role, agent.model);
-        policy->agents = xgrow(policy->agents, &room, policy->agent_count + 1, sizeof(*policy->agents));
+            return settings_fault(
+                builder->repository,
+                settings_find(builder->repository, "agents" S "%s" S "model", agent.role),
+                builder->fault,
+                "agents.%s.model: the organisation has no model `%s` for this repository",
+                agent.role, agent.model);
+        policy->agents =
+            xgrow(policy->agents, &room, policy->agent_count + 1, sizeof(*policy->agents));
         policy->agents[policy->agent_count++] = agent;
     }
     if (policy->agents != NULL)

@@ -223,7 +223,8 @@ static bool take_settings(struct slice rest, struct policy_settings *settings, s
     }
     if (rest.len > 0)
         return fault_set(fault, FAULT_INVALID, "settings packet has bytes behind its end");
-    return are_apart(settings) || fault_set(fault, FAULT_INVALID, "settings packet: a key that is there twice");
+    return are_apart(settings) ||
+           fault_set(fault, FAULT_INVALID, "settings packet: a key that is there twice");
 }
 
 bool policy_settings_decode(struct slice packet, struct policy_settings **ret_settings,

@@ -4,7 +4,7 @@
 
 #define QUOTED_BYTES_MAX 65536
 
-/* As YAML's double-quoted text (YAML 1.2.2 section 5.7): whatever is in it, it is one scalar and that value. */
+/* As YAML's double-quoted text (YAML 1.2.2 section 5.7): whatever it holds, it is one scalar of that value. */
 static char *quoted(const char *text)
 {
     AUTO_BUF struct buf out = buf_with_limit(QUOTED_BYTES_MAX);
@@ -53,7 +53,7 @@ char *policy_template_organisation(const char *person, const char *email, const 
         "# Nothing of your environment reaches a cell but what is named here.\n"
         "environment: { pass: [LANG] }\n"
         "\n"
-        "# No egress but model calls. A package mirror would be: { host: npm.example.org, port: 443, methods: [GET] }\n"
+        "# No egress but model calls; this version has no other, whatever is named here.\n"
         "egress: []\n"
         "\n"
         "audit: summary\n"

@@ -14,14 +14,17 @@ static const char *const organisations[] = {
     /* says as little as it may */
     "version: 1\n"
     "people: [{ id: maria, groups: [payments, auditors] }, { id: tom, groups: [payments] }]\n"
-    "models: [{ name: m, url: \"https://m.example.org\", dialect: openai, contract: C-1, allow: [code, pii] }]\n",
+    "models: [{ name: m, url: \"https://m.example.org\", dialect: openai, contract: C-1, "
+    "allow: [code, pii] }]\n",
     /* and something about all that both may say */
     "version: 1\n"
     "phase: narrow\n"
     "people: [{ id: maria, groups: [payments, auditors] }, { id: tom, groups: [payments] }]\n"
     "models:\n"
-    "  - { name: m, url: \"https://m.example.org\", dialect: openai, contract: C-1, residency: us, allow: [code, pii] }\n"
-    "  - { name: bare, url: \"https://bare.example.org\", dialect: openai, residency: us, allow: [code] }\n"
+    "  - { name: m, url: \"https://m.example.org\", dialect: openai, contract: C-1, "
+    "residency: us, allow: [code, pii] }\n"
+    "  - { name: bare, url: \"https://bare.example.org\", dialect: openai, residency: us, "
+    "allow: [code] }\n"
     "budgets: { run: { tokens: 5000, usd: 2.5, minutes: 20 } }\n"
     "limits: { files: 20, lines: 500, files_per_batch: 3 }\n"
     "data:\n"
@@ -31,7 +34,8 @@ static const char *const organisations[] = {
     "  opaque: { view: allow, model: deny }\n"
     "  code: { view: allow, model: allow }\n"
     "paths:\n"
-    "  read: { deny: [\"private/**\", { path: \"**/*.pem\", must_match: false }], hide_names: true }\n"
+    "  read: { deny: [\"private/**\", { path: \"**/*.pem\", must_match: false }], hide_names: "
+    "true }\n"
     "  write: { allow: [\"src/**\", \"tests/**\", \"docs/*\"], deny: [\"src/gen/**\"] }\n"
     "  zone: { \"src/cde/**\": cde }\n"
     "  scratch: [build]\n"
@@ -41,8 +45,14 @@ static const char *const organisations[] = {
 };
 
 static const char *const paths[] = {
-    "src/a.c", "src/gen/x.c", "src/cde/pay.c", "src/ehr/p.c", "docs/a.md", "docs/deep/b.md", "tests/t.c", "infra/main.tf",
-    "private/notes", "certs/a.pem", "Private/Notes", "build/x.o", "custody.yaml", ".github/workflows/ci.yml", "README", "x",
+    "src/a.c",       "src/gen/x.c",
+    "src/cde/pay.c", "src/ehr/p.c",
+    "docs/a.md",     "docs/deep/b.md",
+    "tests/t.c",     "infra/main.tf",
+    "private/notes", "certs/a.pem",
+    "Private/Notes", "build/x.o",
+    "custody.yaml",  ".github/workflows/ci.yml",
+    "README",        "x",
 };
 
 /* ---- the values that are tried ---- */
@@ -54,8 +64,10 @@ struct values {
 /* By type; those of words come from the row. NULL ends. */
 static const struct values values[] = {
     [SCHEMA_TEXT] = {{"x", "payments", "/**"}},
-    [SCHEMA_NAME] = {{"x", "maria", "payments", "m", "bare", "npm.example.org", "deb.example.org", "evil.example", "LD_PRELOAD"}},
-    [SCHEMA_INTEGER] = {{"0", "1", "2", "3", "19", "20", "21", "443", "8443", "5001", "1000000000000000"}},
+    [SCHEMA_NAME] = {{"x", "maria", "payments", "m", "bare", "npm.example.org",
+                      "deb.example.org", "evil.example", "LD_PRELOAD"}},
+    [SCHEMA_INTEGER] = {{"0", "1", "2", "3", "19", "20", "21", "443", "8443", "5001",
+                         "1000000000000000"}},
     [SCHEMA_BYTES] = {{"1M", "64M", "4G", "900T"}},
     [SCHEMA_PERCENT] = {{"1%", "200%", "1000000%"}},
     [SCHEMA_MONEY] = {{"0", "1", "2.5", "2.500001", "1000"}},
@@ -64,7 +76,8 @@ static const struct values values[] = {
     [SCHEMA_URL] = {{"https://evil.example/v1", "http://127.0.0.1:1/v1"}},
     [SCHEMA_PATH] = {{"/etc/passwd", "/"}},
     [SCHEMA_FOLDER] = {{"src", "target", "build"}},
-    [SCHEMA_GLOB] = {{"**", "*", "src/**", "src/gen/**", "private/**", "docs/deep/*", "*.pem", "x"}},
+    [SCHEMA_GLOB] = {{"**", "*", "src/**", "src/gen/**", "private/**", "docs/deep/*", "*.pem",
+                      "x"}},
     [SCHEMA_DATE] = {{"2027-03-31", "9999-12-31"}},
 };
 
@@ -86,8 +99,10 @@ static const struct sibling {
 } siblings[] = {
     {"data.*.view", {{"model: allow", "model: redact", "model: deny"}}},
     {"data.*.model", {{"view: allow", "view: redact", "view: deny"}}},
-    {"data.*.checks", {{"view: allow, model: allow", "view: redact, model: deny", "view: deny, model: deny"}}},
-    {"egress.#.port", {{"host: npm.example.org", "host: deb.example.org", "host: evil.example"}}},
+    {"data.*.checks",
+     {{"view: allow, model: allow", "view: redact, model: deny", "view: deny, model: deny"}}},
+    {"egress.#.port",
+     {{"host: npm.example.org", "host: deb.example.org", "host: evil.example"}}},
     {"egress.#.private", {{"host: npm.example.org, port: 8443", "host: evil.example"}}},
     {"egress.#.methods.#", {{"host: npm.example.org, port: 8443", "host: evil.example"}}},
     {"egress.#.paths.#", {{"host: npm.example.org, port: 8443", "host: evil.example"}}},
@@ -129,8 +144,10 @@ static const struct values *keys_of(const struct schema_row *row)
     return NULL;
 }
 
-/* path: a.*.#.b, key k, value v, beside s -> a: { "k": [ { b: "v", s } ] }: the value as YAML writes it. */
-static char *text_of(const struct schema_row *row, const char *key, const char *value, const char *more)
+/* path: a.*.#.b, key k, value v, beside s -> a: { "k": [ { b: "v", s } ] }: the value as YAML
+ * writes it. */
+static char *text_of(const struct schema_row *row, const char *key, const char *value,
+                     const char *more)
 {
     AUTO_BUF struct buf text = buf_with_limit(TEXT_BYTES_MAX);
     AUTO_BUF struct buf ends = buf_with_limit(TEXT_BYTES_MAX);
@@ -153,7 +170,8 @@ static char *text_of(const struct schema_row *row, const char *key, const char *
         first = false;
     }
     ok = ok && buf_add_format(&text, &fault, "\"%s\"", value);
-    /* the beside goes into the innermost map: before the lists that the value itself is in are closed */
+    /* the beside goes into the innermost map: before the lists that the value itself is in are
+     * closed */
     for (size_t at = ends.len; ok && at-- > 0;) {
         if (ends.at[at] == '}' && more[0] != 0) {
             ok = buf_add_format(&text, &fault, ", %s", more);
@@ -163,7 +181,8 @@ static char *text_of(const struct schema_row *row, const char *key, const char *
     }
     assert_ok(ok, fault);
     value_text = slice_dup(buf_slice(&text));
-    return strcmp(row->path, "version") == 0 ? xformat("%s\n", value_text) : xformat("version: 1\n%s\n", value_text);
+    return strcmp(row->path, "version") == 0 ? xformat("%s\n", value_text)
+                                             : xformat("version: 1\n%s\n", value_text);
 }
 
 /* ---- what is measured ---- */
@@ -187,26 +206,32 @@ static bool has_text(const char *const *texts, size_t count, const char *text)
     return false;
 }
 
-static void compare_paths(const struct policy *outer, const struct policy *inner, const char *text)
+static void compare_paths(const struct policy *outer, const struct policy *inner,
+                          const char *text)
 {
     for (size_t i = 0; i < COUNT(paths); i++) {
         struct slice path = slice_of(paths[i]);
         const char *was = policy_zone_of(outer, path), *is = policy_zone_of(inner, path);
 
-        if (policy_read_verdict(inner, ROLE, path, NULL) < policy_read_verdict(outer, ROLE, path, NULL))
+        if (policy_read_verdict(inner, ROLE, path, NULL) <
+            policy_read_verdict(outer, ROLE, path, NULL))
             wider("reading", text);
-        if (policy_write_allowed(inner, ROLE, path, NULL) && !policy_write_allowed(outer, ROLE, path, NULL))
+        if (policy_write_allowed(inner, ROLE, path, NULL) &&
+            !policy_write_allowed(outer, ROLE, path, NULL))
             wider("writing", text);
-        if ((was != NULL && is == NULL) || policy_approvals_for(inner, &is, is != NULL) < policy_approvals_for(outer, &was, was != NULL))
+        if ((was != NULL && is == NULL) || policy_approvals_for(inner, &is, is != NULL) <
+                                               policy_approvals_for(outer, &was, was != NULL))
             wider("approving", text);
     }
 }
 
-static void compare_classes(const struct policy *outer, const struct policy *inner, const char *text)
+static void compare_classes(const struct policy *outer, const struct policy *inner,
+                            const char *text)
 {
     for (unsigned mask = 0; mask < CLASS_BIT(CLASS_COUNT); mask++)
         for (unsigned where = 0; where < POLICY_WHERE_COUNT; where++)
-            if (policy_mask_verdict(inner, mask, where) < policy_mask_verdict(outer, mask, where))
+            if (policy_mask_verdict(inner, mask, where) <
+                policy_mask_verdict(outer, mask, where))
                 wider("data", text);
 }
 
@@ -218,43 +243,51 @@ static const struct policy_model *model_of(const struct policy *policy, const ch
     return NULL;
 }
 
-static void compare_models(const struct policy *outer, const struct policy *inner, const char *text)
+static void compare_models(const struct policy *outer, const struct policy *inner,
+                           const char *text)
 {
     for (size_t i = 0; i < inner->model_count; i++) {
-        const struct policy_model *model = &inner->models[i], *was = model_of(outer, model->name);
+        const struct policy_model *model = &inner->models[i],
+                                  *was = model_of(outer, model->name);
 
-        if (was == NULL || strcmp(model->url, was->url) != 0 || (model->allow & ~was->allow) != 0 ||
+        if (was == NULL || strcmp(model->url, was->url) != 0 ||
+            (model->allow & ~was->allow) != 0 ||
             (model->allow_redacted & ~was->allow_redacted) != 0)
             wider("a model", text);
     }
 }
 
-static void compare_budget(const struct policy_budget *outer, const struct policy_budget *inner, const char *text)
+static void compare_budget(const struct policy_budget *outer,
+                           const struct policy_budget *inner, const char *text)
 {
     if (is_more(inner->tokens, outer->tokens) || is_more(inner->micro_usd, outer->micro_usd) ||
         is_more(inner->minutes, outer->minutes))
         wider("a budget", text);
 }
 
-static void compare_egress(const struct policy *outer, const struct policy *inner, const char *text)
+static void compare_egress(const struct policy *outer, const struct policy *inner,
+                           const char *text)
 {
     for (size_t i = 0; i < inner->egress_count; i++) {
         bool found = false;
 
         for (size_t j = 0; j < outer->egress_count; j++)
-            found = found || (strcmp(inner->egress[i].host, outer->egress[j].host) == 0 && inner->egress[i].port == outer->egress[j].port);
+            found = found || (strcmp(inner->egress[i].host, outer->egress[j].host) == 0 &&
+                              inner->egress[i].port == outer->egress[j].port);
         if (!found)
             wider("egress", text);
     }
 }
 
-static void compare_people(const struct policy *outer, const struct policy *inner, const char *text)
+static void compare_people(const struct policy *outer, const struct policy *inner,
+                           const char *text)
 {
     if (inner->people_count != outer->people_count || inner->approvals < outer->approvals)
         wider("people", text);
     for (size_t i = 0; i < inner->approvals_from_count; i++)
         if (outer->approvals_from_count > 0 &&
-            !has_text(outer->approvals_from, outer->approvals_from_count, inner->approvals_from[i]))
+            !has_text(outer->approvals_from, outer->approvals_from_count,
+                      inner->approvals_from[i]))
             wider("approvals.from", text);
     if (outer->approvals_from_count > 0 && inner->approvals_from_count == 0)
         wider("approvals.from", text);
@@ -288,8 +321,8 @@ struct tally {
     size_t tried, taken;
 };
 
-static void try_text(const struct policy_settings *outer, const struct policy *alone, const struct schema_row *row,
-                     const char *text, struct tally *tally)
+static void try_text(const struct policy_settings *outer, const struct policy *alone,
+                     const struct schema_row *row, const char *text, struct tally *tally)
 {
     struct policy_settings *inner = NULL;
     struct policy *policy = NULL;
@@ -310,8 +343,8 @@ static void try_text(const struct policy_settings *outer, const struct policy *a
     policy_settings_free(inner);
 }
 
-static void try_value(const struct policy_settings *outer, const struct policy *alone, const struct schema_row *row,
-                      const char *value, struct tally *tally)
+static void try_value(const struct policy_settings *outer, const struct policy *alone,
+                      const struct schema_row *row, const char *value, struct tally *tally)
 {
     const struct values *keys = keys_of(row), *more = beside(row);
 
@@ -323,8 +356,8 @@ static void try_value(const struct policy_settings *outer, const struct policy *
         }
 }
 
-static void try_row(const struct policy_settings *outer, const struct policy *alone, const struct schema_row *row,
-                    struct tally *tally)
+static void try_row(const struct policy_settings *outer, const struct policy *alone,
+                    const struct schema_row *row, struct tally *tally)
 {
     struct slice rest = row->words == NULL ? (struct slice){0} : slice_of(row->words);
     struct slice word;
@@ -334,7 +367,9 @@ static void try_row(const struct policy_settings *outer, const struct policy *al
 
         try_value(outer, alone, row, value, tally);
     }
-    for (size_t i = 0; row->words == NULL && i < COUNT(values[row->type].at) && values[row->type].at[i] != NULL; i++)
+    for (size_t i = 0; row->words == NULL && i < COUNT(values[row->type].at) &&
+                       values[row->type].at[i] != NULL;
+         i++)
         try_value(outer, alone, row, values[row->type].at[i], tally);
 }
 
@@ -347,7 +382,8 @@ static void whatever_a_repository_says_nothing_gets_wider(void **state)
         struct fault fault = {0};
         size_t rows_taken = 0;
 
-        assert_ok(policy_read(slice_of(organisations[i]), "policy.yaml", &outer, &fault), fault);
+        assert_ok(policy_read(slice_of(organisations[i]), "policy.yaml", &outer, &fault),
+                  fault);
         assert_ok(policy_build(outer, NULL, &alone, &fault), fault);
         for (size_t row = 0; row < schema_row_count; row++) {
             struct tally tally = {0};
