@@ -121,7 +121,7 @@ struct collect_commit {
 
 /*
  * Words of reasons[]: those of change_path_problem and "write-denied" "read-denied" "link-leaves-tree"
- * "file-too-large" "surrogate-moved" "too-many-files" "too-many-lines". A file whose name or link
+ * "file-too-large" "surrogate-moved" "surrogate-unsure" "too-many-files" "too-many-lines". A file whose name or link
  * could hurt is left out of the commit; the other reasons leave it in, to be looked at.
  */
 
