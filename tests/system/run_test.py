@@ -132,29 +132,56 @@ def only_one_end(place, run_id, state, reasons):
 def a_disk_that_is_filled_is_the_agents_problem():
     place = Place(policy_extra='resources: { disk: 20M }\n')
     try:
-        done = place.run(*SHELL, 'head -c 100000000 /dev/zero > big.bin; echo "status $?"; rm -f big.bin; echo x > a.txt')
-        assert 'status 0' not in done['stderr'], done
-        assert done['exit'] in (0, 1), done
+        done = place.run('/bin/bash', '-c', 'mkdir d; for i in $(seq 8); do head -c 5000000 /dev/zero > d/$i || break; done; '
+                         'rm -r d; echo x > a.txt; for at in /tmp ~; do head -c 30000000 /dev/zero > $at/big || echo full; done; '
+                         'echo y > b.txt', check=0)
+        assert 'No space left on device' in done['stderr'] and done['stderr'].count('full') == 2, done['stderr']
+        assert place.git('show', f'custody/{done["run"]}:a.txt') == 'x\n'
+        assert place.git('diff', '--name-only', 'main', 'custody/' + done['run']).split() == ['a.txt', 'b.txt']
     finally:
         place.close()
 
 
 def what_is_wrong_before_the_start_is_said_and_refused():
     place = Place()
+    (place.root / 'empty').mkdir()
+    run(['git', 'init', '-q', place.root / 'empty'])
+    here = ('--repo', str(place.repo))
+    cases = (
+        (('--repo', '/nowhere', '--', 'true'), 'repository', '/nowhere: No such file'),
+        (('--repo', '/usr', '--', 'true'), 'repository', '/usr is not a git repository'),
+        (('--repo', str(place.root / 'empty'), '--', 'true'), 'repository', 'no commit yet'),
+        (here, 'use', 'nothing to run: give -- COMMAND'),
+        ((*here, '--requester', 'eve', '--', 'true'), 'requester', "eve is not in the policy's people"),
+        ((*here, '--base', 'nope', '--', 'true'), 'repository', 'no such commit: nope'),
+        ((*here, '--role', 'a b', '--', 'true'), 'use', 'role'),
+        ((*here, '--engine', 'nope', '--ticket', '/none'), 'engine', 'there is no engine nope'),
+        ((*here, '--engine', 'codex', '--ticket', '/none'), 'ticket', '/none: No such file'),
+    )
     try:
         (place.repo / 'README').write_text('changed\n')
         dirty = place.run(*SHELL, 'true')
-        assert dirty['exit'] == 1 and 'dirty' in dirty['reasons'] and 'README' in dirty['stderr'], dirty
+        assert dirty['exit'] == 1 and dirty['reasons'] == ['dirty'] and 'README' in dirty['stderr'], dirty
+        only_one_end(place, dirty['run'], 'refused', ['dirty'])
         assert place.run(*SHELL, 'echo x > a.txt', options=('--ignore-dirty',))['exit'] == 0
         place.git('checkout', '-q', 'README')
-        (place.repo / 'custody.yaml').write_text('version: 1\nfoo: 2\n')
-        place.commit('broken policy')
+        for words, reason, said in cases:
+            done = place.custody('run', '--json', *words)
+            result = json.loads(done.stdout)
+            assert done.returncode == 3 and result['reasons'] == [reason] and said in done.stderr, (words, done)
+            assert reason + ': ' in done.stderr, (words, 'nothing says what to do', done.stderr)
+            only_one_end(place, result['run'], result['state'], [reason])
+        for text, where in (('version: 1\nfoo: 2\n', 'custody.yaml:2:'), ('version: 1\nphase: [\n', 'custody.yaml:3:')):
+            (place.repo / 'custody.yaml').write_text(text)
+            place.commit('broken policy')
+            broken = place.run(*SHELL, 'true')
+            assert broken['exit'] == 3 and where in broken['stderr'], broken
+            only_one_end(place, broken['run'], 'refused', ['policy'])
+        (place.home / 'policy.yaml').write_text('version: 1\nphase: [\n')
         broken = place.run(*SHELL, 'true')
-        assert broken['exit'] == 3 and 'custody.yaml:2:' in broken['stderr'], broken
-        missing = place.custody('run', '--repo', '/nowhere', '--', 'true')
-        assert missing.returncode == 3 and '/nowhere' in missing.stderr, missing
-        nothing = place.custody('run', '--repo', place.repo)
-        assert nothing.returncode == 3, nothing
+        assert broken['exit'] == 3 and 'policy.yaml:3:' in broken['stderr'], broken
+        homeless = place.custody('run', *here, '--', 'true', env={'CUSTODY_HOME': str(place.root / 'none')})
+        assert homeless.returncode == 3 and 'custody init' in homeless.stderr, homeless
     finally:
         place.close()
 
