@@ -79,12 +79,20 @@ def surrogates_become_originals_again_in_their_own_file_only():
 def writing_outside_policy_is_refused_and_recorded():
     place = Place()
     try:
-        done = place.run(*SHELL, 'echo x > .gitattributes; echo x >> custody.yaml; mkdir -p .github/workflows; '
-                         'echo x > .github/workflows/a.yml; echo x > evil.pem; echo ok > fine.txt; true', check=0)
-        refused = {r['object'].get('path') for r in place.log('--run', done['run']) if r['type'] == 'file.refused'}
-        # custody.yaml is shown read-only: the kernel refuses, silently; that it did is in the diff below.
-        for path in ('.gitattributes', 'evil.pem'):
-            assert path in refused, (path, refused)
+        before = (place.repo / 'custody.yaml').read_text()
+        done = place.run(*SHELL, 'echo x > .gitattributes; echo x >> custody.yaml; echo x > custody.yaml; '
+                         'sed -i s/tom/eve/ custody.yaml; rm -f custody.yaml; mkdir -p .github/workflows; '
+                         'echo x > .github/workflows/a.yml; echo x > evil.pem; echo ok > fine.txt; cat custody.yaml', check=0)
+        assert before in done['stderr'], 'what was refused is seen in the cell'
+        refused = [r for r in place.log('--run', done['run']) if r['type'] == 'file.refused']
+        paths = {r['object'].get('path') for r in refused}
+        for path in ('.gitattributes', 'evil.pem', 'custody.yaml', '.github/workflows/a.yml'):
+            assert path in paths, (path, paths)
+        kinds = {r.get('operation') for r in refused if r['object'].get('path') == 'custody.yaml'}
+        assert {'modify', 'delete'} <= kinds, kinds
+        by_shell = [r for r in refused if r['object'].get('path') == 'custody.yaml' and r.get('operation') == 'modify']
+        assert len(by_shell) >= 3, 'the canary tries once, the agent twice'
+        assert all(r['process']['executable'].startswith('/') for r in refused if r['object'].get('path') == 'custody.yaml')
         assert place.git('diff', '--name-only', 'main', 'custody/' + done['run']).split() == ['fine.txt']
     finally:
         place.close()
