@@ -206,7 +206,7 @@ def a_run_is_stopped_by_the_kill_switch_and_by_signals():
     try:
         for number, code in cases:
             process = start_run(place, *SHELL, 'echo x > left.txt; sleep 600')
-            run_id = before = wait_for_run(place, not_this=before)
+            run_id = before = place.wait_for_run(not_this=before)
             if number is None:
                 place.custody('stop', run_id, check=0)
             else:
@@ -242,7 +242,7 @@ def when_core_is_killed_nothing_goes_on_and_the_end_is_recorded():
     place = Place()
     try:
         process = start_run(place, *SHELL, 'echo x > left.txt; setsid sleep 600 & sleep 600')
-        run_id = wait_for_run(place)
+        run_id = place.wait_for_run()
         process.kill()
         process.communicate(timeout=20)
         assert place.left_behind(ledger=False) == []
@@ -256,7 +256,7 @@ def when_core_is_killed_nothing_goes_on_and_the_end_is_recorded():
         assert shown['state'] == 'failed' and shown['reasons'] == 'killed', shown
         assert json.loads(place.custody('runs', 'gc', '--json', check=0).stdout) == {'removed': 0}
         second = start_run(place, 'sleep', '600')
-        killed = wait_for_run(place, not_this=run_id)
+        killed = place.wait_for_run(not_this=run_id)
         second.kill()
         second.communicate(timeout=20)
         assert place.left_behind(ledger=False) == []
@@ -265,16 +265,6 @@ def when_core_is_killed_nothing_goes_on_and_the_end_is_recorded():
         assert place.verify()['result'] == 'holds'
     finally:
         place.close()
-
-
-def wait_for_run(place, not_this=None):
-    for _ in range(200):
-        for row in json.loads(place.custody('runs', '--json').stdout or '[]'):
-            if row['run'] != not_this and row['state'] == 'preparing':
-                time.sleep(0.5)
-                return row['run']
-        time.sleep(0.05)
-    raise AssertionError('the run never began')
 
 
 def two_runs_on_one_repository_at_once_are_right():
