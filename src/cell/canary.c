@@ -77,11 +77,18 @@ static int open_denied(const struct canary_ground *ground)
     return path == NULL ? NOT_TRIED : open_in_repository(ground, path, O_RDONLY);
 }
 
-static int create_forbidden(const struct canary_ground *ground)
+/* A file that is there opens: the view judges the first write, as it never sees an open. */
+static int write_forbidden(const struct canary_ground *ground)
 {
     const char *path = ground->plan->canary.forbidden_path;
+    AUTO_FREE char *full = NULL;
+    AUTO_CLOSE int fd = -1;
 
-    return path == NULL ? NOT_TRIED : open_in_repository(ground, path, O_WRONLY | O_CREAT);
+    if (path == NULL)
+        return NOT_TRIED;
+    full = xformat("%s/%s", ground->plan->repository, path);
+    fd = open(full, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    return fd < 0 ? errno_of(fd) : errno_of(write(fd, "\n", 1));
 }
 
 static int write_toolchain(const struct canary_ground *ground)
@@ -343,7 +350,7 @@ static const struct canary_row {
 } rows[] = {
     {"card-number", read_card, {0}},
     {"denied-file", open_denied, {ENOENT}},
-    {"forbidden-write", create_forbidden, {EACCES, EPERM}},
+    {"forbidden-write", write_forbidden, {EACCES, EPERM}},
     {"toolchain-write", write_toolchain, {EROFS, EACCES}},
     {"root-write", write_root, {EROFS, EACCES}},
     {"host-shadow", open_shadow, {ENOENT}},

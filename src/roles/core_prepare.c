@@ -12,6 +12,7 @@
 
 #define SERVICE_UID_FIRST 61184 /* systemd's range for dynamic users: nobody's by name */
 #define SERVICE_UID_COUNT 4000
+#define ROLE_BYTES_MAX 32
 
 /* As root each run gets a uid of its own, for as long as it lives. */
 static bool take_uid(struct run *run, struct fault *fault)
@@ -232,8 +233,23 @@ static void put_preparing(struct run *run)
         run_say(run, "warning: %s", unsaid.why);
 }
 
+/* A role is half of a principal's name, so it is a plain word. */
+static bool check_role(struct run *run, struct fault *fault)
+{
+    const char *role = run->request->role;
+    size_t len = strspn(role, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+
+    if (len > 0 && len <= ROLE_BYTES_MAX && role[len] == 0)
+        return true;
+    return fault_set(fault, FAULT_INVALID, "role \"%.60s\": up to %d of a-z, 0-9, - and _", role,
+                     ROLE_BYTES_MAX) ||
+           run_because(run, "use");
+}
+
 bool core_prepare(struct run *run, struct fault *fault)
 {
+    if (!check_role(run, fault))
+        return false;
     if (!take_uid(run, fault) || !make_folder(run, fault) || !start_collect(run, fault))
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))

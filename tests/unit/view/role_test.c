@@ -259,7 +259,7 @@ static void a_run_is_served_recorded_and_collected(void **state)
     assert_int_equal(slice_find(buf_slice(&bytes), SLICE(CARD), 0), SIZE_MAX);
     assert_int_equal(bytes.len, 29);
     assert_int_equal(access(".canary-denied", F_OK), -1);
-    assert_int_equal(open("custody.yaml", O_WRONLY | O_CREAT | O_CLOEXEC, 0644), -1);
+    assert_int_equal(open("custody.yaml", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), -1);
     assert_int_equal(errno, EACCES);
     assert_ok(view_disarm_planted(world.control, 10000, &fault), fault);
     assert_int_equal(access(".canary.csv", F_OK), -1);
