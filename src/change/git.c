@@ -75,6 +75,7 @@ static void prepare(const struct gitdoor *door, const struct git_call *call,
         .in = -1,
         .out = -1,
         .err = -1,
+        .patient = call->patient,
     };
 }
 

@@ -25,6 +25,7 @@ struct gitdoor {
 struct git_call {
     enum git_folder folder;
     bool work_tree;           /* in their work tree and with their index */
+    bool patient;             /* others that want the processor come first */
     const char *const *words; /* from the verb on; NULL-terminated */
 };
 

@@ -166,7 +166,7 @@ bool gitdoor_dirty(struct gitdoor *door, size_t limit, bool *ret_dirty, struct b
     static const char *const words[] = {
         "status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
         "--ignore-submodules=all", NULL};
-    struct git_call call = {.folder = GIT_DOOR, .work_tree = true, .words = words};
+    struct git_call call = {.folder = GIT_DOOR, .work_tree = true, .patient = true, .words = words};
     AUTO_BUF struct buf output = buf_with_limit(STATUS_BYTES_MAX);
     struct slice rest, row;
 

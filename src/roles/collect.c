@@ -318,6 +318,11 @@ bool collect_dirty_begin(struct collect *collect, struct fault *fault)
     return message_send(collect->socket, buf_slice(&packet), NULL, fault);
 }
 
+int collect_socket(const struct collect *collect)
+{
+    return collect->socket;
+}
+
 bool collect_dirty_end(struct collect *collect, bool *ret_dirty, struct buf *ret_paths,
                        struct fault *fault)
 {

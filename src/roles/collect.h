@@ -74,6 +74,8 @@ MUST_USE bool collect_resolve(struct collect *collect, const char *ref,
  * Between them no other request may be made. ret_paths: up to 20, each ended by a NUL.
  */
 MUST_USE bool collect_dirty_begin(struct collect *collect, struct fault *fault);
+/* Readable once the answer is there. */
+int collect_socket(const struct collect *collect);
 MUST_USE bool collect_dirty_end(struct collect *collect, bool *ret_dirty, struct buf *ret_paths,
                                 struct fault *fault);
 

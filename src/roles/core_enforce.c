@@ -367,6 +367,6 @@ bool core_enforce(struct run *run, struct fault *fault)
         return fault_in(fault, "take the canaries away") || run_because(run, "view");
     if (!gateway_role_wait_ready(run->gateway.control, READY_MS, fault))
         return fault_in(fault, "gateway") || run_because(run, "gateway");
-    return core_dirty_checked(run, fault) &&
+    return core_dirty_checked(run, false, fault) &&
            (core_record_enforced(run, &packet, fault) || run_because(run, "ledger"));
 }

@@ -67,6 +67,7 @@ struct run {
     int agent_in, agent_out, agent_err; /* our ends of the pipes, or the terminal's master */
     struct view_ready ready;
     struct cell_exit exit;
+    bool dirty_pending; /* collect has not said yet whether there are uncommitted changes */
     bool started;   /* the agent was started */
     bool timed_out;
     int stop_signal; /* a person or a signal ended it */
@@ -85,8 +86,11 @@ MUST_USE bool core_enforce(struct run *run, struct fault *fault);
 MUST_USE bool core_work(struct run *run, struct fault *fault);
 MUST_USE bool core_gather(struct run *run, struct fault *fault);
 
-/* Ends the check for uncommitted changes that core_prepare began, where it still goes on. */
-MUST_USE bool core_dirty_checked(struct run *run, struct fault *fault);
+/*
+ * Judges the check for uncommitted changes that core_prepare began, once. `wait`: whatever it
+ * takes. Else that of a large tree may go on, and core_work ends the run where it finds some.
+ */
+MUST_USE bool core_dirty_checked(struct run *run, bool wait, struct fault *fault);
 /* From the policy's models to the gateway's; the door and the gateway share the table. */
 MUST_USE bool core_models(struct run *run, struct fault *fault);
 /* Engine, prompt and what they need in the cell; chooses a model that the engine can speak to. */

@@ -1,6 +1,7 @@
 /* Base, policy and snapshot: everything before a cell is worth making. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 
 #define SERVICE_UID_FIRST 61184 /* systemd's range for dynamic users: nobody's by name */
 #define SERVICE_UID_COUNT 4000
+#define LARGE_INDEX_BYTES (256 * 1024) /* some 2,500 files */
 
 /* As root each run gets a uid of its own, for as long as it lives. */
 static bool take_uid(struct run *run, struct fault *fault)
@@ -138,7 +140,7 @@ static bool end_dirty_check(struct run *run, struct fault *fault)
 
     if (!collect_dirty_end(run->collect, &dirty, &paths, fault))
         return fault_in(fault, "look for uncommitted changes") || run_because(run, "repository");
-    if (!dirty || run->request->ignore_dirty)
+    if (!dirty)
         return true;
     rest = buf_slice(&paths);
     (void)slice_cut(&rest, 0, &path);
@@ -147,6 +149,25 @@ static bool end_dirty_check(struct run *run, struct fault *fault)
                     "last commit with --ignore-dirty",
                     SLICE_ARGS(path), rest.len > 1 ? ", ..." : "");
     return run_because(run, "dirty");
+}
+
+/* Looking at each file of a work tree takes 2 us: those of a small one are waited for. */
+static bool is_large_tree(const struct run *run)
+{
+    AUTO_FREE char *index = xformat("%s/.git/index", collect_root(run->collect));
+    struct stat stat;
+
+    return lstat(index, &stat) == 0 && stat.st_size > LARGE_INDEX_BYTES;
+}
+
+bool core_dirty_checked(struct run *run, bool wait, struct fault *fault)
+{
+    struct pollfd answer = {.fd = collect_socket(run->collect), .events = POLLIN};
+
+    if (!run->dirty_pending || (!wait && is_large_tree(run) && poll(&answer, 1, 0) == 0))
+        return true;
+    run->dirty_pending = false;
+    return end_dirty_check(run, fault);
 }
 
 static void show_progress(void *self, size_t done, size_t total)
@@ -184,13 +205,14 @@ static bool take_snapshot(struct run *run, struct fault *fault)
     struct fault missing = {0};
     char key[65];
 
+    run->dirty_pending = !run->request->ignore_dirty;
     collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
-    if (!collect_dirty_begin(run->collect, fault))
+    if (run->dirty_pending && !collect_dirty_begin(run->collect, fault))
         return run_because(run, "repository");
     if (open_snapshot(run, key, &missing))
         return true;
     run->result->cold = true;
-    if (!end_dirty_check(run, fault))
+    if (!core_dirty_checked(run, true, fault))
         return false;
     if (!collect_snapshot(run->collect,
                           &(struct collect_snapshot){
@@ -198,11 +220,6 @@ static bool take_snapshot(struct run *run, struct fault *fault)
                           show_progress, run, fault))
         return fault_in(fault, "read the repository") || run_because(run, "repository");
     return open_snapshot(run, key, fault);
-}
-
-bool core_dirty_checked(struct run *run, struct fault *fault)
-{
-    return run->result->cold || end_dirty_check(run, fault);
 }
 
 static void put_preparing(struct run *run)

@@ -147,7 +147,7 @@ static int exit_code(const struct run *run, bool ok, const struct fault *fault)
 
     if (run->stop_signal != 0)
         return 128 + run->stop_signal;
-    if (!ok && !run->started)
+    if (!ok && (!run->started || run->result->state == RUN_REFUSED))
         return fault_exit_code(fault->kind);
     if (run->timed_out || (run->started && run->result->agent_exit != 0))
         return 2;
@@ -155,7 +155,7 @@ static int exit_code(const struct run *run, bool ok, const struct fault *fault)
 }
 
 /* Where the fault stopped the story decides what the run is called. */
-static void end_state(struct run *run, bool ok, const struct fault *fault)
+static void end_state(struct run *run, const struct fault *fault)
 {
     struct fault unsaid = {0};
     enum run_event event = run->stop_signal != 0 ? RUN_EVENT_STOPPED
@@ -164,7 +164,7 @@ static void end_state(struct run *run, bool ok, const struct fault *fault)
                                ? RUN_EVENT_REFUSED
                                : RUN_EVENT_FAILED;
 
-    if (ok && run_state_is_final(run->result->state))
+    if (run_state_is_final(run->result->state))
         return;
     if (!run_step(&run->result->state, event, &unsaid) &&
         !run_step(&run->result->state, RUN_EVENT_FAILED, &unsaid))
@@ -245,7 +245,7 @@ bool core_run(struct session *session, const struct run_request *request,
     for (size_t i = 0; i < SCRATCH_MAX; i++)
         run.scratch_fds[i] = -1;
     if (!begin(&run, fault)) {
-        end_state(&run, false, fault);
+        end_state(&run, fault);
         ret_result->exit_code = fault_exit_code(fault->kind);
         teardown(&run);
         return false;
@@ -253,7 +253,7 @@ bool core_run(struct session *session, const struct run_request *request,
     ok = story(&run, fault);
     if (!ok && run_is_stopped(&run)) /* what failed, failed because of it */
         (void)run_because(&run, "stopped");
-    end_state(&run, ok, fault);
+    end_state(&run, fault);
     if (run.gateway.control >= 0 && !gateway_role_totals(run.gateway.control, 5000, &totals, &unsaid))
         run_say(&run, "warning: no totals from the gateway: %s", unsaid.why);
     /* The roles write their last records before core writes the run's. */
