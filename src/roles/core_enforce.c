@@ -351,6 +351,7 @@ bool core_enforce(struct run *run, struct fault *fault)
     if (!start_way_out(run, fault) || !start_view(run, &plants, fault) ||
         !start_cell(run, &plants, fault))
         return false;
+    core_put_begun(run); /* while they get ready */
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
         return false;
     if (!cell_view_ready(run->cell, fault) || !receive(run, CELL_SEALED, &packet, fault))

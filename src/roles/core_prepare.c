@@ -1,4 +1,5 @@
 /* Base, policy and snapshot: everything before a cell is worth making. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -91,7 +92,7 @@ static bool start_collect(struct run *run, struct fault *fault)
         return false;
     if (geteuid() == 0 && fchown(run->cache_fd, owner.st_uid, owner.st_gid) < 0)
         return fault_errno(fault, "give the cache to the repository's owner");
-    return collect_start(&(struct collect_config){.repository = run->request->repository,
+    return collect_spawn(&(struct collect_config){.repository = run->request->repository,
                                                   .scratch = scratch,
                                                   .cache = cache,
                                                   .organisation = organisation},
@@ -196,33 +197,7 @@ static bool open_snapshot(struct run *run, const char *key, struct fault *fault)
     return run->objects_fd >= 0 ? true : fault_errno(fault, "open the snapshot's objects");
 }
 
-/*
- * The warm start looks for uncommitted changes while it opens the snapshot and goes on; a cold one
- * has to ask collect for the snapshot first.
- */
-static bool take_snapshot(struct run *run, struct fault *fault)
-{
-    struct fault missing = {0};
-    char key[65];
-
-    run->dirty_pending = !run->request->ignore_dirty;
-    collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
-    if (run->dirty_pending && !collect_dirty_begin(run->collect, fault))
-        return run_because(run, "repository");
-    if (open_snapshot(run, key, &missing))
-        return true;
-    run->result->cold = true;
-    if (!core_dirty_checked(run, true, fault))
-        return false;
-    if (!collect_snapshot(run->collect,
-                          &(struct collect_snapshot){
-                              .commit = run->base.commit, .role = run->request->role, .key = key},
-                          show_progress, run, fault))
-        return fault_in(fault, "read the repository") || run_because(run, "repository");
-    return open_snapshot(run, key, fault);
-}
-
-static void put_preparing(struct run *run)
+void core_put_begun(struct run *run)
 {
     struct fault unsaid = {0};
     const struct store_run row = {.id = run->result->run,
@@ -242,15 +217,62 @@ static void put_preparing(struct run *run)
         run_say(run, "warning: %s", unsaid.why);
 }
 
+/*
+ * The warm start looks for uncommitted changes while it opens the snapshot and goes on; a cold one
+ * has to ask collect for the snapshot first.
+ */
+static bool take_snapshot(struct run *run, struct fault *fault)
+{
+    struct fault missing = {0};
+    char key[65];
+
+    run->dirty_pending = !run->request->ignore_dirty;
+    collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
+    if (run->dirty_pending && !collect_dirty_begin(run->collect, fault))
+        return run_because(run, "repository");
+    if (open_snapshot(run, key, &missing))
+        return true;
+    run->result->cold = true;
+    core_put_begun(run);
+    if (!core_dirty_checked(run, true, fault))
+        return false;
+    if (!collect_snapshot(run->collect,
+                          &(struct collect_snapshot){
+                              .commit = run->base.commit, .role = run->request->role, .key = key},
+                          show_progress, run, fault))
+        return fault_in(fault, "read the repository") || run_because(run, "repository");
+    return open_snapshot(run, key, fault);
+}
+
+void core_prepare_early(struct run *run)
+{
+    struct fault *fault = &run->early;
+
+    if (!take_uid(run, fault) || !make_folder(run, fault) || !start_collect(run, fault))
+        assert(fault->kind != FAULT_NONE);
+}
+
+static bool await_collect(struct run *run, struct fault *fault)
+{
+    if (run->early.kind != FAULT_NONE) {
+        *fault = run->early;
+        return false;
+    }
+    if (collect_await(run->collect, fault))
+        return true;
+    collect_stop(run->collect);
+    run->collect = NULL;
+    return run_because(run, "repository");
+}
+
 bool core_prepare(struct run *run, struct fault *fault)
 {
-    if (!take_uid(run, fault) || !make_folder(run, fault) || !start_collect(run, fault))
+    if (!await_collect(run, fault))
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
         return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
     if (!apply_policy(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
         !core_record_started(run, fault))
         return false;
-    put_preparing(run);
     return take_snapshot(run, fault);
 }

@@ -133,7 +133,10 @@ static bool begin(struct run *run, struct fault *fault)
         return fault_errno(fault, "draw random bytes");
     memcpy(&run->random, random, sizeof(random));
     store_id('r', run->begun_wall_us, random, run->result->run);
-    return take_signals(run, fault) && session_ledger(run->session, &run->ledger, fault) &&
+    if (!take_signals(run, fault))
+        return false;
+    core_prepare_early(run);
+    return session_ledger(run->session, &run->ledger, fault) &&
            session_store(run->session, &run->store, fault);
 }
 
