@@ -99,6 +99,7 @@ bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fau
     *cell = (struct cell){.pid = -1, .pidfd = -1, .control = ends[0], .outside = -1};
     init.control = ends[1];
     limits_open(plan, &cell->limits);
+    init.limits = &cell->limits;
     cell->outside = listen_outside(&init);
     ok = clone_init(&init, ends[0], cell, fault);
     (void)close(ends[1]);
@@ -144,7 +145,7 @@ static bool take_sealed(struct cell *cell, const struct packet *packet,
 {
     AUTO_CLOSE int reached = -1;
 
-    limits_settle(&cell->limits);
+    limits_settle(&cell->limits, cell->pid);
     ret_packet->sealed = packet->sealed;
     ret_packet->sealed.limit_memory = cell->limits.memory;
     ret_packet->sealed.limit_pids = cell->limits.pids;

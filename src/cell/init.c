@@ -372,6 +372,7 @@ int init_serve(const struct init *init)
     for (int number = 1; number < 32; number++)
         (void)signal(number, SIG_DFL);
     (void)signal(SIGPIPE, SIG_IGN);
+    limits_enter(init->limits);
     keep_descriptors(init);
     if (run(init, &packet.fault))
         return 0;

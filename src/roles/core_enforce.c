@@ -356,6 +356,7 @@ bool core_enforce(struct run *run, struct fault *fault)
     if (!start_way_out(run, fault) || !start_view(run, &plants, fault) ||
         !start_cell(run, &plants, fault))
         return false;
+    core_put_begun(run); /* while they get ready */
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
         return false;
     if (!cell_view_ready(run->cell, fault))
@@ -374,6 +375,6 @@ bool core_enforce(struct run *run, struct fault *fault)
         return fault_in(fault, "take the canaries away") || run_because(run, "view");
     if (!gateway_role_wait_ready(run->gateway.control, READY_MS, fault))
         return fault_in(fault, "gateway") || run_because(run, "gateway");
-    return core_dirty_checked(run, fault) &&
+    return core_dirty_checked(run, false, fault) &&
            (core_record_enforced(run, &packet, fault) || run_because(run, "ledger"));
 }

@@ -17,7 +17,7 @@ struct work {
     struct run *run;
     struct loop *loop;
     struct core_stream *out, *err, *in;
-    struct loop_watch *cell, *signals, *view, *door, *gateway;
+    struct loop_watch *cell, *signals, *view, *door, *gateway, *dirty;
     struct loop_timer *limit;
     bool ended;
     struct fault fault;
@@ -115,6 +115,29 @@ static void on_gateway_gone(void *self, uint32_t events)
     end_work(self, "gateway");
 }
 
+/* With uncommitted changes the run should not have begun: it is refused, and nothing kept. */
+static bool judge_dirty(struct run *run, struct fault *fault)
+{
+    struct fault unsaid = {0};
+
+    if (core_dirty_checked(run, true, fault))
+        return true;
+    if (fault->kind == FAULT_DENIED && !run_step(&run->result->state, RUN_EVENT_DIRTY, &unsaid))
+        return fault_in(fault, "%s", unsaid.why);
+    return false;
+}
+
+static void on_dirty_answer(void *self, uint32_t events)
+{
+    struct work *work = self;
+
+    (void)events;
+    loop_unwatch(work->dirty);
+    work->dirty = NULL;
+    if (!judge_dirty(work->run, &work->fault))
+        end_work(work, NULL);
+}
+
 static bool watch_streams(struct work *work, struct fault *fault)
 {
     const struct run *run = work->run;
@@ -136,6 +159,9 @@ static bool watch_all(struct work *work, struct fault *fault)
     if (!watch_streams(work, fault))
         return false;
     if (limit_us > 0 && !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
+        return false;
+    if (run->dirty_pending && !loop_watch(work->loop, collect_socket(run->collect), EPOLLIN,
+                                          on_dirty_answer, work, &work->dirty, fault))
         return false;
     return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell, fault) &&
            loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals, fault) &&
@@ -174,5 +200,5 @@ bool core_work(struct run *run, struct fault *fault)
         *fault = work.fault;
         ok = false;
     }
-    return ok;
+    return ok && judge_dirty(run, fault);
 }
