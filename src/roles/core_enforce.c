@@ -239,6 +239,12 @@ static void add_program_mounts(const struct run *run, struct cell_mounts *mounts
                                                      .target = "/opt/custody/custody"});
 }
 
+/* Where policy shows card numbers there is none to look for. */
+static bool shows_cards(const struct run *run)
+{
+    return policy_class_verdict(run->policy, CLASS_PAN, POLICY_VIEW) == VERDICT_ALLOW;
+}
+
 static bool start_cell(struct run *run, const struct plants *plants, struct fault *fault)
 {
     struct cell_scratch scratch[SCRATCH_MAX];
@@ -246,7 +252,6 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
     AUTO_FREE void *files_owner = files;
     struct core_environment environment;
     int theirs[2] = {-1, -1};
-    bool shows_cards = policy_class_verdict(run->policy, CLASS_PAN, POLICY_VIEW) == VERDICT_ALLOW;
     const struct policy_resources *limits = &run->policy->resources;
     struct cell_plan plan = {
         .run = run->result->run,
@@ -271,8 +276,8 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         .file_bytes = limits->disk_bytes,
         .door_port = DOOR_PORT,
         .in = -1,
-        .canary = {.card_path = shows_cards ? NULL : plants->card_name,
-                   .card_number = plants->card,
+        .canary = {.card_path = shows_cards(run) ? NULL : plants->card_name,
+                   .card_number = shows_cards(run) ? NULL : plants->card,
                    .denied_path = plants->denied_name,
                    .forbidden_path = "custody.yaml"},
     };
@@ -327,24 +332,51 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
 
 static bool judge_canaries(struct run *run, const struct cell_packet *sealed, struct fault *fault)
 {
-    if (sealed->canary_count == 0)
-        return fault_set(fault, FAULT_HOST, "no canary was tried, so nothing is proven") ||
-               run_because(run, "canary");
-    for (size_t i = 0; i < sealed->canary_count; i++)
-        if (sealed->canaries[i].outcome == CANARY_BROKEN) {
-            (void)fault_set(fault, FAULT_HOST,
-                            "canary %s got through (%s): this cell does not hold, no agent was started",
-                            sealed->canaries[i].id, sealed->canaries[i].seen);
-            return run_because(run, "canary");
-        }
-    return true;
+    for (size_t i = 0; i < sealed->canary_count; i++) {
+        const struct cell_canary *canary = &sealed->canaries[i];
+
+        if (canary->outcome == CANARY_HELD || canary->outcome == CANARY_NOT_TRIED)
+            continue;
+        (void)fault_set(fault, FAULT_HOST, "canary %s %s (%s): this cell does not hold, no agent was started",
+                        canary->id, canary->outcome == CANARY_MISSED ? "was not tried" : "got through",
+                        canary->seen);
+        return run_because(run, "canary");
+    }
+    return sealed->canaries_broken == 0 ||
+           fault_set(fault, FAULT_HOST, "a canary got through: this cell does not hold") ||
+           run_because(run, "canary");
+}
+
+/* The cell says that it tried what was planted; the view must have seen it. */
+static bool judge_witness(struct run *run, const struct view_witness *witness, struct fault *fault)
+{
+    if ((witness->reads > 0 || shows_cards(run)) && witness->refusals > 0)
+        return true;
+    (void)fault_set(fault, FAULT_HOST, "the view saw no canary %s: nothing is proven, no agent was started",
+                    witness->refusals == 0 ? "that it refused" : "that it answered");
+    return run_because(run, "canary");
+}
+
+/* A cell that does not hold is in the ledger before the run ends. */
+static bool prove(struct run *run, const struct cell_packet *sealed, struct fault *fault)
+{
+    struct view_witness witness = {0};
+    struct fault unsaid = {0};
+    bool held = judge_canaries(run, sealed, fault);
+
+    if (held && !view_disarm_planted(run->view.control, READY_MS, &witness, fault))
+        return fault_in(fault, "take the canaries away") || run_because(run, "view");
+    if (held && judge_witness(run, &witness, fault))
+        return true;
+    if (!core_record_enforced(run, sealed, false, &unsaid))
+        (void)run_because(run, "ledger");
+    return false;
 }
 
 bool core_enforce(struct run *run, struct fault *fault)
 {
     struct cell_packet packet = {0};
     struct plants plants;
-    bool held;
 
     make_plants(run, &plants);
     /* The gateway first: it has libcurl to load while the others get ready. */
@@ -355,18 +387,10 @@ bool core_enforce(struct run *run, struct fault *fault)
         return false;
     if (!cell_view_ready(run->cell, fault) || !receive(run, CELL_SEALED, &packet, fault))
         return run_because(run, "cell");
-    held = judge_canaries(run, &packet, fault);
-    if (!held) {
-        struct fault unsaid = {0};
-
-        if (!core_record_enforced(run, &packet, &unsaid))
-            (void)run_because(run, "ledger");
+    if (!prove(run, &packet, fault))
         return false;
-    }
-    if (!view_disarm_planted(run->view.control, READY_MS, fault))
-        return fault_in(fault, "take the canaries away") || run_because(run, "view");
     if (!gateway_role_wait_ready(run->gateway.control, READY_MS, fault))
         return fault_in(fault, "gateway") || run_because(run, "gateway");
     return core_dirty_checked(run, fault) &&
-           (core_record_enforced(run, &packet, fault) || run_because(run, "ledger"));
+           (core_record_enforced(run, &packet, true, fault) || run_because(run, "ledger"));
 }

@@ -96,7 +96,7 @@ MUST_USE bool core_agent(struct run *run, struct fault *fault);
 void core_record_begin(const struct run *run, struct record *record, enum record_type type);
 MUST_USE bool core_record_started(struct run *run, struct fault *fault);
 /* policy.loaded, cell.enforced and the canaries; durable when it returns. */
-MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed,
+MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds,
                                    struct fault *fault);
 MUST_USE bool core_record_change(struct run *run, const char *change,
                                  const struct collect_result *made, const char *outcome,

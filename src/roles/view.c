@@ -265,8 +265,12 @@ static bool on_mounted(struct serving *serving, struct message_fds *fds, struct 
 
 static bool on_disarm(struct serving *serving, struct message_fds *fds, struct fault *fault)
 {
+    struct view_counts counts = view_counts(serving->view);
+
     (void)fds;
     return view_disarm(serving->view, fault) && begin(serving, VIEW_PACKET_DISARMED, fault) &&
+           packet_put_number(&serving->packet, counts.reads_recorded, fault) &&
+           packet_put_number(&serving->packet, counts.refused, fault) &&
            send_packet(serving, NULL, fault);
 }
 

@@ -69,8 +69,13 @@ struct view_ready {
 MUST_USE bool view_await_ready(int control, int timeout_ms, struct view_ready *ret_ready,
                                struct fault *fault);
 MUST_USE bool view_mounted(int control, int fuse_fd, int proc_fd, struct fault *fault);
+/* What the view itself saw of the canaries, before anything else was there to ask for files. */
+struct view_witness {
+    uint64_t reads, refusals;
+};
 /* Takes the planted entries away and waits until they are gone. */
-MUST_USE bool view_disarm_planted(int control, int timeout_ms, struct fault *fault);
+MUST_USE bool view_disarm_planted(int control, int timeout_ms, struct view_witness *ret_witness,
+                                  struct fault *fault);
 
 struct view_told {
     enum view_change_kind kind;

@@ -244,6 +244,7 @@ static void a_run_is_served_recorded_and_collected(void **state)
     AUTO_FREE char *wanted = NULL;
     struct view_collected collected = {0};
     struct fault fault = {0};
+    struct view_witness witness = {0};
     struct world world;
     const char *reason = begin(&world);
 
@@ -261,7 +262,9 @@ static void a_run_is_served_recorded_and_collected(void **state)
     assert_int_equal(access(".canary-denied", F_OK), -1);
     assert_int_equal(open("custody.yaml", O_WRONLY | O_CREAT | O_CLOEXEC, 0644), -1);
     assert_int_equal(errno, EACCES);
-    assert_ok(view_disarm_planted(world.control, 10000, &fault), fault);
+    assert_ok(view_disarm_planted(world.control, 10000, &witness, &fault), fault);
+    assert_int_equal(witness.reads, 1);
+    assert_int_equal(witness.refusals, 1); /* the kernel refused the write */
     assert_int_equal(access(".canary.csv", F_OK), -1);
     read_all("data/cards.csv", &bytes);
     assert_int_equal(slice_find(buf_slice(&bytes), SLICE(CARD), 0), SIZE_MAX);
