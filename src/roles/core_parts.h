@@ -69,6 +69,7 @@ struct run {
     struct cell_exit exit;
     bool started;   /* the agent was started */
     bool timed_out;
+    uint64_t disk_free; /* of the state folder's file system when the agent was started */
     int stop_signal; /* a person or a signal ended it */
 };
 
@@ -76,6 +77,8 @@ struct run {
 bool run_because(struct run *run, const char *reason);
 /* The next signal that waits, or 0. */
 int run_signal(struct run *run);
+/* The word for why the agent has filled too much of the host's disk, or NULL. Called now and then. */
+const char *core_disk_exceeded(struct run *run);
 /* Did a signal ask for the end? */
 bool run_is_stopped(struct run *run);
 void run_say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));

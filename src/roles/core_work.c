@@ -13,6 +13,7 @@
 #include "roles/core_parts.h"
 
 #define CHUNK_BYTES 8192
+#define DISK_US 500000
 #define DRAIN_MS 2000 /* what dead processes left in the pipes */
 
 struct stream {
@@ -28,7 +29,7 @@ struct work {
     struct loop *loop;
     struct stream out, err, in;
     struct loop_watch *cell, *signals, *view, *door, *gateway;
-    struct loop_timer *limit;
+    struct loop_timer *limit, *disk;
     bool ended;
     struct fault fault;
 };
@@ -130,6 +131,21 @@ static void on_time_limit(void *self)
     end_work(work, "time-limit");
 }
 
+static void on_disk(void *self)
+{
+    struct work *work = self;
+    const char *reason = core_disk_exceeded(work->run);
+
+    work->disk = NULL;
+    if (reason == NULL && !loop_timer(work->loop, DISK_US, on_disk, work, &work->disk, &work->fault))
+        reason = "disk-watch";
+    if (reason == NULL)
+        return;
+    if (work->fault.kind == FAULT_NONE)
+        (void)fault_set(&work->fault, FAULT_LIMIT, "the host's disk fills up (%s); the cell was killed", reason);
+    end_work(work, reason);
+}
+
 /* A role that dies takes the run with it: nothing goes on unrecorded. */
 static void on_view_gone(void *self, uint32_t events)
 {
@@ -172,6 +188,8 @@ static bool watch_all(struct work *work, struct fault *fault)
     if (run->request->terminal && !watch_stream(work, &work->in, 0, run->agent_in, fault))
         return false;
     if (limit_us > 0 && !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
+        return false;
+    if (!loop_timer(work->loop, 0, on_disk, work, &work->disk, fault))
         return false;
     return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell, fault) &&
            loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals, fault) &&

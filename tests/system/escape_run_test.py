@@ -168,6 +168,22 @@ def what_was_planted_acts_in_no_change_that_lands():
         place.close()
 
 
+def what_has_no_quota_is_watched():
+    """.git and scratch folders are the host's: more than the policy's disk in them ends the run."""
+    place = Place(policy_extra='resources: { disk: 32M }\n', repository_policy=POLICY + '  scratch: [build]\n')
+    try:
+        for folder in ('.git', 'build'):
+            hidden = 'chmod 000 {0}/fill'.format(folder)
+            for last in ('true', hidden):
+                done = place.run('/bin/sh', '-c', f'mkdir {folder}/fill; for n in 1 2 3 4 5 6 7 8 9; do '
+                                 f'head -c 16000000 /dev/urandom > {folder}/fill/$n; done; {last}; sleep 20', timeout=60)
+                assert done['exit'] == 2 and done['reasons'][0] in ('disk-limit', 'disk-full'), (folder, last, done)
+                ended = [r for r in place.log('--run', done['run']) if r['type'] == 'run.ended']
+                assert [r['reason'] for r in ended] == done['reasons'][:1], ended
+    finally:
+        place.close()
+
+
 @contextlib.contextmanager
 def ordinary_user_can_mount():
     """/dev/fuse for everybody, as most hosts have it; put back afterwards."""
@@ -207,4 +223,5 @@ if __name__ == '__main__':
     main([every_attempt_is_stopped_and_told_of,
           the_page_names_every_attempt,
           what_was_planted_acts_in_no_change_that_lands,
+          what_has_no_quota_is_watched,
           nor_does_it_get_out_of_an_ordinary_users_run])
