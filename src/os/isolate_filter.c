@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #ifndef TIOCLINUX
@@ -193,6 +194,22 @@ static bool add_form(scmp_filter_ctx filter, uint32_t action, const struct form 
     return add(filter, action, form->call, form->mask == 0 ? 0 : 1, &wanted, fault);
 }
 
+/*
+ * A limit of 1 is the only one that keeps the kernel from handing a core to a program of the host,
+ * as core_pattern may say; a lower one would not. Programs that ask for none get what they want.
+ */
+static bool keep_core_limit(scmp_filter_ctx filter, struct fault *fault)
+{
+    const struct scmp_arg_cmp set[] = {{.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = RLIMIT_CORE}};
+    const struct scmp_arg_cmp own[] = {
+        {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = RLIMIT_CORE},
+        {.arg = 2, .op = SCMP_CMP_NE, .datum_a = 0},
+    };
+
+    return add(filter, SCMP_ACT_ERRNO(0), "setrlimit", COUNT(set), set, fault) &&
+           add(filter, SCMP_ACT_ERRNO(0), "prlimit64", COUNT(own), own, fault);
+}
+
 bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault)
 {
     for (size_t i = 0; i < COUNT(allowed_forms); i++)
@@ -204,6 +221,8 @@ bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *faul
             !add_form(filter->refuse, SCMP_ACT_ERRNO(EPERM), &refused_forms[i], fault))
             return false;
     if ((rules & CALLS_RULE_SOCKET_NET) != 0 && !add_net_forms(filter->allow, fault))
+        return false;
+    if ((rules & CALLS_RULE_CORE) != 0 && !keep_core_limit(filter->refuse, fault))
         return false;
     /* Its flags are in memory, where a filter cannot look; libc falls back to clone. */
     if ((rules & (CALLS_RULE_THREADS | CALLS_RULE_PROCESSES)) != 0)

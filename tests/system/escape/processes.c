@@ -103,7 +103,22 @@ static int dump_core(const struct target *target)
     struct rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
 
     (void)target;
-    return errno_of(setrlimit(RLIMIT_CORE, &limit));
+    if (setrlimit(RLIMIT_CORE, &limit) < 0)
+        return errno;
+    return getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur <= 1 ? HELD : GOT_THROUGH;
+}
+
+/* Where core_pattern names a program, the host's root runs it unless the limit is 1; 0 would do that. */
+static int dump_core_to_host(const struct target *target)
+{
+    struct rlimit before, limit = {0};
+
+    (void)target;
+    if (getrlimit(RLIMIT_CORE, &before) < 0 || before.rlim_max == 0)
+        return NOT_TRIED; /* as low before us */
+    if (setrlimit(RLIMIT_CORE, &limit) < 0)
+        return errno;
+    return getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 1 ? HELD : GOT_THROUGH;
 }
 
 static int prefer_ourselves(const struct target *target)
@@ -204,7 +219,8 @@ const struct attempt attempts_on_processes[] = {
     {"no-new-privs", "takes no_new_privs back", drop_no_new_privs, {EINVAL}, SILENT},
     {"join-group", "joins group 0", join_group, {EPERM, EINVAL}, SILENT},
     {"limit-raise", "raises its descriptor limit", raise_limit, {EPERM}, SILENT},
-    {"limit-core", "allows core dumps", dump_core, {EPERM}, SILENT},
+    {"limit-core", "allows core dumps", dump_core, {HELD, EPERM}, SILENT},
+    {"limit-core-host", "has a program of the host take its core dump", dump_core_to_host, {HELD, EPERM}, SILENT},
     {"limit-oom", "makes itself the last to be killed", prefer_ourselves, {EACCES, EPERM}, SILENT},
     {"real-time", "takes the processor for itself", real_time, {EPERM}, SILENT},
     {"fork-bomb", "forks without end", fork_without_end, {EAGAIN}, SILENT},
