@@ -13,6 +13,7 @@
 #include "roles/door.h"
 
 #define READY_MS 60000
+#define RECORDS_MAX 1000000 /* 600 MB of ledger */
 #define TYPE(name) (UINT64_C(1) << RECORD_##name)
 
 /* Each role that writes records gets a descriptor that can write only its own types. */
@@ -175,6 +176,7 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
         .plants = planted,
         .plant_count = COUNT(planted),
         .upper_bytes_max = run->policy->resources.disk_bytes,
+        .records_max = RECORDS_MAX,
     };
 
     memcpy(config.key, run->key, sizeof(config.key));

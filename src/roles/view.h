@@ -52,6 +52,7 @@ struct view_config {
     const struct view_plant *plants;
     size_t plant_count;
     uint64_t upper_bytes_max;
+    uint64_t records_max; /* of writes and refusals; who makes more floods the ledger: the view ends */
 };
 
 /* For spawn_role; `config` is a struct view_config. Returns the exit code. */
