@@ -241,6 +241,14 @@ static void add_program_mounts(const struct run *run, struct cell_mounts *mounts
                                                      .target = "/opt/custody/custody"});
 }
 
+/* /tmp and HOME are memory: full, they answer an errno before the cell's memory is used up. */
+static uint64_t memory_folder(const struct policy_resources *limits)
+{
+    uint64_t half = limits->memory_bytes / 2;
+
+    return limits->disk_bytes < half ? limits->disk_bytes : half;
+}
+
 /* Where policy shows card numbers there is none to look for. */
 static bool shows_cards(const struct run *run)
 {
@@ -269,8 +277,8 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         .engine_fd = run->engine_fd,
         .files = files,
         .file_count = run->launch.files.count,
-        .tmp_bytes = limits->disk_bytes,
-        .home_bytes = limits->disk_bytes,
+        .tmp_bytes = memory_folder(limits),
+        .home_bytes = memory_folder(limits),
         .memory_bytes = limits->memory_bytes,
         .pids = (unsigned)limits->pids,
         .cpu_percent = (unsigned)limits->cpu_percent,

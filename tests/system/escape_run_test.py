@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -168,6 +169,26 @@ def what_was_planted_acts_in_no_change_that_lands():
         place.close()
 
 
+def what_a_reviewer_is_shown_moves_no_cursor():
+    """A change whose text would hide its own lines on a terminal; to a file it goes as it is."""
+    place = Place()
+    try:
+        done = place.run('/bin/sh', '-c', r"""printf 'evil\033[2K\033[1Aharmless\302\2332J\n' > a.txt""", check=0)
+        ours, theirs = os.openpty()
+        try:
+            shown = subprocess.run([CUSTODY, 'change', 'diff', done['change']], env=place.env, cwd=place.repo,
+                                   stdin=subprocess.DEVNULL, stdout=theirs, timeout=30)
+            text = os.read(ours, 65536)
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        assert shown.returncode == 0 and b'+evil^[[2K^[[1Aharmless^?2J' in text, text
+        assert b'\033' not in text and b'\302\233' not in text, text
+        assert '\033[2K' in place.custody('change', 'diff', done['change'], check=0).stdout
+    finally:
+        place.close()
+
+
 def what_has_no_quota_is_watched():
     """.git and scratch folders are the host's: more than the policy's disk in them ends the run."""
     place = Place(policy_extra='resources: { disk: 32M }\n', repository_policy=POLICY + '  scratch: [build]\n')
@@ -223,5 +244,6 @@ if __name__ == '__main__':
     main([every_attempt_is_stopped_and_told_of,
           the_page_names_every_attempt,
           what_was_planted_acts_in_no_change_that_lands,
+          what_a_reviewer_is_shown_moves_no_cursor,
           what_has_no_quota_is_watched,
           nor_does_it_get_out_of_an_ordinary_users_run])
