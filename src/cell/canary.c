@@ -406,8 +406,13 @@ bool canary_must_be_tried(size_t row, const struct canary_given *given)
     bool foreign = false;
 #endif
     const bool there[] = {
-        [ALWAYS] = true,        [CARD] = given->card,   [DENIED] = given->denied, [FORBIDDEN] = given->forbidden,
-        [SCOPES] = given->scope_signals, [FOREIGN] = foreign};
+        [ALWAYS] = true,
+        [CARD] = given->card,
+        [DENIED] = given->denied,
+        [FORBIDDEN] = given->forbidden,
+        [SCOPES] = given->scope_signals,
+        [FOREIGN] = foreign,
+    };
 
     return there[rows[row].need];
 }

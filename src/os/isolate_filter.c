@@ -200,7 +200,9 @@ static bool add_form(scmp_filter_ctx filter, uint32_t action, const struct form 
  */
 static bool keep_core_limit(scmp_filter_ctx filter, struct fault *fault)
 {
-    const struct scmp_arg_cmp set[] = {{.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = RLIMIT_CORE}};
+    const struct scmp_arg_cmp set[] = {
+        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = RLIMIT_CORE},
+    };
     const struct scmp_arg_cmp own[] = {
         {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = RLIMIT_CORE},
         {.arg = 2, .op = SCMP_CMP_NE, .datum_a = 0},

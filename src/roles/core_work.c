@@ -142,7 +142,8 @@ static void on_disk(void *self)
     if (reason == NULL)
         return;
     if (work->fault.kind == FAULT_NONE)
-        (void)fault_set(&work->fault, FAULT_LIMIT, "the host's disk fills up (%s); the cell was killed", reason);
+        (void)fault_set(&work->fault, FAULT_LIMIT, "the host's disk fills up (%s); the cell was killed",
+                        reason);
     end_work(work, reason);
 }
 

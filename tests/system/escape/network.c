@@ -218,7 +218,8 @@ const struct attempt attempts_on_network[] = {
     {"add-interface", "adds an interface", add_interface, {EPERM}, SILENT},
     {"down-loopback", "takes the loopback down", down_loopback, {EPERM}, SILENT},
     {"other-interfaces", "looks for an interface that is up", other_interfaces, {HELD}, SILENT},
-    {"abstract-socket", "an abstract socket of the host (X11)", abstract_sockets, {ECONNREFUSED, EPERM}, SILENT},
+    {"abstract-socket", "an abstract socket of the host (X11)",
+     abstract_sockets, {ECONNREFUSED, EPERM}, SILENT},
     {"system-bus", "the system's message bus", system_bus, {ENOENT}, SILENT},
     {"door-misuse", "asks the door to CONNECT elsewhere", misuse_door, {HELD}, BY_DOOR},
 };
