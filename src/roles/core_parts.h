@@ -72,6 +72,7 @@ struct run {
     bool dirty_pending; /* collect has not said yet whether there are uncommitted changes */
     bool started;   /* the agent was started */
     bool timed_out;
+    uint64_t disk_free; /* of the state folder's file system when the agent was started */
     int stop_signal; /* a person or a signal ended it */
 };
 
@@ -79,6 +80,8 @@ struct run {
 bool run_because(struct run *run, const char *reason);
 /* The next signal that waits, or 0. */
 int run_signal(struct run *run);
+/* The word for why the agent has filled too much of the host's disk, or NULL. Called now and then. */
+const char *core_disk_exceeded(struct run *run);
 /* Did a signal ask for the end? */
 bool run_is_stopped(struct run *run);
 void run_say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -106,7 +109,7 @@ MUST_USE bool core_agent(struct run *run, struct fault *fault);
 void core_record_begin(const struct run *run, struct record *record, enum record_type type);
 MUST_USE bool core_record_started(struct run *run, struct fault *fault);
 /* policy.loaded, cell.enforced and the canaries; durable when it returns. */
-MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed,
+MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds,
                                    struct fault *fault);
 MUST_USE bool core_record_change(struct run *run, const char *change,
                                  const struct collect_result *made, const char *outcome,

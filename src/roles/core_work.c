@@ -13,12 +13,14 @@
 #include "roles/core_parts.h"
 #include "roles/core_stream.h"
 
+#define DISK_US 500000
+
 struct work {
     struct run *run;
     struct loop *loop;
     struct core_stream *out, *err, *in;
     struct loop_watch *cell, *signals, *view, *door, *gateway, *dirty;
-    struct loop_timer *limit;
+    struct loop_timer *limit, *disk;
     bool ended;
     struct fault fault;
 };
@@ -93,6 +95,22 @@ static void on_time_limit(void *self)
     end_work(work, "time-limit");
 }
 
+static void on_disk(void *self)
+{
+    struct work *work = self;
+    const char *reason = core_disk_exceeded(work->run);
+
+    work->disk = NULL;
+    if (reason == NULL && !loop_timer(work->loop, DISK_US, on_disk, work, &work->disk, &work->fault))
+        reason = "disk-watch";
+    if (reason == NULL)
+        return;
+    if (work->fault.kind == FAULT_NONE)
+        (void)fault_set(&work->fault, FAULT_LIMIT, "the host's disk fills up (%s); the cell was killed",
+                        reason);
+    end_work(work, reason);
+}
+
 /* A role that dies takes the run with it: nothing goes on unrecorded. */
 static void on_view_gone(void *self, uint32_t events)
 {
@@ -162,6 +180,8 @@ static bool watch_all(struct work *work, struct fault *fault)
         return false;
     if (run->dirty_pending && !loop_watch(work->loop, collect_socket(run->collect), EPOLLIN,
                                           on_dirty_answer, work, &work->dirty, fault))
+        return false;
+    if (!loop_timer(work->loop, 0, on_disk, work, &work->disk, fault))
         return false;
     return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell, fault) &&
            loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals, fault) &&
