@@ -12,6 +12,7 @@
 #include "roles/core_environment.h"
 #include "roles/door.h"
 
+#define CANARIES_REFUSED 2 /* the denied file and the forbidden write */
 #define READY_MS 60000
 #define RECORDS_MAX 1000000 /* 600 MB of ledger */
 #define TYPE(name) (UINT64_C(1) << RECORD_##name)
@@ -365,10 +366,12 @@ static bool judge_canaries(struct run *run, const struct cell_packet *sealed, st
 /* The cell says that it tried what was planted; the view must have seen it. */
 static bool judge_witness(struct run *run, const struct view_witness *witness, struct fault *fault)
 {
-    if ((witness->reads > 0 || shows_cards(run)) && witness->refusals > 0)
+    bool refused = witness->refusals >= CANARIES_REFUSED;
+
+    if ((witness->reads > 0 || shows_cards(run)) && refused)
         return true;
-    (void)fault_set(fault, FAULT_HOST, "the view saw no canary %s: nothing is proven, no agent was started",
-                    witness->refusals == 0 ? "that it refused" : "that it answered");
+    (void)fault_set(fault, FAULT_HOST, "the view saw not all canaries that it %s: nothing is proven, no agent was started",
+                    refused ? "answers" : "refuses");
     return run_because(run, "canary");
 }
 
