@@ -11,6 +11,7 @@ extern const struct command command_change_land;
 extern const struct command command_change_list;
 extern const struct command command_change_reject;
 extern const struct command command_change_show;
+extern const struct command command_demo;
 extern const struct command command_doctor;
 extern const struct command command_engine_install;
 extern const struct command command_engine_list;
