@@ -1,4 +1,5 @@
-/* JSON: leaves lie in the document, values stand alone, and every string survives writing and reading. */
+/* JSON: leaves lie in the document, values stand alone, and every string survives writing and
+ * reading. */
 #include "wire/json.h"
 
 #include <stdlib.h>
@@ -37,7 +38,8 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
     return true;
 }
 
-static bool on_member(void *self, struct slice name, const struct json_value *value, struct fault *fault)
+static bool on_member(void *self, struct slice name, const struct json_value *value,
+                      struct fault *fault)
 {
     struct json_value same;
     int64_t number;
@@ -60,7 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!json_walk(seen.document, &visitor, &fault))
         return 0;
-    if (!json_root(seen.document, &value, &fault) || !json_each(seen.document, on_member, &seen, &fault))
+    if (!json_root(seen.document, &value, &fault) ||
+        !json_each(seen.document, on_member, &seen, &fault))
         abort();
     if (seen.members > 0 && value.type != JSON_OBJECT && value.type != JSON_ARRAY)
         abort();

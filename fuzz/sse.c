@@ -1,4 +1,5 @@
-/* Server-sent events: any bytes, cut anywhere, give the same events; none is lost or changed. */
+/* Server-sent events: any bytes, cut anywhere, give the same events; none is lost or changed.
+ */
 #include "wire/sse.h"
 
 #include <stdlib.h>
@@ -48,12 +49,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t step = size > 0 ? data[0] % 16 + 1U : 1;
     struct slice text = size > 0 ? slice_of_bytes(data + 1, size - 1) : SLICE("");
     struct buf whole = buf_with_limit(8 * size + 64), cut = buf_with_limit(8 * size + 64);
-    struct buf whole_raw = buf_with_limit(8 * size + 64), cut_raw = buf_with_limit(8 * size + 64);
+    struct buf whole_raw = buf_with_limit(8 * size + 64),
+               cut_raw = buf_with_limit(8 * size + 64);
 
     read_in_steps(text, text.len + 1, &whole, &whole_raw);
     read_in_steps(text, step, &cut, &cut_raw);
-    if (!slice_equal(buf_slice(&whole), buf_slice(&cut)) || !slice_equal(buf_slice(&whole_raw), text) ||
-        !slice_equal(buf_slice(&cut_raw), text))
+    if (!slice_equal(buf_slice(&whole), buf_slice(&cut)) ||
+        !slice_equal(buf_slice(&whole_raw), text) || !slice_equal(buf_slice(&cut_raw), text))
         abort();
     buf_free(&whole);
     buf_free(&cut);

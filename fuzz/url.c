@@ -32,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (url.host.len == 0 || url.port == 0 || !printable(text) || !inside(url.host, text) ||
         !inside(url.path, text) || !inside(url.query, text))
         abort();
-    if (slice_find_byte(url.host, '@', 0) != SIZE_MAX || slice_find_byte(url.host, '%', 0) != SIZE_MAX ||
+    if (slice_find_byte(url.host, '@', 0) != SIZE_MAX ||
+        slice_find_byte(url.host, '%', 0) != SIZE_MAX ||
         (url.path.len > 0 && url.path.at[0] != '/'))
         abort();
     if (!url_host_is_name(url.host) && slice_find_byte(url.host, ':', 0) == SIZE_MAX &&

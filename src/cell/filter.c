@@ -13,7 +13,8 @@
      CALLS_AGENT)
 #define RULES                                                                                      \
     (CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_SOCKET_NET | CALLS_RULE_TERMINAL | \
-     CALLS_RULE_PERSONALITY | CALLS_RULE_LIMITS | CALLS_RULE_UNSHARE)
+     CALLS_RULE_PERSONALITY | CALLS_RULE_OWN_LIMITS | CALLS_RULE_UNSHARE |  \
+     CALLS_RULE_CORE)
 
 const struct filter_row filter_refused[] = {
     {"mount", EPERM, "mounts"},
@@ -114,7 +115,7 @@ bool filter_install(const struct calls_filter *filter, struct fault *fault)
 /* The table as text: what the digest in a record stands for. */
 static bool table_text(struct buf *text, struct fault *fault)
 {
-    if (!buf_add_text(text, "custody-cell-filter/v1\nforeign architectures: kill\n", fault) ||
+    if (!buf_add_text(text, "custody-cell-filter/v2\nforeign architectures: kill\n", fault) ||
         !buf_add_format(text, fault, "rules %d\notherwise ENOSYS\n", RULES))
         return false;
     for (size_t i = 0; i < calls_count; i++)

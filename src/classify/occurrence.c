@@ -41,7 +41,8 @@ static uint64_t roll(uint64_t hash, uint8_t byte)
 
 static size_t slot_of(const struct search *search, uint64_t hash)
 {
-    return (size_t)((hash * BASE) >> 32) & search->mask; /* its low bits depend on the last bytes alone */
+    return (size_t)((hash * BASE) >> 32) &
+           search->mask; /* its low bits depend on the last bytes alone */
 }
 
 static bool too_much(const struct search *search, struct fault *fault)
@@ -70,12 +71,15 @@ static bool stands_at(const struct search *search, const struct occurrence *text
 {
     size_t offset = window_at(text);
 
-    return at >= offset && slice_starts_with(slice_part(search->content, at - offset, search->content.len), text->text);
+    return at >= offset &&
+           slice_starts_with(slice_part(search->content, at - offset, search->content.len),
+                             text->text);
 }
 
 static void judge(struct search *search, uint64_t hash, size_t at)
 {
-    for (size_t slot = slot_of(search, hash); search->slots[slot].text != 0; slot = (slot + 1) & search->mask) {
+    for (size_t slot = slot_of(search, hash); search->slots[slot].text != 0;
+         slot = (slot + 1) & search->mask) {
         struct occurrence *text = &search->texts[search->slots[slot].text - 1];
 
         search->work->done++;
@@ -109,12 +113,12 @@ bool occurrence_find(struct slice content, struct occurrence *texts, size_t coun
 {
     struct search search = {.content = content, .texts = texts, .mask = 1, .work = work};
     size_t counts[WINDOW_MAX + 1] = {0};
-    AUTO_FREE void *owner = NULL;
+    AUTO_FREE struct needle *slots = NULL;
 
     while (search.mask < count * 2 + 1)
         search.mask = search.mask * 2 + 1;
-    search.slots = xalloc_array(search.mask + 1, sizeof(*search.slots));
-    owner = search.slots;
+    slots = xalloc_array(search.mask + 1, sizeof(*slots));
+    search.slots = slots;
     for (size_t i = 0; i < count; i++)
         counts[window_of(&texts[i])]++;
     for (search.window = 1; search.window <= WINDOW_MAX; search.window++) {

@@ -12,13 +12,14 @@ struct occurrence_work {
 
 struct occurrence {
     struct slice text; /* not empty */
-    size_t changed;    /* where in the text its own part begins: what comes before may be in many */
-    bool found;        /* set, never cleared */
+    size_t
+        changed; /* where in the text its own part begins: what comes before may be in many */
+    bool found;  /* set, never cleared */
 };
 
 /*
- * Sets `found` of each text that stands anywhere in the content. Time is the content's length for each
- * different length of a text up to 64 bytes, and once more for all longer ones.
+ * Sets `found` of each text that stands anywhere in the content. Time is the content's length
+ * for each different length of a text up to 64 bytes, and once more for all longer ones.
  * FAULT_LIMIT: work->limit is reached; some may not have been looked for.
  */
 MUST_USE bool occurrence_find(struct slice content, struct occurrence *texts, size_t count,

@@ -1,4 +1,4 @@
-/* Replacing and putting back, by token: not by merging lines. */
+/* Replacing: every value of a file by a stand-in of its own. */
 #include <stdlib.h>
 
 #include "base/scope.h"
@@ -8,8 +8,8 @@
 
 #define SALTS_MAX 64
 #define WORK_PER_BYTE 256
-#define WORK_LEAST (UINT64_C(1) << 16) /* what even a small file may cost, in bytes of a larger one */
-#define HEAD_MAX 16
+#define WORK_LEAST                                                                            \
+    (UINT64_C(1) << 16) /* what even a small file may cost, in bytes of a larger one */
 
 void surrogate_map_free(struct surrogate_map *map)
 {
@@ -46,8 +46,8 @@ static int by_value(const void *a, const void *b)
 }
 
 static bool take_spots(struct slice content, const struct finding *findings, size_t count,
-                       const enum verdict verdicts[CLASS_COUNT], struct spot *spots, size_t *ret_count,
-                       struct fault *fault)
+                       const enum verdict verdicts[CLASS_COUNT], struct spot *spots,
+                       size_t *ret_count, struct fault *fault)
 {
     size_t taken = 0;
 
@@ -57,10 +57,11 @@ static bool take_spots(struct slice content, const struct finding *findings, siz
         if (finding->end > content.len || finding->start >= finding->end)
             return fault_set(fault, FAULT_INVALID, "a finding outside of its content");
         if (verdicts[finding->class] != VERDICT_ALLOW)
-            spots[taken++] = (struct spot){.original = slice_part(content, finding->start, finding->end),
-                                           .start = finding->start,
-                                           .rule = finding->rule,
-                                           .class = finding->class};
+            spots[taken++] =
+                (struct spot){.original = slice_part(content, finding->start, finding->end),
+                              .start = finding->start,
+                              .rule = finding->rule,
+                              .class = finding->class};
     }
     if (taken > 1)
         qsort(spots, taken, sizeof(*spots), by_value);
@@ -76,11 +77,11 @@ static void add_pairs(struct spot *spots, size_t count, struct surrogate_map *ma
             struct slice original = spots[i].original;
 
             map->at = xgrow(map->at, &map->room, map->count + 1, sizeof(*map->at));
-            map->at[map->count++] =
-                (struct surrogate_pair){.surrogate = slice_of_bytes(xalloc(original.len), original.len),
-                                        .original = slice_of_bytes(slice_dup(original), original.len),
-                                        .rule = spots[i].rule,
-                                        .class = spots[i].class};
+            map->at[map->count++] = (struct surrogate_pair){
+                .surrogate = slice_of_bytes(xalloc(original.len), original.len),
+                .original = slice_of_bytes(slice_dup(original), original.len),
+                .rule = spots[i].rule,
+                .class = spots[i].class};
         }
         spots[i].pair = (uint32_t)map->count - 1;
     }
@@ -88,7 +89,8 @@ static void add_pairs(struct spot *spots, size_t count, struct surrogate_map *ma
 
 /* ---- their stand-ins ---- */
 
-/* The stand-ins that have been tried, by their hashes: two with one hash cost another salt, no more. */
+/* The stand-ins that have been tried, by their hashes: two with one hash cost another salt, no
+ * more. */
 struct taken {
     uint64_t *hashes; /* 0: an empty slot */
     size_t mask, count;
@@ -141,20 +143,44 @@ static bool take(struct taken *taken, struct slice text)
     return take_hash(taken, hash | 1);
 }
 
-/* The next stand-in of its salts that no other pair has. */
-static bool make_next(struct standing *standing, size_t number, struct fault *fault)
+/*
+ * There are not enough stand-ins of a short value's shape: it shares one, and is put back by
+ * its line alone. A long one has no excuse.
+ */
+static bool make_shared(struct standing *standing, size_t number, struct fault *fault)
+{
+    struct surrogate_pair *pair = &standing->pairs[number];
+    uint8_t *bytes = (uint8_t *)(uintptr_t)pair->surrogate.at;
+
+    while (surrogate_is_weak(pair->rule, pair->original) &&
+           standing->salts[number] < 2 * SALTS_MAX) {
+        if (!surrogate_make(standing->key, pair->rule, pair->original,
+                            standing->salts[number]++, bytes, fault))
+            return false;
+        if (!slice_equal(pair->surrogate, pair->original))
+            return true;
+    }
+    return fault_set(fault, FAULT_LIMIT, "no stand-in is free for a value of %zu bytes (%s)",
+                     pair->original.len, classify_rule_id(pair->rule));
+}
+
+/* The next stand-in of its salts that no other pair has; where there is none, ret_shared. */
+static bool make_next(struct standing *standing, size_t number, bool *ret_shared,
+                      struct fault *fault)
 {
     struct surrogate_pair *pair = &standing->pairs[number];
     uint8_t *bytes = (uint8_t *)(uintptr_t)pair->surrogate.at;
 
     while (standing->salts[number] < SALTS_MAX) {
-        if (!surrogate_make(standing->key, pair->rule, pair->original, standing->salts[number]++, bytes, fault))
+        if (!surrogate_make(standing->key, pair->rule, pair->original,
+                            standing->salts[number]++, bytes, fault))
             return false;
+        *ret_shared = false;
         if (take(&standing->taken, pair->surrogate))
             return true;
     }
-    return fault_set(fault, FAULT_LIMIT, "no stand-in is free for a value of %zu bytes (%s)",
-                     pair->original.len, classify_rule_id(pair->rule));
+    *ret_shared = true;
+    return make_shared(standing, number, fault);
 }
 
 static size_t first_difference(const struct surrogate_pair *pair)
@@ -167,28 +193,34 @@ static size_t first_difference(const struct surrogate_pair *pair)
 }
 
 /*
- * All that are wanted at once, then again those that the content happens to hold (a value itself is
- * there, too), until none is left.
+ * All that are wanted at once, then again those that the content happens to hold (a value
+ * itself is there, too), until none is left.
  */
-static bool make_all(struct standing *standing, uint32_t *wanted, struct occurrence *texts, struct fault *fault)
+static bool make_all(struct standing *standing, uint32_t *wanted, struct occurrence *texts,
+                     struct fault *fault)
 {
     size_t left = standing->count;
 
     for (size_t i = 0; i < left; i++)
         wanted[i] = (uint32_t)i;
     while (left > 0) {
-        size_t again = 0;
+        size_t unique = 0, again = 0;
 
         for (size_t i = 0; i < left; i++) {
             const struct surrogate_pair *pair = &standing->pairs[wanted[i]];
+            bool shared;
 
-            if (!make_next(standing, wanted[i], fault))
+            if (!make_next(standing, wanted[i], &shared, fault))
                 return false;
-            texts[i] = (struct occurrence){.text = pair->surrogate, .changed = first_difference(pair)};
+            if (shared)
+                continue;
+            texts[unique] = (struct occurrence){.text = pair->surrogate,
+                                                .changed = first_difference(pair)};
+            wanted[unique++] = wanted[i];
         }
-        if (!occurrence_find(standing->content, texts, left, &standing->work, fault))
+        if (!occurrence_find(standing->content, texts, unique, &standing->work, fault))
             return false;
-        for (size_t i = 0; i < left; i++)
+        for (size_t i = 0; i < unique; i++)
             if (texts[i].found)
                 wanted[again++] = wanted[i];
         left = again;
@@ -196,8 +228,8 @@ static bool make_all(struct standing *standing, uint32_t *wanted, struct occurre
     return true;
 }
 
-static bool stand_in(struct slice content, const struct surrogate_key *key, struct surrogate_pair *pairs,
-                     size_t count, struct fault *fault)
+static bool stand_in(struct slice content, const struct surrogate_key *key,
+                     struct surrogate_pair *pairs, size_t count, struct fault *fault)
 {
     struct standing standing = {.content = content,
                                 .key = key,
@@ -227,7 +259,8 @@ bool redact(struct slice content, const struct finding *findings, size_t count,
 
     if (ok)
         add_pairs(spots, spot_count, &own);
-    ok = ok && stand_in(content, key, own.at, own.count, fault) && buf_add(ret_redacted, content, fault);
+    ok = ok && stand_in(content, key, own.at, own.count, fault) &&
+         buf_add(ret_redacted, content, fault);
     for (size_t i = 0; ok && i < spot_count; i++) {
         struct slice surrogate = own.at[spots[i].pair].surrogate;
 
@@ -237,105 +270,5 @@ bool redact(struct slice content, const struct finding *findings, size_t count,
         *map = own;
     else
         surrogate_map_free(&own);
-    return ok;
-}
-
-/* ---- putting back ---- */
-
-/* Pairs by the hash of their stand-in's first bytes, HEAD_MAX of them or all; the longest first. */
-struct heads {
-    const struct surrogate_pair **sorted;
-    uint32_t *first; /* of a hash: 1 + place in `sorted`; 0: none */
-    uint32_t *next;
-    size_t mask;
-    uint32_t lengths; /* bit n: heads of n bytes there are */
-};
-
-static int longest_first(const void *a, const void *b)
-{
-    const struct surrogate_pair *x = *(const struct surrogate_pair *const *)a;
-    const struct surrogate_pair *y = *(const struct surrogate_pair *const *)b;
-
-    return (x->surrogate.len < y->surrogate.len) - (x->surrogate.len > y->surrogate.len);
-}
-
-static uint32_t hash_more(uint32_t hash, uint8_t byte)
-{
-    return (hash ^ byte) * UINT32_C(0x01000193);
-}
-
-static void heads_make(const struct surrogate_map *map, struct heads *heads)
-{
-    *heads = (struct heads){.mask = 1023};
-    while (heads->mask < map->count * 2)
-        heads->mask = heads->mask * 2 + 1;
-    heads->sorted = xalloc_array(map->count + 1, sizeof(*heads->sorted));
-    heads->first = xalloc_array(heads->mask + 1, sizeof(*heads->first));
-    heads->next = xalloc_array(map->count + 1, sizeof(*heads->next));
-    for (size_t i = 0; i < map->count; i++)
-        heads->sorted[i] = &map->at[i];
-    if (map->count > 1)
-        qsort(heads->sorted, map->count, sizeof(*heads->sorted), longest_first);
-    for (size_t i = map->count; i-- > 0;) {
-        struct slice text = heads->sorted[i]->surrogate;
-        size_t len = text.len < HEAD_MAX ? text.len : HEAD_MAX;
-        uint32_t hash = 0;
-
-        for (size_t j = 0; j < len; j++)
-            hash = hash_more(hash, text.at[j]);
-        heads->next[i + 1] = heads->first[hash & heads->mask];
-        heads->first[hash & heads->mask] = (uint32_t)i + 1;
-        heads->lengths |= UINT32_C(1) << len;
-    }
-}
-
-static void heads_free(struct heads *heads)
-{
-    free(heads->sorted);
-    free(heads->first);
-    free(heads->next);
-}
-
-/* The longest stand-in that the text begins with, or NULL. */
-static const struct surrogate_pair *pair_at(const struct heads *heads, struct slice text)
-{
-    const struct surrogate_pair *longest = NULL;
-    uint32_t hash = 0;
-
-    for (size_t len = 1; len <= HEAD_MAX && len <= text.len && heads->lengths >> len != 0; len++) {
-        hash = hash_more(hash, text.at[len - 1]);
-        if ((heads->lengths & UINT32_C(1) << len) == 0)
-            continue;
-        for (uint32_t i = heads->first[hash & heads->mask]; i != 0; i = heads->next[i]) {
-            const struct surrogate_pair *pair = heads->sorted[i - 1];
-
-            if ((longest == NULL || pair->surrogate.len > longest->surrogate.len) &&
-                slice_starts_with(text, pair->surrogate))
-                longest = pair;
-        }
-    }
-    return longest;
-}
-
-bool surrogate_restore(struct slice content, const struct surrogate_map *map,
-                       struct buf *ret_restored_content, size_t *ret_restored, struct fault *fault)
-{
-    size_t begin = ret_restored_content->len, restored = 0;
-    bool ok = buf_add(ret_restored_content, content, fault);
-    struct heads heads;
-
-    heads_make(map, &heads);
-    for (size_t at = 0; ok && at < content.len; at++) {
-        const struct surrogate_pair *pair = pair_at(&heads, slice_part(content, at, content.len));
-
-        if (pair == NULL)
-            continue;
-        memcpy(ret_restored_content->at + begin + at, pair->original.at, pair->original.len);
-        at += pair->original.len - 1;
-        restored++;
-    }
-    heads_free(&heads);
-    if (ok && ret_restored != NULL)
-        *ret_restored = restored;
     return ok;
 }

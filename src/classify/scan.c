@@ -12,7 +12,8 @@ void detect_add(const struct detection *detection, size_t start, size_t end, enu
         findings->too_many = true;
         return;
     }
-    findings->at = xgrow(findings->at, &findings->room, findings->count + 1, sizeof(*findings->at));
+    findings->at =
+        xgrow(findings->at, &findings->room, findings->count + 1, sizeof(*findings->at));
     findings->at[findings->count++] = (struct finding){.start = start,
                                                        .end = end,
                                                        .class = rule_class(rule),
@@ -73,11 +74,13 @@ static void resolve_overlaps(struct findings *findings)
 
 typedef void detector(const struct detection *detection);
 
-static detector *const for_text[] = {detect_numbers, detect_tokens, detect_assignments, detect_hl7, detect_fhir};
+static detector *const for_text[] = {detect_numbers, detect_tokens, detect_assignments,
+                                     detect_hl7, detect_fhir};
 /* Values that show themselves in any bytes. */
 static detector *const for_bytes[] = {detect_numbers, detect_tokens};
 
-/* Among arbitrary bytes only what is certain counts: 3-2-4 digits without a word around them do not. */
+/* Among arbitrary bytes only what is certain counts: 3-2-4 digits without a word around them
+ * do not. */
 static void drop_unsure(struct findings *findings, size_t from)
 {
     size_t kept = from;
@@ -102,7 +105,8 @@ static uint16_t unit_at(struct slice content, size_t at, bool is_big)
     return (uint16_t)(content.at[at + !is_big] << 8 | content.at[at + is_big]);
 }
 
-/* Text of two bytes a character: a mark in front, or NULs in half of its bytes; and nothing that no text has. */
+/* Text of two bytes a character: a mark in front, or NULs in half of its bytes; and nothing
+ * that no text has. */
 static bool is_utf16(struct slice content, bool is_big)
 {
     size_t narrow = 0;
@@ -115,7 +119,8 @@ static bool is_utf16(struct slice content, bool is_big)
         uint16_t unit = unit_at(content, at, is_big);
         bool is_low = unit >= 0xdc00 && unit <= 0xdfff;
 
-        if (is_low != is_half || unit >= 0xfffe || (unit < 0x20 && unit != '\t' && unit != '\n' && unit != '\r'))
+        if (is_low != is_half || unit >= 0xfffe ||
+            (unit < 0x20 && unit != '\t' && unit != '\n' && unit != '\r'))
             return false;
         is_half = unit >= 0xd800 && unit <= 0xdbff;
         narrow += unit < 0x80;
@@ -124,8 +129,9 @@ static bool is_utf16(struct slice content, bool is_big)
 }
 
 /*
- * Every second byte from `from` on, where the other one is NUL; what is no such character becomes `other`.
- * That is UTF-16 of either order: of the big-endian one the NUL behind a character is the next one's.
+ * Every second byte from `from` on, where the other one is NUL; what is no such character
+ * becomes `other`. That is UTF-16 of either order: of the big-endian one the NUL behind a
+ * character is the next one's.
  */
 static uint8_t *narrowed(struct slice content, size_t from, uint8_t other, size_t *ret_len)
 {
@@ -163,7 +169,8 @@ static void look_at_wide(const struct detection *detection, size_t from, bool is
 /* False: it is no text, and more may be in it than can be found. */
 static bool look_around_nul(const struct detection *detection)
 {
-    bool is_little = is_utf16(detection->content, false), is_big = is_utf16(detection->content, true);
+    bool is_little = is_utf16(detection->content, false),
+         is_big = is_utf16(detection->content, true);
 
     look_at_bytes(detection);
     look_at_wide(detection, 0, is_little);
@@ -174,7 +181,8 @@ static bool look_around_nul(const struct detection *detection)
 
 static bool is_plain(struct slice content)
 {
-    return slice_find_byte(content, 0, 0) == SIZE_MAX && !slice_starts_with(content, SLICE("\xff\xfe")) &&
+    return slice_find_byte(content, 0, 0) == SIZE_MAX &&
+           !slice_starts_with(content, SLICE("\xff\xfe")) &&
            !slice_starts_with(content, SLICE("\xfe\xff"));
 }
 
@@ -182,7 +190,8 @@ bool classify_scan(struct slice content, struct slice path, struct finding **ret
                    size_t *ret_count, unsigned *ret_class_mask, struct fault *fault)
 {
     struct findings findings = {0};
-    const struct detection detection = {.content = content, .path = path, .findings = &findings};
+    const struct detection detection = {
+        .content = content, .path = path, .findings = &findings};
     unsigned mask = 0;
 
     if (content.len > CLASSIFY_BYTES_MAX)

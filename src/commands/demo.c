@@ -1,7 +1,7 @@
 /*
  * demo: the whole story on a sample hospital repository, with a scripted model and no network.
- * It types the commands that a person would type, and shows them; it believes none of them, but
- * looks for the sensitive values in what the model got.
+ * It types the commands that a person would type, and shows them; it believes none of them,
+ * but looks for the sensitive values in what the model got.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +17,9 @@
 #define MODEL_LOG_BYTES_MAX (64UL * 1024 * 1024)
 
 static const struct option_rule options[] = {
-    {"agent", "NAME", "play it with this engine (codex, opencode, pi, qwen; installed) instead of our own small agent"},
+    {"agent", "NAME",
+     "play it with this engine (codex, opencode, pi, qwen; installed) instead of our own "
+     "small agent"},
     {"engine", "NAME", "the same as --agent"},
     {"keep", NULL, "keep the folder, to look around in it"},
     {NULL, NULL, NULL},
@@ -57,7 +59,8 @@ static bool write_policy(const struct demo_stage *stage, struct fault *fault)
     AUTO_FREE char *text = NULL;
     AUTO_FREE char *path = xformat("%s/policy.yaml", stage->home);
 
-    if (!demo_make_person(stage, "sam", &sam, fault) || !demo_make_person(stage, "maria", &maria, fault))
+    if (!demo_make_person(stage, "sam", &sam, fault) ||
+        !demo_make_person(stage, "maria", &maria, fault))
         return false;
     text = xformat(policy_text, sam, maria, stage->port, stage->port);
     return file_make_folders(stage->home, 0711, fault) &&
@@ -75,9 +78,12 @@ static bool prepare(struct demo *demo, struct fault *fault)
         !file_create(AT_FDCWD, stage->ticket, ticket, 0644, fault))
         return false;
     demo_say(stage, "%.*s\n", SLICE_ARGS(ticket));
-    demo_say(stage, "The model in this demo is SCRIPTED: a small server on loopback that answers from a file.\n"
-                    "Everything else is real: the cell, the view, the gateway, the ledger, git, the signature.\n");
-    if (!demo_start_model(stage, fault) || !write_policy(stage, fault) || !demo_lend_engines(stage, fault))
+    demo_say(stage, "The model in this demo is SCRIPTED: a small server on loopback that "
+                    "answers from a file.\n"
+                    "Everything else is real: the cell, the view, the gateway, the ledger, "
+                    "git, the signature.\n");
+    if (!demo_start_model(stage, fault) || !write_policy(stage, fault) ||
+        !demo_lend_engines(stage, fault))
         return false;
     demo_title(stage, "Keys and ledger; what in the repository is sensitive");
     return demo_must(stage, init, fault);
@@ -89,7 +95,8 @@ static bool show_view(struct demo *demo, struct fault *fault)
     const char *const settings[] = {"view", ".env", NULL};
     int status = 0;
 
-    demo_title(&demo->stage, "What an agent will see: stand-ins for values, nothing of what is denied");
+    demo_title(&demo->stage,
+               "What an agent will see: stand-ins for values, nothing of what is denied");
     if (!demo_must(&demo->stage, cards, fault) ||
         !demo_type(&demo->stage, settings, NULL, &status, fault))
         return false;
@@ -101,13 +108,15 @@ static bool read_result(struct demo *demo, struct buf *output, int status, struc
     json_t *result = json_loadb((const char *)output->at, output->len, 0, NULL);
     const char *change = NULL;
     const char *run = NULL;
-    bool ok = status == 0 && json_unpack(result, "{s:s, s:s}", "run", &run, "change", &change) == 0;
+    bool ok =
+        status == 0 && json_unpack(result, "{s:s, s:s}", "run", &run, "change", &change) == 0;
 
     if (ok) {
         (void)snprintf(demo->run, sizeof(demo->run), "%s", run);
         (void)snprintf(demo->change, sizeof(demo->change), "%s", change);
     } else {
-        (void)fault_set(fault, FAULT_IO, "the run ended with %d and no change that is ready: %.200s", status,
+        (void)fault_set(fault, FAULT_IO,
+                        "the run ended with %d and no change that is ready: %.200s", status,
                         buf_text(output));
     }
     json_decref(result);
@@ -117,13 +126,15 @@ static bool read_result(struct demo *demo, struct buf *output, int status, struc
 static bool run_agent(struct demo *demo, struct fault *fault)
 {
     struct demo_stage *stage = &demo->stage;
-    const char *const words[] = {"run", "--repo", stage->repository, "--requester", "sam", "--engine", demo->engine,
-                                 "--ticket", stage->ticket, "--json", NULL};
+    const char *const words[] = {
+        "run",        "--repo",   stage->repository, "--requester", "sam", "--engine",
+        demo->engine, "--ticket", stage->ticket,     "--json",      NULL};
     AUTO_BUF struct buf output = buf_with_limit(OUTPUT_BYTES_MAX);
     int status = 0;
 
     demo_title(stage, "The agent works in its cell: it reads, edits and runs the tests");
-    return demo_type(stage, words, &output, &status, fault) && read_result(demo, &output, status, fault);
+    return demo_type(stage, words, &output, &status, fault) &&
+           read_result(demo, &output, status, fault);
 }
 
 static bool show_records(struct demo *demo, struct fault *fault)
@@ -141,20 +152,25 @@ static bool show_records(struct demo *demo, struct fault *fault)
 }
 
 /*
- * A value that is redacted is only proved absent where its neighbour is there: the file was read
- * and sent, and the value was not in it.
+ * A value that is redacted is only proved absent where its neighbour is there: the file was
+ * read and sent, and the value was not in it.
  */
-static bool check_value(struct demo *demo, struct slice log, const struct demo_secret *secret, struct fault *fault)
+static bool check_value(struct demo *demo, struct slice log, const struct demo_secret *secret,
+                        struct fault *fault)
 {
     const char *outcome = secret->beside == NULL ? "denied" : "replaced";
 
     if (slice_find(log, slice_of(secret->value), 0) != SIZE_MAX)
         return fault_set(fault, FAULT_CONFLICT, "the model got the %s", secret->what);
     if (secret->beside != NULL && slice_find(log, slice_of(secret->beside), 0) == SIZE_MAX)
-        return fault_set(fault, FAULT_IO, "the model never got the file with the %s: nothing is shown", secret->what);
+        return fault_set(fault, FAULT_IO,
+                         "the model never got the file with the %s: nothing is shown",
+                         secret->what);
     demo_say(&demo->stage, "  %-30s not in it: %s\n", secret->what,
-             secret->beside == NULL ? "its file is denied" : "its file was sent with a stand-in");
-    (void)json_array_append_new(demo->values, json_pack("{s:s, s:s}", "value", secret->what, "outcome", outcome));
+             secret->beside == NULL ? "its file is denied"
+                                    : "its file was sent with a stand-in");
+    (void)json_array_append_new(
+        demo->values, json_pack("{s:s, s:s}", "value", secret->what, "outcome", outcome));
     return true;
 }
 
@@ -164,7 +180,8 @@ static bool check_model_log(struct demo *demo, struct fault *fault)
     struct demo_secret secrets[DEMO_SECRETS_MAX];
     size_t count = 0;
 
-    demo_title(&demo->stage, "Everything that the model got, searched for the sensitive values");
+    demo_title(&demo->stage,
+               "Everything that the model got, searched for the sensitive values");
     if (!file_read(AT_FDCWD, demo->stage.model_log, &log, fault))
         return false;
     demo_secrets(secrets, &count);
@@ -181,8 +198,10 @@ static bool approve_and_land(struct demo *demo, struct fault *fault)
     AUTO_FREE char *sam = xformat("%s/sam.key", stage->folder);
     AUTO_FREE char *maria = xformat("%s/maria.key", stage->folder);
     const char *const diff[] = {"change", "diff", demo->change, NULL};
-    const char *const own[] = {"change", "approve", demo->change, "--as", "sam", "--key", sam, NULL};
-    const char *const other[] = {"change", "approve", demo->change, "--as", "maria", "--key", maria, NULL};
+    const char *const own[] = {"change", "approve", demo->change, "--as",
+                               "sam",    "--key",   sam,          NULL};
+    const char *const other[] = {"change", "approve", demo->change, "--as",
+                                 "maria",  "--key",   maria,        NULL};
     const char *const land[] = {"change", "land", demo->change, NULL};
     int status = 0;
 
@@ -193,8 +212,10 @@ static bool approve_and_land(struct demo *demo, struct fault *fault)
     if (!demo_type(stage, own, NULL, &status, fault))
         return false;
     if (status != EXIT_NO)
-        return fault_set(fault, FAULT_CONFLICT, "the requester's approval ended with %d, not a refusal", status);
-    demo_title(stage, "Approval by another human, signed, bound to this tree; then the landing");
+        return fault_set(fault, FAULT_CONFLICT,
+                         "the requester's approval ended with %d, not a refusal", status);
+    demo_title(stage,
+               "Approval by another human, signed, bound to this tree; then the landing");
     return demo_must(stage, other, fault) && demo_must(stage, land, fault);
 }
 
@@ -208,20 +229,26 @@ static bool verify(struct demo *demo, struct fault *fault)
 
 static bool tell_story(struct demo *demo, struct fault *fault)
 {
-    return prepare(demo, fault) && show_view(demo, fault) && run_agent(demo, fault) && show_records(demo, fault) &&
-           check_model_log(demo, fault) && approve_and_land(demo, fault) && verify(demo, fault);
+    return prepare(demo, fault) && show_view(demo, fault) && run_agent(demo, fault) &&
+           show_records(demo, fault) && check_model_log(demo, fault) &&
+           approve_and_land(demo, fault) && verify(demo, fault);
 }
 
-static void tell_end(const struct invocation *invocation, const struct demo *demo, const char *kept, int64_t start_us)
+static void tell_end(const struct invocation *invocation, const struct demo *demo,
+                     const char *kept, int64_t start_us)
 {
     int64_t ms = (clock_monotonic_us(&clock_real) - start_us) / 1000;
 
-    demo_say(&demo->stage, "\nAll of it held, in %lld.%lld s.\n", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
+    demo_say(&demo->stage, "\nAll of it held, in %lld.%lld s.\n", (long long)(ms / 1000),
+             (long long)(ms % 1000 / 100));
     if (kept != NULL)
-        demo_say(&demo->stage, "Look around: CUSTODY_HOME=%s/home; the repository is %s/billing\n", kept, kept);
+        demo_say(&demo->stage,
+                 "Look around: CUSTODY_HOME=%s/home; the repository is %s/billing\n", kept,
+                 kept);
     if (invocation->json)
-        command_print_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:O, s:s?}", "result", "holds", "engine", demo->engine,
-                                     "run", demo->run, "change", demo->change, "ms", (json_int_t)ms, "values",
+        command_print_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:O, s:s?}", "result", "holds",
+                                     "engine", demo->engine, "run", demo->run, "change",
+                                     demo->change, "ms", (json_int_t)ms, "values",
                                      demo->values, "folder", kept));
 }
 
@@ -230,7 +257,8 @@ static int run(const struct invocation *invocation)
     int64_t start_us = clock_monotonic_us(&clock_real);
     const char *engine = invocation_option(invocation, "agent");
     bool keep = invocation_flag(invocation, "keep");
-    struct demo demo = {.engine = engine == NULL ? invocation_option(invocation, "engine") : engine};
+    struct demo demo = {.engine =
+                            engine == NULL ? invocation_option(invocation, "engine") : engine};
     AUTO_FREE char *folder = NULL;
     struct fault fault = {0};
     struct fault left = {0};
@@ -262,11 +290,16 @@ const struct command command_demo = {
     .name = "demo",
     .arguments = "",
     .prints_json = true,
-    .summary = "The whole story on a sample hospital repository, with a scripted model, no network",
-    .text = "An agent gets a ticket and works in a cell on a repository with patient data, card numbers and a .env. The\n"
-            "terminal shows what was denied and redacted, the diff, the approval, the landing, the verified ledger; then\n"
-            "everything that the model got is searched for the sensitive values. All of it happens in a folder in /tmp,\n"
-            "with a state folder of its own, which is removed at the end. Exit 1: something that must not happen did.",
+    .summary =
+        "The whole story on a sample hospital repository, with a scripted model, no network",
+    .text = "An agent gets a ticket and works in a cell on a repository with patient data, "
+            "card numbers and a .env. The\n"
+            "terminal shows what was denied and redacted, the diff, the approval, the "
+            "landing, the verified ledger; then\n"
+            "everything that the model got is searched for the sensitive values. All of it "
+            "happens in a folder in /tmp,\n"
+            "with a state folder of its own, which is removed at the end. Exit 1: something "
+            "that must not happen did.",
     .options = options,
     .run = run,
 };

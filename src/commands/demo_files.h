@@ -1,4 +1,5 @@
-/* commands/demo_files.h - the files of data/demo, compiled in by tools/embed-files. Private to demo*.c. */
+/* commands/demo_files.h - the files of data/demo, compiled in by tools/embed-files. Private to
+ * demo*.c. */
 #ifndef CUSTODY_COMMANDS_DEMO_FILES_H
 #define CUSTODY_COMMANDS_DEMO_FILES_H
 

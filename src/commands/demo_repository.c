@@ -26,7 +26,10 @@ static const struct stand_in {
     {"@MRN@", "medical record number", "ADT^A01", {"MRN-", "7730", "4192"}},
     {"@FAMILY@", "patient's family name", "urn:st-brigid:plan", {"Okon", "kwo", "-Reyes"}},
     {"@SSN@", "social security number", "Tri-County Mutual", {"518", "-43-", "7206"}},
-    {"@TOKEN@", "clearinghouse token", NULL, {"ghp_", "R4kV9sQ2mZ7xW1tB", "8nY3cL6hJ0pF5dGaUeTo"}},
+    {"@TOKEN@",
+     "clearinghouse token",
+     NULL,
+     {"ghp_", "R4kV9sQ2mZ7xW1tB", "8nY3cL6hJ0pF5dGaUeTo"}},
     {"@PASSWORD@", "database password", NULL, {"h7-Tr", "ellis", "-Quay"}},
     {"@MRN_FIXTURE@", "record in the patient extract", NULL, {"MRN-", "8841", "0035"}},
 };
@@ -41,7 +44,8 @@ static void value_of(const struct stand_in *row, char ret_value[80])
 void demo_secrets(struct demo_secret ret_secrets[DEMO_SECRETS_MAX], size_t *ret_count)
 {
     for (size_t i = 0; i < COUNT(stand_ins); i++) {
-        ret_secrets[i] = (struct demo_secret){.what = stand_ins[i].what, .beside = stand_ins[i].beside};
+        ret_secrets[i] =
+            (struct demo_secret){.what = stand_ins[i].what, .beside = stand_ins[i].beside};
         value_of(&stand_ins[i], ret_secrets[i].value);
     }
     *ret_count = COUNT(stand_ins);
@@ -87,7 +91,8 @@ static bool fill_in(struct slice text, struct buf *out, struct fault *fault)
             continue;
         }
         value_of(row, value);
-        if (!buf_add(out, slice_part(text, from, at), fault) || !buf_add_text(out, value, fault))
+        if (!buf_add(out, slice_part(text, from, at), fault) ||
+            !buf_add_text(out, value, fault))
             return false;
         from = at += strlen(row->word);
     }
@@ -95,7 +100,8 @@ static bool fill_in(struct slice text, struct buf *out, struct fault *fault)
 }
 
 /* Where a file of ours goes: its folders made, dot-NAME as .NAME. */
-static bool place_of(const char *folder, const char *name, char **ret_path, struct fault *fault)
+static bool place_of(const char *folder, const char *name, char **ret_path,
+                     struct fault *fault)
 {
     static const char dot[] = "dot-";
     const char *slash = strrchr(name, '/');
@@ -105,11 +111,13 @@ static bool place_of(const char *folder, const char *name, char **ret_path, stru
 
     if (!file_make_folders(parent, 0755, fault))
         return false;
-    *ret_path = xformat("%s%s%s", parent, hidden ? "." : "", hidden ? last + strlen(dot) : last);
+    *ret_path =
+        xformat("%s%s%s", parent, hidden ? "." : "", hidden ? last + strlen(dot) : last);
     return true;
 }
 
-static bool write_file(const char *folder, const char *name, struct slice text, struct fault *fault)
+static bool write_file(const char *folder, const char *name, struct slice text,
+                       struct fault *fault)
 {
     AUTO_BUF struct buf content = buf_with_limit(FILE_BYTES_MAX);
     AUTO_FREE char *path = NULL;
@@ -126,7 +134,8 @@ static bool write_files(const char *folder, struct fault *fault)
         const struct demo_file *file = &demo_files[i];
 
         if (strncmp(file->name, root, strlen(root)) == 0 &&
-            !write_file(folder, file->name + strlen(root), slice_of_bytes(file->at, file->len), fault))
+            !write_file(folder, file->name + strlen(root), slice_of_bytes(file->at, file->len),
+                        fault))
             return fault_in(fault, "write %s", file->name);
     }
     return write_file(folder, "TICKET.md", demo_ticket(), fault);
@@ -147,7 +156,8 @@ static bool git(const char *folder, const char *const *argv, struct fault *fault
                                               "GIT_COMMITTER_EMAIL=lena@hospital.example",
                                               "GIT_COMMITTER_DATE=2026-03-02T09:00:00Z",
                                               NULL};
-    struct spawn_program program = {.argv = argv, .environment = environment, .folder = folder};
+    struct spawn_program program = {
+        .argv = argv, .environment = environment, .folder = folder};
     AUTO_BUF struct buf output = buf_with_limit(OUTPUT_BYTES_MAX);
     int status = 0;
 
@@ -180,6 +190,6 @@ static bool check_empty(const char *folder, struct fault *fault)
 
 bool demo_repository_make(const char *folder, struct fault *fault)
 {
-    return file_make_folders(folder, 0755, fault) && check_empty(folder, fault) && write_files(folder, fault) &&
-           commit(folder, fault);
+    return file_make_folders(folder, 0755, fault) && check_empty(folder, fault) &&
+           write_files(folder, fault) && commit(folder, fault);
 }

@@ -77,7 +77,8 @@ static bool wait_for_ledger(const struct demo_stage *stage, struct fault *fault)
     AUTO_FREE char *path = xformat("%s/ledger/lock", stage->home);
     AUTO_CLOSE int lock = open(path, O_RDWR | O_CLOEXEC);
 
-    for (int waited = 0; lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0; waited += LEDGER_LOOK_MS) {
+    for (int waited = 0; lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0;
+         waited += LEDGER_LOOK_MS) {
         if (waited >= LEDGER_WAIT_MS)
             return fault_set(fault, FAULT_IO, "the ledger of %s still runs", stage->home);
         (void)nanosleep(&pause, NULL);
@@ -90,7 +91,8 @@ bool demo_stage_close(struct demo_stage *stage, bool keep, struct fault *fault)
     bool ok;
 
     process_kill(&stage->model);
-    ok = wait_for_ledger(stage, fault) && (keep || file_remove_tree(AT_FDCWD, stage->folder, fault));
+    ok = wait_for_ledger(stage, fault) &&
+         (keep || file_remove_tree(AT_FDCWD, stage->folder, fault));
     free(stage->folder);
     free(stage->home);
     free(stage->repository);
@@ -112,8 +114,9 @@ void demo_say(const struct demo_stage *stage, const char *format, ...)
     len = vsnprintf((char *)line.at, LINE_BYTES_MAX - 1, format, arguments);
     va_end(arguments);
     if (len > 0)
-        (void)!file_write_all(stage->out, slice_part(slice_of_bytes(line.at, LINE_BYTES_MAX - 1), 0, (size_t)len),
-                              &ignored);
+        (void)!file_write_all(
+            stage->out,
+            slice_part(slice_of_bytes(line.at, LINE_BYTES_MAX - 1), 0, (size_t)len), &ignored);
 }
 
 void demo_title(const struct demo_stage *stage, const char *text)
@@ -135,16 +138,26 @@ static void show_words(const struct demo_stage *stage, const char *const *words)
 }
 
 /* Starts it with us as the one who hands signals on: a terminal's would reach it twice. */
-static bool start(const struct demo_stage *stage, const char *const *words, int out, struct process *ret_process,
-                  struct fault *fault)
+static bool start(const struct demo_stage *stage, const char *const *words, int out,
+                  struct process *ret_process, struct fault *fault)
 {
     AUTO_FREE char *home = xformat("CUSTODY_HOME=%s", stage->home);
     AUTO_FREE char *person = xformat("HOME=%s", stage->folder);
-    const char *const environment[] = {home, person, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                       "LANG=C.UTF-8", "CUSTODY_LEDGER_LINGER_MS=500", NULL};
+    const char *const environment[] = {
+        home,
+        person,
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG=C.UTF-8",
+        "CUSTODY_LEDGER_LINGER_MS=500",
+        NULL};
     const char *argv[WORDS_MAX] = {"/proc/self/exe"};
-    struct spawn_program program = {.argv = argv, .environment = environment, .folder = stage->repository,
-                                    .in = -1, .out = out, .err = stage->out, .own_group = true};
+    struct spawn_program program = {.argv = argv,
+                                    .environment = environment,
+                                    .folder = stage->repository,
+                                    .in = -1,
+                                    .out = out,
+                                    .err = stage->out,
+                                    .own_group = true};
 
     for (size_t i = 0; words[i] != NULL; i++) {
         if (i + 2 >= WORDS_MAX)
@@ -171,8 +184,8 @@ static bool finish(struct process *process, int *ret_status, struct fault *fault
     return ok;
 }
 
-bool demo_type(const struct demo_stage *stage, const char *const *words, struct buf *ret_output, int *ret_status,
-               struct fault *fault)
+bool demo_type(const struct demo_stage *stage, const char *const *words,
+               struct buf *ret_output, int *ret_status, struct fault *fault)
 {
     struct process process;
     struct fault unread = {0};
@@ -181,7 +194,8 @@ bool demo_type(const struct demo_stage *stage, const char *const *words, struct 
 
     show_words(stage, words);
     if (ret_output == NULL)
-        return start(stage, words, stage->out, &process, fault) && finish(&process, ret_status, fault);
+        return start(stage, words, stage->out, &process, fault) &&
+               finish(&process, ret_status, fault);
     if (pipe2(out, O_CLOEXEC) < 0)
         return fault_errno(fault, "make a pipe");
     if (!start(stage, words, out[1], &process, fault)) {
@@ -205,14 +219,17 @@ bool demo_must(const struct demo_stage *stage, const char *const *words, struct 
 
     if (!demo_type(stage, words, NULL, &status, fault))
         return false;
-    return status == 0 || fault_set(fault, FAULT_IO, "custody %s ended with %d", words[0], status);
+    return status == 0 ||
+           fault_set(fault, FAULT_IO, "custody %s ended with %d", words[0], status);
 }
 
-bool demo_make_person(const struct demo_stage *stage, const char *name, char **ret_public, struct fault *fault)
+bool demo_make_person(const struct demo_stage *stage, const char *name, char **ret_public,
+                      struct fault *fault)
 {
     AUTO_FREE char *key = xformat("%s/%s.key", stage->folder, name);
     AUTO_FREE char *public = xformat("%s.pub", key);
-    const char *const argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key, NULL};
+    const char *const argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "",
+                                "-C",         name, "-f", key,       NULL};
     const char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", NULL};
     struct spawn_program program = {.argv = argv, .environment = environment};
     AUTO_BUF struct buf text = buf_with_limit(4096);
@@ -243,8 +260,8 @@ bool demo_start_model(struct demo_stage *stage, struct fault *fault)
     ok = scripted_listen(0, &scripted.listener, &stage->port, fault);
     if (ok) {
         script_set_folder(scripted.script, stage->repository);
-        ok = spawn_role("scripted-model", scripted_role, &scripted, (const int[]){scripted.listener, log}, 2,
-                        &stage->model, fault);
+        ok = spawn_role("scripted-model", scripted_role, &scripted,
+                        (const int[]){scripted.listener, log}, 2, &stage->model, fault);
         (void)close(scripted.listener);
     }
     script_free(scripted.script);

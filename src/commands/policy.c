@@ -45,9 +45,10 @@ static const struct option_rule check_options[] = {
 
 static void keep_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
 {
-    (void)json_array_append_new(self, json_pack("{s:s, s:I, s:I, s:s, s:s}", "file", file, "line", (json_int_t)line,
-                                                "column", (json_int_t)column, "key", key, "note",
-                                                POLICY_NOTE));
+    json_t *note = json_pack("{s:s, s:I, s:I, s:s, s:s}", "file", file, "line", (json_int_t)line, "column",
+                             (json_int_t)column, "key", key, "note", POLICY_NOTE);
+
+    (void)json_array_append_new(self, note);
 }
 
 /* On standard error: what is said without effect is no fault, and the answer stays the answer. */
@@ -115,7 +116,8 @@ static json_t *data_json(const struct policy *policy)
         json_t *verdicts = json_object();
 
         for (unsigned i = 0; i < POLICY_WHERE_COUNT; i++)
-            (void)json_object_set_new(verdicts, where_names[i], json_string(verdict_name(policy->data[class][i])));
+            (void)json_object_set_new(verdicts, where_names[i],
+                                      json_string(verdict_name(policy->data[class][i])));
         (void)json_object_set_new(data, class_name((enum data_class)class), verdicts);
     }
     return data;
@@ -203,7 +205,9 @@ static void print_classes(const struct policy *policy)
         (void)printf("  %-6s", class_name((enum data_class)class));
         for (unsigned i = 0; i < POLICY_WHERE_COUNT; i++)
             (void)printf("  %s %-6s", where_names[i], verdict_name(policy->data[class][i]));
-        (void)printf("%s\n", class == CLASS_OPAQUE ? "  (no text: searched for values that show in any bytes)" : "");
+        (void)printf("%s\n", class != CLASS_OPAQUE
+                                 ? ""
+                                 : "  (no text: searched for values that show in any bytes)");
     }
 }
 
@@ -226,7 +230,8 @@ static int run_explain(const struct invocation *invocation)
     writable = verdict == VERDICT_ALLOW && policy_write_allowed(both.policy, role, path, &write_rule);
     zone = policy_zone_of(both.policy, path);
     if (invocation->json) {
-        command_print_json(json_pack("{s:s, s:s, s:s, s:s?, s:b, s:s?, s:s?, s:o}", "path", invocation->arguments[0],
+        command_print_json(json_pack("{s:s, s:s, s:s, s:s?, s:b, s:s?, s:s?, s:o}", "path",
+                                     invocation->arguments[0],
                                      "role", role, "read", verdict_name(verdict), "read_rule", read_rule,
                                      "write", writable, "write_rule", write_rule, "zone", zone, "data",
                                      data_json(both.policy)));

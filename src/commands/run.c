@@ -6,6 +6,7 @@
 #include "commands/reasons.h"
 #include "commands/table.h"
 #include "roles/core.h"
+#include "roles/lost.h"
 
 static const struct option_rule options[] = {
     {"repo", "DIR", "the repository (default: this folder)"},
@@ -112,6 +113,16 @@ static void report(const struct run_result *result, bool json, bool quiet)
         say_what_next(result);
 }
 
+/* Earlier runs that were killed get their last record from the next one. */
+static void end_killed_runs(struct session *session)
+{
+    struct fault fault = {0};
+    size_t removed;
+
+    if (!lost_sweep(session, &removed, &fault))
+        (void)fprintf(stderr, "custody: warning: look for runs that were killed: %s\n", fault.why);
+}
+
 static int run(const struct invocation *invocation)
 {
     const char *repository = invocation_option(invocation, "repo");
@@ -146,6 +157,7 @@ static int run(const struct invocation *invocation)
         return command_fail(invocation, &fault);
     if (!core_run(&session, &request, &result, &fault))
         (void)fprintf(stderr, "custody run: %s\n", fault.why);
+    end_killed_runs(&session);
     session_close(&session);
     report(&result, invocation->json, quiet);
     if (invocation->json)

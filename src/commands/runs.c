@@ -1,10 +1,6 @@
 /* runs, show, stop, runs gc: what ran, what it did, and the kill switch. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +9,7 @@
 #include "commands/table.h"
 #include "flow/flow.h"
 #include "os/file.h"
+#include "roles/lost.h"
 #include "roles/session.h"
 
 #define STOP_TRIES 100
@@ -136,15 +133,6 @@ const struct command command_show = {
     .run = run_show,
 };
 
-/* A run that lives holds a lock on runs/RUN/lock. */
-static bool is_alive(int runs, const char *run)
-{
-    AUTO_FREE char *name = xformat("%s/lock", run);
-    AUTO_CLOSE int lock = openat(runs, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-
-    return lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0;
-}
-
 struct stopping {
     char id[STORE_ID_BYTES];
     pid_t pid;
@@ -166,15 +154,15 @@ static bool stop_run(int runs, const struct stopping *stopping, struct fault *fa
     const struct timespec pause = {.tv_nsec = STOP_PAUSE_NS};
     AUTO_CLOSE int pidfd = -1;
 
-    if (stopping->pid <= 0 || !is_alive(runs, stopping->id))
+    if (stopping->pid <= 0 || !lost_is_alive(runs, stopping->id))
         return fault_set(fault, FAULT_CONFLICT, "run %s has ended already", stopping->id);
     pidfd = (int)syscall(SYS_pidfd_open, stopping->pid, 0);
-    if (pidfd < 0 || !is_alive(runs, stopping->id))
+    if (pidfd < 0 || !lost_is_alive(runs, stopping->id))
         return fault_set(fault, FAULT_CONFLICT, "run %s has ended already", stopping->id);
     if (syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0)
         return fault_errno(fault, "stop run %s", stopping->id);
     for (int i = 0; i < STOP_TRIES; i++) {
-        if (!is_alive(runs, stopping->id))
+        if (!lost_is_alive(runs, stopping->id))
             return true;
         (void)nanosleep(&pause, NULL);
     }
@@ -220,30 +208,8 @@ const struct command command_stop = {
     .run = run_stop,
 };
 
-static bool collect_garbage(int runs, size_t *ret_removed, struct fault *fault)
-{
-    int own = dup(runs);
-    DIR *dir = own < 0 ? NULL : fdopendir(own);
-    bool ok = true;
-
-    if (dir == NULL) {
-        scope_close(&own);
-        return fault_errno(fault, "list the runs");
-    }
-    *ret_removed = 0;
-    for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
-        if (entry->d_name[0] == '.' || is_alive(runs, entry->d_name))
-            continue;
-        ok = file_remove_tree(runs, entry->d_name, fault);
-        *ret_removed += ok;
-    }
-    (void)closedir(dir);
-    return ok;
-}
-
 static int run_gc(const struct invocation *invocation)
 {
-    AUTO_CLOSE int runs = -1;
     struct session session;
     struct fault fault = {0};
     size_t removed = 0;
@@ -251,15 +217,14 @@ static int run_gc(const struct invocation *invocation)
 
     if (!session_open(&session, &fault))
         return command_fail(invocation, &fault);
-    ok = file_open_folder(session.home.fd, "runs", 0711, &runs, &fault) &&
-         collect_garbage(runs, &removed, &fault);
+    ok = lost_sweep(&session, &removed, &fault);
     session_close(&session);
     if (!ok)
         return command_fail(invocation, &fault);
     if (invocation->json)
         command_print_json(json_pack("{s:I}", "removed", (json_int_t)removed));
     else
-        (void)printf("%zu folders of ended runs removed\n", removed);
+        (void)printf("%zu folders of killed runs removed\n", removed);
     return EXIT_YES;
 }
 
@@ -267,6 +232,6 @@ const struct command command_runs_gc = {
     .name = "runs gc",
     .arguments = "",
     .prints_json = true,
-    .summary = "Removes what runs that were killed have left on disk",
+    .summary = "Records the end of runs that were killed, and removes what they have left on disk",
     .run = run_gc,
 };

@@ -2,6 +2,7 @@
 #include "commands/table.h"
 
 const struct command *const commands[] = {
+    &command_demo,
     &command_doctor,
     &command_init,
     &command_policy_check,
@@ -25,7 +26,6 @@ const struct command *const commands[] = {
     &command_engine_install,
     &command_log,
     &command_verify,
-    &command_demo,
     &command_scripted_model,
     &command_agent_loop,
     &command_help,

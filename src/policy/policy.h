@@ -55,7 +55,7 @@ struct policy_model {
     const char *residency, *contract; /* NULL: none */
     int64_t expires_us;               /* 0: never */
     int64_t price_input, price_output; /* micro-USD per million tokens */
-    unsigned allow;          /* classes whose plain values may go there */
+    unsigned allow;          /* classes whose plain values may go there: its own and data.*.model's */
     unsigned allow_redacted; /* classes of which only surrogates may */
 };
 
@@ -113,7 +113,7 @@ struct policy {
     const char *repository, *owner, *phase, *audit;
     struct policy_person *people;
     size_t people_count;
-    struct policy_model *models;
+    struct policy_model *models; /* that this repository may call: with zone phi not all */
     size_t model_count;
     struct policy_agent *agents;
     size_t agent_count;
@@ -163,6 +163,7 @@ enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mas
 /* Also refuses what is never writable, whatever policy says: its own file, .git*, CI, hooks, owners. */
 bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
                           const char **ret_rule);
+bool policy_never_writable(struct slice path);
 /* "phi", "cde", or NULL. */
 const char *policy_zone_of(const struct policy *policy, struct slice path);
 /* How many people must approve a change that touches these zones. */

@@ -6,6 +6,7 @@
 
 #include "base/scope.h"
 #include "policy/glob.h"
+#include "wire/url.h"
 
 #define S POLICY_SEP
 #define VERDICTS "allow redact deny"
@@ -15,6 +16,8 @@
 #define ENFORCED EFFECT_ENFORCED
 #define NOTED EFFECT_NOTED
 #define REFUSED EFFECT_REFUSED
+#define ZONES "phi cde"
+#define DATE_SHAPE "0000-00-00"
 #define NAME_BYTES_MAX 128
 #define BIG INT64_C(1000000000000000)
 
@@ -36,9 +39,9 @@ const struct schema_row schema_rows[] = {
     {"models" S "#" S "key" S "file", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "file with its key; only the gateway reads it"},
     {"models" S "#" S "key" S "env", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "or the variable that holds it"},
     {"models" S "#" S "residency", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "where it runs: on-premises, us, eu, ..."},
-    {"models" S "#" S "contract", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "the agreement that covers it; without one no call from a repository with zone phi"},
+    {"models" S "#" S "contract", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "the agreement that covers it; without one (or residency on-premises) no call from a repository with zone phi"},
     {"models" S "#" S "expires", SCHEMA_DATE, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "last day of that agreement"},
-    {"models" S "#" S "allow" S "#", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "code phi pan secret pii opaque phi-redacted pan-redacted secret-redacted pii-redacted", NULL, 0, 0, "a class of data that may go there, as it is or redacted"},
+    {"models" S "#" S "allow" S "#", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "code phi pan secret pii opaque phi-redacted pan-redacted secret-redacted pii-redacted", NULL, 0, 0, "a class of data that may go there, as it is or redacted; data.*.model must allow it, too"},
     {"models" S "#" S "ca", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "certificates to trust instead of the system's, PEM"},
     {"models" S "#" S "prices" S "input", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, BIG, "US dollars for a million tokens in"},
     {"models" S "#" S "prices" S "output", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, BIG, "US dollars for a million tokens out"},
@@ -58,7 +61,7 @@ const struct schema_row schema_rows[] = {
     {"egress" S "#" S "methods" S "#", SCHEMA_WORD, BOTH, NARROW_OWN, REFUSED, "GET HEAD POST PUT", NULL, 0, 0, "methods allowed there"},
     {"egress" S "#" S "paths" S "#", SCHEMA_TEXT, BOTH, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "paths allowed there"},
     {"egress" S "#" S "private", SCHEMA_BOOLEAN, ORG, NARROW_OWN, NOTED, NULL, "false", 0, 0, "whether a private address is meant"},
-    {"mcp" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a tool server"},
+    {"mcp" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a tool server; plain http to loopback only"},
     {"mcp" S "#" S "tools" S "#", SCHEMA_NAME, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a tool of it"},
     {"mcp" S "#" S "digest", SCHEMA_NAME, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "digest of its description"},
 
@@ -82,7 +85,7 @@ const struct schema_row schema_rows[] = {
     {"paths" S "read" S "hide_names", SCHEMA_BOOLEAN, BOTH, NARROW_STRICTER, ENFORCED, "false true", "true", 0, 0, "whether denied names are hidden, too"},
     {"paths" S "write" S "allow" S "#", SCHEMA_GLOB, BOTH, NARROW_BOTH_MUST, ENFORCED, NULL, NULL, 0, 0, "where agents may write; none named: everywhere that is not denied"},
     {"paths" S "write" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "where they may not, whatever is allowed"},
-    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, ENFORCED, "phi cde", NULL, 0, 0, "what lives where: pattern to zone"},
+    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, ENFORCED, ZONES, NULL, 0, 0, "what lives where: pattern to zone"},
     {"paths" S "scratch" S "#", SCHEMA_FOLDER, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "a folder of native speed that is never collected"},
     {"limits" S "files", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "50", 1, 20000, "files of one change"},
     {"limits" S "lines", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "2000", 1, 10000000, "lines added and removed by one change"},
@@ -228,40 +231,53 @@ static bool all_of(const char *text, const char *more)
     return true;
 }
 
-/* Digits with an optional fraction of up to `decimals` digits, scaled to it; moves *text behind. */
+/* Digits, without leading zeros, scaled by ten to the `decimals`; moves *text behind. */
+static bool read_digits(const char **text, unsigned decimals, int64_t *value)
+{
+    const char *start = *text;
+
+    for (; **text >= '0' && **text <= '9'; (*text)++)
+        if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, **text - '0', value))
+            return false;
+    return *text > start && (decimals > 0 || *start != '0' || *text == start + 1);
+}
+
+/* A whole number, or one with a fraction of up to `decimals` digits, scaled to it; moves *text behind. */
 static bool read_decimal(const char **text, unsigned decimals, int64_t *ret_value)
 {
     int64_t value = 0;
-    unsigned seen = 0;
-    bool fraction = false;
-    const char *start = *text;
+    size_t fraction = 0;
 
-    for (; (**text >= '0' && **text <= '9') || (**text == '.' && !fraction && decimals > 0); (*text)++) {
-        if (**text == '.') {
-            fraction = true;
-            continue;
-        }
-        if (fraction && seen++ == decimals)
+    if (!read_digits(text, 0, &value))
+        return false;
+    if (**text == '.' && decimals > 0) {
+        const char *start = ++*text;
+
+        if (!read_digits(text, decimals, &value))
             return false;
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, **text - '0', &value))
-            return false;
+        fraction = (size_t)(*text - start);
     }
-    for (; seen < decimals; seen++)
+    if (fraction > decimals)
+        return false;
+    for (; fraction < decimals; fraction++)
         if (__builtin_mul_overflow(value, 10, &value))
             return false;
     *ret_value = value;
-    return *text > start + (fraction ? 1 : 0);
+    return true;
 }
 
-static bool read_scaled(const char *text, const char *units, const int64_t *scales, int64_t *ret_value)
+/* A number with one of the units; without one only where `bare` says so. */
+static bool read_scaled(const char *text, const char *units, const int64_t *scales, bool bare, int64_t *ret_value)
 {
     const char *unit;
     int64_t value;
 
     if (!read_decimal(&text, 0, &value))
         return false;
-    if (*text == 0)
-        return *ret_value = value, true;
+    if (*text == 0) {
+        *ret_value = value;
+        return bare;
+    }
     unit = strchr(units, *text);
     return unit != NULL && text[1] == 0 && !__builtin_mul_overflow(value, scales[unit - units], ret_value);
 }
@@ -273,7 +289,11 @@ static bool read_date(const char *text, int64_t *ret_value)
     const char *end;
     time_t seconds;
 
-    if (strlen(text) != 10)
+    /* strptime alone takes spaces and signs. */
+    for (size_t i = 0; i < strlen(DATE_SHAPE); i++)
+        if (DATE_SHAPE[i] == '-' ? text[i] != '-' : text[i] < '0' || text[i] > '9')
+            return false;
+    if (text[strlen(DATE_SHAPE)] != 0)
         return false;
     end = strptime(text, "%Y-%m-%d", &tm);
     if (end == NULL || *end != 0)
@@ -296,13 +316,13 @@ static bool read_number(const struct schema_row *row, const char *value, int64_t
     case SCHEMA_INTEGER:
         return read_decimal(&value, 0, ret_value) && *value == 0;
     case SCHEMA_BYTES:
-        return read_scaled(value, "KMGT", bytes, ret_value);
+        return read_scaled(value, "KMGT", bytes, true, ret_value);
     case SCHEMA_PERCENT:
-        return read_scaled(value, "%", percent, ret_value);
+        return read_scaled(value, "%", percent, false, ret_value);
     case SCHEMA_MONEY:
         return read_decimal(&value, 6, ret_value) && *value == 0;
     case SCHEMA_DURATION:
-        return read_scaled(value, "dwy", days, ret_value);
+        return read_scaled(value, "dwy", days, false, ret_value);
     case SCHEMA_DATE:
         return read_date(value, ret_value);
     case SCHEMA_BOOLEAN:
@@ -361,6 +381,33 @@ static bool check_number(const struct policy_settings *settings, const struct se
     return true;
 }
 
+/* What is said in the clear must not leave this machine. */
+static bool check_url(const struct policy_settings *settings, const struct setting *setting,
+                      const char *shown, struct fault *fault)
+{
+    struct fault why = {0};
+    struct url url;
+
+    if (!url_parse(slice_of(setting->value), &url, &why))
+        return settings_fault(settings, setting, fault, "%s: `%.60s`: %s", shown, setting->value, why.why);
+    if (!url.tls && !url_host_is_loopback(url.host))
+        return settings_fault(settings, setting, fault,
+                              "%s: `%.60s`: plain http:// is for this machine only, use https://", shown,
+                              setting->value);
+    return true;
+}
+
+static bool climbs(const char *path)
+{
+    struct slice rest = slice_of(path);
+    struct slice name;
+
+    while (slice_cut(&rest, '/', &name))
+        if (slice_equal(name, SLICE("..")))
+            return true;
+    return false;
+}
+
 static bool check_text(const struct policy_settings *settings, const struct setting *setting,
                        const struct schema_row *row, const char *shown, struct fault *fault)
 {
@@ -371,11 +418,11 @@ static bool check_text(const struct policy_settings *settings, const struct sett
     for (const char *at = value; *at != 0; at++)
         ok = ok && (uint8_t)*at >= 0x20 && *at != 0x7f;
     if (row->type == SCHEMA_NAME)
-        ok = ok && strlen(value) <= NAME_BYTES_MAX && all_of(value, "._-@");
+        ok = ok && strlen(value) <= NAME_BYTES_MAX && all_of(value, "._-") && value[0] != '-' && value[0] != '.';
     else if (row->type == SCHEMA_PATH)
-        ok = ok && value[0] == '/' && strstr(value, "/../") == NULL;
+        ok = ok && value[0] == '/' && !climbs(value);
     else if (row->type == SCHEMA_URL)
-        ok = ok && (strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0);
+        return check_url(settings, setting, shown, fault);
     else if (row->type == SCHEMA_FOLDER)
         ok = ok && strpbrk(value, "*?[]") == NULL && glob_check(slice_of(value), &why) &&
              strncasecmp(value, ".git", 4) != 0 && strcasecmp(value, "custody.yaml") != 0;
@@ -384,6 +431,17 @@ static bool check_text(const struct policy_settings *settings, const struct sett
     return ok ? true
               : settings_fault(settings, setting, fault, "%s: `%.60s` is not a %s", shown, value,
                                type_names[row->type]);
+}
+
+static bool is_zone(struct slice name)
+{
+    struct slice rest = SLICE(ZONES);
+    struct slice zone;
+
+    while (slice_cut(&rest, ' ', &zone))
+        if (slice_equal(zone, name))
+            return true;
+    return false;
 }
 
 /* The key that a "*" of the row stands for: a class, a pattern, a role, a zone. */
@@ -401,6 +459,8 @@ static bool check_key(const struct policy_settings *settings, const struct setti
     if (slice_equal(first, SLICE("data")) && !class_parse(second, &class))
         return settings_fault(settings, setting, fault, "%s: `%.*s` is not a class of data (phi pan secret pii opaque code)",
                               shown, SLICE_ARGS(second));
+    if (slice_equal(first, SLICE("approvals")) && slice_equal(second, SLICE("zone")) && !is_zone(third))
+        return settings_fault(settings, setting, fault, "%s: `%.*s` is not a zone (" ZONES ")", shown, SLICE_ARGS(third));
     if (slice_equal(first, SLICE("paths")) && slice_equal(second, SLICE("zone")) && !glob_check(third, &why))
         return settings_fault(settings, setting, fault, "%s: %s", shown, why.why);
     return true;

@@ -22,7 +22,6 @@ struct row {
     uint64_t size;
     enum verdict verdict; /* of the path */
     const char *rule;
-    bool read_only;
 };
 
 /* A snapshot under way. */
@@ -76,7 +75,6 @@ static bool keep_row(void *self, const struct gitdoor_entry *entry, struct fault
     memcpy(row->oid, entry->oid, sizeof(row->oid));
     policy_match_path(making->matching, entry->path);
     row->verdict = policy_read_verdict(making->policy, making->role, entry->path, &row->rule);
-    row->read_only = !policy_write_allowed(making->policy, making->role, entry->path, NULL);
     return buf_add(&making->names, entry->path, fault);
 }
 
@@ -282,8 +280,7 @@ static bool add_row(struct making *making, struct snapshot_builder *builder, con
                                    .mode = row->mode,
                                    .oid = row->oid,
                                    .size = row->size,
-                                   .verdict = row->verdict,
-                                   .read_only = row->read_only};
+                                   .verdict = row->verdict};
     const char *rule = row->rule;
     uint64_t len;
 

@@ -1,6 +1,8 @@
 /* Base, policy and snapshot: everything before a cell is worth making. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +14,8 @@
 
 #define SERVICE_UID_FIRST 61184 /* systemd's range for dynamic users: nobody's by name */
 #define SERVICE_UID_COUNT 4000
+#define ROLE_BYTES_MAX 32
+#define LARGE_INDEX_BYTES (256 * 1024) /* some 2,500 files */
 
 /* As root each run gets a uid of its own, for as long as it lives. */
 static bool take_uid(struct run *run, struct fault *fault)
@@ -89,7 +93,7 @@ static bool start_collect(struct run *run, struct fault *fault)
         return false;
     if (geteuid() == 0 && fchown(run->cache_fd, owner.st_uid, owner.st_gid) < 0)
         return fault_errno(fault, "give the cache to the repository's owner");
-    return collect_start(&(struct collect_config){.repository = run->request->repository,
+    return collect_spawn(&(struct collect_config){.repository = run->request->repository,
                                                   .scratch = scratch,
                                                   .cache = cache,
                                                   .organisation = organisation},
@@ -145,7 +149,7 @@ static bool end_dirty_check(struct run *run, struct fault *fault)
 
     if (!collect_dirty_end(run->collect, &dirty, &paths, fault))
         return fault_in(fault, "look for uncommitted changes") || run_because(run, "repository");
-    if (!dirty || run->request->ignore_dirty)
+    if (!dirty)
         return true;
     rest = buf_slice(&paths);
     (void)slice_cut(&rest, 0, &path);
@@ -154,6 +158,25 @@ static bool end_dirty_check(struct run *run, struct fault *fault)
                     "last commit with --ignore-dirty",
                     SLICE_ARGS(path), rest.len > 1 ? ", ..." : "");
     return run_because(run, "dirty");
+}
+
+/* Looking at each file of a work tree takes 2 us: those of a small one are waited for. */
+static bool is_large_tree(const struct run *run)
+{
+    AUTO_FREE char *index = xformat("%s/.git/index", collect_root(run->collect));
+    struct stat stat;
+
+    return lstat(index, &stat) == 0 && stat.st_size > LARGE_INDEX_BYTES;
+}
+
+bool core_dirty_checked(struct run *run, bool wait, struct fault *fault)
+{
+    struct pollfd answer = {.fd = collect_socket(run->collect), .events = POLLIN};
+
+    if (!run->dirty_pending || (!wait && is_large_tree(run) && poll(&answer, 1, 0) == 0))
+        return true;
+    run->dirty_pending = false;
+    return end_dirty_check(run, fault);
 }
 
 static void show_progress(void *self, size_t done, size_t total)
@@ -182,37 +205,7 @@ static bool open_snapshot(struct run *run, const char *key, struct fault *fault)
     return run->objects_fd >= 0 ? true : fault_errno(fault, "open the snapshot's objects");
 }
 
-/*
- * The warm start looks for uncommitted changes while it opens the snapshot and goes on; a cold one
- * has to ask collect for the snapshot first.
- */
-static bool take_snapshot(struct run *run, struct fault *fault)
-{
-    struct fault missing = {0};
-    char key[65];
-
-    collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
-    if (!collect_dirty_begin(run->collect, fault))
-        return run_because(run, "repository");
-    if (open_snapshot(run, key, &missing))
-        return true;
-    run->result->cold = true;
-    if (!end_dirty_check(run, fault))
-        return false;
-    if (!collect_snapshot(run->collect,
-                          &(struct collect_snapshot){
-                              .commit = run->base.commit, .role = run->request->role, .key = key},
-                          show_progress, run, fault))
-        return fault_in(fault, "read the repository") || run_because(run, "repository");
-    return open_snapshot(run, key, fault);
-}
-
-bool core_dirty_checked(struct run *run, struct fault *fault)
-{
-    return run->result->cold || end_dirty_check(run, fault);
-}
-
-static void put_preparing(struct run *run)
+void core_put_begun(struct run *run)
 {
     struct fault unsaid = {0};
     const struct store_run row = {.id = run->result->run,
@@ -232,15 +225,75 @@ static void put_preparing(struct run *run)
         run_say(run, "warning: %s", unsaid.why);
 }
 
+/* A role is half of a principal's name, so it is a plain word. */
+static bool check_role(struct run *run, struct fault *fault)
+{
+    const char *role = run->request->role;
+    size_t len = strspn(role, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+
+    if (len > 0 && len <= ROLE_BYTES_MAX && role[len] == 0)
+        return true;
+    return fault_set(fault, FAULT_INVALID, "role \"%.60s\": up to %d of a-z, 0-9, - and _", role,
+                     ROLE_BYTES_MAX) ||
+           run_because(run, "use");
+}
+
+/*
+ * The warm start looks for uncommitted changes while it opens the snapshot and goes on; a cold one
+ * has to ask collect for the snapshot first.
+ */
+static bool take_snapshot(struct run *run, struct fault *fault)
+{
+    struct fault missing = {0};
+    char key[65];
+
+    run->dirty_pending = !run->request->ignore_dirty;
+    collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
+    if (run->dirty_pending && !collect_dirty_begin(run->collect, fault))
+        return run_because(run, "repository");
+    if (open_snapshot(run, key, &missing))
+        return true;
+    run->result->cold = true;
+    core_put_begun(run);
+    if (!core_dirty_checked(run, true, fault))
+        return false;
+    if (!collect_snapshot(run->collect,
+                          &(struct collect_snapshot){
+                              .commit = run->base.commit, .role = run->request->role, .key = key},
+                          show_progress, run, fault))
+        return fault_in(fault, "read the repository") || run_because(run, "repository");
+    return open_snapshot(run, key, fault);
+}
+
+void core_prepare_early(struct run *run)
+{
+    struct fault *fault = &run->early;
+
+    if (!take_uid(run, fault) || !make_folder(run, fault) || !start_collect(run, fault))
+        assert(fault->kind != FAULT_NONE);
+}
+
+static bool await_collect(struct run *run, struct fault *fault)
+{
+    if (run->early.kind != FAULT_NONE) {
+        *fault = run->early;
+        return false;
+    }
+    if (collect_await(run->collect, fault))
+        return true;
+    collect_stop(run->collect);
+    run->collect = NULL;
+    return run_because(run, "repository");
+}
+
 bool core_prepare(struct run *run, struct fault *fault)
 {
-    if (!take_uid(run, fault) || !make_folder(run, fault) || !start_collect(run, fault))
+    if (!check_role(run, fault) || !await_collect(run, fault))
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
         return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
     if (!apply_policy(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
         !core_record_started(run, fault))
         return false;
-    put_preparing(run);
     return take_snapshot(run, fault);
 }

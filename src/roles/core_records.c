@@ -52,7 +52,8 @@ bool core_record_started(struct run *run, struct fault *fault)
 static bool record_canary(struct run *run, const struct cell_canary *canary, struct fault *fault)
 {
     static const char *const outcomes[] = {
-        [CANARY_HELD] = "held", [CANARY_BROKEN] = "broken", [CANARY_NOT_TRIED] = "not-tried"};
+        [CANARY_HELD] = "held", [CANARY_BROKEN] = "broken", [CANARY_NOT_TRIED] = "not-tried",
+        [CANARY_MISSED] = "missed"};
     struct record record;
 
     core_record_begin(run, &record, RECORD_CANARY);
@@ -82,7 +83,7 @@ static bool record_refused_calls(struct run *run, struct fault *fault)
     return ok;
 }
 
-bool core_record_enforced(struct run *run, const struct cell_packet *sealed, struct fault *fault)
+bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds, struct fault *fault)
 {
     struct record record;
     char mechanism[200];
@@ -101,7 +102,7 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, str
     record_word(&record, RECORD_MECHANISM, mechanism);
     record_word(&record, RECORD_DIGEST, sealed->sealed.filter_digest);
     record_number(&record, RECORD_COUNT, (int64_t)sealed->canary_count);
-    record_word(&record, RECORD_OUTCOME, sealed->canaries_broken == 0 ? "ok" : "refused");
+    record_word(&record, RECORD_OUTCOME, holds ? "ok" : "refused");
     return ledger_record_durably(run->ledger, &record, NULL, fault) ||
            fault_in(fault, "record the enforcement");
 }

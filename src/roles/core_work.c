@@ -13,12 +13,14 @@
 #include "roles/core_parts.h"
 #include "roles/core_stream.h"
 
+#define DISK_US 500000
+
 struct work {
     struct run *run;
     struct loop *loop;
     struct core_stream *out, *err, *in;
-    struct loop_watch *cell, *signals, *view, *door, *gateway;
-    struct loop_timer *limit;
+    struct loop_watch *cell, *signals, *view, *door, *gateway, *dirty;
+    struct loop_timer *limit, *disk;
     bool ended;
     struct fault fault;
 };
@@ -93,6 +95,22 @@ static void on_time_limit(void *self)
     end_work(work, "time-limit");
 }
 
+static void on_disk(void *self)
+{
+    struct work *work = self;
+    const char *reason = core_disk_exceeded(work->run);
+
+    work->disk = NULL;
+    if (reason == NULL && !loop_timer(work->loop, DISK_US, on_disk, work, &work->disk, &work->fault))
+        reason = "disk-watch";
+    if (reason == NULL)
+        return;
+    if (work->fault.kind == FAULT_NONE)
+        (void)fault_set(&work->fault, FAULT_LIMIT, "the host's disk fills up (%s); the cell was killed",
+                        reason);
+    end_work(work, reason);
+}
+
 /* A role that dies takes the run with it: nothing goes on unrecorded. */
 static void on_view_gone(void *self, uint32_t events)
 {
@@ -113,6 +131,29 @@ static void on_gateway_gone(void *self, uint32_t events)
     (void)events;
     (void)fault_set(&((struct work *)self)->fault, FAULT_IO, "the gateway ended; the cell was killed");
     end_work(self, "gateway");
+}
+
+/* With uncommitted changes the run should not have begun: it is refused, and nothing kept. */
+static bool judge_dirty(struct run *run, struct fault *fault)
+{
+    struct fault unsaid = {0};
+
+    if (core_dirty_checked(run, true, fault))
+        return true;
+    if (fault->kind == FAULT_DENIED && !run_step(&run->result->state, RUN_EVENT_DIRTY, &unsaid))
+        return fault_in(fault, "%s", unsaid.why);
+    return false;
+}
+
+static void on_dirty_answer(void *self, uint32_t events)
+{
+    struct work *work = self;
+
+    (void)events;
+    loop_unwatch(work->dirty);
+    work->dirty = NULL;
+    if (!judge_dirty(work->run, &work->fault))
+        end_work(work, NULL);
 }
 
 static bool watch_streams(struct work *work, struct fault *fault)
@@ -136,6 +177,11 @@ static bool watch_all(struct work *work, struct fault *fault)
     if (!watch_streams(work, fault))
         return false;
     if (limit_us > 0 && !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
+        return false;
+    if (run->dirty_pending && !loop_watch(work->loop, collect_socket(run->collect), EPOLLIN,
+                                          on_dirty_answer, work, &work->dirty, fault))
+        return false;
+    if (!loop_timer(work->loop, 0, on_disk, work, &work->disk, fault))
         return false;
     return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell, fault) &&
            loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals, fault) &&
@@ -174,5 +220,5 @@ bool core_work(struct run *run, struct fault *fault)
         *fault = work.fault;
         ok = false;
     }
-    return ok;
+    return ok && judge_dirty(run, fault);
 }

@@ -37,8 +37,8 @@ struct scan_sink {
 /*
  * Hands one content to a worker, waiting for one where all are busy (its result is told first).
  * `path` helps formats. The bytes are free again on return. A worker that dies or hangs is
- * replaced, and is a FAULT_IO. What is longer than SCAN_BYTES_MAX, or has more findings than can be kept, comes
- * with the mask SCAN_UNEXAMINED and without findings.
+ * replaced, and is a FAULT_IO. What is longer than SCAN_BYTES_MAX, or has more findings than can be
+ * kept, comes with the mask SCAN_UNEXAMINED and without findings.
  */
 MUST_USE bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content,
                                struct slice path, const struct scan_sink *sink,

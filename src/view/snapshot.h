@@ -33,7 +33,6 @@
 #define SNAPSHOT_MODE_GITLINK 0160000U
 
 enum snapshot_flag {
-    SNAPSHOT_READ_ONLY = 1, /* outside the write policy: shown without write permission */
     SNAPSHOT_CHANGES_BELOW =
         2, /* a folder above something redacted: its tree differs per run */
     SNAPSHOT_OUTSIDE_GIT =
@@ -132,7 +131,6 @@ struct snapshot_entry {
     unsigned class_mask;
     enum verdict verdict; /* path verdict and class verdicts, the stricter */
     struct slice rule;    /* why; may be empty */
-    bool read_only;       /* policy refuses writing it */
     const struct snapshot_finding *findings; /* sorted, not overlapping */
     size_t finding_count;
 };

@@ -143,8 +143,7 @@ bool snapshot_builder_add(struct snapshot_builder *builder, const struct snapsho
                                  .content_at = entry->content_at,
                                  .mode = entry->mode,
                                  .class_mask = entry->class_mask,
-                                 .verdict = (uint8_t)entry->verdict,
-                                 .flags = entry->read_only ? SNAPSHOT_READ_ONLY : 0};
+                                 .verdict = (uint8_t)entry->verdict};
 
     if (!check_entry(builder, entry, fault))
         return fault_in(fault, "snapshot of %.*s",

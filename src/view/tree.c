@@ -83,10 +83,12 @@ static const struct snapshot_node *base_node(const struct tree *tree, uint32_t n
     return snapshot_node(tree->settings.snapshot, number);
 }
 
+/*
+ * A file that policy refuses to have written is shown as writable: a missing bit would let the kernel refuse it, and
+ * nobody would learn of the attempt. The judge refuses and records.
+ */
 static mode_t shown_mode(const struct snapshot_node *base)
 {
-    mode_t write = (base->flags & SNAPSHOT_READ_ONLY) != 0 ? 0222 : 0;
-
     switch (base->mode) {
     case SNAPSHOT_MODE_FOLDER:
     case SNAPSHOT_MODE_GITLINK:
@@ -94,9 +96,9 @@ static mode_t shown_mode(const struct snapshot_node *base)
     case SNAPSHOT_MODE_LINK:
         return S_IFLNK | 0777;
     case SNAPSHOT_MODE_FILE:
-        return S_IFREG | (0644 & ~write);
+        return S_IFREG | 0644;
     case SNAPSHOT_MODE_PROGRAM:
-        return S_IFREG | (0755 & ~write);
+        return S_IFREG | 0755;
     default:
         return S_IFREG;
     }
@@ -114,8 +116,7 @@ static struct node node_from_base(const struct tree *tree, uint32_t number)
                         .mtime = time,
                         .ctime = time,
                         .class_mask = base->class_mask,
-                        .verdict = base->verdict,
-                        .read_only = (base->flags & SNAPSHOT_READ_ONLY) != 0};
+                        .verdict = base->verdict};
 
     node.content = S_ISDIR(node.mode) ? CONTENT_NONE : CONTENT_BASE;
     node.blocks = S_ISDIR(node.mode) ? 0 : (base->size + 511) / 512;
@@ -427,13 +428,11 @@ struct tree_origin tree_origin(const struct tree *tree, uint32_t number)
         origin.rule = snapshot_rule(tree->settings.snapshot, origin.base);
         origin.class_mask = base->class_mask;
         origin.verdict = base->verdict;
-        origin.read_only = (base->flags & SNAPSHOT_READ_ONLY) != 0;
     }
     if (node != NULL) {
         origin.class_mask = node->class_mask;
         origin.verdict = node->verdict;
         origin.planted = node->planted;
-        origin.read_only = node->read_only;
         origin.own_content = node->content == CONTENT_UPPER;
         origin.mount_point = node->mount_point;
     }

@@ -49,7 +49,6 @@ struct tree_origin {
     unsigned class_mask;
     enum verdict verdict;
     bool sensitive;
-    bool read_only; /* the policy refuses writing it */
     bool planted;
     bool own_content; /* the agent has written it: not the base's bytes any more */
     bool mount_point;

@@ -36,7 +36,7 @@ struct node {
     struct folder *folder; /* NULL: the snapshot's children, unchanged */
     unsigned class_mask;
     enum verdict verdict;
-    bool read_only, planted, mount_point;
+    bool planted, mount_point;
     bool is_nameless; /* its last name was taken away; the kernel may still hold it */
 };
 

@@ -1,16 +1,11 @@
 #!/usr/bin/env python3
 """Real agent programs from npm, each through `custody run --ticket` to a landed change."""
 import os
-import pathlib
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CARD, CUSTODY, Place, Skip, TOKEN, main, run
-
-# Installed once a build folder; the program's digest is checked at every run.
-ENGINES = pathlib.Path(os.environ.get('CUSTODY_BUILD', 'build')).absolute() / 'engine-home'
-NO_NETWORK = ('ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN', 'ETIMEDOUT', 'ENETUNREACH', 'EHOSTUNREACH')
+from harness import CARD, Place, TOKEN, installed_engines, main
 
 SOURCE = '''#include <stdio.h>
 int copay(int due, int percent) { return due * percent; }
@@ -32,18 +27,6 @@ SCRIPT = {'version': 1, 'turns': [
     {'text': 'The copay is right now.'}]}
 
 
-def installed(engine):
-    """Installs an engine as a user does; skipped only where npm's registry cannot be reached."""
-    env = {**os.environ, 'CUSTODY_HOME': str(ENGINES)}
-    done = run([CUSTODY, 'engine', 'install', engine], env=env, timeout=600)
-    if done.returncode == 0:
-        return
-    seen = run(['npm', 'ping', '--fetch-retries=0'], env=dict(os.environ), timeout=120)
-    if seen.returncode != 0 and any(word in seen.stderr for word in NO_NETWORK):
-        raise Skip(f'npm\'s registry cannot be reached: {seen.stderr.strip().splitlines()[-1][:120]}')
-    raise AssertionError(f'engine install {engine}: {done.stderr}')
-
-
 def check_records(place, done):
     records = place.log('--run', done['run'])
     types = [r['type'] for r in records]
@@ -58,13 +41,10 @@ def check_records(place, done):
 
 
 def to_a_landed_change(engine, dialect):
-    if engine != 'custody-agent':
-        installed(engine)
+    engines = installed_engines(engine) / 'engines'
     place = Place(files=FILES)
     try:
-        (ENGINES / 'engines').mkdir(parents=True, exist_ok=True)
-        (place.home / 'engines').rmdir() if (place.home / 'engines').is_dir() else None
-        (place.home / 'engines').symlink_to(ENGINES / 'engines')
+        (place.home / 'engines').symlink_to(engines)
         port, model_log = place.scripted_model(SCRIPT)
         place.policy(model_url=f'http://127.0.0.1:{port}/v1', models=(dialect,))
         ticket = place.root / 'ticket.md'

@@ -11,7 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CUSTODY, main, run
+from harness import CUSTODY, installed_engines, main, run
 
 # The values of the sample repository, in parts as in the program.
 CARD = '4532' + '1007' + '89314462'
@@ -21,29 +21,37 @@ FAMILY = 'Okon' + 'kwo' + '-Reyes'
 SECONDS_MAX = 60
 
 
+def traces(word):
+    """Folders in /tmp, mounts and processes that have `word` in their name, command or environment."""
+    text = word.decode()
+    found = [str(path) for path in pathlib.Path('/tmp').glob('custody-demo-*') if text in str(path)]
+    found += [line for line in open('/proc/self/mountinfo') if text in line]
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            seen = open(f'/proc/{pid}/environ', 'rb').read() + open(f'/proc/{pid}/cmdline', 'rb').read()
+        except OSError:
+            continue
+        if int(pid) != os.getpid() and word in seen:
+            found.append(f'process {pid}')
+    return found
+
+
 class Stage:
     """A folder that stands for /home and a count of what is in /tmp, mounted and running before and after."""
 
     def __init__(self):
+        self.before = set(traces(b'custody-demo-'))
         self.home = pathlib.Path(tempfile.mkdtemp(prefix='custody-test-'))
         self.env = {'PATH': '/usr/local/bin:/usr/bin:/bin', 'HOME': str(self.home), 'LANG': 'C.UTF-8',
                     'CUSTODY_HOME': str(self.home / 'own')}
 
-    def demo(self, *words, **more):
-        return run([CUSTODY, 'demo', *words], env=self.env, **more)
+    def demo(self, *words, env=None, **more):
+        return run([CUSTODY, 'demo', *words], env={**self.env, **(env or {})}, **more)
 
-    def close(self, kept=()):
-        found = [str(path) for path in pathlib.Path('/tmp').glob('custody-demo-*') if str(path) not in kept]
-        found += [line for line in open('/proc/self/mountinfo') if 'custody-demo-' in line]
-        for pid in filter(str.isdigit, os.listdir('/proc')):
-            try:
-                seen = open(f'/proc/{pid}/environ', 'rb').read() + open(f'/proc/{pid}/cmdline', 'rb').read()
-                if int(pid) != os.getpid() and (b'custody-demo-' in seen or str(self.home).encode() in seen):
-                    found.append(f'process {pid}: {seen[-200:]!r}')
-            except OSError:
-                continue
+    def close(self):
+        found = {*traces(str(self.home).encode()), *traces(b'custody-demo-')} - self.before
         shutil.rmtree(self.home)
-        assert found == [], f'left behind: {found}'
+        assert not found, f'left behind: {found}'
 
 
 def part(story, title):
@@ -75,7 +83,8 @@ def the_whole_story_holds_in_a_minute_and_leaves_nothing():
     assert ' .env ' in refused and ' fixtures/patients ' in refused, refused
     for path in ('samples/admission.hl7', 'samples/patient.json', 'config/test-cards.csv'):
         assert path in redacted, (path, redacted)
-    assert sent.count('scripted-1') == 6, sent
+    assert ' config/note.txt ' in refused and 'paths.write.allow' in refused, refused
+    assert sent.count('scripted-1') == 7, sent
     assert part(story, 'Everything that the model got').count('not in it') == 8
     diff = part(story, 'The change')
     assert '+    share.coinsurance = (charge - share.deductible)' in diff and 'CHANGELOG.md' in diff, diff
@@ -116,6 +125,23 @@ def json_says_what_became_of_each_value_and_keep_keeps_the_folder():
     stage.close()
 
 
+def the_whole_story_in_a_namespace_with_loopback_alone():
+    stage = Stage()
+    done = run(['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$0" demo', CUSTODY], env=stage.env,
+               timeout=SECONDS_MAX)
+    assert done.returncode == 0 and 'All of it held' in done.stdout, (done.stdout[-2000:], done.stderr)
+    stage.close()
+
+
+def the_whole_story_with_codex():
+    engines = installed_engines('codex')
+    stage = Stage()
+    story = stage.demo('--agent', 'codex', env={'CUSTODY_HOME': str(engines)}, timeout=180, check=0).stdout
+    assert '--engine codex' in story and part(story, 'Everything that the model got').count('not in it') == 8
+    assert 'All of it held' in story
+    stage.close()
+
+
 def an_engine_that_is_not_there_ends_it_with_its_name():
     stage = Stage()
     for words in (('--agent', 'codex'), ('--engine', 'no-such')):
@@ -152,6 +178,7 @@ def who_does_not_listen_does_not_break_it():
     stage.close()
 
 
-main([the_whole_story_holds_in_a_minute_and_leaves_nothing, json_says_what_became_of_each_value_and_keep_keeps_the_folder,
+main([the_whole_story_holds_in_a_minute_and_leaves_nothing, the_whole_story_in_a_namespace_with_loopback_alone,
+      json_says_what_became_of_each_value_and_keep_keeps_the_folder, the_whole_story_with_codex,
       an_engine_that_is_not_there_ends_it_with_its_name, a_signal_at_any_moment_leaves_nothing,
       who_does_not_listen_does_not_break_it])

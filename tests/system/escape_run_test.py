@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -59,7 +60,7 @@ class Listener(socket.socket):
 def hostile_place(model=None):
     place = Place(policy_extra=RESOURCES, repository_policy=POLICY, files={
         'README': 'x\n', 'src/cards.csv': f'name,card\nann,{CARD}\n', 'vault/open.txt': 'open\n',
-        'vault/hidden.txt': 'hidden\n'})
+        'vault/hidden.txt': f'hidden {CARD}\n'})  # looked for in all that the agent can read
     shutil.copy(ESCAPE, place.repo / 'escape')
     (place.repo / 'escape').chmod(0o755)
     if model is not None:
@@ -168,6 +169,42 @@ def what_was_planted_acts_in_no_change_that_lands():
         place.close()
 
 
+def what_a_reviewer_is_shown_moves_no_cursor():
+    """A change whose text would hide its own lines on a terminal; to a file it goes as it is."""
+    place = Place()
+    try:
+        done = place.run('/bin/sh', '-c', r"""printf 'evil\033[2K\033[1Aharmless\302\2332J\n' > a.txt""", check=0)
+        ours, theirs = os.openpty()
+        try:
+            shown = subprocess.run([CUSTODY, 'change', 'diff', done['change']], env=place.env, cwd=place.repo,
+                                   stdin=subprocess.DEVNULL, stdout=theirs, timeout=30)
+            text = os.read(ours, 65536)
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        assert shown.returncode == 0 and b'+evil^[[2K^[[1Aharmless^?2J' in text, text
+        assert b'\033' not in text and b'\302\233' not in text, text
+        assert '\033[2K' in place.custody('change', 'diff', done['change'], check=0).stdout
+    finally:
+        place.close()
+
+
+def what_has_no_quota_is_watched():
+    """.git and scratch folders are the host's: more than the policy's disk in them ends the run."""
+    place = Place(policy_extra='resources: { disk: 32M }\n', repository_policy=POLICY + '  scratch: [build]\n')
+    try:
+        for folder in ('.git', 'build'):
+            hidden = 'chmod 000 {0}/fill'.format(folder)
+            for last in ('true', hidden):
+                done = place.run('/bin/sh', '-c', f'mkdir {folder}/fill; for n in 1 2 3 4 5 6 7 8 9; do '
+                                 f'head -c 16000000 /dev/urandom > {folder}/fill/$n; done; {last}; sleep 20', timeout=60)
+                assert done['exit'] == 2 and done['reasons'][0] in ('disk-limit', 'disk-full'), (folder, last, done)
+                ended = [r for r in place.log('--run', done['run']) if r['type'] == 'run.ended']
+                assert [r['reason'] for r in ended] == done['reasons'][:1], ended
+    finally:
+        place.close()
+
+
 @contextlib.contextmanager
 def ordinary_user_can_mount():
     """/dev/fuse for everybody, as most hosts have it; put back afterwards."""
@@ -207,4 +244,6 @@ if __name__ == '__main__':
     main([every_attempt_is_stopped_and_told_of,
           the_page_names_every_attempt,
           what_was_planted_acts_in_no_change_that_lands,
+          what_a_reviewer_is_shown_moves_no_cursor,
+          what_has_no_quota_is_watched,
           nor_does_it_get_out_of_an_ordinary_users_run])

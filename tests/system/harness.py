@@ -18,6 +18,8 @@ TOKEN = 'ghp_' + 'a1B2c3D4e5F6g7H8i9J0' + 'k1L2m3N4o5P6q7R8'
 
 MODEL_NAMES = {'openai': 'onprem', 'openai-responses': 'responses', 'anthropic': 'messages'}
 
+NO_NETWORK = ('ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN', 'ETIMEDOUT', 'ENETUNREACH', 'EHOSTUNREACH')
+
 
 class Skip(Exception):
     """Raised with the reason why a test cannot run on this host."""
@@ -37,6 +39,11 @@ def run(argv, cwd=None, env=None, timeout=120, stdin=None, check=None):
 class Place:
     """A state folder, a repository and two people with keys, below one temporary folder."""
 
+    prefix = ()  # words before every program: setpriv for another user
+
+    def own(self):
+        """Hands what is there to the user of `prefix`."""
+
     def __init__(self, policy_extra='', files=None, repository_policy=None, keep=False):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix='custody-test-'))
         self.root.chmod(0o755)
@@ -45,16 +52,21 @@ class Place:
         self.env = {'PATH': '/usr/local/bin:/usr/bin:/bin', 'HOME': str(self.root), 'LANG': 'C.UTF-8',
                     'CUSTODY_HOME': str(self.home), 'CUSTODY_LEDGER_LINGER_MS': '300'}
         self.processes = []
+        self.program = CUSTODY
+        if self.prefix:  # the build folder may be out of that user's reach
+            self.program = shutil.copy(CUSTODY, self.root / 'custody')
         self.repo.mkdir()
         self.keys = {}
         for person in ('maria', 'tom'):
             key = self.root / f'{person}.key'
             run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', person, '-f', key], check=0)
             self.keys[person] = key
+        self.own()
         self.git('init', '-q', '-b', 'main')
         for name, content in (files or {'README': 'a sample\n', 'src/app.txt': 'one\ntwo\n'}).items():
             self.write(name, content)
-        run([CUSTODY, 'init', '--repo', self.repo], env=self.env, check=0)
+        self.own()
+        self.custody('init', '--repo', self.repo, check=0)
         self.policy(policy_extra)
         written = (self.repo / 'custody.yaml').read_text()
         (self.repo / 'custody.yaml').write_text(re.sub('(?m)^#?owner:.*$', 'owner: tom', written))
@@ -94,14 +106,15 @@ class Place:
         env = {'PATH': '/usr/bin:/bin', 'HOME': '/nowhere', 'GIT_CONFIG_NOSYSTEM': '1',
                'GIT_AUTHOR_NAME': 'Dev', 'GIT_AUTHOR_EMAIL': 'dev@example.org',
                'GIT_COMMITTER_NAME': 'Dev', 'GIT_COMMITTER_EMAIL': 'dev@example.org'}
-        return run(['git', '-C', self.repo, *words], env=env, check=check).stdout
+        return run([*self.prefix, 'git', '-C', self.repo, *words], env=env, check=check).stdout
 
     def commit(self, message):
+        self.own()
         self.git('add', '-A')
         self.git('commit', '-q', '-m', message)
 
     def custody(self, *words, check=None, env=None, **more):
-        return run([CUSTODY, *words], env={**self.env, **(env or {})}, check=check, cwd=self.repo, **more)
+        return run([*self.prefix, self.program, *words], env={**self.env, **(env or {})}, check=check, cwd=self.repo, **more)
 
     def run(self, *program, options=(), check=None, **more):
         """`custody run --json`; gives its JSON, with the whole of standard error as `stderr`."""
@@ -109,6 +122,16 @@ class Place:
                             *(('--', *program) if program else ()), check=check, **more)
         result = json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else {}
         return {**result, 'exit': done.returncode, 'stderr': done.stderr, 'stdout': done.stdout}
+
+    def wait_for_run(self, not_this=None):
+        """Id of a run that is under way, once its agent should have begun."""
+        for _ in range(200):
+            for row in json.loads(self.custody('runs', '--json').stdout or '[]'):
+                if row['run'] != not_this and row['state'] == 'preparing':
+                    time.sleep(0.5)
+                    return row['run']
+            time.sleep(0.05)
+        raise AssertionError('the run never began')
 
     def log(self, *filters):
         done = self.custody('log', '--json', *filters, check=0)
@@ -152,6 +175,19 @@ class Place:
             if not found or time.monotonic() > deadline:
                 return found
             time.sleep(0.1)
+
+
+def installed_engines(engine):
+    """A state folder with that engine, installed as a user does; skipped only where npm's registry cannot be reached."""
+    home = pathlib.Path(os.environ.get('CUSTODY_BUILD', 'build')).absolute() / 'engine-home'
+    (home / 'engines').mkdir(parents=True, exist_ok=True)
+    done = run([CUSTODY, 'engine', 'install', engine], env={**os.environ, 'CUSTODY_HOME': str(home)}, timeout=600)
+    if done.returncode == 0:
+        return home
+    seen = run(['npm', 'ping', '--fetch-retries=0'], env=dict(os.environ), timeout=120)
+    if seen.returncode != 0 and any(word in seen.stderr for word in NO_NETWORK):
+        raise Skip(f"npm's registry cannot be reached: {seen.stderr.strip().splitlines()[-1][:120]}")
+    raise AssertionError(f'engine install {engine}: {done.stderr}')
 
 
 def free_port():

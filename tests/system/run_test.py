@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """One contained run as a user starts it: view, refusals, change, approval, landing, records, bad ends."""
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ def a_run_ends_in_a_change_that_another_human_lands():
         done = place.run(*SHELL, 'printf "three\\n" >> src/app.txt && echo new > src/new.txt', check=0)
         assert done['state'] == 'ready' and done['agent_exit'] == 0, done
         change = done['change']
-        row = [c for c in __import__('json').loads(place.custody('change', 'list', '--json', check=0).stdout) if c['id'] == change][0]
+        row = [c for c in json.loads(place.custody('change', 'list', '--json', check=0).stdout) if c['id'] == change][0]
         assert row['state'] == 'ready' and row['files'] == 2, row
         diff = place.custody('change', 'diff', change, check=0).stdout
         assert '+three' in diff and 'new.txt' in diff
@@ -78,12 +79,20 @@ def surrogates_become_originals_again_in_their_own_file_only():
 def writing_outside_policy_is_refused_and_recorded():
     place = Place()
     try:
-        done = place.run(*SHELL, 'echo x > .gitattributes; echo x >> custody.yaml; mkdir -p .github/workflows; '
-                         'echo x > .github/workflows/a.yml; echo x > evil.pem; echo ok > fine.txt; true', check=0)
-        refused = {r['object'].get('path') for r in place.log('--run', done['run']) if r['type'] == 'file.refused'}
-        # custody.yaml is shown read-only: the kernel refuses, silently; that it did is in the diff below.
-        for path in ('.gitattributes', 'evil.pem'):
-            assert path in refused, (path, refused)
+        before = (place.repo / 'custody.yaml').read_text()
+        done = place.run(*SHELL, 'echo x > .gitattributes; echo x >> custody.yaml; echo x > custody.yaml; '
+                         'sed -i s/tom/eve/ custody.yaml; rm -f custody.yaml; mkdir -p .github/workflows; '
+                         'echo x > .github/workflows/a.yml; echo x > evil.pem; echo ok > fine.txt; cat custody.yaml', check=0)
+        assert before in done['stderr'], 'what was refused is seen in the cell'
+        refused = [r for r in place.log('--run', done['run']) if r['type'] == 'file.refused']
+        paths = {r['object'].get('path') for r in refused}
+        for path in ('.gitattributes', 'evil.pem', 'custody.yaml', '.github/workflows/a.yml'):
+            assert path in paths, (path, paths)
+        kinds = {r.get('operation') for r in refused if r['object'].get('path') == 'custody.yaml'}
+        assert {'modify', 'delete'} <= kinds, kinds
+        by_shell = [r for r in refused if r['object'].get('path') == 'custody.yaml' and r.get('operation') == 'modify']
+        assert len(by_shell) >= 3, 'the canary tries once, the agent twice'
+        assert all(r['process']['executable'].startswith('/') for r in refused if r['object'].get('path') == 'custody.yaml')
         assert place.git('diff', '--name-only', 'main', 'custody/' + done['run']).split() == ['fine.txt']
     finally:
         place.close()
@@ -131,69 +140,131 @@ def only_one_end(place, run_id, state, reasons):
 def a_disk_that_is_filled_is_the_agents_problem():
     place = Place(policy_extra='resources: { disk: 20M }\n')
     try:
-        done = place.run(*SHELL, 'head -c 100000000 /dev/zero > big.bin; echo "status $?"; rm -f big.bin; echo x > a.txt')
-        assert 'status 0' not in done['stderr'], done
-        assert done['exit'] in (0, 1), done
+        done = place.run('/bin/bash', '-c', 'mkdir d; for i in $(seq 8); do head -c 5000000 /dev/zero > d/$i || break; done; '
+                         'rm -r d; echo x > a.txt; for at in /tmp ~; do head -c 30000000 /dev/zero > $at/big || echo full; done; '
+                         'echo y > b.txt', check=0)
+        assert 'No space left on device' in done['stderr'] and done['stderr'].count('full') == 2, done['stderr']
+        assert place.git('show', f'custody/{done["run"]}:a.txt') == 'x\n'
+        assert place.git('diff', '--name-only', 'main', 'custody/' + done['run']).split() == ['a.txt', 'b.txt']
     finally:
         place.close()
 
 
 def what_is_wrong_before_the_start_is_said_and_refused():
     place = Place()
+    (place.root / 'empty').mkdir()
+    run(['git', 'init', '-q', place.root / 'empty'])
+    here = ('--repo', str(place.repo))
+    cases = (
+        (('--repo', '/nowhere', '--', 'true'), 'repository', '/nowhere: No such file'),
+        (('--repo', '/usr', '--', 'true'), 'repository', '/usr is not a git repository'),
+        (('--repo', str(place.root / 'empty'), '--', 'true'), 'repository', 'no commit yet'),
+        (here, 'use', 'nothing to run: give -- COMMAND'),
+        ((*here, '--requester', 'eve', '--', 'true'), 'requester', "eve is not in the policy's people"),
+        ((*here, '--base', 'nope', '--', 'true'), 'repository', 'no such commit: nope'),
+        ((*here, '--role', 'a b', '--', 'true'), 'use', 'role'),
+        ((*here, '--engine', 'nope', '--ticket', '/none'), 'engine', 'there is no engine nope'),
+        ((*here, '--engine', 'codex', '--ticket', '/none'), 'ticket', '/none: No such file'),
+    )
     try:
         (place.repo / 'README').write_text('changed\n')
         dirty = place.run(*SHELL, 'true')
-        assert dirty['exit'] == 1 and 'dirty' in dirty['reasons'] and 'README' in dirty['stderr'], dirty
+        assert dirty['exit'] == 1 and dirty['reasons'] == ['dirty'] and 'README' in dirty['stderr'], dirty
+        only_one_end(place, dirty['run'], 'refused', ['dirty'])
         assert place.run(*SHELL, 'echo x > a.txt', options=('--ignore-dirty',))['exit'] == 0
         place.git('checkout', '-q', 'README')
-        (place.repo / 'custody.yaml').write_text('version: 1\nfoo: 2\n')
-        place.commit('broken policy')
+        for words, reason, said in cases:
+            done = place.custody('run', '--json', *words)
+            result = json.loads(done.stdout)
+            assert done.returncode == 3 and result['reasons'] == [reason] and said in done.stderr, (words, done)
+            assert reason + ': ' in done.stderr, (words, 'nothing says what to do', done.stderr)
+            only_one_end(place, result['run'], result['state'], [reason])
+        for text, where in (('version: 1\nfoo: 2\n', 'custody.yaml:2:'), ('version: 1\nphase: [\n', 'custody.yaml:3:')):
+            (place.repo / 'custody.yaml').write_text(text)
+            place.commit('broken policy')
+            broken = place.run(*SHELL, 'true')
+            assert broken['exit'] == 3 and where in broken['stderr'], broken
+            only_one_end(place, broken['run'], 'refused', ['policy'])
+        (place.home / 'policy.yaml').write_text('version: 1\nphase: [\n')
         broken = place.run(*SHELL, 'true')
-        assert broken['exit'] == 3 and 'custody.yaml:2:' in broken['stderr'], broken
-        missing = place.custody('run', '--repo', '/nowhere', '--', 'true')
-        assert missing.returncode == 3 and '/nowhere' in missing.stderr, missing
-        nothing = place.custody('run', '--repo', place.repo)
-        assert nothing.returncode == 3, nothing
+        assert broken['exit'] == 3 and 'policy.yaml:3:' in broken['stderr'], broken
+        homeless = place.custody('run', *here, '--', 'true', env={'CUSTODY_HOME': str(place.root / 'none')})
+        assert homeless.returncode == 3 and 'custody init' in homeless.stderr, homeless
     finally:
         place.close()
 
 
-def a_run_is_stopped_by_the_kill_switch_the_time_limit_and_signals():
+def start_run(place, *program, options=('--json',)):
+    return subprocess.Popen([CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', *options, '--', *program],
+                            env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def a_run_is_stopped_by_the_kill_switch_and_by_signals():
+    place = Place()
+    cases = ((None, 143), (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129))
+    before = None
+    try:
+        for number, code in cases:
+            process = start_run(place, *SHELL, 'echo x > left.txt; sleep 600')
+            run_id = before = place.wait_for_run(not_this=before)
+            if number is None:
+                place.custody('stop', run_id, check=0)
+            else:
+                process.send_signal(number)
+            out, err = process.communicate(timeout=20)
+            result = json.loads(out)
+            assert process.returncode == code, (number, process.returncode, out, err)
+            assert result['state'] == 'stopped' and result['reasons'] == ['stopped'], result
+            assert 'thrown away' in err, err
+            only_one_end(place, run_id, 'stopped', ['stopped'])
+            assert place.left_behind(ledger=False) == [], number
+            assert place.git('branch', '--list', 'custody/*') == ''
+        again = place.custody('stop', before)
+        assert again.returncode == 1 and 'has ended already' in again.stderr, again
+        assert place.custody('stop', 'r-none').returncode == 3
+    finally:
+        place.close()
+
+
+def a_run_that_is_too_slow_is_ended_by_the_time_limit():
     place = Place(policy_extra='budgets: { run: { minutes: 1 } }\n')
     try:
-        process = subprocess.Popen([CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', '--json', '--', 'sleep', '600'],
-                                   env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        run_id = wait_for_run(place)
-        place.custody('stop', run_id, check=0)
-        out, _ = process.communicate(timeout=20)
-        assert process.returncode == 143, (process.returncode, out)
-        ended = [r for r in place.log('--run', run_id) if r['type'] == 'run.ended']
-        assert ended and ended[0]['outcome'] == 'stopped', ended
-        process = subprocess.Popen([CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', '--', 'sleep', '600'],
-                                   env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        wait_for_run(place, not_this=run_id)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
-        assert process.returncode == 130, process.returncode
-        process = subprocess.Popen([CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', '--', 'sleep', '600'],
-                                   env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(1)
-        process.kill()
-        process.communicate(timeout=20)
-        place.custody('runs', 'gc', check=0)
+        begun = time.monotonic()
+        done = place.run(*SHELL, 'echo x > a.txt; trap "" TERM INT; while :; do sleep 600; done', check=2)
+        assert 55 < time.monotonic() - begun < 75, time.monotonic() - begun
+        assert 'time-limit' in done['reasons'] and 'minutes' in done['stderr'], done
+        only_one_end(place, done['run'], done['state'], done['reasons'])
     finally:
         place.close()
 
 
-def wait_for_run(place, not_this=None):
-    import json
-    for _ in range(200):
-        for row in json.loads(place.custody('runs', '--json').stdout or '[]'):
-            if row['run'] != not_this and row['state'] == 'preparing':
-                time.sleep(0.5)
-                return row['run']
-        time.sleep(0.05)
-    raise AssertionError('the run never began')
+def when_core_is_killed_nothing_goes_on_and_the_end_is_recorded():
+    place = Place()
+    try:
+        process = start_run(place, *SHELL, 'echo x > left.txt; setsid sleep 600 & sleep 600')
+        run_id = place.wait_for_run()
+        process.kill()
+        process.communicate(timeout=20)
+        assert place.left_behind(ledger=False) == []
+        assert (place.home / 'runs' / run_id).is_dir()
+        assert [r for r in place.log('--run', run_id) if r['type'] == 'run.ended'] == []
+        done = json.loads(place.custody('runs', 'gc', '--json', check=0).stdout)
+        assert done == {'removed': 1}, done
+        only_one_end(place, run_id, 'failed', ['killed'])
+        assert list((place.home / 'runs').glob('r-*')) == []
+        shown = json.loads(place.custody('show', run_id, '--json', check=0).stdout)
+        assert shown['state'] == 'failed' and shown['reasons'] == 'killed', shown
+        assert json.loads(place.custody('runs', 'gc', '--json', check=0).stdout) == {'removed': 0}
+        second = start_run(place, 'sleep', '600')
+        killed = place.wait_for_run(not_this=run_id)
+        second.kill()
+        second.communicate(timeout=20)
+        assert place.left_behind(ledger=False) == []
+        place.run(*SHELL, 'echo x > a.txt', check=0)
+        only_one_end(place, killed, 'failed', ['killed'])
+        assert place.verify()['result'] == 'holds'
+    finally:
+        place.close()
 
 
 def two_runs_on_one_repository_at_once_are_right():
@@ -202,7 +273,6 @@ def two_runs_on_one_repository_at_once_are_right():
         argv = [CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', '--json', '--']
         both = [subprocess.Popen([*argv, *SHELL, f'sleep 0.5; echo {n} > {n}.txt; cat src/app.txt'], env=place.env,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for n in ('one', 'two')]
-        import json
         results = []
         for process in both:
             out, err = process.communicate(timeout=60)
@@ -256,7 +326,9 @@ if __name__ == '__main__':
           bad_ends_are_clear_recorded_and_leave_nothing,
           a_disk_that_is_filled_is_the_agents_problem,
           what_is_wrong_before_the_start_is_said_and_refused,
-          a_run_is_stopped_by_the_kill_switch_the_time_limit_and_signals,
+          a_run_is_stopped_by_the_kill_switch_and_by_signals,
+          a_run_that_is_too_slow_is_ended_by_the_time_limit,
+          when_core_is_killed_nothing_goes_on_and_the_end_is_recorded,
           two_runs_on_one_repository_at_once_are_right,
           the_environment_in_a_cell_is_the_contract,
           git_works_in_the_cell_and_its_history_is_one_commit])

@@ -271,7 +271,8 @@ static int unlink_forbidden(const struct target *target)
 const struct attempt attempts_on_content[] = {
     {"card-read", "reads a file with a card number", read_card, {HELD}, BY_READ},
     {"card-mmap", "maps it instead", map_card, {HELD, EACCES, ENODEV}, BY_READ},
-    {"card-hard-link", "reads it under a new hard link", link_card, {HELD, EPERM, EACCES, ENOSYS}, BY_REFUSAL},
+    {"card-hard-link", "reads it under a new hard link",
+     link_card, {HELD, EPERM, EACCES, ENOSYS}, BY_REFUSAL},
     {"card-rename", "reads it after a rename", rename_card, {HELD, EPERM, EACCES}, BY_WRITE},
     {"card-git", "reads it from git's objects", card_from_git, {HELD}, SILENT},
     {"card-objects", "looks for the number in all of git's objects", card_in_objects, {HELD}, SILENT},

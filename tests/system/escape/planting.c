@@ -165,15 +165,20 @@ static int plant_name(const struct target *target)
 }
 
 const struct attempt attempts_by_planting[] = {
-    {"plant-hooks", "hooks in .git, to run when the change is made", plant_hooks, {HELD, EACCES, EROFS}, SILENT},
+    {"plant-hooks", "hooks in .git, to run when the change is made",
+     plant_hooks, {HELD, EACCES, EROFS}, SILENT},
     {"plant-configuration", "programs in .git/config", plant_configuration, {HELD, EACCES, EROFS}, SILENT},
     {"plant-attributes", "filters in .git/info/attributes", plant_attributes, {HELD, EACCES, EROFS}, SILENT},
-    {"plant-alternates", "other objects in .git/objects/info/alternates", plant_alternates, {HELD, EACCES, EROFS}, SILENT},
-    {"plant-git", "moves .git away, for another in its place", plant_git_file, {EBUSY, EXDEV, EACCES}, SILENT},
-    {"plant-commondir", "another repository in .git/commondir", plant_commondir, {HELD, EACCES, EROFS}, SILENT},
+    {"plant-alternates", "other objects in .git/objects/info/alternates",
+     plant_alternates, {HELD, EACCES, EROFS}, SILENT},
+    {"plant-git", "moves .git away, for another in its place",
+     plant_git_file, {EBUSY, EXDEV, EACCES}, SILENT},
+    {"plant-commondir", "another repository in .git/commondir",
+     plant_commondir, {HELD, EACCES, EROFS}, SILENT},
     {"plant-link", "a link to /etc/shadow in the change", plant_link_to_shadow, {ENOENT, EACCES}, BY_WRITE},
     {"plant-link-above", "the same by ..", plant_link_above, {ENOENT, EACCES}, BY_WRITE},
     {"plant-link-init", "a link to pid 1's root", plant_link_to_init, {ENOENT, EACCES}, BY_WRITE},
-    {"plant-name", "names that are options, or speak to terminals", plant_name, {HELD, EINVAL, EACCES}, BY_WRITE},
+    {"plant-name", "names that are options, or speak to terminals",
+     plant_name, {HELD, EINVAL, EACCES}, BY_WRITE},
 };
 const size_t attempts_by_planting_count = COUNT(attempts_by_planting);

@@ -293,7 +293,8 @@ static int setuid_in_view(const struct target *target)
 
 static int device_in_view(const struct target *target)
 {
-    return errno_of(mknod(in_repository(target, "escape-device", other_room), S_IFBLK | 0600, (dev_t)(254 << 8)));
+    return errno_of(mknod(in_repository(target, "escape-device", other_room), S_IFBLK | 0600,
+                          (dev_t)(254 << 8)));
 }
 
 static int second_git(const struct target *target)
@@ -352,11 +353,15 @@ const struct attempt attempts_by_race[] = {
     {"card-clone", "clones its extents", clone_card, {ENOTTY, EOPNOTSUPP, ENOSYS, EXDEV}, BY_READ},
     {"card-removed", "reads it after it was removed", read_removed, {HELD}, BY_WRITE},
     {"card-race", "reads it while its name changes places with another", race_card, {HELD}, BY_WRITE},
-    {"denied-folder", "moves its folder and opens it there", denied_by_folder, {ENOENT, EACCES, EPERM}, SILENT},
+    {"denied-folder", "moves its folder and opens it there",
+     denied_by_folder, {ENOENT, EACCES, EPERM}, SILENT},
     {"denied-git", "asks git for it", denied_from_git, {HELD}, SILENT},
-    {"forbidden-folder", "moves a folder that has such a file onto its place", move_folder_onto_forbidden, {EACCES, EPERM}, BY_REFUSAL},
-    {"forbidden-nameless", "gives a nameless file its name", nameless_onto_forbidden, {EOPNOTSUPP, EACCES, EPERM}, SILENT},
-    {"forbidden-race", "writes it through a link that changes places with a folder", race_forbidden, {HELD}, BY_REFUSAL},
+    {"forbidden-folder", "moves a folder that has such a file onto its place",
+     move_folder_onto_forbidden, {EACCES, EPERM}, BY_REFUSAL},
+    {"forbidden-nameless", "gives a nameless file its name",
+     nameless_onto_forbidden, {EOPNOTSUPP, EACCES, EPERM}, SILENT},
+    {"forbidden-race", "writes it through a link that changes places with a folder",
+     race_forbidden, {HELD}, BY_REFUSAL},
     {"view-setuid", "makes a set-user-id program in the repository", setuid_in_view, {HELD, EPERM}, SILENT},
     {"view-device", "makes a disk node in the repository", device_in_view, {EPERM}, SILENT},
     {"view-second-git", "makes a second .git, in other letters", second_git, {EACCES, EPERM}, BY_REFUSAL},

@@ -193,9 +193,10 @@ static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **st
     AUTO_BUF struct buf restored = buf_with_limit(1 << 20);
     struct surrogate_map map = {0};
     struct fault fault = {0};
-    size_t count, number;
+    size_t count, number, unsure;
     unsigned mask;
     AUTO_FREE struct finding *findings = scan(everything, "", &count, &mask);
+    struct surrogate_base base;
 
     (void)state;
     assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
@@ -205,7 +206,8 @@ static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **st
             fail_msg("`%s` is still there", values[i]);
     assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &again, NULL, &fault), fault);
     assert_true(slice_equal(buf_slice(&redacted), buf_slice(&again)));
-    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &restored, &number, &fault), fault);
+    base = (struct surrogate_base){slice_of(everything), buf_slice(&redacted)};
+    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure, &fault), fault);
     assert_string_equal(buf_text(&restored), everything);
     assert_int_equal(number, count);
     surrogate_map_free(&map);
@@ -238,7 +240,8 @@ static void a_large_table_of_cards_is_redacted_in_seconds(void **state)
     struct fault fault = {0};
     double began = seconds_of_processor(), taken;
     AUTO_FREE struct finding *findings = NULL;
-    size_t count = 0, number = 0;
+    size_t count = 0, number = 0, unsure = 0;
+    struct surrogate_base base;
     unsigned mask;
 
     (void)state;
@@ -253,7 +256,8 @@ static void a_large_table_of_cards_is_redacted_in_seconds(void **state)
     assert_ok(redact(slice_of(text), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
     taken = seconds_of_processor() - began;
     print_message("# scanned and redacted in %.2f s\n", taken);
-    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &restored, &number, &fault), fault);
+    base = (struct surrogate_base){slice_of(text), buf_slice(&redacted)};
+    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure, &fault), fault);
     assert_int_equal(number, LINES);
     assert_string_equal(buf_text(&restored), text);
     surrogate_map_free(&map);
@@ -303,6 +307,134 @@ static void a_cards_stand_in_passes_luhn_and_no_issuer_has_it(void **state)
     }
 }
 
+/* What an agent made of a redacted file, back again; `edit` may change it in between. */
+static void restore_edited(const char *original, void (*edit)(struct buf *text), struct buf *ret_text, size_t *ret_unsure)
+{
+    AUTO_BUF struct buf redacted = buf_with_limit(1 << 22);
+    AUTO_BUF struct buf edited = buf_with_limit(1 << 22);
+    struct surrogate_map map = {0};
+    struct surrogate_base base;
+    struct fault fault = {0};
+    size_t count, restored;
+    unsigned mask;
+    AUTO_FREE struct finding *findings = scan(original, "a.hl7", &count, &mask);
+
+    assert_ok(redact(slice_of(original), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
+    assert_ok(buf_add(&edited, buf_slice(&redacted), &fault), fault);
+    edit(&edited);
+    base = (struct surrogate_base){slice_of(original), buf_slice(&redacted)};
+    assert_ok(surrogate_restore(buf_slice(&edited), &map, &base, ret_text, &restored, ret_unsure, &fault), fault);
+    surrogate_map_free(&map);
+}
+
+static void leave(struct buf *text)
+{
+    (void)text;
+}
+
+static void add_a_line(struct buf *text)
+{
+    struct fault fault = {0};
+
+    assert_ok(buf_add_text(text, "OBX|1|new\r", &fault), fault);
+}
+
+/* The line of the patient, not its name. */
+static void touch_the_line(struct buf *text)
+{
+    text->at[slice_find(buf_slice(text), SLICE("|M|"), 0) + 1] = 'U';
+}
+
+/* The short name as a word of its own, where it was not. */
+static void say_the_name_elsewhere(struct buf *text)
+{
+    struct slice name = slice_part(buf_slice(text), slice_find(buf_slice(text), SLICE("||"), 0) + 2, SIZE_MAX);
+    AUTO_FREE char *line = xformat("NTE|1|%.3s\r", (const char *)name.at);
+    struct fault fault = {0};
+
+    assert_ok(buf_add_text(text, line, &fault), fault);
+}
+
+static void a_short_stand_in_comes_back_in_its_own_line_only(void **state)
+{
+    static const char original[] = "MSH|^~\\&|A\rPID|1||Lee||Lee|M|x\rOBX|1|a\r";
+    static const struct {
+        void (*edit)(struct buf *text);
+        bool unsure;
+        const char *holds, *lacks;
+    } cases[] = {
+        {leave, false, original, "nothing"},
+        {add_a_line, false, "PID|1||Lee||Lee|M|x\rOBX|1|a\rOBX|1|new\r", "nothing"},
+        {touch_the_line, true, "|U|x", "Lee"},
+        {say_the_name_elsewhere, true, "PID|1||Lee||Lee|M|x", "NTE|1|Lee"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_BUF struct buf text = buf_with_limit(1 << 22);
+        size_t unsure = 0;
+
+        restore_edited(original, cases[i].edit, &text, &unsure);
+        assert_int_equal(unsure > 0, cases[i].unsure);
+        if (strstr(buf_text(&text), cases[i].holds) == NULL || strstr(buf_text(&text), cases[i].lacks) != NULL)
+            fail_msg("%zu: `%s`", i, buf_text(&text));
+    }
+}
+
+/* More two-digit values than there are two-digit stand-ins: each line is put back, or said to be unsure. */
+static void more_short_values_than_stand_ins_are_shared_and_never_mixed_up(void **state)
+{
+    AUTO_BUF struct buf original = buf_with_limit(1 << 20);
+    AUTO_BUF struct buf text = buf_with_limit(1 << 22);
+    struct fault fault = {0};
+    size_t unsure = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 300; i++)
+        assert_ok(buf_add_format(&original, &fault, "PID|%u||%02u||x\r", i, i % 100), fault);
+    restore_edited(buf_text(&original), leave, &text, &unsure);
+    assert_int_equal(unsure, 0);
+    assert_string_equal(buf_text(&text), buf_text(&original));
+    buf_clear(&original);
+    for (unsigned i = 0; i < 100; i++)
+        assert_ok(buf_add_format(&original, &fault, "PID|||%02u||x\r", i), fault);
+    buf_clear(&text);
+    restore_edited(buf_text(&original), leave, &text, &unsure);
+    assert_true(unsure > 0 || strcmp(buf_text(&text), buf_text(&original)) == 0);
+}
+
+static void a_mark_is_as_strong_as_its_shape_allows(void **state)
+{
+    static const struct {
+        enum rule rule;
+        const char *value;
+        size_t most; /* of 2,000 of a stranger, how many may pass for ours */
+    } cases[] = {
+        {RULE_GITHUB, GITHUB, 0}, {RULE_CARD, CARD, 0}, {RULE_HL7_PATIENT, "19800131", 6}, {RULE_HL7_PATIENT, "Chalmers", 1},
+        {RULE_SSN, SSN, 0},
+    };
+    static const struct surrogate_key other = {.bytes = {9}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t len = strlen(cases[i].value), passed = 0;
+        AUTO_FREE uint8_t *text = xalloc(len + 1);
+        struct fault fault = {0};
+
+        for (unsigned salt = 0; salt < 2000; salt++) {
+            assert_ok(surrogate_make(&key, cases[i].rule, slice_of(cases[i].value), salt, text, &fault), fault);
+            assert_true(surrogate_is_ours(&key, cases[i].rule, slice_of_bytes(text, len)));
+            assert_ok(surrogate_make(&other, cases[i].rule, slice_of(cases[i].value), salt, text, &fault), fault);
+            /* a card or a number of a person never starts as ours do; what is left is the rest of the mark */
+            if (cases[i].rule == RULE_SSN)
+                text[0] = '1';
+            passed += surrogate_is_ours(&key, cases[i].rule, slice_of_bytes(text, len));
+        }
+        if (passed > cases[i].most)
+            fail_msg("%zu of 2,000 pass for %s", passed, cases[i].value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +446,9 @@ int main(void)
         TEST(a_redacted_text_has_the_same_length_and_none_of_the_values),
         TEST(a_large_table_of_cards_is_redacted_in_seconds),
         TEST(our_own_stand_ins_are_known_and_others_are_not),
+        TEST(a_short_stand_in_comes_back_in_its_own_line_only),
+        TEST(more_short_values_than_stand_ins_are_shared_and_never_mixed_up),
+        TEST(a_mark_is_as_strong_as_its_shape_allows),
         TEST(a_cards_stand_in_passes_luhn_and_no_issuer_has_it),
     };
 

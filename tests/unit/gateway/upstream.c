@@ -52,9 +52,10 @@ void link_send(struct link *link, const char *text)
 
 void link_answer(struct link *link, int status, const char *type, const char *body)
 {
-    AUTO_FREE char *text = xformat("HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                                   "X-Request-Id: req-1\r\n\r\n%s",
-                                   status, type, strlen(body), body);
+    AUTO_FREE char *text =
+        xformat("HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                "X-Request-Id: req-1\r\n\r\n%s",
+                status, type, strlen(body), body);
 
     link_send(link, text);
 }
@@ -125,7 +126,8 @@ static void serve_link(struct link *link, upstream_answer *answer)
 
     for (;;) {
         size_t end;
-        ssize_t got = link->tls != NULL ? SSL_read(link->tls, piece, 65536) : read(link->fd, piece, 65536);
+        ssize_t got = link->tls != NULL ? SSL_read(link->tls, piece, 65536)
+                                        : read(link->fd, piece, 65536);
 
         if (got <= 0)
             _exit(0);
@@ -144,7 +146,8 @@ static SSL_CTX *tls_context(const char *certificate, const char *key)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
-    must(context != NULL && SSL_CTX_use_certificate_file(context, certificate, SSL_FILETYPE_PEM) == 1 &&
+    must(context != NULL &&
+         SSL_CTX_use_certificate_file(context, certificate, SSL_FILETYPE_PEM) == 1 &&
          SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1);
     return context;
 }
@@ -172,12 +175,13 @@ static void serve(int listener, const char *log, upstream_answer *answer, SSL_CT
     }
 }
 
-struct upstream upstream_start(const char *folder, upstream_answer *answer, const char *certificate,
-                               const char *key)
+struct upstream upstream_start(const char *folder, upstream_answer *answer,
+                               const char *certificate, const char *key)
 {
     static int number;
     struct upstream upstream = {0};
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     pid_t parent = getpid();
@@ -195,7 +199,8 @@ struct upstream upstream_start(const char *folder, upstream_answer *answer, cons
         if (getppid() != parent)
             _exit(0);
         spawn_close_others(&listener, 1);
-        serve(listener, upstream.log, answer, certificate == NULL ? NULL : tls_context(certificate, key));
+        serve(listener, upstream.log, answer,
+              certificate == NULL ? NULL : tls_context(certificate, key));
     }
     (void)setpgid(upstream.pid, upstream.pid);
     (void)close(listener);
@@ -225,7 +230,8 @@ char *upstream_log(const struct upstream *upstream)
 static void openssl(const char *folder, const char *const *words)
 {
     static const char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", NULL};
-    struct spawn_program program = {.argv = words, .environment = environment, .folder = folder, .err = -1};
+    struct spawn_program program = {
+        .argv = words, .environment = environment, .folder = folder, .err = -1};
     AUTO_BUF struct buf output = buf_with_limit(65536);
     struct fault fault = {0};
     int status = -1;
@@ -237,13 +243,16 @@ static void openssl(const char *folder, const char *const *words)
 void upstream_certificates(const char *folder)
 {
 #define NEW_KEY "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"
-    openssl(folder, (const char *const[]){"openssl", "req", "-x509", NEW_KEY, "-subj", "/CN=test CA", "-keyout",
-                                          "ca.key", "-out", "ca.pem", NULL});
-    openssl(folder, (const char *const[]){"openssl", "req", "-x509", NEW_KEY, "-subj", "/CN=other CA", "-keyout",
-                                          "other.key", "-out", "other-ca.pem", NULL});
-    openssl(folder, (const char *const[]){"openssl", "req", "-x509", NEW_KEY, "-subj", "/CN=127.0.0.1", "-addext",
-                                          "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE",
-                                          "-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", "server.key", "-out",
-                                          "server.pem", NULL});
+    openssl(folder,
+            (const char *const[]){"openssl", "req", "-x509", NEW_KEY, "-subj", "/CN=test CA",
+                                  "-keyout", "ca.key", "-out", "ca.pem", NULL});
+    openssl(folder,
+            (const char *const[]){"openssl", "req", "-x509", NEW_KEY, "-subj", "/CN=other CA",
+                                  "-keyout", "other.key", "-out", "other-ca.pem", NULL});
+    openssl(folder, (const char *const[]){
+                        "openssl", "req", "-x509", NEW_KEY, "-subj", "/CN=127.0.0.1",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-addext",
+                        "basicConstraints=CA:FALSE", "-CA", "ca.pem", "-CAkey", "ca.key",
+                        "-keyout", "server.key", "-out", "server.pem", NULL});
 #undef NEW_KEY
 }

@@ -1,6 +1,6 @@
 /*
- * tests/unit/gateway/upstream.h - a model provider on loopback, plain or with TLS, that answers as a
- * test says and keeps what it was sent.
+ * tests/unit/gateway/upstream.h - a model provider on loopback, plain or with TLS, that
+ * answers as a test says and keeps what it was sent.
  */
 #ifndef CUSTODY_TESTS_UNIT_GATEWAY_UPSTREAM_H
 #define CUSTODY_TESTS_UNIT_GATEWAY_UPSTREAM_H
@@ -35,13 +35,14 @@ struct upstream {
 };
 
 /* `certificate`, `key`: PEM files, or NULL for plain HTTP. */
-struct upstream upstream_start(const char *folder, upstream_answer *answer, const char *certificate,
-                               const char *key);
+struct upstream upstream_start(const char *folder, upstream_answer *answer,
+                               const char *certificate, const char *key);
 void upstream_stop(struct upstream *upstream);
 /* All that was received so far; the caller frees. */
 char *upstream_log(const struct upstream *upstream);
 
-/* Makes ca.pem, server.pem and server.key (for 127.0.0.1) in `folder`, and other-ca.pem that signed neither. */
+/* Makes ca.pem, server.pem and server.key (for 127.0.0.1) in `folder`, and other-ca.pem that
+ * signed neither. */
 void upstream_certificates(const char *folder);
 
 #endif

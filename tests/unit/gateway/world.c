@@ -16,7 +16,9 @@
 #include "roles/ledger.h"
 
 #define READY_MS 20000
+#define ROLE_UID 65534
 #define RECORDS_MS 5000
+#define REMOVALS_MAX 250
 #define TYPE(name) (UINT64_C(1) << RECORD_##name)
 
 static const struct gateway_identity identity = {
@@ -49,18 +51,22 @@ static void begin_upstream(struct world *world)
     if (world->tls)
         upstream_certificates(world->folder);
     if (world->answer != NULL)
-        world->upstream = upstream_start(world->folder, world->answer, world->tls ? certificate : NULL, key);
+        world->upstream =
+            upstream_start(world->folder, world->answer, world->tls ? certificate : NULL, key);
 }
 
 static void make_models(struct world *world)
 {
     struct fault fault = {0};
 
-    world->texts[0] = xformat("%s://127.0.0.1:%u/v1", world->tls ? "https" : "http",
+    world->texts[0] = xformat("%s://%s:%u/v1", world->tls ? "https" : "http",
+                              world->by_name ? "localhost" : "127.0.0.1",
                               (unsigned)(world->upstream.port > 0 ? world->upstream.port : 9));
     world->texts[1] = xformat("%s/key", world->folder);
-    world->texts[2] = xformat("%s/%s", world->folder, world->other_ca ? "other-ca.pem" : "ca.pem");
-    assert_ok(file_create(AT_FDCWD, world->texts[1], SLICE(WORLD_KEY "\n"), 0600, &fault), fault);
+    world->texts[2] =
+        xformat("%s/%s", world->folder, world->other_ca ? "other-ca.pem" : "ca.pem");
+    assert_ok(file_create(AT_FDCWD, world->texts[1], SLICE(WORLD_KEY "\n"), 0600, &fault),
+              fault);
     world->models[0] = (struct gateway_model){
         .name = "main-model",
         .url = world->url != NULL ? world->url : world->texts[0],
@@ -83,6 +89,23 @@ static void make_models(struct world *world)
     };
 }
 
+static int gateway_producer(struct world *world)
+{
+    struct fault fault = {0};
+    int ends[2];
+
+    if (!world->no_ledger) {
+        assert_ok(ledger_producer(world->core, "gateway/r-1",
+                                  TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
+                                  &ends[0], &fault),
+                  fault);
+        return ends[0];
+    }
+    assert_ok(message_pair(ends, &fault), fault);
+    (void)close(ends[1]);
+    return ends[0];
+}
+
 static void begin_gateway(struct world *world, int to_door)
 {
     struct fault fault = {0};
@@ -91,15 +114,17 @@ static void begin_gateway(struct world *world, int to_door)
                                          .models = world->models,
                                          .model_count = COUNT(world->models),
                                          .identity = identity,
-                                         .limits = world->limits};
+                                         .limits = world->limits,
+                                         .ledger = gateway_producer(world),
+                                         .drop_user = geteuid() == 0,
+                                         .uid = ROLE_UID,
+                                         .gid = ROLE_UID};
 
-    assert_ok(ledger_producer(world->core, "gateway/r-1",
-                              TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED), &config.ledger, &fault),
-              fault);
     assert_ok(message_pair(control, &fault), fault);
     config.control = control[1];
     assert_ok(spawn_role("gateway", gateway_role, &config,
-                         (const int[]){config.control, config.door, config.ledger}, 3, &world->gateway, &fault),
+                         (const int[]){config.control, config.door, config.ledger}, 3,
+                         &world->gateway, &fault),
               fault);
     (void)close(control[1]);
     (void)close(config.ledger);
@@ -109,7 +134,8 @@ static void begin_gateway(struct world *world, int to_door)
 
 static int listen_anywhere(uint16_t *ret_port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -128,13 +154,18 @@ static void begin_door(struct world *world, int to_gateway)
     struct door_role_config config = {.gateway = to_gateway,
                                       .models = world->models,
                                       .model_count = COUNT(world->models),
-                                      .identity = identity};
+                                      .identity = identity,
+                                      .drop_user = geteuid() == 0,
+                                      .uid = ROLE_UID,
+                                      .gid = ROLE_UID};
 
-    assert_ok(ledger_producer(world->core, "door/r-1", TYPE(REFUSED), &config.ledger, &fault), fault);
+    assert_ok(ledger_producer(world->core, "door/r-1", TYPE(REFUSED), &config.ledger, &fault),
+              fault);
     assert_ok(message_pair(control, &fault), fault);
     config.control = control[1];
     assert_ok(spawn_role("door", door_role, &config,
-                         (const int[]){config.control, config.gateway, config.ledger}, 3, &world->door, &fault),
+                         (const int[]){config.control, config.gateway, config.ledger}, 3,
+                         &world->door, &fault),
               fault);
     (void)close(control[1]);
     (void)close(config.ledger);
@@ -166,14 +197,27 @@ static void end_role(struct process *role, int *control)
     int status = -1;
 
     scope_close(control);
+    if (role->pid <= 0)
+        return; /* the test has ended it */
     assert_ok(process_wait(role, READY_MS, &status, &fault), fault);
     assert_int_equal(status, 0);
 }
 
-void world_end(struct world *world)
+/* The ledger's process outlives its clients by a moment, and may still write. */
+static void remove_folder(const char *folder)
 {
     struct fault fault = {0};
 
+    for (int i = 0; i < REMOVALS_MAX; i++) {
+        if (file_remove_tree(AT_FDCWD, folder, &fault))
+            return;
+        link_sleep_ms(20);
+    }
+    fail_msg("%s", fault.why);
+}
+
+void world_end(struct world *world)
+{
     end_role(&world->door, &world->door_control);
     end_role(&world->gateway, &world->gateway_control);
     upstream_stop(&world->upstream);
@@ -181,7 +225,7 @@ void world_end(struct world *world)
     scope_close(&world->home_fd);
     for (size_t i = 0; i < COUNT(world->texts); i++)
         free(world->texts[i]);
-    assert_ok(file_remove_tree(AT_FDCWD, world->folder, &fault), fault);
+    remove_folder(world->folder);
 }
 
 int world_connect(const struct world *world)
@@ -256,11 +300,12 @@ char *world_raw(const struct world *world, const char *bytes)
 
 char *world_post(const struct world *world, const char *path, const char *body)
 {
-    AUTO_FREE char *request =
-        xformat("POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                "Authorization: Bearer " WORLD_AGENT_KEY "\r\nX-Api-Key: " WORLD_AGENT_KEY "\r\n"
-                "Content-Length: %zu\r\n\r\n%s",
-                path, strlen(body), body);
+    AUTO_FREE char *request = xformat("POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: "
+                                      "close\r\nContent-Type: application/json\r\n"
+                                      "Authorization: Bearer " WORLD_AGENT_KEY
+                                      "\r\nX-Api-Key: " WORLD_AGENT_KEY "\r\n"
+                                      "Content-Length: %zu\r\n\r\n%s",
+                                      path, strlen(body), body);
 
     return world_raw(world, request);
 }
@@ -284,7 +329,8 @@ static bool look(void *self, uint64_t index, struct slice leaf, struct fault *fa
     (void)fault;
     if (search->print)
         print_message("%llu %.*s\n", (unsigned long long)index, SLICE_ARGS(leaf));
-    while (search->texts[at] != NULL && slice_find(leaf, slice_of(search->texts[at]), 0) != SIZE_MAX)
+    while (search->texts[at] != NULL &&
+           slice_find(leaf, slice_of(search->texts[at]), 0) != SIZE_MAX)
         at++;
     search->count += search->texts[at] == NULL;
     return true;
@@ -292,7 +338,8 @@ static bool look(void *self, uint64_t index, struct slice leaf, struct fault *fa
 
 static size_t count_records(struct world *world, const char *const *texts, bool print)
 {
-    AUTO_CLOSE int folder = openat(world->home_fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int folder =
+        openat(world->home_fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct search search = {.texts = texts, .print = print};
     struct reader_options options = {0};
     struct fault fault = {0};

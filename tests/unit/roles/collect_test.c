@@ -189,8 +189,6 @@ static void a_snapshot_leaves_out_denied_files_and_marks_sensitive_ones(void **s
     assert_true(slice_equal(snapshot_rule(snapshot, number), SLICE("data.pan.view")));
     number = snapshot_find(snapshot, SLICE("src/b.c"));
     assert_int_equal(snapshot_node(snapshot, number)->verdict, VERDICT_ALLOW);
-    number = snapshot_find(snapshot, SLICE("infra/main.tf"));
-    assert_int_equal(snapshot_node(snapshot, number)->flags & SNAPSHOT_READ_ONLY, SNAPSHOT_READ_ONLY);
     (void)snapshot_redacted(snapshot, &count);
     assert_int_equal(count, 2);
     snapshot_close(snapshot);
@@ -458,6 +456,45 @@ static void originals_come_back_in_their_own_file_only(void **state)
     world_end(&world);
 }
 
+static void a_short_stand_in_in_a_changed_line_blocks(void **state)
+{
+    static const char hl7[] = "MSH|^~\\&|A|B\nPID|1||Lee||Kim|M|x\nOBX|1|a\n";
+    struct world world;
+    struct collect_look look = {0};
+    struct collect_result result = {0};
+    struct fault fault = {0};
+    AUTO_FREE char *source = NULL;
+
+    (void)state;
+    world_make(&world);
+    write_below(world.place.repo, "p.hl7", hl7);
+    commit_more(&world);
+    world_snapshot(&world);
+    source = GIT_SAYS(world.place.repo, "rev-parse", "HEAD:p.hl7");
+    assert_ok(collect_look(world.collect, world.base.commit, "coder", "p.hl7", run_key, &look, &fault), fault);
+    assert_int_equal(look.verdict, VERDICT_REDACT);
+    for (unsigned changed = 0; changed < 2; changed++) {
+        AUTO_BUF struct buf edited = buf_with_limit(4096);
+        AUTO_FREE char *run = xformat("r-%u", changed);
+        AUTO_FREE char *name = xformat("custody/%s:p.hl7", run);
+        AUTO_FREE char *text = NULL;
+
+        assert_true(buf_add(&edited, buf_slice(&look.content), &fault) && buf_add_text(&edited, "OBX|2|b\n", &fault));
+        if (changed == 1)
+            edited.at[slice_find(buf_slice(&edited), SLICE("|M|"), 0) + 1] = 'U';
+        begin_change(&world, run);
+        put_bytes(&world, "p.hl7", 0100644, buf_slice(&edited), source);
+        assert_ok(collect_commit_end(world.collect, NULL, NULL, &result, &fault), fault);
+        text = GIT_SAYS(world.place.repo, "show", name);
+        assert_int_equal(result.blocked, changed == 1);
+        if (changed == 1)
+            assert_string_equal(result.reasons[0], "surrogate-unsure");
+        assert_int_equal(strstr(text, "Lee") != NULL && strstr(text, "Kim") != NULL, changed == 0);
+    }
+    buf_free(&look.content);
+    world_end(&world);
+}
+
 static void what_policy_or_git_must_not_have_blocks(void **state)
 {
     static const struct {
@@ -604,6 +641,7 @@ int main(void)
         TEST(what_has_too_many_findings_is_denied),
         TEST(a_change_is_a_commit_on_a_branch_of_its_own),
         TEST(originals_come_back_in_their_own_file_only),
+        TEST(a_short_stand_in_in_a_changed_line_blocks),
         TEST(what_policy_or_git_must_not_have_blocks),
         TEST(too_many_files_or_lines_block),
         TEST(landing_takes_the_approved_tree_and_no_other),

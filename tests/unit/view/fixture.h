@@ -186,7 +186,6 @@ static inline bool fixture_add_blob(struct fixture *fixture, struct snapshot_bui
             entry.finding_count > 0 ? CLASS_BIT(CLASS_PAN) : CLASS_BIT(CLASS_CODE);
         entry.rule = SLICE("data.pan.view");
     }
-    entry.read_only = !fixture_write_allowed(NULL, text, &rule);
     return snapshot_builder_add(builder, &entry, fault);
 }
 

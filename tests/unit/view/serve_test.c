@@ -315,8 +315,17 @@ static void denied_is_absent_and_redacted_is_replaced(void **state)
 
 static void what_policy_keeps_from_writing_stays(void **state)
 {
+    int fd;
+
     BEGIN(fixture);
-    expect_errno(open("custody.yaml", O_WRONLY | O_CLOEXEC), EACCES);
+    fd = open("custody.yaml", O_WRONLY | O_APPEND | O_CLOEXEC); /* opens never reach us: the write is judged */
+    assert_true(fd >= 0);
+    expect_errno(write(fd, "x", 1), EACCES);
+    expect_errno(pwrite(fd, "x", 1, 0), EACCES);
+    expect_errno(ftruncate(fd, 1), EACCES);
+    expect_errno(fallocate(fd, 0, 0, 100), EACCES);
+    assert_int_equal(close(fd), 0);
+    assert_true(fixture_records(&fixture, "refused modify custody.yaml") >= 4);
     expect_errno(open("custody.yaml", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), EACCES);
     expect_errno(truncate("custody.yaml", 0), EACCES);
     expect_errno(chmod("custody.yaml", 0644), EACCES);
