@@ -1,4 +1,5 @@
-/* commands/demo_files.h - data/demo, compiled in by tools/embed-files. */
+/* commands/demo_files.h - the files of data/demo, compiled in by tools/embed-files. Private to
+ * demo*.c. */
 #ifndef CUSTODY_COMMANDS_DEMO_FILES_H
 #define CUSTODY_COMMANDS_DEMO_FILES_H
 
@@ -6,7 +7,7 @@
 #include <stdint.h>
 
 struct demo_file {
-    const char *name; /* path below data/demo; "dot-" at the front of a part stands for "." */
+    const char *name; /* "ticket.md", "repository/src/copay.c" */
     const uint8_t *at;
     size_t len;
 };

@@ -1,9 +1,9 @@
 #include "commands/demo_repository.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/scope.h"
 #include "commands/demo_files.h"
@@ -11,159 +11,185 @@
 #include "os/spawn.h"
 
 #define FILE_BYTES_MAX (256UL * 1024)
-#define REPOSITORY "repository/"
+#define OUTPUT_BYTES_MAX (64UL * 1024)
+#define PARTS_MAX 3
 
-/* Put together here, so that no live-looking value stands in the sources. */
-static const struct {
-    const char *placeholder; /* in the files; NULL: the value stands there as it is */
+/* In parts, so that no scanner takes this file for one that holds a card or a key. */
+static const struct stand_in {
+    const char *word;
     const char *what;
-    const char *parts[3];
-} secrets[] = {
-    {"@CARD@", "card number", {"4012", "8888", "88881881"}},
-    {"@TOKEN@", "token in .env", {"ghp_", "Zk3vT9qLw2Xn8RbY", "5cJd7HsGf1MpAe4oUi6B"}},
-    {"@SSN@", "social security number", {"536", "-22-", "8726"}},
-    {NULL, "patient's name in HL7", {"OKAFOR", "^", "ADAEZE"}},
-    {NULL, "patient's name in FHIR", {"Oka", "fo", "r\""}},
-    {NULL, "patient's record number", {"MR8", "84", "213"}},
-    {NULL, "name in the denied roster", {"Lind", "qvi", "st"}},
+    const char *beside;
+    const char *parts[PARTS_MAX];
+} stand_ins[] = {
+    {"@CARD@", "payment card", "holder,card,expires", {"4532", "1007", "89314462"}},
+    {"@CARD_DECLINED@", "second payment card", "Test Declined", {"5200", "8200", "17455120"}},
+    {"@MRN@", "medical record number", "ADT^A01", {"MRN-", "7730", "4192"}},
+    {"@FAMILY@", "patient's family name", "urn:st-brigid:plan", {"Okon", "kwo", "-Reyes"}},
+    {"@SSN@", "social security number", "Tri-County Mutual", {"518", "-43-", "7206"}},
+    {"@TOKEN@",
+     "clearinghouse token",
+     NULL,
+     {"ghp_", "R4kV9sQ2mZ7xW1tB", "8nY3cL6hJ0pF5dGaUeTo"}},
+    {"@PASSWORD@", "database password", NULL, {"h7-Tr", "ellis", "-Quay"}},
+    {"@MRN_FIXTURE@", "record in the patient extract", NULL, {"MRN-", "8841", "0035"}},
 };
 
-static void put_value(size_t index, char ret_value[80])
+_Static_assert(COUNT(stand_ins) <= DEMO_SECRETS_MAX, "a secret for each stand-in");
+
+static void value_of(const struct stand_in *row, char ret_value[80])
 {
-    (void)snprintf(ret_value, 80, "%s%s%s", secrets[index].parts[0], secrets[index].parts[1],
-                   secrets[index].parts[2]);
+    (void)snprintf(ret_value, 80, "%s%s%s", row->parts[0], row->parts[1], row->parts[2]);
 }
 
 void demo_secrets(struct demo_secret ret_secrets[DEMO_SECRETS_MAX], size_t *ret_count)
 {
-    _Static_assert(COUNT(secrets) <= DEMO_SECRETS_MAX, "room for every value");
-
-    for (size_t i = 0; i < COUNT(secrets); i++) {
-        ret_secrets[i].what = secrets[i].what;
-        put_value(i, ret_secrets[i].value);
+    for (size_t i = 0; i < COUNT(stand_ins); i++) {
+        ret_secrets[i] =
+            (struct demo_secret){.what = stand_ins[i].what, .beside = stand_ins[i].beside};
+        value_of(&stand_ins[i], ret_secrets[i].value);
     }
-    *ret_count = COUNT(secrets);
+    *ret_count = COUNT(stand_ins);
 }
 
-static const struct demo_file *find_file(const char *name)
+static struct slice embedded(const char *name)
 {
     for (size_t i = 0; i < demo_files_count; i++)
         if (strcmp(demo_files[i].name, name) == 0)
-            return &demo_files[i];
-    return NULL;
-}
-
-static struct slice content_of(const char *name)
-{
-    const struct demo_file *file = find_file(name);
-
-    return file == NULL ? slice_of("") : slice_of_bytes(file->at, file->len);
+            return slice_of_bytes(demo_files[i].at, demo_files[i].len);
+    return slice_of("");
 }
 
 struct slice demo_ticket(void)
 {
-    return content_of("ticket.md");
+    return embedded("ticket.md");
 }
 
 struct slice demo_script(void)
 {
-    return content_of("script.yaml");
+    return embedded("script.yaml");
 }
 
-/* The file's content with the values in their places. */
-static bool fill_in(const struct demo_file *file, struct buf *out, struct fault *fault)
+/* The row whose word begins `text`. */
+static const struct stand_in *stand_in_at(struct slice text)
 {
-    struct slice rest = slice_of_bytes(file->at, file->len);
+    for (size_t i = 0; i < COUNT(stand_ins); i++)
+        if (slice_starts_with(text, slice_of(stand_ins[i].word)))
+            return &stand_ins[i];
+    return NULL;
+}
 
-    while (rest.len > 0) {
-        size_t at = SIZE_MAX, index = 0;
-        char value[80] = "";
+static bool fill_in(struct slice text, struct buf *out, struct fault *fault)
+{
+    size_t from = 0;
 
-        for (size_t i = 0; i < COUNT(secrets); i++) {
-            size_t found = secrets[i].placeholder == NULL
-                               ? SIZE_MAX
-                               : slice_find(rest, slice_of(secrets[i].placeholder), 0);
-            if (found < at) {
-                at = found;
-                index = i;
-            }
+    for (size_t at = 0; (at = slice_find_byte(text, '@', at)) != SIZE_MAX;) {
+        const struct stand_in *row = stand_in_at(slice_part(text, at, text.len));
+        char value[80];
+
+        if (row == NULL) {
+            at++;
+            continue;
         }
-        if (at == SIZE_MAX)
-            return buf_add(out, rest, fault);
-        put_value(index, value);
-        if (!buf_add(out, slice_part(rest, 0, at), fault) || !buf_add_text(out, value, fault))
+        value_of(row, value);
+        if (!buf_add(out, slice_part(text, from, at), fault) ||
+            !buf_add_text(out, value, fault))
             return false;
-        rest = slice_part(rest, at + strlen(secrets[index].placeholder), rest.len);
+        from = at += strlen(row->word);
     }
+    return buf_add(out, slice_part(text, from, text.len), fault);
+}
+
+/* Where a file of ours goes: its folders made, dot-NAME as .NAME. */
+static bool place_of(const char *folder, const char *name, char **ret_path,
+                     struct fault *fault)
+{
+    static const char dot[] = "dot-";
+    const char *slash = strrchr(name, '/');
+    const char *last = slash == NULL ? name : slash + 1;
+    bool hidden = strncmp(last, dot, strlen(dot)) == 0;
+    AUTO_FREE char *parent = xformat("%s/%.*s", folder, (int)(last - name), name);
+
+    if (!file_make_folders(parent, 0755, fault))
+        return false;
+    *ret_path =
+        xformat("%s%s%s", parent, hidden ? "." : "", hidden ? last + strlen(dot) : last);
     return true;
 }
 
-static bool write_file(const char *folder, const struct demo_file *file, struct fault *fault)
+static bool write_file(const char *folder, const char *name, struct slice text,
+                       struct fault *fault)
 {
     AUTO_BUF struct buf content = buf_with_limit(FILE_BYTES_MAX);
-    const char *name = file->name + strlen(REPOSITORY);
-    bool hidden = strncmp(name, "dot-", 4) == 0;
-    AUTO_FREE char *path =
-        xformat("%s/%s%s", folder, hidden ? "." : "", hidden ? name + 4 : name);
-    AUTO_FREE char *parent = xstrdup(path);
+    AUTO_FREE char *path = NULL;
 
-    *strrchr(parent, '/') = 0;
-    return file_make_folders(parent, 0755, fault) && fill_in(file, &content, fault) &&
+    return place_of(folder, name, &path, fault) && fill_in(text, &content, fault) &&
            file_create(AT_FDCWD, path, buf_slice(&content), 0644, fault);
 }
 
-static bool git(const char *folder, const char *const *words, struct fault *fault)
+static bool write_files(const char *folder, struct fault *fault)
 {
-    static const char *const environment[] = {"PATH=/usr/bin:/bin",
-                                              "HOME=/nonexistent",
-                                              "GIT_CONFIG_NOSYSTEM=1",
-                                              "GIT_AUTHOR_NAME=Sam",
-                                              "GIT_AUTHOR_EMAIL=sam@hospital.example",
-                                              "GIT_COMMITTER_NAME=Sam",
-                                              "GIT_COMMITTER_EMAIL=sam@hospital.example",
-                                              NULL};
-    const char *argv[12] = {"git", "-C", folder};
-    struct spawn_program program = {.argv = argv, .environment = environment};
-    AUTO_BUF struct buf output = buf_with_limit(65536);
-    size_t count = 3;
-    int status = 0;
+    static const char root[] = "repository/";
 
-    while (*words != NULL && count < COUNT(argv) - 1)
-        argv[count++] = *words++;
-    if (!spawn_run(&program, slice_of(""), &output, &status, fault))
-        return false;
-    return status == 0 ? true : fault_in(fault, "git %s", argv[3]);
+    for (size_t i = 0; i < demo_files_count; i++) {
+        const struct demo_file *file = &demo_files[i];
+
+        if (strncmp(file->name, root, strlen(root)) == 0 &&
+            !write_file(folder, file->name + strlen(root), slice_of_bytes(file->at, file->len),
+                        fault))
+            return fault_in(fault, "write %s", file->name);
+    }
+    return write_file(folder, "TICKET.md", demo_ticket(), fault);
 }
 
-static bool is_empty(const char *folder, bool *ret_empty, struct fault *fault)
+/* Nobody's configuration, a fixed author and date: the commit is the same everywhere. */
+static bool git(const char *folder, const char *const *argv, struct fault *fault)
 {
-    DIR *listing = opendir(folder);
-    const struct dirent *entry;
+    static const char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
+                                              "HOME=/nonexistent",
+                                              "LANG=C.UTF-8",
+                                              "GIT_CONFIG_NOSYSTEM=1",
+                                              "GIT_CONFIG_GLOBAL=/dev/null",
+                                              "GIT_AUTHOR_NAME=Lena Haverford",
+                                              "GIT_AUTHOR_EMAIL=lena@hospital.example",
+                                              "GIT_AUTHOR_DATE=2026-03-02T09:00:00Z",
+                                              "GIT_COMMITTER_NAME=Lena Haverford",
+                                              "GIT_COMMITTER_EMAIL=lena@hospital.example",
+                                              "GIT_COMMITTER_DATE=2026-03-02T09:00:00Z",
+                                              NULL};
+    struct spawn_program program = {
+        .argv = argv, .environment = environment, .folder = folder};
+    AUTO_BUF struct buf output = buf_with_limit(OUTPUT_BYTES_MAX);
+    int status = 0;
+
+    if (!spawn_run(&program, slice_of(""), &output, &status, fault))
+        return fault_in(fault, "git %s", argv[1]);
+    return status == 0 || fault_set(fault, FAULT_IO, "git %s ended with %d", argv[1], status);
+}
+
+static bool commit(const char *folder, struct fault *fault)
+{
+    static const char *const init[] = {"git", "init", "-q", "-b", "main", "--template=", NULL};
+    static const char *const add[] = {"git", "add", "-A", NULL};
+    static const char *const first[] = {"git", "commit", "-q", "-m", "Billing 2.3.0", NULL};
+
+    return git(folder, init, fault) && git(folder, add, fault) && git(folder, first, fault);
+}
+
+static bool check_empty(const char *folder, struct fault *fault)
+{
+    DIR *entries = opendir(folder);
     size_t count = 0;
 
-    if (listing == NULL)
-        return fault_errno(fault, "list %s", folder);
-    while ((entry = readdir(listing)) != NULL)
+    if (entries == NULL)
+        return fault_errno(fault, "open %s", folder);
+    while (readdir(entries) != NULL)
         count++;
-    (void)closedir(listing);
-    *ret_empty = count == 2; /* "." and ".." */
-    return true;
+    (void)closedir(entries);
+    return count <= 2 || fault_set(fault, FAULT_CONFLICT, "%s is not empty", folder);
 }
 
 bool demo_repository_make(const char *folder, struct fault *fault)
 {
-    bool empty = false;
-
-    if (!file_make_folders(folder, 0755, fault) || !is_empty(folder, &empty, fault))
-        return false;
-    if (!empty)
-        return fault_set(fault, FAULT_CONFLICT, "%s is not empty", folder);
-    for (size_t i = 0; i < demo_files_count; i++)
-        if (strncmp(demo_files[i].name, REPOSITORY, strlen(REPOSITORY)) == 0 &&
-            !write_file(folder, &demo_files[i], fault))
-            return false;
-    return git(folder, (const char *const[]){"init", "-q", "-b", "main", NULL}, fault) &&
-           git(folder, (const char *const[]){"add", "-A", NULL}, fault) &&
-           git(folder, (const char *const[]){"commit", "-q", "-m", "Billing, as it is", NULL},
-               fault);
+    return file_make_folders(folder, 0755, fault) && check_empty(folder, fault) &&
+           write_files(folder, fault) && commit(folder, fault);
 }

@@ -1,7 +1,9 @@
 /*
- * commands/demo_repository.h - the demo's material: a sample hospital billing repository with a
- * bug, the ticket about it, and the script of the model that mends it. No real persons; the card
- * number and the token are put together when the repository is written.
+ * commands/demo_repository.h - the demo's material: a sample hospital billing repository with
+ * a bug, the ticket about it, and the script of the model that mends it. No real persons.
+ *
+ * It is data/demo, compiled in. A file named dot-NAME is written as .NAME. A word such as
+ * @CARD@ stands for a value that is put together when the repository is written.
  */
 #ifndef CUSTODY_COMMANDS_DEMO_REPOSITORY_H
 #define CUSTODY_COMMANDS_DEMO_REPOSITORY_H
@@ -10,20 +12,22 @@
 #include "base/fault.h"
 
 /*
- * Writes the repository into `folder` (made where missing, else it must be empty) and commits it on
- * branch main. FAULT_CONFLICT: the folder is not empty.
+ * Writes the repository into `folder` (made where missing, else it must be empty) and commits
+ * it on branch main; always the same commit. FAULT_CONFLICT: the folder is not empty.
  */
 MUST_USE bool demo_repository_make(const char *folder, struct fault *fault);
 
-struct slice demo_ticket(void); /* Markdown */
+struct slice demo_ticket(void); /* Markdown; also TICKET.md in the repository */
 struct slice demo_script(void); /* for agent/script.h */
 
 /*
- * The values that must never reach the model; each a string to look for in what it got. The first
- * `ret_count` are filled. They are in the repository's config/test-cards.csv and .env.
+ * The values that must never reach the model; each a string to look for in what it got. The
+ * first `ret_count` are filled.
  */
 struct demo_secret {
     const char *what;
+    const char *beside; /* stands next to it in a file that the script reads; NULL: policy
+                           denies its file */
     char value[80];
 };
 #define DEMO_SECRETS_MAX 8

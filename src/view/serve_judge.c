@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/scope.h"
 #include "view/serve_state.h"
 #include "view/snapshot_format.h"
 
@@ -123,6 +124,17 @@ static const char *denied_by(struct view *view, const char *path)
     return rule == NULL ? "" : rule;
 }
 
+/*
+ * A rule for all of a folder is about what is below it and not about its own name: asked with a
+ * name that no other rule is about.
+ */
+static const char *all_below_denied_by(struct view *view, const char *path)
+{
+    AUTO_FREE char *below = xformat("%s/\001", path);
+
+    return denied_by(view, below);
+}
+
 /* May a file or link of that name be made, changed or removed? */
 static const char *write_refused_by(struct view *view, const char *path)
 {
@@ -184,6 +196,8 @@ int judge_missing(struct view *view, fuse_req_t request, uint32_t folder, struct
     if (tree_path_in(view->tree, folder, name, &view->path) != 0)
         return ENOENT;
     rule = denied_by(view, text_of(&view->path));
+    if (rule == NULL)
+        rule = all_below_denied_by(view, text_of(&view->path));
     if (rule == NULL || folder_find(view->denied_told, buf_slice(&view->path)) != NULL)
         return ENOENT;
     if (view->denied_told->live < DENIED_TOLD_MAX)

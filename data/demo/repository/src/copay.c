@@ -1,8 +1,25 @@
 #include "copay.h"
 
-int64_t copay_cents(int64_t amount_cents, int percent, int64_t limit_cents)
+static int64_t smaller(int64_t a, int64_t b)
 {
-    int64_t share = amount_cents / 100 * percent;
+    return a < b ? a : b;
+}
 
-    return share < limit_cents ? share : limit_cents;
+/* What is left of a yearly limit. */
+static int64_t left_of(int64_t limit, int64_t paid)
+{
+    return limit > paid ? limit - paid : 0;
+}
+
+struct share copay_share(const struct plan *plan, const struct year *year, int64_t charge)
+{
+    struct share share = {0};
+
+    if (charge <= 0)
+        return share;
+    share.deductible = smaller(charge, left_of(plan->deductible, year->deductible_paid));
+    share.coinsurance = charge * plan->coinsurance_percent / 100;
+    share.total = smaller(share.deductible + share.coinsurance,
+                          left_of(plan->out_of_pocket_max, year->out_of_pocket_paid));
+    return share;
 }
