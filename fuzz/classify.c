@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct surrogate_map map = {0};
     struct finding *findings = NULL;
     struct fault fault = {0};
-    size_t count = 0, before = 0;
+    size_t count = 0, unsure = 0, before = 0;
     unsigned mask = 0;
 
     if (!classify_scan(content, SLICE("a.env"), &findings, &count, &mask, &fault))
@@ -26,8 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         before = findings[i].end;
     }
     if (redact(content, findings, count, all, &key, &redacted, &map, &fault)) {
-        if (redacted.len != size || !surrogate_restore(buf_slice(&redacted), &map, &restored, NULL, &fault) ||
-            restored.len != size)
+        struct surrogate_base base = {content, buf_slice(&redacted)};
+
+        if (redacted.len != size ||
+            !surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &count, &unsure, &fault) ||
+            restored.len != size || (unsure == 0 && !slice_equal(buf_slice(&restored), content)))
             abort();
     }
     surrogate_map_free(&map);

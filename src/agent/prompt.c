@@ -3,57 +3,14 @@
 #include <stdio.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 
 #define QUOTE "| "
-
-/*
- * Characters that steer what a reader or a model sees without being seen: C0 and C1 controls but
- * tab, zero-width and joiners, direction controls, invisible operators, variation selectors
- * supplement, tag characters (with these whole hidden texts have been smuggled), byte order marks.
- */
-static const struct {
-    uint32_t from, to;
-} hidden[] = {
-    {0x00, 0x08},       {0x0e, 0x1f},       {0x7f, 0x84},       {0x86, 0x9f},
-    {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},     {0x115f, 0x1160},
-    {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x202a, 0x202e},
-    {0x2060, 0x206f},   {0x3164, 0x3164},   {0xfe00, 0xfe0e},   {0xfeff, 0xfeff},
-    {0xffa0, 0xffa0},   {0xfff9, 0xfffb},   {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
-};
-
-static bool is_hidden(uint32_t c)
-{
-    for (size_t i = 0; i < COUNT(hidden); i++)
-        if (c >= hidden[i].from && c <= hidden[i].to)
-            return true;
-    return false;
-}
 
 /* Whatever some reader takes for the end of a line: LF, VT, FF, CR, NEL, LS, PS. */
 static bool ends_line(uint32_t c)
 {
     return (c >= 0x0a && c <= 0x0d) || c == 0x85 || c == 0x2028 || c == 0x2029;
-}
-
-/* One character of UTF-8 (RFC 3629): no overlong forms, no surrogates. 0: not one. */
-static size_t decode(struct slice text, size_t at, uint32_t *ret_char)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    uint8_t first = text.at[at];
-    size_t len = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
-    uint32_t c = len == 1 ? first : len == 0 ? 0 : first & (0xffU >> (len + 1));
-
-    if (len == 0 || len > text.len - at)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if (text.at[at + i] >> 6 != 2)
-            return 0;
-        c = c << 6 | (text.at[at + i] & 0x3fU);
-    }
-    if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        return 0;
-    *ret_char = c;
-    return len;
 }
 
 /* Quotes each line; a CR LF is one end. */
@@ -65,13 +22,13 @@ static bool quote(struct slice ticket, struct buf *out, size_t *ret_hidden, size
 
     for (size_t at = 0; at < ticket.len;) {
         uint32_t c;
-        size_t len = decode(ticket, at, &c);
+        size_t len = utf8_next(ticket, at, &c);
         struct slice bytes = slice_part(ticket, at, at + len);
 
         if (len == 0)
             return fault_set(fault, FAULT_INVALID, "the ticket is not UTF-8 at byte %zu", at);
         at += len;
-        if (is_hidden(c)) {
+        if (utf8_is_hidden(c)) {
             (*ret_hidden)++;
             continue;
         }

@@ -1,9 +1,12 @@
 #include "base/fault.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/bytes.h"
 
 static const struct fault_row {
     const char *outcome;
@@ -32,6 +35,7 @@ bool fault_set(struct fault *fault, enum fault_kind kind, const char *format, ..
     fault->kind = kind;
     (void)vsnprintf(fault->why, sizeof(fault->why), format, args);
     va_end(args);
+    utf8_tame(fault->why);
     return false;
 }
 
@@ -63,6 +67,7 @@ bool fault_errno(struct fault *fault, const char *format, ...)
     va_end(args);
     fault->kind = kind_of_errno(error);
     (void)snprintf(fault->why, sizeof(fault->why), "%.300s: %s", step, strerror(error));
+    utf8_tame(fault->why);
     return false;
 }
 
@@ -77,5 +82,6 @@ bool fault_in(struct fault *fault, const char *format, ...)
     va_end(args);
     memcpy(before, fault->why, sizeof(before));
     (void)snprintf(fault->why, sizeof(fault->why), "%s: %.230s", step, before);
+    utf8_tame(fault->why);
     return false;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "base/scope.h"
 
 #define CARD_BYTES_MAX 65536
+#define DESCRIPTORS_AT_ONCE 512
 
 /* What a try came to: an errno, or one of these. */
 enum tried {
@@ -289,15 +291,26 @@ static int hold_capabilities(const struct canary_ground *ground)
     return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? HELD : GOT_THROUGH;
 }
 
+/* One poll asks after many numbers: those that are not open come back as POLLNVAL. */
 static int hold_descriptors(const struct canary_ground *ground)
 {
+    struct pollfd asked[DESCRIPTORS_AT_ONCE];
     struct rlimit limit;
+    size_t count = COUNT(asked);
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return GOT_THROUGH;
-    for (int fd = 3; fd < (int)limit.rlim_cur; fd++)
-        if (fd != ground->result && fcntl(fd, F_GETFD) >= 0)
+    if (limit.rlim_cur < count) /* poll takes no more than that */
+        count = limit.rlim_cur;
+    for (size_t first = 3; first < limit.rlim_cur; first += count) {
+        for (size_t i = 0; i < count; i++)
+            asked[i] = (struct pollfd){.fd = (int)(first + i)};
+        if (poll(asked, count, 0) < 0)
             return GOT_THROUGH;
+        for (size_t i = 0; i < count; i++)
+            if (asked[i].fd != ground->result && (asked[i].revents & POLLNVAL) == 0)
+                return GOT_THROUGH;
+    }
     return HELD;
 }
 
@@ -342,47 +355,87 @@ static int call_foreign(const struct canary_ground *ground)
 
 #define ERRNOS_MAX 4
 
-/* id; what is tried; which errnos are the right ones (none: HELD only). */
+/* When a row may be left out. */
+enum need {
+    ALWAYS, /* never */
+    CARD,
+    DENIED,
+    FORBIDDEN,
+    SCOPES,
+    FOREIGN,
+};
+
+/* id; what is tried; which errnos are the right ones (none: HELD only); what it needs. */
 static const struct canary_row {
     const char *id;
     int (*attempt)(const struct canary_ground *ground);
     int expected[ERRNOS_MAX];
+    enum need need;
 } rows[] = {
-    {"card-number", read_card, {0}},
-    {"denied-file", open_denied, {ENOENT}},
-    {"forbidden-write", write_forbidden, {EACCES, EPERM}},
-    {"toolchain-write", write_toolchain, {EROFS, EACCES}},
-    {"root-write", write_root, {EROFS, EACCES}},
-    {"host-shadow", open_shadow, {ENOENT}},
-    {"host-sys", open_sys, {ENOENT}},
-    {"internet-tcp", connect_out, {ENETUNREACH}},
-    {"internet-udp", ask_names, {ENETUNREACH}},
-    {"internet-tcp6", connect_out_6, {ENETUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL, EACCES}},
-    {"abstract-socket", connect_abstract, {ECONNREFUSED, EPERM}},
-    {"packet-socket", open_packet_socket, {ENOSYS, EPERM}},
-    {"init-root", open_init_root, {ENOENT, EACCES, EPERM}},
-    {"init-memory", open_init_memory, {ENOENT, EACCES, EPERM}},
-    {"core-pattern", write_core_pattern, {EROFS, EACCES, ENOENT}},
-    {"sysrq", write_sysrq, {EROFS, EACCES, ENOENT}},
-    {"mount", call_mount, {EPERM}},
-    {"user-namespace-unshare", call_unshare, {EPERM}},
-    {"user-namespace-clone", call_clone, {EPERM}},
-    {"io-uring", call_io_uring, {EPERM}},
-    {"ptrace", call_ptrace, {EPERM}},
-    {"file-handle", call_handle, {EPERM}},
-    {"bpf", call_bpf, {EPERM}},
-    {"keyring", call_keyring, {EPERM}},
-    {"terminal-push", push_into_terminal, {EPERM}},
-    {"device-node", make_device, {EPERM}},
-    {"become-root", become_root, {EPERM, EINVAL}},
-    {"signal-init", signal_init, {EPERM}},
-    {"capabilities", hold_capabilities, {0}},
-    {"descriptors", hold_descriptors, {0}},
-    {"environment", hold_environment, {0}},
-    {"foreign-abi", call_foreign, {0}},
+    {"card-number", read_card, {0}, CARD},
+    {"denied-file", open_denied, {ENOENT}, DENIED},
+    {"forbidden-write", write_forbidden, {EACCES, EPERM}, FORBIDDEN},
+    {"toolchain-write", write_toolchain, {EROFS, EACCES}, ALWAYS},
+    {"root-write", write_root, {EROFS, EACCES}, ALWAYS},
+    {"host-shadow", open_shadow, {ENOENT}, ALWAYS},
+    {"host-sys", open_sys, {ENOENT}, ALWAYS},
+    {"internet-tcp", connect_out, {ENETUNREACH}, ALWAYS},
+    {"internet-udp", ask_names, {ENETUNREACH}, ALWAYS},
+    {"internet-tcp6", connect_out_6, {ENETUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL, EACCES}, ALWAYS},
+    {"abstract-socket", connect_abstract, {ECONNREFUSED, EPERM}, ALWAYS},
+    {"packet-socket", open_packet_socket, {ENOSYS, EPERM}, ALWAYS},
+    {"init-root", open_init_root, {ENOENT, EACCES, EPERM}, ALWAYS},
+    {"init-memory", open_init_memory, {ENOENT, EACCES, EPERM}, ALWAYS},
+    {"core-pattern", write_core_pattern, {EROFS, EACCES, ENOENT}, ALWAYS},
+    {"sysrq", write_sysrq, {EROFS, EACCES, ENOENT}, ALWAYS},
+    {"mount", call_mount, {EPERM}, ALWAYS},
+    {"user-namespace-unshare", call_unshare, {EPERM}, ALWAYS},
+    {"user-namespace-clone", call_clone, {EPERM}, ALWAYS},
+    {"io-uring", call_io_uring, {EPERM}, ALWAYS},
+    {"ptrace", call_ptrace, {EPERM}, ALWAYS},
+    {"file-handle", call_handle, {EPERM}, ALWAYS},
+    {"bpf", call_bpf, {EPERM}, ALWAYS},
+    {"keyring", call_keyring, {EPERM}, ALWAYS},
+    {"terminal-push", push_into_terminal, {EPERM}, ALWAYS},
+    {"device-node", make_device, {EPERM}, ALWAYS},
+    {"become-root", become_root, {EPERM, EINVAL}, ALWAYS},
+    {"signal-init", signal_init, {EPERM}, SCOPES},
+    {"capabilities", hold_capabilities, {0}, ALWAYS},
+    {"descriptors", hold_descriptors, {0}, ALWAYS},
+    {"environment", hold_environment, {0}, ALWAYS},
+    {"foreign-abi", call_foreign, {0}, FOREIGN},
 };
 
 _Static_assert(COUNT(rows) <= CELL_CANARIES_MAX, "the packet has room for every row");
+
+size_t canary_count(void)
+{
+    return COUNT(rows);
+}
+
+const char *canary_id(size_t row)
+{
+    return rows[row].id;
+}
+
+bool canary_must_be_tried(size_t row, const struct canary_given *given)
+{
+#ifdef __x86_64__
+    bool foreign = true;
+#else
+    bool foreign = false;
+#endif
+    const bool there[] = {
+        [ALWAYS] = true,
+        [CARD] = given->card,
+        [DENIED] = given->denied,
+        [FORBIDDEN] = given->forbidden,
+        [SCOPES] = given->scope_signals,
+        [FOREIGN] = foreign,
+    };
+
+    return there[rows[row].need];
+}
 
 static enum canary_outcome judge(const struct canary_row *row, int tried)
 {

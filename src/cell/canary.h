@@ -21,6 +21,18 @@ struct canary_ground {
     char *const *environment;   /* what the agent will get */
 };
 
+/* What there is to try: set by core from the plan and the host, not by what is tried. */
+struct canary_given {
+    bool card, denied, forbidden; /* planted */
+    bool scope_signals;
+};
+
+/* The rows, in the order in which they are tried and told of. */
+size_t canary_count(void);
+const char *canary_id(size_t row);
+/* False only where there is nothing to try: not planned, no such thing in this kernel or machine. */
+bool canary_must_be_tried(size_t row, const struct canary_given *given);
+
 /* Tries every row; returns how many results were written (at most CELL_CANARIES_MAX). */
 size_t canary_try_all(const struct canary_ground *ground, struct cell_canary *ret_results);
 

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -13,11 +14,13 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "cell/canary.h"
 #include "cell/init.h"
 #include "cell/limits.h"
 #include "cell/packet.h"
 #include "cell/plan.h"
 #include "cell/seal.h"
+#include "os/isolate.h"
 
 struct cell {
     pid_t pid;
@@ -25,10 +28,11 @@ struct cell {
     int control;
     int outside; /* listens in the host for the canary that must not reach it */
     struct limits limits;
-    bool sealed, clean; /* CELL_SEALED came; no canary was broken */
+    struct canary_given given;
+    bool sealed, clean; /* CELL_SEALED came; every canary held */
 };
 
-/* An abstract socket of the kernel's choice of name. Without one the row is not tried. */
+/* An abstract socket of the kernel's choice of name. Without one the row is missed: no run. */
 static int listen_outside(struct init *init)
 {
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -97,8 +101,13 @@ bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fau
         return fault_in(fault, "start the cell");
     cell = xalloc(sizeof(*cell));
     *cell = (struct cell){.pid = -1, .pidfd = -1, .control = ends[0], .outside = -1};
+    cell->given = (struct canary_given){.card = plan->canary.card_path != NULL,
+                                        .denied = plan->canary.denied_path != NULL,
+                                        .forbidden = plan->canary.forbidden_path != NULL,
+                                        .scope_signals = isolate_landlock_abi() >= ISOLATE_ABI_SCOPES};
     init.control = ends[1];
     limits_open(plan, &cell->limits);
+    init.limits = &cell->limits;
     cell->outside = listen_outside(&init);
     ok = clone_init(&init, ends[0], cell, fault);
     (void)close(ends[1]);
@@ -139,35 +148,62 @@ static bool take_mounted(const struct packet *packet, struct message_fds *fds,
     return true;
 }
 
+/* Did somebody come to the socket outside? Whatever the canary says. */
+static bool was_reached(struct cell *cell)
+{
+    AUTO_CLOSE int listener = take_fd(&cell->outside);
+    AUTO_CLOSE int reached = -1;
+
+    if (listener < 0)
+        return false;
+    (void)fcntl(listener, F_SETFL, O_NONBLOCK);
+    reached = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    return reached >= 0;
+}
+
+/*
+ * The cell tells what it tried; which rows there are, and which of them it may leave out, is ours
+ * to say. A row that is not told of counts as broken.
+ */
+static void judge_canaries(struct cell *cell, const struct packet *packet, struct cell_packet *ret_packet)
+{
+    bool reached = was_reached(cell);
+
+    ret_packet->canary_count = canary_count();
+    for (size_t i = 0; i < canary_count(); i++) {
+        struct cell_canary *canary = &ret_packet->canaries[i];
+        bool told = i < packet->canary_count && strcmp(packet->canaries[i].id, canary_id(i)) == 0;
+
+        if (told)
+            *canary = packet->canaries[i];
+        else
+            *canary = (struct cell_canary){.outcome = CANARY_NOT_TRIED, .seen = "not-told"};
+        (void)snprintf(canary->id, sizeof(canary->id), "%s", canary_id(i));
+        if ((unsigned)canary->outcome > CANARY_NOT_TRIED) /* what only we may say */
+            canary->outcome = CANARY_BROKEN;
+        canary->seen[sizeof(canary->seen) - 1] = '\0';
+        if (canary->outcome == CANARY_NOT_TRIED && canary_must_be_tried(i, &cell->given))
+            canary->outcome = CANARY_MISSED;
+        if (reached && strcmp(canary->id, "abstract-socket") == 0)
+            canary->outcome = CANARY_BROKEN;
+        ret_packet->canaries_broken +=
+            canary->outcome != CANARY_HELD && canary->outcome != CANARY_NOT_TRIED;
+    }
+}
+
 static bool take_sealed(struct cell *cell, const struct packet *packet,
                         struct cell_packet *ret_packet, struct fault *fault)
 {
-    AUTO_CLOSE int reached = -1;
-
-    limits_settle(&cell->limits);
+    limits_settle(&cell->limits, cell->pid);
     ret_packet->sealed = packet->sealed;
     ret_packet->sealed.limit_memory = cell->limits.memory;
     ret_packet->sealed.limit_pids = cell->limits.pids;
     ret_packet->sealed.limit_cpu = cell->limits.cpu;
     if (!cell_filter_digest(ret_packet->sealed.filter_digest, fault))
         return false;
-    ret_packet->canary_count = packet->canary_count;
-    for (size_t i = 0; i < packet->canary_count; i++) {
-        ret_packet->canaries[i] = packet->canaries[i];
-        if (packet->canaries[i].outcome != CANARY_HELD &&
-            packet->canaries[i].outcome != CANARY_NOT_TRIED)
-            ret_packet->canaries_broken++;
-    }
-    /* Whatever the canary says: did somebody come? */
-    if (cell->outside >= 0) {
-        (void)fcntl(cell->outside, F_SETFL, O_NONBLOCK);
-        reached = accept4(cell->outside, NULL, NULL, SOCK_CLOEXEC);
-        if (reached >= 0)
-            ret_packet->canaries_broken++;
-        (void)close(take_fd(&cell->outside));
-    }
+    judge_canaries(cell, packet, ret_packet);
     cell->sealed = true;
-    cell->clean = packet->canary_count > 0 && ret_packet->canaries_broken == 0;
+    cell->clean = ret_packet->canaries_broken == 0;
     return true;
 }
 
@@ -222,7 +258,7 @@ bool cell_go(struct cell *cell, struct fault *fault)
     if (!cell->sealed)
         return fault_set(fault, FAULT_HOST, "the cell is not sealed");
     if (!cell->clean)
-        return fault_set(fault, FAULT_HOST, "a canary got through");
+        return fault_set(fault, FAULT_HOST, "a canary got through, or was not tried");
     return say(cell, PACKET_GO, fault);
 }
 

@@ -26,6 +26,7 @@
 #define CELL_HOME "/home/agent"              /* HOME of the agent: a tmpfs */
 #define CELL_OBJECTS "/run/custody/objects"  /* the shared object cache, read-only */
 #define CELL_ENGINE "/opt/engine"            /* the engine's folder, read-only */
+#define CELL_CUSTODY "/opt/custody/custody"  /* this program, for custody-agent */
 #define CELL_UID 1000                        /* uid and gid of the agent, inside */
 
 enum cell_mount_kind {
@@ -71,7 +72,7 @@ struct cell_file {
     mode_t mode;
 };
 
-/* What must fail inside; NULL: that row is not tried. Paths are below the repository. */
+/* What must fail inside; NULL: that row is not tried. What is named here must be tried. Paths are below the repository. */
 struct cell_canary_plan {
     const char *card_path;      /* a file the view must show redacted */
     const char *card_number;    /* the real number in it, which must not be readable */
@@ -116,6 +117,7 @@ enum canary_outcome {
     CANARY_HELD,
     CANARY_BROKEN,    /* it got through: no run */
     CANARY_NOT_TRIED, /* the plan names nothing to try, or the kernel has no such thing */
+    CANARY_MISSED,    /* there was something to try, and it was not tried: no run */
 };
 
 struct cell_canary {
@@ -155,7 +157,7 @@ struct cell_packet {
     struct cell_sealed sealed;     /* CELL_SEALED */
     struct cell_canary canaries[CELL_CANARIES_MAX];
     size_t canary_count;
-    size_t canaries_broken;
+    size_t canaries_broken; /* got through, or missed */
     struct cell_exit exit; /* CELL_EXITED */
     struct fault fault;    /* CELL_FAILED */
 };
@@ -176,7 +178,7 @@ MUST_USE bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet
                            struct fault *fault);
 /* The view serves: pid 1 mounts over it, seals itself, tries the canaries, sends CELL_SEALED. */
 MUST_USE bool cell_view_ready(struct cell *cell, struct fault *fault);
-/* Refuses (FAULT_HOST) unless CELL_SEALED was received and no canary was broken. */
+/* Refuses (FAULT_HOST) unless CELL_SEALED was received and every canary held that had to. */
 MUST_USE bool cell_go(struct cell *cell, struct fault *fault);
 /* SIGKILL to pid 1: the kernel kills all. Does not wait. */
 void cell_kill(struct cell *cell);
@@ -187,6 +189,11 @@ void cell_end(struct cell *cell);
 uid_t cell_view_uid(const struct cell_plan *plan);
 gid_t cell_view_gid(const struct cell_plan *plan);
 
+/*
+ * The names of the calls that the filter refuses with EPERM or ENOSYS by name, separated by spaces,
+ * in lines of at most `line_max` bytes; what is in no table is refused as well. Caller frees.
+ */
+char **cell_filter_refused(size_t line_max, size_t *ret_count);
 /* SHA-256, hex, of the filter's table: which system calls are refused, and how. */
 MUST_USE bool cell_filter_digest(char ret_hex[65], struct fault *fault);
 

@@ -13,7 +13,8 @@
      CALLS_AGENT)
 #define RULES                                                                                      \
     (CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_SOCKET_NET | CALLS_RULE_TERMINAL | \
-     CALLS_RULE_PERSONALITY | CALLS_RULE_LIMITS | CALLS_RULE_UNSHARE)
+     CALLS_RULE_PERSONALITY | CALLS_RULE_OWN_LIMITS | CALLS_RULE_UNSHARE |  \
+     CALLS_RULE_CORE)
 
 const struct filter_row filter_refused[] = {
     {"mount", EPERM, "mounts"},
@@ -114,7 +115,7 @@ bool filter_install(const struct calls_filter *filter, struct fault *fault)
 /* The table as text: what the digest in a record stands for. */
 static bool table_text(struct buf *text, struct fault *fault)
 {
-    if (!buf_add_text(text, "custody-cell-filter/v1\nforeign architectures: kill\n", fault) ||
+    if (!buf_add_text(text, "custody-cell-filter/v2\nforeign architectures: kill\n", fault) ||
         !buf_add_format(text, fault, "rules %d\notherwise ENOSYS\n", RULES))
         return false;
     for (size_t i = 0; i < calls_count; i++)
@@ -141,4 +142,26 @@ bool cell_filter_digest(char ret_hex[65], struct fault *fault)
         return fault_set(fault, FAULT_IO, "SHA-256 is not to be had");
     hex_encode(slice_of_bytes(digest, len), ret_hex);
     return true;
+}
+
+char **cell_filter_refused(size_t line_max, size_t *ret_count)
+{
+    char **lines = NULL;
+    size_t room = 0, count = 0;
+
+    for (size_t i = 0; i < COUNT(filter_refused); i++) {
+        const char *call = filter_refused[i].call;
+
+        if (count == 0 || strlen(lines[count - 1]) + 1 + strlen(call) > line_max) {
+            lines = xgrow(lines, &room, count + 1, sizeof(lines[0]));
+            lines[count++] = xstrdup(call);
+        } else {
+            char *longer = xformat("%s %s", lines[count - 1], call);
+
+            free(lines[count - 1]);
+            lines[count - 1] = longer;
+        }
+    }
+    *ret_count = count;
+    return lines;
 }

@@ -207,7 +207,7 @@ static bool try_canaries(const struct init *init, struct packet *packet, struct 
 static void describe(const struct cell_plan *plan, struct cell_sealed *sealed)
 {
     sealed->landlock_abi = isolate_landlock_abi();
-    sealed->scope_signals = sealed->scope_sockets = sealed->landlock_abi >= 6;
+    sealed->scope_signals = sealed->scope_sockets = sealed->landlock_abi >= ISOLATE_ABI_SCOPES;
     sealed->privileged = plan_is_privileged(plan);
 }
 
@@ -372,6 +372,7 @@ int init_serve(const struct init *init)
     for (int number = 1; number < 32; number++)
         (void)signal(number, SIG_DFL);
     (void)signal(SIGPIPE, SIG_IGN);
+    limits_enter(init->limits);
     keep_descriptors(init);
     if (run(init, &packet.fault))
         return 0;

@@ -12,9 +12,11 @@
 #include <sys/un.h>
 
 #include "cell/cell.h"
+#include "cell/limits.h"
 
 struct init {
     const struct cell_plan *plan;
+    const struct limits *limits; /* entered first */
     int control;
     struct sockaddr_un outside; /* for the canary: core listens there */
     socklen_t outside_len;

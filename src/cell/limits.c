@@ -203,6 +203,13 @@ static char *limit_value(enum limit_kind kind, const struct cell_plan *plan, int
     return NULL;
 }
 
+static int open_tasks(const char *folder)
+{
+    AUTO_FREE char *path = xformat("%s/tasks", folder);
+
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
 static bool limit_one(struct limits *limits, enum limit_kind kind, const struct cell_plan *plan)
 {
     int version = 0;
@@ -233,10 +240,12 @@ static bool limit_one(struct limits *limits, enum limit_kind kind, const struct 
         (void)put(folder, "memory.swap.max", "0");
         (void)put(folder, "memory.oom.group", "1");
     }
-    if (known)
+    if (known) {
         free(folder);
-    else
-        limits->folders[limits->count++] = folder;
+        return true;
+    }
+    limits->tasks[limits->count] = version == 1 ? open_tasks(folder) : -1;
+    limits->folders[limits->count++] = folder;
     return true;
 }
 
@@ -265,7 +274,7 @@ static uint32_t attach_all(const struct limits *limits, pid_t pid)
     uint32_t taken = 0;
 
     for (size_t i = 0; i < limits->count; i++)
-        if (put(limits->folders[i], "cgroup.procs", text))
+        if (limits->tasks[i] < 0 && put(limits->folders[i], "cgroup.procs", text))
             taken |= 1U << i;
     return taken;
 }
@@ -332,7 +341,31 @@ void limits_attach(struct limits *limits, pid_t pid)
         (void)!write(limits->keeper_socket, &pid, sizeof(pid));
 }
 
-void limits_settle(struct limits *limits)
+void limits_enter(const struct limits *limits)
+{
+    for (size_t i = 0; i < limits->count; i++)
+        if (limits->tasks[i] >= 0)
+            (void)!write(limits->tasks[i], "0", 1); /* limits_settle looks whether it took */
+}
+
+/* Is there a line of `fd` that is the process? */
+static bool lists(int fd, pid_t pid)
+{
+    AUTO_BUF struct buf text = buf_with_limit(TABLE_BYTES_MAX);
+    AUTO_FREE char *wanted = xformat("%d", (int)pid);
+    struct fault fault = {0};
+    struct slice rest, line;
+
+    if (lseek(fd, 0, SEEK_SET) < 0 || !file_read_fd(fd, &text, &fault))
+        return false;
+    rest = buf_slice(&text);
+    while (slice_cut(&rest, '\n', &line))
+        if (slice_equal(line, slice_of(wanted)))
+            return true;
+    return false;
+}
+
+void limits_settle(struct limits *limits, pid_t pid)
 {
     uint32_t taken = 0;
 
@@ -340,7 +373,7 @@ void limits_settle(struct limits *limits)
         recv(limits->keeper_socket, &taken, sizeof(taken), MSG_WAITALL) != (ssize_t)sizeof(taken))
         taken = 0;
     for (size_t i = 0; i < limits->count; i++) {
-        if ((taken >> i & 1) != 0)
+        if ((taken >> i & 1) != 0 || (limits->tasks[i] >= 0 && lists(limits->tasks[i], pid)))
             continue;
         /* Which of the limits this folder carried is in its files. */
         limits->memory = limits->memory && !has_file(limits->folders[i], "memory.max") &&
@@ -359,7 +392,9 @@ void limits_close(struct limits *limits)
         while (waitpid(limits->keeper, NULL, 0) < 0 && errno == EINTR)
             continue;
     }
-    for (size_t i = 0; i < limits->count; i++)
+    for (size_t i = 0; i < limits->count; i++) {
+        scope_close(&limits->tasks[i]);
         free(limits->folders[i]);
+    }
     *limits = (struct limits){.keeper = -1, .keeper_socket = -1};
 }

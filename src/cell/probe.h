@@ -14,6 +14,11 @@
 #define PROBE_TEXT_MAX 200
 #define PROMISE_COUNT 12
 
+/* Things tried, and how many of them came out as they must. Nothing tried proves nothing. */
+struct probe_trial {
+    size_t tried, held;
+};
+
 struct probe_host {
     char kernel[66], machine[66];
     bool root;
@@ -41,6 +46,10 @@ struct probe_host {
     char cell_why[PROBE_TEXT_MAX]; /* why not */
     size_t canaries_held, canaries_broken, canaries_not_tried;
     int64_t cell_us;         /* from start to sealed */
+    int state_sync;          /* 0, or the errno of writing there and waiting for the disk */
+    struct probe_trial roles; /* of ours without a network, asked for an internet socket */
+    struct probe_trial policy, records, approval; /* filled by doctor, which has those parts */
+    char approval_why[PROBE_TEXT_MAX];
 };
 
 /* `state`: the path of the state folder, which need not exist. */
@@ -57,6 +66,7 @@ struct promise {
     const char *name;
     enum promise_status status;
     char mechanism[PROBE_TEXT_MAX];
+    char unprobed[PROBE_TEXT_MAX]; /* what the verdict takes on trust: not tried just now */
     char fix[PROBE_TEXT_MAX]; /* an exact command; "" where nothing is to be done */
 };
 

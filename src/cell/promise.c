@@ -66,12 +66,32 @@ static void judge_cell(const struct probe_host *host, struct promise *promise, c
     fix_namespaces(host, promise->fix);
 }
 
+/* All of what was tried came out as it must, and something was tried. */
+static bool holds(const struct probe_trial *trial)
+{
+    return trial->tried > 0 && trial->held == trial->tried;
+}
+
+/* For what custody itself does: when that fails, the program is broken or not ours. */
+static void judge_trial(const struct probe_trial *trial, struct promise *promise, const char *what)
+{
+    say(promise->mechanism, "%s: %zu of %zu tries came out as they must", what, trial->held, trial->tried);
+    if (holds(trial))
+        return;
+    promise->status = PROMISE_MISSING;
+    say(promise->fix, "install custody anew: this program does not do what it promises");
+}
+
 static void judge_record(const struct probe_host *host, struct promise *promise)
 {
-    say(promise->mechanism, "ledger process, fdatasync before every act; 2 s without an answer refuse");
-    if (!host->state_writable) {
+    say(promise->mechanism, "written and on the disk (fdatasync) before every act; tried in %.100s", host->state);
+    say(promise->unprobed, "that a run stops when the ledger does; whether the disk tells the truth");
+    if (!host->state_writable || host->state_sync != 0) {
         promise->status = PROMISE_MISSING;
-        say(promise->mechanism, "%.150s is not writable", host->state);
+        if (host->state_writable)
+            say(promise->mechanism, "%.120s: %s", host->state, strerror(host->state_sync));
+        else
+            say(promise->mechanism, "%.150s is not writable", host->state);
         say(promise->fix, "export CUSTODY_HOME=\"$HOME/.local/state/custody\"");
     } else if (host->state_volatile || host->state_free_bytes < STATE_FREE_MIN) {
         promise->status = PROMISE_DEGRADED;
@@ -92,11 +112,13 @@ static void judge_evidence(const struct probe_host *host, struct promise *promis
 static void judge_way_out(const struct probe_host *host, struct promise *promise)
 {
     judge_cell(host, promise, "a network namespace with loopback alone; descriptors closed; filter");
+    say(promise->unprobed, "the door: the trial cell has none");
 }
 
 static void judge_verdicts(const struct probe_host *host, struct promise *promise)
 {
     judge_cell(host, promise, "FUSE view in the cell's own mount namespace");
+    say(promise->unprobed, "redaction and denial: the trial cell has no view; every run's canaries try both");
     if (promise->status == PROMISE_MISSING || (host->fuse_open == 0 && host->fuse_mount == 0))
         return;
     promise->status = PROMISE_MISSING;
@@ -118,6 +140,7 @@ static void judge_canaries(const struct probe_host *host, struct promise *promis
     say(by, "%zu canaries held in a trial cell just now; every run tries them again",
         host->canaries_held);
     judge_cell(host, promise, by);
+    say(promise->unprobed, "%zu canaries that need a view or a newer kernel", host->canaries_not_tried);
     if (promise->status != PROMISE_ENFORCED || host->landlock_abi >= 6)
         return;
     promise->status = PROMISE_DEGRADED;
@@ -129,9 +152,10 @@ static void judge_canaries(const struct probe_host *host, struct promise *promis
 static void judge_credentials(const struct probe_host *host, struct promise *promise)
 {
     judge_verdicts(host, promise);
+    say(promise->unprobed, "the one-commit .git: the trial cell has none");
     if (promise->status != PROMISE_ENFORCED)
         return;
-    say(promise->mechanism, "environment from nothing; keys in the gateway alone; one-commit .git");
+    say(promise->mechanism, "environment and descriptors of the trial cell held nothing; keys are the gateway's");
     if (host->git[0] == '\0') {
         promise->status = PROMISE_MISSING;
         say(promise->mechanism, "no git to read the repository with");
@@ -141,13 +165,19 @@ static void judge_credentials(const struct probe_host *host, struct promise *pro
 
 static void judge_approval(const struct probe_host *host, struct promise *promise)
 {
-    say(promise->mechanism, "SSHSIG over the approval statement, which names the tree (git %s)",
+    say(promise->mechanism, "SSHSIG: a signature held for its own bytes and not for others (git %s)",
         host->git);
+    say(promise->unprobed, "a whole approval: doctor has no change to approve");
+    if (host->git[0] != '\0' && holds(&host->approval))
+        return;
+    promise->status = PROMISE_MISSING;
     if (host->git[0] == '\0') {
-        promise->status = PROMISE_MISSING;
         say(promise->mechanism, "no git");
         say(promise->fix, "sudo apt-get install git");
+        return;
     }
+    say(promise->mechanism, "signatures: %.150s", host->approval_why);
+    say(promise->fix, "sudo apt-get install openssh-client");
 }
 
 static void judge_shipped(const struct probe_host *host, struct promise *promise)
@@ -156,6 +186,7 @@ static void judge_shipped(const struct probe_host *host, struct promise *promise
     promise->status = PROMISE_DEGRADED;
     say(promise->mechanism, "landing refuses a tree other than the approved one; commits that went "
                             "around custody are not reconciled by this version");
+    say(promise->unprobed, "all of it: the verdict is of this version, not of this host");
     say(promise->fix, "custody verify; git log --first-parent (compare by hand)");
 }
 
@@ -164,30 +195,31 @@ static void judge_validators(const struct probe_host *host, struct promise *prom
     (void)host;
     promise->status = PROMISE_MISSING;
     say(promise->mechanism, "this version runs no validators, so no clean result of one is claimed");
+    say(promise->unprobed, "all of it: the verdict is of this version, not of this host");
     say(promise->fix, "custody change diff ID (read it before you approve)");
 }
 
 static void judge_policy(const struct probe_host *host, struct promise *promise)
 {
-    (void)host;
-    say(promise->mechanism, "strict parser, one table; any doubt refuses the run");
+    judge_trial(&host->policy, promise, "strict parser, one table; policies that are in doubt are refused");
+    say(promise->unprobed, "the policy files of this host: custody policy check");
 }
 
 static void judge_log(const struct probe_host *host, struct promise *promise)
 {
-    (void)host;
-    say(promise->mechanism, "closed table of record fields, no free text; salted leaves");
+    judge_trial(&host->records, promise, "closed table of record fields; free text is refused");
+    say(promise->unprobed, "paths and names, which a record may have as they are");
 }
 
 static void judge_egress(const struct probe_host *host, struct promise *promise)
 {
-    (void)host;
-    say(promise->mechanism, "only the gateway has internet sockets (filter), only to the policy's hosts");
-    if (!host->seccomp_filter) {
-        promise->status = PROMISE_DEGRADED;
-        say(promise->mechanism, "no filter of system calls holds the other roles to it");
-        say(promise->fix, "install a kernel with CONFIG_SECCOMP_FILTER=y");
-    }
+    say(promise->mechanism, "filters: %zu of %zu roles got no internet socket; the gateway alone may, "
+                            "to the policy's hosts", host->roles.held, host->roles.tried);
+    say(promise->unprobed, "the gateway's hosts: doctor makes no connection");
+    if (holds(&host->roles))
+        return;
+    promise->status = PROMISE_DEGRADED;
+    say(promise->fix, "install a kernel with CONFIG_SECCOMP_FILTER=y");
 }
 
 static const struct promise_row {

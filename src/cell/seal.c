@@ -92,18 +92,6 @@ static bool leave_root(const struct cell_plan *plan, struct fault *fault)
     return true;
 }
 
-bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter, struct fault *fault)
-{
-    if (plan_is_privileged(plan) && !leave_root(plan, fault))
-        return false;
-    if (!isolate_capabilities(0, fault) || !isolate_no_new_privs(fault))
-        return false;
-    /* Changing credentials cleared both. Core's death also closes the control socket. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
-        return fault_errno(fault, "tie the cell to core");
-    return filter_install(filter, fault);
-}
-
 static bool set_limit(int resource, rlim_t most, const char *name, struct fault *fault)
 {
     struct rlimit limit;
@@ -118,14 +106,26 @@ static bool set_limit(int resource, rlim_t most, const char *name, struct fault 
     return true;
 }
 
+bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter, struct fault *fault)
+{
+    if (plan_is_privileged(plan) && !leave_root(plan, fault))
+        return false;
+    if (!isolate_capabilities(0, fault) || !isolate_no_new_privs(fault))
+        return false;
+    /* Changing credentials cleared both. Core's death also closes the control socket. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+        return fault_errno(fault, "tie the cell to core");
+    /* 1: no core, not even for a program of the host that core_pattern names. The filter keeps it. */
+    return set_limit(RLIMIT_CORE, 1, "core", fault) && filter_install(filter, fault);
+}
+
 /* Never RLIMIT_AS: programs with garbage collectors reserve far more than they use. */
 static bool set_limits(const struct cell_plan *plan, const struct cell_sealed *sealed,
                        struct fault *fault)
 {
     unsigned pids = plan->pids == 0 ? 512 : plan->pids;
 
-    if (!set_limit(RLIMIT_CORE, 0, "core", fault) ||
-        !set_limit(RLIMIT_NOFILE, plan->files_open == 0 ? 4096 : plan->files_open, "nofile", fault))
+    if (!set_limit(RLIMIT_NOFILE, plan->files_open == 0 ? 4096 : plan->files_open, "nofile", fault))
         return false;
     if (plan->file_bytes != 0 && !set_limit(RLIMIT_FSIZE, plan->file_bytes, "fsize", fault))
         return false;

@@ -5,6 +5,7 @@
 
 #include "base/hex.h"
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "wire/jcs.h"
 
 #define STATEMENT_TYPE "custody-approval/v1"

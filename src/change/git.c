@@ -75,20 +75,23 @@ static void prepare(const struct gitdoor *door, const struct git_call *call,
         .in = -1,
         .out = -1,
         .err = -1,
+        .patient = call->patient,
     };
 }
 
-bool git_run(const struct gitdoor *door, const struct git_call *call, struct slice input,
+bool git_run(struct gitdoor *door, const struct git_call *call, struct slice input,
              struct buf *ret_output, int *ret_status, struct fault *fault)
 {
     AUTO_PREPARED struct prepared prepared = {0};
 
+    if (!git_folder_ready(door, call->folder, fault))
+        return false;
     prepare(door, call, &prepared);
     return spawn_run(&prepared.program, input, ret_output, ret_status, fault) ||
            fault_in(fault, "git %s", call->words[0]);
 }
 
-bool git_must(const struct gitdoor *door, const struct git_call *call, struct slice input,
+bool git_must(struct gitdoor *door, const struct git_call *call, struct slice input,
               struct buf *ret_output, struct fault *fault)
 {
     int status = 0;
@@ -135,7 +138,7 @@ static bool finish(struct process *process, int errors, const char *verb, struct
                      SLICE_ARGS(slice_trim(slice_of_bytes(text, len < 0 ? 0 : (size_t)len))));
 }
 
-bool git_stream(const struct gitdoor *door, const struct git_call *call, int in,
+bool git_stream(struct gitdoor *door, const struct git_call *call, int in,
                 bool (*take)(void *self, struct slice bytes, struct fault *fault), void *self,
                 struct fault *fault)
 {
@@ -145,6 +148,8 @@ bool git_stream(const struct gitdoor *door, const struct git_call *call, int in,
     int ends[2];
     bool ok;
 
+    if (!git_folder_ready(door, call->folder, fault))
+        return false;
     if (errors < 0 || pipe2(ends, O_CLOEXEC) < 0)
         return fault_errno(fault, "prepare git %s", call->words[0]);
     prepare(door, call, &prepared);
@@ -163,13 +168,15 @@ bool git_stream(const struct gitdoor *door, const struct git_call *call, int in,
     return finish(&process, errors, call->words[0], fault);
 }
 
-bool git_files(const struct gitdoor *door, const struct git_call *call, int in, int out,
+bool git_files(struct gitdoor *door, const struct git_call *call, int in, int out,
                struct fault *fault)
 {
     AUTO_PREPARED struct prepared prepared = {0};
     AUTO_CLOSE int errors = memfd_create("git errors", MFD_CLOEXEC);
     struct process process = {.pid = -1, .pidfd = -1};
 
+    if (!git_folder_ready(door, call->folder, fault))
+        return false;
     if (errors < 0)
         return fault_errno(fault, "prepare git %s", call->words[0]);
     prepare(door, call, &prepared);

@@ -302,7 +302,7 @@ static bool write_head(struct gitdoor *door, struct fault *fault)
 }
 
 /* Where history was cut off: commit ids, one a line. */
-static bool write_shallow(struct gitdoor *door, struct fault *fault)
+static bool write_shallow(struct gitdoor *door, enum git_folder which, struct fault *fault)
 {
     AUTO_BUF struct buf text = buf_with_limit(SHALLOW_BYTES_MAX);
     AUTO_CLOSE int common = open(door->place.common, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -317,10 +317,7 @@ static bool write_shallow(struct gitdoor *door, struct fault *fault)
         if (line.len > 0 && !gitdoor_check_oid(line, fault))
             return fault_in(fault, "shallow boundary");
     door->shallow = true;
-    for (size_t i = 0; i < COUNT(door->folder); i++)
-        if (!write_file(door->folder[i], "shallow", buf_slice(&text), fault))
-            return false;
-    return true;
+    return write_file(door->folder[which], "shallow", buf_slice(&text), fault);
 }
 
 /* An index may be split: its other half has a name of its own. */
@@ -370,7 +367,7 @@ static bool make_door(struct gitdoor *door, struct fault *fault)
            link_to(folder, "objects", door->place.common, fault) &&
            link_to(folder, "refs", door->place.common, fault) &&
            link_to(folder, "packed-refs", door->place.common, fault) && write_head(door, fault) &&
-           link_shared_index(door, fault);
+           link_shared_index(door, fault) && write_shallow(door, GIT_DOOR, fault);
 }
 
 static bool make_quarantine(struct gitdoor *door, struct fault *fault)
@@ -387,7 +384,21 @@ static bool make_quarantine(struct gitdoor *door, struct fault *fault)
            file_make_folders(refs, 0700, fault) &&
            write_file(folder, "config", slice_of(config), fault) &&
            write_file(folder, "HEAD", SLICE("ref: refs/heads/draft\n"), fault) &&
-           write_file(info, "alternates", slice_of(theirs), fault);
+           write_file(info, "alternates", slice_of(theirs), fault) &&
+           write_shallow(door, GIT_QUARANTINE, fault);
+}
+
+bool git_folder_ready(struct gitdoor *door, enum git_folder which, struct fault *fault)
+{
+    static bool (*const make[])(struct gitdoor *door, struct fault *fault) = {
+        [GIT_DOOR] = make_door, [GIT_QUARANTINE] = make_quarantine};
+
+    if (door->made[which])
+        return true;
+    if (!make[which](door, fault))
+        return fault_in(fault, "open %s", door->place.common);
+    door->made[which] = true;
+    return true;
 }
 
 static char *copy(const char *text)
@@ -410,9 +421,9 @@ bool gitdoor_open(const struct gitdoor_place *place, const char *scratch,
     door->folder[GIT_DOOR] = xformat("%s/door", scratch);
     door->folder[GIT_QUARANTINE] = xformat("%s/quarantine", scratch);
     door->index = xformat("%s/index", place->git);
-    if (!make_door(door, fault) || !make_quarantine(door, fault) || !write_shallow(door, fault)) {
+    if (!git_folder_ready(door, GIT_DOOR, fault)) {
         gitdoor_close(door);
-        return fault_in(fault, "open %s", place->common);
+        return false;
     }
     *ret_door = door;
     return true;

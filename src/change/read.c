@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -139,16 +140,17 @@ bool gitdoor_resolve(struct gitdoor *door, const char *ref, struct gitdoor_base 
         .wanted = {[ASKED_COMMIT] = true, [ASKED_POLICY] = true},
     };
     struct gitdoor_base base = {0};
-    AUTO_CLOSE int requests = -1;
+    AUTO_CLOSE int requests = memfd_create("git questions", MFD_CLOEXEC);
     AUTO_FREE char *text = NULL;
     bool ok;
 
+    if (requests < 0)
+        return fault_errno(fault, "prepare git cat-file");
     ref = ref == NULL ? "HEAD" : ref;
     if (!check_revision(slice_of(ref), fault))
         return fault_in(fault, "--base %s", ref);
     text = xformat("%s^{commit}\nrefs/heads/%s\n%s:" GIT_POLICY_FILE "\n", ref, ref, ref);
-    ok = git_scratch_file(door, &requests, fault) &&
-         file_write_at(requests, slice_of(text), 0, fault) &&
+    ok = file_write_at(requests, slice_of(text), 0, fault) &&
          git_stream(door, &call, requests, resolving_bytes, &resolving, fault) &&
          finish_resolve(door, ref, &resolving, &base, fault);
     for (size_t i = 0; i < ASKED_COUNT; i++)
@@ -166,7 +168,7 @@ bool gitdoor_dirty(struct gitdoor *door, size_t limit, bool *ret_dirty, struct b
     static const char *const words[] = {
         "status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
         "--ignore-submodules=all", NULL};
-    struct git_call call = {.folder = GIT_DOOR, .work_tree = true, .words = words};
+    struct git_call call = {.folder = GIT_DOOR, .work_tree = true, .patient = true, .words = words};
     AUTO_BUF struct buf output = buf_with_limit(STATUS_BYTES_MAX);
     struct slice rest, row;
 

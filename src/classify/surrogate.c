@@ -6,9 +6,10 @@
 #include "classify/detect.h"
 
 #define DIGEST_BYTES 32
-#define CHECK_MAX 4
+#define STRONG_SLOTS 8
 
-/* Where in a value the stand-in's free characters are, and how many of the last are its mark. */
+/* Where in a value the stand-in's free characters are, and how many of the last are its mark.
+ */
 struct shape {
     size_t from, to; /* outside of it nothing changes */
     bool hexadecimal;
@@ -22,9 +23,11 @@ static bool hmac(const struct surrogate_key *key, const char *purpose, unsigned 
     struct buf input = buf_with_limit(text.len + 64);
     unsigned len = DIGEST_BYTES;
     bool ok = buf_add_text(&input, purpose, fault) && buf_add_byte(&input, 0, fault) &&
-              buf_add(&input, slice_of_bytes(&number, sizeof(number)), fault) && buf_add(&input, text, fault);
+              buf_add(&input, slice_of_bytes(&number, sizeof(number)), fault) &&
+              buf_add(&input, text, fault);
 
-    if (ok && HMAC(EVP_sha256(), key->bytes, SURROGATE_KEY_LEN, input.at, input.len, ret_digest, &len) == NULL)
+    if (ok && HMAC(EVP_sha256(), key->bytes, SURROGATE_KEY_LEN, input.at, input.len,
+                   ret_digest, &len) == NULL)
         ok = fault_set(fault, FAULT_IO, "HMAC failed");
     buf_free_secret(&input);
     return ok;
@@ -33,12 +36,14 @@ static bool hmac(const struct surrogate_key *key, const char *purpose, unsigned 
 static bool is_hex_only(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (is_letter(text.at[i]) && !((text.at[i] >= 'a' && text.at[i] <= 'f') || (text.at[i] >= 'A' && text.at[i] <= 'F')))
+        if (is_letter(text.at[i]) && !((text.at[i] >= 'a' && text.at[i] <= 'f') ||
+                                       (text.at[i] >= 'A' && text.at[i] <= 'F')))
             return false;
     return true;
 }
 
-/* The public part of a token that stays: up to the last "_" or "-" of its prefix, or four letters. */
+/* The public part of a token that stays: up to the last "_" or "-" of its prefix, or four
+ * letters. */
 static size_t kept_prefix(uint16_t rule, struct slice text)
 {
     static const struct kept {
@@ -57,7 +62,9 @@ static size_t kept_prefix(uint16_t rule, struct slice text)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++)
-        for (size_t j = 0; rule == (uint16_t)rows[i].rule && j < COUNT(rows[i].prefixes) && rows[i].prefixes[j] != NULL; j++)
+        for (size_t j = 0; rule == (uint16_t)rows[i].rule && j < COUNT(rows[i].prefixes) &&
+                           rows[i].prefixes[j] != NULL;
+             j++)
             if (slice_starts_with(text, slice_of(rows[i].prefixes[j])))
                 return strlen(rows[i].prefixes[j]);
     return 0;
@@ -66,6 +73,23 @@ static size_t kept_prefix(uint16_t rule, struct slice text)
 static bool is_slot(const struct shape *shape, struct slice text, size_t at)
 {
     return at >= shape->from && at < shape->to && is_alnum(text.at[at]);
+}
+
+/*
+ * How many characters the mark takes: as many as leave enough values for a large file (of
+ * digits a hundred thousand from eight on). A social security number needs none: 000 in front
+ * is mark enough, and a million is few.
+ */
+static size_t checks_of(const struct shape *shape)
+{
+    static const struct {
+        size_t slots, checks;
+    } rows[] = {{20, 8}, {16, 6}, {12, 4}, {STRONG_SLOTS, 3}, {6, 2}, {2, 1}};
+
+    for (size_t i = 0; !shape->ssn && i < COUNT(rows); i++)
+        if (shape->slots >= rows[i].slots)
+            return rows[i].checks;
+    return 0;
 }
 
 static struct shape shape_of(uint16_t rule, struct slice text)
@@ -83,7 +107,7 @@ static struct shape shape_of(uint16_t rule, struct slice text)
     shape.ssn = rule == RULE_SSN;
     for (size_t i = 0; i < text.len; i++)
         shape.slots += is_slot(&shape, text, i);
-    shape.checks = shape.slots >= 12 ? CHECK_MAX : shape.slots >= 8 ? 2 : shape.slots >= 2 ? 1 : 0;
+    shape.checks = checks_of(&shape);
     shape.hexadecimal = is_hex_only(slice_part(text, shape.from, shape.to));
     return shape;
 }
@@ -98,10 +122,12 @@ static uint8_t same_kind(const struct shape *shape, uint8_t byte, unsigned rando
     return (uint8_t)('A' + random % (shape->hexadecimal ? 6 : 26));
 }
 
-/* Forced characters: a card starts with 0, an SSN with 000; the last digit of a card is Luhn's. */
+/* Forced characters: a card starts with 0, an SSN with 000; the last digit of a card is
+ * Luhn's. */
 static bool is_forced(const struct shape *shape, size_t slot)
 {
-    return (shape->card && (slot == 0 || slot + 1 == shape->slots)) || (shape->ssn && slot < 3);
+    return (shape->card && (slot == 0 || slot + 1 == shape->slots)) ||
+           (shape->ssn && slot < 3);
 }
 
 /* Is this slot one of the mark's? They are the last ones that are not forced. */
@@ -201,6 +227,11 @@ bool surrogate_make(const struct surrogate_key *key, uint16_t rule, struct slice
     return true;
 }
 
+bool surrogate_is_weak(uint16_t rule, struct slice text)
+{
+    return shape_of(rule, text).slots < STRONG_SLOTS;
+}
+
 bool surrogate_is_ours(const struct surrogate_key *key, uint16_t rule, struct slice text)
 {
     struct shape shape = shape_of(rule, text);
@@ -208,14 +239,16 @@ bool surrogate_is_ours(const struct surrogate_key *key, uint16_t rule, struct sl
     uint8_t marks[DIGEST_BYTES];
     size_t slot = 0, used = 0;
 
-    if (shape.checks == 0 || !mark(key, &shape, text, marks, &unsaid))
+    if ((shape.checks == 0 && !(shape.ssn && shape.slots == 9)) ||
+        !mark(key, &shape, text, marks, &unsaid))
         return false;
     for (size_t i = 0; i < text.len; i++) {
         if (!is_slot(&shape, text, i))
             continue;
         if (is_forced(&shape, slot) && !(shape.card && slot > 0) && text.at[i] != '0')
             return false;
-        if (is_check(&shape, slot) && text.at[i] != same_kind(&shape, text.at[i], marks[used++]))
+        if (is_check(&shape, slot) &&
+            text.at[i] != same_kind(&shape, text.at[i], marks[used++]))
             return false;
         slot++;
     }

@@ -10,7 +10,7 @@ const char *invocation_option(const struct invocation *invocation, const char *n
     for (size_t i = 0; rules != NULL && rules[i].name != NULL; i++)
         if (strcmp(rules[i].name, name) == 0)
             return invocation->options[i];
-    assert(!"an option that the command's row does not have");
+    assert(false && "an option that the command's row does not have");
     return NULL;
 }
 

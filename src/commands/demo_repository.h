@@ -15,7 +15,7 @@
  */
 MUST_USE bool demo_repository_make(const char *folder, struct fault *fault);
 
-struct slice demo_ticket(void); /* Markdown; also TICKET.md in the repository */
+struct slice demo_ticket(void); /* Markdown */
 struct slice demo_script(void); /* for agent/script.h */
 
 /*

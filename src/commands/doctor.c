@@ -4,6 +4,7 @@
 
 #include "base/scope.h"
 #include "cell/probe.h"
+#include "commands/doctor_trials.h"
 #include "commands/table.h"
 #include "flow/home.h"
 #include "os/clock_real.h"
@@ -28,9 +29,10 @@ static json_t *json_of_promises(const struct promise *promises)
 
     for (size_t i = 0; i < PROMISE_COUNT; i++)
         (void)json_array_append_new(
-            list, json_pack("{s:i, s:s, s:s, s:s, s:s}", "id", promises[i].id, "name",
+            list, json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "id", promises[i].id, "name",
                             promises[i].name, "status", promise_status_name(promises[i].status),
-                            "mechanism", promises[i].mechanism, "fix", promises[i].fix));
+                            "mechanism", promises[i].mechanism, "unprobed", promises[i].unprobed,
+                            "fix", promises[i].fix));
     return list;
 }
 
@@ -120,6 +122,8 @@ static void print_promises(const struct promise *promises)
         (void)printf("  %2d %-8s %s\n              %s\n", promises[i].id,
                      promise_status_name(promises[i].status), promises[i].name,
                      promises[i].mechanism);
+        if (promises[i].unprobed[0] != '\0')
+            (void)printf("              not probed: %s\n", promises[i].unprobed);
         if (promises[i].fix[0] != '\0')
             (void)printf("              fix: %s\n", promises[i].fix);
     }
@@ -133,6 +137,7 @@ static int run(const struct invocation *invocation)
     bool enforceable;
 
     probe_host(state == NULL ? "/" : state, &clock_real, host);
+    doctor_try_ours(host);
     probe_promises(host, promises);
     enforceable = probe_enforceable(host);
     if (invocation->json) {
@@ -154,8 +159,9 @@ const struct command command_doctor = {
     .summary = "What this host can enforce, what is missing and how to get it",
     .text = "Tries, in children that leave nothing behind: a whole cell with its canaries, user "
             "namespaces, FUSE, Landlock, filters of system calls, fanotify, overlayfs, control "
-            "groups. Says for each promise whether it is enforced here, by what, and where it is "
-            "not, the command that helps.\n\n"
+            "groups, what each role of custody may call, refusals of policies, records and "
+            "signatures. Says for each promise whether it is enforced here, by what, what was not "
+            "probed, and where it is not enforced, the command that helps.\n\n"
             "Exit: 0 a cell can be enforced, 4 it cannot.",
     .run = run,
 };

@@ -223,6 +223,8 @@ static const enum record_field about[] = {RECORD_PATH,   RECORD_PATH_TO, RECORD_
                                           RECORD_PERSON, RECORD_BRANCH};
 static const enum record_field said[] = {RECORD_OPERATION, RECORD_CLASS,  RECORD_VERDICT,
                                          RECORD_RULE,      RECORD_REASON, RECORD_OUTCOME};
+static const enum record_field counted[] = {RECORD_TOKENS_IN, RECORD_TOKENS_OUT, RECORD_TOKENS_CACHED,
+                                            RECORD_COST_MICRO_USD};
 
 static void add_words(struct buf *line, const struct record *record,
                       const enum record_field *fields, size_t count)
@@ -233,6 +235,17 @@ static void add_words(struct buf *line, const struct record *record,
         if (record->field[fields[i]].set &&
             !buf_add_format(line, &ignored, " %.*s",
                             SLICE_ARGS(record->field[fields[i]].text)))
+            return;
+}
+
+static void add_counts(struct buf *line, const struct record *record)
+{
+    struct fault ignored = {0};
+
+    for (size_t i = 0; i < COUNT(counted); i++)
+        if (record->field[counted[i]].set &&
+            !buf_add_format(line, &ignored, " %s %lld", record_field_name(counted[i]),
+                            (long long)record->field[counted[i]].number))
             return;
 }
 
@@ -252,6 +265,7 @@ static char *text_line(uint64_t index, const struct record *record,
                        record_type_name(record->type), SLICE_ARGS(who))) {
         add_words(&line, record, about, COUNT(about));
         add_words(&line, record, said, COUNT(said));
+        add_counts(&line, record);
     }
     return xstrdup(buf_text(&line));
 }

@@ -43,19 +43,44 @@ static const struct option_rule check_options[] = {
     {NULL, NULL, NULL},
 };
 
+static void keep_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+{
+    json_t *note = json_pack("{s:s, s:I, s:I, s:s, s:s}", "file", file, "line", (json_int_t)line, "column",
+                             (json_int_t)column, "key", key, "note", POLICY_NOTE);
+
+    (void)json_array_append_new(self, note);
+}
+
+/* On standard error: what is said without effect is no fault, and the answer stays the answer. */
+static void print_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+{
+    (void)self;
+    (void)fprintf(stderr, "custody: %s:%u:%u: %s: %s\n", file, line, column, key, POLICY_NOTE);
+}
+
+static void tell_notes(const struct both *both, policy_note *tell, void *self)
+{
+    policy_notes(both->session.organisation, tell, self);
+    policy_notes(both->repository, tell, self);
+}
+
 static int run_check(const struct invocation *invocation)
 {
     struct both both;
     struct fault fault = {0};
     bool ok = read_both(invocation_option(invocation, "repo"), &both, &fault);
+    json_t *notes = json_array();
 
+    if (ok)
+        tell_notes(&both, invocation->json ? keep_note : print_note, notes);
     if (ok && invocation->json)
-        command_print_json(json_pack("{s:b, s:s, s:b}", "valid", 1, "digest", both.policy->digest,
-                                     "repository", both.repository != NULL));
+        command_print_json(json_pack("{s:b, s:s, s:b, s:O}", "valid", 1, "digest", both.policy->digest,
+                                     "repository", both.repository != NULL, "notes", notes));
     else if (ok)
         (void)printf("valid: policy.yaml%s, digest %s\n",
                      both.repository == NULL ? " (there is no custody.yaml)" : " and custody.yaml",
                      both.policy->digest);
+    json_decref(notes);
     free_both(&both);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
 }
@@ -80,18 +105,28 @@ static json_t *rules_json(const struct policy_rules *rules)
     return list;
 }
 
-static json_t *policy_json(const struct policy *policy)
+static const char *const where_names[POLICY_WHERE_COUNT] = {
+    [POLICY_VIEW] = "view", [POLICY_MODEL] = "model", [POLICY_CHECKS] = "checks"};
+
+static json_t *data_json(const struct policy *policy)
 {
-    static const char *const where[] = {"view", "model", "checks"};
-    json_t *data = json_object(), *models = json_array();
+    json_t *data = json_object();
 
     for (unsigned class = 0; class < CLASS_COUNT; class++) {
         json_t *verdicts = json_object();
 
         for (unsigned i = 0; i < POLICY_WHERE_COUNT; i++)
-            (void)json_object_set_new(verdicts, where[i], json_string(verdict_name(policy->data[class][i])));
+            (void)json_object_set_new(verdicts, where_names[i],
+                                      json_string(verdict_name(policy->data[class][i])));
         (void)json_object_set_new(data, class_name((enum data_class)class), verdicts);
     }
+    return data;
+}
+
+static json_t *policy_json(const struct policy *policy)
+{
+    json_t *models = json_array();
+
     for (size_t i = 0; i < policy->model_count; i++)
         (void)json_array_append_new(models, json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "name", policy->models[i].name,
                                                       "url", policy->models[i].url, "dialect",
@@ -100,7 +135,7 @@ static json_t *policy_json(const struct policy *policy)
                                                       policy->models[i].contract));
     return json_pack("{s:s, s:s?, s:s?, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I}",
                      "digest", policy->digest, "repository", policy->repository, "owner", policy->owner,
-                     "phase", policy->phase, "data", data, "models", models, "read_deny",
+                     "phase", policy->phase, "data", data_json(policy), "models", models, "read_deny",
                      rules_json(&policy->read_deny), "write_allow", rules_json(&policy->write_allow),
                      "write_deny", rules_json(&policy->write_deny), "limits", "files",
                      (json_int_t)policy->limit_files, "lines", (json_int_t)policy->limit_lines, "budget_run",
@@ -162,6 +197,20 @@ static void print_place(const struct policy *policy, const char *rule)
         (void)printf("  by %s\n", rule);
 }
 
+/* What is in a file decides further: a row for each class, defaults included. */
+static void print_classes(const struct policy *policy)
+{
+    (void)printf("what is in it:\n");
+    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+        (void)printf("  %-6s", class_name((enum data_class)class));
+        for (unsigned i = 0; i < POLICY_WHERE_COUNT; i++)
+            (void)printf("  %s %-6s", where_names[i], verdict_name(policy->data[class][i]));
+        (void)printf("%s\n", class != CLASS_OPAQUE
+                                 ? ""
+                                 : "  (no text: searched for values that show in any bytes)");
+    }
+}
+
 static int run_explain(const struct invocation *invocation)
 {
     const char *role = invocation_option(invocation, "role");
@@ -181,9 +230,11 @@ static int run_explain(const struct invocation *invocation)
     writable = verdict == VERDICT_ALLOW && policy_write_allowed(both.policy, role, path, &write_rule);
     zone = policy_zone_of(both.policy, path);
     if (invocation->json) {
-        command_print_json(json_pack("{s:s, s:s, s:s, s:s?, s:b, s:s?, s:s?}", "path", invocation->arguments[0],
+        command_print_json(json_pack("{s:s, s:s, s:s, s:s?, s:b, s:s?, s:s?, s:o}", "path",
+                                     invocation->arguments[0],
                                      "role", role, "read", verdict_name(verdict), "read_rule", read_rule,
-                                     "write", writable, "write_rule", write_rule, "zone", zone));
+                                     "write", writable, "write_rule", write_rule, "zone", zone, "data",
+                                     data_json(both.policy)));
     } else {
         (void)printf("%s, role %s\nread: %s by path%s\n", invocation->arguments[0], role,
                      verdict_name(verdict), verdict == VERDICT_ALLOW ? "; what is in it decides further" : "");
@@ -192,6 +243,8 @@ static int run_explain(const struct invocation *invocation)
         print_place(both.policy, write_rule);
         if (zone != NULL)
             (void)printf("zone: %s\n", zone);
+        if (verdict == VERDICT_ALLOW)
+            print_classes(both.policy);
     }
     free_both(&both);
     return EXIT_YES;

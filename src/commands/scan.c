@@ -71,7 +71,7 @@ static bool scan_file(struct tree *tree, int folder, const char *name, const cha
     findings = looked.findings;
     if ((looked.mask & CLASS_BIT(CLASS_OPAQUE)) != 0) {
         tree->unseen++;
-        tree->sink->unseen(tree->sink->self, path, "opaque: not examined");
+        tree->sink->unseen(tree->sink->self, path, looked.mask == SCAN_UNEXAMINED ? "not examined" : "opaque: searched as bytes only");
     }
     for (size_t i = 0; i < looked.count; i++) {
         for (; at < findings[i].start; at++)

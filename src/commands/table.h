@@ -4,10 +4,14 @@
 
 #include "commands/command.h"
 
+extern const struct command command_agent_loop;
 extern const struct command command_change_approve;
 extern const struct command command_change_diff;
 extern const struct command command_change_land;
 extern const struct command command_change_list;
+extern const struct command command_change_reject;
+extern const struct command command_change_show;
+extern const struct command command_demo;
 extern const struct command command_doctor;
 extern const struct command command_engine_install;
 extern const struct command command_engine_list;
@@ -26,5 +30,6 @@ extern const struct command command_scripted_model;
 extern const struct command command_show;
 extern const struct command command_stop;
 extern const struct command command_verify;
+extern const struct command command_view;
 
 #endif

@@ -17,7 +17,7 @@ static const char *const run_event_names[RUN_EVENT_COUNT] = {
     [RUN_EVENT_AGENT_ENDED] = "agent ended",   [RUN_EVENT_CHANGE_READY] = "change ready",
     [RUN_EVENT_CHANGE_BLOCKED] = "change blocked", [RUN_EVENT_NO_CHANGE] = "no change",
     [RUN_EVENT_REFUSED] = "refused",           [RUN_EVENT_FAILED] = "failed",
-    [RUN_EVENT_STOPPED] = "stopped",
+    [RUN_EVENT_STOPPED] = "stopped",           [RUN_EVENT_DIRTY] = "found dirty",
 };
 
 static const char *const change_event_names[CHANGE_EVENT_COUNT] = {
@@ -41,6 +41,7 @@ static const struct run_rule {
     {RUN_ENFORCING, RUN_EVENT_FAILED, RUN_FAILED},
     {RUN_ENFORCING, RUN_EVENT_STOPPED, RUN_STOPPED},
     {RUN_WORKING, RUN_EVENT_AGENT_ENDED, RUN_COLLECTING},
+    {RUN_WORKING, RUN_EVENT_DIRTY, RUN_REFUSED},
     {RUN_WORKING, RUN_EVENT_FAILED, RUN_FAILED},
     {RUN_WORKING, RUN_EVENT_STOPPED, RUN_STOPPED},
     {RUN_COLLECTING, RUN_EVENT_CHANGE_READY, RUN_READY},

@@ -30,6 +30,7 @@ enum run_event {
     RUN_EVENT_CHANGE_BLOCKED,
     RUN_EVENT_NO_CHANGE,
     RUN_EVENT_REFUSED,
+    RUN_EVENT_DIRTY, /* uncommitted changes, found when the agent already worked */
     RUN_EVENT_FAILED,
     RUN_EVENT_STOPPED,
     RUN_EVENT_COUNT,

@@ -6,7 +6,7 @@
 #include "gateway/exchange.h"
 
 #define DIGEST_BYTES 32
-#define BYTES_PER_TOKEN_LOW 3 /* for the upper bound: no tokenizer makes more tokens of a text */
+#define BYTES_PER_TOKEN_LOW 3 /* for the reservation: prose and code make fewer; usage settles it */
 #define BYTES_PER_TOKEN 4     /* for an estimate afterwards */
 #define TOKENS_MAX (INT64_C(1) << 40)
 

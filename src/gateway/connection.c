@@ -251,12 +251,13 @@ static bool feed(struct connection *connection, struct slice bytes, size_t *ret_
     if (!http1_request_begun(connection->request))
         deadline_in(connection, REQUEST_US);
     if (!http1_request_feed(connection->request, bytes, ret_used, &fault)) {
-        plan_broken(http1_request_status(connection->request), fault.why, &connection->plan);
+        plan_broken(connection->request, http1_request_status(connection->request), fault.why,
+                    &connection->plan);
         return false;
     }
     count_bodies(connection, http1_request_body(connection->request).len);
     if (connection->door->body_bytes > DOOR_BODIES_BYTES_MAX) {
-        plan_broken(413, "too many large requests at once", &connection->plan);
+        plan_broken(connection->request, 413, "too many large requests at once", &connection->plan);
         connection->plan.reason = "busy";
         return false;
     }

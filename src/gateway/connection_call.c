@@ -72,7 +72,8 @@ static void send_body(struct connection *connection)
     struct slice body = buf_slice(&connection->plan.body);
 
     while (connection->sent_bytes < body.len) {
-        struct slice piece = slice_part(body, connection->sent_bytes, connection->sent_bytes + CALL_PIECE_BYTES);
+        struct slice piece = slice_part(body, connection->sent_bytes,
+                                        connection->sent_bytes + CALL_PIECE_BYTES);
         enum call_sent sent = call_send(connection->call, 0, piece);
 
         if (sent == CALL_FULL) {

@@ -1,6 +1,7 @@
 #include "gateway/leaves.h"
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "wire/jcs.h"
 #include "wire/json.h"
 

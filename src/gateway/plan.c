@@ -11,6 +11,7 @@
 
 #define CHOICES_MAX 128
 #define PATH_SHOWN_BYTES 256
+#define METHOD_SHOWN_BYTES 16
 
 /* Members of the request that decide something; all dialects' names, as none means two things. */
 enum member {
@@ -47,12 +48,6 @@ static void refuse(struct plan *plan, int status, const char *reason, const char
     (void)snprintf(plan->message, sizeof(plan->message), "custody: %s", message);
 }
 
-void plan_broken(int status, const char *why, struct plan *ret_plan)
-{
-    *ret_plan = (struct plan){0};
-    refuse(ret_plan, status, "malformed", why);
-}
-
 static bool method_is(const struct http1_request *request, const char *method)
 {
     return slice_equal(http1_request_method(request), slice_of(method));
@@ -71,13 +66,30 @@ static bool authority_is_door(struct slice authority)
            (url_host_is_loopback(host) || slice_equal(host, SLICE("model.invalid")));
 }
 
+/* Which API the client speaks, as far as its request shows. */
+static enum route route_of(const struct http1_request *request, enum dialect *ret_dialect)
+{
+    enum route route = dialect_route(http1_request_path(request), ret_dialect);
+
+    if (route != ROUTE_CALL && http1_request_header(request, "anthropic-version").at != NULL)
+        *ret_dialect = DIALECT_ANTHROPIC;
+    return route;
+}
+
+void plan_broken(const struct http1_request *request, int status, const char *why, struct plan *ret_plan)
+{
+    struct plan plan = {0};
+
+    (void)route_of(request, &plan.dialect);
+    refuse(&plan, status, status == 413 || status == 414 || status == 431 ? "too-large" : "malformed", why);
+    *ret_plan = plan;
+}
+
 void plan_head(const struct http1_request *request, struct plan *ret_plan)
 {
     struct plan plan = {.kind = PLAN_READ_ON};
-    enum route route = dialect_route(http1_request_path(request), &plan.dialect);
+    enum route route = route_of(request, &plan.dialect);
 
-    if (route != ROUTE_CALL && http1_request_header(request, "anthropic-version").at != NULL)
-        plan.dialect = DIALECT_ANTHROPIC;
     if (method_is(request, "CONNECT"))
         refuse(&plan, 405, "connect", "tunnels are refused; this door leads to models only");
     else if (!authority_is_door(http1_request_authority(request)))
@@ -255,7 +267,7 @@ static bool read_members(const struct door_config *config, struct members *membe
     return true;
 }
 
-/* Paths and model names are the agent's words: one that holds something sensitive stays out of records. */
+/* Methods, paths and model names are the agent's words: what is sensitive in them stays out of records. */
 static bool harmless(const struct door_config *config, struct slice text)
 {
     struct leaves leaves = {.scan = &config->scan};
@@ -316,8 +328,9 @@ static void plan_models(const struct door_config *config, struct plan *plan)
     for (size_t i = 0; ok && i < config->model_count; i++)
         ok = buf_add_text(body, i == 0 ? "{\"id\":" : ",{\"id\":", &fault) &&
              json_add_string(body, slice_of(config->models[i].name), &fault) &&
-             buf_add_text(body, ",\"object\":\"model\",\"type\":\"model\",\"created\":0,\"owned_by\":\"policy\","
-                                "\"created_at\":\"1970-01-01T00:00:00Z\",\"display_name\":",
+             buf_add_text(body,
+                          ",\"object\":\"model\",\"type\":\"model\",\"created\":0,\"owned_by\":\"policy\","
+                          "\"created_at\":\"1970-01-01T00:00:00Z\",\"display_name\":",
                           &fault) &&
              json_add_string(body, slice_of(config->models[i].name), &fault) &&
              buf_add_byte(body, '}', &fault);
@@ -376,14 +389,14 @@ void plan_record(const struct door_config *config, const struct http1_request *r
     if (plan->classes != 0)
         record_word(ret_record, RECORD_CLASS, class_name(class_of_mask(plan->classes)));
     record_word(ret_record, RECORD_RULE, plan->rule);
-    /* room for all three at once, so that none moves */
-    if (!http1_request_head_done(request) || !buf_reserve(room, 9 * PATH_SHOWN_BYTES, &fault))
+    /* room for both at once, so that none moves */
+    if (!buf_reserve(room, 9 * PATH_SHOWN_BYTES, &fault))
         return;
     path = http1_request_path(request).len > 0 ? http1_request_path(request)
                                                : http1_request_authority(request);
-    method = printable(room, slice_part(http1_request_method(request), 0, 16));
-    if (method.len > 0)
-        record_text(ret_record, RECORD_METHOD, method);
+    method = slice_part(http1_request_method(request), 0, METHOD_SHOWN_BYTES);
+    if (method.len > 0 && harmless(config, method))
+        record_text(ret_record, RECORD_METHOD, printable(room, method));
     if (path.len > 0 && harmless(config, path))
         record_text(ret_record, RECORD_PATH, printable(room, path));
 }

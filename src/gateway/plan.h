@@ -32,8 +32,9 @@ void plan_head(const struct http1_request *request, struct plan *ret_plan);
 /* Decides a complete request, and takes its body. */
 void plan_request(const struct door_config *config, struct http1_request *request,
                   struct plan *ret_plan);
-/* A refusal because of broken HTTP. */
-void plan_broken(int status, const char *why, struct plan *ret_plan);
+/* A refusal because of broken or too much HTTP; its head may be there in part or not at all. */
+void plan_broken(const struct http1_request *request, int status, const char *why,
+                 struct plan *ret_plan);
 /* Fills the record of a refusal. Texts borrow from `plan`, `request` and `room`. */
 void plan_record(const struct door_config *config, const struct http1_request *request,
                  const struct plan *plan, struct buf *room, struct record *ret_record);

@@ -8,6 +8,7 @@
 #include "os/file.h"
 
 #define KEY_BYTES_MAX 8192
+#define CA_BYTES_MAX (4U * 1024 * 1024)
 #define PRICE_MAX INT64_C(1000000000000) /* a dollar a token */
 
 bool gateway_model_check(const struct gateway_model *model, struct fault *fault)
@@ -76,21 +77,35 @@ static bool make_key_header(const struct gateway_model *model, struct buf *heade
            buf_add(header, trimmed, fault);
 }
 
+/* Now: when calls are made, this process may open no such files any more. */
+static bool read_ca(const struct gateway_model *model, struct buf *ca, struct fault *fault)
+{
+    AUTO_CLOSE int fd = -1;
+
+    if (model->ca_file == NULL)
+        return true;
+    fd = open(model->ca_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return fault_errno(fault, "open %s", model->ca_file);
+    if (!file_read_fd(fd, ca, fault))
+        return fault_in(fault, "read %s", model->ca_file);
+    return ca->len > 0 || fault_set(fault, FAULT_INVALID, "%s is empty", model->ca_file);
+}
+
 bool provider_open(const struct gateway_model *model, struct provider *ret_provider,
                    struct fault *fault)
 {
     struct provider provider = {.model = model,
                                 .endpoint = buf_with_limit(URL_BYTES_MAX + 64),
-                                .key_header = buf_with_limit(KEY_BYTES_MAX + 64)};
+                                .key_header = buf_with_limit(KEY_BYTES_MAX + 64),
+                                .ca = buf_with_limit(CA_BYTES_MAX)};
     bool ok;
 
     if (!gateway_model_check(model, fault))
         return false;
     ok = url_parse(slice_of(model->url), &provider.url, fault) &&
          dialect_endpoint(model->dialect, slice_of(model->url), &provider.endpoint, fault) &&
-         make_key_header(model, &provider.key_header, fault);
-    if (ok && model->ca_file != NULL && access(model->ca_file, R_OK) < 0)
-        ok = fault_errno(fault, "read %s", model->ca_file);
+         make_key_header(model, &provider.key_header, fault) && read_ca(model, &provider.ca, fault);
     if (!ok) {
         provider_close(&provider);
         return fault_in(fault, "model %s", model->name);
@@ -105,4 +120,5 @@ void provider_close(struct provider *provider)
 {
     buf_free(&provider->endpoint);
     buf_free_secret(&provider->key_header);
+    buf_free(&provider->ca);
 }

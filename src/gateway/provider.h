@@ -1,4 +1,5 @@
-/* gateway/provider.h - a model entry, ready to be called: its URL checked, its key read. */
+/* gateway/provider.h - a model entry, ready to be called: its URL checked, its key and CA read.
+ */
 #ifndef CUSTODY_GATEWAY_PROVIDER_H
 #define CUSTODY_GATEWAY_PROVIDER_H
 
@@ -10,6 +11,7 @@ struct provider {
     struct url url;         /* borrows from the model */
     struct buf endpoint;    /* full URL, NUL-terminated; empty: could not be opened */
     struct buf key_header;  /* "x-api-key: ...", NUL-terminated; empty without a key */
+    struct buf ca;          /* PEM; empty: the system's */
 };
 
 /* FAULT_MISSING: no such key file, variable or CA file. FAULT_INVALID: what they hold is unfit. */

@@ -43,7 +43,8 @@ static struct exchange *next_ready(struct exchange *from)
 static void refuse_for_ledger(struct exchange *exchange)
 {
     budget_settle(&exchange->gateway->budget, exchange->reserved, (struct spending){0});
-    exchange_refuse(exchange, 400, "ledger", "custody: the record of this call cannot be written, so it is refused");
+    exchange_refuse(exchange, 400, "ledger",
+                    "custody: the record of this call cannot be written, so it is refused");
 }
 
 /* Writes the intents: all but the last are queued, the last is waited for, and it is behind them. */
@@ -113,9 +114,12 @@ static bool start(struct exchange *exchange, struct fault *fault)
     (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     (void)curl->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (provider->model->ca_file != NULL) {
-        (void)curl->easy_setopt(easy, CURLOPT_CAINFO, provider->model->ca_file);
+    if (provider->ca.len > 0) {
+        struct curl_blob ca = {.data = provider->ca.at, .len = provider->ca.len, .flags = CURL_BLOB_NOCOPY};
+
+        (void)curl->easy_setopt(easy, CURLOPT_CAINFO, NULL);
         (void)curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        (void)curl->easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca);
     }
     (void)curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, answer_on_header);
     (void)curl->easy_setopt(easy, CURLOPT_HEADERDATA, exchange);

@@ -147,7 +147,8 @@ bool budget_reserve(struct budget *budget, struct spending upper_bound, struct f
                          (long long)budget->tokens);
     if (over(budget->micro_usd_limit, budget->micro_usd, upper_bound.micro_usd))
         return fault_set(fault, FAULT_LIMIT,
-                         "the run's budget of %lld micro-USD does not hold another %lld (%lld used or reserved)",
+                         "the run's budget of %lld micro-USD does not hold another %lld (%lld used or "
+                         "reserved)",
                          (long long)budget->micro_usd_limit, (long long)upper_bound.micro_usd,
                          (long long)budget->micro_usd);
     budget->tokens += upper_bound.tokens;

@@ -1,6 +1,7 @@
 #include "ledger/checkpoint.h"
 
 #include "base/scope.h"
+#include "base/utf8.h"
 
 #include "wire/base64.h"
 #include "wire/jcs.h"

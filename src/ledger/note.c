@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "ledger/tree.h"
 #include "wire/base64.h"
 #include "wire/jcs.h"

@@ -9,6 +9,8 @@
 
 #include "base/scope.h"
 
+#define REMOVE_DEPTH_MAX 32
+
 bool file_read_fd(int fd, struct buf *buf, struct fault *fault)
 {
     for (;;) {
@@ -148,39 +150,71 @@ bool file_open_folder(int parent, const char *name, mode_t mode, int *ret_fd,
     return true;
 }
 
-static bool remove_below(int folder, dev_t device, struct fault *fault);
+/* One tree that goes. What lies too deep is moved up to its top, so that no depth uses us up. */
+struct removal {
+    int top; /* -1 until there is one */
+    dev_t device;
+    unsigned moved;
+};
 
-static bool remove_entry(int folder, const char *name, dev_t device, struct fault *fault)
+static bool remove_below(struct removal *removal, int folder, unsigned depth, struct fault *fault);
+
+/* Opens a folder whose bits its owner may have taken away. */
+static bool open_to_empty(const struct removal *removal, int parent, const char *name, int *ret_fd,
+                          struct fault *fault)
 {
-    AUTO_CLOSE int fd = -1;
+    AUTO_CLOSE int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     struct stat stat;
 
-    if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
-        return true;
-    if (errno != EISDIR && errno != EPERM)
-        return fault_errno(fault, "remove %s", name);
-    fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == EACCES) { /* an agent may have taken the folder's bits away */
-        if (fchmodat(folder, name, 0700, 0) < 0)
+    if (fd < 0 && errno == EACCES) {
+        if (fchmodat(parent, name, 0700, 0) < 0)
             return fault_errno(fault, "open %s", name);
-        fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     }
     if (fd < 0)
         return fault_errno(fault, "open %s", name);
     if (fstat(fd, &stat) < 0)
         return fault_errno(fault, "stat %s", name);
-    if (stat.st_dev != device)
+    if (stat.st_dev != removal->device)
         return fault_set(fault, FAULT_CONFLICT, "%s is another file system", name);
     if ((stat.st_mode & 0700) != 0700)
         (void)fchmod(fd, 0700);
-    if (!remove_below(fd, device, fault))
+    *ret_fd = take_fd(&fd);
+    return true;
+}
+
+static bool move_up(struct removal *removal, int parent, const char *name, struct fault *fault)
+{
+    AUTO_FREE char *up = NULL;
+
+    do {
+        free(up);
+        up = xformat(".removed-%u", removal->moved++);
+    } while (file_exists(removal->top, up));
+    return renameat(parent, name, removal->top, up) == 0 || fault_errno(fault, "move %s up", name);
+}
+
+static bool remove_entry(struct removal *removal, int parent, const char *name, unsigned depth,
+                         struct fault *fault)
+{
+    AUTO_CLOSE int fd = -1;
+
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return true;
+    if (errno != EISDIR && errno != EPERM)
+        return fault_errno(fault, "remove %s", name);
+    if (!open_to_empty(removal, parent, name, &fd, fault))
+        return false;
+    if (depth >= REMOVE_DEPTH_MAX)
+        return move_up(removal, parent, name, fault);
+    if (!remove_below(removal, fd, depth + 1, fault))
         return fault_in(fault, "%.60s", name);
-    if (unlinkat(folder, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+    if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return fault_errno(fault, "remove folder %s", name);
     return true;
 }
 
-static bool remove_below(int folder, dev_t device, struct fault *fault)
+static bool remove_below(struct removal *removal, int folder, unsigned depth, struct fault *fault)
 {
     int own = dup(folder);
     DIR *dir = own < 0 ? NULL : fdopendir(own);
@@ -193,18 +227,43 @@ static bool remove_below(int folder, dev_t device, struct fault *fault)
     }
     for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            ok = remove_entry(folder, entry->d_name, device, fault);
+            ok = remove_entry(removal, folder, entry->d_name, depth, fault);
     (void)closedir(dir);
     return ok;
 }
 
+/* Again as long as something was moved up. */
+static bool empty_folder(struct removal *removal, struct fault *fault)
+{
+    unsigned before;
+
+    do {
+        before = removal->moved;
+        if (lseek(removal->top, 0, SEEK_SET) < 0)
+            return fault_errno(fault, "list a folder");
+        if (!remove_below(removal, removal->top, 0, fault))
+            return false;
+    } while (removal->moved != before);
+    return true;
+}
+
 bool file_remove_tree(int parent, const char *name, struct fault *fault)
 {
+    struct removal removal = {.top = -1};
+    AUTO_CLOSE int top = -1;
     struct stat stat;
 
     if (fstatat(parent, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? true : fault_errno(fault, "stat %s", name);
-    return remove_entry(parent, name, stat.st_dev, fault);
+    if (!S_ISDIR(stat.st_mode))
+        return unlinkat(parent, name, 0) == 0 || fault_errno(fault, "remove %s", name);
+    removal.device = stat.st_dev;
+    if (!open_to_empty(&removal, parent, name, &top, fault))
+        return false;
+    removal.top = top;
+    if (!empty_folder(&removal, fault))
+        return fault_in(fault, "%.60s", name);
+    return unlinkat(parent, name, AT_REMOVEDIR) == 0 || fault_errno(fault, "remove folder %s", name);
 }
 
 bool file_copy_range(int from, uint64_t offset, int to, uint64_t len, struct fault *fault)

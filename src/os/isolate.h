@@ -51,6 +51,7 @@ struct isolate_enforced {
 };
 
 #define ISOLATE_ABI_KERNEL INT_MAX
+#define ISOLATE_ABI_SCOPES 6 /* signals and abstract sockets can be kept inside */
 
 /* The Landlock ABI of the running kernel; 0 without Landlock. */
 int isolate_landlock_abi(void);

@@ -59,13 +59,14 @@ enum calls_rule {
     CALLS_RULE_EXEC_MEMORY = 2,  /* mmap, mprotect of any kind */
     CALLS_RULE_THREADS = 4,      /* clone with CLONE_THREAD only; clone3 answers ENOSYS */
     CALLS_RULE_PROCESSES = 8,    /* clone without CLONE_NEW*; clone3 answers ENOSYS */
-    CALLS_RULE_SOCKET_UNIX = 16, /* socket: AF_UNIX only */
-    CALLS_RULE_SOCKET_NET = 32,  /* socket: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK route */
+    CALLS_RULE_SOCKET_UNIX = 16, /* socket, socketpair: AF_UNIX only */
+    CALLS_RULE_SOCKET_NET = 32,  /* socket: also TCP, UDP, AF_NETLINK route */
     CALLS_RULE_TERMINAL = 64,    /* ioctl without TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS */
     CALLS_RULE_PERSONALITY = 128, /* personality: asking, PER_LINUX, ADDR_NO_RANDOMIZE */
     CALLS_RULE_OWN_LIMITS = 256, /* prlimit64 of oneself only */
     CALLS_RULE_LIMITS = 512,     /* prlimit64 */
     CALLS_RULE_UNSHARE = 1024,   /* unshare of descriptors and folders, no namespace */
+    CALLS_RULE_CORE = 2048,      /* setting the limit of core dumps is taken, and does nothing */
 };
 MUST_USE bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault);
 /* The calls whose permission depends on rules, so that calls_allow leaves them out. */

@@ -1,9 +1,12 @@
 /* Profiles of system calls, built with libseccomp from the table in isolate_calls.c. */
 #include <errno.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #ifndef TIOCLINUX
@@ -18,10 +21,11 @@
      CLONE_NEWNET | CLONE_NEWTIME)
 /* unshare, unlike clone, has no exit signal in these bits, so CLONE_NEWTIME is seen here only. */
 #define CLONE_NEW_BY_CLONE (CLONE_NEW_ANY & ~CLONE_NEWTIME)
-#define FAMILY_MAX 64
+#define TYPE_MASK 0xf /* above it are flags */
 
 static const char *const ruled_calls[] = {
-    "mmap", "mprotect", "clone", "clone3", "socket", "ioctl", "personality", "prlimit64", "unshare",
+    "mmap",  "mprotect",    "clone",     "clone3",  "socket", "socketpair",
+    "ioctl", "personality", "prlimit64", "unshare",
 };
 
 bool calls_has_rule(const char *name)
@@ -123,8 +127,7 @@ static const struct form allowed_forms[] = {
     {CALLS_RULE_THREADS, "clone", 0, CLONE_NEW_BY_CLONE | CLONE_THREAD, CLONE_THREAD},
     {CALLS_RULE_PROCESSES, "clone", 0, CLONE_NEW_BY_CLONE, 0},
     {CALLS_RULE_SOCKET_UNIX | CALLS_RULE_SOCKET_NET, "socket", 0, UINT32_MAX, AF_UNIX},
-    {CALLS_RULE_SOCKET_NET, "socket", 0, UINT32_MAX, AF_INET},
-    {CALLS_RULE_SOCKET_NET, "socket", 0, UINT32_MAX, AF_INET6},
+    {CALLS_RULE_SOCKET_UNIX | CALLS_RULE_SOCKET_NET, "socketpair", 0, UINT32_MAX, AF_UNIX},
     {CALLS_RULE_PERSONALITY, "personality", 0, UINT32_MAX, PER_LINUX},
     {CALLS_RULE_PERSONALITY, "personality", 0, UINT32_MAX, UINT32_MAX},
     {CALLS_RULE_PERSONALITY, "personality", 0, UINT32_MAX, ADDR_NO_RANDOMIZE},
@@ -150,6 +153,36 @@ static const struct form refused_forms[] = {
     {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWNET, CLONE_NEWNET},
 };
 
+/*
+ * What CALLS_RULE_SOCKET_NET allows besides AF_UNIX. Type and protocol count: any other would have
+ * the kernel load a module that nobody has use for, at a word of whoever asks.
+ */
+static const struct net_form {
+    int family, type, protocol;
+} net_forms[] = {
+    {AF_INET, SOCK_STREAM, 0},           {AF_INET, SOCK_STREAM, IPPROTO_TCP},
+    {AF_INET, SOCK_DGRAM, 0},            {AF_INET, SOCK_DGRAM, IPPROTO_UDP},
+    {AF_INET6, SOCK_STREAM, 0},          {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+    {AF_INET6, SOCK_DGRAM, 0},           {AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
+    {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}, {AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE},
+};
+
+static bool add_net_forms(scmp_filter_ctx filter, struct fault *fault)
+{
+    for (size_t i = 0; i < COUNT(net_forms); i++) {
+        const struct net_form *form = &net_forms[i];
+        const struct scmp_arg_cmp wanted[] = {
+            {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = (uint64_t)form->family},
+            {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = TYPE_MASK, .datum_b = (uint64_t)form->type},
+            {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = (uint64_t)form->protocol},
+        };
+
+        if (!add(filter, SCMP_ACT_ALLOW, "socket", COUNT(wanted), wanted, fault))
+            return false;
+    }
+    return true;
+}
+
 static bool add_form(scmp_filter_ctx filter, uint32_t action, const struct form *form,
                      struct fault *fault)
 {
@@ -161,13 +194,26 @@ static bool add_form(scmp_filter_ctx filter, uint32_t action, const struct form 
     return add(filter, action, form->call, form->mask == 0 ? 0 : 1, &wanted, fault);
 }
 
-bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault)
+/*
+ * A limit of 1 is the only one that keeps the kernel from handing a core to a program of the host,
+ * as core_pattern may say; a lower one would not. Programs that ask for none get what they want.
+ */
+static bool keep_core_limit(scmp_filter_ctx filter, struct fault *fault)
 {
-    const struct scmp_arg_cmp route[] = {
-        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = AF_NETLINK},
-        {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = 0},
+    const struct scmp_arg_cmp set[] = {
+        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = RLIMIT_CORE},
+    };
+    const struct scmp_arg_cmp own[] = {
+        {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = RLIMIT_CORE},
+        {.arg = 2, .op = SCMP_CMP_NE, .datum_a = 0},
     };
 
+    return add(filter, SCMP_ACT_ERRNO(0), "setrlimit", COUNT(set), set, fault) &&
+           add(filter, SCMP_ACT_ERRNO(0), "prlimit64", COUNT(own), own, fault);
+}
+
+bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault)
+{
     for (size_t i = 0; i < COUNT(allowed_forms); i++)
         if ((allowed_forms[i].rule & rules) != 0 &&
             !add_form(filter->allow, SCMP_ACT_ALLOW, &allowed_forms[i], fault))
@@ -176,8 +222,9 @@ bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *faul
         if ((refused_forms[i].rule & rules) != 0 &&
             !add_form(filter->refuse, SCMP_ACT_ERRNO(EPERM), &refused_forms[i], fault))
             return false;
-    if ((rules & CALLS_RULE_SOCKET_NET) != 0 &&
-        !add(filter->allow, SCMP_ACT_ALLOW, "socket", COUNT(route), route, fault))
+    if ((rules & CALLS_RULE_SOCKET_NET) != 0 && !add_net_forms(filter->allow, fault))
+        return false;
+    if ((rules & CALLS_RULE_CORE) != 0 && !keep_core_limit(filter->refuse, fault))
         return false;
     /* Its flags are in memory, where a filter cannot look; libc falls back to clone. */
     if ((rules & (CALLS_RULE_THREADS | CALLS_RULE_PROCESSES)) != 0)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "os/file.h"
 
 #define ERROR_TEXT_BYTES_MAX 200
+#define PATIENT_NICE 10
 
 static int compare_fds(const void *a, const void *b)
 {
@@ -96,6 +98,8 @@ static void become(const struct spawn_program *program, pid_t parent)
     die_with(parent);
     if (program->own_group)
         (void)setpgid(0, 0);
+    if (program->patient)
+        (void)setpriority(PRIO_PROCESS, 0, PATIENT_NICE);
     reset_signals();
     (void)signal(SIGPIPE, SIG_DFL);
     for (int i = 0; i < 3; i++) { /* out of the way of 0, 1, 2 first */

@@ -34,6 +34,7 @@ struct spawn_program {
     int in, out, err;             /* -1: /dev/null */
     const int *keep;              /* further descriptors that stay open, at their numbers */
     size_t keep_count;
+    bool patient;                 /* others that want the processor come first */
     bool own_group;               /* leads a process group of its own: kill(-pid) reaches all of it */
 };
 

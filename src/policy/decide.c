@@ -18,7 +18,7 @@ static const char *const never_writable[] = {
 #define POLICY_FILE "custody.yaml" /* at the root; one of that name elsewhere is only a file */
 #define BUILT_IN_RULE "never-writable"
 
-static bool is_never_writable(struct slice path)
+bool policy_never_writable(struct slice path)
 {
     for (size_t i = 0; i < COUNT(never_writable); i++)
         if (glob_matches(slice_of(never_writable[i]), path, true))
@@ -87,7 +87,7 @@ static bool allowed_by(const struct policy_rules *rules, bool own, struct slice 
 bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
                           const char **ret_rule)
 {
-    if (is_never_writable(path)) {
+    if (policy_never_writable(path)) {
         tell_rule(ret_rule, BUILT_IN_RULE);
         return false;
     }

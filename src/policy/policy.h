@@ -32,6 +32,14 @@ MUST_USE bool policy_settings_encode(const struct policy_settings *settings, str
 MUST_USE bool policy_settings_decode(struct slice packet, struct policy_settings **ret_settings,
                                      struct fault *fault);
 
+/*
+ * Tells each setting that is known, but not enforced by this version (and whose silence weakens nothing: the
+ * others policy_build refuses), as "FILE:LINE:COLUMN: KEY". NULL: none.
+ */
+#define POLICY_NOTE "known, not enforced by this version"
+typedef void policy_note(void *self, const char *file, unsigned line, unsigned column, const char *key);
+void policy_notes(const struct policy_settings *settings, policy_note *tell, void *self);
+
 struct policy_person {
     const char *id, *email;
     const char **groups;
@@ -47,7 +55,7 @@ struct policy_model {
     const char *residency, *contract; /* NULL: none */
     int64_t expires_us;               /* 0: never */
     int64_t price_input, price_output; /* micro-USD per million tokens */
-    unsigned allow;          /* classes whose plain values may go there */
+    unsigned allow;          /* classes whose plain values may go there: its own and data.*.model's */
     unsigned allow_redacted; /* classes of which only surrogates may */
 };
 
@@ -105,7 +113,7 @@ struct policy {
     const char *repository, *owner, *phase, *audit;
     struct policy_person *people;
     size_t people_count;
-    struct policy_model *models;
+    struct policy_model *models; /* that this repository may call: with zone phi not all */
     size_t model_count;
     struct policy_agent *agents;
     size_t agent_count;
@@ -155,6 +163,7 @@ enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mas
 /* Also refuses what is never writable, whatever policy says: its own file, .git*, CI, hooks, owners. */
 bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
                           const char **ret_rule);
+bool policy_never_writable(struct slice path);
 /* "phi", "cde", or NULL. */
 const char *policy_zone_of(const struct policy *policy, struct slice path);
 /* How many people must approve a change that touches these zones. */

@@ -6,92 +6,98 @@
 
 #include "base/scope.h"
 #include "policy/glob.h"
+#include "wire/url.h"
 
 #define S POLICY_SEP
 #define VERDICTS "allow redact deny"
 #define ORG SCHEMA_ORGANISATION
 #define REPO SCHEMA_REPOSITORY
 #define BOTH SCHEMA_BOTH
+#define ENFORCED EFFECT_ENFORCED
+#define NOTED EFFECT_NOTED
+#define REFUSED EFFECT_REFUSED
+#define ZONES "phi cde"
+#define DATE_SHAPE "0000-00-00"
 #define NAME_BYTES_MAX 128
 #define BIG INT64_C(1000000000000000)
 
 const struct schema_row schema_rows[] = {
-    {"version", SCHEMA_INTEGER, BOTH, NARROW_OWN, NULL, NULL, 1, 1, "format of the file: 1"},
-    {"repository", SCHEMA_NAME, REPO, NARROW_OWN, NULL, NULL, 0, 0, "name of the repository in principals and records"},
-    {"owner", SCHEMA_NAME, REPO, NARROW_OWN, NULL, NULL, 0, 0, "the responsible human: an id of `people`"},
-    {"phase", SCHEMA_WORD, BOTH, NARROW_LOOSER_NOT, "pilot narrow regulated automerge", "regulated", 0, 0, "how far the rollout has come; the organisation's is the highest that any repository may have"},
-    {"frameworks" S "#", SCHEMA_WORD, REPO, NARROW_OWN, "hipaa soc2 pci", NULL, 0, 0, "what the repository is assessed against"},
+    {"version", SCHEMA_INTEGER, BOTH, NARROW_OWN, ENFORCED, NULL, NULL, 1, 1, "format of the file: 1"},
+    {"repository", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "name of the repository in principals and records"},
+    {"owner", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "the responsible human: an id of `people`"},
+    {"phase", SCHEMA_WORD, BOTH, NARROW_LOOSER_NOT, NOTED, "pilot narrow regulated automerge", "regulated", 0, 0, "how far the rollout has come; the organisation's is the highest that any repository may have"},
+    {"frameworks" S "#", SCHEMA_WORD, REPO, NARROW_OWN, NOTED, "hipaa soc2 pci", NULL, 0, 0, "what the repository is assessed against"},
 
-    {"people" S "#" S "id", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "id of a person"},
-    {"people" S "#" S "email", SCHEMA_TEXT, ORG, NARROW_OWN, NULL, NULL, 0, 0, "address in commits"},
-    {"people" S "#" S "groups" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "a group that the person is in"},
-    {"people" S "#" S "ssh" S "#", SCHEMA_TEXT, ORG, NARROW_OWN, NULL, NULL, 0, 0, "a public key whose signature approves"},
+    {"people" S "#" S "id", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "id of a person"},
+    {"people" S "#" S "email", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "address in commits"},
+    {"people" S "#" S "groups" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "a group that the person is in"},
+    {"people" S "#" S "ssh" S "#", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "a public key whose signature approves"},
 
-    {"models" S "#" S "name", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "name by which roles and records know it"},
-    {"models" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, NULL, NULL, 0, 0, "base URL; plain http to loopback only"},
-    {"models" S "#" S "dialect", SCHEMA_WORD, ORG, NARROW_OWN, "openai openai-responses anthropic", NULL, 0, 0, "what it speaks"},
-    {"models" S "#" S "key" S "file", SCHEMA_PATH, ORG, NARROW_OWN, NULL, NULL, 0, 0, "file with its key; only the gateway reads it"},
-    {"models" S "#" S "key" S "env", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "or the variable that holds it"},
-    {"models" S "#" S "residency", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "where it runs: on-premises, us, eu, ..."},
-    {"models" S "#" S "contract", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "the agreement that covers it; without one no call from a repository with zone phi"},
-    {"models" S "#" S "expires", SCHEMA_DATE, ORG, NARROW_OWN, NULL, NULL, 0, 0, "last day of that agreement"},
-    {"models" S "#" S "allow" S "#", SCHEMA_WORD, ORG, NARROW_OWN, "code phi pan secret pii opaque phi-redacted pan-redacted secret-redacted pii-redacted", NULL, 0, 0, "a class of data that may go there, as it is or redacted"},
-    {"models" S "#" S "ca", SCHEMA_PATH, ORG, NARROW_OWN, NULL, NULL, 0, 0, "certificates to trust instead of the system's, PEM"},
-    {"models" S "#" S "prices" S "input", SCHEMA_MONEY, ORG, NARROW_OWN, NULL, "0", 0, BIG, "US dollars for a million tokens in"},
-    {"models" S "#" S "prices" S "output", SCHEMA_MONEY, ORG, NARROW_OWN, NULL, "0", 0, BIG, "US dollars for a million tokens out"},
-    {"routing" S "phi" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "residencies that a repository with zone phi may use"},
-    {"routing" S "fallback" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "models to fall back to, in order"},
+    {"models" S "#" S "name", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "name by which roles and records know it"},
+    {"models" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "base URL; plain http to loopback only"},
+    {"models" S "#" S "dialect", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "openai openai-responses anthropic", NULL, 0, 0, "what it speaks"},
+    {"models" S "#" S "key" S "file", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "file with its key; only the gateway reads it"},
+    {"models" S "#" S "key" S "env", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "or the variable that holds it"},
+    {"models" S "#" S "residency", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "where it runs: on-premises, us, eu, ..."},
+    {"models" S "#" S "contract", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "the agreement that covers it; without one (or residency on-premises) no call from a repository with zone phi"},
+    {"models" S "#" S "expires", SCHEMA_DATE, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "last day of that agreement"},
+    {"models" S "#" S "allow" S "#", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "code phi pan secret pii opaque phi-redacted pan-redacted secret-redacted pii-redacted", NULL, 0, 0, "a class of data that may go there, as it is or redacted; data.*.model must allow it, too"},
+    {"models" S "#" S "ca", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "certificates to trust instead of the system's, PEM"},
+    {"models" S "#" S "prices" S "input", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, BIG, "US dollars for a million tokens in"},
+    {"models" S "#" S "prices" S "output", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, BIG, "US dollars for a million tokens out"},
+    {"routing" S "phi" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "residencies that a repository with zone phi may use"},
+    {"routing" S "fallback" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "models to fall back to, in order"},
 
-    {"budgets" S "run" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NULL, "0", 0, BIG, "tokens of one run; 0: no limit"},
-    {"budgets" S "run" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, NULL, "0", 0, BIG, "US dollars of one run; 0: no limit"},
-    {"budgets" S "run" S "minutes", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NULL, "30", 1, 10080, "time limit of one run"},
-    {"budgets" S "person_day" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, NULL, "0", 0, BIG, "US dollars of one person and day"},
-    {"budgets" S "person_day" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NULL, "0", 0, BIG, "tokens of one person and day"},
-    {"budgets" S "repository_day" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, NULL, "0", 0, BIG, "US dollars of one repository and day"},
-    {"budgets" S "repository_day" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NULL, "0", 0, BIG, "tokens of one repository and day"},
+    {"budgets" S "run" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0", 0, BIG, "tokens of one run; 0: no limit"},
+    {"budgets" S "run" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0", 0, BIG, "US dollars of one run; 0: no limit"},
+    {"budgets" S "run" S "minutes", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "30", 1, 10080, "time limit of one run"},
+    {"budgets" S "person_day" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, REFUSED, NULL, "0", 0, BIG, "US dollars of one person and day"},
+    {"budgets" S "person_day" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, REFUSED, NULL, "0", 0, BIG, "tokens of one person and day"},
+    {"budgets" S "repository_day" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, REFUSED, NULL, "0", 0, BIG, "US dollars of one repository and day"},
+    {"budgets" S "repository_day" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, REFUSED, NULL, "0", 0, BIG, "tokens of one repository and day"},
 
-    {"egress" S "#" S "host", SCHEMA_NAME, BOTH, NARROW_SUBSET, NULL, NULL, 0, 0, "a host that the door may reach"},
-    {"egress" S "#" S "port", SCHEMA_INTEGER, BOTH, NARROW_SUBSET, NULL, "443", 1, 65535, "and its port"},
-    {"egress" S "#" S "methods" S "#", SCHEMA_WORD, BOTH, NARROW_OWN, "GET HEAD POST PUT", NULL, 0, 0, "methods allowed there"},
-    {"egress" S "#" S "paths" S "#", SCHEMA_TEXT, BOTH, NARROW_OWN, NULL, NULL, 0, 0, "paths allowed there"},
-    {"egress" S "#" S "private", SCHEMA_BOOLEAN, ORG, NARROW_OWN, NULL, "false", 0, 0, "whether a private address is meant"},
-    {"mcp" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, NULL, NULL, 0, 0, "a tool server"},
-    {"mcp" S "#" S "tools" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "a tool of it"},
-    {"mcp" S "#" S "digest", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "digest of its description"},
+    {"egress" S "#" S "host", SCHEMA_NAME, BOTH, NARROW_SUBSET, NOTED, NULL, NULL, 0, 0, "a host that the door may reach"},
+    {"egress" S "#" S "port", SCHEMA_INTEGER, BOTH, NARROW_SUBSET, NOTED, NULL, "443", 1, 65535, "and its port"},
+    {"egress" S "#" S "methods" S "#", SCHEMA_WORD, BOTH, NARROW_OWN, REFUSED, "GET HEAD POST PUT", NULL, 0, 0, "methods allowed there"},
+    {"egress" S "#" S "paths" S "#", SCHEMA_TEXT, BOTH, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "paths allowed there"},
+    {"egress" S "#" S "private", SCHEMA_BOOLEAN, ORG, NARROW_OWN, NOTED, NULL, "false", 0, 0, "whether a private address is meant"},
+    {"mcp" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a tool server; plain http to loopback only"},
+    {"mcp" S "#" S "tools" S "#", SCHEMA_NAME, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a tool of it"},
+    {"mcp" S "#" S "digest", SCHEMA_NAME, ORG, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "digest of its description"},
 
-    {"resources" S "memory", SCHEMA_BYTES, ORG, NARROW_OWN, NULL, "4G", 67108864, BIG, "memory of a cell"},
-    {"resources" S "pids", SCHEMA_INTEGER, ORG, NARROW_OWN, NULL, "512", 8, 1000000, "processes of a cell"},
-    {"resources" S "cpu", SCHEMA_PERCENT, ORG, NARROW_OWN, NULL, "200%", 1, 1000000, "processors of a cell; 100% is one"},
-    {"resources" S "disk", SCHEMA_BYTES, ORG, NARROW_OWN, NULL, "10G", 1048576, BIG, "disk that a cell may fill"},
-    {"environment" S "pass" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NULL, NULL, 0, 0, "a variable of the caller's that reaches the cell"},
-    {"audit", SCHEMA_WORD, ORG, NARROW_OWN, "summary full", "summary", 0, 0, "first reads and writes, or every open"},
-    {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, "none pci hipaa", "none", 0, 0, "how long records are kept"},
-    {"retention" S "payloads", SCHEMA_DURATION, ORG, NARROW_OWN, NULL, "90d", 1, 36500, "how long payloads are kept"},
-    {"ledger" S "witnesses" S "#", SCHEMA_TEXT, ORG, NARROW_OWN, NULL, NULL, 0, 0, "a witness"},
-    {"ledger" S "require", SCHEMA_INTEGER, ORG, NARROW_OWN, NULL, "0", 0, 32, "how many witnesses must have signed"},
+    {"resources" S "memory", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "4G", 67108864, BIG, "memory of a cell"},
+    {"resources" S "pids", SCHEMA_INTEGER, ORG, NARROW_OWN, ENFORCED, NULL, "512", 8, 1000000, "processes of a cell"},
+    {"resources" S "cpu", SCHEMA_PERCENT, ORG, NARROW_OWN, ENFORCED, NULL, "200%", 1, 1000000, "processors of a cell; 100% is one"},
+    {"resources" S "disk", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "10G", 1048576, BIG, "disk that a cell may fill"},
+    {"environment" S "pass" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "a variable of the caller's that reaches the cell"},
+    {"audit", SCHEMA_WORD, ORG, NARROW_OWN, REFUSED, "summary full", "summary", 0, 0, "first reads and writes, or every open"},
+    {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, NOTED, "none pci hipaa", "none", 0, 0, "how long records are kept"},
+    {"retention" S "payloads", SCHEMA_DURATION, ORG, NARROW_OWN, NOTED, NULL, "90d", 1, 36500, "how long payloads are kept"},
+    {"ledger" S "witnesses" S "#", SCHEMA_TEXT, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "a witness"},
+    {"ledger" S "require", SCHEMA_INTEGER, ORG, NARROW_OWN, REFUSED, NULL, "0", 0, 32, "how many witnesses must have signed"},
 
-    {"data" S "*" S "view", SCHEMA_WORD, BOTH, NARROW_STRICTER, VERDICTS, NULL, 0, 0, "may a process in the cell read this class of data?"},
-    {"data" S "*" S "model", SCHEMA_WORD, BOTH, NARROW_STRICTER, VERDICTS, NULL, 0, 0, "may a model see it?"},
-    {"data" S "*" S "checks", SCHEMA_WORD, BOTH, NARROW_STRICTER, VERDICTS, NULL, 0, 0, "may a check, in a cell without a door? (default: as view)"},
-    {"paths" S "read" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, NULL, NULL, 0, 0, "what no agent may read"},
-    {"paths" S "read" S "deny" S "#" S "path", SCHEMA_GLOB, BOTH, NARROW_UNION, NULL, NULL, 0, 0, "the same, as { path, must_match }"},
-    {"paths" S "read" S "deny" S "#" S "must_match", SCHEMA_BOOLEAN, BOTH, NARROW_UNION, NULL, "false", 0, 0, "refuse the run when the rule matches nothing"},
-    {"paths" S "read" S "hide_names", SCHEMA_BOOLEAN, BOTH, NARROW_STRICTER, "false true", "true", 0, 0, "whether denied names are hidden, too"},
-    {"paths" S "write" S "allow" S "#", SCHEMA_GLOB, BOTH, NARROW_BOTH_MUST, NULL, NULL, 0, 0, "where agents may write; none named: everywhere that is not denied"},
-    {"paths" S "write" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, NULL, NULL, 0, 0, "where they may not, whatever is allowed"},
-    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, "phi cde", NULL, 0, 0, "what lives where: pattern to zone"},
-    {"paths" S "scratch" S "#", SCHEMA_FOLDER, BOTH, NARROW_UNION, NULL, NULL, 0, 0, "a folder of native speed that is never collected"},
-    {"limits" S "files", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NULL, "50", 1, 20000, "files of one change"},
-    {"limits" S "lines", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NULL, "2000", 1, 10000000, "lines added and removed by one change"},
-    {"limits" S "files_per_batch", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NULL, "5", 1, 20000, "files of one batch of the coder"},
-    {"agents" S "*" S "engine", SCHEMA_NAME, REPO, NARROW_OWN, NULL, NULL, 0, 0, "the program of a role"},
-    {"agents" S "*" S "model", SCHEMA_NAME, REPO, NARROW_OWN, NULL, NULL, 0, 0, "its model, by name"},
-    {"agents" S "*" S "write", SCHEMA_WORD, REPO, NARROW_OWN, "policy none", "policy", 0, 0, "whether it may write at all"},
-    {"checks" S "run" S "#" S "#", SCHEMA_TEXT, REPO, NARROW_OWN, NULL, NULL, 0, 0, "a word of a command that checks a change"},
-    {"checks" S "scanners" S "#", SCHEMA_NAME, REPO, NARROW_OWN, NULL, NULL, 0, 0, "a scanner to run on a change"},
-    {"approvals" S "count", SCHEMA_INTEGER, BOTH, NARROW_MAXIMUM, NULL, "1", 1, 16, "people who must approve"},
-    {"approvals" S "from" S "#", SCHEMA_NAME, BOTH, NARROW_SUBSET, NULL, NULL, 0, 0, "groups that they must be in"},
-    {"approvals" S "zone" S "*", SCHEMA_INTEGER, BOTH, NARROW_MAXIMUM, NULL, NULL, 1, 16, "more people for a zone"},
+    {"data" S "*" S "view", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, VERDICTS, "redact; opaque, code: allow", 0, 0, "may a process in the cell read this class of data? (what is longer than 64 MiB counts as every class; opaque is what is no text: values that show in any bytes are found there, too)"},
+    {"data" S "*" S "model", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, VERDICTS, "deny; code: allow", 0, 0, "may a model see it?"},
+    {"data" S "*" S "checks", SCHEMA_WORD, BOTH, NARROW_STRICTER, NOTED, VERDICTS, "redact; secret, opaque, code: allow", 0, 0, "may a check, in a cell without a door?"},
+    {"paths" S "read" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "what no agent may read"},
+    {"paths" S "read" S "deny" S "#" S "path", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "the same, as { path, must_match }"},
+    {"paths" S "read" S "deny" S "#" S "must_match", SCHEMA_BOOLEAN, BOTH, NARROW_UNION, ENFORCED, NULL, "false", 0, 0, "refuse the run when the rule matches nothing"},
+    {"paths" S "read" S "hide_names", SCHEMA_BOOLEAN, BOTH, NARROW_STRICTER, ENFORCED, "false true", "true", 0, 0, "whether denied names are hidden, too"},
+    {"paths" S "write" S "allow" S "#", SCHEMA_GLOB, BOTH, NARROW_BOTH_MUST, ENFORCED, NULL, NULL, 0, 0, "where agents may write; none named: everywhere that is not denied"},
+    {"paths" S "write" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "where they may not, whatever is allowed"},
+    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, ENFORCED, ZONES, NULL, 0, 0, "what lives where: pattern to zone"},
+    {"paths" S "scratch" S "#", SCHEMA_FOLDER, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "a folder of native speed that is never collected"},
+    {"limits" S "files", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "50", 1, 20000, "files of one change"},
+    {"limits" S "lines", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "2000", 1, 10000000, "lines added and removed by one change"},
+    {"limits" S "files_per_batch", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NOTED, NULL, "5", 1, 20000, "files of one batch of the coder"},
+    {"agents" S "*" S "engine", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "the program of a role"},
+    {"agents" S "*" S "model", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "its model, by name"},
+    {"agents" S "*" S "write", SCHEMA_WORD, REPO, NARROW_OWN, ENFORCED, "policy none", "policy", 0, 0, "whether it may write at all"},
+    {"checks" S "run" S "#" S "#", SCHEMA_TEXT, REPO, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a word of a command that checks a change"},
+    {"checks" S "scanners" S "#", SCHEMA_NAME, REPO, NARROW_OWN, REFUSED, NULL, NULL, 0, 0, "a scanner to run on a change"},
+    {"approvals" S "count", SCHEMA_INTEGER, BOTH, NARROW_MAXIMUM, ENFORCED, NULL, "1", 1, 16, "people who must approve"},
+    {"approvals" S "from" S "#", SCHEMA_NAME, BOTH, NARROW_SUBSET, ENFORCED, NULL, NULL, 0, 0, "groups that they must be in"},
+    {"approvals" S "zone" S "*", SCHEMA_INTEGER, BOTH, NARROW_MAXIMUM, ENFORCED, NULL, NULL, 1, 16, "more people for a zone"},
 };
 
 const size_t schema_row_count = COUNT(schema_rows);
@@ -225,40 +231,53 @@ static bool all_of(const char *text, const char *more)
     return true;
 }
 
-/* Digits with an optional fraction of up to `decimals` digits, scaled to it; moves *text behind. */
+/* Digits, without leading zeros, scaled by ten to the `decimals`; moves *text behind. */
+static bool read_digits(const char **text, unsigned decimals, int64_t *value)
+{
+    const char *start = *text;
+
+    for (; **text >= '0' && **text <= '9'; (*text)++)
+        if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, **text - '0', value))
+            return false;
+    return *text > start && (decimals > 0 || *start != '0' || *text == start + 1);
+}
+
+/* A whole number, or one with a fraction of up to `decimals` digits, scaled to it; moves *text behind. */
 static bool read_decimal(const char **text, unsigned decimals, int64_t *ret_value)
 {
     int64_t value = 0;
-    unsigned seen = 0;
-    bool fraction = false;
-    const char *start = *text;
+    size_t fraction = 0;
 
-    for (; (**text >= '0' && **text <= '9') || (**text == '.' && !fraction && decimals > 0); (*text)++) {
-        if (**text == '.') {
-            fraction = true;
-            continue;
-        }
-        if (fraction && seen++ == decimals)
+    if (!read_digits(text, 0, &value))
+        return false;
+    if (**text == '.' && decimals > 0) {
+        const char *start = ++*text;
+
+        if (!read_digits(text, decimals, &value))
             return false;
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, **text - '0', &value))
-            return false;
+        fraction = (size_t)(*text - start);
     }
-    for (; seen < decimals; seen++)
+    if (fraction > decimals)
+        return false;
+    for (; fraction < decimals; fraction++)
         if (__builtin_mul_overflow(value, 10, &value))
             return false;
     *ret_value = value;
-    return *text > start + (fraction ? 1 : 0);
+    return true;
 }
 
-static bool read_scaled(const char *text, const char *units, const int64_t *scales, int64_t *ret_value)
+/* A number with one of the units; without one only where `bare` says so. */
+static bool read_scaled(const char *text, const char *units, const int64_t *scales, bool bare, int64_t *ret_value)
 {
     const char *unit;
     int64_t value;
 
     if (!read_decimal(&text, 0, &value))
         return false;
-    if (*text == 0)
-        return *ret_value = value, true;
+    if (*text == 0) {
+        *ret_value = value;
+        return bare;
+    }
     unit = strchr(units, *text);
     return unit != NULL && text[1] == 0 && !__builtin_mul_overflow(value, scales[unit - units], ret_value);
 }
@@ -270,7 +289,11 @@ static bool read_date(const char *text, int64_t *ret_value)
     const char *end;
     time_t seconds;
 
-    if (strlen(text) != 10)
+    /* strptime alone takes spaces and signs. */
+    for (size_t i = 0; i < strlen(DATE_SHAPE); i++)
+        if (DATE_SHAPE[i] == '-' ? text[i] != '-' : text[i] < '0' || text[i] > '9')
+            return false;
+    if (text[strlen(DATE_SHAPE)] != 0)
         return false;
     end = strptime(text, "%Y-%m-%d", &tm);
     if (end == NULL || *end != 0)
@@ -293,13 +316,13 @@ static bool read_number(const struct schema_row *row, const char *value, int64_t
     case SCHEMA_INTEGER:
         return read_decimal(&value, 0, ret_value) && *value == 0;
     case SCHEMA_BYTES:
-        return read_scaled(value, "KMGT", bytes, ret_value);
+        return read_scaled(value, "KMGT", bytes, true, ret_value);
     case SCHEMA_PERCENT:
-        return read_scaled(value, "%", percent, ret_value);
+        return read_scaled(value, "%", percent, false, ret_value);
     case SCHEMA_MONEY:
         return read_decimal(&value, 6, ret_value) && *value == 0;
     case SCHEMA_DURATION:
-        return read_scaled(value, "dwy", days, ret_value);
+        return read_scaled(value, "dwy", days, false, ret_value);
     case SCHEMA_DATE:
         return read_date(value, ret_value);
     case SCHEMA_BOOLEAN:
@@ -358,6 +381,33 @@ static bool check_number(const struct policy_settings *settings, const struct se
     return true;
 }
 
+/* What is said in the clear must not leave this machine. */
+static bool check_url(const struct policy_settings *settings, const struct setting *setting,
+                      const char *shown, struct fault *fault)
+{
+    struct fault why = {0};
+    struct url url;
+
+    if (!url_parse(slice_of(setting->value), &url, &why))
+        return settings_fault(settings, setting, fault, "%s: `%.60s`: %s", shown, setting->value, why.why);
+    if (!url.tls && !url_host_is_loopback(url.host))
+        return settings_fault(settings, setting, fault,
+                              "%s: `%.60s`: plain http:// is for this machine only, use https://", shown,
+                              setting->value);
+    return true;
+}
+
+static bool climbs(const char *path)
+{
+    struct slice rest = slice_of(path);
+    struct slice name;
+
+    while (slice_cut(&rest, '/', &name))
+        if (slice_equal(name, SLICE("..")))
+            return true;
+    return false;
+}
+
 static bool check_text(const struct policy_settings *settings, const struct setting *setting,
                        const struct schema_row *row, const char *shown, struct fault *fault)
 {
@@ -368,11 +418,11 @@ static bool check_text(const struct policy_settings *settings, const struct sett
     for (const char *at = value; *at != 0; at++)
         ok = ok && (uint8_t)*at >= 0x20 && *at != 0x7f;
     if (row->type == SCHEMA_NAME)
-        ok = ok && strlen(value) <= NAME_BYTES_MAX && all_of(value, "._-@");
+        ok = ok && strlen(value) <= NAME_BYTES_MAX && all_of(value, "._-") && value[0] != '-' && value[0] != '.';
     else if (row->type == SCHEMA_PATH)
-        ok = ok && value[0] == '/' && strstr(value, "/../") == NULL;
+        ok = ok && value[0] == '/' && !climbs(value);
     else if (row->type == SCHEMA_URL)
-        ok = ok && (strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0);
+        return check_url(settings, setting, shown, fault);
     else if (row->type == SCHEMA_FOLDER)
         ok = ok && strpbrk(value, "*?[]") == NULL && glob_check(slice_of(value), &why) &&
              strncasecmp(value, ".git", 4) != 0 && strcasecmp(value, "custody.yaml") != 0;
@@ -381,6 +431,17 @@ static bool check_text(const struct policy_settings *settings, const struct sett
     return ok ? true
               : settings_fault(settings, setting, fault, "%s: `%.60s` is not a %s", shown, value,
                                type_names[row->type]);
+}
+
+static bool is_zone(struct slice name)
+{
+    struct slice rest = SLICE(ZONES);
+    struct slice zone;
+
+    while (slice_cut(&rest, ' ', &zone))
+        if (slice_equal(zone, name))
+            return true;
+    return false;
 }
 
 /* The key that a "*" of the row stands for: a class, a pattern, a role, a zone. */
@@ -398,31 +459,16 @@ static bool check_key(const struct policy_settings *settings, const struct setti
     if (slice_equal(first, SLICE("data")) && !class_parse(second, &class))
         return settings_fault(settings, setting, fault, "%s: `%.*s` is not a class of data (phi pan secret pii opaque code)",
                               shown, SLICE_ARGS(second));
+    if (slice_equal(first, SLICE("approvals")) && slice_equal(second, SLICE("zone")) && !is_zone(third))
+        return settings_fault(settings, setting, fault, "%s: `%.*s` is not a zone (" ZONES ")", shown, SLICE_ARGS(third));
     if (slice_equal(first, SLICE("paths")) && slice_equal(second, SLICE("zone")) && !glob_check(third, &why))
         return settings_fault(settings, setting, fault, "%s: %s", shown, why.why);
     return true;
 }
 
-static bool check_one(const struct policy_settings *settings, const struct setting *setting,
-                      unsigned file, struct fault *fault)
+static bool check_value(const struct policy_settings *settings, const struct setting *setting,
+                        const struct schema_row *row, const char *shown, struct fault *fault)
 {
-    const struct schema_row *row = schema_find(setting->path);
-    char shown[200];
-
-    settings_show_path(setting->path, shown, sizeof(shown));
-    if (row == NULL && setting->kind != SETTING_VALUE && is_above_a_row(setting->path))
-        return true;
-    if (row == NULL)
-        return is_above_a_row(setting->path)
-                   ? settings_fault(settings, setting, fault, "%s: a value stands where keys belong", shown)
-                   : unknown_key(settings, setting, fault);
-    if ((row->files & file) == 0)
-        return settings_fault(settings, setting, fault, "%s: only the %s may say this", shown,
-                              file == REPO ? "organisation's policy.yaml" : "repository's custody.yaml");
-    if (setting->kind != SETTING_VALUE)
-        return settings_fault(settings, setting, fault, "%s: a %s belongs here", shown, type_names[row->type]);
-    if (!check_key(settings, setting, shown, fault))
-        return false;
     switch (row->type) {
     case SCHEMA_WORD:
         if (schema_word_index(row, setting->value) < 0)
@@ -448,6 +494,41 @@ static bool check_one(const struct policy_settings *settings, const struct setti
     return false;
 }
 
+/* Says no more than what holds without it. */
+static bool is_standard(const struct schema_row *row, const struct setting *setting)
+{
+    return setting->kind != SETTING_VALUE || (row->standard != NULL && strcmp(row->standard, setting->value) == 0);
+}
+
+static bool check_one(const struct policy_settings *settings, const struct setting *setting,
+                      unsigned file, struct fault *fault)
+{
+    const struct schema_row *row = schema_find(setting->path);
+    char shown[200];
+
+    settings_show_path(setting->path, shown, sizeof(shown));
+    if (row == NULL && setting->kind != SETTING_VALUE && is_above_a_row(setting->path))
+        return true;
+    if (row == NULL)
+        return is_above_a_row(setting->path)
+                   ? settings_fault(settings, setting, fault, "%s: a value stands where keys belong", shown)
+                   : unknown_key(settings, setting, fault);
+    if ((row->files & file) == 0)
+        return settings_fault(settings, setting, fault, "%s: only the %s may say this", shown,
+                              file == REPO ? "organisation's policy.yaml" : "repository's custody.yaml");
+    if (setting->kind != SETTING_VALUE)
+        return settings_fault(settings, setting, fault, "%s: a %s belongs here", shown, type_names[row->type]);
+    if (!check_key(settings, setting, shown, fault))
+        return false;
+    if (!check_value(settings, setting, row, shown, fault))
+        return false;
+    if (row->effect == REFUSED && !is_standard(row, setting))
+        return settings_fault(settings, setting, fault,
+                              "%s: " POLICY_NOTE "; take it out: what it promises would not hold",
+                              shown);
+    return true;
+}
+
 bool schema_check(const struct policy_settings *settings, unsigned file, struct fault *fault)
 {
     for (size_t i = 0; i < settings->count; i++)
@@ -456,6 +537,20 @@ bool schema_check(const struct policy_settings *settings, unsigned file, struct 
     if (settings_find(settings, "version") == NULL)
         return fault_set(fault, FAULT_INVALID, "%s:1:1: `version: 1` is missing", settings->file);
     return true;
+}
+
+void policy_notes(const struct policy_settings *settings, policy_note *tell, void *self)
+{
+    for (size_t i = 0; settings != NULL && i < settings->count; i++) {
+        const struct setting *setting = &settings->at[i];
+        const struct schema_row *row = schema_find(setting->path);
+        char shown[200];
+
+        if (row == NULL || row->effect != NOTED || is_standard(row, setting))
+            continue;
+        settings_show_path(setting->path, shown, sizeof(shown));
+        tell(self, settings->file, setting->line, setting->column, shown);
+    }
 }
 
 /* ---- the reference page ---- */
@@ -474,10 +569,19 @@ void policy_reference(FILE *out)
         [NARROW_SUBSET] = "the repository's must be among the organisation's",
     };
 
+    static const char *const effects[] = {
+        [ENFORCED] = "yes",
+        [NOTED] = "not yet: a warning",
+        [REFUSED] = "not yet: refused",
+    };
+
     (void)fputs("# Policy: every key\n\nMade from the table in `src/policy/schema.c` by `custody policy show --reference`; a test compares them.\n\n"
                 "`policy.yaml` is the organisation's and trusted. `custody.yaml`, at the root of a repository, is read from the base\n"
                 "commit, is not trusted, and may only narrow. `[]` stands for any item of a list, `*` for any key.\n\n"
-                "| key | type | default | file | narrowing | meaning |\n|---|---|---|---|---|---|\n", out);
+                "Enforced says whether this version does what the key says. One that it does not is named by `policy check` and\n"
+                "`run` with its place: as a warning where nothing is weaker without it, as a refusal (exit 3) where the policy would\n"
+                "promise what does not hold. Its default may always be written.\n\n"
+                "| key | type | default | file | narrowing | enforced | meaning |\n|---|---|---|---|---|---|---|\n", out);
     for (size_t i = 0; i < schema_row_count; i++) {
         const struct schema_row *row = &schema_rows[i];
         struct slice rest = slice_of(row->path);
@@ -492,9 +596,9 @@ void policy_reference(FILE *out)
                 (void)fprintf(out, "%s%.*s", first ? "" : ".", SLICE_ARGS(name));
             first = false;
         }
-        (void)fprintf(out, "` | %s%s%s | %s | %s | %s | %s |\n", type_names[row->type],
+        (void)fprintf(out, "` | %s%s%s | %s | %s | %s | %s | %s |\n", type_names[row->type],
                       row->words == NULL ? "" : ": ", row->words == NULL ? "" : row->words,
                       row->standard == NULL ? "" : row->standard, files[row->files],
-                      narrowing[row->narrowing], row->text);
+                      narrowing[row->narrowing], effects[row->effect], row->text);
     }
 }

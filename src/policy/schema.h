@@ -9,16 +9,16 @@
 
 enum schema_type {
     SCHEMA_TEXT,     /* anything printable */
-    SCHEMA_NAME,     /* [A-Za-z0-9._-] */
-    SCHEMA_INTEGER,  /* min..max */
-    SCHEMA_BYTES,    /* 512M, 4G */
+    SCHEMA_NAME,     /* [A-Za-z0-9._-], up to 128, not from . or - on */
+    SCHEMA_INTEGER,  /* min..max; no number has leading zeros */
+    SCHEMA_BYTES,    /* 512M, 4G, 65536 */
     SCHEMA_PERCENT,  /* 200% */
     SCHEMA_MONEY,    /* US dollars, up to six decimals; the value is micro-USD */
-    SCHEMA_DURATION, /* 90d, 2y; the value is days */
+    SCHEMA_DURATION, /* 90d, 4w, 2y; the value is days */
     SCHEMA_BOOLEAN,
     SCHEMA_WORD, /* one of `words` */
     SCHEMA_URL,
-    SCHEMA_PATH,   /* absolute */
+    SCHEMA_PATH,   /* absolute, without .. */
     SCHEMA_FOLDER, /* relative, without pattern characters */
     SCHEMA_GLOB,
     SCHEMA_DATE, /* 2027-03-31; the value is its last microsecond, UTC */
@@ -37,13 +37,21 @@ enum schema_narrowing {
     NARROW_SUBSET,    /* the repository's must be among the organisation's */
 };
 
+/* Does this version do what the key says? */
+enum schema_effect {
+    EFFECT_ENFORCED,
+    EFFECT_NOTED,   /* no, and nothing is weaker without it: policy_notes names it */
+    EFFECT_REFUSED, /* no, and the policy would promise what does not hold: schema_check refuses it */
+};
+
 struct schema_row {
     const char *path; /* names joined by POLICY_SEP; "#": any item, "*": any key */
     enum schema_type type;
     unsigned files;
     enum schema_narrowing narrowing;
+    enum schema_effect effect;
     const char *words;    /* of SCHEMA_WORD, separated by spaces, in narrowing's order */
-    const char *standard; /* the default as text, or NULL */
+    const char *standard; /* the default as text (of `data`, by class: for the reference page), or NULL */
     int64_t min, max;
     const char *text;
 };

@@ -160,6 +160,48 @@ static bool take_text(struct slice *rest, struct slice *ret_text, struct fault *
     return true;
 }
 
+static int by_path(const void *a, const void *b)
+{
+    return strcmp((*(const struct setting *const *)a)->path, (*(const struct setting *const *)b)->path);
+}
+
+/* No path twice, none below another: the separator sorts before all that a name may hold. */
+static bool are_apart(const struct policy_settings *settings)
+{
+    AUTO_FREE const struct setting **sorted = xalloc_array(settings->count + 1, sizeof(*sorted));
+    bool apart = true;
+
+    for (size_t i = 0; i < settings->count; i++)
+        sorted[i] = &settings->at[i];
+    if (settings->count > 1)
+        qsort(sorted, settings->count, sizeof(*sorted), by_path);
+    for (size_t i = 1; i < settings->count; i++) {
+        struct slice above = slice_of(sorted[i - 1]->path), path = slice_of(sorted[i]->path);
+
+        apart = apart && !(slice_starts_with(path, above) &&
+                           (path.len == above.len || path.at[above.len] == POLICY_SEP_BYTE));
+    }
+    return apart;
+}
+
+/* What the reader of YAML would have made of it. */
+static bool is_setting(uint32_t kind, uint32_t line, uint32_t column, struct slice path, struct slice value)
+{
+    struct slice rest = path, name;
+
+    if (kind > SETTING_EMPTY_MAP || line == 0 || column == 0 || path.len == 0 ||
+        (kind == SETTING_VALUE) != (value.len > 0))
+        return false;
+    while (slice_cut(&rest, POLICY_SEP_BYTE, &name)) {
+        if (name.len == 0)
+            return false;
+        for (size_t i = 0; i < name.len; i++)
+            if (name.at[i] < 0x20 || name.at[i] == 0x7f)
+                return false;
+    }
+    return path.at[path.len - 1] != POLICY_SEP_BYTE;
+}
+
 static bool take_settings(struct slice rest, struct policy_settings *settings, struct fault *fault)
 {
     uint32_t count;
@@ -174,12 +216,15 @@ static bool take_settings(struct slice rest, struct policy_settings *settings, s
             !take_number(&rest, &column, fault) || !take_text(&rest, &path, fault) ||
             !take_text(&rest, &value, fault))
             return false;
-        if (kind > SETTING_EMPTY_MAP)
-            return fault_set(fault, FAULT_INVALID, "settings packet: kind %u", kind);
+        if (!is_setting(kind, line, column, path, value))
+            return fault_set(fault, FAULT_INVALID, "settings packet: a setting that cannot be");
         if (!settings_add(settings, path, value, (enum setting_kind)kind, line, column, fault))
             return false;
     }
-    return rest.len == 0 ? true : fault_set(fault, FAULT_INVALID, "settings packet has bytes behind its end");
+    if (rest.len > 0)
+        return fault_set(fault, FAULT_INVALID, "settings packet has bytes behind its end");
+    return are_apart(settings) ||
+           fault_set(fault, FAULT_INVALID, "settings packet: a key that is there twice");
 }
 
 bool policy_settings_decode(struct slice packet, struct policy_settings **ret_settings,

@@ -5,6 +5,7 @@
 #include <libfyaml.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "policy/settings.h"
 #include "wire/jcs.h"
 

@@ -180,11 +180,9 @@ static bool make_scratch(struct collect *collect, const char *parent, const stru
     return true;
 }
 
-static bool start(struct collect *collect, const struct collect_config *config, struct fault *fault)
+static bool spawn(struct collect *collect, const struct collect_config *config, struct fault *fault)
 {
     struct collecting collecting = {.config = config, .cache = -1};
-    struct packet_reader reader;
-    const struct hearing nothing = {0};
     struct stat owner;
     int ends[2];
     bool ok;
@@ -198,14 +196,22 @@ static bool start(struct collect *collect, const struct collect_config *config, 
     ok = spawn_role("custody-collect", collect_role, &collecting, &ends[1], 1, &collect->process, fault);
     (void)close(ends[1]);
     collect->socket = ends[0];
-    if (!ok || !hear(collect, &nothing, &reader, fault))
+    return ok;
+}
+
+bool collect_await(struct collect *collect, struct fault *fault)
+{
+    struct packet_reader reader;
+    const struct hearing nothing = {0};
+
+    if (!hear(collect, &nothing, &reader, fault))
         return false;
     collect->root = slice_dup(packet_text(&reader));
     return packet_end(&reader, fault) &&
            (collect->root[0] == '/' || fault_set(fault, FAULT_IO, "collect names no folder"));
 }
 
-bool collect_start(const struct collect_config *config, struct collect **ret_collect,
+bool collect_spawn(const struct collect_config *config, struct collect **ret_collect,
                    struct fault *fault)
 {
     struct collect *collect = xalloc(sizeof(*collect));
@@ -213,7 +219,22 @@ bool collect_start(const struct collect_config *config, struct collect **ret_col
     *collect = (struct collect){.process = {.pid = -1, .pidfd = -1},
                                 .socket = -1,
                                 .packet = buf_with_limit(MESSAGE_BYTES_MAX)};
-    if (!start(collect, config, fault)) {
+    if (!spawn(collect, config, fault)) {
+        collect_stop(collect);
+        return false;
+    }
+    *ret_collect = collect;
+    return true;
+}
+
+bool collect_start(const struct collect_config *config, struct collect **ret_collect,
+                   struct fault *fault)
+{
+    struct collect *collect;
+
+    if (!collect_spawn(config, &collect, fault))
+        return false;
+    if (!collect_await(collect, fault)) {
         collect_stop(collect);
         return false;
     }
@@ -316,6 +337,11 @@ bool collect_dirty_begin(struct collect *collect, struct fault *fault)
     AUTO_BUF struct buf packet = request(COLLECT_DIRTY);
 
     return message_send(collect->socket, buf_slice(&packet), NULL, fault);
+}
+
+int collect_socket(const struct collect *collect)
+{
+    return collect->socket;
 }
 
 bool collect_dirty_end(struct collect *collect, bool *ret_dirty, struct buf *ret_paths,

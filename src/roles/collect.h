@@ -39,12 +39,18 @@ struct collect_config {
     bool lands; /* may write the work tree */
 };
 
-/* Finds the repository (without git), forks the role, seals it. */
+/*
+ * Forks the role, which seals itself and finds the repository (without git) while the caller goes
+ * on. Nothing but collect_await, collect_kill and collect_stop may follow.
+ */
+MUST_USE bool collect_spawn(const struct collect_config *config, struct collect **ret_collect,
+                            struct fault *fault);
+/* Waits until that is done. */
+MUST_USE bool collect_await(struct collect *collect, struct fault *fault);
+/* Both. */
 MUST_USE bool collect_start(const struct collect_config *config, struct collect **ret_collect,
                             struct fault *fault);
 void collect_stop(struct collect *collect); /* NULL is fine */
-/* Kills the process at once, also from within `progress`: the request under way fails. */
-void collect_kill(struct collect *collect);
 /* Ends the role at once: the request under way fails. */
 void collect_kill(struct collect *collect);
 /* The work tree's root (a bare repository: its git folder), absolute, links resolved. */
@@ -74,6 +80,8 @@ MUST_USE bool collect_resolve(struct collect *collect, const char *ref,
  * Between them no other request may be made. ret_paths: up to 20, each ended by a NUL.
  */
 MUST_USE bool collect_dirty_begin(struct collect *collect, struct fault *fault);
+/* Readable once the answer is there. */
+int collect_socket(const struct collect *collect);
 MUST_USE bool collect_dirty_end(struct collect *collect, bool *ret_dirty, struct buf *ret_paths,
                                 struct fault *fault);
 
@@ -121,7 +129,7 @@ struct collect_commit {
 
 /*
  * Words of reasons[]: those of change_path_problem and "write-denied" "read-denied" "link-leaves-tree"
- * "file-too-large" "surrogate-moved" "too-many-files" "too-many-lines". A file whose name or link
+ * "file-too-large" "surrogate-moved" "surrogate-unsure" "too-many-files" "too-many-lines". A file whose name or link
  * could hurt is left out of the commit; the other reasons leave it in, to be looked at.
  */
 

@@ -161,23 +161,36 @@ bool collect_on_commit_begin(struct collecting *collecting, struct asked *asked,
 
 /* ---- originals ---- */
 
-/* The stand-ins of one redacted file of the base, made again from the run's key. */
-static bool add_map(const struct committing *committing, uint32_t number, struct surrogate_map *map,
-                    struct fault *fault)
+/* One redacted file of the base: what it is, what it was shown as, which stand-in is whose. */
+struct shown {
+    struct buf original, redacted;
+    struct surrogate_map map;
+};
+
+static void shown_free(struct shown *shown)
+{
+    buf_free_secret(&shown->original);
+    buf_free(&shown->redacted);
+    surrogate_map_free(&shown->map);
+}
+
+/* All of it, made again from the run's key. */
+static bool shown_make(const struct committing *committing, uint32_t number, struct shown *shown,
+                       struct fault *fault)
 {
     const struct snapshot_node *node = snapshot_node(committing->snapshot, number);
     const struct snapshot_finding *stored = snapshot_findings(committing->snapshot, number);
-    AUTO_BUF_SECRET struct buf original = buf_with_limit(COLLECT_FILE_BYTES_MAX);
-    AUTO_BUF struct buf redacted = buf_with_limit(COLLECT_FILE_BYTES_MAX);
     AUTO_FREE struct finding *findings = NULL;
     ssize_t got;
 
-    if (!buf_reserve(&original, node->size, fault))
+    *shown = (struct shown){.original = buf_with_limit(COLLECT_FILE_BYTES_MAX),
+                            .redacted = buf_with_limit(COLLECT_FILE_BYTES_MAX)};
+    if (!buf_reserve(&shown->original, node->size, fault))
         return false;
-    got = pread(content_fd(committing->content), original.at, node->size, (off_t)node->content_at);
+    got = pread(content_fd(committing->content), shown->original.at, node->size, (off_t)node->content_at);
     if (got < 0 || (uint64_t)got != node->size)
         return fault_errno(fault, "read the original of a redacted file");
-    original.len = node->size;
+    shown->original.len = node->size;
     findings = xalloc_array(node->finding_count + 1UL, sizeof(*findings));
     for (size_t i = 0; i < node->finding_count; i++)
         findings[i] = (struct finding){.start = stored[i].start,
@@ -185,8 +198,8 @@ static bool add_map(const struct committing *committing, uint32_t number, struct
                                        .class = (enum data_class)stored[i].class,
                                        .rule = stored[i].rule,
                                        .confidence = stored[i].confidence};
-    return redact(buf_slice(&original), findings, node->finding_count, committing->verdicts,
-                  &committing->key, &redacted, map, fault);
+    return redact(buf_slice(&shown->original), findings, node->finding_count, committing->verdicts,
+                  &committing->key, &shown->redacted, &shown->map, fault);
 }
 
 /* The redacted file whose content is this blob; SNAPSHOT_NONE: it was shown as it is. */
@@ -211,13 +224,14 @@ static bool collect_all(struct committing *committing, struct fault *fault)
     struct surrogate_map *all = &committing->all;
 
     for (size_t i = 0; i < count; i++) {
-        struct surrogate_map own = {0}; /* what stands in for what depends on the file alone */
-        bool ok = add_map(committing, redacted[i], &own, fault);
+        struct shown shown; /* what stands in for what depends on the file alone */
+        bool ok = shown_make(committing, redacted[i], &shown, fault);
 
-        all->at = xgrow(all->at, &all->room, all->count + own.count + 1, sizeof(*all->at));
-        for (size_t j = 0; j < own.count; j++)
-            all->at[all->count++] = own.at[j];
-        free(own.at); /* its texts are `all`'s now */
+        all->at = xgrow(all->at, &all->room, all->count + shown.map.count + 1, sizeof(*all->at));
+        for (size_t j = 0; j < shown.map.count; j++)
+            all->at[all->count++] = shown.map.at[j];
+        shown.map.count = 0; /* its texts are `all`'s now */
+        shown_free(&shown);
         if (!ok)
             return false;
     }
@@ -234,13 +248,13 @@ static bool has_moved(struct committing *committing, struct slice content, bool 
                       struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf unused = buf_with_limit(MAP_BYTES_MAX);
-    size_t moved = 0;
+    size_t moved = 0, unsure = 0;
 
     if ((!committing->has_all && !collect_all(committing, fault)) ||
         (committing->long_ones.count > 0 &&
-         !surrogate_restore(content, &committing->long_ones, &unused, &moved, fault)))
+         !surrogate_restore(content, &committing->long_ones, NULL, &unused, &moved, &unsure, fault)))
         return false;
-    *ret_moved = moved > 0;
+    *ret_moved = moved + unsure > 0;
     return true;
 }
 
@@ -253,14 +267,17 @@ static bool write_file(struct committing *committing, const struct collect_chang
     bool moved = false;
 
     if (number != SNAPSHOT_NONE) {
-        struct surrogate_map map = {0};
-        size_t count = 0;
-        bool ok = add_map(committing, number, &map, fault) &&
-                  surrogate_restore(content, &map, &restored, &count, fault);
+        struct shown shown;
+        size_t count = 0, unsure = 0;
+        bool ok = shown_make(committing, number, &shown, fault);
+        struct surrogate_base base = {buf_slice(&shown.original), buf_slice(&shown.redacted)};
 
-        surrogate_map_free(&map);
+        ok = ok && surrogate_restore(content, &shown.map, &base, &restored, &count, &unsure, fault);
+        shown_free(&shown);
         if (!ok)
             return false;
+        if (unsure > 0)
+            block(committing, change->path, "surrogate-unsure", false);
         committing->restored += count;
         final = buf_slice(&restored);
     }

@@ -136,7 +136,7 @@ static bool scan_row(struct making *making, size_t index, struct slice content, 
                             &sink, fault);
 }
 
-/* A blob that is too large to look into goes to the store as it comes, and is opaque. */
+/* A blob that is too large to look into goes to the store as it comes, and may hold anything. */
 static bool keep_large(struct making *making, size_t index, uint64_t size, uint64_t offset,
                        struct slice piece, struct fault *fault)
 {
@@ -154,7 +154,7 @@ static bool keep_large(struct making *making, size_t index, uint64_t size, uint6
         return false;
     return offset + piece.len < size ||
            (content_add_end(making->content, &at, fault) &&
-            keep_verdict(making, index, NULL, 0, CLASS_BIT(CLASS_OPAQUE), fault));
+            keep_verdict(making, index, NULL, 0, SCAN_UNEXAMINED, fault));
 }
 
 static bool keep_piece(void *self, size_t index, uint64_t size, uint64_t offset, struct slice piece,
@@ -187,7 +187,7 @@ static bool scan_stored(struct making *making, size_t index, uint64_t at, uint64
     ssize_t got;
 
     if (len > SCAN_BYTES_MAX)
-        return keep_verdict(making, index, NULL, 0, CLASS_BIT(CLASS_OPAQUE), fault);
+        return keep_verdict(making, index, NULL, 0, SCAN_UNEXAMINED, fault);
     buf_clear(&making->whole);
     if (!buf_reserve(&making->whole, len, fault))
         return false;
@@ -252,7 +252,7 @@ static const char *const class_rules[CLASS_COUNT] = {
  * The stricter of path and classes. A link's target and what could not be looked into have no
  * spans to replace: where redaction is asked for, they are denied.
  */
-static enum verdict judge(const struct policy *policy, unsigned mode, unsigned mask,
+static enum verdict judge(const struct policy *policy, unsigned mode, unsigned mask, size_t finding_count,
                           enum verdict of_path, const char **rule)
 {
     enum verdict verdict = of_path;
@@ -262,7 +262,8 @@ static enum verdict judge(const struct policy *policy, unsigned mode, unsigned m
 
         if ((mask & CLASS_BIT(class)) == 0)
             continue;
-        if (of_class == VERDICT_REDACT && (class == CLASS_OPAQUE || mode == SNAPSHOT_MODE_LINK))
+        if (of_class == VERDICT_REDACT &&
+            (class == CLASS_OPAQUE || mode == SNAPSHOT_MODE_LINK || finding_count == 0))
             of_class = VERDICT_DENY;
         if (of_class > verdict) {
             verdict = of_class;
@@ -288,7 +289,8 @@ static bool add_row(struct making *making, struct snapshot_builder *builder, con
             !content_verdict_find(making->content, row->oid, GIT_OID_BYTES, making->rules,
                                   &entry.class_mask, &entry.findings, &entry.finding_count))
             return fault_set(fault, FAULT_IO, "the cache lost a file");
-        entry.verdict = judge(making->policy, row->mode, entry.class_mask, row->verdict, &rule);
+        entry.verdict = judge(making->policy, row->mode, entry.class_mask, entry.finding_count,
+                              row->verdict, &rule);
     }
     entry.rule = rule == NULL ? (struct slice){0} : slice_of(rule);
     return snapshot_builder_add(builder, &entry, fault);
@@ -428,7 +430,7 @@ static bool look(struct making *making, struct looking *looking, const uint8_t *
             !scan_pool_look(making->pool, buf_slice(&content), looking->path, &looking->findings,
                             &looking->count, &looking->mask, fault))
             return false;
-        verdict = judge(making->policy, looking->entry.mode, looking->mask, verdict, &rule);
+        verdict = judge(making->policy, looking->entry.mode, looking->mask, looking->count, verdict, &rule);
     }
     if (verdict == VERDICT_REDACT &&
         !redact(buf_slice(&content), looking->findings, looking->count, verdicts, &surrogate_key,

@@ -1,5 +1,6 @@
 /* Which program, which prompt, which model: what a run starts in its cell. */
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -10,7 +11,6 @@
 #include "os/file.h"
 #include "roles/core_parts.h"
 
-#define CUSTODY_IN_CELL "/opt/custody/custody"
 #define TITLE_BYTES_MAX 72
 
 bool core_models(struct run *run, struct fault *fault)
@@ -123,6 +123,18 @@ static bool read_ticket(struct run *run, struct fault *fault)
     return true;
 }
 
+static bool find_own_program(struct run *run, struct fault *fault)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (len < 0 || (size_t)len == sizeof(path) - 1)
+        return fault_errno(fault, "find custody's own program") || run_because(run, "engine");
+    path[len] = 0;
+    run->own_program = xstrdup(path);
+    return true;
+}
+
 static bool expand(struct run *run, enum engine_dialect dialect, struct fault *fault)
 {
     AUTO_FREE char *folder = xformat("%s/engines", run->session->home.path);
@@ -135,13 +147,13 @@ static bool expand(struct run *run, enum engine_dialect dialect, struct fault *f
                                          .base_url_anthropic = anthropic,
                                          .home = CELL_HOME,
                                          .engine_folder = CELL_ENGINE,
-                                         .custody_program = CUSTODY_IN_CELL};
+                                         .custody_program = CELL_CUSTODY};
 
     if (!engine_find_installed(folder, run->engine, &run->installed, fault) ||
         !engine_expand(run->engine, &values, &run->launch, fault))
         return run_because(run, "engine");
-    if (run->installed.folder == NULL)
-        return true;
+    if (run->installed.program == NULL)
+        return find_own_program(run, fault);
     run->engine_fd = open(run->installed.folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return run->engine_fd >= 0 ? true : fault_errno(fault, "open the engine's folder");
 }

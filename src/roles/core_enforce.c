@@ -13,6 +13,7 @@
 #include "roles/door.h"
 
 #define READY_MS 60000
+#define RECORDS_MAX 1000000 /* 600 MB of ledger */
 #define TYPE(name) (UINT64_C(1) << RECORD_##name)
 
 /* Each role that writes records gets a descriptor that can write only its own types. */
@@ -54,7 +55,10 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
     struct gateway_role_config config = {.models = run->models,
                                          .model_count = run->policy->model_count,
                                          .identity = identity(run),
-                                         .door = to_door};
+                                         .door = to_door,
+                                         .drop_user = geteuid() == 0,
+                                         .uid = run->uid,
+                                         .gid = run->uid};
 
     config.limits.tokens = run->policy->budget_run.tokens;
     config.limits.micro_usd = run->policy->budget_run.micro_usd;
@@ -77,7 +81,10 @@ static bool start_door(struct run *run, int to_gateway, struct fault *fault)
                                       .model = run->model,
                                       .identity = identity(run),
                                       .surrogate_key = run->key,
-                                      .surrogate_key_len = sizeof(run->key)};
+                                      .surrogate_key_len = sizeof(run->key),
+                                      .drop_user = geteuid() == 0,
+                                      .uid = run->uid,
+                                      .gid = run->uid};
 
     if (!producer(run, "door", TYPE(REFUSED), &ledger, fault) || !message_pair(control, fault))
         return false;
@@ -175,6 +182,7 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
         .plants = planted,
         .plant_count = COUNT(planted),
         .upper_bytes_max = run->policy->resources.disk_bytes,
+        .records_max = RECORDS_MAX,
     };
 
     memcpy(config.key, run->key, sizeof(config.key));
@@ -233,20 +241,32 @@ static bool make_scratch(struct run *run, struct cell_scratch *scratch, struct f
 static void add_program_mounts(const struct run *run, struct cell_mounts *mounts)
 {
     cell_mounts_default(mounts);
-    if (run->engine != NULL && run->engine->program == NULL)
+    if (run->own_program != NULL)
         cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
-                                                     .source = "/proc/self/exe",
-                                                     .target = "/opt/custody/custody"});
+                                                     .source = run->own_program,
+                                                     .target = CELL_CUSTODY});
+}
+
+/* /tmp and HOME are memory: full, they answer an errno before the cell's memory is used up. */
+static uint64_t memory_folder(const struct policy_resources *limits)
+{
+    uint64_t half = limits->memory_bytes / 2;
+
+    return limits->disk_bytes < half ? limits->disk_bytes : half;
+}
+
+/* Where policy shows card numbers there is none to look for. */
+static bool shows_cards(const struct run *run)
+{
+    return policy_class_verdict(run->policy, CLASS_PAN, POLICY_VIEW) == VERDICT_ALLOW;
 }
 
 static bool start_cell(struct run *run, const struct plants *plants, struct fault *fault)
 {
     struct cell_scratch scratch[SCRATCH_MAX];
-    struct cell_file *files = xalloc_array(run->launch.files.count, sizeof(*files));
-    AUTO_FREE void *files_owner = files;
+    AUTO_FREE struct cell_file *files = xalloc_array(run->launch.files.count, sizeof(*files));
     struct core_environment environment;
     int theirs[2] = {-1, -1};
-    bool shows_cards = policy_class_verdict(run->policy, CLASS_PAN, POLICY_VIEW) == VERDICT_ALLOW;
     const struct policy_resources *limits = &run->policy->resources;
     struct cell_plan plan = {
         .run = run->result->run,
@@ -262,8 +282,8 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         .engine_fd = run->engine_fd,
         .files = files,
         .file_count = run->launch.files.count,
-        .tmp_bytes = limits->disk_bytes,
-        .home_bytes = limits->disk_bytes,
+        .tmp_bytes = memory_folder(limits),
+        .home_bytes = memory_folder(limits),
         .memory_bytes = limits->memory_bytes,
         .pids = (unsigned)limits->pids,
         .cpu_percent = (unsigned)limits->cpu_percent,
@@ -271,8 +291,8 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         .file_bytes = limits->disk_bytes,
         .door_port = DOOR_PORT,
         .in = -1,
-        .canary = {.card_path = shows_cards ? NULL : plants->card_name,
-                   .card_number = plants->card,
+        .canary = {.card_path = shows_cards(run) ? NULL : plants->card_name,
+                   .card_number = shows_cards(run) ? NULL : plants->card,
                    .denied_path = plants->denied_name,
                    .forbidden_path = "custody.yaml"},
     };
@@ -327,48 +347,66 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
 
 static bool judge_canaries(struct run *run, const struct cell_packet *sealed, struct fault *fault)
 {
-    if (sealed->canary_count == 0)
-        return fault_set(fault, FAULT_HOST, "no canary was tried, so nothing is proven") ||
-               run_because(run, "canary");
-    for (size_t i = 0; i < sealed->canary_count; i++)
-        if (sealed->canaries[i].outcome == CANARY_BROKEN) {
-            (void)fault_set(fault, FAULT_HOST,
-                            "canary %s got through (%s): this cell does not hold, no agent was started",
-                            sealed->canaries[i].id, sealed->canaries[i].seen);
-            return run_because(run, "canary");
-        }
-    return true;
+    for (size_t i = 0; i < sealed->canary_count; i++) {
+        const struct cell_canary *canary = &sealed->canaries[i];
+
+        if (canary->outcome == CANARY_HELD || canary->outcome == CANARY_NOT_TRIED)
+            continue;
+        (void)fault_set(fault, FAULT_HOST, "canary %s %s (%s): this cell does not hold, no agent was started",
+                        canary->id, canary->outcome == CANARY_MISSED ? "was not tried" : "got through",
+                        canary->seen);
+        return run_because(run, "canary");
+    }
+    return sealed->canaries_broken == 0 ||
+           fault_set(fault, FAULT_HOST, "a canary got through: this cell does not hold") ||
+           run_because(run, "canary");
+}
+
+/* The cell says that it tried what was planted; the view must have seen it. */
+static bool judge_witness(struct run *run, const struct view_witness *witness, struct fault *fault)
+{
+    if ((witness->reads > 0 || shows_cards(run)) && witness->refusals > 0)
+        return true;
+    (void)fault_set(fault, FAULT_HOST, "the view saw no canary %s: nothing is proven, no agent was started",
+                    witness->refusals == 0 ? "that it refused" : "that it answered");
+    return run_because(run, "canary");
+}
+
+/* A cell that does not hold is in the ledger before the run ends. */
+static bool prove(struct run *run, const struct cell_packet *sealed, struct fault *fault)
+{
+    struct view_witness witness = {0};
+    struct fault unsaid = {0};
+    bool held = judge_canaries(run, sealed, fault);
+
+    if (held && !view_disarm_planted(run->view.control, READY_MS, &witness, fault))
+        return fault_in(fault, "take the canaries away") || run_because(run, "view");
+    if (held && judge_witness(run, &witness, fault))
+        return true;
+    if (!core_record_enforced(run, sealed, false, &unsaid))
+        (void)run_because(run, "ledger");
+    return false;
 }
 
 bool core_enforce(struct run *run, struct fault *fault)
 {
     struct cell_packet packet = {0};
     struct plants plants;
-    bool held;
 
     make_plants(run, &plants);
     /* The gateway first: it has libcurl to load while the others get ready. */
     if (!start_way_out(run, fault) || !start_view(run, &plants, fault) ||
         !start_cell(run, &plants, fault))
         return false;
+    core_put_begun(run); /* while they get ready */
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
         return false;
     if (!cell_view_ready(run->cell, fault))
         return run_because(run, "cell");
-    if (!receive(run, CELL_SEALED, &packet, fault))
+    if (!receive(run, CELL_SEALED, &packet, fault) || !prove(run, &packet, fault))
         return false;
-    held = judge_canaries(run, &packet, fault);
-    if (!held) {
-        struct fault unsaid = {0};
-
-        if (!core_record_enforced(run, &packet, &unsaid))
-            (void)run_because(run, "ledger");
-        return false;
-    }
-    if (!view_disarm_planted(run->view.control, READY_MS, fault))
-        return fault_in(fault, "take the canaries away") || run_because(run, "view");
     if (!gateway_role_wait_ready(run->gateway.control, READY_MS, fault))
         return fault_in(fault, "gateway") || run_because(run, "gateway");
-    return core_dirty_checked(run, fault) &&
-           (core_record_enforced(run, &packet, fault) || run_because(run, "ledger"));
+    return core_dirty_checked(run, false, fault) &&
+           (core_record_enforced(run, &packet, true, fault) || run_because(run, "ledger"));
 }

@@ -42,6 +42,7 @@ struct run {
     uint64_t random; /* for names that the agent cannot guess */
     int64_t begun_us, begun_wall_us;
 
+    struct fault early; /* of core_prepare_early */
     struct collect *collect;
     struct collect_base base;
     struct policy_settings *narrowing; /* the repository's settings, or NULL */
@@ -58,6 +59,7 @@ struct run {
     struct engine_installed installed;
     struct engine_launch launch;
     char *prompt, *title;
+    char *own_program; /* where we lie ourselves; NULL: the engine does not need it */
     char ticket_digest[65];
 
     struct peer view, door, gateway;
@@ -67,8 +69,10 @@ struct run {
     int agent_in, agent_out, agent_err; /* our ends of the pipes, or the terminal's master */
     struct view_ready ready;
     struct cell_exit exit;
+    bool dirty_pending; /* collect has not said yet whether there are uncommitted changes */
     bool started;   /* the agent was started */
     bool timed_out;
+    uint64_t disk_free; /* of the state folder's file system when the agent was started */
     int stop_signal; /* a person or a signal ended it */
 };
 
@@ -76,17 +80,26 @@ struct run {
 bool run_because(struct run *run, const char *reason);
 /* The next signal that waits, or 0. */
 int run_signal(struct run *run);
+/* The word for why the agent has filled too much of the host's disk, or NULL. Called now and then. */
+const char *core_disk_exceeded(struct run *run);
 /* Did a signal ask for the end? */
 bool run_is_stopped(struct run *run);
 void run_say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What needs no ledger: takes an id and a folder, and starts collect. Its fault is core_prepare's to tell. */
+void core_prepare_early(struct run *run);
 MUST_USE bool core_prepare(struct run *run, struct fault *fault);
 MUST_USE bool core_enforce(struct run *run, struct fault *fault);
 MUST_USE bool core_work(struct run *run, struct fault *fault);
 MUST_USE bool core_gather(struct run *run, struct fault *fault);
 
-/* Ends the check for uncommitted changes that core_prepare began, where it still goes on. */
-MUST_USE bool core_dirty_checked(struct run *run, struct fault *fault);
+/* The run's row in the store, before its end. */
+void core_put_begun(struct run *run);
+/*
+ * Judges the check for uncommitted changes that core_prepare began, once. `wait`: whatever it
+ * takes. Else that of a large tree may go on, and core_work ends the run where it finds some.
+ */
+MUST_USE bool core_dirty_checked(struct run *run, bool wait, struct fault *fault);
 /* From the policy's models to the gateway's; the door and the gateway share the table. */
 MUST_USE bool core_models(struct run *run, struct fault *fault);
 /* Engine, prompt and what they need in the cell; chooses a model that the engine can speak to. */
@@ -96,7 +109,7 @@ MUST_USE bool core_agent(struct run *run, struct fault *fault);
 void core_record_begin(const struct run *run, struct record *record, enum record_type type);
 MUST_USE bool core_record_started(struct run *run, struct fault *fault);
 /* policy.loaded, cell.enforced and the canaries; durable when it returns. */
-MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed,
+MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds,
                                    struct fault *fault);
 MUST_USE bool core_record_change(struct run *run, const char *change,
                                  const struct collect_result *made, const char *outcome,

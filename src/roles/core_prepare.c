@@ -1,6 +1,8 @@
 /* Base, policy and snapshot: everything before a cell is worth making. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #define SERVICE_UID_FIRST 61184 /* systemd's range for dynamic users: nobody's by name */
 #define SERVICE_UID_COUNT 4000
 #define ROLE_BYTES_MAX 32
+#define LARGE_INDEX_BYTES (256 * 1024) /* some 2,500 files */
 
 /* As root each run gets a uid of its own, for as long as it lives. */
 static bool take_uid(struct run *run, struct fault *fault)
@@ -94,7 +97,7 @@ static bool start_collect(struct run *run, struct fault *fault)
         return false;
     if (geteuid() == 0 && fchown(run->cache_fd, owner.st_uid, owner.st_gid) < 0)
         return fault_errno(fault, "give the cache to the repository's owner");
-    return collect_start(&(struct collect_config){.repository = run->request->repository,
+    return collect_spawn(&(struct collect_config){.repository = run->request->repository,
                                                   .scratch = scratch,
                                                   .cache = cache,
                                                   .organisation = organisation},
@@ -112,6 +115,11 @@ static const char *repository_name(const struct run *run)
     return last == NULL || last[1] == 0 ? "repository" : last + 1;
 }
 
+static void say_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+{
+    run_say(self, "warning: %s:%u:%u: %s: " POLICY_NOTE, file, line, column, key);
+}
+
 static bool apply_policy(struct run *run, struct fault *fault)
 {
     const struct policy_settings *organisation;
@@ -123,6 +131,8 @@ static bool apply_policy(struct run *run, struct fault *fault)
         return run_because(run, "policy");
     if (!policy_build(organisation, run->narrowing, &run->policy, fault))
         return run_because(run, "policy");
+    policy_notes(organisation, say_note, run);
+    policy_notes(run->narrowing, say_note, run);
     if (!session_requester(run->policy, run->request->requester, &run->requester, fault))
         return run_because(run, "requester");
     run->responsible = run->policy->owner != NULL && run->policy->owner[0] != 0
@@ -143,7 +153,7 @@ static bool end_dirty_check(struct run *run, struct fault *fault)
 
     if (!collect_dirty_end(run->collect, &dirty, &paths, fault))
         return fault_in(fault, "look for uncommitted changes") || run_because(run, "repository");
-    if (!dirty || run->request->ignore_dirty)
+    if (!dirty)
         return true;
     rest = buf_slice(&paths);
     (void)slice_cut(&rest, 0, &path);
@@ -152,6 +162,25 @@ static bool end_dirty_check(struct run *run, struct fault *fault)
                     "last commit with --ignore-dirty",
                     SLICE_ARGS(path), rest.len > 1 ? ", ..." : "");
     return run_because(run, "dirty");
+}
+
+/* Looking at each file of a work tree takes 2 us: those of a small one are waited for. */
+static bool is_large_tree(const struct run *run)
+{
+    AUTO_FREE char *index = xformat("%s/.git/index", collect_root(run->collect));
+    struct stat stat;
+
+    return lstat(index, &stat) == 0 && stat.st_size > LARGE_INDEX_BYTES;
+}
+
+bool core_dirty_checked(struct run *run, bool wait, struct fault *fault)
+{
+    struct pollfd answer = {.fd = collect_socket(run->collect), .events = POLLIN};
+
+    if (!run->dirty_pending || (!wait && is_large_tree(run) && poll(&answer, 1, 0) == 0))
+        return true;
+    run->dirty_pending = false;
+    return end_dirty_check(run, fault);
 }
 
 static void show_progress(void *self, size_t done, size_t total)
@@ -180,37 +209,7 @@ static bool open_snapshot(struct run *run, const char *key, struct fault *fault)
     return run->objects_fd >= 0 ? true : fault_errno(fault, "open the snapshot's objects");
 }
 
-/*
- * The warm start looks for uncommitted changes while it opens the snapshot and goes on; a cold one
- * has to ask collect for the snapshot first.
- */
-static bool take_snapshot(struct run *run, struct fault *fault)
-{
-    struct fault missing = {0};
-    char key[65];
-
-    collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
-    if (!collect_dirty_begin(run->collect, fault))
-        return run_because(run, "repository");
-    if (open_snapshot(run, key, &missing))
-        return true;
-    run->result->cold = true;
-    if (!end_dirty_check(run, fault))
-        return false;
-    if (!collect_snapshot(run->collect,
-                          &(struct collect_snapshot){
-                              .commit = run->base.commit, .role = run->request->role, .key = key},
-                          show_progress, run, fault))
-        return fault_in(fault, "read the repository") || run_because(run, "repository");
-    return open_snapshot(run, key, fault);
-}
-
-bool core_dirty_checked(struct run *run, struct fault *fault)
-{
-    return run->result->cold || end_dirty_check(run, fault);
-}
-
-static void put_preparing(struct run *run)
+void core_put_begun(struct run *run)
 {
     struct fault unsaid = {0};
     const struct store_run row = {.id = run->result->run,
@@ -243,19 +242,64 @@ static bool check_role(struct run *run, struct fault *fault)
            run_because(run, "use");
 }
 
-bool core_prepare(struct run *run, struct fault *fault)
+/*
+ * The warm start looks for uncommitted changes while it opens the snapshot and goes on; a cold one
+ * has to ask collect for the snapshot first.
+ */
+static bool take_snapshot(struct run *run, struct fault *fault)
 {
-    if (!check_role(run, fault))
+    struct fault missing = {0};
+    char key[65];
+
+    run->dirty_pending = !run->request->ignore_dirty;
+    collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
+    if (run->dirty_pending && !collect_dirty_begin(run->collect, fault))
+        return run_because(run, "repository");
+    if (open_snapshot(run, key, &missing))
+        return true;
+    run->result->cold = true;
+    core_put_begun(run);
+    if (!core_dirty_checked(run, true, fault))
         return false;
+    if (!collect_snapshot(run->collect,
+                          &(struct collect_snapshot){
+                              .commit = run->base.commit, .role = run->request->role, .key = key},
+                          show_progress, run, fault))
+        return fault_in(fault, "read the repository") || run_because(run, "repository");
+    return open_snapshot(run, key, fault);
+}
+
+void core_prepare_early(struct run *run)
+{
+    struct fault *fault = &run->early;
+
     if (!take_uid(run, fault) || !make_folder(run, fault) || !start_collect(run, fault))
+        assert(fault->kind != FAULT_NONE);
+}
+
+static bool await_collect(struct run *run, struct fault *fault)
+{
+    if (run->early.kind != FAULT_NONE) {
+        *fault = run->early;
         return run->result->reason_count > 0
                    ? false
                    : run_because(run, fault->kind == FAULT_HOST ? "host" : "state-folder");
+    }
+    if (collect_await(run->collect, fault))
+        return true;
+    collect_stop(run->collect);
+    run->collect = NULL;
+    return run_because(run, "repository");
+}
+
+bool core_prepare(struct run *run, struct fault *fault)
+{
+    if (!check_role(run, fault) || !await_collect(run, fault))
+        return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
         return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
     if (!apply_policy(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
         !core_record_started(run, fault))
         return false;
-    put_preparing(run);
     return take_snapshot(run, fault);
 }

@@ -5,6 +5,8 @@
 #include "os/clock_real.h"
 #include "roles/core_parts.h"
 
+#define REFUSED_LINE_BYTES 500 /* of a record's text */
+
 bool run_because(struct run *run, const char *reason)
 {
     struct run_result *result = run->result;
@@ -50,7 +52,8 @@ bool core_record_started(struct run *run, struct fault *fault)
 static bool record_canary(struct run *run, const struct cell_canary *canary, struct fault *fault)
 {
     static const char *const outcomes[] = {
-        [CANARY_HELD] = "held", [CANARY_BROKEN] = "broken", [CANARY_NOT_TRIED] = "not-tried"};
+        [CANARY_HELD] = "held", [CANARY_BROKEN] = "broken", [CANARY_NOT_TRIED] = "not-tried",
+        [CANARY_MISSED] = "missed"};
     struct record record;
 
     core_record_begin(run, &record, RECORD_CANARY);
@@ -59,7 +62,28 @@ static bool record_canary(struct run *run, const struct cell_canary *canary, str
     return ledger_record(run->ledger, &record, NULL, fault);
 }
 
-bool core_record_enforced(struct run *run, const struct cell_packet *sealed, struct fault *fault)
+/* What the filter refuses without telling anybody, by name. */
+static bool record_refused_calls(struct run *run, struct fault *fault)
+{
+    size_t count = 0;
+    char **lines = cell_filter_refused(REFUSED_LINE_BYTES, &count);
+    bool ok = true;
+
+    for (size_t i = 0; i < count; i++) {
+        struct record record;
+
+        core_record_begin(run, &record, RECORD_CELL_ENFORCED);
+        record_word(&record, RECORD_MECHANISM, "seccomp");
+        record_word(&record, RECORD_RULE, lines[i]);
+        record_word(&record, RECORD_OUTCOME, "ok");
+        ok = ok && ledger_record(run->ledger, &record, NULL, fault);
+        free(lines[i]);
+    }
+    free(lines);
+    return ok;
+}
+
+bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds, struct fault *fault)
 {
     struct record record;
     char mechanism[200];
@@ -67,6 +91,8 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, str
     for (size_t i = 0; i < sealed->canary_count; i++)
         if (!record_canary(run, &sealed->canaries[i], fault))
             return false;
+    if (!record_refused_calls(run, fault))
+        return false;
     (void)snprintf(mechanism, sizeof(mechanism), "fuse-no-open namespaces seccomp landlock-%d%s%s%s%s",
                    sealed->sealed.landlock_abi, sealed->sealed.privileged ? " own-uid" : "",
                    sealed->sealed.limit_memory ? " cgroup-memory" : "",
@@ -76,7 +102,7 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, str
     record_word(&record, RECORD_MECHANISM, mechanism);
     record_word(&record, RECORD_DIGEST, sealed->sealed.filter_digest);
     record_number(&record, RECORD_COUNT, (int64_t)sealed->canary_count);
-    record_word(&record, RECORD_OUTCOME, sealed->canaries_broken == 0 ? "ok" : "refused");
+    record_word(&record, RECORD_OUTCOME, holds ? "ok" : "refused");
     return ledger_record_durably(run->ledger, &record, NULL, fault) ||
            fault_in(fault, "record the enforcement");
 }

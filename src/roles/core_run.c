@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "os/message.h"
@@ -32,6 +33,7 @@ void run_say(const struct run *run, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
+    utf8_tame(line);
     run->request->say(run->request->self, line);
 }
 
@@ -83,6 +85,7 @@ static void teardown(struct run *run)
     free(run->requester);
     free(run->prompt);
     free(run->title);
+    free(run->own_program);
     free(run->folder);
     explicit_bzero(run->key, sizeof(run->key));
 }
@@ -133,7 +136,10 @@ static bool begin(struct run *run, struct fault *fault)
         return fault_errno(fault, "draw random bytes");
     memcpy(&run->random, random, sizeof(random));
     store_id('r', run->begun_wall_us, random, run->result->run);
-    return take_signals(run, fault) && session_ledger(run->session, &run->ledger, fault) &&
+    if (!take_signals(run, fault))
+        return false;
+    core_prepare_early(run);
+    return session_ledger(run->session, &run->ledger, fault) &&
            session_store(run->session, &run->store, fault);
 }
 
@@ -147,7 +153,7 @@ static int exit_code(const struct run *run, bool ok, const struct fault *fault)
 
     if (run->stop_signal != 0)
         return 128 + run->stop_signal;
-    if (!ok && !run->started)
+    if (!ok && (!run->started || run->result->state == RUN_REFUSED))
         return fault_exit_code(fault->kind);
     if (run->timed_out || (run->started && run->result->agent_exit != 0))
         return 2;
@@ -155,7 +161,7 @@ static int exit_code(const struct run *run, bool ok, const struct fault *fault)
 }
 
 /* Where the fault stopped the story decides what the run is called. */
-static void end_state(struct run *run, bool ok, const struct fault *fault)
+static void end_state(struct run *run, const struct fault *fault)
 {
     struct fault unsaid = {0};
     enum run_event event = run->stop_signal != 0 ? RUN_EVENT_STOPPED
@@ -164,7 +170,7 @@ static void end_state(struct run *run, bool ok, const struct fault *fault)
                                ? RUN_EVENT_REFUSED
                                : RUN_EVENT_FAILED;
 
-    if (ok && run_state_is_final(run->result->state))
+    if (run_state_is_final(run->result->state))
         return;
     if (!run_step(&run->result->state, event, &unsaid) &&
         !run_step(&run->result->state, RUN_EVENT_FAILED, &unsaid))
@@ -245,7 +251,7 @@ bool core_run(struct session *session, const struct run_request *request,
     for (size_t i = 0; i < SCRATCH_MAX; i++)
         run.scratch_fds[i] = -1;
     if (!begin(&run, fault)) {
-        end_state(&run, false, fault);
+        end_state(&run, fault);
         ret_result->exit_code = fault_exit_code(fault->kind);
         teardown(&run);
         return false;
@@ -253,10 +259,9 @@ bool core_run(struct session *session, const struct run_request *request,
     ok = story(&run, fault);
     if (!ok && run_is_stopped(&run)) /* what failed, failed because of it */
         (void)run_because(&run, "stopped");
-    end_state(&run, ok, fault);
+    end_state(&run, fault);
     /* Before the agent's start nobody can have called a model. */
-    if (run.started && run.gateway.control >= 0 &&
-        !gateway_role_totals(run.gateway.control, 5000, &totals, &unsaid))
+    if (run.started && !gateway_role_totals(run.gateway.control, 5000, &totals, &unsaid))
         run_say(&run, "warning: no totals from the gateway: %s", unsaid.why);
     /* The roles write their last records before core writes the run's. */
     peer_end(&run.door);

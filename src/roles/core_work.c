@@ -11,54 +11,19 @@
 #include "os/loop.h"
 #include "roles/core_environment.h"
 #include "roles/core_parts.h"
+#include "roles/core_stream.h"
 
-#define CHUNK_BYTES 8192
-#define DRAIN_MS 2000 /* what dead processes left in the pipes */
-
-struct stream {
-    struct work *work;
-    int from;
-    int to;
-    bool broken; /* nobody reads any more; we go on draining */
-    struct loop_watch *watch;
-};
+#define DISK_US 500000
 
 struct work {
     struct run *run;
     struct loop *loop;
-    struct stream out, err, in;
-    struct loop_watch *cell, *signals, *view, *door, *gateway;
-    struct loop_timer *limit;
+    struct core_stream *out, *err, *in;
+    struct loop_watch *cell, *signals, *view, *door, *gateway, *dirty;
+    struct loop_timer *limit, *disk;
     bool ended;
     struct fault fault;
 };
-
-/* False at the end of the stream. */
-static bool pass_on(struct stream *stream)
-{
-    uint8_t chunk[CHUNK_BYTES];
-    struct fault fault = {0};
-    ssize_t got = read(stream->from, chunk, sizeof(chunk));
-
-    if (got < 0 && (errno == EINTR || errno == EAGAIN))
-        return true;
-    if (got <= 0)
-        return false;
-    if (!stream->broken)
-        stream->broken = !file_write_all(stream->to, slice_of_bytes(chunk, (size_t)got), &fault);
-    return true;
-}
-
-static void on_stream(void *self, uint32_t events)
-{
-    struct stream *stream = self;
-
-    (void)events;
-    if (!pass_on(stream)) {
-        loop_unwatch(stream->watch);
-        stream->watch = NULL;
-    }
-}
 
 static void end_work(struct work *work, const char *reason)
 {
@@ -130,6 +95,22 @@ static void on_time_limit(void *self)
     end_work(work, "time-limit");
 }
 
+static void on_disk(void *self)
+{
+    struct work *work = self;
+    const char *reason = core_disk_exceeded(work->run);
+
+    work->disk = NULL;
+    if (reason == NULL && !loop_timer(work->loop, DISK_US, on_disk, work, &work->disk, &work->fault))
+        reason = "disk-watch";
+    if (reason == NULL)
+        return;
+    if (work->fault.kind == FAULT_NONE)
+        (void)fault_set(&work->fault, FAULT_LIMIT, "the host's disk fills up (%s); the cell was killed",
+                        reason);
+    end_work(work, reason);
+}
+
 /* A role that dies takes the run with it: nothing goes on unrecorded. */
 static void on_view_gone(void *self, uint32_t events)
 {
@@ -152,13 +133,40 @@ static void on_gateway_gone(void *self, uint32_t events)
     end_work(self, "gateway");
 }
 
-static bool watch_stream(struct work *work, struct stream *stream, int from, int to,
-                         struct fault *fault)
+/* With uncommitted changes the run should not have begun: it is refused, and nothing kept. */
+static bool judge_dirty(struct run *run, struct fault *fault)
 {
-    *stream = (struct stream){.work = work, .from = from, .to = to};
-    if (from < 0)
+    struct fault unsaid = {0};
+
+    if (core_dirty_checked(run, true, fault))
         return true;
-    return loop_watch(work->loop, from, EPOLLIN, on_stream, stream, &stream->watch, fault);
+    if (fault->kind == FAULT_DENIED && !run_step(&run->result->state, RUN_EVENT_DIRTY, &unsaid))
+        return fault_in(fault, "%s", unsaid.why);
+    return false;
+}
+
+static void on_dirty_answer(void *self, uint32_t events)
+{
+    struct work *work = self;
+
+    (void)events;
+    loop_unwatch(work->dirty);
+    work->dirty = NULL;
+    if (!judge_dirty(work->run, &work->fault))
+        end_work(work, NULL);
+}
+
+static bool watch_streams(struct work *work, struct fault *fault)
+{
+    const struct run *run = work->run;
+    bool ours = run->request->terminal; /* the agent's terminal is the person's */
+    int out = run->request->agent_out;
+
+    return (run->agent_out < 0 ||
+            core_stream_new(work->loop, run->agent_out, out, !ours && isatty(out), &work->out, fault)) &&
+           (run->agent_err < 0 ||
+            core_stream_new(work->loop, run->agent_err, 2, !ours && isatty(2), &work->err, fault)) &&
+           (!ours || core_stream_new(work->loop, 0, run->agent_in, false, &work->in, fault));
 }
 
 static bool watch_all(struct work *work, struct fault *fault)
@@ -166,12 +174,14 @@ static bool watch_all(struct work *work, struct fault *fault)
     struct run *run = work->run;
     int64_t limit_us = (int64_t)run->policy->budget_run.minutes * 60 * 1000000;
 
-    if (!watch_stream(work, &work->out, run->agent_out, run->request->agent_out, fault) ||
-        !watch_stream(work, &work->err, run->agent_err, 2, fault))
-        return false;
-    if (run->request->terminal && !watch_stream(work, &work->in, 0, run->agent_in, fault))
+    if (!watch_streams(work, fault))
         return false;
     if (limit_us > 0 && !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
+        return false;
+    if (run->dirty_pending && !loop_watch(work->loop, collect_socket(run->collect), EPOLLIN,
+                                          on_dirty_answer, work, &work->dirty, fault))
+        return false;
+    if (!loop_timer(work->loop, 0, on_disk, work, &work->disk, fault))
         return false;
     return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell, fault) &&
            loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals, fault) &&
@@ -181,19 +191,15 @@ static bool watch_all(struct work *work, struct fault *fault)
                       &work->gateway, fault);
 }
 
-/* Every writer is dead: what is left in the pipe ends with an end of file. */
-static void drain(struct stream *stream)
+/* Every writer is dead: what is left in the pipes ends with an end of file. */
+static void end_streams(struct work *work)
 {
-    int64_t until_us = clock_monotonic_us(&clock_real) + DRAIN_MS * 1000;
-    struct pollfd ready = {.fd = stream->from, .events = POLLIN};
+    bool out = core_stream_end(work->out);
+    bool err = core_stream_end(work->err);
 
-    if (stream->watch == NULL || stream->from < 0)
-        return;
-    while (clock_monotonic_us(&clock_real) < until_us && poll(&ready, 1, DRAIN_MS) > 0)
-        if (!pass_on(stream))
-            break;
-    loop_unwatch(stream->watch);
-    stream->watch = NULL;
+    if (!out || !err)
+        run_say(work->run, "warning: the end of the agent's output was not read; it is left out");
+    core_stream_drop(work->in);
 }
 
 bool core_work(struct run *run, struct fault *fault)
@@ -207,13 +213,12 @@ bool core_work(struct run *run, struct fault *fault)
         core_terminal_raw(true);
     ok = watch_all(&work, fault) && cell_go(run->cell, fault) && loop_run(work.loop, fault);
     cell_kill(run->cell);
-    drain(&work.out);
-    drain(&work.err);
+    end_streams(&work);
     core_terminal_raw(false);
     loop_free(work.loop);
     if (ok && work.fault.kind != FAULT_NONE) {
         *fault = work.fault;
         ok = false;
     }
-    return ok;
+    return ok && judge_dirty(run, fault);
 }

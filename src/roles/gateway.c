@@ -10,8 +10,6 @@
 #include "os/isolate.h"
 #include "os/message.h"
 
-#define MODELS_MAX 128
-
 struct serving {
     const struct gateway_role_config *config;
     struct loop *loop;
@@ -77,10 +75,10 @@ static bool open_gateway(struct serving *serving, struct fault *fault)
                       &serving->control, fault);
 }
 
-/* Names are resolved and certificates read when a provider is first called. */
-static bool confine_files(const struct gateway_role_config *config, struct fault *fault)
+/* Names are resolved and the system's certificates read when a provider is first called. */
+static bool confine_files(struct fault *fault)
 {
-    struct isolate_path paths[MODELS_MAX + 8] = {
+    static const struct isolate_path paths[] = {
         {.path = "/etc", .access = ISOLATE_READ},
         {.path = "/usr", .access = ISOLATE_READ | ISOLATE_EXECUTE},
         {.path = "/lib", .access = ISOLATE_READ | ISOLATE_EXECUTE, .optional = true},
@@ -89,15 +87,8 @@ static bool confine_files(const struct gateway_role_config *config, struct fault
         {.path = "/run/resolvconf", .access = ISOLATE_READ, .optional = true},
         {.path = "/dev/urandom", .access = ISOLATE_READ, .optional = true},
     };
-    size_t count = 7;
 
-    if (config->model_count > MODELS_MAX)
-        return fault_set(fault, FAULT_LIMIT, "more than %d models", MODELS_MAX);
-    for (size_t i = 0; i < config->model_count; i++)
-        if (config->models[i].ca_file != NULL)
-            paths[count++] = (struct isolate_path){
-                .path = config->models[i].ca_file, .access = ISOLATE_READ, .optional = true};
-    return isolate_files(paths, count, ISOLATE_ABI_KERNEL, NULL, fault);
+    return isolate_files(paths, COUNT(paths), ISOLATE_ABI_KERNEL, NULL, fault);
 }
 
 static bool give_up_privileges(const struct gateway_role_config *config, struct fault *fault)
@@ -110,7 +101,7 @@ static bool give_up_privileges(const struct gateway_role_config *config, struct 
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     return (!config->drop_user || isolate_user(config->uid, config->gid, 0, fault)) &&
-           confine_files(config, fault) && isolate_syscalls(ISOLATE_GATEWAY, fault);
+           confine_files(fault) && isolate_syscalls(ISOLATE_GATEWAY, fault);
 }
 
 int gateway_role(void *self)

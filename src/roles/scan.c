@@ -94,10 +94,10 @@ static bool look(int socket, struct slice packet, const struct message_fds *fds,
 
     if (!take_content(&reader, fds, &content, &mapping, fault))
         return false;
-    /* What the classifier cannot take is opaque: not a failure of the worker. */
+    /* What the classifier cannot take is not a failure of the worker. */
     if (!classify_scan(content, path, &findings, &count, &mask, &unfound)) {
         count = 0;
-        mask = CLASS_BIT(CLASS_OPAQUE);
+        mask = SCAN_UNEXAMINED;
     }
     ok = send_findings(socket, findings, count, mask, fault);
     free(findings);
@@ -285,7 +285,7 @@ bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content
     struct fault lost = {0};
 
     if (content.len > SCAN_BYTES_MAX)
-        return sink->found(sink->self, token, NULL, 0, CLASS_BIT(CLASS_OPAQUE), fault);
+        return sink->found(sink->self, token, NULL, 0, SCAN_UNEXAMINED, fault);
     pool->next = (pool->next + 1) % pool->count;
     if (!settle(worker, sink, fault) ||
         !packet_put_text(&packet, slice_part(path, 0, PATH_BYTES_MAX), fault) ||

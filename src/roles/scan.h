@@ -15,8 +15,11 @@
 #include "base/fault.h"
 #include "classify/classify.h"
 
-#define SCAN_BYTES_MAX (8UL * 1024 * 1024) /* larger content is opaque, not examined */
-#define SCAN_WORKER_MS 30000               /* a worker that thinks longer is killed: opaque */
+#define SCAN_BYTES_MAX CLASSIFY_BYTES_MAX /* larger content is not examined */
+#define SCAN_WORKER_MS 60000             /* a worker that thinks longer is killed */
+
+/* The classes of what was not examined: it may hold anything, and the strictest verdict holds for it. */
+#define SCAN_UNEXAMINED ((CLASS_BIT(CLASS_COUNT) - 1) & ~CLASS_BIT(CLASS_CODE))
 
 struct scan_pool;
 
@@ -34,7 +37,8 @@ struct scan_sink {
 /*
  * Hands one content to a worker, waiting for one where all are busy (its result is told first).
  * `path` helps formats. The bytes are free again on return. A worker that dies or hangs is
- * replaced, and what it had is opaque, as is what is longer than SCAN_BYTES_MAX.
+ * replaced, and is a FAULT_IO. What is longer than SCAN_BYTES_MAX, or has more findings than can be
+ * kept, comes with the mask SCAN_UNEXAMINED and without findings.
  */
 MUST_USE bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content,
                                struct slice path, const struct scan_sink *sink,

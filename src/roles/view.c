@@ -265,8 +265,12 @@ static bool on_mounted(struct serving *serving, struct message_fds *fds, struct 
 
 static bool on_disarm(struct serving *serving, struct message_fds *fds, struct fault *fault)
 {
+    struct view_counts counts = view_counts(serving->view);
+
     (void)fds;
     return view_disarm(serving->view, fault) && begin(serving, VIEW_PACKET_DISARMED, fault) &&
+           packet_put_number(&serving->packet, counts.reads_recorded, fault) &&
+           packet_put_number(&serving->packet, counts.refused, fault) &&
            send_packet(serving, NULL, fault);
 }
 
@@ -340,6 +344,16 @@ static bool answer_core(struct serving *serving, bool *ret_end, struct fault *fa
     return done;
 }
 
+/* Reads are told of once a file; an agent can go on writing and being refused for ever. */
+static bool within_records(const struct serving *serving, struct fault *fault)
+{
+    struct view_counts counts = view_counts(serving->view);
+
+    return counts.writes_recorded + counts.refused <= serving->config->records_max ||
+           fault_set(fault, FAULT_LIMIT, "more than %llu writes and refusals to record",
+                     (unsigned long long)serving->config->records_max);
+}
+
 static bool serve(struct serving *serving, struct fault *fault)
 {
     for (;;) {
@@ -352,7 +366,8 @@ static bool serve(struct serving *serving, struct fault *fault)
                 continue;
             return fault_errno(fault, "wait");
         }
-        if (fds[0].revents != 0 && !view_answer(serving->view, &gone, fault))
+        if (fds[0].revents != 0 &&
+            (!view_answer(serving->view, &gone, fault) || !within_records(serving, fault)))
             return false;
         if (fds[1].revents != 0 && !answer_core(serving, &end, fault))
             return false;

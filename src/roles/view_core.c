@@ -78,7 +78,8 @@ bool view_mounted(int control, int fuse_fd, int proc_fd, struct fault *fault)
     return send_number(control, VIEW_PACKET_MOUNTED, &fds, fault);
 }
 
-bool view_disarm_planted(int control, int timeout_ms, struct fault *fault)
+bool view_disarm_planted(int control, int timeout_ms, struct view_witness *ret_witness,
+                         struct fault *fault)
 {
     AUTO_BUF struct buf in = buf_with_limit(MESSAGE_BYTES_MAX);
     struct packet_reader reader;
@@ -87,8 +88,11 @@ bool view_disarm_planted(int control, int timeout_ms, struct fault *fault)
     if (!send_number(control, VIEW_PACKET_DISARM, NULL, fault) ||
         !receive(control, timeout_ms, &in, NULL, &reader, &packet, fault))
         return false;
-    return packet == VIEW_PACKET_DISARMED ? packet_end(&reader, fault)
-                                          : unexpected(packet, fault);
+    if (packet != VIEW_PACKET_DISARMED)
+        return unexpected(packet, fault);
+    ret_witness->reads = packet_number(&reader);
+    ret_witness->refusals = packet_number(&reader);
+    return packet_end(&reader, fault);
 }
 
 /* Names come from the agent: all is checked that can be. */

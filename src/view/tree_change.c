@@ -43,6 +43,7 @@ static void enter(struct tree *tree, uint32_t number, uint32_t folder, struct sl
     changed_folder(tree, folder);
 }
 
+/* No set-user-id or set-group-id bits: git keeps none, and nobody is to run such a program. */
 int tree_make(struct tree *tree, uint32_t folder, struct slice name, mode_t mode,
               const char *target, uint32_t *ret_number)
 {
@@ -51,7 +52,7 @@ int tree_make(struct tree *tree, uint32_t folder, struct slice name, mode_t mode
     int error = check_new(tree, folder, name);
 
     if (error == 0)
-        error = tree_add_node(tree, mode, &number);
+        error = tree_add_node(tree, mode & (S_IFMT | 01777), &number);
     if (error != 0)
         return error;
     node = tree_touched(tree, number);
@@ -260,7 +261,7 @@ int tree_set_mode(struct tree *tree, uint32_t number, mode_t mode)
 
     if (node->planted)
         return EACCES;
-    node->mode = (node->mode & S_IFMT) | (mode & 07777);
+    node->mode = (node->mode & S_IFMT) | (mode & 01777);
     node->ctime = tree_now(tree);
     return 0;
 }

@@ -11,11 +11,6 @@
 
 #define JCS_NUMBER_MAX ((int64_t)9007199254740991) /* 2^53 - 1 */
 
-/* Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. */
-bool utf8_is_valid(struct slice text);
-/* The same, and without control characters (C0, DEL). */
-bool utf8_is_printable(struct slice text);
-
 /* Appends `text` as a JSON string (section 3.2.2.2). FAULT_INVALID: not UTF-8. */
 MUST_USE bool jcs_add_text(struct buf *buf, struct slice text, struct fault *fault);
 /* FAULT_INVALID beyond JCS_NUMBER_MAX either way. */

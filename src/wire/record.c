@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "wire/base64.h"
 #include "wire/jcs.h"
 

@@ -16,6 +16,10 @@ CUSTODY = os.path.abspath(os.environ.get('CUSTODY_PROGRAM', 'build/custody'))
 CARD = '4111' + '1111' + '1111' + '1111'
 TOKEN = 'ghp_' + 'a1B2c3D4e5F6g7H8i9J0' + 'k1L2m3N4o5P6q7R8'
 
+MODEL_NAMES = {'openai': 'onprem', 'openai-responses': 'responses', 'anthropic': 'messages'}
+
+NO_NETWORK = ('ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN', 'ETIMEDOUT', 'ENETUNREACH', 'EHOSTUNREACH')
+
 
 class Skip(Exception):
     """Raised with the reason why a test cannot run on this host."""
@@ -70,17 +74,27 @@ class Place:
             (self.repo / 'custody.yaml').write_text(repository_policy)
         self.commit('first')
 
-    def policy(self, extra='', model_url='http://127.0.0.1:9/v1'):
+    def policy(self, extra='', model_url='http://127.0.0.1:9/v1', models=('openai', 'openai-responses', 'anthropic')):
+        """Writes policy.yaml; `models`: the dialects that the one provider is asked in, a model each."""
         people = '\n'.join(
             f'  - {{ id: {person}, email: {person}@example.org, groups: [payments], '
             f'ssh: ["{pathlib.Path(str(key) + ".pub").read_text().strip()}"] }}'
             for person, key in self.keys.items())
+        allowed = 'residency: on-premises, allow: [code, phi-redacted, pan-redacted]'
+        rows = '\n'.join(f'  - {{ name: {MODEL_NAMES[dialect]}, url: "{model_url}", dialect: {dialect}, {allowed} }}'
+                         for dialect in models)
         (self.home / 'policy.yaml').write_text(
-            'version: 1\npeople:\n' + people + '\nmodels:\n'
-            f'  - {{ name: onprem, url: "{model_url}", dialect: openai, residency: on-premises, allow: [code, phi-redacted, pan-redacted] }}\n'
-            f'  - {{ name: responses, url: "{model_url}", dialect: openai-responses, residency: on-premises, allow: [code, phi-redacted, pan-redacted] }}\n'
-            f'  - {{ name: messages, url: "{model_url}", dialect: anthropic, residency: on-premises, allow: [code, phi-redacted, pan-redacted] }}\n'
-            'phase: regulated\n' + extra)
+            f'version: 1\npeople:\n{people}\nmodels:\n{rows}\nphase: regulated\n{extra}')
+
+    def scripted_model(self, script):
+        """Starts `custody scripted-model` with `script` (a dict); gives its port and the path of its log."""
+        port, log = free_port(), self.root / f'model-{len(self.processes)}.log'
+        path = self.root / 'script.json'
+        path.write_text(json.dumps(script))
+        self.start([CUSTODY, 'scripted-model', '--script', path, '--port', port, '--folder', self.repo, '--log', log],
+                   stdout=subprocess.DEVNULL)
+        wait_for_port(port)
+        return port, log
 
     def write(self, name, content):
         path = self.repo / name
@@ -161,6 +175,19 @@ class Place:
             if not found or time.monotonic() > deadline:
                 return found
             time.sleep(0.1)
+
+
+def installed_engines(engine):
+    """A state folder with that engine, installed as a user does; skipped only where npm's registry cannot be reached."""
+    home = pathlib.Path(os.environ.get('CUSTODY_BUILD', 'build')).absolute() / 'engine-home'
+    (home / 'engines').mkdir(parents=True, exist_ok=True)
+    done = run([CUSTODY, 'engine', 'install', engine], env={**os.environ, 'CUSTODY_HOME': str(home)}, timeout=600)
+    if done.returncode == 0:
+        return home
+    seen = run(['npm', 'ping', '--fetch-retries=0'], env=dict(os.environ), timeout=120)
+    if seen.returncode != 0 and any(word in seen.stderr for word in NO_NETWORK):
+        raise Skip(f"npm's registry cannot be reached: {seen.stderr.strip().splitlines()[-1][:120]}")
+    raise AssertionError(f'engine install {engine}: {done.stderr}')
 
 
 def free_port():

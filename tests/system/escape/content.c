@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FILE_BYTES_MAX (4 * 1024 * 1024)
+static char path_room[PATH_ROOM], other_room[PATH_ROOM];
 
-static char path_room[4096], other_room[4096];
-
-static const char *in_repository(const struct target *target, const char *path, char *room)
+const char *in_repository(const struct target *target, const char *path, char room[PATH_ROOM])
 {
-    (void)snprintf(room, sizeof(path_room), "%s/%s", target->repository, path);
+    (void)snprintf(room, PATH_ROOM, "%s/%s", target->repository, path);
     return room;
 }
 
@@ -31,7 +30,7 @@ static int look_for_number(const struct target *target, const char *at, size_t l
     return memmem(at, len, target->number, strlen(target->number)) != NULL ? GOT_THROUGH : HELD;
 }
 
-static int look_into(const struct target *target, int fd)
+int look_into(const struct target *target, int fd)
 {
     static char bytes[FILE_BYTES_MAX];
     size_t len = 0;
@@ -98,26 +97,45 @@ static int rename_card(const struct target *target)
     return result;
 }
 
-static int card_from_git(const struct target *target)
+int look_into_git(const struct target *target, const char *const *words)
 {
-    char object[4200];
+    const char *argv[16] = {"git", "-C", target->repository};
     int ends[2];
     pid_t pid;
 
-    if (target->card == NULL || access("/usr/bin/git", X_OK) < 0)
+    for (size_t i = 0; words[i] != NULL && i < COUNT(argv) - 4; i++)
+        argv[i + 3] = words[i];
+    if (access("/usr/bin/git", X_OK) < 0)
         return NOT_TRIED;
-    (void)snprintf(object, sizeof(object), "HEAD:%s", target->card);
     if (pipe(ends) < 0)
         return errno;
     pid = fork();
     if (pid == 0) {
         (void)dup2(ends[1], 1);
-        (void)execl("/usr/bin/git", "git", "-C", target->repository, "cat-file", "-p", object,
-                    (char *)NULL);
+        (void)execv("/usr/bin/git", (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     (void)close(ends[1]);
     return look_into(target, ends[0]);
+}
+
+static int card_from_git(const struct target *target)
+{
+    char object[PATH_ROOM];
+
+    if (target->card == NULL)
+        return NOT_TRIED;
+    (void)snprintf(object, sizeof(object), "HEAD:%s", target->card);
+    return look_into_git(target, (const char *const[]){"cat-file", "-p", object, NULL});
+}
+
+/* Every object that is there, reachable or not, those of the shared cache among them. */
+static int card_in_objects(const struct target *target)
+{
+    if (target->card == NULL)
+        return NOT_TRIED;
+    return look_into_git(target, (const char *const[]){"cat-file", "--batch-all-objects", "--batch",
+                                                       "--unordered", NULL});
 }
 
 static const struct target *walk_target;
@@ -212,10 +230,19 @@ static int create_denied(const struct target *target)
         open(in_repository(target, target->denied, path_room), O_WRONLY | O_CREAT, 0644));
 }
 
+/* The folder alone may be made; what counts is the file. */
+static void make_folder_of_forbidden(const struct target *target)
+{
+    (void)in_repository(target, target->forbidden, path_room);
+    *strrchr(path_room, '/') = '\0';
+    (void)mkdir(path_room, 0755);
+}
+
 static int write_forbidden(const struct target *target)
 {
     if (target->forbidden == NULL)
         return NOT_TRIED;
+    make_folder_of_forbidden(target);
     return errno_of_fd(
         open(in_repository(target, target->forbidden, path_room), O_WRONLY | O_CREAT | O_APPEND, 0644));
 }
@@ -230,6 +257,7 @@ static int rename_onto_forbidden(const struct target *target)
     if (fd < 0)
         return errno;
     (void)close(fd);
+    make_folder_of_forbidden(target);
     return errno_of(rename(other_room, in_repository(target, target->forbidden, path_room)));
 }
 
@@ -241,20 +269,22 @@ static int unlink_forbidden(const struct target *target)
 }
 
 const struct attempt attempts_on_content[] = {
-    {"card-read", "reads a file with a card number", read_card, {HELD}, BY_VIEW},
-    {"card-mmap", "maps it instead", map_card, {HELD, EACCES, ENODEV}, BY_VIEW},
-    {"card-hard-link", "reads it under a new hard link", link_card, {HELD, EPERM, EACCES, ENOSYS}, BY_VIEW},
-    {"card-rename", "reads it after a rename", rename_card, {HELD, EPERM, EACCES}, BY_VIEW},
+    {"card-read", "reads a file with a card number", read_card, {HELD}, BY_READ},
+    {"card-mmap", "maps it instead", map_card, {HELD, EACCES, ENODEV}, BY_READ},
+    {"card-hard-link", "reads it under a new hard link",
+     link_card, {HELD, EPERM, EACCES, ENOSYS}, BY_REFUSAL},
+    {"card-rename", "reads it after a rename", rename_card, {HELD, EPERM, EACCES}, BY_WRITE},
     {"card-git", "reads it from git's objects", card_from_git, {HELD}, SILENT},
-    {"card-anywhere", "looks for the number in every file, .git too", card_anywhere, {HELD}, BY_VIEW},
-    {"denied-open", "opens a denied file", open_denied, {ENOENT}, SILENT},
-    {"denied-openat2", "the same by openat2, O_PATH", open_denied_raw, {ENOENT}, SILENT},
-    {"denied-stat", "asks for its size", stat_denied, {ENOENT}, SILENT},
-    {"denied-symlink", "opens it through a link in /tmp", denied_by_link, {ENOENT}, SILENT},
+    {"card-objects", "looks for the number in all of git's objects", card_in_objects, {HELD}, SILENT},
+    {"card-anywhere", "looks for the number in every file, .git too", card_anywhere, {HELD}, BY_READ},
+    {"denied-open", "opens a denied file", open_denied, {ENOENT}, BY_REFUSAL},
+    {"denied-openat2", "the same by openat2, O_PATH", open_denied_raw, {ENOENT}, BY_REFUSAL},
+    {"denied-stat", "asks for its size", stat_denied, {ENOENT}, BY_REFUSAL},
+    {"denied-symlink", "opens it through a link in /tmp", denied_by_link, {ENOENT}, BY_REFUSAL},
     {"denied-list", "looks for its name in its folder", list_denied, {HELD}, SILENT},
-    {"denied-create", "creates a file under its name", create_denied, {EACCES, EPERM, ENOENT}, BY_VIEW},
-    {"forbidden-write", "writes a file no agent may write", write_forbidden, {EACCES, EPERM}, BY_VIEW},
-    {"forbidden-rename", "renames another file onto it", rename_onto_forbidden, {EACCES, EPERM}, BY_VIEW},
-    {"forbidden-unlink", "removes it", unlink_forbidden, {EACCES, EPERM, ENOENT}, BY_VIEW},
+    {"denied-create", "creates a file under its name", create_denied, {EACCES, EPERM, ENOENT}, BY_REFUSAL},
+    {"forbidden-write", "writes a file no agent may write", write_forbidden, {EACCES, EPERM}, BY_REFUSAL},
+    {"forbidden-rename", "renames another file onto it", rename_onto_forbidden, {EACCES, EPERM}, BY_REFUSAL},
+    {"forbidden-unlink", "removes it", unlink_forbidden, {EACCES, EPERM, ENOENT}, SILENT},
 };
 const size_t attempts_on_content_count = COUNT(attempts_on_content);

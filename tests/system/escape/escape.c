@@ -1,8 +1,9 @@
 /*
  * escape - a hostile program for the inside of a cell: tries the ways out, one line each.
  *
- *   escape REPOSITORY [--card PATH NUMBER] [--denied PATH] [--forbidden PATH] [--door PORT]
- *   escape --markdown
+ *   escape REPOSITORY [--card PATH NUMBER] [--denied PATH] [--forbidden PATH] [--marker PATH]
+ *          [--door PORT]
+ *   escape --markdown | --list
  *
  * Exit: 0 all stopped, 1 something got through or was stopped by something else than expected,
  * 3 wrong use.
@@ -14,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,14 +28,18 @@ static const struct group {
     const size_t *count;
 } groups[] = {
     {"What the view holds back", attempts_on_content, &attempts_on_content_count},
+    {"The same, by other ways and by races", attempts_by_race, &attempts_by_race_count},
+    {"What is left behind for others", attempts_by_planting, &attempts_by_planting_count},
     {"The host's files", attempts_on_files, &attempts_on_files_count},
     {"The kernel's doors", attempts_on_kernel, &attempts_on_kernel_count},
     {"The network", attempts_on_network, &attempts_on_network_count},
     {"Processes and limits", attempts_on_processes, &attempts_on_processes_count},
+    {"What is seldom used, and what must not be there", attempts_newer, &attempts_newer_count},
 };
 
 static const char *const reporters[] = {
-    [BY_VIEW] = "view", [BY_DOOR] = "door", [SILENT] = "silent"};
+    [BY_READ] = "file.read", [BY_REFUSAL] = "file.refused", [BY_WRITE] = "file.written",
+    [BY_DOOR] = "refused",   [SILENT] = "silent"};
 
 int errno_of(long result)
 {
@@ -57,6 +64,7 @@ static int try_in_child(const struct attempt *attempt, const struct target *targ
     pid = fork();
     if (pid == 0) {
         (void)alarm(ATTEMPT_SECONDS_MAX);
+        (void)signal(SIGXFSZ, SIG_IGN); /* a full file is an errno */
         _exit(attempt->act(target));
     }
     if (pid < 0)
@@ -146,10 +154,25 @@ static void print_page(void)
     }
 }
 
+static void print_list(void)
+{
+    for (size_t g = 0; g < COUNT(groups); g++)
+        for (size_t i = 0; i < *groups[g].count; i++)
+            (void)printf("%s %s\n", groups[g].attempts[i].name,
+                         reporters[groups[g].attempts[i].reporter]);
+}
+
+/* What an attempt runs to see whether the seal lasts over it. */
+static int is_sealed(void)
+{
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2 &&
+           mount("escape", "/tmp", "tmpfs", 0, NULL) < 0 && errno == EPERM;
+}
+
 static int wrong_use(void)
 {
     (void)fprintf(stderr, "escape REPOSITORY [--card PATH NUMBER] [--denied PATH] [--forbidden PATH] "
-                          "[--door PORT] | escape --markdown\n");
+                          "[--marker PATH] [--door PORT] | escape --markdown | --list\n");
     return 3;
 }
 
@@ -159,6 +182,12 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "--markdown") == 0) {
         print_page();
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--sealed") == 0)
+        return is_sealed() ? 0 : 1;
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        print_list();
         return 0;
     }
     if (argc < 2 || argv[1][0] != '/')
@@ -172,6 +201,8 @@ int main(int argc, char **argv)
             target.denied = argv[++i];
         } else if (strcmp(argv[i], "--forbidden") == 0 && i + 1 < argc) {
             target.forbidden = argv[++i];
+        } else if (strcmp(argv[i], "--marker") == 0 && i + 1 < argc) {
+            target.marker = argv[++i];
         } else if (strcmp(argv[i], "--door") == 0 && i + 1 < argc) {
             target.door = (int)strtol(argv[++i], NULL, 10);
         } else {

@@ -19,11 +19,13 @@ enum tried {
     KILLED = 253,    /* expected of the kernel: SIGSYS */
 };
 
-/* Who tells the ledger about it. A silent refusal is covered by the run's cell.enforced record,
- * which names the filter's digest and the mechanisms. */
+/* Which record tells of it. A silent refusal is covered by the run's cell.enforced records, which
+ * name the refused calls, the filter's digest and the mechanisms. */
 enum reporter {
-    BY_VIEW,
-    BY_DOOR,
+    BY_READ,    /* file.read and file.redacted, of the view */
+    BY_REFUSAL, /* file.refused, of the view */
+    BY_WRITE,   /* file.written: what was written is judged when the change is made */
+    BY_DOOR,    /* refused, of the door */
     SILENT,
 };
 
@@ -32,7 +34,8 @@ struct target {
     const char *repository;
     const char *card, *number;
     const char *denied;
-    const char *forbidden;
+    const char *forbidden; /* in a folder that is not there yet, or at the top */
+    const char *marker;    /* absolute; whatever runs outside by what was planted would make it */
     int door;
 };
 
@@ -46,6 +49,12 @@ struct attempt {
 
 extern const struct attempt attempts_on_content[];
 extern const size_t attempts_on_content_count;
+extern const struct attempt attempts_by_race[];
+extern const size_t attempts_by_race_count;
+extern const struct attempt attempts_by_planting[];
+extern const size_t attempts_by_planting_count;
+extern const struct attempt attempts_newer[];
+extern const size_t attempts_newer_count;
 extern const struct attempt attempts_on_files[];
 extern const size_t attempts_on_files_count;
 extern const struct attempt attempts_on_kernel[];
@@ -54,6 +63,16 @@ extern const struct attempt attempts_on_network[];
 extern const size_t attempts_on_network_count;
 extern const struct attempt attempts_on_processes[];
 extern const size_t attempts_on_processes_count;
+
+#define FILE_BYTES_MAX (4 * 1024 * 1024)
+#define PATH_ROOM 4300
+
+/* The path of something in the repository, put into `room`. */
+const char *in_repository(const struct target *target, const char *path, char room[PATH_ROOM]);
+/* GOT_THROUGH when the real number stands in what fd gives; closes fd. */
+int look_into(const struct target *target, int fd);
+/* Runs git in the repository and looks for the number in what it prints. */
+int look_into_git(const struct target *target, const char *const *words);
 
 /* 0, or errno, of a call that returns below 0 on failure. */
 int errno_of(long result);

@@ -207,7 +207,7 @@ const struct attempt attempts_on_network[] = {
     {"private-network", "connects to 10.0.0.1", tcp_private, {ENETUNREACH}, SILENT},
     {"broadcast", "broadcasts", tcp_broadcast, {ENETUNREACH, EACCES}, SILENT},
     {"host-loopback", "tries the ports of the host's loopback", tcp_host_loopback, {ECONNREFUSED}, SILENT},
-    {"raw-socket", "raw IP", raw_socket, {EPERM}, SILENT},
+    {"raw-socket", "raw IP", raw_socket, {ENOSYS, EPERM}, SILENT},
     {"packet-socket", "AF_PACKET", packet_socket, {ENOSYS, EPERM}, SILENT},
     {"vsock", "AF_VSOCK, to the hypervisor", vsock_socket, {ENOSYS, EPERM}, SILENT},
     {"alg-socket", "AF_ALG", alg_socket, {ENOSYS, EPERM}, SILENT},
@@ -218,7 +218,8 @@ const struct attempt attempts_on_network[] = {
     {"add-interface", "adds an interface", add_interface, {EPERM}, SILENT},
     {"down-loopback", "takes the loopback down", down_loopback, {EPERM}, SILENT},
     {"other-interfaces", "looks for an interface that is up", other_interfaces, {HELD}, SILENT},
-    {"abstract-socket", "an abstract socket of the host (X11)", abstract_sockets, {ECONNREFUSED, EPERM}, SILENT},
+    {"abstract-socket", "an abstract socket of the host (X11)",
+     abstract_sockets, {ECONNREFUSED, EPERM}, SILENT},
     {"system-bus", "the system's message bus", system_bus, {ENOENT}, SILENT},
     {"door-misuse", "asks the door to CONNECT elsewhere", misuse_door, {HELD}, BY_DOOR},
 };

@@ -103,7 +103,22 @@ static int dump_core(const struct target *target)
     struct rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
 
     (void)target;
-    return errno_of(setrlimit(RLIMIT_CORE, &limit));
+    if (setrlimit(RLIMIT_CORE, &limit) < 0)
+        return errno;
+    return getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur <= 1 ? HELD : GOT_THROUGH;
+}
+
+/* Where core_pattern names a program, the host's root runs it unless the limit is 1; 0 would do that. */
+static int dump_core_to_host(const struct target *target)
+{
+    struct rlimit before, limit = {0};
+
+    (void)target;
+    if (getrlimit(RLIMIT_CORE, &before) < 0 || before.rlim_max == 0)
+        return NOT_TRIED; /* as low before us */
+    if (setrlimit(RLIMIT_CORE, &limit) < 0)
+        return errno;
+    return getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 1 ? HELD : GOT_THROUGH;
 }
 
 static int prefer_ourselves(const struct target *target)
@@ -126,14 +141,16 @@ static int real_time(const struct target *target)
     return errno_of(syscall(SYS_sched_setscheduler, 0, 1 /* SCHED_FIFO */, &parameters));
 }
 
-/* Forks until somebody says no. */
+/* Forks until somebody says no. The children go when the pipe does. */
 static int fork_without_end(const struct target *target)
 {
     int result = GOT_THROUGH;
+    int ends[2];
+    char byte;
 
     (void)target;
-    (void)setpgid(0, 0);
-    (void)signal(SIGTERM, SIG_IGN);
+    if (pipe(ends) < 0)
+        return errno;
     for (int i = 0; i < FORKS_MAX; i++) {
         pid_t pid = fork();
 
@@ -142,12 +159,10 @@ static int fork_without_end(const struct target *target)
             break;
         }
         if (pid == 0) {
-            (void)signal(SIGTERM, SIG_DFL);
-            (void)pause();
-            _exit(0);
+            (void)close(ends[1]);
+            _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
         }
     }
-    (void)kill(0, SIGTERM);
     return result;
 }
 
@@ -204,7 +219,9 @@ const struct attempt attempts_on_processes[] = {
     {"no-new-privs", "takes no_new_privs back", drop_no_new_privs, {EINVAL}, SILENT},
     {"join-group", "joins group 0", join_group, {EPERM, EINVAL}, SILENT},
     {"limit-raise", "raises its descriptor limit", raise_limit, {EPERM}, SILENT},
-    {"limit-core", "allows core dumps", dump_core, {EPERM}, SILENT},
+    {"limit-core", "allows core dumps", dump_core, {HELD, EPERM}, SILENT},
+    {"limit-core-host", "has a program of the host take its core dump",
+     dump_core_to_host, {HELD, EPERM}, SILENT},
     {"limit-oom", "makes itself the last to be killed", prefer_ourselves, {EACCES, EPERM}, SILENT},
     {"real-time", "takes the processor for itself", real_time, {EPERM}, SILENT},
     {"fork-bomb", "forks without end", fork_without_end, {EAGAIN}, SILENT},

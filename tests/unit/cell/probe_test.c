@@ -27,7 +27,11 @@ static struct probe_host good_host(void)
                               .state_writable = true,
                               .state_free_bytes = 1ULL << 33,
                               .cell = true,
-                              .canaries_held = 29};
+                              .canaries_held = 29,
+                              .roles = {5, 5},
+                              .policy = {8, 8},
+                              .records = {8, 8},
+                              .approval = {1, 1}};
 
     (void)snprintf(host.git, sizeof(host.git), "2.39.5");
     (void)snprintf(host.state, sizeof(host.state), "/var/lib/custody");
@@ -106,6 +110,35 @@ static void what_is_missing_comes_with_the_command_that_gets_it(void **state)
     host.state_writable = true;
     host.state_volatile = true;
     check(&host, 1, PROMISE_DEGRADED, "CUSTODY_HOME");
+    host.state_sync = EIO;
+    check(&host, 1, PROMISE_MISSING, "CUSTODY_HOME");
+}
+
+static void what_was_not_tried_is_not_enforced(void **state)
+{
+    struct probe_host host = good_host();
+    const struct {
+        struct probe_trial *trial;
+        int id;
+        enum promise_status status;
+    } rows[] = {
+        {&host.policy, 5, PROMISE_MISSING},
+        {&host.approval, 8, PROMISE_MISSING},
+        {&host.records, 10, PROMISE_MISSING},
+        {&host.roles, 11, PROMISE_DEGRADED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct probe_trial good = *rows[i].trial;
+
+        check(&host, rows[i].id, PROMISE_ENFORCED, "");
+        rows[i].trial->held--;
+        check(&host, rows[i].id, rows[i].status, "install");
+        *rows[i].trial = (struct probe_trial){0};
+        check(&host, rows[i].id, rows[i].status, "install");
+        *rows[i].trial = good;
+    }
 }
 
 static size_t entries_of(const char *path)
@@ -179,6 +212,7 @@ static void doctor_speaks_json(void **state)
         assert_true(json_is_string(json_object_get(promise, "status")));
         assert_true(json_is_string(json_object_get(promise, "mechanism")));
         assert_true(json_is_string(json_object_get(promise, "fix")));
+        assert_true(json_is_string(json_object_get(promise, "unprobed")));
     }
     assert_true(json_is_object(json_object_get(answer, "host")));
     json_decref(answer);
@@ -188,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_is_missing_comes_with_the_command_that_gets_it),
+        TEST(what_was_not_tried_is_not_enforced),
         TEST(probing_leaves_nothing_behind),
         TEST(doctor_speaks_json),
     };

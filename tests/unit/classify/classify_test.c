@@ -1,5 +1,8 @@
 #include "test.h"
 
+#include <stdio.h>
+#include <time.h>
+
 #include "base/scope.h"
 #include "classify/classify.h"
 #include "classify/detect.h"
@@ -98,8 +101,12 @@ static void what_only_looks_alike_is_left_alone(void **state)
     }
 }
 
-static void binary_content_is_opaque(void **state)
+static void binary_content_is_opaque_and_searched_all_the_same(void **state)
 {
+    static const char bytes[] = "\x7f" "ELF\0" SSN "\0card " CARD "\0\0" GITHUB "\0ssn: " SSN "\0password = \"Tr0ub4dor&3x\"\0"
+                                PEM_BEGIN "\0" PEM_END;
+    static const char *const rules[] = {"pan.card", "secret.github", "pii.us-ssn"};
+    AUTO_BUF struct buf redacted = buf_with_limit(1 << 20);
     struct finding *findings = NULL;
     struct fault fault = {0};
     size_t count = 1;
@@ -109,6 +116,70 @@ static void binary_content_is_opaque(void **state)
     assert_ok(classify_scan(slice_of_bytes("ab\0cd", 5), slice_of(""), &findings, &count, &mask, &fault), fault);
     assert_int_equal(count, 0);
     assert_int_equal(mask, CLASS_BIT(CLASS_OPAQUE));
+    assert_ok(classify_scan(slice_of_bytes(bytes, sizeof(bytes)), slice_of(""), &findings, &count, &mask, &fault), fault);
+    assert_int_equal(mask, CLASS_BIT(CLASS_OPAQUE) | CLASS_BIT(CLASS_PAN) | CLASS_BIT(CLASS_SECRET) | CLASS_BIT(CLASS_PII));
+    assert_int_equal(count, COUNT(rules)); /* neither the number without its name nor the program's strings */
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(classify_rule_id(findings[i].rule), rules[i]);
+    assert_ok(redact(slice_of_bytes(bytes, sizeof(bytes)), findings, count, redact_all, &key, &redacted, NULL, &fault), fault);
+    assert_int_equal(redacted.len, sizeof(bytes));
+    assert_int_equal(slice_find(buf_slice(&redacted), SLICE(CARD), 0), SIZE_MAX);
+    free(findings);
+}
+
+/* Two bytes a character; `order` 0 is little-endian. */
+static void put_wide(struct buf *wide, const char *text, unsigned order, bool marked)
+{
+    struct fault fault = {0};
+
+    if (marked)
+        assert_ok(buf_add(wide, order == 0 ? SLICE("\xff\xfe") : SLICE("\xfe\xff"), &fault), fault);
+    for (; *text != 0; text++)
+        assert_ok(buf_add_byte(wide, order == 0 ? (uint8_t)*text : 0, &fault) &&
+                      buf_add_byte(wide, order == 0 ? 0 : (uint8_t)*text, &fault), fault);
+}
+
+static void text_of_two_bytes_a_character_is_text(void **state)
+{
+    static const char text[] = "name,card\r\nada," CARD "\r\npassword = \"Tr0ub4dor&3x\"\r\n";
+
+    (void)state;
+    for (unsigned kind = 0; kind < 4; kind++) {
+        AUTO_BUF struct buf wide = buf_with_limit(4096);
+        AUTO_BUF struct buf redacted = buf_with_limit(4096);
+        AUTO_FREE struct finding *findings = NULL;
+        struct fault fault = {0};
+        size_t count = 0;
+        unsigned mask = 0;
+
+        put_wide(&wide, text, kind % 2, kind / 2 == 1);
+        assert_ok(classify_scan(buf_slice(&wide), SLICE("a.py"), &findings, &count, &mask, &fault), fault);
+        assert_int_equal(mask, CLASS_BIT(CLASS_PAN) | CLASS_BIT(CLASS_SECRET));
+        assert_int_equal(count, 2);
+        assert_int_equal(findings[0].end - findings[0].start, 31);
+        assert_ok(redact(buf_slice(&wide), findings, count, redact_all, &key, &redacted, NULL, &fault), fault);
+        assert_int_equal(redacted.len, wide.len);
+        for (size_t i = 0; i < wide.len; i++) {
+            assert_int_equal(wide.at[i] == 0, redacted.at[i] == 0);
+            if (i >= findings[0].start && i < findings[0].end)
+                assert_true(wide.at[i] == 0 || (redacted.at[i] >= '0' && redacted.at[i] <= '9'));
+        }
+        assert_int_equal(slice_find(buf_slice(&redacted), slice_part(buf_slice(&wide), findings[0].start, findings[0].end), 0), SIZE_MAX);
+    }
+}
+
+static void what_only_begins_like_wide_text_is_opaque(void **state)
+{
+    static const char bytes[] = "\xff\xfe\0\0\1\2" CARD "\0";
+    AUTO_FREE struct finding *findings = NULL;
+    struct fault fault = {0};
+    size_t count = 0;
+    unsigned mask = 0;
+
+    (void)state;
+    assert_ok(classify_scan(slice_of_bytes(bytes, sizeof(bytes)), SLICE(""), &findings, &count, &mask, &fault), fault);
+    assert_int_equal(mask, CLASS_BIT(CLASS_OPAQUE) | CLASS_BIT(CLASS_PAN));
+    assert_int_equal(count, 1);
 }
 
 static const char everything[] = "card," CARD ",and " CARD "\nspaced " CARD_SPACED "\nssn " SSN "\n" GITHUB "\n" PEM_BEGIN PEM_BODY PEM_END
@@ -122,9 +193,10 @@ static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **st
     AUTO_BUF struct buf restored = buf_with_limit(1 << 20);
     struct surrogate_map map = {0};
     struct fault fault = {0};
-    size_t count, number;
+    size_t count, number, unsure;
     unsigned mask;
     AUTO_FREE struct finding *findings = scan(everything, "", &count, &mask);
+    struct surrogate_base base;
 
     (void)state;
     assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
@@ -134,10 +206,63 @@ static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **st
             fail_msg("`%s` is still there", values[i]);
     assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &again, NULL, &fault), fault);
     assert_true(slice_equal(buf_slice(&redacted), buf_slice(&again)));
-    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &restored, &number, &fault), fault);
+    base = (struct surrogate_base){slice_of(everything), buf_slice(&redacted)};
+    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure, &fault), fault);
     assert_string_equal(buf_text(&restored), everything);
     assert_int_equal(number, count);
     surrogate_map_free(&map);
+}
+
+/* The last digit of a card number by Luhn. */
+static void put_card(char *at, unsigned number)
+{
+    (void)snprintf(at, 17, "4%014u0", number);
+    for (at[15] = '0'; !luhn_holds((const uint8_t *)at, 16); at[15]++)
+        ;
+}
+
+static double seconds_of_processor(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* 4 MiB, a card number in each line. */
+static void a_large_table_of_cards_is_redacted_in_seconds(void **state)
+{
+    enum { LINES = 50000, LINE = 84, LEN = LINES * LINE };
+    AUTO_FREE char *text = xalloc(LEN + 1);
+    AUTO_BUF struct buf redacted = buf_with_limit(LEN);
+    AUTO_BUF struct buf restored = buf_with_limit(LEN);
+    struct surrogate_map map = {0};
+    struct fault fault = {0};
+    double began = seconds_of_processor(), taken;
+    AUTO_FREE struct finding *findings = NULL;
+    size_t count = 0, number = 0, unsure = 0;
+    struct surrogate_base base;
+    unsigned mask;
+
+    (void)state;
+    memset(text, '.', LEN);
+    for (unsigned i = 0; i < LINES; i++) {
+        put_card(text + (size_t)i * LINE, i * 7919);
+        text[(size_t)i * LINE + 16] = ',';
+        text[(size_t)i * LINE + LINE - 1] = '\n';
+    }
+    findings = scan(text, "cards.csv", &count, &mask);
+    assert_int_equal(count, LINES);
+    assert_ok(redact(slice_of(text), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
+    taken = seconds_of_processor() - began;
+    print_message("# scanned and redacted in %.2f s\n", taken);
+    base = (struct surrogate_base){slice_of(text), buf_slice(&redacted)};
+    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure, &fault), fault);
+    assert_int_equal(number, LINES);
+    assert_string_equal(buf_text(&restored), text);
+    surrogate_map_free(&map);
+    if (taken > 2) /* 25 s when each value was looked for by itself */
+        fail_msg("%.1f s", taken);
 }
 
 static void our_own_stand_ins_are_known_and_others_are_not(void **state)
@@ -182,14 +307,148 @@ static void a_cards_stand_in_passes_luhn_and_no_issuer_has_it(void **state)
     }
 }
 
+/* What an agent made of a redacted file, back again; `edit` may change it in between. */
+static void restore_edited(const char *original, void (*edit)(struct buf *text), struct buf *ret_text, size_t *ret_unsure)
+{
+    AUTO_BUF struct buf redacted = buf_with_limit(1 << 22);
+    AUTO_BUF struct buf edited = buf_with_limit(1 << 22);
+    struct surrogate_map map = {0};
+    struct surrogate_base base;
+    struct fault fault = {0};
+    size_t count, restored;
+    unsigned mask;
+    AUTO_FREE struct finding *findings = scan(original, "a.hl7", &count, &mask);
+
+    assert_ok(redact(slice_of(original), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
+    assert_ok(buf_add(&edited, buf_slice(&redacted), &fault), fault);
+    edit(&edited);
+    base = (struct surrogate_base){slice_of(original), buf_slice(&redacted)};
+    assert_ok(surrogate_restore(buf_slice(&edited), &map, &base, ret_text, &restored, ret_unsure, &fault), fault);
+    surrogate_map_free(&map);
+}
+
+static void leave(struct buf *text)
+{
+    (void)text;
+}
+
+static void add_a_line(struct buf *text)
+{
+    struct fault fault = {0};
+
+    assert_ok(buf_add_text(text, "OBX|1|new\r", &fault), fault);
+}
+
+/* The line of the patient, not its name. */
+static void touch_the_line(struct buf *text)
+{
+    text->at[slice_find(buf_slice(text), SLICE("|M|"), 0) + 1] = 'U';
+}
+
+/* The short name as a word of its own, where it was not. */
+static void say_the_name_elsewhere(struct buf *text)
+{
+    struct slice name = slice_part(buf_slice(text), slice_find(buf_slice(text), SLICE("||"), 0) + 2, SIZE_MAX);
+    AUTO_FREE char *line = xformat("NTE|1|%.3s\r", (const char *)name.at);
+    struct fault fault = {0};
+
+    assert_ok(buf_add_text(text, line, &fault), fault);
+}
+
+static void a_short_stand_in_comes_back_in_its_own_line_only(void **state)
+{
+    static const char original[] = "MSH|^~\\&|A\rPID|1||Lee||Lee|M|x\rOBX|1|a\r";
+    static const struct {
+        void (*edit)(struct buf *text);
+        bool unsure;
+        const char *holds, *lacks;
+    } cases[] = {
+        {leave, false, original, "nothing"},
+        {add_a_line, false, "PID|1||Lee||Lee|M|x\rOBX|1|a\rOBX|1|new\r", "nothing"},
+        {touch_the_line, true, "|U|x", "Lee"},
+        {say_the_name_elsewhere, true, "PID|1||Lee||Lee|M|x", "NTE|1|Lee"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_BUF struct buf text = buf_with_limit(1 << 22);
+        size_t unsure = 0;
+
+        restore_edited(original, cases[i].edit, &text, &unsure);
+        assert_int_equal(unsure > 0, cases[i].unsure);
+        if (strstr(buf_text(&text), cases[i].holds) == NULL || strstr(buf_text(&text), cases[i].lacks) != NULL)
+            fail_msg("%zu: `%s`", i, buf_text(&text));
+    }
+}
+
+/* More two-digit values than there are two-digit stand-ins: each line is put back, or said to be unsure. */
+static void more_short_values_than_stand_ins_are_shared_and_never_mixed_up(void **state)
+{
+    AUTO_BUF struct buf original = buf_with_limit(1 << 20);
+    AUTO_BUF struct buf text = buf_with_limit(1 << 22);
+    struct fault fault = {0};
+    size_t unsure = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 300; i++)
+        assert_ok(buf_add_format(&original, &fault, "PID|%u||%02u||x\r", i, i % 100), fault);
+    restore_edited(buf_text(&original), leave, &text, &unsure);
+    assert_int_equal(unsure, 0);
+    assert_string_equal(buf_text(&text), buf_text(&original));
+    buf_clear(&original);
+    for (unsigned i = 0; i < 100; i++)
+        assert_ok(buf_add_format(&original, &fault, "PID|||%02u||x\r", i), fault);
+    buf_clear(&text);
+    restore_edited(buf_text(&original), leave, &text, &unsure);
+    assert_true(unsure > 0 || strcmp(buf_text(&text), buf_text(&original)) == 0);
+}
+
+static void a_mark_is_as_strong_as_its_shape_allows(void **state)
+{
+    static const struct {
+        enum rule rule;
+        const char *value;
+        size_t most; /* of 2,000 of a stranger, how many may pass for ours */
+    } cases[] = {
+        {RULE_GITHUB, GITHUB, 0}, {RULE_CARD, CARD, 0}, {RULE_HL7_PATIENT, "19800131", 6}, {RULE_HL7_PATIENT, "Chalmers", 1},
+        {RULE_SSN, SSN, 0},
+    };
+    static const struct surrogate_key other = {.bytes = {9}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t len = strlen(cases[i].value), passed = 0;
+        AUTO_FREE uint8_t *text = xalloc(len + 1);
+        struct fault fault = {0};
+
+        for (unsigned salt = 0; salt < 2000; salt++) {
+            assert_ok(surrogate_make(&key, cases[i].rule, slice_of(cases[i].value), salt, text, &fault), fault);
+            assert_true(surrogate_is_ours(&key, cases[i].rule, slice_of_bytes(text, len)));
+            assert_ok(surrogate_make(&other, cases[i].rule, slice_of(cases[i].value), salt, text, &fault), fault);
+            /* a card or a number of a person never starts as ours do; what is left is the rest of the mark */
+            if (cases[i].rule == RULE_SSN)
+                text[0] = '1';
+            passed += surrogate_is_ours(&key, cases[i].rule, slice_of_bytes(text, len));
+        }
+        if (passed > cases[i].most)
+            fail_msg("%zu of 2,000 pass for %s", passed, cases[i].value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_kind_is_found_where_it_is),
         TEST(what_only_looks_alike_is_left_alone),
-        TEST(binary_content_is_opaque),
+        TEST(binary_content_is_opaque_and_searched_all_the_same),
+        TEST(text_of_two_bytes_a_character_is_text),
+        TEST(what_only_begins_like_wide_text_is_opaque),
         TEST(a_redacted_text_has_the_same_length_and_none_of_the_values),
+        TEST(a_large_table_of_cards_is_redacted_in_seconds),
         TEST(our_own_stand_ins_are_known_and_others_are_not),
+        TEST(a_short_stand_in_comes_back_in_its_own_line_only),
+        TEST(more_short_values_than_stand_ins_are_shared_and_never_mixed_up),
+        TEST(a_mark_is_as_strong_as_its_shape_allows),
         TEST(a_cards_stand_in_passes_luhn_and_no_issuer_has_it),
     };
 

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/scope.h"
@@ -124,6 +126,38 @@ static void timers_fire_in_order(void **state)
     loop_free(loop);
 }
 
+/* As an agent may leave it behind: deeper than there are descriptors, and closed to its owner. */
+static void a_tree_of_any_depth_is_removed(void **state)
+{
+    enum { DEPTH = 600 };
+    char folder[] = "/tmp/custody-deep-XXXXXX";
+    struct rlimit before, few;
+    struct fault fault = {0};
+    int at;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    at = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < DEPTH; i++) {
+        int below;
+
+        assert_int_equal(mkdirat(at, i % 150 == 0 ? ".removed-0" : "d", 0700), 0);
+        assert_int_equal(mkdirat(at, "e", 0), 0);
+        below = openat(at, i % 150 == 0 ? ".removed-0" : "d", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        assert_true(below >= 0);
+        (void)close(at);
+        at = below;
+    }
+    (void)close(at);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few.rlim_max = before.rlim_max;
+    few.rlim_cur = 100;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_ok(file_remove_tree(AT_FDCWD, folder, &fault), fault);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(access(folder, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +166,7 @@ int main(void)
         TEST(a_program_gets_its_input_and_only_its_environment),
         TEST(a_failing_program_leaves_its_words),
         TEST(removing_a_tree_never_follows_a_link),
+        TEST(a_tree_of_any_depth_is_removed),
         TEST(timers_fire_in_order),
     };
 

@@ -22,8 +22,8 @@ static const char organisation[] =
     "  - { id: maria, email: maria@example.org, groups: [payments] }\n"
     "  - { id: tom, email: tom@example.org }\n"
     "models:\n"
-    "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, allow: [code, phi-redacted] }\n"
-    "  - { name: far, url: \"https://llm.example.org/v1\", dialect: openai-responses, expires: 2027-03-31,\n"
+    "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, residency: on-premises, allow: [code, phi-redacted] }\n"
+    "  - { name: far, url: \"https://llm.example.org/v1\", dialect: openai-responses, contract: BAA-1, expires: 2027-03-31,\n"
     "      key: { file: /etc/custody/llm.key }, prices: { input: 3.00, output: 15.5 } }\n"
     "budgets: { run: { tokens: 1000, usd: 5.00, minutes: 20 } }\n"
     "resources: { memory: 2G, pids: 100, cpu: 150%, disk: 1G }\n"
@@ -52,8 +52,7 @@ static void the_effective_policy_is_what_both_files_say(void **state)
                     "data: { phi: { view: deny, model: deny } }\n"
                     "paths: { read: { deny: [\"**/*.pem\"] }, write: { allow: [\"src/**\"] }, zone: { \"src/ehr/**\": phi } }\n"
                     "agents: { coder: { engine: codex, model: far }, planner: { write: none } }\n"
-                    "checks: { run: [[\"make\", \"test\"]] }\n"
-                    "budgets: { run: { tokens: 500 } }\napprovals: { count: 2, zone: { phi: 3 } }\n",
+                    "budgets: { run: { tokens: 500 } }\napprovals: { count: 1, zone: { phi: 2 } }\n",
                     &policy, &fault), fault);
     assert_string_equal(policy->repository, "payments-api");
     assert_int_equal(policy->model_count, 2);
@@ -75,9 +74,8 @@ static void the_effective_policy_is_what_both_files_say(void **state)
     assert_false(policy_write_allowed(policy, "coder", SLICE("docs/a.md"), NULL));
     assert_false(policy_write_allowed(policy, "planner", SLICE("src/a.c"), NULL));
     assert_string_equal(policy_zone_of(policy, SLICE("src/ehr/x.c")), "phi");
-    assert_int_equal(policy_approvals_for(policy, (const char *[]){"phi"}, 1), 3);
-    assert_int_equal(policy_approvals_for(policy, NULL, 0), 2);
-    assert_string_equal(policy->checks[0].argv[1], "test");
+    assert_int_equal(policy_approvals_for(policy, (const char *[]){"phi"}, 1), 2);
+    assert_int_equal(policy_approvals_for(policy, NULL, 0), 1);
     policy_free(policy);
 }
 
@@ -133,6 +131,21 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         {"version: 1\nversion: 1\n", "custody.yaml:2:1: this key is there twice"},
         {"version: 1\n---\nversion: 1\n", "a second document"},
         {"version: 1\nrepository: *x\n", "aliases have no place"},
+        {"version: 1\nchecks: { scanners: [cppcheck] }\n", "custody.yaml:2:22: checks.scanners[0]: known, not enforced"},
+        {"version: 1\nchecks: { run: [[make]] }\n", "checks.run[0][0]: known, not enforced"},
+        {"version: 1\negress: [{ host: npm.example.org, methods: [GET] }]\n", "egress[0].methods[0]: known, not enforced"},
+        {"version: 1\negress: [{ host: npm.example.org, paths: [\"/x\"] }]\n", "egress[0].paths[0]: known, not enforced"},
+        {"version: 1\nbudgets: { person_day: { usd: 5 } }\n", "budgets.person_day.usd: known, not enforced"},
+        {"version: 1\npaths: { write: { allow: [\"infra/prod/**\"], deny: [\"infra/**\"] } }\n", "paths.write.deny[0] `infra/**` (custody.yaml:2) denies all of it"},
+        {"version: 1\npaths: { write: { allow: [\"infra/a.tf\"], deny: [infra] } }\n", "denies all of it"},
+        {"version: 1\npaths: { write: { allow: [\"src/*.pem\"], deny: [\"**/*.pem\"] } }\n", "denies all of it"},
+        {"version: 1\npaths: { read: { deny: [\"private/**\"] }, write: { allow: [\"private/notes/*\"] } }\n", "paths.read.deny[0] `private/**`"},
+        {"version: 1\npaths: { write: { allow: [\".github/workflows/**\"] } }\n", "no policy can allow it"},
+        {"version: 1\napprovals: { count: 3 }\n", "custody.yaml:2:21: approvals.count: 3 people must approve and there are 2"},
+        {"version: 1\napprovals: { count: 2, from: [payments] }\n", "2 people must approve and there are 1 in the groups"},
+        {"version: 1\napprovals: { from: [auditors] }\n", "approvals.from: nobody is in group `auditors`"},
+        {"version: 1\napprovals: { zone: { phi: 4 } }\n", "approvals.zone.phi: 4 people"},
+        {"version: 1\napprovals: { zone: { lab: 1 } }\n", "`lab` is not a zone (phi cde)"},
         {"repository: x\n", "`version: 1` is missing"},
         {"version: [1\n", "custody.yaml:"},
         {"", "an empty policy"},
@@ -147,6 +160,126 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         if (strstr(fault.why, cases[i].why) == NULL)
             fail_msg("`%s` gives `%s`, wanted `%s`", cases[i].text, fault.why, cases[i].why);
         assert_int_equal(fault.kind, FAULT_INVALID);
+    }
+}
+
+#define MODEL(name, more) "  - { name: " name ", url: \"https://" name ".example.org/v1\", dialect: openai" more " }\n"
+
+static void a_repository_with_patients_calls_only_models_that_may_have_them(void **state)
+{
+    static const char models[] = "version: 1\nmodels:\n" MODEL("near", ", residency: on-premises")
+        MODEL("bare", ", residency: us") MODEL("far", ", residency: us, contract: BAA-1") MODEL("eu", ", residency: eu, contract: BAA-2");
+    static const struct {
+        const char *routing, *zone, *names;
+    } cases[] = {
+        {"", "cde", "near bare far eu "},
+        {"", "phi", "near far eu "},
+        {"routing: { phi: [eu, on-premises] }\n", "phi", "near eu "},
+        {"routing: { phi: [mars] }\n", "phi", NULL},
+        {"routing: { phi: [mars] }\n", "cde", "near bare far eu "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *outer_text = xformat("%s%s", models, cases[i].routing);
+        AUTO_FREE char *inner_text = xformat("version: 1\npaths: { zone: { \"src/**\": %s } }\n", cases[i].zone);
+        struct policy_settings *outer = read_text(outer_text, "policy.yaml");
+        struct policy_settings *inner = read_text(inner_text, "custody.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+        char names[100] = "";
+
+        if (policy_build(outer, inner, &policy, &fault) != (cases[i].names != NULL))
+            fail_msg("%zu: %s", i, fault.why);
+        for (size_t j = 0; policy != NULL && j < policy->model_count; j++)
+            (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s ", policy->models[j].name);
+        assert_string_equal(names, cases[i].names == NULL ? "" : cases[i].names);
+        policy_free(policy);
+        policy_settings_free(outer);
+        policy_settings_free(inner);
+    }
+}
+
+static void what_no_model_may_see_no_model_is_allowed(void **state)
+{
+    static const char model[] = "version: 1\nmodels: [{ name: m, url: \"https://m.example.org\", dialect: openai, allow: [code, secret, pii] }]\n";
+    AUTO_FREE char *allowing = xformat("%sdata: { secret: { view: redact, model: allow } }\n", model);
+    const struct {
+        const char *text;
+        unsigned allow;
+    } cases[] = {
+        {model, CLASS_BIT(CLASS_CODE)},
+        {allowing, CLASS_BIT(CLASS_CODE) | CLASS_BIT(CLASS_SECRET)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct policy_settings *outer = read_text(cases[i].text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+
+        assert_ok(policy_build(outer, NULL, &policy, &fault), fault);
+        assert_int_equal(policy->models[0].allow, cases[i].allow);
+        policy_free(policy);
+        policy_settings_free(outer);
+    }
+}
+
+struct notes {
+    char text[1024];
+};
+
+static void add_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+{
+    struct notes *notes = self;
+    size_t len = strlen(notes->text);
+
+    (void)snprintf(notes->text + len, sizeof(notes->text) - len, "%s:%u:%u:%s ", file, line, column, key);
+}
+
+static void a_key_without_effect_is_named_unless_it_says_the_default(void **state)
+{
+    struct policy_settings *outer = read_text("version: 1\nretention: { profile: hipaa, payloads: 90d }\nmcp: []\naudit: summary\n"
+                                              "egress: [{ host: npm.example.org }]\nledger: { witnesses: [], require: 0 }\n",
+                                              "policy.yaml");
+    struct policy_settings *inner = read_text("version: 1\nframeworks: [hipaa]\nlimits: { files: 3, files_per_batch: 2 }\n",
+                                              "custody.yaml");
+    struct policy *policy = NULL;
+    struct notes notes = {{0}};
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(policy_build(outer, inner, &policy, &fault), fault);
+    policy_notes(outer, add_note, &notes);
+    policy_notes(inner, add_note, &notes);
+    policy_notes(NULL, add_note, &notes);
+    assert_string_equal(notes.text, "policy.yaml:2:23:retention.profile policy.yaml:5:18:egress[0].host "
+                                    "custody.yaml:2:14:frameworks[0] custody.yaml:3:38:limits.files_per_batch ");
+    policy_free(policy);
+    policy_settings_free(outer);
+    policy_settings_free(inner);
+}
+
+/* Of the organisation's file: what it alone may say, and would not hold. */
+static void a_promise_that_would_not_hold_is_refused(void **state)
+{
+    static const char *const cases[] = {
+        "audit: full\n", "ledger: { require: 1 }\n", "mcp: [{ url: \"https://tools.example.org\" }]\n",
+        "egress: [{ host: npm.example.org, methods: [GET] }]\n", "budgets: { repository_day: { tokens: 5 } }\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *text = xformat("version: 1\n%s", cases[i]);
+        struct policy_settings *outer = read_text(text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+
+        assert_false(policy_build(outer, NULL, &policy, &fault));
+        assert_int_equal(fault.kind, FAULT_INVALID);
+        if (strstr(fault.why, "policy.yaml:2:") == NULL || strstr(fault.why, "not enforced by this version") == NULL)
+            fail_msg("`%s` gives `%s`", cases[i], fault.why);
+        policy_settings_free(outer);
     }
 }
 
@@ -225,6 +358,110 @@ static void the_templates_are_valid_as_they_are(void **state)
     policy_settings_free(inner);
 }
 
+static void what_a_template_is_given_stays_one_value(void **state)
+{
+    static const char email[] = "\"], x: [\\ #'&*!%@example.org";
+    static const char ssh[] = "ssh-ed25519 AAAA it\"s: {me}, [or] \\x41 \303\251";
+    AUTO_FREE char *outer_text = policy_template_organisation("maria", email, ssh);
+    AUTO_FREE char *inner_text = policy_template_repository("billing", "maria");
+    struct policy_settings *outer = read_text(outer_text, "policy.yaml");
+    struct policy_settings *inner = read_text(inner_text, "custody.yaml");
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(policy_build(outer, inner, &policy, &fault), fault);
+    assert_int_equal(policy->people_count, 1);
+    assert_string_equal(policy->people[0].email, email);
+    assert_int_equal(policy->people[0].ssh_count, 1);
+    assert_string_equal(policy->people[0].ssh[0], ssh);
+    policy_free(policy);
+    policy_settings_free(outer);
+    policy_settings_free(inner);
+}
+
+static void values_are_taken_as_strictly_as_they_are_written(void **state)
+{
+    static const char *const wrong[] = {
+        "budgets: { run: { usd: 5. } }",     "budgets: { run: { usd: .5 } }",  "budgets: { run: { usd: 5.0000001 } }",
+        "budgets: { run: { tokens: 010 } }", "budgets: { run: { tokens: +5 } }", "budgets: { run: { tokens: 5_0 } }",
+        "budgets: { run: { tokens: 0x5 } }", "resources: { cpu: 200 }",        "resources: { memory: 4g }",
+        "resources: { memory: 4GB }",        "resources: { memory: 1.5G }",    "retention: { payloads: 90 }",
+        "people: [{ id: a@b }]",             "people: [{ id: -a }]",           "people: [{ id: .. }]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: 2027-3-031 }]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: 2027-02-29 }]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: \"2027- 3-31\" }]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, ca: /etc/.. }]",
+        "paths: { read: { hide_names: True } }", "paths: { read: { hide_names: yes } }",
+    };
+    static const char *const right[] = {
+        "budgets: { run: { usd: 0.5, tokens: 0 } }", "resources: { memory: 67108864, cpu: 50%, disk: 1T }",
+        "retention: { payloads: 4w }",               "people: [{ id: _a.b-c }]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(wrong) + COUNT(right); i++) {
+        bool good = i >= COUNT(wrong);
+        AUTO_FREE char *text = xformat("version: 1\n%s\n", good ? right[i - COUNT(wrong)] : wrong[i]);
+        struct policy_settings *outer = read_text(text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+
+        if (policy_build(outer, NULL, &policy, &fault) != good)
+            fail_msg("`%s`: %s", text, good ? fault.why : "taken");
+        policy_free(policy);
+        policy_settings_free(outer);
+    }
+}
+
+/* A packet as encode writes it, of settings that no YAML gives. */
+static void put_setting(struct buf *packet, uint32_t kind, uint32_t line, const char *path, const char *value)
+{
+    const uint32_t numbers[] = {kind, line, 1};
+    const char *const texts[] = {path, value};
+    struct fault fault = {0};
+
+    assert_ok(buf_add(packet, slice_of_bytes(numbers, sizeof(numbers)), &fault), fault);
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        uint32_t len = (uint32_t)strlen(texts[i]);
+
+        assert_ok(buf_add(packet, slice_of_bytes(&len, sizeof(len)), &fault) && buf_add_text(packet, texts[i], &fault), fault);
+    }
+}
+
+static void a_packet_that_no_file_gives_is_refused(void **state)
+{
+    static const struct {
+        uint32_t kind, line;
+        const char *path, *value, *second; /* second: another path, with value 2 */
+        bool good;
+    } cases[] = {
+        {0, 1, "version", "1", "limits\x1f" "files", true}, {1, 1, "egress", "", "version", true},
+        {0, 1, "version", "1", "version", false},           {0, 1, "limits", "1", "limits\x1f" "files", false},
+        {1, 1, "limits", "", "limits\x1f" "files", false},  {0, 1, "version", "", "a", false},
+        {1, 1, "version", "1", "a", false},                 {3, 1, "version", "1", "a", false},
+        {0, 0, "version", "1", "a", false},                 {0, 1, "", "1", "a", false},
+        {0, 1, "a\x1f\x1f" "b", "1", "a", false},           {0, 1, "a\x1f", "1", "b", false},
+        {0, 1, "a\nb", "1", "b", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_BUF struct buf packet = buf_with_limit(4096);
+        struct policy_settings *settings = NULL;
+        struct fault fault = {0};
+        const uint32_t len = 1, count = 2;
+
+        assert_ok(buf_add(&packet, slice_of_bytes(&len, sizeof(len)), &fault) && buf_add_text(&packet, "p", &fault) &&
+                      buf_add(&packet, slice_of_bytes(&count, sizeof(count)), &fault), fault);
+        put_setting(&packet, cases[i].kind, cases[i].line, cases[i].path, cases[i].value);
+        put_setting(&packet, 0, 2, cases[i].second, "2");
+        if (policy_settings_decode(buf_slice(&packet), &settings, &fault) != cases[i].good)
+            fail_msg("case %zu: %s", i, fault.why);
+        policy_settings_free(settings);
+    }
+}
+
 static void globs_match_names_not_bytes(void **state)
 {
     static const struct {
@@ -270,16 +507,59 @@ static void the_reference_page_is_the_table(void **state)
     assert_string_equal(buf_text(&page), made);
 }
 
+/* At load, not when a run begins: what is said in the clear must not leave this machine. */
+static void a_model_url_is_checked_where_it_stands(void **state)
+{
+    static const struct {
+        const char *url, *why; /* NULL: fine */
+    } cases[] = {
+        {"http://127.0.0.1:8000/v1", NULL},
+        {"http://localhost/v1", NULL},
+        {"http://[::1]:8000", NULL},
+        {"https://llm.example.org/v1", NULL},
+        {"http://llm.example.org/v1", "policy.yaml:3:22: models[0].url: `http://llm.example.org/v1`: plain http:// is for"},
+        {"http://10.0.0.1/v1", "policy.yaml:3:22: models[0].url: `http://10.0.0.1/v1`: plain http:// is for"},
+        {"http://127.0.0.1.example.org/", "plain http:// is for this machine only"},
+        {"http://0x7f.1/v1", "neither a name nor an address"},
+        {"http://127.0.0.1@example.org/", "policy.yaml:3:22: models[0].url"},
+        {"ftp://127.0.0.1/", "begins with neither https:// nor http://"},
+        {"https://", "neither a name nor an address"},
+        {"https://a b/", "policy.yaml:3:22: models[0].url"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *text = xformat("version: 1\nmodels:\n  - { name: m, url: \"%s\", dialect: openai }\n", cases[i].url);
+        struct policy_settings *settings = read_text(text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+        bool ok = policy_build(settings, NULL, &policy, &fault);
+
+        if (ok != (cases[i].why == NULL) || (!ok && strstr(fault.why, cases[i].why) == NULL))
+            fail_msg("%s: %s", cases[i].url, fault.why);
+        policy_free(policy);
+        policy_settings_free(settings);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_effective_policy_is_what_both_files_say),
         TEST(what_decides_over_an_agent_it_can_never_write),
         TEST(what_is_wrong_is_named_with_line_and_column),
+        TEST(a_repository_with_patients_calls_only_models_that_may_have_them),
+        TEST(what_no_model_may_see_no_model_is_allowed),
+        TEST(a_key_without_effect_is_named_unless_it_says_the_default),
+        TEST(a_promise_that_would_not_hold_is_refused),
+        TEST(a_model_url_is_checked_where_it_stands),
         TEST(a_rule_that_must_match_refuses_when_it_does_not),
         TEST(settings_survive_their_packet_and_nothing_else_does),
         TEST(the_digest_does_not_depend_on_order_or_comments),
         TEST(the_templates_are_valid_as_they_are),
+        TEST(what_a_template_is_given_stays_one_value),
+        TEST(values_are_taken_as_strictly_as_they_are_written),
+        TEST(a_packet_that_no_file_gives_is_refused),
         TEST(globs_match_names_not_bytes),
         TEST(the_reference_page_is_the_table),
     };

@@ -223,6 +223,77 @@ static void looking_shows_what_an_agent_would_see(void **state)
     world_end(&world);
 }
 
+static void write_bytes_below(const char *root, const char *name, struct slice bytes)
+{
+    AUTO_FREE char *path = xformat("%s/%s", root, name);
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes.at, 1, bytes.len, file), bytes.len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void commit_more(struct world *world)
+{
+    struct fault fault = {0};
+
+    GIT(world->place.repo, "add", "-A");
+    GIT(world->place.repo, "commit", "-q", "-m", "more");
+    buf_free(&world->base.settings);
+    assert_ok(collect_resolve(world->collect, NULL, &world->base, &fault), fault);
+    collect_snapshot_key(world->base.tree, world->policy->digest, "coder", world->key);
+}
+
+static enum verdict verdict_of(struct world *world, const char *path, size_t *ret_findings)
+{
+    struct collect_look look = {0};
+    struct fault fault = {0};
+
+    assert_ok(collect_look(world->collect, world->base.commit, "coder", path, run_key, &look, &fault), fault);
+    buf_free(&look.content);
+    *ret_findings = look.findings;
+    return look.verdict;
+}
+
+static void what_is_no_text_is_examined_before_it_is_shown(void **state)
+{
+    static const char bytes[] = "\0\1\2 " CARD "\0";
+    struct world world;
+    size_t count;
+
+    (void)state;
+    world_make(&world);
+    write_bytes_below(world.place.repo, "data.bin", slice_of_bytes(bytes, sizeof(bytes)));
+    write_bytes_below(world.place.repo, "clean.bin", SLICE("\0\1\2\3"));
+    commit_more(&world);
+    assert_int_equal(verdict_of(&world, "data.bin", &count), VERDICT_REDACT);
+    assert_int_equal(count, 1);
+    assert_int_equal(verdict_of(&world, "clean.bin", &count), VERDICT_ALLOW);
+    world_snapshot(&world);
+    world_end(&world);
+}
+
+/* What the classifier gives up on may hold anything: it is denied as long as any class is redacted or denied. */
+static void what_has_too_many_findings_is_denied(void **state)
+{
+    enum { LINES = (1 << 20) + 2 };
+    AUTO_BUF struct buf text = buf_with_limit(LINES * 10UL);
+    struct fault fault = {0};
+    struct world world;
+    size_t count;
+
+    (void)state;
+    world_make(&world);
+    for (size_t i = 0; i < LINES; i++)
+        assert_ok(buf_add_text(&text, "PID|||ab\n", &fault), fault);
+    write_bytes_below(world.place.repo, "many.hl7", buf_slice(&text));
+    commit_more(&world);
+    assert_int_equal(verdict_of(&world, "many.hl7", &count), VERDICT_DENY);
+    assert_int_equal(count, 0);
+    world_snapshot(&world);
+    world_end(&world);
+}
+
 /* ---- changes ---- */
 
 static void begin_change(struct world *world, const char *run)
@@ -385,6 +456,45 @@ static void originals_come_back_in_their_own_file_only(void **state)
     world_end(&world);
 }
 
+static void a_short_stand_in_in_a_changed_line_blocks(void **state)
+{
+    static const char hl7[] = "MSH|^~\\&|A|B\nPID|1||Lee||Kim|M|x\nOBX|1|a\n";
+    struct world world;
+    struct collect_look look = {0};
+    struct collect_result result = {0};
+    struct fault fault = {0};
+    AUTO_FREE char *source = NULL;
+
+    (void)state;
+    world_make(&world);
+    write_below(world.place.repo, "p.hl7", hl7);
+    commit_more(&world);
+    world_snapshot(&world);
+    source = GIT_SAYS(world.place.repo, "rev-parse", "HEAD:p.hl7");
+    assert_ok(collect_look(world.collect, world.base.commit, "coder", "p.hl7", run_key, &look, &fault), fault);
+    assert_int_equal(look.verdict, VERDICT_REDACT);
+    for (unsigned changed = 0; changed < 2; changed++) {
+        AUTO_BUF struct buf edited = buf_with_limit(4096);
+        AUTO_FREE char *run = xformat("r-%u", changed);
+        AUTO_FREE char *name = xformat("custody/%s:p.hl7", run);
+        AUTO_FREE char *text = NULL;
+
+        assert_true(buf_add(&edited, buf_slice(&look.content), &fault) && buf_add_text(&edited, "OBX|2|b\n", &fault));
+        if (changed == 1)
+            edited.at[slice_find(buf_slice(&edited), SLICE("|M|"), 0) + 1] = 'U';
+        begin_change(&world, run);
+        put_bytes(&world, "p.hl7", 0100644, buf_slice(&edited), source);
+        assert_ok(collect_commit_end(world.collect, NULL, NULL, &result, &fault), fault);
+        text = GIT_SAYS(world.place.repo, "show", name);
+        assert_int_equal(result.blocked, changed == 1);
+        if (changed == 1)
+            assert_string_equal(result.reasons[0], "surrogate-unsure");
+        assert_int_equal(strstr(text, "Lee") != NULL && strstr(text, "Kim") != NULL, changed == 0);
+    }
+    buf_free(&look.content);
+    world_end(&world);
+}
+
 static void what_policy_or_git_must_not_have_blocks(void **state)
 {
     static const struct {
@@ -527,8 +637,11 @@ int main(void)
         TEST(what_cannot_be_opened_says_why),
         TEST(a_snapshot_leaves_out_denied_files_and_marks_sensitive_ones),
         TEST(looking_shows_what_an_agent_would_see),
+        TEST(what_is_no_text_is_examined_before_it_is_shown),
+        TEST(what_has_too_many_findings_is_denied),
         TEST(a_change_is_a_commit_on_a_branch_of_its_own),
         TEST(originals_come_back_in_their_own_file_only),
+        TEST(a_short_stand_in_in_a_changed_line_blocks),
         TEST(what_policy_or_git_must_not_have_blocks),
         TEST(too_many_files_or_lines_block),
         TEST(landing_takes_the_approved_tree_and_no_other),

@@ -8,6 +8,8 @@
 #include "roles/ledger.h"
 #include "roles/view.h"
 
+#define RECORDS_MAX 40 /* of a view */
+
 #define CARD "4111111111111111"
 
 struct world {
@@ -80,6 +82,7 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
         .plants = plants,
         .plant_count = COUNT(plants),
         .upper_bytes_max = 1U << 30,
+        .records_max = RECORDS_MAX,
     };
 
     assert_ok(ledger_producer(world->core, "view/r-1", types, &ledger, fault), *fault);
@@ -244,6 +247,7 @@ static void a_run_is_served_recorded_and_collected(void **state)
     AUTO_FREE char *wanted = NULL;
     struct view_collected collected = {0};
     struct fault fault = {0};
+    struct view_witness witness = {0};
     struct world world;
     const char *reason = begin(&world);
 
@@ -261,7 +265,9 @@ static void a_run_is_served_recorded_and_collected(void **state)
     assert_int_equal(access(".canary-denied", F_OK), -1);
     assert_int_equal(open("custody.yaml", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), -1);
     assert_int_equal(errno, EACCES);
-    assert_ok(view_disarm_planted(world.control, 10000, &fault), fault);
+    assert_ok(view_disarm_planted(world.control, 10000, &witness, &fault), fault);
+    assert_int_equal(witness.reads, 1);
+    assert_int_equal(witness.refusals, 1); /* the kernel refused the write */
     assert_int_equal(access(".canary.csv", F_OK), -1);
     read_all("data/cards.csv", &bytes);
     assert_int_equal(slice_find(buf_slice(&bytes), SLICE(CARD), 0), SIZE_MAX);
@@ -294,6 +300,33 @@ static void a_run_is_served_recorded_and_collected(void **state)
     end(&world);
 }
 
+static void a_flood_of_records_ends_the_view(void **state)
+{
+    struct world world;
+    struct fault fault = {0};
+    const char *reason = begin(&world);
+    int status = -1;
+
+    (void)state;
+    if (reason == NULL && (reason = mount_it(&world)) != NULL)
+        end(&world);
+    if (reason != NULL) {
+        print_message("skipped: %s\n", reason);
+        skip();
+    }
+    errno = EACCES;
+    for (int i = 0; i < RECORDS_MAX + 2 && errno == EACCES; i++)
+        assert_int_equal(open("new.pem", O_WRONLY | O_CREAT | O_CLOEXEC, 0644), -1);
+    assert_int_not_equal(errno, EACCES); /* nobody answers any more */
+    fixture_as_agent(false);
+    assert_int_equal(chdir("/"), 0);
+    assert_ok(process_wait(&world.role, 10000, &status, &fault), fault);
+    assert_int_equal(status, 2);
+    (void)umount(world.fixture.mount);
+    scope_close(&world.control);
+    clean(&world);
+}
+
 static void view_that_cannot_start_says_why(void **state)
 {
     struct fault fault = {0};
@@ -324,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_run_is_served_recorded_and_collected),
+        TEST(a_flood_of_records_ends_the_view),
         TEST(view_that_cannot_start_says_why),
     };
 

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "wire/jcs.h"
 
 static void strings_are_written_as_rfc_8785_says(void **state)

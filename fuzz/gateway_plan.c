@@ -1,0 +1,91 @@
+/* What an agent sends to the door: any bytes. What goes on is JSON, all of it was looked at,
+ * and nothing is lost. */
+#include <stdlib.h>
+
+#include "gateway/plan.h"
+#include "wire/json.h"
+
+#define BODY_LIMIT 65536
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static unsigned find_mark(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
+{
+    (void)self;
+    if (slice_find(text, SLICE("MARK"), 0) == SIZE_MAX)
+        return 0;
+    ret_rules[CLASS_PHI] = "phi.mark";
+    return CLASS_BIT(CLASS_PHI);
+}
+
+static const struct gateway_model models[] = {
+    {.name = "chat", .dialect = DIALECT_OPENAI},
+    {.name = "responses", .dialect = DIALECT_OPENAI_RESPONSES},
+    {.name = "messages", .dialect = DIALECT_ANTHROPIC},
+};
+
+static void check_call(const struct plan *plan, struct slice asked)
+{
+    struct slice sent = buf_slice(&plan->body);
+    struct json_value value;
+    struct fault fault = {0};
+
+    if (!json_root(sent, &value, &fault) || value.type != JSON_OBJECT ||
+        plan->open.body_bytes != sent.len)
+        abort();
+    if (slice_find(asked, SLICE("MARK"), 0) != SIZE_MAX)
+        abort(); /* it stood there in the clear */
+    if (!plan->open.strip_usage && !slice_equal(sent, asked))
+        abort(); /* an untouched request stays as it was */
+    if (plan->open.strip_usage &&
+        (!json_at(sent, "stream_options.include_usage", &value, &fault) ||
+         value.type != JSON_TRUE))
+        abort();
+    if (!call_text_valid(plan->open.asked, sizeof(plan->open.asked)) ||
+        plan->open.model >= COUNT(models) || models[plan->open.model].dialect != plan->dialect)
+        abort();
+}
+
+static void check_refusal(const struct door_config *config,
+                          const struct http1_request *request, const struct plan *plan)
+{
+    struct buf room = buf_with_limit(16384);
+    struct record record;
+
+    if (plan->status < 400 || plan->status > 599 || plan->reason == NULL ||
+        plan->message[0] == 0)
+        abort();
+    plan_record(config, request, plan, &room, &record);
+    buf_free(&room);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct http1_request *request = http1_request_new(BODY_LIMIT);
+    struct door_config config = {.models = models,
+                                 .model_count = COUNT(models),
+                                 .model = size % COUNT(models),
+                                 .scan = {find_mark, NULL}};
+    struct buf asked = buf_with_limit(BODY_LIMIT);
+    struct plan plan = {0};
+    struct fault fault = {0};
+    size_t used;
+
+    if (!http1_request_feed(request, slice_of_bytes(data, size), &used, &fault)) {
+        plan_broken(request, http1_request_status(request), fault.why, &plan);
+    } else if (http1_request_done(request)) {
+        if (!buf_add(&asked, http1_request_body(request), &fault))
+            abort();
+        plan_request(&config, request, &plan);
+    } else if (http1_request_head_done(request)) {
+        plan_head(request, &plan);
+    }
+    if (plan.kind == PLAN_CALL)
+        check_call(&plan, buf_slice(&asked));
+    if (plan.kind == PLAN_REFUSE)
+        check_refusal(&config, request, &plan);
+    buf_free(&plan.body);
+    buf_free(&asked);
+    http1_request_free(request);
+    return 0;
+}

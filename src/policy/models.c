@@ -1,0 +1,187 @@
+/* Models, and which role uses which. */
+#include "base/scope.h"
+#include "policy/builder.h"
+
+#define S POLICY_SEP
+
+static void build_allow(const struct policy_settings *settings, size_t index,
+                        struct policy_model *model)
+{
+    for (size_t i = 0;; i++) {
+        const struct setting *setting =
+            settings_find(settings, "models" S "#%zu" S "allow" S "#%zu", index, i);
+        struct slice word;
+        enum data_class class;
+
+        if (setting == NULL)
+            return;
+        word = slice_of(setting->value);
+        if (slice_ends_with(word, SLICE("-redacted"))) {
+            word.len -= strlen("-redacted");
+            if (class_parse(word, &class))
+                model->allow_redacted |= CLASS_BIT(class);
+        } else if (class_parse(word, &class)) {
+            model->allow |= CLASS_BIT(class);
+        }
+    }
+}
+
+bool build_models(struct builder *builder)
+{
+    struct policy *policy = builder->policy;
+    const struct policy_settings *settings = builder->organisation;
+
+    policy->model_count = builder_list_length(settings, "models");
+    policy->models =
+        builder_own(builder, xalloc_array(policy->model_count, sizeof(*policy->models)));
+    for (size_t i = 0; i < policy->model_count; i++) {
+        struct policy_model *model = &policy->models[i];
+        AUTO_FREE char *key_file = xformat("models" S "#%zu" S "key" S "file", i);
+        AUTO_FREE char *key_environment = xformat("models" S "#%zu" S "key" S "env", i);
+        AUTO_FREE char *expires = xformat("models" S "#%zu" S "expires", i);
+        AUTO_FREE char *input = xformat("models" S "#%zu" S "prices" S "input", i);
+        AUTO_FREE char *output = xformat("models" S "#%zu" S "prices" S "output", i);
+
+        model->name = builder_text_of(builder, settings, "models", i, "name");
+        model->url = builder_text_of(builder, settings, "models", i, "url");
+        model->dialect = builder_text_of(builder, settings, "models", i, "dialect");
+        model->residency = builder_text_of(builder, settings, "models", i, "residency");
+        model->contract = builder_text_of(builder, settings, "models", i, "contract");
+        model->ca = builder_text_of(builder, settings, "models", i, "ca");
+        model->key_file = builder_text_at(builder, settings, key_file);
+        model->key_environment = builder_text_at(builder, settings, key_environment);
+        model->expires_us = builder_number_in(settings, expires);
+        model->price_input = builder_number_in(settings, input);
+        model->price_output = builder_number_in(settings, output);
+        build_allow(settings, i, model);
+        if (model->name == NULL || model->url == NULL || model->dialect == NULL)
+            return fault_set(builder->fault, FAULT_INVALID,
+                             "policy.yaml: models[%zu] needs a name, a url and a dialect", i);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(policy->models[j].name, model->name) == 0)
+                return fault_set(builder->fault, FAULT_INVALID,
+                                 "policy.yaml: model %s is there twice", model->name);
+        if (model->key_file != NULL && model->key_environment != NULL)
+            return fault_set(builder->fault, FAULT_INVALID,
+                             "policy.yaml: model %s names two keys", model->name);
+        if ((model->allow & model->allow_redacted) != 0)
+            return fault_set(
+                builder->fault, FAULT_INVALID,
+                "policy.yaml: model %s allows a class both as it is and only redacted",
+                model->name);
+    }
+    return true;
+}
+
+#define ZONE_PHI "phi"
+#define ON_PREMISES "on-premises"
+
+static bool has_zone(const struct policy *policy, const char *zone)
+{
+    for (size_t i = 0; i < policy->zone_count; i++)
+        if (strcmp(policy->zones[i].zone, zone) == 0)
+            return true;
+    return false;
+}
+
+/* May a repository with patients' data call it? By residency where routing.phi names any, and
+ * under a contract. */
+static bool may_see_phi(const struct policy_model *model, const char *const *residencies,
+                        size_t count)
+{
+    bool resides = count == 0;
+
+    for (size_t i = 0; model->residency != NULL && i < count; i++)
+        resides = resides || strcmp(model->residency, residencies[i]) == 0;
+    return resides &&
+           (model->contract != NULL ||
+            (model->residency != NULL && strcmp(model->residency, ON_PREMISES) == 0));
+}
+
+/* Models that this repository must not call are not there; the order of the others stays. */
+bool build_routing(struct builder *builder)
+{
+    struct policy *policy = builder->policy;
+    size_t count, kept = 0, all = policy->model_count;
+    const char **residencies =
+        builder_texts_of(builder, builder->organisation, "routing" S "phi", &count);
+
+    if (!has_zone(policy, ZONE_PHI))
+        return true;
+    for (size_t i = 0; i < all; i++)
+        if (may_see_phi(&policy->models[i], residencies, count))
+            policy->models[kept++] = policy->models[i];
+    policy->model_count = kept;
+    return kept > 0 || all == 0 ||
+           fault_set(
+               builder->fault, FAULT_INVALID,
+               "policy.yaml: a repository with zone phi may call none of its models: one "
+               "needs a contract (or "
+               "residency on-premises) and, where routing.phi is said, a residency of it");
+}
+
+/* data.*.model decides for all models; models[].allow narrows it for one. */
+void build_model_classes(struct policy *policy)
+{
+    unsigned plain = 0;
+
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
+        if (policy->data[class][POLICY_MODEL] == VERDICT_ALLOW)
+            plain |= CLASS_BIT(class);
+    for (size_t i = 0; i < policy->model_count; i++)
+        policy->models[i].allow &= plain;
+}
+
+static bool has_model(const struct policy *policy, const char *name)
+{
+    for (size_t i = 0; i < policy->model_count; i++)
+        if (strcmp(policy->models[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+bool build_agents(struct builder *builder)
+{
+    struct policy *policy = builder->policy;
+    size_t room = 0;
+
+    for (size_t i = 0; builder->repository != NULL && i < builder->repository->count; i++) {
+        const struct setting *setting = &builder->repository->at[i];
+        struct slice rest = slice_of(setting->path);
+        struct slice part = {0}, role = {0};
+        struct policy_agent agent = {0};
+        const struct setting *write;
+        bool known = false;
+
+        if (!slice_cut(&rest, POLICY_SEP_BYTE, &part) || !slice_equal(part, SLICE("agents")) ||
+            !slice_cut(&rest, POLICY_SEP_BYTE, &role))
+            continue;
+        for (size_t j = 0; j < policy->agent_count; j++)
+            known = known || slice_equal(slice_of(policy->agents[j].role), role);
+        if (known)
+            continue;
+        agent.role = builder_own(builder, slice_dup(role));
+        {
+            AUTO_FREE char *engine = xformat("agents" S "%s" S "engine", agent.role);
+            AUTO_FREE char *model = xformat("agents" S "%s" S "model", agent.role);
+
+            agent.engine = builder_text_at(builder, builder->repository, engine);
+            agent.model = builder_text_at(builder, builder->repository, model);
+        }
+        write = settings_find(builder->repository, "agents" S "%s" S "write", agent.role);
+        agent.may_write = write == NULL || strcmp(write->value, "none") != 0;
+        if (agent.model != NULL && !has_model(policy, agent.model))
+            return settings_fault(
+                builder->repository,
+                settings_find(builder->repository, "agents" S "%s" S "model", agent.role),
+                builder->fault,
+                "agents.%s.model: the organisation has no model `%s` for this repository",
+                agent.role, agent.model);
+        policy->agents =
+            xgrow(policy->agents, &room, policy->agent_count + 1, sizeof(*policy->agents));
+        policy->agents[policy->agent_count++] = agent;
+    }
+    if (policy->agents != NULL)
+        (void)builder_own(builder, policy->agents);
+    return true;
+}

@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""The hostile program of tests/system/escape in a whole run: each attempt is stopped, and told of as its row says."""
+import contextlib
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import CARD, CUSTODY, Place, Skip, main, run
+
+ESCAPE = os.environ.get('CUSTODY_ESCAPE', 'build/tests/system/escape/escape')
+PAGE = os.path.join(os.path.dirname(__file__), '..', '..', 'docs', 'escape.md')
+ATTEMPTS_MIN = 150
+DOOR = '9187'
+POLICY = '''version: 1
+repository: billing
+owner: tom
+data: { pan: { view: redact, model: deny, checks: redact } }
+paths:
+  read:  { deny: ["vault/hidden.txt"] }
+  write: { deny: ["infra/**"] }
+'''
+# Small, so that filling them takes no time; the test's own program and git fit well.
+RESOURCES = 'resources: { disk: 64M, pids: 128 }\n'
+# What a row that names it leaves in the ledger: type, and the word of `operation` where one alone will do.
+RECORDS = {
+    'card-read': ('file.read', 'read'), 'card-hard-link': ('file.refused', 'link'), 'card-rename': ('file.written', 'rename'),
+    'denied-open': ('file.refused', 'read'), 'denied-create': ('file.refused', 'create'),
+    'forbidden-write': ('file.refused', 'create'), 'forbidden-rename': ('file.refused', 'rename'),
+    'forbidden-folder': ('file.refused', 'rename'), 'view-second-git': ('file.refused', 'mkdir'),
+    'plant-link': ('file.written', 'symlink'), 'door-misuse': ('refused', None),
+}
+
+
+def listed():
+    return dict(line.split() for line in run([ESCAPE, '--list'], check=0).stdout.splitlines())
+
+
+class Listener(socket.socket):
+    """In the place of a model, on the host's loopback: nobody may come here but the gateway, on the agent's orders none."""
+
+    def __init__(self):
+        super().__init__()
+        self.bind(('127.0.0.1', 0))
+        self.listen()
+        self.settimeout(0)
+
+    def was_reached(self):
+        try:
+            self.accept()
+        except BlockingIOError:
+            return False
+        return True
+
+
+def hostile_place(model=None):
+    place = Place(policy_extra=RESOURCES, repository_policy=POLICY, files={
+        'README': 'x\n', 'src/cards.csv': f'name,card\nann,{CARD}\n', 'vault/open.txt': 'open\n',
+        'vault/hidden.txt': f'hidden {CARD}\n'})  # looked for in all that the agent can read
+    shutil.copy(ESCAPE, place.repo / 'escape')
+    (place.repo / 'escape').chmod(0o755)
+    if model is not None:
+        place.policy(RESOURCES, model_url=f'http://127.0.0.1:{model.getsockname()[1]}/v1')
+    place.commit('the program')
+    return place
+
+
+def attack(place, *words):
+    # --ignore-dirty: the owner's work tree is not what this is about.
+    return place.run(place.repo / 'escape', place.repo, '--card', 'src/cards.csv', CARD, '--denied', 'vault/hidden.txt',
+                     '--forbidden', 'infra/main.tf', '--marker', place.root / 'marker', '--door', DOOR, *words, timeout=300)
+
+
+def verdicts(done):
+    """{name: (verdict, what it met)} of what the program printed."""
+    words = [line.split() for line in done['stderr'].splitlines()]
+    return {w[1]: (w[0], w[2]) for w in words if len(w) == 4 and w[0] in ('stopped', 'ESCAPED', 'UNEXPECTED', 'skipped')}
+
+
+def is_stopped(place):
+    done = attack(place)
+    seen = verdicts(done)
+    bad = {name: row for name, row in seen.items() if row[0] != 'stopped'}
+    assert not bad, (bad, done['stderr'][-2000:])
+    assert seen.keys() == listed().keys(), seen.keys() ^ listed().keys()
+    assert len(seen) >= ATTEMPTS_MIN, len(seen)
+    assert CARD not in done['stderr'] + done['stdout']
+    assert '\033' not in done['stderr'], 'a name of the agent reached the terminal as it was'
+    return done
+
+
+def is_recorded(place, done):
+    records = place.log('--run', done['run'])
+    told = {(r['type'], r.get('operation')) for r in records}
+    types = {r['type'] for r in records}
+    for name, wanted in listed().items():
+        if wanted != 'silent':
+            assert wanted in types, (name, wanted)
+    for name, (kind, operation) in RECORDS.items():
+        assert listed()[name] == kind, (name, listed()[name])
+        assert (kind, operation) in told or operation is None and kind in types, (name, told)
+    enforced = [r for r in records if r['type'] == 'cell.enforced']
+    named = ' '.join(r.get('rule', '') for r in enforced).split()
+    for call in ('mount', 'fsopen', 'setns', 'io_uring_setup', 'ptrace', 'process_vm_readv', 'pidfd_getfd', 'keyctl', 'bpf',
+                 'userfaultfd', 'open_by_handle_at', 'kcmp', 'perf_event_open', 'pivot_root'):
+        assert call in named, (call, named)
+    for mechanism in ('fuse', 'namespaces', 'seccomp', 'landlock'):
+        assert mechanism in enforced[-1]['mechanism'], enforced
+    assert len(enforced[-1]['object']['digest']) == 64
+    assert CARD not in json.dumps(records)
+    assert place.verify()['result'] == 'holds'
+
+
+def leaves_nothing(place, done):
+    """What was planted is handled as people and custody do; the marker must not come to be."""
+    marker = place.root / 'marker'
+    assert done['state'] == 'blocked' and 'link-leaves-tree' in done['reasons'], done
+    place.custody('change', 'diff', done['change'])
+    place.git('status')
+    assert not marker.exists(), 'something planted ran outside'
+    assert not os.path.exists(place.repo / 'escape-shadow'), 'the work tree was touched'
+    assert place.git('config', '--list').count(str(marker)) == 0
+    assert place.git('status', '--porcelain') == ''
+
+
+def every_attempt_is_stopped_and_told_of():
+    model = Listener()
+    place = hostile_place(model)
+    try:
+        done = is_stopped(place)
+        assert not model.was_reached(), 'the agent reached the loopback of the host'
+        is_recorded(place, done)
+        leaves_nothing(place, done)
+    finally:
+        model.close()
+        place.close()
+
+
+def the_page_names_every_attempt():
+    rows = {line.split('|')[1].strip(): line.split('|')[4].strip()
+            for line in open(PAGE) if line.startswith('| ') and not line.startswith('| attempt')}
+    assert rows == listed(), rows.keys() ^ listed().keys()
+
+
+def what_was_planted_acts_in_no_change_that_lands():
+    """The same traps, in a change that is approved and landed by people."""
+    place = hostile_place()
+    try:
+        marker = place.root / 'marker'
+        done = place.run('/bin/sh', '-c', f'''
+            for hook in pre-commit post-commit post-merge post-checkout reference-transaction; do
+                printf '#!/bin/sh\\n: > {marker}\\n' > .git/hooks/$hook; chmod +x .git/hooks/$hook; done
+            git config core.fsmonitor ': > {marker}; false'; git config diff.external ': > {marker}'
+            git config core.pager ': > {marker}'; git config filter.x.smudge ': > {marker}; cat'
+            mkdir -p .git/info; echo '* filter=x' > .git/info/attributes
+            echo {place.repo}/.git/objects >> .git/objects/info/alternates
+            echo x > fine.txt''', check=0)
+        change = done['change']
+        place.custody('change', 'diff', change, check=0)
+        place.custody('change', 'approve', change, '--as', 'maria', '--key', place.keys['maria'], check=0)
+        place.custody('change', 'land', change, check=0)
+        assert (place.repo / 'fine.txt').read_text() == 'x\n'
+        assert not marker.exists(), 'something planted ran outside'
+    finally:
+        place.close()
+
+
+def what_a_reviewer_is_shown_moves_no_cursor():
+    """A change whose text would hide its own lines on a terminal; to a file it goes as it is."""
+    place = Place()
+    try:
+        done = place.run('/bin/sh', '-c', r"""printf 'evil\033[2K\033[1Aharmless\302\2332J\n' > a.txt""", check=0)
+        ours, theirs = os.openpty()
+        try:
+            shown = subprocess.run([CUSTODY, 'change', 'diff', done['change']], env=place.env, cwd=place.repo,
+                                   stdin=subprocess.DEVNULL, stdout=theirs, timeout=30)
+            text = os.read(ours, 65536)
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        assert shown.returncode == 0 and b'+evil^[[2K^[[1Aharmless^?2J' in text, text
+        assert b'\033' not in text and b'\302\233' not in text, text
+        assert '\033[2K' in place.custody('change', 'diff', done['change'], check=0).stdout
+    finally:
+        place.close()
+
+
+def what_has_no_quota_is_watched():
+    """.git and scratch folders are the host's: more than the policy's disk in them ends the run."""
+    place = Place(policy_extra='resources: { disk: 32M }\n', repository_policy=POLICY + '  scratch: [build]\n')
+    try:
+        for folder in ('.git', 'build'):
+            hidden = 'chmod 000 {0}/fill'.format(folder)
+            for last in ('true', hidden):
+                done = place.run('/bin/sh', '-c', f'mkdir {folder}/fill; for n in 1 2 3 4 5 6 7 8 9; do '
+                                 f'head -c 16000000 /dev/urandom > {folder}/fill/$n; done; {last}; sleep 20', timeout=60)
+                assert done['exit'] == 2 and done['reasons'][0] in ('disk-limit', 'disk-full'), (folder, last, done)
+                ended = [r for r in place.log('--run', done['run']) if r['type'] == 'run.ended']
+                assert [r['reason'] for r in ended] == done['reasons'][:1], ended
+    finally:
+        place.close()
+
+
+@contextlib.contextmanager
+def ordinary_user_can_mount():
+    """/dev/fuse for everybody, as most hosts have it; put back afterwards."""
+    try:
+        mode = stat.S_IMODE(os.stat('/dev/fuse').st_mode)
+    except OSError as why:
+        raise Skip(f'/dev/fuse: {why}')
+    os.chmod('/dev/fuse', 0o666)
+    try:
+        yield
+    finally:
+        os.chmod('/dev/fuse', mode)
+
+
+def nor_does_it_get_out_of_an_ordinary_users_run():
+    if os.geteuid() != 0:
+        raise Skip('this is the ordinary user')
+    user = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+    if run([*user, 'unshare', '--user', 'true']).returncode != 0:
+        raise Skip('ordinary users get no user namespace here')
+    if run([*user, 'test', '-x', CUSTODY]).returncode != 0:
+        raise Skip('the build is out of an ordinary user\'s reach')
+    with ordinary_user_can_mount():
+        place = hostile_place()
+        try:
+            for folder, _, files in os.walk(place.root):
+                for path in (folder, *(os.path.join(folder, name) for name in files)):
+                    os.chown(path, 65534, 65534)
+            place.custody = lambda *words, env=None, check=None, **more: run(
+                [*user, CUSTODY, *words], env={**place.env, **(env or {})}, cwd=place.repo, check=check, **more)
+            is_recorded(place, is_stopped(place))
+        finally:
+            place.close()
+
+
+if __name__ == '__main__':
+    main([every_attempt_is_stopped_and_told_of,
+          the_page_names_every_attempt,
+          what_was_planted_acts_in_no_change_that_lands,
+          what_a_reviewer_is_shown_moves_no_cursor,
+          what_has_no_quota_is_watched,
+          nor_does_it_get_out_of_an_ordinary_users_run])

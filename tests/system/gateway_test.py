@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Model calls from inside a cell: every dialect through the door and the gateway to a scripted model on loopback."""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import CARD, CUSTODY, Place, Skip, TOKEN, free_port, main, wait_for_port
+
+SCRIPT = {'version': 1, 'turns': [{'text': 'I have looked.', 'usage': {'input': 900, 'output': 40, 'cached': 100}}]}
+KEY = 'provider' + '-key-' + '0123456789'
+
+SCHEMA = {'type': 'object', 'properties': {'command': {'type': 'string'}}}
+HELLO = [{'role': 'user', 'content': 'hello'}]
+
+# Path, a body, the policy's word. A request without tools would be a side request to the scripted model.
+DIALECTS = {
+    'onprem': ('$OPENAI_BASE_URL/chat/completions',
+               {'messages': HELLO, 'tools': [{'type': 'function', 'function': {'name': 'shell', 'parameters': SCHEMA}}]},
+               'openai'),
+    'responses': ('$OPENAI_BASE_URL/responses',
+                  {'input': 'hello', 'tools': [{'type': 'function', 'name': 'shell', 'parameters': SCHEMA}]},
+                  'openai-responses'),
+    'messages': ('$ANTHROPIC_BASE_URL/v1/messages',
+                 {'max_tokens': 100, 'messages': HELLO, 'tools': [{'name': 'shell', 'input_schema': SCHEMA}]},
+                 'anthropic'),
+}
+
+
+class World(Place):
+    """A place whose policy names a scripted model on loopback."""
+
+    def __init__(self, script=None, **more):
+        if not os.path.exists('/usr/bin/curl'):
+            raise Skip('no /usr/bin/curl')
+        super().__init__(**more)
+        self.port = free_port()
+        self.model_log = self.root / 'model.log'
+        key = self.root / 'model.key'
+        key.write_text(KEY + '\n')
+        key.chmod(0o600)
+        script_file = self.root / 'script.json'
+        script_file.write_text(json.dumps(script or SCRIPT))
+        self.policy(more.get('policy_extra', ''), model_url=f'http://127.0.0.1:{self.port}/v1')
+        policy = self.home / 'policy.yaml'
+        policy.write_text(policy.read_text().replace('residency: on-premises,',
+                                                     f'residency: on-premises, key: {{ file: {key} }},'))
+        self.start([CUSTODY, 'scripted-model', '--script', script_file, '--port', self.port, '--log', self.model_log],
+                   stdout=subprocess.DEVNULL)
+        wait_for_port(self.port)
+
+    def call(self, name, url=None, stream=False, **more):
+        """Words of a shell that make one call with curl and print the answer and its status."""
+        path, body, _ = DIALECTS[name]
+        body = {'model': name, **body, **({'stream': True} if stream else {}), **more}
+        return (f'curl -sSN -w "\\n[status %{{http_code}}]\\n" -H "content-type: application/json" '
+                f'-H "authorization: Bearer $OPENAI_API_KEY" -H "x-api-key: $ANTHROPIC_API_KEY" '
+                f"--data-binary '{json.dumps(body)}' {url or path}; ")
+
+    def asked(self):
+        """What reached the model: one object a request."""
+        return [json.loads(line) for line in self.model_log.read_text().splitlines()] if self.model_log.exists() else []
+
+    def shell(self, script, check=0):
+        return self.run('/bin/sh', '-c', script + 'touch made', check=check)
+
+
+def every_dialect_is_answered_streamed_and_recorded():
+    world = World()
+    try:
+        script = ''.join(world.call(name, stream=stream) for name in DIALECTS for stream in (False, True))
+        done = world.shell(script)
+        seen = done['stderr']
+        assert seen.count('[status 200]') == 6, seen
+        assert seen.count('"object":"chat.completion"') == 1 or seen.count('"object": "chat.completion"') == 1, seen
+        for wanted in ('data: [DONE]', 'event: response.completed', 'event: message_stop'):
+            assert seen.count(wanted) == 1, (wanted, seen)
+        assert '"choices":[],' not in seen and '"choices": [],' not in seen, 'a usage chunk that nobody asked for'
+        asked = world.asked()
+        assert len(asked) == 6, asked
+        for request in asked:
+            headers = {name.lower(): value for name, value in request['headers']}
+            assert KEY in headers.get('authorization', '') + headers.get('x-api-key', ''), headers
+            assert 'custody' not in [headers.get('x-api-key'), headers.get('authorization', '').split(' ')[-1]], headers
+        outcomes = world.log('--run', done['run'], '--type', 'model.outcome')
+        intents = world.log('--run', done['run'], '--type', 'model.intent')
+        assert len(outcomes) == len(intents) == 6, (intents, outcomes)
+        for record in outcomes:
+            assert (record['tokens_in'], record['tokens_out'], record['tokens_cached']) == (900, 40, 100), record
+            assert record['outcome'] == 'ok' and record['mechanism'] == 'usage:provider', record
+        assert sorted(r['object']['dialect'] for r in outcomes) == sorted(2 * [d for _, _, d in DIALECTS.values()])
+        shown = world.custody('log', '--run', done['run'], '--type', 'model.outcome', check=0).stdout
+        assert shown.count(' tokens_in 900 tokens_out 40 tokens_cached 100') == 6, shown
+        ended = world.log('--run', done['run'], '--type', 'run.ended')[0]
+        assert (ended['tokens_in'], ended['tokens_out']) == (5400, 240), ended
+        assert world.verify()['result'] == 'holds'
+    finally:
+        world.close()
+
+
+def what_policy_does_not_let_out_never_reaches_the_model():
+    world = World(files={'README': 'x\n', 'cards.csv': f'name,card\nann,{CARD}\n', '.env': f'GITHUB_TOKEN={TOKEN}\n'})
+    try:
+        typed = [world.call('onprem', messages=[{'role': 'user', 'content': f'my card is {CARD}'}]),
+                 world.call('messages', stream=True, messages=[{'role': 'user', 'content': f'use {TOKEN}'}]),
+                 world.call('responses', input=[{'type': 'function_call_output', 'output': json.dumps({'a': CARD})}])]
+        done = world.shell(''.join(typed))
+        seen = done['stderr']
+        assert seen.count('[status 400]') == 3, seen
+        assert seen.count('"code":"data-class"') == 2 and seen.count('"type":"error"') == 1, seen
+        assert world.asked() == []
+        refused = world.log('--run', done['run'], '--type', 'refused')
+        assert sorted(r['class'] for r in refused) == ['pan', 'pan', 'secret'], refused
+        assert CARD not in json.dumps(world.log()) and TOKEN not in json.dumps(world.log())
+        assert world.log('--run', done['run'], '--type', 'model.intent') == []
+    finally:
+        world.close()
+
+
+def surrogates_that_the_view_made_may_go_to_the_model():
+    world = World(files={'README': 'x\n', 'cards.csv': f'name,card\nann,{CARD}\n'})
+    try:
+        body = '{\\"model\\":\\"onprem\\",\\"messages\\":[{\\"role\\":\\"user\\",\\"content\\":\\"\'"$card"\'\\"}]}'.replace('\\"', '"')
+        done = world.shell('card=$(tail -n1 cards.csv); curl -sS -w "\\n[status %{http_code}]\\n" '
+                           '-H "content-type: application/json" --data-binary \'' + body + '\' '
+                           '$OPENAI_BASE_URL/chat/completions; ')
+        assert '[status 200]' in done['stderr'], done['stderr']
+        asked = world.asked()
+        assert len(asked) == 1, asked
+        content = asked[0]['body']['messages'][0]['content']
+        assert content.startswith('ann,') and CARD not in content and len(content) > 8, content
+    finally:
+        world.close()
+
+
+def there_is_no_other_way_out():
+    world = World()
+    try:
+        tries = ['curl -sS -w "\\n[status %{http_code}]\\n" ' + words + '; ' for words in (
+            '$OPENAI_BASE_URL/embeddings -d "{}"',
+            '$OPENAI_BASE_URL/files',
+            '-X DELETE $OPENAI_BASE_URL/chat/completions',
+            '-x ${OPENAI_BASE_URL%/v1} http://example.org/',
+            '-x ${OPENAI_BASE_URL%/v1} https://example.org/',
+            f'http://127.0.0.1:{world.port}/v1/models',
+            'http://192.0.2.1/')]
+        done = world.shell('exec 2>&1; ' + ''.join(tries))
+        seen = done['stderr']
+        assert seen.count('[status 404]') == 2 and '[status 405]' in seen and '[status 400]' in seen, seen
+        assert seen.count('[status 000]') == 3, seen
+        assert world.asked() == [], world.asked()
+        reasons = sorted(r['reason'] for r in world.log('--run', done['run'], '--type', 'refused'))
+        assert reasons == ['connect', 'egress', 'method', 'unknown-path', 'unknown-path'], reasons
+        assert world.verify()['result'] == 'holds'
+    finally:
+        world.close()
+
+
+def a_budget_holds_for_the_whole_run():
+    world = World(policy_extra='budgets: { run: { tokens: 2000 } }\n')
+    try:
+        done = world.shell(''.join(world.call('messages') for _ in range(4)))
+        seen = done['stderr']
+        assert seen.count('[status 200]') == 2 and seen.count('[status 400]') == 2, seen
+        assert 'budget' in seen
+        assert [r['reason'] for r in world.log('--run', done['run'], '--type', 'refused')] == ['budget', 'budget']
+        assert len(world.asked()) == 2
+    finally:
+        world.close()
+
+
+def errors_of_the_model_are_the_agents_to_see():
+    world = World(script={'version': 1, 'turns': [{'status': 503, 'times': 1, 'message': 'overloaded'}, *SCRIPT['turns']]})
+    try:
+        done = world.shell(world.call('onprem') + world.call('onprem'))
+        seen = done['stderr']
+        assert '[status 503]' in seen and 'overloaded' in seen and '[status 200]' in seen, seen
+        outcomes = world.log('--run', done['run'], '--type', 'model.outcome')
+        assert [(r['outcome'], r['status']) for r in outcomes] == [('failed', 503), ('ok', 200)], outcomes
+        world.processes[0].kill()
+        world.processes[0].wait()
+        gone = world.shell(world.call('onprem') + world.call('messages', stream=True))
+        assert gone['stderr'].count('[status 502]') == 2, gone['stderr']
+    finally:
+        world.close()
+
+
+def a_model_in_the_clear_elsewhere_is_refused_with_line_and_column():
+    world = World()
+    try:
+        policy = world.home / 'policy.yaml'
+        policy.write_text(policy.read_text().replace(f'http://127.0.0.1:{world.port}/v1', 'http://llm.example.org/v1', 1))
+        done = world.shell('', check=3)
+        line = next(n for n, text in enumerate(policy.read_text().splitlines(), 1) if 'llm.example.org' in text)
+        assert f'policy.yaml:{line}:' in done['stderr'] and 'plain http://' in done['stderr'], done['stderr']
+    finally:
+        world.close()
+
+
+if __name__ == '__main__':
+    main([every_dialect_is_answered_streamed_and_recorded,
+          what_policy_does_not_let_out_never_reaches_the_model,
+          surrogates_that_the_view_made_may_go_to_the_model,
+          there_is_no_other_way_out,
+          a_budget_holds_for_the_whole_run,
+          errors_of_the_model_are_the_agents_to_see,
+          a_model_in_the_clear_elsewhere_is_refused_with_line_and_column])

@@ -1,0 +1,60 @@
+"""Keys without effect, approvals that cannot be, content that is no text: as a user meets them."""
+import json
+
+from harness import CARD, Place, main
+
+
+def a_key_without_effect_is_warned_of_or_refused():
+    place = Place()
+    try:
+        text = (place.repo / 'custody.yaml').read_text()
+        (place.repo / 'custody.yaml').write_text(text + 'frameworks: [hipaa]\n')
+        place.commit('a framework')
+        line = len(text.splitlines()) + 1
+        said = place.custody('policy', 'check', check=0)
+        assert f'custody.yaml:{line}:14: frameworks[0]: known, not enforced by this version' in said.stderr, said.stderr
+        notes = json.loads(place.custody('policy', 'check', '--json', check=0).stdout)['notes']
+        assert [(note['file'], note['line'], note['key']) for note in notes] == [('custody.yaml', line, 'frameworks[0]')], notes
+        done = place.run('true')
+        assert done['exit'] == 2 and f'custody.yaml:{line}:14: frameworks[0]: known' in done['stderr'], done
+        (place.repo / 'custody.yaml').write_text(text + 'checks: { scanners: [cppcheck] }\n')
+        place.commit('a scanner')
+        said = place.custody('policy', 'check', check=3)
+        assert f'custody.yaml:{line}:22: checks.scanners[0]: known, not enforced' in said.stderr, said.stderr
+        done = place.run('true')
+        assert done['exit'] == 3 and 'checks.scanners[0]' in done['stderr'], done
+    finally:
+        place.close()
+
+
+def what_a_class_means_is_explained():
+    place = Place()
+    try:
+        data = json.loads(place.custody('policy', 'explain', 'src/app.txt', '--json', check=0).stdout)['data']
+        assert data['opaque'] == {'view': 'allow', 'model': 'deny', 'checks': 'allow'}, data
+        text = place.custody('policy', 'explain', 'src/app.txt', check=0).stdout
+        assert 'opaque  view allow' in text, text
+    finally:
+        place.close()
+
+
+def what_is_no_text_is_searched_before_an_agent_reads_it():
+    files = {'README': 'x\n', 'src/app.txt': 'one\n', 'data.bin': b'\0\1\2 ' + CARD.encode() + b'\0end',
+             'clean.bin': b'\0\1\2\3', 'wide.csv': ('name,card\r\nada,' + CARD + '\r\n').encode('utf-16')}
+    place = Place(files=files)
+    try:
+        done = place.run('/bin/sh', '-c', 'cat data.bin > src/a.out; cat wide.csv > src/b.out; cmp clean.bin clean.bin; '
+                         'wc -c < data.bin; iconv -f utf-16 wide.csv >/dev/null && echo text > src/app.txt')
+        assert done['exit'] in (0, 1), done
+        shown = place.git('show', f'custody/{done["run"]}:src/a.out')
+        wide = place.git('show', f'custody/{done["run"]}:src/b.out')
+        assert CARD not in shown and 'end' in shown, shown
+        assert CARD not in wide.replace('\0', ''), wide
+        assert place.git('show', f'custody/{done["run"]}:src/app.txt') == 'text\n'
+    finally:
+        place.close()
+
+
+if __name__ == '__main__':
+    main([a_key_without_effect_is_warned_of_or_refused, what_a_class_means_is_explained,
+          what_is_no_text_is_searched_before_an_agent_reads_it])

@@ -1,0 +1,342 @@
+/* The door's decisions, without processes: every place of a request is looked at, and an
+ * untouched one stays. */
+#include "gateway/plan.h"
+
+#include <stdio.h>
+
+#include "base/scope.h"
+#include "gateway/dialect.h"
+#include "test.h"
+
+#define MARK "SENSITIVE-VALUE"
+#define MARK_64 "aGVsbG8gd29ybGQsIGhlcmUgaXMgYSBTRU5TSVRJVkUtVkFMVUUgaW4gYmFzZTY0"
+#define CHAT "/v1/chat/completions"
+#define RESPONSES "/v1/responses"
+#define MESSAGES "/v1/messages"
+
+/* Finds the mark, and nothing else. */
+static unsigned find_mark(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
+{
+    size_t *bytes = self;
+
+    *bytes += text.len;
+    if (slice_find(text, SLICE(MARK), 0) == SIZE_MAX)
+        return 0;
+    ret_rules[CLASS_PHI] = "phi.mark";
+    return CLASS_BIT(CLASS_PHI);
+}
+
+static const struct gateway_model models[] = {
+    {.name = "chat", .dialect = DIALECT_OPENAI},
+    {.name = "responses", .dialect = DIALECT_OPENAI_RESPONSES},
+    {.name = "messages", .dialect = DIALECT_ANTHROPIC},
+    {.name = "may-see-it", .dialect = DIALECT_OPENAI, .allow = CLASS_BIT(CLASS_PHI)},
+};
+
+static struct plan plan_of(const char *path, const char *body, size_t *ret_scanned)
+{
+    enum dialect dialect = DIALECT_OPENAI;
+    size_t scanned = 0;
+    struct door_config config = {
+        .models = models, .model_count = COUNT(models), .scan = {find_mark, &scanned}};
+    struct http1_request *request = http1_request_new(GATEWAY_BODY_BYTES_MAX);
+    AUTO_FREE char *text = xformat(
+        "POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json; charset=utf-8\r\n"
+        "Content-Length: %zu\r\n\r\n%s",
+        path, strlen(body), body);
+    struct fault fault = {0};
+    struct plan plan;
+    size_t used;
+
+    (void)dialect_route(slice_of(path), &dialect);
+    config.model = (size_t)dialect;
+    assert_ok(http1_request_feed(request, slice_of(text), &used, &fault), fault);
+    assert_true(http1_request_done(request));
+    plan_request(&config, request, &plan);
+    http1_request_free(request);
+    if (ret_scanned != NULL)
+        *ret_scanned = scanned;
+    return plan;
+}
+
+/* "@" stands for what is planted. */
+static const struct place {
+    const char *path, *body;
+} places[] = {
+    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a @ b\"}]}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"@\"},{\"role\":"
+           "\"user\",\"content\":\"x\"}]}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":"
+           "\"text\",\"text\":\"@\"}]}]}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{"
+           "\"function\":{\"name\":\"f\","
+           "\"arguments\":\"{\\\"a\\\":\\\"@\\\"}\"}}]}]}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"content\":\"@\"}]}"},
+    {CHAT,
+     "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"function\":{\"description\":\"@\"}}]}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"function\":{\"parameters\":{"
+           "\"properties\":{\"@\":{}}}}}]}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[],\"user\":\"@\"}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[],\"metadata\":{\"a\":\"@\"}}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[],\"response_format\":{\"json_schema\":{"
+           "\"description\":\"@\"}}}"},
+    {CHAT, "{\"model\":\"m\",\"messages\":[],\"prediction\":{\"content\":\"@\"}}"},
+    {CHAT, "{\"model\":\"@\",\"messages\":[]}"},
+    {CHAT, "{\"model\":\"m\",\"@\":1}"},
+    {CHAT, "{\"model\":\"m\",\"something\":{\"new\":[[[\"@\"]]]}}"},
+    {RESPONSES, "{\"model\":\"m\",\"input\":\"@\"}"},
+    {RESPONSES, "{\"model\":\"m\",\"instructions\":\"@\",\"input\":[]}"},
+    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"message\",\"content\":[{\"type\":"
+                "\"input_text\",\"text\":\"@\"}]}]}"},
+    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"function_call\",\"arguments\":\"{"
+                "\\\"a\\\":[\\\"@\\\"]}\"}]}"},
+    {RESPONSES,
+     "{\"model\":\"m\",\"input\":[{\"type\":\"function_call_output\",\"output\":\"@\"}]}"},
+    {RESPONSES,
+     "{\"model\":\"m\",\"input\":[{\"type\":\"custom_tool_call\",\"input\":\"@\"}]}"},
+    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"mcp_call\",\"arguments\":\"{}\","
+                "\"output\":\"@\"}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"@\"}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"system\":\"@\",\"messages\":[]}"},
+    {MESSAGES,
+     "{\"model\":\"m\",\"system\":[{\"type\":\"text\",\"text\":\"@\"}],\"messages\":[]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":"
+               "{\"a\":{\"b\":\"@\"}}}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":"
+               "{\"@\":1}}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_result\","
+               "\"content\":\"@\"}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_result\","
+               "\"content\":[{\"type\":\"text\","
+               "\"text\":\"@\"}]}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"thinking\","
+               "\"thinking\":\"@\",\"signature\":\"x\"}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"input_schema\":{"
+               "\"description\":\"@\"}}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[],\"metadata\":{\"user_id\":\"@\"}}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\","
+               "\"source\":{\"data\":\"@\"}}]}]}"},
+    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\","
+               "\"source\":{\"data\":"
+               "\"data:text/plain;base64,@\"}}]}]}"},
+};
+
+/* The body with `plant` for "@", and with "stream" where wanted. The caller frees. */
+static char *planted(const struct place *place, const char *plant, bool stream)
+{
+    const char *at = strchr(place->body, '@');
+
+    assert_non_null(at);
+    return xformat("{%s%.*s%s%s", stream ? "\"stream\":true," : "",
+                   (int)(at - place->body) - 1, place->body + 1, plant, at + 1);
+}
+
+static void every_place_of_every_dialect_is_looked_at(void **state)
+{
+    static const char *const plants[] = {MARK, "S\\u0045NSITIVE-VALUE", "x " MARK "\\n" MARK};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(places); i++)
+        for (size_t p = 0; p < 2 * COUNT(plants); p++) {
+            bool nested = strstr(places[i].body, "\\\"") != NULL,
+                 url = strstr(places[i].body, "base64,") != NULL;
+            const char *plant = url ? MARK_64 : plants[nested ? 0 : p / 2];
+            AUTO_FREE char *body = planted(&places[i], plant, p % 2 == 1);
+            struct plan plan = plan_of(places[i].path, body, NULL);
+
+            if (plan.kind != PLAN_REFUSE || plan.status != 400 ||
+                strcmp(plan.reason, "data-class") != 0)
+                fail_msg("%s passed: %s", body, plan.message);
+            assert_null(strstr(plan.message, MARK));
+            assert_string_equal(plan.rule, "phi.mark");
+            buf_free(&plan.body);
+        }
+}
+
+static void encoded_values_are_found_too(void **state)
+{
+    static const char *const plants[] = {
+        MARK_64, "{\\\"a\\\":\\\"S\\\\u0045NSITIVE-VALUE\\\"}",   /* JSON in a string */
+        "[\\\"{\\\\\\\"a\\\\\\\":\\\\\\\"" MARK "\\\\\\\"}\\\"]", /* and once more */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(plants); i++) {
+        AUTO_FREE char *body = planted(&places[4], plants[i], false);
+        struct plan plan = plan_of(CHAT, body, NULL);
+
+        if (plan.kind != PLAN_REFUSE || strcmp(plan.reason, "data-class") != 0)
+            fail_msg("%s passed: %s", body, plan.message);
+        buf_free(&plan.body);
+    }
+}
+
+static void what_cannot_be_looked_into_is_opaque(void **state)
+{
+    static const char *const plants[] = {
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ", /* a PNG's head */
+        "data:image/jpeg;base64,/9j/4AAQSkZJRgABAQ==",
+        "data:application/octet-stream;base64,gIGCg4SFhoeIiQ==",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(plants); i++) {
+        AUTO_FREE char *only = xformat("{\"model\":\"m\",\"messages\":[\"%s\"]}", plants[i]);
+        struct plan plan = plan_of(CHAT, only, NULL);
+
+        if (plan.kind != PLAN_REFUSE || plan.classes != CLASS_BIT(CLASS_OPAQUE))
+            fail_msg("%s passed: %s", only, plan.message);
+        buf_free(&plan.body);
+    }
+}
+
+static void an_untouched_request_stays_byte_for_byte(void **state)
+{
+    static const char body[] =
+        " { \"messages\" : [ {\"role\":\"user\", \"content\":\"caf\\u00e9 \\/ \xC3\xA9\"} ],\n"
+        "\t\"model\":\"m\",\"temperature\":1.50e0,\"n\":2 ,\"max_tokens\": 12 } ";
+    size_t scanned;
+    struct plan plan = plan_of(CHAT, body, &scanned);
+
+    (void)state;
+    assert_int_equal(plan.kind, PLAN_CALL);
+    assert_true(slice_equal(buf_slice(&plan.body), slice_of(body)));
+    assert_int_equal(plan.open.body_bytes, strlen(body));
+    assert_int_equal(plan.open.output_tokens, 24);
+    assert_int_equal(plan.open.leaves, 13);
+    assert_false(plan.open.stream);
+    assert_false(plan.open.strip_usage);
+    buf_free(&plan.body);
+}
+
+static void the_usage_of_a_stream_is_asked_for_and_nothing_else_changes(void **state)
+{
+    static const struct {
+        const char *body, *sent; /* NULL: as it came */
+    } cases[] = {
+        {"{\"stream\":true,\"model\":\"m\"}",
+         "{\"stream_options\":{\"include_usage\":true},\"stream\":true,\"model\":\"m\"}"},
+        {" { \"stream\":true,\"model\":\"m\"}",
+         " {\"stream_options\":{\"include_usage\":true}, \"stream\":true,\"model\":\"m\"}"},
+        {"{\"stream\":true,\"model\":\"m\",\"stream_options\":{}}",
+         "{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}"},
+        {"{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"a\":1}}",
+         "{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true,\"a\":1}"
+         "}"},
+        {"{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":false}}",
+         "{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}"},
+        {"{\"stream\":true,\"model\":\"m\",\"stream_options\":null}",
+         "{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}"},
+        {"{\"stream\":true,\"model\":\"m\",\"stream_options\":{\"include_usage\":true}}",
+         NULL},
+        {"{\"stream\":false,\"model\":\"m\"}", NULL},
+        {"{\"stream\":\"true\",\"model\":\"m\"}", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct plan plan = plan_of(CHAT, cases[i].body, NULL);
+
+        assert_int_equal(plan.kind, PLAN_CALL);
+        assert_string_equal(buf_text(&plan.body),
+                            cases[i].sent == NULL ? cases[i].body : cases[i].sent);
+        assert_int_equal(plan.open.strip_usage, cases[i].sent != NULL);
+        buf_free(&plan.body);
+    }
+}
+
+static void the_model_of_the_run_serves_names_that_policy_does_not_know(void **state)
+{
+    static const struct {
+        const char *path, *model;
+        uint32_t index;
+    } cases[] = {
+        {CHAT, "gpt-unknown", 0}, {CHAT, "chat", 0},         {CHAT, "may-see-it", 3},
+        {CHAT, "messages", 0},    {MESSAGES, "claude-x", 2}, {RESPONSES, "responses", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *body = xformat("{\"model\":\"%s\"}", cases[i].model);
+        struct plan plan = plan_of(cases[i].path, body, NULL);
+
+        assert_int_equal(plan.kind, PLAN_CALL);
+        assert_int_equal(plan.open.model, cases[i].index);
+        assert_string_equal(plan.open.asked, cases[i].model);
+        buf_free(&plan.body);
+    }
+}
+
+static void paths_lead_to_dialects_with_v1_missing_or_doubled(void **state)
+{
+    static const struct {
+        const char *path;
+        enum route route;
+        enum dialect dialect;
+    } cases[] = {
+        {CHAT, ROUTE_CALL, DIALECT_OPENAI},
+        {"/chat/completions", ROUTE_CALL, DIALECT_OPENAI},
+        {"/v1/v1/messages", ROUTE_CALL, DIALECT_ANTHROPIC},
+        {"/responses", ROUTE_CALL, DIALECT_OPENAI_RESPONSES},
+        {"/v1/models", ROUTE_MODELS, DIALECT_OPENAI},
+        {"/v1/v1/v1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {"/v1/messages/", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {"/V1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {"//v1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {"", ROUTE_UNKNOWN, DIALECT_OPENAI},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        enum dialect dialect = DIALECT_OPENAI;
+
+        assert_int_equal(dialect_route(slice_of(cases[i].path), &dialect), cases[i].route);
+        assert_int_equal(dialect, cases[i].dialect);
+    }
+}
+
+static void a_base_url_leads_to_the_endpoint(void **state)
+{
+    static const struct {
+        enum dialect dialect;
+        const char *base, *url;
+    } cases[] = {
+        {DIALECT_OPENAI, "https://a.example", "https://a.example/v1/chat/completions"},
+        {DIALECT_OPENAI, "https://a.example/v1/", "https://a.example/v1/chat/completions"},
+        {DIALECT_OPENAI, "https://a.example/api/openai",
+         "https://a.example/api/openai/chat/completions"},
+        {DIALECT_OPENAI, "https://a.example/v1?api-version=1",
+         "https://a.example/v1/chat/completions?api-version=1"},
+        {DIALECT_OPENAI_RESPONSES, "http://[::1]:80/v1", "http://[::1]:80/v1/responses"},
+        {DIALECT_ANTHROPIC, "https://a.example", "https://a.example/v1/messages"},
+        {DIALECT_ANTHROPIC, "https://a.example/anthropic",
+         "https://a.example/anthropic/v1/messages"},
+        {DIALECT_ANTHROPIC, "https://a.example/v1", "https://a.example/v1/messages"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_BUF struct buf url = buf_with_limit(1024);
+        struct fault fault = {0};
+
+        assert_ok(dialect_endpoint(cases[i].dialect, slice_of(cases[i].base), &url, &fault),
+                  fault);
+        assert_string_equal(buf_text(&url), cases[i].url);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_place_of_every_dialect_is_looked_at),
+        TEST(encoded_values_are_found_too),
+        TEST(what_cannot_be_looked_into_is_opaque),
+        TEST(an_untouched_request_stays_byte_for_byte),
+        TEST(the_usage_of_a_stream_is_asked_for_and_nothing_else_changes),
+        TEST(the_model_of_the_run_serves_names_that_policy_does_not_know),
+        TEST(paths_lead_to_dialects_with_v1_missing_or_doubled),
+        TEST(a_base_url_leads_to_the_endpoint),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
