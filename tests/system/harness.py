@@ -127,7 +127,7 @@ class Place:
         """Id of a run that is under way, once its agent should have begun."""
         for _ in range(200):
             for row in json.loads(self.custody('runs', '--json').stdout or '[]'):
-                if row['run'] != not_this and row['state'] == 'preparing':
+                if row['run'] != not_this and row['ended_us'] == 0:
                     time.sleep(0.5)
                     return row['run']
             time.sleep(0.05)
