@@ -31,6 +31,7 @@ static const struct reason {
     {"record-missing", "the end of the run could not be recorded; look at the free space below $CUSTODY_HOME"},
     {"repository", "name a git repository with at least one commit by --repo DIR, and a commit of it by --base REF"},
     {"requester", "name a person of the policy's `people` by --requester ID"},
+    {"state-folder", "the state folder could not be used; look at its owner and at the free space below $CUSTODY_HOME"},
     {"stopped", "a person or a signal ended the run; what the agent wrote was thrown away"},
     {"store", "the change is in the ledger and on its branch, and not in the store; look at the free space below "
               "$CUSTODY_HOME"},

@@ -12,7 +12,6 @@
 #include "roles/core_environment.h"
 #include "roles/door.h"
 
-#define CANARIES_REFUSED 2 /* the denied file and the forbidden write */
 #define READY_MS 60000
 #define RECORDS_MAX 1000000 /* 600 MB of ledger */
 #define TYPE(name) (UINT64_C(1) << RECORD_##name)
@@ -366,12 +365,15 @@ static bool judge_canaries(struct run *run, const struct cell_packet *sealed, st
 /* The cell says that it tried what was planted; the view must have seen it. */
 static bool judge_witness(struct run *run, const struct view_witness *witness, struct fault *fault)
 {
-    bool refused = witness->refusals >= CANARIES_REFUSED;
+    const char *unseen = witness->reads_refused == 0                       ? "read that it refused"
+                         : witness->writes_refused == 0                    ? "write that it refused"
+                         : witness->reads == 0 && !shows_cards(run)        ? "read that it answered"
+                                                                           : NULL;
 
-    if ((witness->reads > 0 || shows_cards(run)) && refused)
+    if (unseen == NULL)
         return true;
-    (void)fault_set(fault, FAULT_HOST, "the view saw not all canaries that it %s: nothing is proven, no agent was started",
-                    refused ? "answers" : "refuses");
+    (void)fault_set(fault, FAULT_HOST, "the view saw no canary's %s: nothing is proven, no agent was started",
+                    unseen);
     return run_because(run, "canary");
 }
 

@@ -50,7 +50,11 @@ static bool own_folder(struct run *run, const char *name, uid_t uid, int *ret_fd
     if (!file_open_folder(run->folder_fd, name, 0700, &fd, fault))
         return false;
     if (geteuid() == 0 && fchown(fd, uid, uid) < 0)
-        return fault_errno(fault, "give %s to its user", name);
+        return errno == EINVAL || errno == EPERM
+                   ? fault_set(fault, FAULT_HOST,
+                               "give %s to user %u: this root has no other users (a user namespace of one id?)",
+                               name, (unsigned)uid)
+                   : fault_errno(fault, "give %s to its user", name);
     *ret_fd = take_fd(&fd);
     return true;
 }
@@ -277,7 +281,9 @@ static bool await_collect(struct run *run, struct fault *fault)
 {
     if (run->early.kind != FAULT_NONE) {
         *fault = run->early;
-        return false;
+        return run->result->reason_count > 0
+                   ? false
+                   : run_because(run, fault->kind == FAULT_HOST ? "host" : "state-folder");
     }
     if (collect_await(run->collect, fault))
         return true;
