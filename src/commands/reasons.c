@@ -13,6 +13,7 @@ static const struct reason {
     {"agent-failed", "the agent did not end with exit code 0; see its output, then run it again"},
     {"agent-start", "the program could not be started in the cell; name one that is installed on this host, by "
                     "its full path or on $PATH, or choose one of `custody engine list`"},
+    {"budget", "wait for tomorrow (UTC), or raise the budget that is named in the policy"},
     {"canary", "something that must not work in a cell worked, so no agent was started; see `custody doctor`"},
     {"cell", "the cell could not be made or ended too early; see `custody doctor`"},
     {"collect", "what the agent wrote could not be read back; nothing was kept, run it again"},

@@ -60,8 +60,8 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
                                          .uid = run->uid,
                                          .gid = run->uid};
 
-    config.limits.tokens = run->policy->budget_run.tokens;
-    config.limits.micro_usd = run->policy->budget_run.micro_usd;
+    config.limits.tokens = run->budget.tokens;
+    config.limits.micro_usd = run->budget.micro_usd;
     if (!producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED), &ledger, fault) ||
         !message_pair(control, fault))
         return false;

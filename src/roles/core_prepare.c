@@ -115,9 +115,25 @@ static const char *repository_name(const struct run *run)
     return last == NULL || last[1] == 0 ? "repository" : last + 1;
 }
 
-static void say_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+static void count_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
 {
-    run_say(self, "warning: %s:%u:%u: %s: " POLICY_NOTE, file, line, column, key);
+    (void)file;
+    (void)line;
+    (void)column;
+    (void)key;
+    ++*(size_t *)self;
+}
+
+/* One line: `policy check` names each. */
+static void say_notes(const struct run *run, const struct policy_settings *organisation)
+{
+    size_t count = 0;
+
+    policy_notes(organisation, count_note, &count);
+    policy_notes(run->narrowing, count_note, &count);
+    if (count > 0)
+        run_say(run, "warning: %zu key%s of the policy %s known, and not enforced by this version: custody policy check",
+                count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
 }
 
 static bool apply_policy(struct run *run, struct fault *fault)
@@ -131,8 +147,7 @@ static bool apply_policy(struct run *run, struct fault *fault)
         return run_because(run, "policy");
     if (!policy_build(organisation, run->narrowing, &run->policy, fault))
         return run_because(run, "policy");
-    policy_notes(organisation, say_note, run);
-    policy_notes(run->narrowing, say_note, run);
+    say_notes(run, organisation);
     if (!session_requester(run->policy, run->request->requester, &run->requester, fault))
         return run_because(run, "requester");
     run->responsible = run->policy->owner != NULL && run->policy->owner[0] != 0
@@ -298,7 +313,7 @@ bool core_prepare(struct run *run, struct fault *fault)
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
         return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
-    if (!apply_policy(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
+    if (!apply_policy(run, fault) || !core_budget(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
         !core_record_started(run, fault))
         return false;
     return take_snapshot(run, fault);
