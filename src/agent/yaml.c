@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/scope.h"
+#include "wire/yamltext.h"
 
 #define DEPTH_MAX 12
 #define NODES_MAX 20000
@@ -181,7 +182,7 @@ static bool convert_stream(struct fy_parser *parser, struct fy_diag *diag, const
     return fy_diag_got_error(diag) ? syntax_fault(diag, where, fault) : true;
 }
 
-bool yaml_parse(struct slice text, const char *where, struct yaml **ret_root, struct fault *fault)
+static bool parse_checked(struct slice text, const char *where, struct yaml **ret_root, struct fault *fault)
 {
     struct fy_diag *diag = fy_diag_create(NULL);
     struct fy_parse_cfg settings = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE,
@@ -211,6 +212,11 @@ bool yaml_parse(struct slice text, const char *where, struct yaml **ret_root, st
     }
     *ret_root = root;
     return true;
+}
+
+bool yaml_parse(struct slice text, const char *where, struct yaml **ret_root, struct fault *fault)
+{
+    return yamltext_check(text, where, fault) && parse_checked(text, where, ret_root, fault);
 }
 
 bool yaml_is(const struct yaml *node, enum yaml_type type, struct fault *fault)

@@ -5,9 +5,8 @@
 #include <libfyaml.h>
 
 #include "base/scope.h"
-#include "base/utf8.h"
 #include "policy/settings.h"
-#include "wire/jcs.h"
+#include "wire/yamltext.h"
 
 struct level {
     bool is_list;
@@ -205,27 +204,6 @@ static bool read_all(struct reader *reader, struct fy_parser *parser)
     return reader->has_document ? true : wrong(reader, "an empty policy");
 }
 
-/*
- * What libfyaml 0.7 must not see: at a byte that is not UTF-8 it ends the stream without an error
- * (rules below it would be lost), and in a directive it never returns.
- */
-static bool check_text(struct slice yaml, const char *file, struct fault *fault)
-{
-    struct slice rest = yaml;
-    struct slice line;
-
-    for (unsigned number = 1; slice_cut(&rest, '\n', &line); number++) {
-        if (!utf8_is_valid(line))
-            return fault_set(fault, FAULT_INVALID, "%.60s:%u:1: not UTF-8", file, number);
-        if (line.len > 0 && line.at[0] == '%')
-            return fault_set(fault, FAULT_INVALID, "%.60s:%u:1: directives have no place in a policy", file, number);
-        for (size_t i = 0; i < line.len; i++)
-            if ((line.at[i] < 0x20 && line.at[i] != '\t' && !(line.at[i] == '\r' && i + 1 == line.len)) || line.at[i] == 0x7f)
-                return fault_set(fault, FAULT_INVALID, "%.60s:%u:%zu: a control character", file, number, i + 1);
-    }
-    return true;
-}
-
 bool policy_read(struct slice yaml, const char *file_name, struct policy_settings **ret_settings,
                  struct fault *fault)
 {
@@ -240,7 +218,7 @@ bool policy_read(struct slice yaml, const char *file_name, struct policy_setting
     struct fy_parser *parser;
     bool ok;
 
-    if (yaml.len <= POLICY_YAML_BYTES_MAX && !check_text(yaml, file_name, fault)) {
+    if (yaml.len <= POLICY_YAML_BYTES_MAX && !yamltext_check(yaml, file_name, fault)) {
         policy_settings_free(reader.settings);
         return false;
     }

@@ -123,7 +123,7 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         {"version: 1\nlimits: { files: 20000 }\n", "wider than the organisation's"},
         {"version: 1\npaths: { write: { allow: [] } }\n", "an empty list would allow nothing"},
         {"version: 1\npaths: { scratch: [.GIT] }\n", "is not a folder"},
-        {"# caf\xe9\nversion: 1\n", "custody.yaml:1:1: not UTF-8"},
+        {"# caf\xe9\nversion: 1\n", "custody.yaml:1:6: not UTF-8"},
         {"%\xcb", "not UTF-8"},
         {"%TAG x\nversion: 1\n", "directives have no place"},
         {"version: 1\nowner: nobody\n", "is not one of the organisation's people"},
