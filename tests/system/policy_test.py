@@ -55,7 +55,7 @@ def what_a_day_may_cost_is_kept():
         assert second['reasons'] == ['budget'] and 'repository_day' in second['stderr'], second
         assert place.log('--run', second['run'], '--type', 'run.ended')[0]['reason'] == 'budget'
         with sqlite3.connect(place.home / 'store.db') as db:
-            db.execute('update runs set started_us = started_us - 86400000000')
+            db.execute('update runs set started = started - 86400000000')
         place.run('/bin/sh', '-c', 'echo two >> src/app.txt', check=0)
     finally:
         place.close()

@@ -131,8 +131,6 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         {"version: 1\nversion: 1\n", "custody.yaml:2:1: this key is there twice"},
         {"version: 1\n---\nversion: 1\n", "a second document"},
         {"version: 1\nrepository: *x\n", "aliases have no place"},
-        {"version: 1\nchecks: { scanners: [cppcheck] }\n", "custody.yaml:2:22: checks.scanners[0]: known, not enforced"},
-        {"version: 1\nchecks: { run: [[make]] }\n", "checks.run[0][0]: known, not enforced"},
         {"version: 1\negress: [{ host: npm.example.org, methods: [GET] }]\n", "egress[0].methods[0]: known, not enforced"},
         {"version: 1\negress: [{ host: npm.example.org, paths: [\"/x\"] }]\n", "egress[0].paths[0]: known, not enforced"},
         {"version: 1\nbudgets: { person_day: { usd: 5 } }\n", "budgets.person_day.usd: known, not enforced"},
