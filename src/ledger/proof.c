@@ -31,16 +31,16 @@ static bool add_head(const struct proof *proof, struct buf *bytes, struct fault 
     switch (proof->kind) {
     case PROOF_INCLUSION:
         return buf_add_text(bytes, INCLUSION_HEAD "\n", fault) &&
-               (proof->extra.len == 0 || (buf_add_text(bytes, "extra ", fault) &&
-                                          buf_add(bytes, proof->extra, fault) &&
-                                          buf_add_byte(bytes, '\n', fault))) &&
+               (proof->extra.len == 0 ||
+                (buf_add_text(bytes, "extra ", fault) && buf_add(bytes, proof->extra, fault) &&
+                 buf_add_byte(bytes, '\n', fault))) &&
                buf_add_format(bytes, fault, "index %llu\n", number);
     case PROOF_CONSISTENCY:
         return buf_add_format(bytes, fault, "old %llu\n", number);
     case PROOF_FORK:
         return buf_add_text(bytes, FORK_HEAD "\n", fault) &&
-               (!proof->has_root || (buf_add_text(bytes, "root ", fault) &&
-                                     add_hash(&proof->root, bytes, fault)));
+               (!proof->has_root ||
+                (buf_add_text(bytes, "root ", fault) && add_hash(&proof->root, bytes, fault)));
     }
     return false;
 }
@@ -52,8 +52,8 @@ bool proof_format(const struct proof *proof, struct buf *ret_bytes, struct fault
     for (size_t i = 0; i < proof->path.count; i++)
         if (!add_hash(&proof->path.hash[i], ret_bytes, fault))
             return false;
-    if (proof->kind == PROOF_FORK && (!buf_add_byte(ret_bytes, '\n', fault) ||
-                                      !buf_add(ret_bytes, proof->other, fault)))
+    if (proof->kind == PROOF_FORK &&
+        (!buf_add_byte(ret_bytes, '\n', fault) || !buf_add(ret_bytes, proof->other, fault)))
         return false;
     return buf_add_byte(ret_bytes, '\n', fault) &&
            buf_add(ret_bytes, proof->checkpoint, fault);
@@ -144,7 +144,8 @@ static bool take_path(struct slice *rest, struct tree_proof *path, struct fault 
 static bool take_checkpoint(struct slice *rest, struct slice *ret_note)
 {
     size_t text_end = slice_find(*rest, SLICE("\n\n"), 0);
-    size_t end = text_end == SIZE_MAX ? SIZE_MAX : slice_find(*rest, SLICE("\n\n"), text_end + 2);
+    size_t end =
+        text_end == SIZE_MAX ? SIZE_MAX : slice_find(*rest, SLICE("\n\n"), text_end + 2);
 
     if (end == SIZE_MAX)
         return false;

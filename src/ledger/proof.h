@@ -35,8 +35,8 @@ enum proof_kind {
 /* A proof file taken apart; borrows from the bytes it was parsed from. */
 struct proof {
     enum proof_kind kind;
-    uint64_t number;         /* inclusion: the index; consistency: the old size */
-    struct slice extra;      /* inclusion: base64 that nothing vouches for; empty: none */
+    uint64_t number;    /* inclusion: the index; consistency: the old size */
+    struct slice extra; /* inclusion: base64 that nothing vouches for; empty: none */
     struct tree_proof path;
     struct slice checkpoint; /* fork: of the larger tree */
     struct slice other;      /* fork: of the smaller one */
@@ -54,7 +54,8 @@ MUST_USE bool proof_format(const struct proof *proof, struct buf *ret_bytes,
 
 /*
  * From the tiles of the tree of `published` records in `folder`; a handful of file reads.
- * FAULT_INVALID: no such record or size, or a damaged tile. FAULT_MISSING: a tile is not there.
+ * FAULT_INVALID: no such record or size, or a damaged tile. FAULT_MISSING: a tile is not
+ * there.
  */
 MUST_USE bool proof_inclusion(int folder, uint64_t published, uint64_t index, uint64_t size,
                               struct tree_proof *ret_path, struct fault *fault);

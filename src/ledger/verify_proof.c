@@ -216,8 +216,8 @@ bool verify_proof_json(const struct verify_proof_report *report, struct buf *ret
         !jcs_add_text(ret_text, slice_of(report->origin), fault) ||
         !buf_add_text(ret_text, ",\"problem\":", fault) ||
         !jcs_add_text(ret_text, slice_of(report->why), fault) ||
-        !buf_add_format(ret_text, fault, ",\"result\":\"%s\",\"root\":",
-                        verify_result_name(report->result)))
+        !buf_add_format(ret_text, fault,
+                        ",\"result\":\"%s\",\"root\":", verify_result_name(report->result)))
         return false;
     if (!report->has_checkpoint)
         return buf_add_text(ret_text, "null,\"size\":null}", fault);

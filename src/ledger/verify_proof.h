@@ -1,5 +1,6 @@
 /*
- * ledger/verify_proof.h - does a proof file hold? Bytes in, a verdict out; no ledger is needed.
+ * ledger/verify_proof.h - does a proof file hold? Bytes in, a verdict out; no ledger is
+ * needed.
  *
  * A proof is bound to what the asker holds: inclusion to the bytes of a record, consistency to
  * a checkpoint that was kept. Without that nothing was verified.
@@ -40,10 +41,10 @@ MUST_USE bool verify_proof(struct slice bytes, struct slice vkey,
                            struct verify_proof_report *ret_report, struct fault *fault);
 
 /* One JSON object, without a line end. */
-MUST_USE bool verify_proof_json(const struct verify_proof_report *report,
-                                struct buf *ret_text, struct fault *fault);
+MUST_USE bool verify_proof_json(const struct verify_proof_report *report, struct buf *ret_text,
+                                struct fault *fault);
 /* For people; names what was not checked. */
-MUST_USE bool verify_proof_text(const struct verify_proof_report *report,
-                                struct buf *ret_text, struct fault *fault);
+MUST_USE bool verify_proof_text(const struct verify_proof_report *report, struct buf *ret_text,
+                                struct fault *fault);
 
 #endif

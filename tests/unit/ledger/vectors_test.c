@@ -1,4 +1,5 @@
-/* Published vectors that belong to several files at once: whole logs, real tiles, real text. */
+/* Published vectors that belong to several files at once: whole logs, real tiles, real text.
+ */
 #include "fixture.h"
 
 #include "ledger/checkpoint.h"
@@ -49,7 +50,8 @@ static void paths_of_rfc_6962_lead_to_its_roots(void **state)
     {
         size_t from = (size_t)json_integer_value(json_object_get(row, "old")),
                to = (size_t)json_integer_value(json_object_get(row, "new"));
-        struct tree_hash old = fixture_hash(json_string_value(json_array_get(roots, from - 1)));
+        struct tree_hash old =
+            fixture_hash(json_string_value(json_array_get(roots, from - 1)));
         struct tree_hash root = fixture_hash(json_string_value(json_array_get(roots, to - 1)));
 
         fixture_path(json_object_get(row, "path"), &proof);
@@ -162,9 +164,9 @@ static void all_checkpoints_of_a_published_log_are_consistent(void **state)
 
             open_published(from, &old, &note);
             open_published(to, &now, &other);
-            assert_ok(tree_prove_consistency(&source, (uint64_t)from, (uint64_t)to, &proof,
-                                             &fault),
-                      fault);
+            assert_ok(
+                tree_prove_consistency(&source, (uint64_t)from, (uint64_t)to, &proof, &fault),
+                fault);
             assert_ok(tree_check_consistency((uint64_t)from, (uint64_t)to, &old.root,
                                              &now.root, &proof, &fault),
                       fault);
@@ -343,8 +345,7 @@ static void other_json_is_no_record(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(folders) * COUNT(jcs_files); i++) {
-        AUTO_FREE char *name =
-            xformat("rfc8785/%s/%s.json", folders[i % 2], jcs_files[i / 2]);
+        AUTO_FREE char *name = xformat("rfc8785/%s/%s.json", folders[i % 2], jcs_files[i / 2]);
         AUTO_BUF struct buf text = buf_with_limit(1 << 16);
         AUTO_BUF struct buf arena = buf_with_limit(RECORD_BYTES_MAX + 1);
         struct record record;
