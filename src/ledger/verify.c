@@ -28,6 +28,7 @@ struct verifier {
     struct tile kept_tile;
     bool has_kept;
     bool cannot_go_on;
+    struct checkpoint before; /* options->kept */
 };
 
 static void problem(struct verifier *verifier, enum verify_result result, const char *format,
@@ -113,6 +114,22 @@ static void compare_tile(struct verifier *verifier, unsigned level, uint64_t ind
     }
 }
 
+/* The checkpoint that was kept, where the records have reached its size. */
+static void compare_with_before(struct verifier *verifier)
+{
+    struct tree_hash root;
+
+    if (!verifier->report->has_kept || verifier->range.size != verifier->before.size)
+        return;
+    root = tree_root(&verifier->range);
+    if (tree_hash_equal(&root, &verifier->before.root))
+        return;
+    verifier->report->is_fork = true;
+    problem(verifier, VERIFY_TAMPERING,
+            "the first %llu records are not those of the checkpoint that was kept",
+            (unsigned long long)verifier->before.size);
+}
+
 static void check_bundle(struct verifier *verifier, uint64_t index)
 {
     uint64_t size = verifier->report->size;
@@ -123,8 +140,10 @@ static void check_bundle(struct verifier *verifier, uint64_t index)
     compare_tile(verifier, 0, index, computed);
     if (verifier->cannot_go_on)
         return;
-    for (unsigned i = 0; i < verifier->counts[0]; i++)
+    for (unsigned i = 0; i < verifier->counts[0]; i++) {
         tree_append(&verifier->range, &verifier->levels[0][i]);
+        compare_with_before(verifier);
+    }
     for (unsigned level = 0; verifier->counts[level] == TILE_WIDTH; level++) {
         if (level > 0)
             compare_tile(verifier, level,
@@ -150,6 +169,11 @@ static void check_tree(struct verifier *verifier)
     root = tree_root(&verifier->range);
     if (memcmp(root.at, verifier->report->root, TREE_HASH_BYTES) != 0)
         problem(verifier, VERIFY_TAMPERING, "the records do not give the signed root");
+    if (verifier->report->has_kept && verifier->before.size > size)
+        problem(verifier, VERIFY_TAMPERING,
+                "there are %llu records, and %llu under the checkpoint that was kept: the "
+                "ledger was rolled back",
+                (unsigned long long)size, (unsigned long long)verifier->before.size);
 }
 
 /* A partial file of an earlier, smaller tree must be the beginning of what is there now. */
@@ -266,16 +290,32 @@ static bool read_checkpoint(struct verifier *verifier, const struct note_key *ke
     return true;
 }
 
+static bool read_before(const struct verify_options *options, const struct note_key *key,
+                        struct checkpoint *ret_before, struct fault *fault)
+{
+    return options->kept == NULL || checkpoint_open(*options->kept, key, ret_before, fault)
+               ? true
+               : fault_in(fault, "the checkpoint that was kept");
+}
+
 bool verify_ledger(int folder, struct slice vkey, const struct verify_options *options,
                    struct verify_report *ret_report, struct fault *fault)
 {
     struct verifier *verifier;
+    struct checkpoint before = {.size = 0};
     struct note_key *key;
 
     if (!note_key_parse(slice_trim(vkey), &key, fault))
         return false;
+    if (!read_before(options, key, &before, fault)) {
+        note_key_free(key);
+        return false;
+    }
     memset(ret_report, 0, sizeof(*ret_report));
+    ret_report->has_kept = options->kept != NULL;
+    ret_report->kept_size = before.size;
     verifier = xalloc(sizeof(*verifier));
+    verifier->before = before;
     verifier->folder = folder;
     verifier->options = options;
     verifier->report = ret_report;

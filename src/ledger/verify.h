@@ -31,6 +31,9 @@ struct verify_report {
     uint64_t size;
     uint8_t root[32];
     char origin[128];
+    bool has_kept; /* options->kept was compared with this ledger */
+    uint64_t kept_size;
+    bool is_fork; /* it has another root than the records that it covers: see proof_fork */
     struct verify_problem problems[VERIFY_PROBLEMS_MAX];
     size_t problem_count; /* may exceed VERIFY_PROBLEMS_MAX: the rest was only counted */
     uint64_t producers;
@@ -40,7 +43,8 @@ struct verify_report {
 };
 
 struct verify_options {
-    bool leaves_are_opaque; /* another program's log: tree only, no records */
+    bool leaves_are_opaque;   /* another program's log: tree only, no records */
+    const struct slice *kept; /* a signed checkpoint that the asker kept; NULL: none */
 };
 
 /* "holds", "tampering", "incomplete" */
@@ -51,7 +55,7 @@ int verify_exit_code(enum verify_result result);
 /*
  *   folder  descriptor of the folder with `checkpoint` and `tile/`
  *   vkey    text of the log's verifier key; its name must be the origin
- * FAULT_INVALID: the vkey cannot be read. Anything wrong with the ledger is in the report.
+ * FAULT_INVALID: the vkey or the kept checkpoint is none. Anything wrong with the ledger is in the report.
  */
 MUST_USE bool verify_ledger(int folder, struct slice vkey,
                             const struct verify_options *options,
