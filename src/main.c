@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "commands/help.h"
+#include "commands/table.h"
 
 /* The row whose name is the most leading words of argv: "change list" before "change". */
 static const struct command *find_command(int argc, char **argv, int *ret_words)
@@ -86,6 +87,9 @@ static int run_command(const struct command *command, int argc, char **argv)
         } else if (!only_arguments && (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)) {
             help_command(command, stdout);
             return EXIT_YES;
+        } else if (!only_arguments && command != &command_help && strcmp(argv[at], "--man") == 0) {
+            help_man(command, stdout);
+            return EXIT_YES;
         } else if (!only_arguments && argv[at][0] == '-' && argv[at][1] != 0) {
             int wrong = read_option(&invocation, argv, argc, &at);
 
@@ -116,6 +120,12 @@ int main(int argc, char **argv)
         (void)puts("custody " CUSTODY_VERSION);
         return EXIT_YES;
     }
+    if (strcmp(argv[1], "--man") == 0) {
+        help_man(NULL, stdout);
+        return EXIT_YES;
+    }
+    if (slice_starts_with(slice_of(argv[1]), SLICE("--completion")))
+        return run_command(&command_help, argc - 1, argv + 1);
     command = find_command(argc - 1, argv + 1, &words);
     if (command == NULL) {
         (void)fprintf(stderr, "custody: no such verb: %s. See custody --help\n", argv[1]);

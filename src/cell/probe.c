@@ -369,8 +369,14 @@ static void try_cell(const struct clock *clock, struct probe_host *host)
     struct cell *cell = NULL;
     struct fault fault = {0};
 
-    if (mkdtemp(folder) == NULL || (host->root && chown(folder, nobody, nobody) < 0)) {
+    if (mkdtemp(folder) == NULL) {
         (void)snprintf(host->cell_why, sizeof(host->cell_why), "no folder can be made in /tmp");
+        return;
+    }
+    if (host->root && chown(folder, nobody, nobody) < 0) {
+        (void)snprintf(host->cell_why, sizeof(host->cell_why),
+                       "this root has no other users: it is one of a user namespace of one id");
+        (void)rmdir(folder);
         return;
     }
     cell_mounts_default(&plan.mounts);

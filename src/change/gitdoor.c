@@ -343,6 +343,7 @@ static const char config[] =
     "\tattributesFile = /dev/null\n"
     "\texcludesFile = /dev/null\n"
     "\tfsmonitor = false\n"
+    "\tpreloadIndex = false\n" /* twenty threads that want the processor while a cell starts */
     "\tcommitGraph = false\n"
     "\tmultiPackIndex = false\n"
     "\tlogAllRefUpdates = false\n"

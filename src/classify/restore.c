@@ -192,34 +192,37 @@ static bool stands_alone(struct slice text, size_t at, size_t len)
     return !before && !after;
 }
 
-/* From `at` to the end of its line, or of a stand-in that goes beyond; gives where that is. */
+/* One that no line can tell: in a line that was not shown so, as a word or across the line's end. */
+static bool is_unsure(struct slice content, size_t at, size_t len, size_t line_end_at, bool shown)
+{
+    return shown || at + len > line_end_at || stands_alone(content, at, len);
+}
+
+/* From `at` on to behind its line's end, or behind a stand-in that goes beyond; gives where that is. */
 static size_t restore_line(struct restoring *restoring, size_t at)
 {
     struct slice content = restoring->content;
-    size_t begin = at, end = line_end(content, at);
-    const struct line *line = line_find(&restoring->lines, slice_part(content, begin, end));
+    size_t end = line_end(content, at), stop = end < content.len ? end + 1 : end;
+    const struct line *line = line_find(&restoring->lines, slice_part(content, at, end));
     const struct line *known = line == NULL || line->ambiguous ? NULL : line;
 
     if (known != NULL)
-        memcpy(restoring->out + begin, known->original.at, known->original.len);
-    while (at < end) {
+        memcpy(restoring->out + at, known->original.at, known->original.len);
+    while (at < stop) {
         const struct surrogate_pair *pair =
             pair_at(&restoring->heads, slice_part(content, at, content.len));
-        bool weak;
+        size_t len = pair == NULL ? 1 : pair->surrogate.len;
+        bool weak = pair != NULL && surrogate_is_weak(pair->rule, pair->surrogate);
+        bool by_line = weak && known != NULL && at + len <= end;
 
-        if (pair == NULL) {
-            at++;
-            continue;
-        }
-        weak = surrogate_is_weak(pair->rule, pair->surrogate);
-        if (!weak)
-            memcpy(restoring->out + at, pair->original.at, pair->original.len);
-        restoring->restored += !weak || known != NULL;
-        restoring->unsure += weak && known == NULL &&
-                             (line != NULL || stands_alone(content, at, pair->surrogate.len));
-        at += weak && known == NULL ? 1 : pair->surrogate.len;
+        if (pair != NULL && !weak)
+            memcpy(restoring->out + at, pair->original.at, len);
+        restoring->restored += (pair != NULL && !weak) || by_line;
+        restoring->unsure +=
+            weak && !by_line && is_unsure(content, at, len, end, line != NULL);
+        at += weak && !by_line ? 1 : len;
     }
-    return at > end ? at : end;
+    return at;
 }
 
 bool surrogate_restore(struct slice content, const struct surrogate_map *map,
@@ -235,7 +238,7 @@ bool surrogate_restore(struct slice content, const struct surrogate_map *map,
     if (base != NULL)
         lines_make(&restoring.heads, base, &restoring.lines);
     restoring.out = ret_restored_content->at + begin;
-    for (size_t at = 0; at < content.len; at++)
+    for (size_t at = 0; at < content.len;)
         at = restore_line(&restoring, at);
     heads_free(&restoring.heads);
     free(restoring.lines.at);

@@ -145,41 +145,133 @@ static bool man_write_all(const char *folder, struct fault *fault)
     return true;
 }
 
+static const char *dashes(const struct option_rule *rule)
+{
+    return strlen(rule->name) <= 2 ? "-" : "--";
+}
+
+/* A help text between single quotes, as zsh and fish read it. */
+static void quoted(const char *text, FILE *out)
+{
+    for (; *text != 0; text++)
+        if (*text == '\'')
+            (void)fputs("'\\''", out);
+        else
+            (void)fputc(*text, out);
+}
+
 /* Completes verbs, nouns and options; file names for the rest. */
 static void completion_bash(FILE *out)
 {
     (void)fputs("_custody() {\n  local line=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\" words\n"
                 "  case \"$line\" in\n", out);
     for (size_t i = command_count; i-- > 0;) {
-        (void)fprintf(out, "  '%s'*) words='--help%s", commands[i]->name,
+        (void)fprintf(out, "  '%s'*) words='--help --man%s", commands[i]->name,
                       commands[i]->prints_json ? " --json" : "");
         for (const struct option_rule *rule = commands[i]->options; rule != NULL && rule->name != NULL; rule++)
-            (void)fprintf(out, " %s%s", strlen(rule->name) <= 2 ? "-" : "--", rule->name);
+            (void)fprintf(out, " %s%s", dashes(rule), rule->name);
         (void)fputs("' ;;\n", out);
     }
-    (void)fputs("  *) words='--help --version", out);
+    (void)fputs("  *) words='--help --man --version", out);
     for (size_t i = 0; i < command_count; i++)
         (void)fprintf(out, " %s", commands[i]->name);
     (void)fputs("' ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n"
                 "complete -o default -F _custody custody\n", out);
 }
 
+static void completion_zsh(FILE *out)
+{
+    (void)fputs("#compdef custody\n_custody() {\n  local line=\"${words[2,CURRENT-1]}\"\n  local -a found\n"
+                "  case \"$line\" in\n", out);
+    for (size_t i = command_count; i-- > 0;) {
+        (void)fprintf(out, "  '%s'*) found=('--help:says more' '--man:its man page'%s", commands[i]->name,
+                      commands[i]->prints_json ? " '--json:print JSON'" : "");
+        for (const struct option_rule *rule = commands[i]->options; rule != NULL && rule->name != NULL; rule++) {
+            (void)fprintf(out, " '%s%s:", dashes(rule), rule->name);
+            quoted(rule->text, out);
+            (void)fputc('\'', out);
+        }
+        (void)fputs(") ;;\n", out);
+    }
+    (void)fputs("  *) found=(", out);
+    for (size_t i = 0; i < command_count; i++) {
+        (void)fprintf(out, " '%s:", commands[i]->name);
+        quoted(commands[i]->summary, out);
+        (void)fputc('\'', out);
+    }
+    (void)fputs(") ;;\n  esac\n  _describe custody found || _files\n}\ncompdef _custody custody\n", out);
+}
+
+static void completion_fish(FILE *out)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        const char *space = strchr(commands[i]->name, ' ');
+        AUTO_FREE char *verb = slice_dup(slice_of_bytes(
+            (const uint8_t *)commands[i]->name,
+            space == NULL ? strlen(commands[i]->name) : (size_t)(space - commands[i]->name)));
+        const char *noun = space == NULL ? NULL : space + 1;
+
+        if (noun != NULL)
+            (void)fprintf(out, "complete -c custody -n '__fish_use_subcommand' -a '%s'\n", verb);
+        (void)fprintf(out, "complete -c custody -n '%s%s' -a '%s' -d '",
+                      noun == NULL ? "__fish_use_subcommand" : "__fish_seen_subcommand_from ",
+                      noun == NULL ? "" : verb, noun == NULL ? verb : noun);
+        quoted(commands[i]->summary, out);
+        (void)fputs("'\n", out);
+        for (const struct option_rule *rule = commands[i]->options; rule != NULL && rule->name != NULL; rule++) {
+            (void)fprintf(out, "complete -c custody -n '__fish_seen_subcommand_from %s' %s %s%s -d '",
+                          noun == NULL ? verb : noun, strlen(rule->name) == 1 ? "-s" : strlen(rule->name) == 2 ? "-o" : "-l",
+                          rule->name, rule->value == NULL ? "" : " -r");
+            quoted(rule->text, out);
+            (void)fputs("'\n", out);
+        }
+    }
+}
+
+static const struct shell {
+    const char *name;
+    void (*complete)(FILE *out);
+} shells[] = {
+    {"bash", completion_bash},
+    {"zsh", completion_zsh},
+    {"fish", completion_fish},
+};
+
 static const struct option_rule options[] = {
     {"man", "FOLDER", "write the man pages into this folder"},
-    {"completion", NULL, "print the completion script for bash"},
+    {"completion", "SHELL", "print the completion script for bash, zsh or fish"},
     {NULL, NULL, NULL},
 };
+
+static bool complete_for(const char *name, struct fault *fault)
+{
+    for (size_t i = 0; i < COUNT(shells); i++)
+        if (strcmp(shells[i].name, name) == 0) {
+            shells[i].complete(stdout);
+            return true;
+        }
+    return fault_set(fault, FAULT_INVALID, "no completion for %.60s: bash, zsh or fish", name);
+}
+
+void help_man(const struct command *command, FILE *out)
+{
+    if (command == NULL)
+        man_all(out);
+    else
+        man_command(command, out);
+}
 
 static int run(const struct invocation *invocation)
 {
     const char *folder = invocation_option(invocation, "man");
+    const char *shell = invocation_option(invocation, "completion");
     struct fault fault = {0};
 
     if (folder != NULL && !man_write_all(folder, &fault))
         return command_fail(invocation, &fault);
-    if (invocation_flag(invocation, "completion"))
-        completion_bash(stdout);
-    else if (folder == NULL)
+    if (shell != NULL && !complete_for(shell, &fault))
+        return command_fail(invocation, &fault);
+    if (folder == NULL && shell == NULL)
         help_all(stdout);
     return EXIT_YES;
 }

@@ -9,4 +9,7 @@
 void help_all(FILE *out);
 void help_command(const struct command *command, FILE *out);
 
+/* The man page in roff: of a verb, or (NULL) of the program. */
+void help_man(const struct command *command, FILE *out);
+
 #endif

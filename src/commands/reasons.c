@@ -13,6 +13,7 @@ static const struct reason {
     {"agent-failed", "the agent did not end with exit code 0; see its output, then run it again"},
     {"agent-start", "the program could not be started in the cell; name one that is installed on this host, by "
                     "its full path or on $PATH, or choose one of `custody engine list`"},
+    {"budget", "wait for tomorrow (UTC), or raise the budget that is named in the policy"},
     {"canary", "something that must not work in a cell worked, so no agent was started; see `custody doctor`"},
     {"cell", "the cell could not be made or ended too early; see `custody doctor`"},
     {"collect", "what the agent wrote could not be read back; nothing was kept, run it again"},
@@ -31,6 +32,7 @@ static const struct reason {
     {"record-missing", "the end of the run could not be recorded; look at the free space below $CUSTODY_HOME"},
     {"repository", "name a git repository with at least one commit by --repo DIR, and a commit of it by --base REF"},
     {"requester", "name a person of the policy's `people` by --requester ID"},
+    {"state-folder", "the state folder could not be used; look at its owner and at the free space below $CUSTODY_HOME"},
     {"stopped", "a person or a signal ended the run; what the agent wrote was thrown away"},
     {"store", "the change is in the ledger and on its branch, and not in the store; look at the free space below "
               "$CUSTODY_HOME"},

@@ -16,7 +16,7 @@
 #include "os/file.h"
 
 #define ERROR_TEXT_BYTES_MAX 200
-#define PATIENT_NICE 10
+#define PATIENT_NICE 19
 
 static int compare_fds(const void *a, const void *b)
 {

@@ -84,18 +84,19 @@ static bool has_zone(const struct policy *policy, const char *zone)
     return false;
 }
 
-/* May a repository with patients' data call it? By residency where routing.phi names any, and
- * under a contract. */
-static bool may_see_phi(const struct policy_model *model, const char *const *residencies,
-                        size_t count)
+/* May a repository with patients' data call it? Under a contract, or in our own house. */
+static bool may_be_called(const struct policy_model *model)
 {
-    bool resides = count == 0;
+    return model->contract != NULL ||
+           (model->residency != NULL && strcmp(model->residency, ON_PREMISES) == 0);
+}
 
+static bool resides(const struct policy_model *model, const char *const *residencies, size_t count)
+{
     for (size_t i = 0; model->residency != NULL && i < count; i++)
-        resides = resides || strcmp(model->residency, residencies[i]) == 0;
-    return resides &&
-           (model->contract != NULL ||
-            (model->residency != NULL && strcmp(model->residency, ON_PREMISES) == 0));
+        if (strcmp(model->residency, residencies[i]) == 0)
+            return true;
+    return false;
 }
 
 /* Models that this repository must not call are not there; the order of the others stays. */
@@ -106,18 +107,21 @@ bool build_routing(struct builder *builder)
     const char **residencies =
         builder_texts_of(builder, builder->organisation, "routing" S "phi", &count);
 
+    for (size_t i = 0; count > 0 && i < all; i++)
+        if (!resides(&policy->models[i], residencies, count)) {
+            policy->models[i].allow &= ~CLASS_BIT(CLASS_PHI);
+            policy->models[i].allow_redacted &= ~CLASS_BIT(CLASS_PHI);
+        }
     if (!has_zone(policy, ZONE_PHI))
         return true;
     for (size_t i = 0; i < all; i++)
-        if (may_see_phi(&policy->models[i], residencies, count))
+        if (may_be_called(&policy->models[i]))
             policy->models[kept++] = policy->models[i];
     policy->model_count = kept;
     return kept > 0 || all == 0 ||
-           fault_set(
-               builder->fault, FAULT_INVALID,
-               "policy.yaml: a repository with zone phi may call none of its models: one "
-               "needs a contract (or "
-               "residency on-premises) and, where routing.phi is said, a residency of it");
+           fault_set(builder->fault, FAULT_INVALID,
+                     "policy.yaml: a repository with zone phi may call none of its models: one needs "
+                     "a contract or residency on-premises");
 }
 
 /* data.*.model decides for all models; models[].allow narrows it for one. */

@@ -91,7 +91,6 @@ static bool check_approvals(struct builder *builder)
     } checks[] = {
         {"approvals" S "from" S, check_group},
         {"approvals" S "count", check_count},
-        {"approvals" S "zone" S, check_count},
     };
     const struct policy_settings *files[] = {builder->organisation, builder->repository};
 

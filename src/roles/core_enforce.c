@@ -60,8 +60,8 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
                                          .uid = run->uid,
                                          .gid = run->uid};
 
-    config.limits.tokens = run->policy->budget_run.tokens;
-    config.limits.micro_usd = run->policy->budget_run.micro_usd;
+    config.limits.tokens = run->budget.tokens;
+    config.limits.micro_usd = run->budget.micro_usd;
     if (!producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED), &ledger, fault) ||
         !message_pair(control, fault))
         return false;
@@ -365,10 +365,15 @@ static bool judge_canaries(struct run *run, const struct cell_packet *sealed, st
 /* The cell says that it tried what was planted; the view must have seen it. */
 static bool judge_witness(struct run *run, const struct view_witness *witness, struct fault *fault)
 {
-    if ((witness->reads > 0 || shows_cards(run)) && witness->refusals > 0)
+    const char *unseen = witness->reads_refused == 0                       ? "read that it refused"
+                         : witness->writes_refused == 0                    ? "write that it refused"
+                         : witness->reads == 0 && !shows_cards(run)        ? "read that it answered"
+                                                                           : NULL;
+
+    if (unseen == NULL)
         return true;
-    (void)fault_set(fault, FAULT_HOST, "the view saw no canary %s: nothing is proven, no agent was started",
-                    witness->refusals == 0 ? "that it refused" : "that it answered");
+    (void)fault_set(fault, FAULT_HOST, "the view saw no canary's %s: nothing is proven, no agent was started",
+                    unseen);
     return run_because(run, "canary");
 }
 

@@ -47,6 +47,7 @@ struct run {
     struct collect_base base;
     struct policy_settings *narrowing; /* the repository's settings, or NULL */
     struct policy *policy;
+    struct policy_budget budget; /* of this run: the policy's, and no more than what is left of the day */
     char *requester;
     const char *responsible; /* id of the responsible human */
     char agent[256];         /* role@repository#run */
@@ -100,6 +101,8 @@ void core_put_begun(struct run *run);
  * takes. Else that of a large tree may go on, and core_work ends the run where it finds some.
  */
 MUST_USE bool core_dirty_checked(struct run *run, bool wait, struct fault *fault);
+/* Sets run->budget. FAULT_DENIED: the day's is spent. */
+MUST_USE bool core_budget(struct run *run, struct fault *fault);
 /* From the policy's models to the gateway's; the door and the gateway share the table. */
 MUST_USE bool core_models(struct run *run, struct fault *fault);
 /* Engine, prompt and what they need in the cell; chooses a model that the engine can speak to. */

@@ -50,7 +50,11 @@ static bool own_folder(struct run *run, const char *name, uid_t uid, int *ret_fd
     if (!file_open_folder(run->folder_fd, name, 0700, &fd, fault))
         return false;
     if (geteuid() == 0 && fchown(fd, uid, uid) < 0)
-        return fault_errno(fault, "give %s to its user", name);
+        return errno == EINVAL || errno == EPERM
+                   ? fault_set(fault, FAULT_HOST,
+                               "give %s to user %u: this root has no other users (a user namespace of one id?)",
+                               name, (unsigned)uid)
+                   : fault_errno(fault, "give %s to its user", name);
     *ret_fd = take_fd(&fd);
     return true;
 }
@@ -111,9 +115,25 @@ static const char *repository_name(const struct run *run)
     return last == NULL || last[1] == 0 ? "repository" : last + 1;
 }
 
-static void say_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+static void count_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
 {
-    run_say(self, "warning: %s:%u:%u: %s: " POLICY_NOTE, file, line, column, key);
+    (void)file;
+    (void)line;
+    (void)column;
+    (void)key;
+    ++*(size_t *)self;
+}
+
+/* One line: `policy check` names each. */
+static void say_notes(const struct run *run, const struct policy_settings *organisation)
+{
+    size_t count = 0;
+
+    policy_notes(organisation, count_note, &count);
+    policy_notes(run->narrowing, count_note, &count);
+    if (count > 0)
+        run_say(run, "warning: %zu key%s of the policy %s known, and not enforced by this version: custody policy check",
+                count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
 }
 
 static bool apply_policy(struct run *run, struct fault *fault)
@@ -127,8 +147,7 @@ static bool apply_policy(struct run *run, struct fault *fault)
         return run_because(run, "policy");
     if (!policy_build(organisation, run->narrowing, &run->policy, fault))
         return run_because(run, "policy");
-    policy_notes(organisation, say_note, run);
-    policy_notes(run->narrowing, say_note, run);
+    say_notes(run, organisation);
     if (!session_requester(run->policy, run->request->requester, &run->requester, fault))
         return run_because(run, "requester");
     run->responsible = run->policy->owner != NULL && run->policy->owner[0] != 0
@@ -277,7 +296,9 @@ static bool await_collect(struct run *run, struct fault *fault)
 {
     if (run->early.kind != FAULT_NONE) {
         *fault = run->early;
-        return false;
+        return run->result->reason_count > 0
+                   ? false
+                   : run_because(run, fault->kind == FAULT_HOST ? "host" : "state-folder");
     }
     if (collect_await(run->collect, fault))
         return true;
@@ -292,7 +313,7 @@ bool core_prepare(struct run *run, struct fault *fault)
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
         return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
-    if (!apply_policy(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
+    if (!apply_policy(run, fault) || !core_budget(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
         !core_record_started(run, fault))
         return false;
     return take_snapshot(run, fault);

@@ -260,6 +260,7 @@ bool core_run(struct session *session, const struct run_request *request,
     if (!ok && run_is_stopped(&run)) /* what failed, failed because of it */
         (void)run_because(&run, "stopped");
     end_state(&run, fault);
+    /* Before the agent's start nobody can have called a model. */
     if (run.started && !gateway_role_totals(run.gateway.control, 5000, &totals, &unsaid))
         run_say(&run, "warning: no totals from the gateway: %s", unsaid.why);
     /* The roles write their last records before core writes the run's. */

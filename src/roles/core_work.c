@@ -49,6 +49,7 @@ static void on_cell(void *self, uint32_t events)
     switch (packet.type) {
     case CELL_STARTED:
         work->run->started = true;
+        core_put_begun(work->run); /* for `custody runs`: it is working now */
         work->run->result->start_us = clock_monotonic_us(&clock_real) - work->run->begun_us;
         break;
     case CELL_EXITED:

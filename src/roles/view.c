@@ -270,7 +270,8 @@ static bool on_disarm(struct serving *serving, struct message_fds *fds, struct f
     (void)fds;
     return view_disarm(serving->view, fault) && begin(serving, VIEW_PACKET_DISARMED, fault) &&
            packet_put_number(&serving->packet, counts.reads_recorded, fault) &&
-           packet_put_number(&serving->packet, counts.refused, fault) &&
+           packet_put_number(&serving->packet, counts.reads_refused, fault) &&
+           packet_put_number(&serving->packet, counts.refused - counts.reads_refused, fault) &&
            send_packet(serving, NULL, fault);
 }
 

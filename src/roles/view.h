@@ -72,7 +72,7 @@ MUST_USE bool view_await_ready(int control, int timeout_ms, struct view_ready *r
 MUST_USE bool view_mounted(int control, int fuse_fd, int proc_fd, struct fault *fault);
 /* What the view itself saw of the canaries, before anything else was there to ask for files. */
 struct view_witness {
-    uint64_t reads, refusals;
+    uint64_t reads, reads_refused, writes_refused;
 };
 /* Takes the planted entries away and waits until they are gone. */
 MUST_USE bool view_disarm_planted(int control, int timeout_ms, struct view_witness *ret_witness,

@@ -91,7 +91,8 @@ bool view_disarm_planted(int control, int timeout_ms, struct view_witness *ret_w
     if (packet != VIEW_PACKET_DISARMED)
         return unexpected(packet, fault);
     ret_witness->reads = packet_number(&reader);
-    ret_witness->refusals = packet_number(&reader);
+    ret_witness->reads_refused = packet_number(&reader);
+    ret_witness->writes_refused = packet_number(&reader);
     return packet_end(&reader, fault);
 }
 

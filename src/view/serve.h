@@ -109,6 +109,7 @@ MUST_USE bool view_disarm(struct view *view, struct fault *fault);
 
 struct view_counts {
     uint64_t requests, reads_recorded, writes_recorded, refused;
+    uint64_t reads_refused; /* of `refused` */
 };
 struct view_counts view_counts(const struct view *view);
 

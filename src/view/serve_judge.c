@@ -45,12 +45,14 @@ static bool tell(struct view *view, fuse_req_t request, struct view_event *event
 
     event->pid = context->pid;
     event->executable = executable_of(view, context->pid, executable);
-    if (event->refused)
+    if (event->refused) {
         view->counts.refused++;
-    else if (event->operation == VIEW_READ)
+        view->counts.reads_refused += event->operation == VIEW_READ;
+    } else if (event->operation == VIEW_READ) {
         view->counts.reads_recorded++;
-    else
+    } else {
         view->counts.writes_recorded++;
+    }
     return view->settings.calls.record(view->settings.calls.self, event, durable,
                                        &view->fault);
 }

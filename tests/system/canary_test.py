@@ -13,6 +13,7 @@ CASES = (
     ('card-missing', 'card-number', 'broken'),
     ('no-listener', 'abstract-socket', 'missed'),
     ('denied-unasked', None, None),
+    ('write-unasked', None, None),
 )
 
 

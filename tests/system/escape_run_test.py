@@ -182,7 +182,7 @@ def what_a_reviewer_is_shown_moves_no_cursor():
         finally:
             os.close(ours)
             os.close(theirs)
-        assert shown.returncode == 0 and b'+evil^[[2K^[[1Aharmless^?2J' in text, text
+        assert shown.returncode == 0 and b'+evil^[[2K^[[1Aharmless<U+009B>2J' in text, text
         assert b'\033' not in text and b'\302\233' not in text, text
         assert '\033[2K' in place.custody('change', 'diff', done['change'], check=0).stdout
     finally:

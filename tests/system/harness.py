@@ -124,11 +124,11 @@ class Place:
         return {**result, 'exit': done.returncode, 'stderr': done.stderr, 'stdout': done.stdout}
 
     def wait_for_run(self, not_this=None):
-        """Id of a run that is under way, once its agent should have begun."""
+        """Id of a run that is under way, once its agent has begun."""
         for _ in range(200):
             for row in json.loads(self.custody('runs', '--json').stdout or '[]'):
-                if row['run'] != not_this and row['state'] == 'preparing':
-                    time.sleep(0.5)
+                if row['run'] != not_this and row['state'] == 'working':
+                    time.sleep(0.2)
                     return row['run']
             time.sleep(0.05)
         raise AssertionError('the run never began')

@@ -1,7 +1,11 @@
 """Keys without effect, approvals that cannot be, content that is no text: as a user meets them."""
 import json
+import pathlib
+import sqlite3
 
 from harness import CARD, Place, main
+
+DATA = pathlib.Path(__file__).resolve().parent.parent / 'data/policy'
 
 
 def a_key_without_effect_is_warned_of_or_refused():
@@ -16,13 +20,43 @@ def a_key_without_effect_is_warned_of_or_refused():
         notes = json.loads(place.custody('policy', 'check', '--json', check=0).stdout)['notes']
         assert [(note['file'], note['line'], note['key']) for note in notes] == [('custody.yaml', line, 'frameworks[0]')], notes
         done = place.run('true')
-        assert done['exit'] == 2 and f'custody.yaml:{line}:14: frameworks[0]: known' in done['stderr'], done
-        (place.repo / 'custody.yaml').write_text(text + 'checks: { scanners: [cppcheck] }\n')
-        place.commit('a scanner')
+        assert done['exit'] == 2 and '1 key of the policy is known, and not enforced' in done['stderr'], done
+        policy = (place.home / 'policy.yaml').read_text()
+        (place.home / 'policy.yaml').write_text(policy + 'audit: full\n')
+        line = len(policy.splitlines()) + 1
         said = place.custody('policy', 'check', check=3)
-        assert f'custody.yaml:{line}:22: checks.scanners[0]: known, not enforced' in said.stderr, said.stderr
+        assert f'policy.yaml:{line}:8: audit: known, not enforced' in said.stderr, said.stderr
         done = place.run('true')
-        assert done['exit'] == 3 and 'checks.scanners[0]' in done['stderr'], done
+        assert done['exit'] == 3 and 'audit' in done['stderr'], done
+    finally:
+        place.close()
+
+
+def the_examples_of_the_manual_are_valid_and_run():
+    place = Place(files={'src/app.txt': 'one\n', 'tests/a.txt': 'x\n'})
+    try:
+        (place.home / 'policy.yaml').write_text((DATA / 'organisation.yaml').read_text())
+        (place.repo / 'custody.yaml').write_text((DATA / 'repository.yaml').read_text())
+        place.commit('the examples')
+        place.custody('policy', 'check', check=0)
+        done = place.custody('run', '--requester', 'maria', '--json', '--', '/bin/sh', '-c', 'echo two >> src/app.txt', check=0)
+        assert json.loads(done.stdout)['state'] == 'ready', done
+    finally:
+        place.close()
+
+
+def what_a_day_may_cost_is_kept():
+    place = Place(policy_extra='budgets: { repository_day: { tokens: 1000 } }\n')
+    try:
+        first = place.run('/bin/sh', '-c', 'echo two >> src/app.txt', check=0)
+        with sqlite3.connect(place.home / 'store.db') as db:
+            db.execute('update runs set tokens = 1000 where id = ?', (first['run'],))
+        second = place.run('/bin/sh', '-c', 'echo two >> src/app.txt', check=1)
+        assert second['reasons'] == ['budget'] and 'repository_day' in second['stderr'], second
+        assert place.log('--run', second['run'], '--type', 'run.ended')[0]['reason'] == 'budget'
+        with sqlite3.connect(place.home / 'store.db') as db:
+            db.execute('update runs set started = started - 86400000000')
+        place.run('/bin/sh', '-c', 'echo two >> src/app.txt', check=0)
     finally:
         place.close()
 
@@ -56,5 +90,6 @@ def what_is_no_text_is_searched_before_an_agent_reads_it():
 
 
 if __name__ == '__main__':
-    main([a_key_without_effect_is_warned_of_or_refused, what_a_class_means_is_explained,
+    main([a_key_without_effect_is_warned_of_or_refused, the_examples_of_the_manual_are_valid_and_run,
+          what_a_day_may_cost_is_kept, what_a_class_means_is_explained,
           what_is_no_text_is_searched_before_an_agent_reads_it])

@@ -2,6 +2,7 @@
 """One contained run as a user starts it: view, refusals, change, approval, landing, records, bad ends."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -290,16 +291,29 @@ def two_runs_on_one_repository_at_once_are_right():
 
 
 def the_environment_in_a_cell_is_the_contract():
-    place = Place()
+    place = Place(policy_extra='environment: { pass: [MY_FLAG] }\n')
     try:
-        done = place.run(*SHELL, 'env | sort; pwd; id -u; ls /proc/self/fd; touch x', check=0,
-                         env={'SECRET_OF_CALLER': 'do-not-pass'})
+        done = place.run('/bin/bash', '-c', 'env; echo "at $(pwd)"; for fd in /proc/self/fd/*; do echo "fd ${fd##*/}"; done; '
+                         'ls /proc/net/route && cat /proc/net/route; touch x', check=0,
+                         env={'SECRET_OF_CALLER': 'do-not-pass', 'MY_FLAG': 'yes', 'http_proxy': 'http://203.0.113.9'})
         seen = done['stderr']
-        assert 'do-not-pass' not in seen
-        for wanted in ('OPENAI_BASE_URL=http://127.0.0.1:', 'ANTHROPIC_BASE_URL=http://127.0.0.1:',
-                       'GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:', 'OPENAI_API_KEY=', 'CUSTODY_RUN=' + done['run'],
-                       'CUSTODY_AGENT=coder@', 'HTTP_PROXY=\n', str(place.repo)):
-            assert wanted in seen, (wanted, seen)
+        found = dict(line.split('=', 1) for line in seen.splitlines() if '=' in line and not line.startswith('custody'))
+        door = 'http://127.0.0.1:'
+        for name in ('OPENAI_BASE_URL', 'ANTHROPIC_BASE_URL', 'GOOGLE_GEMINI_BASE_URL'):
+            assert found[name].startswith(door), (name, found)
+        for name in ('OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY', 'GOOGLE_API_KEY'):
+            assert found[name] == 'custody', (name, found)
+        for name in ('HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy'):
+            assert found[name] == '', (name, found)
+        assert found['CUSTODY_RUN'] == done['run'] and found['CUSTODY_AGENT'] == 'coder@billing#' + done['run'], found
+        assert found['MY_FLAG'] == 'yes' and 'do-not-pass' not in seen, found
+        assert f'at {place.repo}' in seen.splitlines()
+        # Bash has the pattern's own folder open while it lists it; nothing of ours is there.
+        assert {line for line in seen.splitlines() if line.startswith('fd ')} <= {'fd 0', 'fd 1', 'fd 2', 'fd 3', 'fd 255'}, seen
+        ours = {'LANG', 'PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TERM', 'PWD', 'SHLVL', '_', 'NO_PROXY', 'no_proxy',
+                'MY_FLAG', 'CUSTODY_RUN', 'CUSTODY_AGENT'}
+        strange = {name for name in found if name not in ours and not re.search('(?i)_(proxy|api_key|base_url)$', name)}
+        assert strange == set(), strange
     finally:
         place.close()
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The same story as an ordinary user: no root, one uid, a state folder and a repository of its own."""
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -19,12 +20,14 @@ FUSE = '/dev/fuse'
 @contextlib.contextmanager
 def fuse_for_everybody():
     """Ordinary hosts give /dev/fuse to all; where this one does not, it does so for the time of the test."""
-    mode = stat.S_IMODE(os.stat(FUSE).st_mode)
-    try:
-        os.chmod(FUSE, 0o666)
-        yield
-    finally:
-        os.chmod(FUSE, mode)
+    with open(FUSE, 'rb', buffering=0) as device:
+        fcntl.flock(device, fcntl.LOCK_EX)  # one at a time, or one would take the mode away from another
+        mode = stat.S_IMODE(os.fstat(device.fileno()).st_mode)
+        try:
+            os.chmod(FUSE, 0o666)
+            yield
+        finally:
+            os.chmod(FUSE, mode)
 
 
 def skip_unless_possible():

@@ -74,7 +74,7 @@ static void no_attempt_gets_through(void **state)
         fail_msg("status %d %s", outcome.last.exit.status, outcome.last.fault.why);
     }
     assert_true(stopped >= ATTEMPTS_MIN);
-    print_message("%zu attempts stopped\n", stopped);
+    print_message("# %zu attempts stopped\n", stopped);
     outcome_free(&outcome);
     ground_end(&ground);
 }
