@@ -146,6 +146,14 @@ static bool read_chunk_size(struct slice line, uint64_t *ret_size, struct fault 
     return true;
 }
 
+/* All heads (1xx ones, too) and trailers together are limited: none of them is endless. */
+static bool count_head(struct http_answer *answer, size_t len, struct fault *fault)
+{
+    answer->heads += len;
+    return answer->heads <= HTTP_HEAD_BYTES_MAX ||
+           fault_set(fault, FAULT_LIMIT, "the answer's head is too long");
+}
+
 /* One line off the raw bytes, without CR LF; false: it is not there yet. */
 static bool take_line(struct http_answer *answer, char ret_line[80], bool *ret_wrong)
 {
@@ -164,6 +172,7 @@ static bool take_line(struct http_answer *answer, char ret_line[80], bool *ret_w
 /* One step of reading chunks; *ret_more: there may be another. */
 static bool chunk_step(struct http_answer *answer, bool *ret_more, struct fault *fault)
 {
+    size_t before = answer->raw.len;
     char line[80];
     bool wrong = false;
 
@@ -191,7 +200,9 @@ static bool chunk_step(struct http_answer *answer, bool *ret_more, struct fault 
         if (line[0] != 0)
             return fault_set(fault, FAULT_INVALID, "a chunk is longer than it says");
         answer->chunk = HTTP_CHUNK_SIZE;
-    } else if (line[0] == 0) {
+    } else if (line[0] != 0) {
+        return count_head(answer, before - answer->raw.len, fault);
+    } else {
         answer->done = true;
         *ret_more = false;
     }
@@ -213,7 +224,8 @@ bool http_answer_feed(struct http_answer *answer, struct slice bytes, struct fau
             return fault_set(fault, FAULT_LIMIT, "the answer's head is too long");
         if (end == SIZE_MAX)
             return true;
-        if (!read_head(answer, slice_part(buf_slice(&answer->raw), 0, end + 2), fault))
+        if (!count_head(answer, end + 4, fault) ||
+            !read_head(answer, slice_part(buf_slice(&answer->raw), 0, end + 2), fault))
             return false;
         buf_drop_front(&answer->raw, end + 4);
     }

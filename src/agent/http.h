@@ -24,7 +24,8 @@ struct http_answer {
     /* private */
     struct buf raw;
     uint64_t left;    /* of the body, or of the chunk */
-    uint64_t taken;
+    uint64_t taken; /* of bodies */
+    size_t heads;   /* bytes of heads and trailers so far */
     enum http_body { HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_BODY_TO_END } kind;
     enum http_chunk { HTTP_CHUNK_SIZE, HTTP_CHUNK_DATA, HTTP_CHUNK_END, HTTP_CHUNK_TRAILER } chunk;
 };
