@@ -6,12 +6,15 @@
 #include "base/scope.h"
 #include "commands/table.h"
 #include "flow/home.h"
+#include "ledger/tlog_policy.h"
 #include "ledger/verify.h"
 #include "os/file.h"
 
 static const struct option_rule options[] = {
     {"key", "VKEY",
      "the ledger's public key, or a file with it; else keys/ledger.vkey beside it"},
+    {"policy", "FILE",
+     "a tlog-policy: which witnesses must have cosigned, and how many of them"},
     {0},
 };
 
@@ -50,18 +53,45 @@ static bool read_key(const char *word, int folder, struct buf *ret_key, struct f
     return file_read(AT_FDCWD, word, ret_key, fault);
 }
 
+static bool read_policy(const char *name, struct tlog_policy **ret_policy,
+                        struct fault *fault)
+{
+    AUTO_BUF struct buf text = buf_with_limit(TLOG_POLICY_BYTES_MAX);
+
+    if (name == NULL)
+        return true;
+    return file_read(AT_FDCWD, name, &text, fault) &&
+           tlog_policy_parse(buf_slice(&text), ret_policy, fault);
+}
+
+static void free_policy(struct tlog_policy **policy)
+{
+    tlog_policy_free(*policy);
+}
+
+static bool verify(const struct invocation *invocation, struct verify_report *ret_report,
+                   struct fault *fault)
+{
+    __attribute__((cleanup(free_policy))) struct tlog_policy *policy = NULL;
+    AUTO_BUF struct buf key = buf_with_limit(4096);
+    AUTO_CLOSE int folder = -1;
+    struct verify_options how = {0};
+
+    if (!open_ledger(invocation, &folder, fault) ||
+        !read_key(invocation_option(invocation, "key"), folder, &key, fault) ||
+        !read_policy(invocation_option(invocation, "policy"), &policy, fault))
+        return false;
+    how.policy = policy;
+    return verify_ledger(folder, buf_slice(&key), &how, ret_report, fault);
+}
+
 static int run(const struct invocation *invocation)
 {
-    static const struct verify_options as_records = {0};
     AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
-    AUTO_BUF struct buf key = buf_with_limit(4096);
     AUTO_BUF struct buf text = buf_with_limit(1 << 20);
-    AUTO_CLOSE int folder = -1;
     struct fault fault = {0};
 
-    if (!open_ledger(invocation, &folder, &fault) ||
-        !read_key(invocation_option(invocation, "key"), folder, &key, &fault) ||
-        !verify_ledger(folder, buf_slice(&key), &as_records, report, &fault) ||
+    if (!verify(invocation, report, &fault) ||
         !(invocation->json ? verify_report_json(report, &text, &fault)
                            : verify_report_text(report, &text, &fault))) {
         (void)command_fail(invocation, &fault);
@@ -83,6 +113,7 @@ const struct command command_verify = {
             "machine's. Everything is computed anew from the records, and each producer's "
             "sequence\n"
             "must be without a gap. The small program custody-verify does the same.\n"
+            "With --policy the cosignatures count too: not enough of them is incomplete.\n"
             "Exit: 0 holds, 1 evidence of tampering, 2 incomplete (also: no records), 3 wrong "
             "use.",
     .options = options,
