@@ -205,6 +205,14 @@ bool note_key_made(const struct note_key *key, const struct note_signature *sign
            memcmp(signature->id, key->id, NOTE_ID_BYTES) == 0;
 }
 
+bool note_signature_write(const struct note_signature *signature, struct buf *ret_line,
+                          struct fault *fault)
+{
+    return buf_add_text(ret_line, DASH, fault) && buf_add(ret_line, signature->name, fault) &&
+           buf_add_byte(ret_line, ' ', fault) && buf_add(ret_line, signature->base64, fault) &&
+           buf_add_byte(ret_line, '\n', fault);
+}
+
 bool note_key_check(const struct note_key *key, struct slice message, const uint8_t *signature)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
