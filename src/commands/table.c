@@ -25,6 +25,8 @@ const struct command *const commands[] = {
     &command_engine_install,
     &command_log,
     &command_verify,
+    &command_witness,
+    &command_witness_init,
     &command_scripted_model,
     &command_agent_loop,
     &command_help,

@@ -30,5 +30,7 @@ extern const struct command command_show;
 extern const struct command command_stop;
 extern const struct command command_verify;
 extern const struct command command_view;
+extern const struct command command_witness;
+extern const struct command command_witness_init;
 
 #endif
