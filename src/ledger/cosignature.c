@@ -111,6 +111,16 @@ bool cosignature_verify(const struct note *note, const struct cosignature_key *k
     return true;
 }
 
+bool cosignature_copy(const struct note *note, const struct cosignature_key *key,
+                      struct buf *ret_lines, struct fault *fault)
+{
+    for (size_t i = 0; i < note->signature_count; i++)
+        if (note_key_made(key->key, &note->signatures[i]) &&
+            !note_signature_write(&note->signatures[i], ret_lines, fault))
+            return false;
+    return true;
+}
+
 bool cosignature_sign(const struct note_signer *signer, struct slice text, uint64_t time,
                       struct buf *ret_line, struct fault *fault)
 {

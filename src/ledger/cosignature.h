@@ -33,6 +33,9 @@ const uint8_t *cosignature_key_public(const struct cosignature_key *key);
 MUST_USE bool cosignature_verify(const struct note *note, const struct cosignature_key *key,
                                  uint64_t *ret_time, struct fault *fault);
 
+/* Appends the lines of that key as they stand; says nothing about them. */
+MUST_USE bool cosignature_copy(const struct note *note, const struct cosignature_key *key,
+                               struct buf *ret_lines, struct fault *fault);
 /* What is signed, appended. */
 MUST_USE bool cosignature_message(struct slice text, uint64_t time, struct buf *ret_message,
                                   struct fault *fault);

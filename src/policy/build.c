@@ -506,6 +506,30 @@ static bool build_approvals(struct builder *builder)
     return true;
 }
 
+static bool build_witnesses(struct builder *builder)
+{
+    struct policy *policy = builder->policy;
+    size_t count = list_length(builder->organisation, "ledger" S "witnesses");
+
+    policy->witnesses = own(builder, xalloc_array(count + 1, sizeof(*policy->witnesses)));
+    policy->witness_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct policy_witness *witness = &policy->witnesses[i];
+
+        witness->url = text_of(builder, builder->organisation, "ledger" S "witnesses", i, "url");
+        witness->key = text_of(builder, builder->organisation, "ledger" S "witnesses", i, "key");
+        if (witness->url == NULL || witness->key == NULL)
+            return fault_set(builder->fault, FAULT_INVALID,
+                             "policy.yaml: ledger.witnesses[%zu] needs url and key", i);
+    }
+    if (!number_of(builder, "ledger" S "require", &policy->witnesses_required))
+        return false;
+    return (size_t)policy->witnesses_required <= count ||
+           fault_set(builder->fault, FAULT_INVALID,
+                     "policy.yaml: ledger.require: %lld of %zu witnesses cannot be",
+                     (long long)policy->witnesses_required, count);
+}
+
 static bool build_rest(struct builder *builder)
 {
     struct policy *policy = builder->policy;
@@ -622,7 +646,8 @@ bool policy_build(const struct policy_settings *organisation,
          build_budget(&builder, "person_day", &builder.policy->budget_person_day) &&
          build_budget(&builder, "repository_day", &builder.policy->budget_repository_day) &&
          build_data(&builder) && build_paths(&builder) && build_agents(&builder) &&
-         build_egress(&builder) && build_approvals(&builder) && build_rest(&builder) &&
+         build_egress(&builder) && build_approvals(&builder) && build_witnesses(&builder) &&
+         build_rest(&builder) &&
          check_owner(&builder) && digest(&builder);
     owned = xalloc(sizeof(*owned));
     *owned = builder.owned;
