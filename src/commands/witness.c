@@ -52,7 +52,8 @@ static int run(const struct invocation *invocation)
 }
 
 static const struct option_rule options[] = {
-    {"listen", "ADDRESS:PORT", "where to listen, plain HTTP: 127.0.0.1:8080; no port: a free one"},
+    {"listen", "ADDRESS:PORT",
+     "where to listen, plain HTTP: 127.0.0.1:8080; no port: a free one"},
     {"key", "FILE", "its key, made by `custody witness init`"},
     {"state", "DIR", "where its promises are kept; made where it is missing"},
     {"log", "VKEY", "the public key of the ledger to watch, or a file with one a line"},
@@ -63,11 +64,13 @@ const struct command command_witness = {
     .name = "witness",
     .arguments = "",
     .summary = "Cosigns the checkpoints of ledgers, if each follows the one before",
-    .text = "A C2SP witness (tlog-witness v1.0.0): POST /add-checkpoint, and GET\n"
-            "/SHA256(ORIGIN)/checkpoint. It keeps the last checkpoint of each ledger durably and\n"
-            "signs nothing that does not lead on from it; what a ledger signed and it refused is\n"
-            "kept in refused/, as it may prove a fork. Run it where the ledger's root has no say.\n"
-            "It speaks plain HTTP: let it listen on loopback behind a proxy that does TLS.",
+    .text =
+        "A C2SP witness (tlog-witness v1.0.0): POST /add-checkpoint, and GET\n"
+        "/SHA256(ORIGIN)/checkpoint. It keeps the last checkpoint of each ledger durably and\n"
+        "signs nothing that does not lead on from it; what a ledger signed and it refused is\n"
+        "kept in refused/, as it may prove a fork. Run it where the ledger's root has no "
+        "say.\n"
+        "It speaks plain HTTP: let it listen on loopback behind a proxy that does TLS.",
     .options = options,
     .run = run,
 };

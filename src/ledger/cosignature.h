@@ -4,8 +4,9 @@
  *   blob     = keyid[4] || u64be time || Ed25519 signature[64]      in a line of the note
  *   signed   = "cosignature/v1\n" "time " decimal "\n" || text of the checkpoint
  *
- * It says: at that time this was the largest consistent tree that the cosigner had seen of that
- * origin. The message does not name the cosigner, so each needs a key of its own, never a log's.
+ * It says: at that time this was the largest consistent tree that the cosigner had seen of
+ * that origin. The message does not name the cosigner, so each needs a key of its own, never a
+ * log's.
  */
 #ifndef CUSTODY_LEDGER_COSIGNATURE_H
 #define CUSTODY_LEDGER_COSIGNATURE_H
@@ -22,12 +23,13 @@ MUST_USE bool cosignature_key_parse(struct slice vkey, struct cosignature_key **
                                     struct fault *fault);
 void cosignature_key_free(struct cosignature_key *key); /* NULL is fine */
 const char *cosignature_key_name(const struct cosignature_key *key);
-/* COSIGNATURE_PUBLIC_BYTES, borrowed: keys are the same when these are, whatever their names. */
+/* COSIGNATURE_PUBLIC_BYTES, borrowed: keys are the same when these are, whatever their names.
+ */
 const uint8_t *cosignature_key_public(const struct cosignature_key *key);
 
 /*
- * True when the note has a cosignature of `key` and every line that claims to be of it is good.
- *   ret_time  the latest of them, seconds since 1970; the caller judges it. May be NULL
+ * True when the note has a cosignature of `key` and every line that claims to be of it is
+ * good. ret_time  the latest of them, seconds since 1970; the caller judges it. May be NULL
  * FAULT_MISSING: no line of that key. FAULT_INVALID: one is wrong.
  */
 MUST_USE bool cosignature_verify(const struct note *note, const struct cosignature_key *key,

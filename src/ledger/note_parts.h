@@ -1,6 +1,7 @@
 /*
  * ledger/note_parts.h - what other types of signature in a note are made of; for the files of
- * this folder. note.h knows type 01 alone, so that a key of one type never vouches for another.
+ * this folder. note.h knows type 01 alone, so that a key of one type never vouches for
+ * another.
  */
 #ifndef CUSTODY_LEDGER_NOTE_PARTS_H
 #define CUSTODY_LEDGER_NOTE_PARTS_H
@@ -19,8 +20,8 @@ MUST_USE bool note_key_parse_as(struct slice vkey, uint8_t type, struct note_key
 /* Is this line by a key of that name and id? Says nothing about the signature. */
 bool note_key_made(const struct note_key *key, const struct note_signature *signature);
 /* Appends the line as it stood. */
-MUST_USE bool note_signature_write(const struct note_signature *signature, struct buf *ret_line,
-                                   struct fault *fault);
+MUST_USE bool note_signature_write(const struct note_signature *signature,
+                                   struct buf *ret_line, struct fault *fault);
 /* NOTE_PUBLIC_BYTES; borrowed. */
 const uint8_t *note_key_public(const struct note_key *key);
 /* `signature` is NOTE_SIGNATURE_BYTES of Ed25519 over `message`. */

@@ -175,8 +175,8 @@ static bool take_group(struct tlog_policy *policy, const struct line *line,
         policy->items[member].parent = number;
     }
     policy->group_count++;
-    policy->items[policy->item_count++] = (struct item){
-        .name = slice_dup(line->word[1]), .needed = needed, .parent = NO_ITEM};
+    policy->items[policy->item_count++] =
+        (struct item){.name = slice_dup(line->word[1]), .needed = needed, .parent = NO_ITEM};
     return true;
 }
 
@@ -238,8 +238,7 @@ static bool parse(struct tlog_policy *policy, struct slice text, struct fault *f
     return true;
 }
 
-bool tlog_policy_parse(struct slice text, struct tlog_policy **ret_policy,
-                       struct fault *fault)
+bool tlog_policy_parse(struct slice text, struct tlog_policy **ret_policy, struct fault *fault)
 {
     struct tlog_policy *policy = xalloc(sizeof(*policy));
 

@@ -1,5 +1,6 @@
 /*
- * ledger/tlog_policy.h - C2SP tlog-policy: which logs, which witnesses, how many must have signed.
+ * ledger/tlog_policy.h - C2SP tlog-policy: which logs, which witnesses, how many must have
+ * signed.
  *
  *   log <vkey> [<url>]
  *   witness <name> <vkey> [<url>]
@@ -28,7 +29,8 @@ MUST_USE bool tlog_policy_parse(struct slice text, struct tlog_policy **ret_poli
 void tlog_policy_free(struct tlog_policy *policy); /* NULL is fine */
 
 size_t tlog_policy_log_count(const struct tlog_policy *policy);
-/* The log of that origin with a signature in the note by a trusted key; NULL: there is none. */
+/* The log of that origin with a signature in the note by a trusted key; NULL: there is none.
+ */
 const struct note_key *tlog_policy_log_of(const struct tlog_policy *policy,
                                           const struct note *note);
 /* Does the policy name this log? */

@@ -97,8 +97,7 @@ bool witness_new(const struct note_signer *signer, const struct witness_store *s
         !cosignature_key_parse(buf_slice(&vkey), &own, fault))
         return false;
     witness = xalloc(sizeof(*witness));
-    *witness =
-        (struct witness){.signer = signer, .store = store, .clock = clock, .own = own};
+    *witness = (struct witness){.signer = signer, .store = store, .clock = clock, .own = own};
     *ret_witness = witness;
     return true;
 }
@@ -200,8 +199,8 @@ static bool parses(struct case_of *at, struct slice body)
     struct fault fault = {0};
 
     if (witness_request_parse(body, &at->request, &fault) &&
-        checkpoint_parse_foreign(text_of(at->request.checkpoint), &at->checkpoint,
-                                 &extensions, &fault))
+        checkpoint_parse_foreign(text_of(at->request.checkpoint), &at->checkpoint, &extensions,
+                                 &fault))
         return true;
     return refuse(at->answer, 400, "%s", fault.why);
 }
@@ -284,10 +283,10 @@ static bool keep(struct case_of *at)
 static bool is_up_to_date(struct case_of *at)
 {
     uint64_t size = at->has_last ? at->last.size : 0;
-    bool goes_back = at->has_last &&
-                     (at->checkpoint.size < size ||
-                      (at->checkpoint.size == size &&
-                       !tree_hash_equal(&at->checkpoint.root, &at->last.root)));
+    bool goes_back =
+        at->has_last && (at->checkpoint.size < size ||
+                         (at->checkpoint.size == size &&
+                          !tree_hash_equal(&at->checkpoint.root, &at->last.root)));
 
     if (at->request.old_size == size)
         return true;
@@ -353,8 +352,8 @@ static bool promise(struct case_of *at)
 
 /* In the order of the specification. */
 static bool (*const checks[])(struct case_of *at) = {
-    origin_is_known, is_signed, sizes_are_in_order, load_last, is_up_to_date, is_consistent,
-    promise,
+    origin_is_known, is_signed, sizes_are_in_order, load_last, is_up_to_date,
+    is_consistent,   promise,
 };
 
 void witness_add_checkpoint(struct witness *witness, struct slice body,
@@ -378,9 +377,8 @@ void witness_get_checkpoint(struct witness *witness, struct slice path,
 {
     struct fault fault = {0};
 
-    *ret_answer = (struct witness_answer){.status = 200,
-                                          .type = TEXT_TYPE,
-                                          .body = buf_with_limit(NOTE_BYTES_MAX)};
+    *ret_answer = (struct witness_answer){
+        .status = 200, .type = TEXT_TYPE, .body = buf_with_limit(NOTE_BYTES_MAX)};
     for (size_t i = 0; i < witness->log_count; i++) {
         struct slice origin = slice_of(note_key_name(witness->logs[i]));
         char text[WITNESS_ORIGIN_TEXT_BYTES];

@@ -1,9 +1,10 @@
 /*
- * ledger/witness.h - the C2SP witness protocol (c2sp.org/tlog-witness v1.0.0), both of its sides.
+ * ledger/witness.h - the C2SP witness protocol (c2sp.org/tlog-witness v1.0.0), both of its
+ * sides.
  *
  * Pure: the text of a request in, an answer out; what was promised is kept by a handed-in
- * store. A promise is durable before the answer that carries it exists, and requests are judged
- * one at a time, so that the size of an origin never goes back.
+ * store. A promise is durable before the answer that carries it exists, and requests are
+ * judged one at a time, so that the size of an origin never goes back.
  */
 #ifndef CUSTODY_LEDGER_WITNESS_H
 #define CUSTODY_LEDGER_WITNESS_H
@@ -27,8 +28,8 @@ struct witness_request {
 MUST_USE bool witness_request_parse(struct slice body, struct witness_request *ret_request,
                                     struct fault *fault);
 /* Appends what witness_request_parse takes. */
-MUST_USE bool witness_request_write(const struct witness_request *request, struct buf *ret_body,
-                                    struct fault *fault);
+MUST_USE bool witness_request_write(const struct witness_request *request,
+                                    struct buf *ret_body, struct fault *fault);
 
 /* Where promises are kept, by origin. A note here is one that this witness has cosigned. */
 struct witness_store {
@@ -43,7 +44,8 @@ struct witness_store {
 
 struct witness;
 
-/* All borrowed for the witness's life. The signer's key is an ordinary one; see cosignature.h. */
+/* All borrowed for the witness's life. The signer's key is an ordinary one; see cosignature.h.
+ */
 MUST_USE bool witness_new(const struct note_signer *signer, const struct witness_store *store,
                           const struct clock *clock, struct witness **ret_witness,
                           struct fault *fault);

@@ -1,9 +1,9 @@
 /*
  * witness - cosigns checkpoints of ledgers that are not its own.
  *
- *   user       who started it               network    accepts on one address, connects nowhere
- *   may read   its state folder             may write  the same
- *   holds      its signing key              talks to   whoever posts a checkpoint
+ *   user       who started it               network    accepts on one address, connects
+ * nowhere may read   its state folder             may write  the same holds      its signing
+ * key              talks to   whoever posts a checkpoint
  *
  * It reads hostile bytes and holds a key, because judging them is what the key is for: after
  * the descent it can open no file but its promises, start no program and connect nowhere.

@@ -18,7 +18,8 @@ struct witness_role {
     void *self;
 };
 
-/* Makes a key in `path` (0600) and `path`.vkey; appends the vkey. FAULT_CONFLICT: it is there. */
+/* Makes a key in `path` (0600) and `path`.vkey; appends the vkey. FAULT_CONFLICT: it is there.
+ */
 MUST_USE bool witness_role_make_key(const char *path, const char *name, struct buf *ret_vkey,
                                     struct fault *fault);
 /* Serves until SIGTERM or SIGINT. */

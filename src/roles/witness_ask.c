@@ -53,8 +53,8 @@ static void set_up(const struct transport *curl, CURL *easy, const char *url,
 static long post(const struct transport *curl, const char *base, const struct buf *body,
                  struct buf *answer)
 {
-    AUTO_FREE char *url =
-        xformat("%s%sadd-checkpoint", base, slice_ends_with(slice_of(base), SLICE("/")) ? "" : "/");
+    AUTO_FREE char *url = xformat("%s%sadd-checkpoint", base,
+                                  slice_ends_with(slice_of(base), SLICE("/")) ? "" : "/");
     struct curl_slist *headers = curl->slist_append(NULL, "Expect:");
     CURL *easy = curl->easy_init();
     long status = 0;

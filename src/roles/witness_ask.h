@@ -16,7 +16,8 @@ enum witness_outcome {
     WITNESS_COSIGNED,
     WITNESS_SILENT,  /* not reached, or an answer that is none */
     WITNESS_AHEAD,   /* it has cosigned more than this ledger holds */
-    WITNESS_REFUSED, /* this checkpoint does not follow what it has cosigned, or it is a stranger */
+    WITNESS_REFUSED, /* this checkpoint does not follow what it has cosigned, or it is a
+                        stranger */
 };
 
 /* "cosigned", "silent", "ahead", "refused" */

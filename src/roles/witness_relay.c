@@ -3,7 +3,8 @@
  *
  *   user       who started the ledger       network    the witnesses of policy.yaml
  *   may read   ledger/, certificates        may write  ledger/
- *   holds      nothing                      talks to   witnesses; the ledger, of what they refused
+ *   holds      nothing                      talks to   witnesses; the ledger, of what they
+ * refused
  *
  * One checkpoint an interval goes to all of them, so that they sign the same one.
  */
@@ -134,8 +135,8 @@ static bool isolate(const struct relay *relay, struct fault *fault)
 /* ---- a round ---- */
 
 struct round {
-    struct buf note;      /* text and the log's own line */
-    struct buf cosigned;  /* the same, and what came */
+    struct buf note;     /* text and the log's own line */
+    struct buf cosigned; /* the same, and what came */
     struct checkpoint checkpoint;
     size_t good;
 };
@@ -161,14 +162,15 @@ static void write_status(const struct relay *relay, const struct round *round)
 /* What a witness will not follow is a record, once: somebody must look at it. */
 static void tell_ledger(struct relay *relay, size_t index, const struct round *round)
 {
-    static const char *const reasons[] = {[WITNESS_AHEAD] = "witness-ahead",
-                                          [WITNESS_REFUSED] = "witness-refused"};
+    static const char *const reasons[] = {
+        [WITNESS_AHEAD] = "witness-ahead", [WITNESS_REFUSED] = "witness-refused"};
     struct ledger_client *ledger;
     struct fault ignored = {0};
     struct record record;
     int socket;
 
-    if (relay->told[index] || !ledger_connect_running(relay->given->home_fd, &socket, &ignored))
+    if (relay->told[index] ||
+        !ledger_connect_running(relay->given->home_fd, &socket, &ignored))
         return;
     ledger = ledger_client_new(socket);
     record_begin(&record, RECORD_REFUSED);
@@ -289,9 +291,10 @@ static void leave_words(struct relay *relay, const struct fault *fault)
     AUTO_FREE char *text = xformat("none 0 failed: %s\n", fault->why);
     struct fault ignored = {0};
 
-    if ((relay->folder >= 0 || file_open_folder(relay->given->home_fd, "ledger", 0755,
-                                                &relay->folder, &ignored)) &&
-        !file_replace_durably(relay->folder, "state/witnesses", slice_of(text), 0644, &ignored))
+    if ((relay->folder >= 0 ||
+         file_open_folder(relay->given->home_fd, "ledger", 0755, &relay->folder, &ignored)) &&
+        !file_replace_durably(relay->folder, "state/witnesses", slice_of(text), 0644,
+                              &ignored))
         return;
 }
 

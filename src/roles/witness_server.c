@@ -67,9 +67,8 @@ static void judge(struct server *server, const struct http1_request *request,
     struct slice method = http1_request_method(request);
     struct slice path = http1_request_path(request);
 
-    *ret_answer = (struct witness_answer){.status = 404,
-                                          .type = "text/plain; charset=utf-8",
-                                          .body = buf_with_limit(1024)};
+    *ret_answer = (struct witness_answer){
+        .status = 404, .type = "text/plain; charset=utf-8", .body = buf_with_limit(1024)};
     if (slice_equal(path, SLICE("/add-checkpoint"))) {
         if (slice_equal(method, SLICE("POST")))
             witness_add_checkpoint(server->witness, http1_request_body(request), ret_answer);
