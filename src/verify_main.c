@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/scope.h"
+#include "ledger/timestamp.h"
 #include "ledger/tlog_policy.h"
 #include "ledger/verify.h"
 #include "os/file.h"
@@ -14,7 +15,8 @@
 #define WRONG_USE 3
 
 static const char usage[] =
-    "usage: custody-verify LEDGER --key VKEY [--policy FILE] [--json]\n"
+    "usage: custody-verify LEDGER --key VKEY [--policy FILE]\n"
+    "                      [--timestamps DIR --tsa-ca FILE] [--json]\n"
     "\n"
     "Checks a ledger: signature, every record, every tile, the root, every producer's "
     "sequence.\n"
@@ -23,6 +25,8 @@ static const char usage[] =
     "              someone other than who gave you the ledger\n"
     "  --policy FILE  a tlog-policy: which witnesses must have cosigned; without enough of\n"
     "              them the ledger is incomplete. Names the key where --key does not\n"
+    "  --timestamps DIR  NAME.tsr (RFC 3161) over the text of NAME.checkpoint\n"
+    "  --tsa-ca FILE  certificates (PEM) of the authorities to believe\n"
     "Exit: 0 holds, 1 evidence of tampering, 2 incomplete, 3 wrong use.\n";
 
 static int wrong_use(const char *why)

@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "ledger/checkpoint.h"
 #include "ledger/producers.h"
+#include "ledger/stamped.h"
 #include "ledger/tile.h"
 #include "ledger/tlog_policy.h"
 #include "os/file.h"
@@ -31,6 +32,8 @@ struct verifier {
     bool cannot_go_on;
     struct buf cosigned_bytes; /* checkpoint.cosigned, read before the checkpoint */
     struct checkpoint cosigned;
+    struct stamped_list stamped;
+    size_t stamped_next;       /* the first that is not compared yet */
     bool has_cosigned;         /* a checkpoint by this key, to be compared with the tree */
 };
 
@@ -133,6 +136,30 @@ static void compare_cosigned(struct verifier *verifier)
         verifier->report->has_cosigned = true;
 }
 
+/* What an authority has seen must be the beginning of this tree. */
+static void compare_stamped(struct verifier *verifier)
+{
+    struct verify_report *report = verifier->report;
+
+    while (verifier->stamped_next < verifier->stamped.count &&
+           verifier->stamped.at[verifier->stamped_next].size <= verifier->range.size) {
+        const struct stamped *stamped = &verifier->stamped.at[verifier->stamped_next++];
+        struct tree_hash root = tree_root(&verifier->range);
+
+        if (stamped->size == 0)
+            continue; /* the empty tree has one root, and checkpoint_parse knows it */
+        if (!tree_hash_equal(&root, &stamped->root)) {
+            problem(verifier, VERIFY_TAMPERING,
+                    "a time-stamped checkpoint has another root over the first %llu records",
+                    (unsigned long long)stamped->size);
+            continue;
+        }
+        report->stamped_count++;
+        report->stamped_size = stamped->size;
+        report->stamped_time = stamped->time;
+    }
+}
+
 static void check_bundle(struct verifier *verifier, uint64_t index)
 {
     uint64_t size = verifier->report->size;
@@ -146,6 +173,7 @@ static void check_bundle(struct verifier *verifier, uint64_t index)
     for (unsigned i = 0; i < verifier->counts[0]; i++) {
         tree_append(&verifier->range, &verifier->levels[0][i]);
         compare_cosigned(verifier);
+        compare_stamped(verifier);
     }
     for (unsigned level = 0; verifier->counts[level] == TILE_WIDTH; level++) {
         if (level > 0)
@@ -318,6 +346,33 @@ static void place_cosigned(struct verifier *verifier)
                 (unsigned long long)report->size);
 }
 
+static void on_wrong_stamp(void *self, const char *name, const struct fault *why)
+{
+    problem(self, meaning_of(why), "%s: %s", name, why->why);
+}
+
+static void read_stamped(struct verifier *verifier, const struct note_key *key)
+{
+    const struct verify_options *options = verifier->options;
+    struct fault fault = {0};
+
+    if (!options->has_timestamps)
+        return;
+    verifier->report->has_timestamps = true;
+    if (!stamped_read(options->timestamps, key, options->tsa_ca, on_wrong_stamp, verifier,
+                      &verifier->stamped, &fault)) {
+        problem(verifier, VERIFY_INCOMPLETE, "%s", fault.why);
+        return;
+    }
+    if (verifier->stamped.count == 0)
+        problem(verifier, VERIFY_INCOMPLETE, "no time stamp holds: no time was verified");
+    else if (verifier->stamped.at[verifier->stamped.count - 1].size > verifier->report->size)
+        problem(verifier, VERIFY_TAMPERING,
+                "a time-stamped checkpoint covers %llu records, the checkpoint only %llu",
+                (unsigned long long)verifier->stamped.at[verifier->stamped.count - 1].size,
+                (unsigned long long)verifier->report->size);
+}
+
 static void read_cosigned(struct verifier *verifier, const struct note_key *key)
 {
     struct fault fault = {0};
@@ -356,6 +411,7 @@ static bool read_checkpoint(struct verifier *verifier, const struct note_key *ke
     memcpy(report->root, checkpoint.root.at, sizeof(report->root));
     (void)snprintf(report->origin, sizeof(report->origin), "%s", note_key_name(key));
     place_cosigned(verifier);
+    read_stamped(verifier, key);
     check_witnesses(verifier, buf_slice(&note));
     return true;
 }
@@ -419,6 +475,7 @@ bool verify_ledger(int folder, struct slice vkey, const struct verify_options *o
     buf_free(&verifier->bytes);
     buf_free(&verifier->kept);
     buf_free(&verifier->cosigned_bytes);
+    stamped_free(&verifier->stamped);
     free(verifier);
     note_key_free(named);
     return true;

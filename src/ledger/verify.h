@@ -42,6 +42,10 @@ struct verify_report {
     bool has_cosigned;      /* there is a cosigned checkpoint of this ledger, and it fits */
     uint64_t cosigned_size; /* records that it covers */
     char witnesses[240];    /* with a policy: how many have cosigned, and who */
+    bool has_timestamps;    /* they were asked for */
+    uint64_t stamped_count; /* of them hold and fit the tree */
+    uint64_t stamped_size;  /* records that the last of them covers */
+    int64_t stamped_time;   /* its time, seconds since 1970 */
     bool has_unsealed; /* there is a write-ahead log beside the tree, which is not covered */
 };
 
@@ -52,6 +56,10 @@ struct verify_options {
      * `checkpoint.cosigned` must have reached its quorum: else the result is incomplete.
      */
     const struct tlog_policy *policy;
+    /* With `has_timestamps`: a folder of them (stamped.h), and whom to trust (PEM). */
+    bool has_timestamps;
+    int timestamps; /* borrowed */
+    struct slice tsa_ca;
 };
 
 /* "holds", "tampering", "incomplete" */

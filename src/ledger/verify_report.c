@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/scope.h"
 #include "ledger/tree.h"
 #include "ledger/verify.h"
@@ -39,7 +40,10 @@ static bool not_checked(const struct verify_report *report, size_t at, const cha
     else if (report->cosigned_size < report->size)
         texts[count++] = "witnesses: the records behind the cosigned ones are the ledger's "
                          "word alone";
-    texts[count++] = "times: the order is the index, the clock is the writer's word";
+    if (report->stamped_count == 0)
+        texts[count++] = "times: the order is the index, the clock is the writer's word";
+    else if (report->stamped_size < report->size)
+        texts[count++] = "times: those of records behind the last time stamp";
     if (report->has_unsealed)
         texts[count++] = "wal/ and state/: records newer than the checkpoint, not sealed yet";
     if (report->files_ahead > 0)
@@ -99,15 +103,31 @@ bool verify_report_json(const struct verify_report *report, struct buf *ret_text
                         (unsigned long long)report->producers, result_names[report->result]))
         return false;
     if (!report->has_checkpoint)
-        return buf_add_text(ret_text, "null,\"size\":null,\"witnesses\":null}", fault);
+        return buf_add_text(ret_text,
+                            "null,\"size\":null,\"stamped\":0,\"witnesses\":null}", fault);
     if (!buf_add_byte(ret_text, '"', fault) || !add_root(report, ret_text, fault) ||
-        !buf_add_format(ret_text, fault, "\",\"size\":%llu,\"witnesses\":",
-                        (unsigned long long)report->size))
+        !buf_add_format(ret_text, fault, "\",\"size\":%llu,\"stamped\":%llu,\"witnesses\":",
+                        (unsigned long long)report->size,
+                        (unsigned long long)report->stamped_size))
         return false;
     if (!report->has_policy)
         return buf_add_text(ret_text, "null}", fault);
     return jcs_add_text(ret_text, slice_of(report->witnesses), fault) &&
            buf_add_byte(ret_text, '}', fault);
+}
+
+static bool add_stamped(const struct verify_report *report, struct buf *text,
+                        struct fault *fault)
+{
+    char when[CLOCK_TEXT_BYTES];
+
+    if (report->stamped_count == 0)
+        return true;
+    clock_text(report->stamped_time * 1000000, when);
+    return buf_add_format(text, fault,
+                          "  stamped   %llu records existed at %s; %llu time stamps hold\n",
+                          (unsigned long long)report->stamped_size, when,
+                          (unsigned long long)report->stamped_count);
 }
 
 bool verify_report_text(const struct verify_report *report, struct buf *ret_text,
@@ -125,7 +145,7 @@ bool verify_report_text(const struct verify_report *report, struct buf *ret_text
             !add_root(report, ret_text, fault))
             return false;
     }
-    if (!buf_add_byte(ret_text, '\n', fault) ||
+    if (!buf_add_byte(ret_text, '\n', fault) || !add_stamped(report, ret_text, fault) ||
         (report->has_policy &&
          !buf_add_format(ret_text, fault, "  cosigned  %llu records; %s\n",
                          (unsigned long long)report->cosigned_size, report->witnesses)))
