@@ -1,5 +1,6 @@
 /*
- * custody-verify - checks a ledger, offline: reads files, trusts one key, opens no socket.
+ * custody-verify - checks a ledger or a proof, offline: reads files, trusts one key, opens no
+ * socket.
  *
  * It is `custody verify` without the rest of custody, so that an auditor can read all of it.
  */
@@ -7,27 +8,38 @@
 #include <stdio.h>
 
 #include "base/scope.h"
-#include "ledger/timestamp.h"
-#include "ledger/tlog_policy.h"
-#include "ledger/verify.h"
-#include "os/file.h"
+#include "ledger/verify_files.h"
 
 #define WRONG_USE 3
 
 static const char usage[] =
-    "usage: custody-verify LEDGER --key VKEY [--policy FILE]\n"
-    "                      [--timestamps DIR --tsa-ca FILE] [--json]\n"
+    "usage: custody-verify LEDGER --key VKEY [--against FILE [--fork-proof FILE]] \n"
+    "                      [--policy FILE] [--timestamps DIR --tsa-ca FILE] [--json]\n"
+    "       custody-verify --proof FILE --key VKEY [--record FILE | --against FILE] [--json]\n"
     "\n"
     "Checks a ledger: signature, every record, every tile, the root, every producer's "
     "sequence.\n"
-    "  LEDGER      the folder with `checkpoint` and `tile/`\n"
-    "  --key VKEY  the ledger's public key, or the name of a file that holds it; get it from\n"
-    "              someone other than who gave you the ledger\n"
-    "  --policy FILE  a tlog-policy: which witnesses must have cosigned; without enough of\n"
-    "              them the ledger is incomplete. Names the key where --key does not\n"
-    "  --timestamps DIR  NAME.tsr (RFC 3161) over the text of NAME.checkpoint\n"
-    "  --tsa-ca FILE  certificates (PEM) of the authorities to believe\n"
+    "Or one proof, without a ledger.\n"
+    "  LEDGER             the folder with `checkpoint` and `tile/`\n"
+    "  --key VKEY         the ledger's public key, or the name of a file that holds it; get "
+    "it\n"
+    "                     from someone other than who gave you the ledger\n"
+    "  --against FILE     a checkpoint that you kept: the ledger must have grown out of it\n"
+    "  --fork-proof FILE  where it did not, write the evidence there\n"
+    "  --policy FILE      a tlog-policy: which witnesses must have cosigned; without enough "
+    "of them\n"
+    "                     the ledger is incomplete. Names the key where --key does not\n"
+    "  --timestamps DIR   NAME.tsr (RFC 3161) over the text of NAME.checkpoint\n"
+    "  --tsa-ca FILE      certificates (PEM) of the authorities to believe\n"
+    "  --proof FILE       a proof made by `custody prove` or --fork-proof\n"
+    "  --record FILE      the bytes of the record that the proof is about\n"
     "Exit: 0 holds, 1 evidence of tampering, 2 incomplete, 3 wrong use.\n";
+
+struct words {
+    const char *ledger, *key;
+    struct verify_files files;
+    bool json;
+};
 
 static int wrong_use(const char *why)
 {
@@ -35,81 +47,91 @@ static int wrong_use(const char *why)
     return WRONG_USE;
 }
 
-/* A vkey has '+' in it and is no file's name; anything else is read. */
-static bool read_key(const char *word, struct buf *ret_key, struct fault *fault)
+static int verify(const struct words *words)
 {
-    if (strchr(word, '+') != NULL && strchr(word, '/') != word && !file_exists(AT_FDCWD, word))
-        return buf_add_text(ret_key, word, fault);
-    return file_read(AT_FDCWD, word, ret_key, fault);
-}
-
-static bool read_policy(const char *name, struct tlog_policy **ret_policy,
-                        struct fault *fault)
-{
-    AUTO_BUF struct buf text = buf_with_limit(TLOG_POLICY_BYTES_MAX);
-
-    return file_read(AT_FDCWD, name, &text, fault) &&
-           tlog_policy_parse(buf_slice(&text), ret_policy, fault);
-}
-
-static void free_policy(struct tlog_policy **policy)
-{
-    tlog_policy_free(*policy);
-}
-
-static int verify(const char *ledger, const char *key_word, const char *policy_name, bool json)
-{
-    __attribute__((cleanup(free_policy))) struct tlog_policy *policy = NULL;
     AUTO_BUF struct buf key = buf_with_limit(4096);
     AUTO_BUF struct buf text = buf_with_limit(1 << 20);
-    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
     AUTO_CLOSE int folder = -1;
-    struct verify_options options = {0};
+    struct verify_outcome outcome;
     struct fault fault = {0};
 
-    if ((key_word != NULL && !read_key(key_word, &key, &fault)) ||
-        (policy_name != NULL && !read_policy(policy_name, &policy, &fault)))
+    if (!verify_files_check(&words->files, words->ledger != NULL, &fault) ||
+        !verify_files_key(words->key, &key, &fault))
         return wrong_use(fault.why);
-    options.policy = policy;
-    folder = open(ledger, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) {
-        (void)fault_errno(&fault, "open %s", ledger);
-        return wrong_use(fault.why);
+    if (words->ledger != NULL) {
+        folder = open(words->ledger, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (folder < 0) {
+            (void)fault_errno(&fault, "open %s", words->ledger);
+            return wrong_use(fault.why);
+        }
     }
-    if (!verify_ledger(folder, buf_slice(&key), &options, report, &fault) ||
-        !(json ? verify_report_json(report, &text, &fault)
-               : verify_report_text(report, &text, &fault)))
+    if (!verify_files(folder, buf_slice(&key), &words->files, words->json, &text, &outcome,
+                      &fault))
         return wrong_use(fault.why);
-    (void)printf("%s%s", buf_text(&text), json ? "\n" : "");
-    return fflush(stdout) == 0 ? verify_exit_code(report->result) : WRONG_USE;
+    (void)printf("%s%s", buf_text(&text), words->json ? "\n" : "");
+    if (outcome.note[0] != 0)
+        (void)fprintf(stderr, "custody-verify: %s\n", outcome.note);
+    return fflush(stdout) == 0 ? verify_exit_code(outcome.result) : WRONG_USE;
+}
+
+/* Takes "--name VALUE" or "--name=VALUE" at argv[*at]. */
+static bool take_option(char **argv, int *at, const char *name, const char **ret_value)
+{
+    size_t len = strlen(name);
+
+    if (strncmp(argv[*at], name, len) != 0)
+        return false;
+    if (argv[*at][len] == '=') {
+        *ret_value = argv[*at] + len + 1;
+        return true;
+    }
+    if (argv[*at][len] != 0 || argv[*at + 1] == NULL)
+        return false;
+    *ret_value = argv[++*at];
+    return true;
+}
+
+static bool take_word(char **argv, int *at, struct words *words)
+{
+    const struct {
+        const char *name, **value;
+    } options[] = {
+        {"--key", &words->key},
+        {"--against", &words->files.against},
+        {"--fork-proof", &words->files.fork_proof},
+        {"--proof", &words->files.proof},
+        {"--record", &words->files.record},
+        {"--policy", &words->files.policy},
+        {"--timestamps", &words->files.timestamps},
+        {"--tsa-ca", &words->files.tsa_ca},
+    };
+
+    for (size_t i = 0; i < COUNT(options); i++)
+        if (take_option(argv, at, options[i].name, options[i].value))
+            return true;
+    if (strcmp(argv[*at], "--json") == 0)
+        return words->json = true;
+    if (argv[*at][0] == '-' || words->ledger != NULL)
+        return false;
+    words->ledger = argv[*at];
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    const char *ledger = NULL, *key = NULL, *policy = NULL;
-    bool json = false;
+    struct words words = {.ledger = NULL};
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             (void)fputs(usage, stdout);
             return 0;
         }
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (strcmp(argv[i], "--key") == 0 && i + 1 < argc)
-            key = argv[++i];
-        else if (strncmp(argv[i], "--key=", 6) == 0)
-            key = argv[i] + 6;
-        else if (strcmp(argv[i], "--policy") == 0 && i + 1 < argc)
-            policy = argv[++i];
-        else if (strncmp(argv[i], "--policy=", 9) == 0)
-            policy = argv[i] + 9;
-        else if (argv[i][0] == '-' || ledger != NULL)
+        if (!take_word(argv, &i, &words))
             return wrong_use("see custody-verify --help");
-        else
-            ledger = argv[i];
     }
-    if (ledger == NULL || (key == NULL && policy == NULL))
-        return wrong_use("it takes LEDGER and --key VKEY; see custody-verify --help");
-    return verify(ledger, key, policy, json);
+    if ((words.key == NULL && words.files.policy == NULL) ||
+        (words.ledger == NULL && words.files.proof == NULL))
+        return wrong_use(
+            "it takes LEDGER or --proof, and --key VKEY; see custody-verify --help");
+    return verify(&words);
 }

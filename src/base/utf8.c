@@ -24,7 +24,7 @@ size_t utf8_next(struct slice text, size_t at, uint32_t *ret_char)
 static bool check(struct slice text, bool printable)
 {
     for (size_t at = 0; at < text.len;) {
-        size_t len = utf8_next(text, at, NULL);
+        size_t len = text.at[at] < 0x80 ? 1 : utf8_next(text, at, NULL);
 
         if (len == 0 || (printable && (text.at[at] < 0x20 || text.at[at] == 0x7f)))
             return false;

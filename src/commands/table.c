@@ -24,6 +24,7 @@ const struct command *const commands[] = {
     &command_engine_show,
     &command_engine_install,
     &command_log,
+    &command_prove,
     &command_verify,
     &command_witness,
     &command_witness_init,

@@ -21,6 +21,7 @@ extern const struct command command_log;
 extern const struct command command_policy_check;
 extern const struct command command_policy_explain;
 extern const struct command command_policy_show;
+extern const struct command command_prove;
 extern const struct command command_run;
 extern const struct command command_runs;
 extern const struct command command_runs_gc;

@@ -6,7 +6,7 @@
 #include "wire/base64.h"
 #include "wire/jcs.h"
 
-static bool parse_size(struct slice digits, uint64_t *ret_size)
+bool checkpoint_parse_size(struct slice digits, uint64_t *ret_size)
 {
     uint64_t size = 0;
 
@@ -33,7 +33,7 @@ bool checkpoint_parse_foreign(struct slice text, struct checkpoint *ret_checkpoi
     if (checkpoint.origin.len == 0 || checkpoint.origin.len > CHECKPOINT_ORIGIN_BYTES_MAX ||
         !utf8_is_printable(checkpoint.origin))
         return fault_set(fault, FAULT_INVALID, "checkpoint: no origin");
-    if (!parse_size(size, &checkpoint.size))
+    if (!checkpoint_parse_size(size, &checkpoint.size))
         return fault_set(fault, FAULT_INVALID, "checkpoint: the size is not a number");
     if (!base64_decode_exactly(root, checkpoint.root.at, TREE_HASH_BYTES))
         return fault_set(fault, FAULT_INVALID,

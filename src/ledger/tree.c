@@ -4,20 +4,21 @@
 #include <openssl/evp.h>
 
 /* One context for the process: it has no threads, and making one costs more than a hash. */
-static EVP_MD_CTX *hash_begin(uint8_t prefix)
+static EVP_MD_CTX *hash_begin(void)
 {
     static EVP_MD_CTX *context;
-    static EVP_MD *sha256;
+    EVP_MD *sha256;
 
-    if (context == NULL) {
-        context = EVP_MD_CTX_new();
-        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-        if (context == NULL || sha256 == NULL)
-            abort(); /* a library without SHA-256 can keep no ledger */
+    if (context != NULL) { /* NULL: the algorithm that it has */
+        if (EVP_DigestInit_ex2(context, NULL, NULL) != 1)
+            abort();
+        return context;
     }
-    if (EVP_DigestInit_ex2(context, sha256, NULL) != 1 ||
-        (prefix <= 1 && EVP_DigestUpdate(context, &prefix, 1) != 1))
-        abort();
+    context = EVP_MD_CTX_new();
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (context == NULL || sha256 == NULL || EVP_DigestInit_ex2(context, sha256, NULL) != 1)
+        abort();         /* a library without SHA-256 can keep no ledger */
+    EVP_MD_free(sha256); /* the context holds it */
     return context;
 }
 
@@ -38,18 +39,22 @@ static void hash_add(EVP_MD_CTX *context, const void *at, size_t len)
 
 struct tree_hash tree_leaf(struct slice leaf)
 {
-    EVP_MD_CTX *context = hash_begin(0);
+    static const uint8_t prefix = 0;
+    EVP_MD_CTX *context = hash_begin();
 
+    hash_add(context, &prefix, sizeof(prefix));
     hash_add(context, leaf.at, leaf.len);
     return hash_end(context);
 }
 
 struct tree_hash tree_node(const struct tree_hash *left, const struct tree_hash *right)
 {
-    EVP_MD_CTX *context = hash_begin(1);
+    uint8_t bytes[1 + 2 * TREE_HASH_BYTES] = {1};
+    EVP_MD_CTX *context = hash_begin();
 
-    hash_add(context, left->at, TREE_HASH_BYTES);
-    hash_add(context, right->at, TREE_HASH_BYTES);
+    memcpy(bytes + 1, left->at, TREE_HASH_BYTES);
+    memcpy(bytes + 1 + TREE_HASH_BYTES, right->at, TREE_HASH_BYTES);
+    hash_add(context, bytes, sizeof(bytes));
     return hash_end(context);
 }
 
@@ -82,7 +87,7 @@ struct tree_hash tree_root(const struct tree_range *range)
     struct tree_hash root;
 
     if (range->count == 0)
-        return hash_end(hash_begin(UINT8_MAX));
+        return hash_end(hash_begin());
     root = range->node[range->count - 1];
     for (unsigned i = range->count - 1; i > 0; i--)
         root = tree_node(&range->node[i - 1], &root);

@@ -35,6 +35,7 @@ struct verifier {
     struct stamped_list stamped;
     size_t stamped_next;       /* the first that is not compared yet */
     bool has_cosigned;         /* a checkpoint by this key, to be compared with the tree */
+    struct checkpoint before; /* options->kept */
 };
 
 static void problem(struct verifier *verifier, enum verify_result result, const char *format,
@@ -160,6 +161,22 @@ static void compare_stamped(struct verifier *verifier)
     }
 }
 
+/* The checkpoint that was kept, where the records have reached its size. */
+static void compare_with_before(struct verifier *verifier)
+{
+    struct tree_hash root;
+
+    if (!verifier->report->has_kept || verifier->range.size != verifier->before.size)
+        return;
+    root = tree_root(&verifier->range);
+    if (tree_hash_equal(&root, &verifier->before.root))
+        return;
+    verifier->report->is_fork = true;
+    problem(verifier, VERIFY_TAMPERING,
+            "the first %llu records are not those of the checkpoint that was kept",
+            (unsigned long long)verifier->before.size);
+}
+
 static void check_bundle(struct verifier *verifier, uint64_t index)
 {
     uint64_t size = verifier->report->size;
@@ -174,6 +191,7 @@ static void check_bundle(struct verifier *verifier, uint64_t index)
         tree_append(&verifier->range, &verifier->levels[0][i]);
         compare_cosigned(verifier);
         compare_stamped(verifier);
+        compare_with_before(verifier);
     }
     for (unsigned level = 0; verifier->counts[level] == TILE_WIDTH; level++) {
         if (level > 0)
@@ -200,6 +218,11 @@ static void check_tree(struct verifier *verifier)
     root = tree_root(&verifier->range);
     if (memcmp(root.at, verifier->report->root, TREE_HASH_BYTES) != 0)
         problem(verifier, VERIFY_TAMPERING, "the records do not give the signed root");
+    if (verifier->report->has_kept && verifier->before.size > size)
+        problem(verifier, VERIFY_TAMPERING,
+                "there are %llu records, and %llu under the checkpoint that was kept: the "
+                "ledger was rolled back",
+                (unsigned long long)size, (unsigned long long)verifier->before.size);
 }
 
 /* A partial file of an earlier, smaller tree must be the beginning of what is there now. */
@@ -445,17 +468,33 @@ static bool choose_key(int folder, struct slice vkey, const struct tlog_policy *
            fault_set(fault, FAULT_INVALID, "the policy names no log that signed this one");
 }
 
+static bool read_before(const struct verify_options *options, const struct note_key *key,
+                        struct checkpoint *ret_before, struct fault *fault)
+{
+    return options->kept == NULL || checkpoint_open(*options->kept, key, ret_before, fault)
+               ? true
+               : fault_in(fault, "the checkpoint that was kept");
+}
+
 bool verify_ledger(int folder, struct slice vkey, const struct verify_options *options,
                    struct verify_report *ret_report, struct fault *fault)
 {
     struct verifier *verifier;
     const struct note_key *key;
     struct note_key *named;
+    struct checkpoint before = {.size = 0};
 
     if (!choose_key(folder, slice_trim(vkey), options->policy, &named, &key, fault))
         return false;
+    if (!read_before(options, key, &before, fault)) {
+        note_key_free(named);
+        return false;
+    }
     memset(ret_report, 0, sizeof(*ret_report));
+    ret_report->has_kept = options->kept != NULL;
+    ret_report->kept_size = before.size;
     verifier = xalloc(sizeof(*verifier));
+    verifier->before = before;
     verifier->folder = folder;
     verifier->options = options;
     verifier->report = ret_report;

@@ -33,6 +33,9 @@ struct verify_report {
     uint64_t size;
     uint8_t root[32];
     char origin[128];
+    bool has_kept; /* options->kept was compared with this ledger */
+    uint64_t kept_size;
+    bool is_fork; /* it has another root than the records that it covers: see proof_fork */
     struct verify_problem problems[VERIFY_PROBLEMS_MAX];
     size_t problem_count; /* may exceed VERIFY_PROBLEMS_MAX: the rest was only counted */
     uint64_t producers;
@@ -60,6 +63,7 @@ struct verify_options {
     bool has_timestamps;
     int timestamps; /* borrowed */
     struct slice tsa_ca;
+    const struct slice *kept; /* a signed checkpoint that the asker kept; NULL: none */
 };
 
 /* "holds", "tampering", "incomplete" */
@@ -71,7 +75,8 @@ int verify_exit_code(enum verify_result result);
  *   folder  descriptor of the folder with `checkpoint` and `tile/`
  *   vkey    text of the log's verifier key; its name must be the origin. Empty: the policy's
  *           log of that origin
- * FAULT_INVALID: the vkey cannot be read, or the policy does not name it. Anything wrong with the ledger is in the report.
+ * FAULT_INVALID: the vkey or the kept checkpoint is none, or the policy does not name the key.
+ * Anything wrong with the ledger is in the report.
  */
 MUST_USE bool verify_ledger(int folder, struct slice vkey,
                             const struct verify_options *options,

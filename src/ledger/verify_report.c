@@ -30,7 +30,7 @@ int verify_exit_code(enum verify_result result)
 /* What this verification could not say anything about; `at` counts up to the first false. */
 static bool not_checked(const struct verify_report *report, size_t at, const char **ret_text)
 {
-    const char *texts[6];
+    const char *texts[7];
     size_t count = 0;
 
     if (!report->has_policy)
@@ -44,6 +44,9 @@ static bool not_checked(const struct verify_report *report, size_t at, const cha
         texts[count++] = "times: the order is the index, the clock is the writer's word";
     else if (report->stamped_size < report->size)
         texts[count++] = "times: those of records behind the last time stamp";
+    if (!report->has_kept)
+        texts[count++] = "an earlier checkpoint: none was given, so a rollback or another "
+                         "ledger of the same key would not show";
     if (report->has_unsealed)
         texts[count++] = "wal/ and state/: records newer than the checkpoint, not sealed yet";
     if (report->files_ahead > 0)
@@ -98,6 +101,9 @@ bool verify_report_json(const struct verify_report *report, struct buf *ret_text
                         (unsigned long long)report->cosigned_size,
                         (unsigned long long)report->files_ahead,
                         (unsigned long long)report->intents_open) ||
+        (report->has_kept &&
+         !buf_add_format(ret_text, fault, "\"kept_size\":%llu,",
+                         (unsigned long long)report->kept_size)) ||
         !add_lists(report, ret_text, fault) ||
         !buf_add_format(ret_text, fault, ",\"producers\":%llu,\"result\":\"%s\",\"root\":",
                         (unsigned long long)report->producers, result_names[report->result]))
@@ -145,6 +151,10 @@ bool verify_report_text(const struct verify_report *report, struct buf *ret_text
             !add_root(report, ret_text, fault))
             return false;
     }
+    if (report->has_kept &&
+        !buf_add_format(ret_text, fault, "\n  kept    a checkpoint of %llu records",
+                        (unsigned long long)report->kept_size))
+        return false;
     if (!buf_add_byte(ret_text, '\n', fault) || !add_stamped(report, ret_text, fault) ||
         (report->has_policy &&
          !buf_add_format(ret_text, fault, "  cosigned  %llu records; %s\n",

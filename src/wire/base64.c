@@ -1,5 +1,9 @@
 #include "wire/base64.h"
 
+#include <assert.h>
+
+#define EXACTLY_BYTES_MAX 128 /* keys, hashes, signatures */
+
 static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -28,30 +32,30 @@ bool base64_encode(struct slice bytes, struct buf *ret_text, struct fault *fault
     return true;
 }
 
-static int digit_value(uint8_t byte)
+/* What each digit stands for; 64: none. */
+static const uint8_t *digit_values(void)
 {
-    if (byte >= 'A' && byte <= 'Z')
-        return byte - 'A';
-    if (byte >= 'a' && byte <= 'z')
-        return byte - 'a' + 26;
-    if (byte >= '0' && byte <= '9')
-        return byte - '0' + 52;
-    return byte == '+' ? 62 : byte == '/' ? 63 : -1;
+    static uint8_t values[256];
+
+    if (values[0] == 64)
+        return values;
+    memset(values, 64, sizeof(values));
+    for (uint8_t i = 0; i < 64; i++)
+        values[(uint8_t)alphabet[i]] = i;
+    return values;
 }
 
 /* Four digits into at most three bytes; `last` allows padding. 0: not canonical. */
 static size_t decode_group(const uint8_t *text, bool last, uint8_t ret_bytes[3])
 {
     size_t pads = last && text[3] == '=' ? (text[2] == '=' ? 2 : 1) : 0;
-    unsigned group = 0;
+    const uint8_t *values = digit_values();
+    unsigned digits[4] = {values[text[0]], values[text[1]], pads > 1 ? 0 : values[text[2]],
+                          pads > 0 ? 0 : values[text[3]]};
+    unsigned group = digits[0] << 18 | digits[1] << 12 | digits[2] << 6 | digits[3];
 
-    for (size_t i = 0; i < 4 - pads; i++) {
-        int value = digit_value(text[i]);
-
-        if (value < 0)
-            return 0;
-        group |= (unsigned)value << (18 - 6 * i);
-    }
+    if (((digits[0] | digits[1] | digits[2] | digits[3]) & 64) != 0)
+        return 0;
     if ((pads == 2 && (group & 0xffff) != 0) || (pads == 1 && (group & 0xff) != 0))
         return 0; /* bits that no byte uses must be clear */
     ret_bytes[0] = (uint8_t)(group >> 16);
@@ -81,18 +85,21 @@ bool base64_decode(struct slice text, struct buf *ret_bytes, struct fault *fault
 
 bool base64_decode_exactly(struct slice text, uint8_t *ret_bytes, size_t len)
 {
-    uint8_t bytes[3];
+    uint8_t bytes[EXACTLY_BYTES_MAX + 3];
+    size_t at = 0;
 
+    assert(len <= EXACTLY_BYTES_MAX);
     if (text.len != base64_text_len(len))
         return false;
-    for (int writing = 0; writing < 2; writing++)
-        for (size_t i = 0, at = 0; i < text.len; i += 4, at += 3) {
-            size_t count = decode_group(text.at + i, i + 4 == text.len, bytes);
+    for (size_t i = 0; i < text.len; i += 4) {
+        size_t count = decode_group(text.at + i, i + 4 == text.len, bytes + at);
 
-            if (count == 0 || at + count > len || (i + 4 == text.len && at + count != len))
-                return false;
-            if (writing)
-                memcpy(ret_bytes + at, bytes, count);
-        }
+        if (count == 0)
+            return false;
+        at += count;
+    }
+    if (at != len)
+        return false;
+    memcpy(ret_bytes, bytes, len);
     return true;
 }

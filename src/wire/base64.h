@@ -17,7 +17,7 @@ MUST_USE bool base64_encode(struct slice bytes, struct buf *ret_text, struct fau
  * inner padding, unused bits that are set. (EVP_DecodeBlock accepts all of these.)
  */
 MUST_USE bool base64_decode(struct slice text, struct buf *ret_bytes, struct fault *fault);
-/* The same into exactly `len` bytes. */
+/* The same into exactly `len` (at most 128) bytes. */
 MUST_USE bool base64_decode_exactly(struct slice text, uint8_t *ret_bytes, size_t len);
 
 #endif

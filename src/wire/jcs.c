@@ -61,40 +61,70 @@ bool jcs_add_number(struct buf *buf, int64_t number, struct fault *fault)
     return buf_add(buf, slice_of_bytes(text, (size_t)len), fault);
 }
 
-bool jcs_take(struct jcs_reader *reader, uint8_t byte)
+/* Bytes up to the first that ends a string or is escaped, or is not plain ASCII. */
+static size_t plain_run(const uint8_t *at, const uint8_t *end)
 {
-    if (reader->at >= reader->text.len || reader->text.at[reader->at] != byte)
-        return false;
-    reader->at++;
-    return true;
+    const uint8_t *begin = at;
+
+    while (at < end && *at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\')
+        at++;
+    return (size_t)(at - begin);
 }
 
 bool jcs_take_text(struct jcs_reader *reader, struct buf *arena, struct slice *ret_text,
                    struct fault *fault)
 {
-    const uint8_t *bytes = reader->text.at;
+    const uint8_t *end = reader->text.at + reader->text.len;
     size_t begin = arena->len;
+    bool is_plain = true;
     struct slice value;
 
     if (!jcs_take(reader, '"'))
         return fault_set(fault, FAULT_INVALID, "a string is missing at byte %zu", reader->at);
-    for (; reader->at < reader->text.len && bytes[reader->at] != '"'; reader->at++) {
-        if (bytes[reader->at] == '\\') {
+    for (;;) {
+        const uint8_t *at = reader->text.at + reader->at;
+        size_t run = plain_run(at, end);
+
+        if (arena->room - arena->len <= run + 1)
+            return fault_set(fault, FAULT_LIMIT, "more text than there was room for");
+        memcpy(arena->at + arena->len, at, run);
+        arena->len += run;
+        reader->at += run;
+        at += run;
+        if (at == end || *at == '"')
+            break;
+        if (*at == '\\') {
             reader->at++;
-            if (reader->at >= reader->text.len ||
-                (bytes[reader->at] != '"' && bytes[reader->at] != '\\'))
+            if (++at == end || (*at != '"' && *at != '\\'))
                 return fault_set(fault, FAULT_INVALID, "an escape at byte %zu", reader->at);
         }
-        if (arena->len + 1 >= arena->room)
-            return fault_set(fault, FAULT_LIMIT, "more text than there was room for");
-        arena->at[arena->len++] = bytes[reader->at];
+        is_plain = is_plain && *at < 0x7f && *at >= 0x20;
+        arena->at[arena->len++] = *at;
+        reader->at++;
     }
     value = slice_of_bytes(arena->at + begin, arena->len - begin);
     if (!jcs_take(reader, '"'))
         return fault_set(fault, FAULT_INVALID, "a string does not end");
-    if (!utf8_is_printable(value))
+    if (!is_plain && !utf8_is_printable(value))
         return fault_set(fault, FAULT_INVALID, "a string is not printable UTF-8");
     *ret_text = value;
+    return true;
+}
+
+bool jcs_take_name(struct jcs_reader *reader, struct slice *ret_name, struct fault *fault)
+{
+    const uint8_t *at;
+    size_t run;
+
+    if (!jcs_take(reader, '"'))
+        return fault_set(fault, FAULT_INVALID, "a string is missing at byte %zu", reader->at);
+    at = reader->text.at + reader->at;
+    run = plain_run(at, reader->text.at + reader->text.len);
+    reader->at += run;
+    if (!jcs_take(reader, '"'))
+        return fault_set(fault, FAULT_INVALID, "a name that is not plain at byte %zu",
+                         reader->at);
+    *ret_name = slice_of_bytes(at, run);
     return true;
 }
 

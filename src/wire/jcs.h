@@ -22,7 +22,14 @@ struct jcs_reader {
 };
 
 /* Takes `byte` if it is next. */
-bool jcs_take(struct jcs_reader *reader, uint8_t byte);
+static inline bool jcs_take(struct jcs_reader *reader, uint8_t byte)
+{
+    if (reader->at >= reader->text.len || reader->text.at[reader->at] != byte)
+        return false;
+    reader->at++;
+    return true;
+}
+
 /*
  * Takes a string of printable characters; only \" and \\ may be escaped, as a canonical string
  * without control characters has no other escape. Its value is appended to `arena`, which must
@@ -30,6 +37,9 @@ bool jcs_take(struct jcs_reader *reader, uint8_t byte);
  */
 MUST_USE bool jcs_take_text(struct jcs_reader *reader, struct buf *arena,
                             struct slice *ret_text, struct fault *fault);
+/* Takes a string without escapes and beyond ASCII nothing, as names are; borrows from the text. */
+MUST_USE bool jcs_take_name(struct jcs_reader *reader, struct slice *ret_name,
+                            struct fault *fault);
 MUST_USE bool jcs_take_number(struct jcs_reader *reader, int64_t *ret_number,
                               struct fault *fault);
 

@@ -63,7 +63,8 @@ static void write_records(const struct fixture *home)
     int socket;
 
     (void)setenv("CUSTODY_LEDGER_LINGER_MS", "0", 1);
-    assert_ok(ledger_keys_make(home->folder, &fault), fault);
+    if (!file_exists(home->folder, "keys/ledger.key"))
+        assert_ok(ledger_keys_make(home->folder, &fault), fault);
     assert_ok(ledger_connect(home->path, home->folder, &socket, &fault), fault);
     client = ledger_client_new(socket);
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -277,6 +278,160 @@ static void wrong_use_of_verify_is_three(void **state)
     fixture_drop(&home);
 }
 
+/* A home with records, the names of its files, and what is proven from it. */
+struct proving {
+    struct fixture home;
+    char *verifier, *ledger, *key, *checkpoint, *proof, *record, *kept, *fork;
+};
+
+static struct proving proving_make(void)
+{
+    struct proving proving = {.home = fixture_make()};
+    const char *home = proving.home.path;
+
+    write_records(&proving.home);
+    (void)usleep(300000); /* the daemon ends, and adds nothing */
+    proving.verifier = xformat("%s-verify", program());
+    proving.ledger = xformat("%s/ledger", home);
+    proving.key = xformat("%s/keys/ledger.vkey", home);
+    proving.checkpoint = xformat("%s/ledger/checkpoint", home);
+    proving.proof = xformat("%s/proof", home);
+    proving.record = xformat("%s/record", home);
+    proving.kept = xformat("%s/kept", home);
+    proving.fork = xformat("%s/fork", home);
+    return proving;
+}
+
+static void proving_drop(struct proving *proving)
+{
+    char *const texts[] = {proving->verifier,   proving->ledger, proving->key,
+                           proving->checkpoint, proving->proof,  proving->record,
+                           proving->kept,       proving->fork};
+
+    for (size_t i = 0; i < COUNT(texts); i++)
+        free(texts[i]);
+    fixture_drop(&proving->home);
+}
+
+static void expect_run(struct run got, int status, const char *words)
+{
+    if (got.status != status ||
+        (words != NULL && strstr(buf_text(&got.output), words) == NULL))
+        fail_msg("exit %d instead of %d: %s", got.status, status, buf_text(&got.output));
+    buf_free(&got.output);
+}
+
+#define VERIFIER(proving, ...)                                                                \
+    run((proving)->home.path, (proving)->verifier,                                            \
+        (const char *const[]){"--key", (proving)->key, __VA_ARGS__, NULL})
+
+static void a_record_is_proven_and_checked_without_the_ledger(void **state)
+{
+    struct proving proving;
+
+    (void)state;
+    (void)program();
+    proving = proving_make();
+    expect_run(
+        RUN(&proving.home, "prove", "2", "--out", proving.proof, "--record", proving.record),
+        0, NULL);
+    expect_run(RUN(&proving.home, "prove", "2", "--json"), 0,
+               "\"proof\":\"c2sp.org/tlog-proof@v1\\nindex 2\\n");
+    expect_run(
+        RUN(&proving.home, "verify", "--proof", proving.proof, "--record", proving.record), 0,
+        "record 2 of 6");
+    expect_run(
+        VERIFIER(&proving, "--proof", proving.proof, "--record", proving.record, "--json"), 0,
+        "{\"index\":2,\"kind\":\"inclusion\",");
+    expect_run(VERIFIER(&proving, "--proof", proving.proof), 2, "Nothing is proven");
+    expect_run(VERIFIER(&proving, "--proof", proving.proof, "--record", proving.key), 1,
+               "EVIDENCE OF TAMPERING");
+    expect_run(VERIFIER(&proving, "--proof", proving.record, "--record", proving.record), 2,
+               "not a proof");
+    proving_drop(&proving);
+}
+
+static void keep(const struct proving *proving)
+{
+    AUTO_BUF struct buf note = buf_with_limit(4096);
+    struct fault fault = {0};
+
+    assert_ok(file_read(AT_FDCWD, proving->checkpoint, &note, &fault), fault);
+    assert_ok(file_create(AT_FDCWD, proving->kept, buf_slice(&note), 0600, &fault), fault);
+}
+
+static void a_ledger_only_grew_and_that_is_proven(void **state)
+{
+    struct proving proving;
+
+    (void)state;
+    (void)program();
+    proving = proving_make();
+    keep(&proving);
+    write_records(&proving.home);
+    (void)usleep(300000);
+    expect_run(RUN(&proving.home, "prove", "--from", "6", "--out", proving.proof), 0, "");
+    expect_run(RUN(&proving.home, "prove", "--from", "3", "--to", "6", "--checkpoint",
+                   proving.kept, "--json"),
+               0, "\"old_size\":3");
+    expect_run(VERIFIER(&proving, "--proof", proving.proof, "--against", proving.kept), 0,
+               "grew out of that of 6");
+    expect_run(VERIFIER(&proving, "--proof", proving.proof), 2, "Nothing is proven");
+    expect_run(VERIFIER(&proving, proving.ledger, "--against", proving.kept, "--json"), 0,
+               "\"kept_size\":6");
+    expect_run(RUN(&proving.home, "verify", "--against", proving.kept), 0, "The ledger holds");
+    proving_drop(&proving);
+}
+
+/* The same key, a folder that was emptied, other records: what root could do. */
+static void a_ledger_written_anew_is_found_and_proven_a_fork(void **state)
+{
+    struct proving proving;
+    struct fault fault = {0};
+
+    (void)state;
+    (void)program();
+    proving = proving_make();
+    keep(&proving);
+    assert_ok(file_remove_tree(AT_FDCWD, proving.ledger, &fault), fault);
+    write_records(&proving.home);
+    write_records(&proving.home);
+    (void)usleep(300000);
+    expect_run(RUN(&proving.home, "verify"), 0, NULL); /* nothing to see without the old one */
+    expect_run(
+        RUN(&proving.home, "verify", "--against", proving.kept, "--fork-proof", proving.fork),
+        1, "not those of the checkpoint that was kept");
+    expect_run(VERIFIER(&proving, "--proof", proving.fork), 1, "a fork");
+    expect_run(VERIFIER(&proving, "--proof", proving.fork, "--json"), 1, "\"kind\":\"fork\"");
+    expect_run(VERIFIER(&proving, proving.ledger, "--against", proving.kept, "--fork-proof",
+                        proving.fork),
+               1, NULL); /* the evidence is there already: the verdict stands */
+    proving_drop(&proving);
+}
+
+static void wrong_use_of_proofs_is_three(void **state)
+{
+    struct proving proving;
+
+    (void)state;
+    (void)program();
+    proving = proving_make();
+    expect_run(RUN(&proving.home, "prove"), 3, NULL);
+    expect_run(RUN(&proving.home, "prove", "2x"), 3, NULL);
+    expect_run(RUN(&proving.home, "prove", "2", "--to", "3"), 3, NULL);
+    expect_run(RUN(&proving.home, "prove", "--from", "2", "--size", "3"), 3, NULL);
+    expect_run(RUN(&proving.home, "prove", "2", "--from", "2"), 3, NULL);
+    expect_run(RUN(&proving.home, "prove", "6"), 3, NULL);
+    expect_run(RUN(&proving.home, "prove", "2", "--size", "5"), 3, NULL);
+    expect_run(RUN(&proving.home, "verify", "--record", proving.key), 3, NULL);
+    expect_run(RUN(&proving.home, "verify", "--fork-proof", proving.fork), 3, NULL);
+    expect_run(RUN(&proving.home, "verify", "--against", proving.key), 3, NULL);
+    expect_run(VERIFIER(&proving, proving.ledger, "--proof", proving.checkpoint), 3, NULL);
+    expect_run(VERIFIER(&proving, "--proof", "/nowhere"), 3, NULL);
+    expect_run(VERIFIER(&proving, proving.ledger, "--against"), 3, NULL);
+    proving_drop(&proving);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +441,10 @@ int main(void)
         TEST(following_goes_on),
         TEST(both_verifiers_say_the_same),
         TEST(wrong_use_of_verify_is_three),
+        TEST(a_record_is_proven_and_checked_without_the_ledger),
+        TEST(a_ledger_only_grew_and_that_is_proven),
+        TEST(a_ledger_written_anew_is_found_and_proven_a_fork),
+        TEST(wrong_use_of_proofs_is_three),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
