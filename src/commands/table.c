@@ -26,6 +26,7 @@ const struct command *const commands[] = {
     &command_log,
     &command_prove,
     &command_verify,
+    &command_timestamp,
     &command_witness,
     &command_witness_init,
     &command_scripted_model,

@@ -18,8 +18,8 @@ static bool openssl_fault(struct fault *fault, const char *what)
     const char *why = code == 0 ? NULL : ERR_reason_error_string(code);
 
     ERR_clear_error();
-    return fault_set(fault, FAULT_INVALID, "time stamp: %s%s%s", what,
-                     why == NULL ? "" : ": ", why == NULL ? "" : why);
+    return fault_set(fault, FAULT_INVALID, "time stamp: %s%s%s", what, why == NULL ? "" : ": ",
+                     why == NULL ? "" : why);
 }
 
 /* ---- the request ---- */
@@ -142,8 +142,7 @@ static TS_VERIFY_CTX *context_of(struct slice request_bytes, struct slice text,
     }
     (void)TS_VERIFY_CTX_set_store(context, store);
     (void)TS_VERIFY_CTX_set_data(context, data);
-    (void)TS_VERIFY_CTX_add_flags(context,
-                                  TS_VFY_VERSION | TS_VFY_SIGNATURE | TS_VFY_DATA);
+    (void)TS_VERIFY_CTX_add_flags(context, TS_VFY_VERSION | TS_VFY_SIGNATURE | TS_VFY_DATA);
     return context;
 }
 

@@ -16,8 +16,8 @@
 MUST_USE bool timestamp_request(struct slice text, struct buf *ret_request,
                                 struct fault *fault);
 /*
- * Is `response` (DER, nothing behind it) a token over `text` by an authority whose certificates
- * lead to one of `ca` (PEM)? They must have been valid when the token was made.
+ * Is `response` (DER, nothing behind it) a token over `text` by an authority whose
+ * certificates lead to one of `ca` (PEM)? They must have been valid when the token was made.
  *   request   what was asked, so that its nonce is compared; empty: not known any more
  *   ret_time  when the authority saw the text, seconds since 1970
  * FAULT_INVALID: it is not, or its hash is weaker than SHA-256.

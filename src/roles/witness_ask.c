@@ -2,10 +2,9 @@
 
 #include "base/scope.h"
 #include "ledger/witness.h"
+#include "roles/post.h"
 
 #define ANSWER_BYTES_MAX (16 * 1024)
-#define CONNECT_MS 2000L
-#define TOTAL_MS 5000L
 
 static const char *const outcome_names[] = {
     [WITNESS_COSIGNED] = "cosigned",
@@ -17,58 +16,6 @@ static const char *const outcome_names[] = {
 const char *witness_outcome_name(enum witness_outcome outcome)
 {
     return outcome_names[outcome];
-}
-
-static size_t on_bytes(char *bytes, size_t size, size_t count, void *self)
-{
-    struct fault ignored = {0};
-
-    return buf_add(self, slice_of_bytes(bytes, size * count), &ignored) ? size * count : 0;
-}
-
-static void set_up(const struct transport *curl, CURL *easy, const char *url,
-                   const struct buf *body, struct buf *answer)
-{
-    bool tls = strncmp(url, "https:", 6) == 0;
-
-    (void)curl->easy_setopt(easy, CURLOPT_URL, url);
-    (void)curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
-    (void)curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl->easy_setopt(easy, CURLOPT_PROXY, ""); /* no proxy of the environment's */
-    (void)curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    (void)curl->easy_setopt(easy, CURLOPT_POST, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)body->at);
-    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);
-    (void)curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    (void)curl->easy_setopt(easy, CURLOPT_TIMEOUT_MS, TOTAL_MS);
-    (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    (void)curl->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    (void)curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
-    (void)curl->easy_setopt(easy, CURLOPT_WRITEDATA, answer);
-}
-
-/* The HTTP status; 0: there was no answer. */
-static long post(const struct transport *curl, const char *base, const struct buf *body,
-                 struct buf *answer)
-{
-    AUTO_FREE char *url = xformat("%s%sadd-checkpoint", base,
-                                  slice_ends_with(slice_of(base), SLICE("/")) ? "" : "/");
-    struct curl_slist *headers = curl->slist_append(NULL, "Expect:");
-    CURL *easy = curl->easy_init();
-    long status = 0;
-
-    if (easy != NULL && headers != NULL) {
-        set_up(curl, easy, url, body, answer);
-        (void)curl->easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-        if (curl->easy_perform(easy) == CURLE_OK)
-            (void)curl->easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    }
-    if (easy != NULL)
-        curl->easy_cleanup(easy);
-    curl->slist_free_all(headers);
-    return status;
 }
 
 static bool parse_size(struct slice text, uint64_t *ret_size)
@@ -118,6 +65,9 @@ enum witness_outcome witness_ask(const struct transport *transport, struct witne
                                  struct slice note, uint64_t size,
                                  const struct tree_source *source, struct buf *lines)
 {
+    bool has_end = slice_ends_with(slice_of(peer->url), SLICE("/"));
+    AUTO_FREE char *url = xformat("%s%sadd-checkpoint", peer->url, has_end ? "" : "/");
+
     /* The second time with the size that it told us. */
     for (int attempt = 0; attempt < 2; attempt++) {
         AUTO_BUF struct buf body = buf_with_limit(WITNESS_BODY_BYTES_MAX);
@@ -126,7 +76,7 @@ enum witness_outcome witness_ask(const struct transport *transport, struct witne
 
         if (!write_body(peer, note, size, source, &body))
             return WITNESS_SILENT;
-        status = post(transport, peer->url, &body, &answer);
+        status = post(transport, url, NULL, buf_slice(&body), &answer);
         if (status == 200) {
             if (!take_lines(peer, note, buf_slice(&answer), lines))
                 return WITNESS_SILENT;
