@@ -13,7 +13,8 @@
 #define WRONG_USE 3
 
 static const char usage[] =
-    "usage: custody-verify LEDGER --key VKEY [--against FILE [--fork-proof FILE]] [--json]\n"
+    "usage: custody-verify LEDGER --key VKEY [--against FILE [--fork-proof FILE]] \n"
+    "                      [--policy FILE] [--timestamps DIR --tsa-ca FILE] [--json]\n"
     "       custody-verify --proof FILE --key VKEY [--record FILE | --against FILE] [--json]\n"
     "\n"
     "Checks a ledger: signature, every record, every tile, the root, every producer's "
@@ -25,6 +26,11 @@ static const char usage[] =
     "                     from someone other than who gave you the ledger\n"
     "  --against FILE     a checkpoint that you kept: the ledger must have grown out of it\n"
     "  --fork-proof FILE  where it did not, write the evidence there\n"
+    "  --policy FILE      a tlog-policy: which witnesses must have cosigned; without enough "
+    "of them\n"
+    "                     the ledger is incomplete. Names the key where --key does not\n"
+    "  --timestamps DIR   NAME.tsr (RFC 3161) over the text of NAME.checkpoint\n"
+    "  --tsa-ca FILE      certificates (PEM) of the authorities to believe\n"
     "  --proof FILE       a proof made by `custody prove` or --fork-proof\n"
     "  --record FILE      the bytes of the record that the proof is about\n"
     "Exit: 0 holds, 1 evidence of tampering, 2 incomplete, 3 wrong use.\n";
@@ -95,6 +101,9 @@ static bool take_word(char **argv, int *at, struct words *words)
         {"--fork-proof", &words->files.fork_proof},
         {"--proof", &words->files.proof},
         {"--record", &words->files.record},
+        {"--policy", &words->files.policy},
+        {"--timestamps", &words->files.timestamps},
+        {"--tsa-ca", &words->files.tsa_ca},
     };
 
     for (size_t i = 0; i < COUNT(options); i++)
@@ -120,7 +129,8 @@ int main(int argc, char **argv)
         if (!take_word(argv, &i, &words))
             return wrong_use("see custody-verify --help");
     }
-    if (words.key == NULL || (words.ledger == NULL && words.files.proof == NULL))
+    if ((words.key == NULL && words.files.policy == NULL) ||
+        (words.ledger == NULL && words.files.proof == NULL))
         return wrong_use(
             "it takes LEDGER or --proof, and --key VKEY; see custody-verify --help");
     return verify(&words);

@@ -30,7 +30,10 @@ extern const struct command command_scan;
 extern const struct command command_scripted_model;
 extern const struct command command_show;
 extern const struct command command_stop;
+extern const struct command command_timestamp;
 extern const struct command command_verify;
 extern const struct command command_view;
+extern const struct command command_witness;
+extern const struct command command_witness_init;
 
 #endif

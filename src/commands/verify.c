@@ -14,6 +14,10 @@ static const struct option_rule options[] = {
      "the ledger's public key, or a file with it; else keys/ledger.vkey beside it"},
     {"against", "FILE",
      "a checkpoint kept from earlier: the ledger must have grown out of it"},
+    {"policy", "FILE",
+     "a tlog-policy: which witnesses must have cosigned, and how many of them"},
+    {"timestamps", "DIR", "also check these: NAME.tsr over the text of NAME.checkpoint"},
+    {"tsa-ca", "FILE", "certificates (PEM) of the authorities to believe"},
     {"fork-proof", "FILE", "where the ledger contradicts that checkpoint, write the evidence"},
     {"proof", "FILE", "check this proof (see `custody prove`) and no ledger"},
     {"record", "FILE", "the bytes of the record that the proof is about"},
@@ -38,6 +42,9 @@ static int run(const struct invocation *invocation)
     struct verify_files files = {.proof = invocation_option(invocation, "proof"),
                                  .record = invocation_option(invocation, "record"),
                                  .against = invocation_option(invocation, "against"),
+                                 .policy = invocation_option(invocation, "policy"),
+                                 .timestamps = invocation_option(invocation, "timestamps"),
+                                 .tsa_ca = invocation_option(invocation, "tsa-ca"),
                                  .fork_proof = invocation_option(invocation, "fork-proof")};
     AUTO_BUF struct buf key = buf_with_limit(4096);
     AUTO_BUF struct buf text = buf_with_limit(1 << 20);
@@ -72,6 +79,7 @@ const struct command command_verify = {
             "must be without a gap. With --against, the first records must also be those of a "
             "checkpoint\n"
             "that you kept. The small program custody-verify does the same.\n"
+            "With --policy the cosignatures count too: not enough of them is incomplete.\n"
             "With --proof, one file is checked instead: that the bytes in --record are in the "
             "ledger, that\n"
             "it grew out of the checkpoint in --against, or that a key signed two ledgers (a "

@@ -13,6 +13,7 @@ static const struct {
     {"curl_easy_init", offsetof(struct transport, easy_init)},
     {"curl_easy_setopt", offsetof(struct transport, easy_setopt)},
     {"curl_easy_getinfo", offsetof(struct transport, easy_getinfo)},
+    {"curl_easy_perform", offsetof(struct transport, easy_perform)},
     {"curl_easy_pause", offsetof(struct transport, easy_pause)},
     {"curl_easy_reset", offsetof(struct transport, easy_reset)},
     {"curl_easy_cleanup", offsetof(struct transport, easy_cleanup)},

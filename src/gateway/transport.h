@@ -21,6 +21,7 @@ struct transport {
     CURL *(*easy_init)(void);
     CURLcode (*easy_setopt)(CURL *easy, CURLoption option, ...);
     CURLcode (*easy_getinfo)(CURL *easy, CURLINFO info, ...);
+    CURLcode (*easy_perform)(CURL *easy);
     CURLcode (*easy_pause)(CURL *easy, int mask);
     void (*easy_reset)(CURL *easy);
     void (*easy_cleanup)(CURL *easy);

@@ -21,18 +21,15 @@ bool checkpoint_parse_size(struct slice digits, uint64_t *ret_size)
     return size < TREE_SIZE_MAX;
 }
 
-bool checkpoint_parse(struct slice text, struct checkpoint *ret_checkpoint,
-                      struct fault *fault)
+bool checkpoint_parse_foreign(struct slice text, struct checkpoint *ret_checkpoint,
+                              struct slice *ret_extensions, struct fault *fault)
 {
     struct checkpoint checkpoint;
-    struct tree_hash empty = tree_root(&(struct tree_range){0});
     struct slice size = {0}, root = {0}, rest = text;
 
     if (!slice_cut(&rest, '\n', &checkpoint.origin) || !slice_cut(&rest, '\n', &size) ||
         !slice_cut(&rest, '\n', &root) || rest.at == NULL)
         return fault_set(fault, FAULT_INVALID, "checkpoint: fewer than three lines");
-    if (rest.len != 0)
-        return fault_set(fault, FAULT_INVALID, "checkpoint: extension lines");
     if (checkpoint.origin.len == 0 || checkpoint.origin.len > CHECKPOINT_ORIGIN_BYTES_MAX ||
         !utf8_is_printable(checkpoint.origin))
         return fault_set(fault, FAULT_INVALID, "checkpoint: no origin");
@@ -41,6 +38,22 @@ bool checkpoint_parse(struct slice text, struct checkpoint *ret_checkpoint,
     if (!base64_decode_exactly(root, checkpoint.root.at, TREE_HASH_BYTES))
         return fault_set(fault, FAULT_INVALID,
                          "checkpoint: the root is not 32 bytes in base64");
+    *ret_checkpoint = checkpoint;
+    *ret_extensions = rest;
+    return true;
+}
+
+bool checkpoint_parse(struct slice text, struct checkpoint *ret_checkpoint,
+                      struct fault *fault)
+{
+    struct checkpoint checkpoint;
+    struct tree_hash empty = tree_root(&(struct tree_range){0});
+    struct slice extensions;
+
+    if (!checkpoint_parse_foreign(text, &checkpoint, &extensions, fault))
+        return false;
+    if (extensions.len != 0)
+        return fault_set(fault, FAULT_INVALID, "checkpoint: extension lines");
     if (checkpoint.size == 0 && !tree_hash_equal(&checkpoint.root, &empty))
         return fault_set(fault, FAULT_INVALID, "checkpoint: an empty tree with another root");
     *ret_checkpoint = checkpoint;

@@ -23,6 +23,9 @@ struct checkpoint {
  */
 MUST_USE bool checkpoint_parse(struct slice text, struct checkpoint *ret_checkpoint,
                                struct fault *fault);
+/* Anyone's log, form only: takes extension lines, and whatever root for size 0. */
+MUST_USE bool checkpoint_parse_foreign(struct slice text, struct checkpoint *ret_checkpoint,
+                                       struct slice *ret_extensions, struct fault *fault);
 /* A number as the formats write it: digits, no leading zero, below TREE_SIZE_MAX. */
 MUST_USE bool checkpoint_parse_size(struct slice digits, uint64_t *ret_size);
 /* Appends the text. */

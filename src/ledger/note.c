@@ -5,14 +5,14 @@
 #include "base/hex.h"
 #include "base/scope.h"
 #include "base/utf8.h"
+#include "ledger/note_parts.h"
 #include "ledger/tree.h"
 #include "wire/base64.h"
 #include "wire/jcs.h"
 
-#define TYPE_ED25519 1
-#define PUBLIC_BYTES 32
-#define SIGNATURE_BYTES 64
-#define DASH "\xe2\x80\x94 " /* an em dash and a space open each signature line */
+#define PUBLIC_BYTES NOTE_PUBLIC_BYTES
+#define SIGNATURE_BYTES NOTE_SIGNATURE_BYTES
+#define DASH NOTE_DASH
 /* In two parts, so that no scanner takes this source for a key. */
 #define SKEY_HEAD                                                                             \
     "PRIVATE"                                                                                 \
@@ -21,6 +21,7 @@
 struct note_key {
     char name[NOTE_NAME_BYTES_MAX + 1];
     uint8_t id[NOTE_ID_BYTES];
+    uint8_t raw[PUBLIC_BYTES];
     EVP_PKEY *public_key;
 };
 
@@ -143,7 +144,8 @@ static bool take_name_and_id(struct slice *rest, struct slice *ret_name,
     return true;
 }
 
-bool note_key_parse(struct slice vkey, struct note_key **ret_key, struct fault *fault)
+bool note_key_parse_as(struct slice vkey, uint8_t type, struct note_key **ret_key,
+                       struct fault *fault)
 {
     uint8_t typed[1 + PUBLIC_BYTES];
     uint8_t said[NOTE_ID_BYTES], id[NOTE_ID_BYTES];
@@ -153,9 +155,9 @@ bool note_key_parse(struct slice vkey, struct note_key **ret_key, struct fault *
 
     if (!take_name_and_id(&vkey, &name, said, fault))
         return false;
-    if (!base64_decode_exactly(vkey, typed, sizeof(typed)) || typed[0] != TYPE_ED25519)
-        return fault_set(fault, FAULT_INVALID, "key %.*s: not an Ed25519 key",
-                         SLICE_ARGS(name));
+    if (!base64_decode_exactly(vkey, typed, sizeof(typed)) || typed[0] != type)
+        return fault_set(fault, FAULT_INVALID, "key %.*s: not an Ed25519 key of type %02x",
+                         SLICE_ARGS(name), type);
     key_id(name, slice_of_bytes(typed, sizeof(typed)), id);
     if (memcmp(id, said, sizeof(id)) != 0)
         return fault_set(fault, FAULT_INVALID, "key %.*s: its id is not that of its bytes",
@@ -168,9 +170,15 @@ bool note_key_parse(struct slice vkey, struct note_key **ret_key, struct fault *
     key = xalloc(sizeof(*key));
     memcpy(key->name, name.at, name.len);
     memcpy(key->id, id, sizeof(id));
+    memcpy(key->raw, typed + 1, PUBLIC_BYTES);
     key->public_key = public_key;
     *ret_key = key;
     return true;
+}
+
+bool note_key_parse(struct slice vkey, struct note_key **ret_key, struct fault *fault)
+{
+    return note_key_parse_as(vkey, NOTE_TYPE_ED25519, ret_key, fault);
 }
 
 void note_key_free(struct note_key *key)
@@ -186,22 +194,44 @@ const char *note_key_name(const struct note_key *key)
     return key->name;
 }
 
+const uint8_t *note_key_public(const struct note_key *key)
+{
+    return key->raw;
+}
+
+bool note_key_made(const struct note_key *key, const struct note_signature *signature)
+{
+    return slice_equal(signature->name, slice_of(key->name)) &&
+           memcmp(signature->id, key->id, NOTE_ID_BYTES) == 0;
+}
+
+bool note_signature_write(const struct note_signature *signature, struct buf *ret_line,
+                          struct fault *fault)
+{
+    return buf_add_text(ret_line, DASH, fault) && buf_add(ret_line, signature->name, fault) &&
+           buf_add_byte(ret_line, ' ', fault) && buf_add(ret_line, signature->base64, fault) &&
+           buf_add_byte(ret_line, '\n', fault);
+}
+
+bool note_key_check(const struct note_key *key, struct slice message, const uint8_t *signature)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool good = context != NULL &&
+                EVP_DigestVerifyInit(context, NULL, NULL, NULL, key->public_key) == 1 &&
+                EVP_DigestVerify(context, signature, SIGNATURE_BYTES, message.at,
+                                 message.len) == 1;
+
+    EVP_MD_CTX_free(context);
+    return good;
+}
+
 static bool signature_is_good(const struct note *note, const struct note_signature *signature,
                               const struct note_key *key)
 {
     uint8_t bytes[NOTE_ID_BYTES + SIGNATURE_BYTES];
-    EVP_MD_CTX *context;
-    bool good;
 
-    if (!base64_decode_exactly(signature->base64, bytes, sizeof(bytes)))
-        return false;
-    context = EVP_MD_CTX_new();
-    good = context != NULL &&
-           EVP_DigestVerifyInit(context, NULL, NULL, NULL, key->public_key) == 1 &&
-           EVP_DigestVerify(context, bytes + NOTE_ID_BYTES, SIGNATURE_BYTES, note->text.at,
-                            note->text.len) == 1;
-    EVP_MD_CTX_free(context);
-    return good;
+    return base64_decode_exactly(signature->base64, bytes, sizeof(bytes)) &&
+           note_key_check(key, note->text, bytes + NOTE_ID_BYTES);
 }
 
 bool note_verify(const struct note *note, const struct note_key *key, struct fault *fault)
@@ -211,8 +241,7 @@ bool note_verify(const struct note *note, const struct note_key *key, struct fau
     for (size_t i = 0; i < note->signature_count; i++) {
         const struct note_signature *signature = &note->signatures[i];
 
-        if (!slice_equal(signature->name, slice_of(key->name)) ||
-            memcmp(signature->id, key->id, NOTE_ID_BYTES) != 0)
+        if (!note_key_made(key, signature))
             continue;
         if (!signature_is_good(note, signature, key))
             return fault_set(fault, FAULT_INVALID, "note: the signature of %s is wrong",
@@ -237,10 +266,10 @@ static EVP_PKEY *secret_of_seed(const uint8_t *seed, uint8_t ret_public[PUBLIC_B
     return secret;
 }
 
-static void typed_public(const uint8_t public_key[PUBLIC_BYTES],
+static void typed_public(uint8_t type, const uint8_t public_key[PUBLIC_BYTES],
                          uint8_t ret_typed[1 + PUBLIC_BYTES])
 {
-    ret_typed[0] = TYPE_ED25519;
+    ret_typed[0] = type;
     memcpy(ret_typed + 1, public_key, PUBLIC_BYTES);
 }
 
@@ -257,7 +286,7 @@ static bool signer_of_seed(struct slice name, const uint8_t said[NOTE_ID_BYTES],
         return fault_set(fault, FAULT_INVALID, "signing key: OpenSSL refuses it");
     }
     memcpy(signer->name, name.at, name.len);
-    typed_public(signer->public_key, typed);
+    typed_public(NOTE_TYPE_ED25519, signer->public_key, typed);
     key_id(name, slice_of_bytes(typed, sizeof(typed)), signer->id);
     if (memcmp(signer->id, said, NOTE_ID_BYTES) != 0) {
         note_signer_free(signer);
@@ -279,7 +308,7 @@ bool note_signer_parse(struct slice skey, struct note_signer **ret_signer, struc
     skey = slice_part(skey, sizeof(SKEY_HEAD) - 1, skey.len);
     if (!take_name_and_id(&skey, &name, said, fault))
         return fault_in(fault, "signing key");
-    ok = base64_decode_exactly(skey, typed, sizeof(typed)) && typed[0] == TYPE_ED25519;
+    ok = base64_decode_exactly(skey, typed, sizeof(typed)) && typed[0] == NOTE_TYPE_ED25519;
     if (!ok)
         (void)fault_set(fault, FAULT_INVALID, "signing key: not an Ed25519 seed");
     else
@@ -327,9 +356,9 @@ bool note_key_texts(struct slice name, const uint8_t seed[NOTE_SEED_BYTES],
     if (secret == NULL)
         return fault_set(fault, FAULT_IO, "make a signing key: OpenSSL has no Ed25519");
     EVP_PKEY_free(secret);
-    typed_public(public_key, typed);
+    typed_public(NOTE_TYPE_ED25519, public_key, typed);
     key_id(name, slice_of_bytes(typed, sizeof(typed)), id);
-    typed_seed[0] = TYPE_ED25519;
+    typed_seed[0] = NOTE_TYPE_ED25519;
     memcpy(typed_seed + 1, seed, NOTE_SEED_BYTES);
     ok = buf_add_text(ret_skey, SKEY_HEAD, fault) &&
          add_key_text(name, id, slice_of_bytes(typed_seed, sizeof(typed_seed)), ret_skey,
@@ -339,35 +368,56 @@ bool note_key_texts(struct slice name, const uint8_t seed[NOTE_SEED_BYTES],
     return ok;
 }
 
-bool note_signer_vkey(const struct note_signer *signer, struct buf *ret_vkey,
-                      struct fault *fault)
+void note_signer_id_as(const struct note_signer *signer, uint8_t type,
+                       uint8_t ret_id[NOTE_ID_BYTES])
 {
     uint8_t typed[1 + PUBLIC_BYTES];
 
-    typed_public(signer->public_key, typed);
-    return add_key_text(slice_of(signer->name), signer->id,
-                        slice_of_bytes(typed, sizeof(typed)), ret_vkey, fault);
+    typed_public(type, signer->public_key, typed);
+    key_id(slice_of(signer->name), slice_of_bytes(typed, sizeof(typed)), ret_id);
+}
+
+bool note_signer_vkey_as(const struct note_signer *signer, uint8_t type, struct buf *ret_vkey,
+                         struct fault *fault)
+{
+    uint8_t typed[1 + PUBLIC_BYTES], id[NOTE_ID_BYTES];
+
+    typed_public(type, signer->public_key, typed);
+    note_signer_id_as(signer, type, id);
+    return add_key_text(slice_of(signer->name), id, slice_of_bytes(typed, sizeof(typed)),
+                        ret_vkey, fault);
+}
+
+bool note_signer_vkey(const struct note_signer *signer, struct buf *ret_vkey,
+                      struct fault *fault)
+{
+    return note_signer_vkey_as(signer, NOTE_TYPE_ED25519, ret_vkey, fault);
+}
+
+bool note_signer_sign(const struct note_signer *signer, struct slice message,
+                      uint8_t ret_signature[SIGNATURE_BYTES], struct fault *fault)
+{
+    size_t len = SIGNATURE_BYTES;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = context != NULL &&
+              EVP_DigestSignInit(context, NULL, NULL, NULL, signer->secret) == 1 &&
+              EVP_DigestSign(context, ret_signature, &len, message.at, message.len) == 1 &&
+              len == SIGNATURE_BYTES;
+
+    EVP_MD_CTX_free(context);
+    return ok || fault_set(fault, FAULT_IO, "sign a note: OpenSSL failed");
 }
 
 bool note_sign(const struct note_signer *signer, struct slice text, struct buf *ret_note,
                struct fault *fault)
 {
     uint8_t bytes[NOTE_ID_BYTES + SIGNATURE_BYTES];
-    size_t len = SIGNATURE_BYTES;
-    EVP_MD_CTX *context;
-    bool ok;
 
     if (text.len == 0 || text.at[text.len - 1] != '\n')
         return fault_set(fault, FAULT_INVALID, "note: the text does not end with a line end");
     memcpy(bytes, signer->id, NOTE_ID_BYTES);
-    context = EVP_MD_CTX_new();
-    ok = context != NULL &&
-         EVP_DigestSignInit(context, NULL, NULL, NULL, signer->secret) == 1 &&
-         EVP_DigestSign(context, bytes + NOTE_ID_BYTES, &len, text.at, text.len) == 1 &&
-         len == SIGNATURE_BYTES;
-    EVP_MD_CTX_free(context);
-    if (!ok)
-        return fault_set(fault, FAULT_IO, "sign a note: OpenSSL failed");
+    if (!note_signer_sign(signer, text, bytes + NOTE_ID_BYTES, fault))
+        return false;
     return buf_add(ret_note, text, fault) && buf_add_text(ret_note, "\n" DASH, fault) &&
            buf_add_text(ret_note, signer->name, fault) && buf_add_byte(ret_note, ' ', fault) &&
            base64_encode(slice_of_bytes(bytes, sizeof(bytes)), ret_note, fault) &&

@@ -9,7 +9,9 @@
 #include "base/scope.h"
 #include "ledger/checkpoint.h"
 #include "ledger/producers.h"
+#include "ledger/stamped.h"
 #include "ledger/tile.h"
+#include "ledger/tlog_policy.h"
 #include "os/file.h"
 
 #define FOLDER_DEPTH_MAX 12
@@ -28,6 +30,11 @@ struct verifier {
     struct tile kept_tile;
     bool has_kept;
     bool cannot_go_on;
+    struct buf cosigned_bytes; /* checkpoint.cosigned, read before the checkpoint */
+    struct checkpoint cosigned;
+    struct stamped_list stamped;
+    size_t stamped_next;       /* the first that is not compared yet */
+    bool has_cosigned;         /* a checkpoint by this key, to be compared with the tree */
     struct checkpoint before; /* options->kept */
 };
 
@@ -114,6 +121,46 @@ static void compare_tile(struct verifier *verifier, unsigned level, uint64_t ind
     }
 }
 
+/* The tree that was cosigned must be the beginning of this one. */
+static void compare_cosigned(struct verifier *verifier)
+{
+    struct tree_hash root;
+
+    if (!verifier->has_cosigned || verifier->range.size != verifier->cosigned.size)
+        return;
+    root = tree_root(&verifier->range);
+    if (!tree_hash_equal(&root, &verifier->cosigned.root))
+        problem(verifier, VERIFY_TAMPERING,
+                "checkpoint.cosigned has another root over the first %llu records: a fork",
+                (unsigned long long)verifier->cosigned.size);
+    else
+        verifier->report->has_cosigned = true;
+}
+
+/* What an authority has seen must be the beginning of this tree. */
+static void compare_stamped(struct verifier *verifier)
+{
+    struct verify_report *report = verifier->report;
+
+    while (verifier->stamped_next < verifier->stamped.count &&
+           verifier->stamped.at[verifier->stamped_next].size <= verifier->range.size) {
+        const struct stamped *stamped = &verifier->stamped.at[verifier->stamped_next++];
+        struct tree_hash root = tree_root(&verifier->range);
+
+        if (stamped->size == 0)
+            continue; /* the empty tree has one root, and checkpoint_parse knows it */
+        if (!tree_hash_equal(&root, &stamped->root)) {
+            problem(verifier, VERIFY_TAMPERING,
+                    "a time-stamped checkpoint has another root over the first %llu records",
+                    (unsigned long long)stamped->size);
+            continue;
+        }
+        report->stamped_count++;
+        report->stamped_size = stamped->size;
+        report->stamped_time = stamped->time;
+    }
+}
+
 /* The checkpoint that was kept, where the records have reached its size. */
 static void compare_with_before(struct verifier *verifier)
 {
@@ -142,6 +189,8 @@ static void check_bundle(struct verifier *verifier, uint64_t index)
         return;
     for (unsigned i = 0; i < verifier->counts[0]; i++) {
         tree_append(&verifier->range, &verifier->levels[0][i]);
+        compare_cosigned(verifier);
+        compare_stamped(verifier);
         compare_with_before(verifier);
     }
     for (unsigned level = 0; verifier->counts[level] == TILE_WIDTH; level++) {
@@ -268,6 +317,102 @@ static void check_names(struct verifier *verifier, const char *folder, unsigned 
     (void)closedir(dir);
 }
 
+/* What the policy's witnesses say of one note: does it reach the quorum? */
+static bool ask_policy(struct verifier *verifier, struct slice note_bytes, uint64_t size)
+{
+    AUTO_BUF struct buf words = buf_with_limit(1 << 16);
+    struct verify_report *report = verifier->report;
+    struct tlog_policy_result result;
+    struct fault fault = {0};
+    struct note note;
+
+    if (!note_parse(note_bytes, &note, &fault) ||
+        !tlog_policy_check(verifier->options->policy, &note, &result, &fault)) {
+        problem(verifier, VERIFY_TAMPERING, "%s", fault.why);
+        return false;
+    }
+    if (!tlog_policy_sentence(verifier->options->policy, &result, &words, &fault))
+        return false;
+    (void)snprintf(report->witnesses, sizeof(report->witnesses), "%s", buf_text(&words));
+    if (result.holds)
+        report->cosigned_size = size;
+    return result.holds;
+}
+
+/* The checkpoint itself, or the one before it that the witnesses had time for. */
+static void check_witnesses(struct verifier *verifier, struct slice checkpoint)
+{
+    struct verify_report *report = verifier->report;
+
+    if (verifier->options->policy == NULL)
+        return;
+    report->has_policy = true;
+    if (ask_policy(verifier, checkpoint, report->size) ||
+        (verifier->has_cosigned &&
+         ask_policy(verifier, buf_slice(&verifier->cosigned_bytes), verifier->cosigned.size)))
+        return;
+    problem(verifier, VERIFY_INCOMPLETE, "%s", report->witnesses);
+}
+
+/* Cosigned checkpoints are never newer than the published one: else records are gone. */
+static void place_cosigned(struct verifier *verifier)
+{
+    struct verify_report *report = verifier->report;
+
+    if (!verifier->has_cosigned)
+        return;
+    report->cosigned_size = verifier->options->policy == NULL ? verifier->cosigned.size : 0;
+    if (verifier->cosigned.size > report->size)
+        problem(verifier, VERIFY_TAMPERING,
+                "checkpoint.cosigned covers %llu records, the checkpoint only %llu: a rollback",
+                (unsigned long long)verifier->cosigned.size,
+                (unsigned long long)report->size);
+}
+
+static void on_wrong_stamp(void *self, const char *name, const struct fault *why)
+{
+    problem(self, meaning_of(why), "%s: %s", name, why->why);
+}
+
+static void read_stamped(struct verifier *verifier, const struct note_key *key)
+{
+    const struct verify_options *options = verifier->options;
+    struct fault fault = {0};
+
+    if (!options->has_timestamps)
+        return;
+    verifier->report->has_timestamps = true;
+    if (!stamped_read(options->timestamps, key, options->tsa_ca, on_wrong_stamp, verifier,
+                      &verifier->stamped, &fault)) {
+        problem(verifier, VERIFY_INCOMPLETE, "%s", fault.why);
+        return;
+    }
+    if (verifier->stamped.count == 0)
+        problem(verifier, VERIFY_INCOMPLETE, "no time stamp holds: no time was verified");
+    else if (verifier->stamped.at[verifier->stamped.count - 1].size > verifier->report->size)
+        problem(verifier, VERIFY_TAMPERING,
+                "a time-stamped checkpoint covers %llu records, the checkpoint only %llu",
+                (unsigned long long)verifier->stamped.at[verifier->stamped.count - 1].size,
+                (unsigned long long)verifier->report->size);
+}
+
+static void read_cosigned(struct verifier *verifier, const struct note_key *key)
+{
+    struct fault fault = {0};
+
+    verifier->cosigned_bytes = buf_with_limit(NOTE_BYTES_MAX);
+    if (!file_read(verifier->folder, "checkpoint.cosigned", &verifier->cosigned_bytes,
+                   &fault)) {
+        if (fault.kind != FAULT_MISSING)
+            problem(verifier, meaning_of(&fault), "%s", fault.why);
+        return;
+    }
+    verifier->has_cosigned = checkpoint_open(buf_slice(&verifier->cosigned_bytes), key,
+                                             &verifier->cosigned, &fault);
+    if (!verifier->has_cosigned)
+        problem(verifier, VERIFY_TAMPERING, "checkpoint.cosigned: %s", fault.why);
+}
+
 static bool read_checkpoint(struct verifier *verifier, const struct note_key *key)
 {
     AUTO_BUF struct buf note = buf_with_limit(NOTE_BYTES_MAX);
@@ -275,6 +420,7 @@ static bool read_checkpoint(struct verifier *verifier, const struct note_key *ke
     struct checkpoint checkpoint;
     struct fault fault = {0};
 
+    read_cosigned(verifier, key);
     if (!file_read(verifier->folder, "checkpoint", &note, &fault)) {
         problem(verifier, meaning_of(&fault), "%s", fault.why);
         return false;
@@ -287,7 +433,39 @@ static bool read_checkpoint(struct verifier *verifier, const struct note_key *ke
     report->size = checkpoint.size;
     memcpy(report->root, checkpoint.root.at, sizeof(report->root));
     (void)snprintf(report->origin, sizeof(report->origin), "%s", note_key_name(key));
+    place_cosigned(verifier);
+    read_stamped(verifier, key);
+    check_witnesses(verifier, buf_slice(&note));
     return true;
+}
+
+/* The key that was named, which the policy must know as well; else the policy's own. */
+static bool choose_key(int folder, struct slice vkey, const struct tlog_policy *policy,
+                       struct note_key **ret_named, const struct note_key **ret_key,
+                       struct fault *fault)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(NOTE_BYTES_MAX);
+    struct note note;
+
+    *ret_named = NULL;
+    if (vkey.len > 0) {
+        if (!note_key_parse(vkey, ret_named, fault))
+            return false;
+        *ret_key = *ret_named;
+        if (policy == NULL || tlog_policy_log_count(policy) == 0 ||
+            tlog_policy_has_log(policy, *ret_named))
+            return true;
+        note_key_free(*ret_named);
+        return fault_set(fault, FAULT_INVALID, "the policy does not name this log's key");
+    }
+    if (policy == NULL)
+        return fault_set(fault, FAULT_INVALID, "neither a key nor a policy that names it");
+    if (!file_read(folder, "checkpoint", &bytes, fault) ||
+        !note_parse(buf_slice(&bytes), &note, fault))
+        return false;
+    *ret_key = tlog_policy_log_of(policy, &note);
+    return *ret_key != NULL ||
+           fault_set(fault, FAULT_INVALID, "the policy names no log that signed this one");
 }
 
 static bool read_before(const struct verify_options *options, const struct note_key *key,
@@ -302,13 +480,14 @@ bool verify_ledger(int folder, struct slice vkey, const struct verify_options *o
                    struct verify_report *ret_report, struct fault *fault)
 {
     struct verifier *verifier;
+    const struct note_key *key;
+    struct note_key *named;
     struct checkpoint before = {.size = 0};
-    struct note_key *key;
 
-    if (!note_key_parse(slice_trim(vkey), &key, fault))
+    if (!choose_key(folder, slice_trim(vkey), options->policy, &named, &key, fault))
         return false;
     if (!read_before(options, key, &before, fault)) {
-        note_key_free(key);
+        note_key_free(named);
         return false;
     }
     memset(ret_report, 0, sizeof(*ret_report));
@@ -334,7 +513,9 @@ bool verify_ledger(int folder, struct slice vkey, const struct verify_options *o
     producers_free(verifier->producers);
     buf_free(&verifier->bytes);
     buf_free(&verifier->kept);
+    buf_free(&verifier->cosigned_bytes);
+    stamped_free(&verifier->stamped);
     free(verifier);
-    note_key_free(key);
+    note_key_free(named);
     return true;
 }

@@ -11,6 +11,8 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 
+struct tlog_policy;
+
 enum verify_result {
     VERIFY_HOLDS,
     VERIFY_TAMPERING,  /* evidence that something was changed */
@@ -39,11 +41,28 @@ struct verify_report {
     uint64_t producers;
     uint64_t intents_open; /* model calls that were announced and have no outcome */
     uint64_t files_ahead;  /* tiles of a checkpoint that is not published yet */
+    bool has_policy;        /* cosignatures were asked for */
+    bool has_cosigned;      /* there is a cosigned checkpoint of this ledger, and it fits */
+    uint64_t cosigned_size; /* records that it covers */
+    char witnesses[240];    /* with a policy: how many have cosigned, and who */
+    bool has_timestamps;    /* they were asked for */
+    uint64_t stamped_count; /* of them hold and fit the tree */
+    uint64_t stamped_size;  /* records that the last of them covers */
+    int64_t stamped_time;   /* its time, seconds since 1970 */
     bool has_unsealed; /* there is a write-ahead log beside the tree, which is not covered */
 };
 
 struct verify_options {
-    bool leaves_are_opaque;   /* another program's log: tree only, no records */
+    bool leaves_are_opaque; /* another program's log: tree only, no records */
+    /*
+     * Whose cosignatures it takes, or NULL; borrowed. The checkpoint or, where it lags,
+     * `checkpoint.cosigned` must have reached its quorum: else the result is incomplete.
+     */
+    const struct tlog_policy *policy;
+    /* With `has_timestamps`: a folder of them (stamped.h), and whom to trust (PEM). */
+    bool has_timestamps;
+    int timestamps; /* borrowed */
+    struct slice tsa_ca;
     const struct slice *kept; /* a signed checkpoint that the asker kept; NULL: none */
 };
 
@@ -54,8 +73,10 @@ int verify_exit_code(enum verify_result result);
 
 /*
  *   folder  descriptor of the folder with `checkpoint` and `tile/`
- *   vkey    text of the log's verifier key; its name must be the origin
- * FAULT_INVALID: the vkey or the kept checkpoint is none. Anything wrong with the ledger is in the report.
+ *   vkey    text of the log's verifier key; its name must be the origin. Empty: the policy's
+ *           log of that origin
+ * FAULT_INVALID: the vkey or the kept checkpoint is none, or the policy does not name the key.
+ * Anything wrong with the ledger is in the report.
  */
 MUST_USE bool verify_ledger(int folder, struct slice vkey,
                             const struct verify_options *options,

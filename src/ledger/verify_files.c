@@ -1,9 +1,12 @@
 #include "ledger/verify_files.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "base/scope.h"
 #include "ledger/tile.h"
+#include "ledger/timestamp.h"
+#include "ledger/tlog_policy.h"
 #include "ledger/verify_proof.h"
 #include "os/file.h"
 
@@ -13,6 +16,10 @@ bool verify_files_check(const struct verify_files *files, bool has_ledger, struc
         return fault_set(fault, FAULT_INVALID, "--proof is checked without a ledger");
     if (files->proof == NULL && files->record != NULL)
         return fault_set(fault, FAULT_INVALID, "--record goes with --proof");
+    if (files->proof != NULL && (files->policy != NULL || files->timestamps != NULL))
+        return fault_set(fault, FAULT_INVALID, "--policy and --timestamps go with a ledger");
+    if ((files->timestamps == NULL) != (files->tsa_ca == NULL))
+        return fault_set(fault, FAULT_INVALID, "--timestamps goes with --tsa-ca");
     if (files->fork_proof != NULL && (files->proof != NULL || files->against == NULL))
         return fault_set(fault, FAULT_INVALID, "--fork-proof goes with --against");
     return true;
@@ -20,6 +27,8 @@ bool verify_files_check(const struct verify_files *files, bool has_ledger, struc
 
 bool verify_files_key(const char *word, struct buf *ret_key, struct fault *fault)
 {
+    if (word == NULL)
+        return true;
     if (strchr(word, '+') != NULL && word[0] != '/' && !file_exists(AT_FDCWD, word))
         return buf_add_text(ret_key, word, fault);
     return file_read(AT_FDCWD, word, ret_key, fault);
@@ -88,20 +97,60 @@ static void keep_evidence(int folder, const struct verify_report *report,
         (void)snprintf(outcome->note, sizeof(outcome->note), "fork proof: %s", name);
 }
 
+static bool read_policy(const char *name, struct tlog_policy **ret_policy,
+                        struct fault *fault)
+{
+    AUTO_BUF struct buf text = buf_with_limit(TLOG_POLICY_BYTES_MAX);
+
+    if (name == NULL)
+        return true;
+    return file_read(AT_FDCWD, name, &text, fault) &&
+           tlog_policy_parse(buf_slice(&text), ret_policy, fault);
+}
+
+static bool open_timestamps(const struct verify_files *files, struct buf *ca,
+                            struct verify_options *options, int *ret_folder,
+                            struct fault *fault)
+{
+    if (files->timestamps == NULL)
+        return true;
+    if (!file_read(AT_FDCWD, files->tsa_ca, ca, fault))
+        return false;
+    *ret_folder = open(files->timestamps, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*ret_folder < 0)
+        return fault_errno(fault, "open %s", files->timestamps);
+    options->has_timestamps = true;
+    options->timestamps = *ret_folder;
+    options->tsa_ca = buf_slice(ca);
+    return true;
+}
+
+static void free_policy(struct tlog_policy **policy)
+{
+    tlog_policy_free(*policy);
+}
+
 bool verify_files(int folder, struct slice vkey, const struct verify_files *files, bool json,
                   struct buf *ret_text, struct verify_outcome *ret_outcome,
                   struct fault *fault)
 {
     AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    __attribute__((cleanup(free_policy))) struct tlog_policy *policy = NULL;
     AUTO_BUF struct buf kept = buf_with_limit(NOTE_BYTES_MAX);
+    AUTO_BUF struct buf ca = buf_with_limit(TIMESTAMP_CA_BYTES_MAX);
+    AUTO_CLOSE int timestamps = -1;
     struct verify_options options = {0};
     struct slice kept_bytes;
 
     memset(ret_outcome, 0, sizeof(*ret_outcome));
     if (files->proof != NULL)
         return verify_one_proof(vkey, files, json, ret_text, ret_outcome, fault);
-    if (!read_one(files->against, &kept, &kept_bytes, &options.kept, fault) ||
-        !verify_ledger(folder, vkey, &options, report, fault))
+    if (!read_policy(files->policy, &policy, fault) ||
+        !open_timestamps(files, &ca, &options, &timestamps, fault) ||
+        !read_one(files->against, &kept, &kept_bytes, &options.kept, fault))
+        return false;
+    options.policy = policy;
+    if (!verify_ledger(folder, vkey, &options, report, fault))
         return false;
     ret_outcome->result = report->result;
     keep_evidence(folder, report, options.kept, files->fork_proof, ret_outcome);

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/scope.h"
 #include "ledger/tree.h"
 #include "ledger/verify.h"
@@ -29,16 +30,23 @@ int verify_exit_code(enum verify_result result)
 /* What this verification could not say anything about; `at` counts up to the first false. */
 static bool not_checked(const struct verify_report *report, size_t at, const char **ret_text)
 {
-    const char *texts[6];
+    const char *texts[7];
     size_t count = 0;
 
-    texts[count++] =
-        "witnesses: no cosignature is asked for yet, so who holds the key and the disk "
-        "could have written another ledger";
+    if (!report->has_policy)
+        texts[count++] =
+            "witnesses: no --policy asks for cosignatures, so who holds the key and the disk "
+            "could have written another ledger";
+    else if (report->cosigned_size < report->size)
+        texts[count++] = "witnesses: the records behind the cosigned ones are the ledger's "
+                         "word alone";
+    if (report->stamped_count == 0)
+        texts[count++] = "times: the order is the index, the clock is the writer's word";
+    else if (report->stamped_size < report->size)
+        texts[count++] = "times: those of records behind the last time stamp";
     if (!report->has_kept)
         texts[count++] = "an earlier checkpoint: none was given, so a rollback or another "
                          "ledger of the same key would not show";
-    texts[count++] = "times: the order is the index, the clock is the writer's word";
     if (report->has_unsealed)
         texts[count++] = "wal/ and state/: records newer than the checkpoint, not sealed yet";
     if (report->files_ahead > 0)
@@ -89,7 +97,8 @@ static bool add_lists(const struct verify_report *report, struct buf *text,
 bool verify_report_json(const struct verify_report *report, struct buf *ret_text,
                         struct fault *fault)
 {
-    if (!buf_add_format(ret_text, fault, "{\"files_ahead\":%llu,\"intents_open\":%llu,",
+    if (!buf_add_format(ret_text, fault, "{\"cosigned\":%llu,\"files_ahead\":%llu,\"intents_open\":%llu,",
+                        (unsigned long long)report->cosigned_size,
                         (unsigned long long)report->files_ahead,
                         (unsigned long long)report->intents_open) ||
         (report->has_kept &&
@@ -100,10 +109,31 @@ bool verify_report_json(const struct verify_report *report, struct buf *ret_text
                         (unsigned long long)report->producers, result_names[report->result]))
         return false;
     if (!report->has_checkpoint)
-        return buf_add_text(ret_text, "null,\"size\":null}", fault);
-    return buf_add_byte(ret_text, '"', fault) && add_root(report, ret_text, fault) &&
-           buf_add_format(ret_text, fault, "\",\"size\":%llu}",
-                          (unsigned long long)report->size);
+        return buf_add_text(ret_text,
+                            "null,\"size\":null,\"stamped\":0,\"witnesses\":null}", fault);
+    if (!buf_add_byte(ret_text, '"', fault) || !add_root(report, ret_text, fault) ||
+        !buf_add_format(ret_text, fault, "\",\"size\":%llu,\"stamped\":%llu,\"witnesses\":",
+                        (unsigned long long)report->size,
+                        (unsigned long long)report->stamped_size))
+        return false;
+    if (!report->has_policy)
+        return buf_add_text(ret_text, "null}", fault);
+    return jcs_add_text(ret_text, slice_of(report->witnesses), fault) &&
+           buf_add_byte(ret_text, '}', fault);
+}
+
+static bool add_stamped(const struct verify_report *report, struct buf *text,
+                        struct fault *fault)
+{
+    char when[CLOCK_TEXT_BYTES];
+
+    if (report->stamped_count == 0)
+        return true;
+    clock_text(report->stamped_time * 1000000, when);
+    return buf_add_format(text, fault,
+                          "  stamped   %llu records existed at %s; %llu time stamps hold\n",
+                          (unsigned long long)report->stamped_size, when,
+                          (unsigned long long)report->stamped_count);
 }
 
 bool verify_report_text(const struct verify_report *report, struct buf *ret_text,
@@ -125,7 +155,10 @@ bool verify_report_text(const struct verify_report *report, struct buf *ret_text
         !buf_add_format(ret_text, fault, "\n  kept    a checkpoint of %llu records",
                         (unsigned long long)report->kept_size))
         return false;
-    if (!buf_add_byte(ret_text, '\n', fault))
+    if (!buf_add_byte(ret_text, '\n', fault) || !add_stamped(report, ret_text, fault) ||
+        (report->has_policy &&
+         !buf_add_format(ret_text, fault, "  cosigned  %llu records; %s\n",
+                         (unsigned long long)report->cosigned_size, report->witnesses)))
         return false;
     for (size_t i = 0; i < shown(report); i++)
         if (!buf_add_format(ret_text, fault, "  %-10s  %s\n",

@@ -244,6 +244,30 @@ static bool build_egress(struct builder *builder)
     return true;
 }
 
+static bool build_witnesses(struct builder *builder)
+{
+    struct policy *policy = builder->policy;
+    size_t count = builder_list_length(builder->organisation, "ledger" S "witnesses");
+
+    policy->witnesses = builder_own(builder, xalloc_array(count + 1, sizeof(*policy->witnesses)));
+    policy->witness_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct policy_witness *witness = &policy->witnesses[i];
+
+        witness->url = builder_text_of(builder, builder->organisation, "ledger" S "witnesses", i, "url");
+        witness->key = builder_text_of(builder, builder->organisation, "ledger" S "witnesses", i, "key");
+        if (witness->url == NULL || witness->key == NULL)
+            return fault_set(builder->fault, FAULT_INVALID,
+                             "policy.yaml: ledger.witnesses[%zu] needs url and key", i);
+    }
+    if (!builder_number(builder, "ledger" S "require", &policy->witnesses_required))
+        return false;
+    return (size_t)policy->witnesses_required <= count ||
+           fault_set(builder->fault, FAULT_INVALID,
+                     "policy.yaml: ledger.require: %lld of %zu witnesses cannot be",
+                     (long long)policy->witnesses_required, count);
+}
+
 static bool build_rest(struct builder *builder)
 {
     struct policy *policy = builder->policy;
@@ -302,7 +326,8 @@ bool policy_build(const struct policy_settings *organisation,
          build_budget(&builder, "person_day", &builder.policy->budget_person_day) &&
          build_budget(&builder, "repository_day", &builder.policy->budget_repository_day) &&
          build_data(&builder) && build_paths(&builder) && build_routing(&builder) && build_agents(&builder) &&
-         build_egress(&builder) && build_approvals(&builder) && build_rest(&builder) &&
+         build_egress(&builder) && build_approvals(&builder) && build_witnesses(&builder) &&
+         build_rest(&builder) &&
          build_owner(&builder) && build_digest(&builder);
     build_model_classes(builder.policy);
     owned = xalloc(sizeof(*owned));

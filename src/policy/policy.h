@@ -109,6 +109,11 @@ enum policy_where {
 };
 
 /* The effective policy. Read-only for everybody else. */
+/* Whom the ledger asks to cosign its checkpoints. */
+struct policy_witness {
+    const char *url, *key;
+};
+
 struct policy {
     const char *repository, *owner, *phase, *audit;
     struct policy_person *people;
@@ -138,6 +143,9 @@ struct policy {
     size_t approvals_from_count;
     struct policy_zone *approvals_zone; /* glob: the zone's name; zone: the number as text */
     size_t approvals_zone_count;
+    struct policy_witness *witnesses;
+    size_t witness_count;
+    int64_t witnesses_required;
     char digest[65]; /* SHA-256, hex, of the canonical effective settings */
     void *owned;
 };

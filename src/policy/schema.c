@@ -73,8 +73,9 @@ const struct schema_row schema_rows[] = {
     {"audit", SCHEMA_WORD, ORG, NARROW_OWN, REFUSED, "summary full", "summary", 0, 0, "first reads and writes, or every open"},
     {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, NOTED, "none pci hipaa", "none", 0, 0, "how long records are kept"},
     {"retention" S "payloads", SCHEMA_DURATION, ORG, NARROW_OWN, NOTED, NULL, "90d", 1, 36500, "how long payloads are kept"},
-    {"ledger" S "witnesses" S "#", SCHEMA_TEXT, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "a witness"},
-    {"ledger" S "require", SCHEMA_INTEGER, ORG, NARROW_OWN, REFUSED, NULL, "0", 0, 32, "how many witnesses must have signed"},
+    {"ledger" S "witnesses" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "a witness that is asked to cosign checkpoints; plain http to loopback only"},
+    {"ledger" S "witnesses" S "#" S "key", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "and its public key, as `custody witness init` prints it"},
+    {"ledger" S "require", SCHEMA_INTEGER, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, 32, "how many of them must have signed before checkpoint.cosigned is replaced"},
 
     {"data" S "*" S "view", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, VERDICTS, "redact; opaque, code: allow", 0, 0, "may a process in the cell read this class of data? (what is longer than 64 MiB counts as every class; opaque is what is no text: values that show in any bytes are found there, too)"},
     {"data" S "*" S "model", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, VERDICTS, "deny; code: allow", 0, 0, "may a model see it?"},

@@ -36,6 +36,7 @@
 #include "os/message.h"
 #include "os/spawn.h"
 #include "roles/ledger_daemon.h"
+#include "roles/witness_relay.h"
 
 #define SOCKET_NAME "ledger.sock"
 #define LINGER_MS 5000
@@ -253,15 +254,53 @@ struct start {
 /* What the daemon holds; whatever is there is given back by daemon_end. */
 struct held {
     int folder, lock;
+    int relay; /* while it is open, the relay goes on */
     struct note_signer *signer;
     struct ledger_daemon daemon;
 };
+
+/* Carries checkpoints to the witnesses; begins before the key is read, ends after the daemon. */
+static void become_relay(int home_fd, int ending)
+{
+    struct witness_relay relay = {.home_fd = home_fd, .ending = ending};
+    const int keep[] = {home_fd, ending};
+
+    spawn_close_others(keep, COUNT(keep));
+    (void)prctl(PR_SET_NAME, "custody-relay");
+    _exit(witness_relay_serve(&relay));
+}
+
+/*
+ * Our end of the pipe stays open as long as this process lives. A ledger that cannot start a
+ * relay serves all the same: that nothing is cosigned shows in what is not cosigned.
+ */
+static void start_relay(int home_fd, int *ret_alive)
+{
+    int ends[2];
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return;
+    (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for it */
+    pid = fork();
+    if (pid == 0)
+        become_relay(home_fd, ends[0]);
+    (void)close(ends[0]);
+    *ret_alive = ends[1];
+}
+
+/* Before the key is in memory. */
+static bool relay_begin(const struct start *start, struct held *held)
+{
+    start_relay(start->home_fd, &held->relay);
+    return true;
+}
 
 static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
 {
     return file_open_folder(start->home_fd, "ledger", 0755, &held->folder, fault) &&
            take_lock(held->folder, &held->lock, fault) &&
-           read_signer(start->home_fd, &held->signer, fault) &&
+           relay_begin(start, held) && read_signer(start->home_fd, &held->signer, fault) &&
            end_signals(&held->daemon.signals, fault) &&
            ledger_writer_open(held->folder, held->signer, &clock_real, &held->daemon.writer,
                               fault) &&
@@ -277,6 +316,7 @@ static void daemon_end(struct held *held)
     note_signer_free(held->signer);
     scope_close(&held->lock); /* last: the next daemon may begin */
     scope_close(&held->folder);
+    scope_close(&held->relay);
 }
 
 /* For whoever asks why the ledger went away: there is no terminal to tell it to. */
@@ -296,6 +336,7 @@ static int serve(const struct start *start)
 {
     struct held held = {.folder = -1,
                         .lock = -1,
+                        .relay = -1,
                         .daemon = {.listener = -1, .signals = -1, .linger_us = linger_us()}};
     struct fault fault = {0};
     bool ok = daemon_begin(start, &held, &fault);

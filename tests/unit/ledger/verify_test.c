@@ -3,8 +3,11 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
+#include "ledger/checkpoint.h"
+#include "ledger/cosignature.h"
 #include "ledger/log.h"
 #include "ledger/tile.h"
+#include "ledger/tlog_policy.h"
 #include "ledger/verify.h"
 #include "wire/record.h"
 
@@ -526,6 +529,133 @@ static void reports_are_json_and_text(void **state)
     ledger_drop(&ledger);
 }
 
+/* A checkpoint of `size` and `root` by the ledger's key, cosigned by the witnesses named. */
+static void cosigned_note(const struct ledger *ledger, uint64_t size,
+                          const struct tree_hash *root, const char *who, struct buf *ret_note)
+{
+    struct fault fault = {0};
+    struct note note;
+
+    assert_ok(checkpoint_sign(size, root, ledger->signer, ret_note, &fault), fault);
+    for (; *who != 0; who++) {
+        AUTO_BUF struct buf vkey = buf_with_limit(1024);
+        AUTO_BUF struct buf line = buf_with_limit(1024);
+        struct note_signer *witness = fixture_signer((uint8_t)*who, &vkey);
+
+        assert_ok(note_parse(buf_slice(ret_note), &note, &fault), fault);
+        assert_ok(cosignature_sign(witness, note.text, 1790000000, &line, &fault), fault);
+        assert_ok(buf_add(ret_note, buf_slice(&line), &fault), fault);
+        note_signer_free(witness);
+    }
+}
+
+static struct tlog_policy *two_of_three(void)
+{
+    AUTO_BUF struct buf text = buf_with_limit(1 << 14);
+    struct tlog_policy *policy;
+    struct fault fault = {0};
+
+    for (char who = 'a'; who <= 'c'; who++) {
+        AUTO_BUF struct buf plain = buf_with_limit(1024);
+        AUTO_BUF struct buf vkey = buf_with_limit(1024);
+        struct note_signer *witness = fixture_signer((uint8_t)who, &plain);
+
+        assert_ok(cosignature_vkey(witness, &vkey, &fault), fault);
+        assert_ok(buf_add_format(&text, &fault, "witness %c %s\n", who, buf_text(&vkey)),
+                  fault);
+        note_signer_free(witness);
+    }
+    assert_ok(buf_add_text(&text, "group g 2 a b c\nquorum g\n", &fault), fault);
+    assert_ok(tlog_policy_parse(buf_slice(&text), &policy, &fault), fault);
+    return policy;
+}
+
+/* Root of the ledger's first `size` records. */
+static struct tree_hash root_at(const struct ledger *ledger, uint64_t size, uint64_t whole)
+{
+    struct tile_source tiles = {.folder = ledger->fixture.folder, .size = whole};
+    struct tree_source source = tile_source(&tiles);
+    struct tree_hash root;
+    struct fault fault = {0};
+
+    assert_ok(tree_source_root(&source, size, &root, &fault), fault);
+    return root;
+}
+
+static void the_policy_asks_for_cosignatures(void **state)
+{
+    static const size_t sizes[] = {300, 400};
+    static const struct {
+        const char *who;  /* NULL: there is no checkpoint.cosigned */
+        uint64_t size;
+        bool is_fork;
+        enum verify_result result;
+        uint64_t cosigned;
+    } cases[] = {
+        {NULL, 0, false, VERIFY_INCOMPLETE, 0},
+        {"a", 300, false, VERIFY_INCOMPLETE, 0},
+        {"ab", 300, false, VERIFY_HOLDS, 300},
+        {"abc", 400, false, VERIFY_HOLDS, 400},
+        {"acx", 257, false, VERIFY_HOLDS, 257},
+        {"aax", 300, false, VERIFY_INCOMPLETE, 0},
+        {"abc", 300, true, VERIFY_TAMPERING, 300},
+        {"abc", 401, true, VERIFY_TAMPERING, 401},
+    };
+    struct ledger ledger = ledger_of(sizes, COUNT(sizes));
+    struct tlog_policy *policy = two_of_three();
+    struct verify_options asking = {.policy = policy};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+        AUTO_BUF struct buf note = buf_with_limit(1 << 14);
+        struct tree_hash root = {{1}};
+        struct fault fault = {0};
+
+        (void)unlinkat(ledger.fixture.folder, "checkpoint.cosigned", 0);
+        if (cases[i].who != NULL) {
+            if (!cases[i].is_fork)
+                root = root_at(&ledger, cases[i].size, 400);
+            cosigned_note(&ledger, cases[i].size, &root, cases[i].who, &note);
+            assert_ok(file_create(ledger.fixture.folder, "checkpoint.cosigned",
+                                  buf_slice(&note), 0644, &fault),
+                      fault);
+        }
+        assert_ok(verify_ledger(ledger.fixture.folder, buf_slice(&ledger.vkey), &asking,
+                                report, &fault),
+                  fault);
+        if (report->result != cases[i].result || report->cosigned_size != cases[i].cosigned)
+            fail_msg("case %zu: %s, %s", i, verify_result_name(report->result),
+                     report->problems[0].text);
+        if (report->result == VERIFY_INCOMPLETE)
+            assert_non_null(strstr(report->problems[0].text, "of 3 witnesses have cosigned"));
+        if (cases[i].is_fork) /* noticed without a policy, too */
+            expect(&ledger, VERIFY_TAMPERING, "checkpoint.cosigned");
+    }
+    tlog_policy_free(policy);
+    ledger_drop(&ledger);
+}
+
+static void a_checkpoint_of_another_key_beside_ours_is_noticed(void **state)
+{
+    static const size_t sizes[] = {3};
+    AUTO_BUF struct buf vkey = buf_with_limit(1024);
+    AUTO_BUF struct buf note = buf_with_limit(1 << 14);
+    struct ledger ledger = ledger_of(sizes, COUNT(sizes));
+    struct note_signer *other = fixture_signer(77, &vkey);
+    struct tree_hash root = root_at(&ledger, 3, 3);
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(checkpoint_sign(3, &root, other, &note, &fault), fault);
+    assert_ok(file_create(ledger.fixture.folder, "checkpoint.cosigned", buf_slice(&note), 0644,
+                          &fault),
+              fault);
+    expect(&ledger, VERIFY_TAMPERING, "checkpoint.cosigned: note: no signature");
+    note_signer_free(other);
+    ledger_drop(&ledger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +672,8 @@ int main(void)
         TEST(model_calls_without_an_outcome_are_counted),
         TEST(a_log_of_another_implementation_verifies),
         TEST(reports_are_json_and_text),
+        TEST(the_policy_asks_for_cosignatures),
+        TEST(a_checkpoint_of_another_key_beside_ours_is_noticed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,7 +274,7 @@ static void a_key_without_effect_is_named_unless_it_says_the_default(void **stat
 static void a_promise_that_would_not_hold_is_refused(void **state)
 {
     static const char *const cases[] = {
-        "audit: full\n", "ledger: { require: 1 }\n",
+        "audit: full\n", 
     };
 
     (void)state;

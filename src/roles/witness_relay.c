@@ -1,0 +1,317 @@
+/*
+ * relay - carries checkpoints to witnesses and cosignatures back.
+ *
+ *   user       who started the ledger       network    the witnesses of policy.yaml
+ *   may read   ledger/, certificates        may write  ledger/
+ *   holds      nothing                      talks to   witnesses; the ledger, of what they
+ * refused
+ *
+ * One checkpoint an interval goes to all of them, so that they sign the same one.
+ */
+#include "roles/witness_relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "ledger/checkpoint.h"
+#include "ledger/ledger.h"
+#include "ledger/tile.h"
+#include "os/clock_real.h"
+#include "os/file.h"
+#include "os/isolate.h"
+#include "policy/policy.h"
+#include "roles/ledger.h"
+#include "roles/witness_ask.h"
+#include "wire/url.h"
+
+#define INTERVAL_MS 10000
+#define INTERVAL_MS_MAX 3600000
+#define VKEY_BYTES_MAX 4096
+
+struct relay {
+    const struct witness_relay *given;
+    int folder; /* ledger/ */
+    const struct transport *transport;
+    struct note_key *log;
+    struct witness_peer *peers;
+    enum witness_outcome *outcomes; /* of each peer in the last round */
+    bool *told;                     /* the ledger has a record of it */
+    size_t count, required;
+    struct tree_hash last_root; /* of the last round */
+    bool has_last, last_is_complete;
+};
+
+static int interval_ms(void)
+{
+    const char *text = getenv("CUSTODY_WITNESS_INTERVAL_MS");
+    long ms = text == NULL ? INTERVAL_MS : strtol(text, NULL, 10);
+
+    return (int)(ms < 1 || ms > INTERVAL_MS_MAX ? INTERVAL_MS : ms);
+}
+
+/* ---- set up ---- */
+
+static bool read_policy(int home_fd, struct policy **ret_policy, struct fault *fault)
+{
+    AUTO_BUF struct buf text = buf_with_limit(POLICY_YAML_BYTES_MAX);
+    struct policy_settings *settings = NULL;
+    bool own = file_exists(home_fd, "policy.yaml"), ok;
+
+    if (!file_read(own ? home_fd : AT_FDCWD, own ? "policy.yaml" : "/etc/custody/policy.yaml",
+                   &text, fault) ||
+        !policy_read(buf_slice(&text), "policy.yaml", &settings, fault))
+        return false;
+    ok = policy_build(settings, NULL, ret_policy, fault);
+    policy_settings_free(settings);
+    return ok;
+}
+
+static bool take_peers(struct relay *relay, const struct policy *policy, struct fault *fault)
+{
+    relay->peers = xalloc_array(policy->witness_count + 1, sizeof(*relay->peers));
+    relay->outcomes = xalloc_array(policy->witness_count + 1, sizeof(*relay->outcomes));
+    relay->told = xalloc_array(policy->witness_count + 1, sizeof(*relay->told));
+    relay->required = (size_t)policy->witnesses_required;
+    for (size_t i = 0; i < policy->witness_count; i++) {
+        struct witness_peer *peer = &relay->peers[relay->count++];
+
+        peer->url = xstrdup(policy->witnesses[i].url);
+        relay->outcomes[i] = WITNESS_SILENT;
+        if (!cosignature_key_parse(slice_trim(slice_of(policy->witnesses[i].key)), &peer->key,
+                                   fault))
+            return fault_in(fault, "policy.yaml: ledger.witnesses[%zu]", i);
+    }
+    return true;
+}
+
+static bool read_log_key(struct relay *relay, struct fault *fault)
+{
+    AUTO_BUF struct buf vkey = buf_with_limit(VKEY_BYTES_MAX);
+
+    return file_read(relay->given->home_fd, "keys/ledger.vkey", &vkey, fault) &&
+           note_key_parse(slice_trim(buf_slice(&vkey)), &relay->log, fault);
+}
+
+/* The relay of the daemon before may be in its last round: it is over soon. */
+static bool take_turn(struct relay *relay, int *ret_lock, struct fault *fault)
+{
+    AUTO_CLOSE int lock = openat(relay->folder, "state/relay.lock",
+                                 O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (lock < 0)
+        return fault_errno(fault, "open relay.lock");
+    while (flock(lock, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return fault_errno(fault, "lock relay.lock");
+    *ret_lock = take_fd(&lock);
+    return true;
+}
+
+static bool isolate(const struct relay *relay, struct fault *fault)
+{
+    struct isolate_path paths[] = {
+        {.fd = relay->folder, .access = ISOLATE_READ | ISOLATE_WRITE},
+        {.path = "/etc", .access = ISOLATE_READ},
+        {.path = "/usr", .access = ISOLATE_READ | ISOLATE_EXECUTE},
+        {.path = "/lib", .access = ISOLATE_READ | ISOLATE_EXECUTE, .optional = true},
+        {.path = "/lib64", .access = ISOLATE_READ | ISOLATE_EXECUTE, .optional = true},
+        {.path = "/run/systemd/resolve", .access = ISOLATE_READ, .optional = true},
+        {.path = "/run/resolvconf", .access = ISOLATE_READ, .optional = true},
+        {.path = "/dev/urandom", .access = ISOLATE_READ, .optional = true},
+    };
+
+    /* Landlock's first version forbids the rename that puts a file in place. */
+    if (isolate_landlock_abi() >= 2 &&
+        !isolate_files(paths, COUNT(paths), ISOLATE_ABI_KERNEL, NULL, fault))
+        return false;
+    return isolate_syscalls(ISOLATE_GATEWAY, fault);
+}
+
+/* ---- a round ---- */
+
+struct round {
+    struct buf note;     /* text and the log's own line */
+    struct buf cosigned; /* the same, and what came */
+    struct checkpoint checkpoint;
+    size_t good;
+};
+
+static void write_status(const struct relay *relay, const struct round *round)
+{
+    AUTO_BUF struct buf text = buf_with_limit(1 << 16);
+    struct fault ignored = {0};
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < relay->count; i++)
+        ok = buf_add_format(&text, &ignored, "%s %llu %s\n",
+                            cosignature_key_name(relay->peers[i].key),
+                            (unsigned long long)(relay->outcomes[i] == WITNESS_COSIGNED
+                                                     ? round->checkpoint.size
+                                                     : relay->peers[i].known),
+                            witness_outcome_name(relay->outcomes[i]));
+    if (ok && !file_replace_durably(relay->folder, "state/witnesses", buf_slice(&text), 0644,
+                                    &ignored))
+        return; /* the next round writes it again */
+}
+
+/* What a witness will not follow is a record, once: somebody must look at it. */
+static void tell_ledger(struct relay *relay, size_t index, const struct round *round)
+{
+    static const char *const reasons[] = {
+        [WITNESS_AHEAD] = "witness-ahead", [WITNESS_REFUSED] = "witness-refused"};
+    struct ledger_client *ledger;
+    struct fault ignored = {0};
+    struct record record;
+    int socket;
+
+    if (relay->told[index] ||
+        !ledger_connect_running(relay->given->home_fd, &socket, &ignored))
+        return;
+    ledger = ledger_client_new(socket);
+    record_begin(&record, RECORD_REFUSED);
+    record_word(&record, RECORD_REASON, reasons[relay->outcomes[index]]);
+    record_word(&record, RECORD_MECHANISM, "witness");
+    record_text(&record, RECORD_HOST, slice_of(cosignature_key_name(relay->peers[index].key)));
+    record_number(&record, RECORD_SIZE, (int64_t)round->checkpoint.size);
+    relay->told[index] = ledger_record_durably(ledger, &record, NULL, &ignored);
+    ledger_client_free(ledger);
+}
+
+/* Lines of others that stand in the checkpoint are not given on. */
+static bool begin_round(struct relay *relay, struct round *round)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(NOTE_BYTES_MAX);
+    struct fault ignored = {0};
+    struct note note;
+
+    if (!file_read(relay->folder, "checkpoint", &bytes, &ignored) ||
+        !buf_add(&round->note, buf_slice(&bytes), &ignored) ||
+        !checkpoint_open(buf_slice(&round->note), relay->log, &round->checkpoint, &ignored) ||
+        !note_parse(buf_slice(&round->note), &note, &ignored) || note.signature_count != 1 ||
+        round->checkpoint.size == 0)
+        return false;
+    return buf_add(&round->cosigned, buf_slice(&round->note), &ignored);
+}
+
+static void ask_all(struct relay *relay, struct round *round)
+{
+    struct tile_source tiles = {.folder = relay->folder, .size = round->checkpoint.size};
+    struct tree_source source = tile_source(&tiles);
+
+    for (size_t i = 0; i < relay->count; i++) {
+        relay->outcomes[i] =
+            witness_ask(relay->transport, &relay->peers[i], buf_slice(&round->note),
+                        round->checkpoint.size, &source, &round->cosigned);
+        round->good += relay->outcomes[i] == WITNESS_COSIGNED;
+    }
+}
+
+static bool is_done(const struct relay *relay, const struct round *round)
+{
+    return relay->has_last && relay->last_is_complete &&
+           tree_hash_equal(&relay->last_root, &round->checkpoint.root);
+}
+
+static void finish_round(struct relay *relay, struct round *round)
+{
+    size_t needed = relay->required > 0 ? relay->required : 1;
+    struct fault ignored = {0};
+    bool stored = round->good >= needed &&
+                  file_replace_durably(relay->folder, "checkpoint.cosigned",
+                                       buf_slice(&round->cosigned), 0644, &ignored);
+
+    relay->last_root = round->checkpoint.root;
+    relay->has_last = true;
+    relay->last_is_complete = stored && round->good == relay->count;
+    write_status(relay, round);
+    for (size_t i = 0; i < relay->count; i++)
+        if (relay->outcomes[i] == WITNESS_AHEAD || relay->outcomes[i] == WITNESS_REFUSED)
+            tell_ledger(relay, i, round);
+}
+
+static void run_round(struct relay *relay)
+{
+    struct round round = {.note = buf_with_limit(NOTE_BYTES_MAX),
+                          .cosigned = buf_with_limit(NOTE_BYTES_MAX)};
+
+    if (begin_round(relay, &round) && !is_done(relay, &round)) {
+        ask_all(relay, &round);
+        finish_round(relay, &round);
+    }
+    buf_free(&round.note);
+    buf_free(&round.cosigned);
+}
+
+/* True: the daemon has ended; what it has published is all there will be. */
+static bool wait_for_end(const struct relay *relay, int timeout_ms)
+{
+    struct pollfd ending = {.fd = relay->given->ending, .events = POLLIN};
+
+    return poll(&ending, 1, timeout_ms) > 0;
+}
+
+static bool set_up(struct relay *relay, int *ret_lock, struct fault *fault)
+{
+    struct policy *policy = NULL;
+    bool ok;
+
+    if (!read_policy(relay->given->home_fd, &policy, fault))
+        return false;
+    ok = take_peers(relay, policy, fault);
+    policy_free(policy);
+    if (!ok || relay->count == 0)
+        return ok;
+    return read_log_key(relay, fault) &&
+           file_open_folder(relay->given->home_fd, "ledger", 0755, &relay->folder, fault) &&
+           take_turn(relay, ret_lock, fault) && transport_load(&relay->transport, fault) &&
+           isolate(relay, fault);
+}
+
+static void tear_down(struct relay *relay)
+{
+    for (size_t i = 0; i < relay->count; i++) {
+        cosignature_key_free(relay->peers[i].key);
+        free(relay->peers[i].url);
+    }
+    free(relay->peers);
+    free(relay->outcomes);
+    free(relay->told);
+    note_key_free(relay->log);
+    scope_close(&relay->folder);
+}
+
+/* For whoever asks why nothing is cosigned: there is no terminal to tell it to. */
+static void leave_words(struct relay *relay, const struct fault *fault)
+{
+    AUTO_FREE char *text = xformat("none 0 failed: %s\n", fault->why);
+    struct fault ignored = {0};
+
+    if ((relay->folder >= 0 ||
+         file_open_folder(relay->given->home_fd, "ledger", 0755, &relay->folder, &ignored)) &&
+        !file_replace_durably(relay->folder, "state/witnesses", slice_of(text), 0644,
+                              &ignored))
+        return;
+}
+
+int witness_relay_serve(const struct witness_relay *given)
+{
+    struct relay relay = {.given = given, .folder = -1};
+    AUTO_CLOSE int lock = -1;
+    struct fault fault = {0};
+    bool ok = set_up(&relay, &lock, &fault);
+    bool ended = !ok || relay.count == 0;
+
+    while (!ended) {
+        ended = wait_for_end(&relay, relay.has_last ? interval_ms() : 100);
+        run_round(&relay);
+    }
+    if (!ok)
+        leave_words(&relay, &fault);
+    tear_down(&relay);
+    return ok ? 0 : 1;
+}
