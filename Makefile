@@ -32,7 +32,7 @@ asan: deps
 
 clang: deps
 	[ -d build-clang ] || CC=clang meson setup build-clang --buildtype=debugoptimized -Dsystem_tests=false
-	ninja -C build-clang && meson test -C build-clang --suite unit
+	ninja -k 0 -C build-clang && meson test -C build-clang --suite unit
 
 fuzz: deps
 	tools/run-fuzz $(FUZZ_SECONDS)

@@ -86,7 +86,7 @@ static void what_only_looks_alike_is_left_alone(void **state)
         "token = get_token()",           "password: \"changeme123\"",
         "int secret = 5;",               "a = b == c",
         "http://example.org:8080/@x",    "sha = e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        "-----BEGIN " "PRIVATE KEY-----",
+        ("-----BEGIN " "PRIVATE KEY-----"),
         "2026-11-24T03:54:46",           "version 1.2.3.4444",
     };
 
@@ -406,7 +406,7 @@ static void more_short_values_than_stand_ins_are_shared_and_never_mixed_up(void 
 static void a_mark_is_as_strong_as_its_shape_allows(void **state)
 {
     static const struct {
-        enum rule rule;
+        uint16_t rule;
         const char *value;
         size_t most; /* of 2,000 of a stranger, how many may pass for ours */
     } cases[] = {

@@ -39,8 +39,7 @@ static void the_published_proof_is_of_its_record_only(void **state)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(1 << 16), again = buf_with_limit(1 << 16);
     static const char *const others[] = {"seven", "eit ", "Eit", "",
-                                         "\x00"
-                                         "eit"};
+                                         ("\x00" "eit")};
     struct proof proof;
     struct fault fault = {0};
 

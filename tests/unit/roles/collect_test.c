@@ -522,7 +522,6 @@ static void what_policy_or_git_must_not_have_blocks(void **state)
     world_snapshot(&world);
     for (size_t i = 0; i < COUNT(cases); i++) {
         AUTO_FREE char *run = xformat("r-%zu", i);
-        AUTO_FREE char *branch = xformat("custody/%s", run);
         AUTO_BUF struct buf rows = buf_with_limit(65536);
         struct collect_result result = {0};
         struct fault fault = {0};

@@ -244,7 +244,6 @@ static void a_run_is_served_recorded_and_collected(void **state)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(65536);
     AUTO_BUF struct buf changes = buf_with_limit(65536);
-    AUTO_FREE char *wanted = NULL;
     struct view_collected collected = {0};
     struct fault fault = {0};
     struct view_witness witness = {0};

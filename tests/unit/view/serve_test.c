@@ -284,7 +284,6 @@ static void mappings_locks_watches_and_scripts_work(void **state)
 
 static void denied_is_absent_and_redacted_is_replaced(void **state)
 {
-    AUTO_BUF struct buf records = buf_with_limit(1 << 20);
 
     BEGIN(fixture);
     expect_errno(open("secrets/server.pem", O_RDONLY | O_CLOEXEC), ENOENT);
