@@ -195,6 +195,24 @@ def what_is_wrong_before_the_start_is_said_and_refused():
         place.close()
 
 
+def a_large_dirty_tree_is_refused_also_when_that_is_found_late():
+    place = Place(files={f'src/{"a-longer-folder-name" * 3}/{i:05}.txt': f'{i}\n' for i in range(4000)})
+    try:
+        assert (place.repo / '.git/index').stat().st_size > 256 * 1024
+        place.run(*SHELL, 'echo x > new.txt', check=0)
+        place.write(f'src/{"a-longer-folder-name" * 3}/00007.txt', 'changed\n')
+        before = place.git('branch', '--list', 'custody/*')
+        for script in ('sleep 20', 'echo x > new.txt'):
+            done = place.run(*SHELL, script, check=1)
+            assert done['state'] == 'refused' and done['reasons'] == ['dirty'] and done['change'] is None, done
+            assert '00007.txt' in done['stderr'], done
+            only_one_end(place, done['run'], 'refused', ['dirty'])
+        assert place.git('branch', '--list', 'custody/*') == before
+        place.run(*SHELL, 'echo x > new.txt', options=('--ignore-dirty',), check=0)
+    finally:
+        place.close()
+
+
 def start_run(place, *program, options=('--json',)):
     return subprocess.Popen([CUSTODY, 'run', '--repo', str(place.repo), '--requester', 'tom', *options, '--', *program],
                             env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -333,7 +351,7 @@ def git_works_in_the_cell_and_its_history_is_one_commit():
 
 
 if __name__ == '__main__':
-    main([a_run_ends_in_a_change_that_another_human_lands,
+    main([a_large_dirty_tree_is_refused_also_when_that_is_found_late, a_run_ends_in_a_change_that_another_human_lands,
           what_is_denied_is_absent_and_what_is_sensitive_is_replaced,
           surrogates_become_originals_again_in_their_own_file_only,
           writing_outside_policy_is_refused_and_recorded,
