@@ -496,6 +496,86 @@ static void a_ledger_is_held_against_a_kept_checkpoint(void **state)
     }
 }
 
+static enum verify_result verify_twin(struct twin *twin, struct verify_report *report)
+{
+    struct verify_options options = {.leaves_are_opaque = true};
+    struct fault fault = {0};
+
+    assert_ok(verify_ledger(twin->fixture.folder, slice_of(buf_text(&twin->vkey)), &options,
+                            report, &fault),
+              fault);
+    return report->result;
+}
+
+/* Large enough for a full tile of level 1, and one of level 2. */
+static void every_level_of_tiles_is_held_against_the_records(void **state)
+{
+    static const char *const tiles[] = {"tile/1/000", "tile/1/001.p/1", "tile/2/000.p/1"};
+    struct twin twin = twin_make(65537 + 255, UINT64_MAX);
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+
+    (void)state;
+    if (verify_twin(&twin, report) != VERIFY_HOLDS)
+        fail_msg("%s", report->problems[0].text);
+    for (size_t i = 0; i < COUNT(tiles); i++) {
+        AUTO_CLOSE int fd = openat(twin.fixture.folder, tiles[i], O_RDWR | O_CLOEXEC);
+        uint8_t byte;
+
+        assert_int_equal(pread(fd, &byte, 1, 7), 1);
+        byte ^= 1;
+        assert_int_equal(pwrite(fd, &byte, 1, 7), 1);
+        assert_int_equal(verify_twin(&twin, report), VERIFY_TAMPERING);
+        assert_non_null(strstr(report->problems[0].text, tiles[i]));
+        byte ^= 1;
+        assert_int_equal(pwrite(fd, &byte, 1, 7), 1);
+    }
+    twin_drop(&twin);
+}
+
+/* Tiles and records agree; what was signed is another tree. */
+static void a_signature_over_another_root_is_tampering(void **state)
+{
+    struct twin twin = twin_make(9, 9), other = twin_make(9, 8);
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(file_replace_durably(twin.fixture.folder, "checkpoint", buf_slice(&other.note),
+                                   0600, &fault),
+              fault);
+    assert_int_equal(verify_twin(&twin, report), VERIFY_TAMPERING);
+    assert_string_equal(report->problems[0].text, "the records do not give the signed root");
+    twin_drop(&twin);
+    twin_drop(&other);
+}
+
+/* A writer at work is some tiles ahead; a heap of them is litter that nobody checks. */
+static void a_heap_of_tiles_ahead_is_tampering(void **state)
+{
+    struct twin twin = twin_make(9, 9);
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    AUTO_FREE char *folder = xformat("%s/tile/0/x001", twin.fixture.path);
+    AUTO_FREE char *second = xformat("%s/tile/0/x002", twin.fixture.path);
+    AUTO_FREE char *third = xformat("%s/tile/0/x003", twin.fixture.path);
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(file_make_folders(folder, 0700, &fault), fault);
+    assert_ok(file_make_folders(second, 0700, &fault), fault);
+    assert_ok(file_make_folders(third, 0700, &fault), fault);
+    for (uint64_t i = 0; i < 2048; i++) {
+        struct tile tile = {.index = 1000 + i, .width = TILE_WIDTH};
+        char path[TILE_PATH_BYTES];
+
+        if (i == 2047)
+            assert_int_equal(verify_twin(&twin, report), VERIFY_HOLDS);
+        tile_path(&tile, path);
+        assert_ok(file_create(twin.fixture.folder, path, SLICE("x"), 0600, &fault), fault);
+    }
+    assert_int_equal(verify_twin(&twin, report), VERIFY_TAMPERING);
+    twin_drop(&twin);
+}
+
 static void a_fork_is_proven_by_its_two_checkpoints(void **state)
 {
     static const uint64_t cases[][3] = {{5, 5, 4},      {4, 9, 3},     {3, 9, 0},
@@ -684,6 +764,9 @@ int main(void)
         TEST(what_a_proof_cannot_use_is_wrong_use),
         TEST(a_record_of_a_hundred_million_is_proven_in_a_millisecond),
         TEST(a_ledger_is_held_against_a_kept_checkpoint),
+        TEST(every_level_of_tiles_is_held_against_the_records),
+        TEST(a_signature_over_another_root_is_tampering),
+        TEST(a_heap_of_tiles_ahead_is_tampering),
         TEST(a_fork_is_proven_by_its_two_checkpoints),
         TEST(honest_checkpoints_make_no_fork),
         TEST(accusations_without_a_fork_prove_nothing),
