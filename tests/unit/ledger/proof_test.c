@@ -610,6 +610,25 @@ static void a_fork_is_proven_by_its_two_checkpoints(void **state)
     }
 }
 
+/* One fork, one file: what leads nowhere does not belong in it. */
+static void a_fork_with_a_hash_too_many_is_not_taken(void **state)
+{
+    struct twin one = twin_make(5, 5), other = twin_make(5, 4);
+    AUTO_BUF struct buf text = buf_with_limit(PROOF_BYTES_MAX);
+    struct proof proof = {.kind = PROOF_FORK, .path = {.count = 1}};
+    struct fault fault = {0};
+
+    (void)state;
+    proof.checkpoint = buf_slice(&one.note);
+    proof.other = buf_slice(&other.note);
+    assert_ok(proof_format(&proof, &text, &fault), fault);
+    assert_int_equal(verdict(buf_slice(&text), buf_text(&one.vkey),
+                             &(struct verify_proof_options){0}, NULL),
+                     VERIFY_INCOMPLETE);
+    twin_drop(&one);
+    twin_drop(&other);
+}
+
 static void honest_checkpoints_make_no_fork(void **state)
 {
     struct twin old = twin_make(4, 4), now = twin_make(9, 9);
@@ -633,6 +652,7 @@ enum lie {
     THE_OLD_ROOT_ITSELF,
     A_ROOT_OF_NOWHERE,
     NO_ROOT,
+    TWO_SIZES_ONLY,
     A_ROOT_TOO_MANY,
     A_PATH_TOO_MANY,
     THE_LARGER_FIRST,
@@ -653,8 +673,8 @@ static void accuse(enum lie lie, const struct twin *old, const struct twin *now,
               fault);
     assert_ok(proof_root(now->fixture.folder, now->size, old->size, &proof->root, &fault),
               fault);
-    proof->has_root = !one && lie != NO_ROOT;
-    if (lie == ONE_CHECKPOINT_TWICE || lie == A_ROOT_TOO_MANY)
+    proof->has_root = !one && lie != NO_ROOT && lie != TWO_SIZES_ONLY;
+    if (lie == ONE_CHECKPOINT_TWICE || lie == A_ROOT_TOO_MANY || lie == TWO_SIZES_ONLY)
         proof->path.count = 0;
     if (lie == A_ROOT_TOO_MANY)
         proof->has_root = true;
@@ -768,6 +788,7 @@ int main(void)
         TEST(a_signature_over_another_root_is_tampering),
         TEST(a_heap_of_tiles_ahead_is_tampering),
         TEST(a_fork_is_proven_by_its_two_checkpoints),
+        TEST(a_fork_with_a_hash_too_many_is_not_taken),
         TEST(honest_checkpoints_make_no_fork),
         TEST(accusations_without_a_fork_prove_nothing),
         TEST(a_path_cut_or_swapped_does_not_hold),
