@@ -1,4 +1,5 @@
-/* Any content: findings are in bounds, sorted and apart; redaction keeps the length and comes back. */
+/* Any content: findings are in bounds, sorted and apart; redaction keeps the length and comes
+ * back. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -9,7 +10,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct surrogate_key key = {.bytes = {1}};
-    static const enum verdict all[CLASS_COUNT] = {VERDICT_REDACT, VERDICT_REDACT, VERDICT_REDACT, VERDICT_REDACT, VERDICT_REDACT, VERDICT_REDACT};
+    static const enum verdict all[CLASS_COUNT] = {VERDICT_REDACT, VERDICT_REDACT,
+                                                  VERDICT_REDACT, VERDICT_REDACT,
+                                                  VERDICT_REDACT, VERDICT_REDACT};
     struct slice content = slice_of_bytes(data, size);
     struct buf redacted = buf_with_limit(size + 1), restored = buf_with_limit(size + 1);
     struct surrogate_map map = {0};
@@ -21,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!classify_scan(content, SLICE("a.env"), &findings, &count, &mask, &fault))
         return 0;
     for (size_t i = 0; i < count; i++) {
-        if (findings[i].start < before || findings[i].end <= findings[i].start || findings[i].end > size)
+        if (findings[i].start < before || findings[i].end <= findings[i].start ||
+            findings[i].end > size)
             abort();
         before = findings[i].end;
     }
@@ -29,8 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct surrogate_base base = {content, buf_slice(&redacted)};
 
         if (redacted.len != size ||
-            !surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &count, &unsure, &fault) ||
-            restored.len != size || (unsure == 0 && !slice_equal(buf_slice(&restored), content)))
+            !surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &count, &unsure,
+                               &fault) ||
+            restored.len != size ||
+            (unsure == 0 && !slice_equal(buf_slice(&restored), content)))
             abort();
     }
     surrogate_map_free(&map);

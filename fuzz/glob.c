@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice glob;
     struct fault fault = {0};
 
-    if (size > 0 && slice_cut(&rest, 0, &glob) && rest.at != NULL && glob_check(glob, &fault)) {
+    if (size > 0 && slice_cut(&rest, 0, &glob) && rest.at != NULL &&
+        glob_check(glob, &fault)) {
         (void)glob_matches(glob, rest, false);
         (void)glob_matches(glob, rest, true);
     }

@@ -12,7 +12,8 @@ static struct policy_settings *organisation(void)
     struct fault fault = {0};
 
     if (settings == NULL &&
-        !policy_read(SLICE("version: 1\nmodels: [{ name: m, url: \"http://127.0.0.1/v1\", dialect: openai }]\n"),
+        !policy_read(SLICE("version: 1\nmodels: [{ name: m, url: \"http://127.0.0.1/v1\", "
+                           "dialect: openai }]\n"),
                      "policy.yaml", &settings, &fault))
         abort();
     return settings;
@@ -26,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fault fault = {0};
 
     if (policy_read(slice_of_bytes(data, size), "custody.yaml", &settings, &fault)) {
-        if (policy_settings_encode(settings, &packet, &fault) && packet.len <= POLICY_PACKET_BYTES_MAX &&
+        if (policy_settings_encode(settings, &packet, &fault) &&
+            packet.len <= POLICY_PACKET_BYTES_MAX &&
             !policy_settings_decode(buf_slice(&packet), &again, &fault))
             abort(); /* what was written must be readable */
         if (policy_build(organisation(), settings, &policy, &fault)) {

@@ -17,7 +17,8 @@ static const struct command *find_command(int argc, char **argv, int *ret_words)
             int matched = 0;
 
             while (slice_cut(&rest, ' ', &word))
-                matched = matched >= 0 && matched < words && slice_equal(word, slice_of(argv[matched]))
+                matched = matched >= 0 && matched < words &&
+                                  slice_equal(word, slice_of(argv[matched]))
                               ? matched + 1
                               : -1;
             if (matched == words) {
@@ -30,8 +31,8 @@ static const struct command *find_command(int argc, char **argv, int *ret_words)
 
 static int wrong_use(const struct command *command, const char *what, const char *word)
 {
-    (void)fprintf(stderr, "custody %s: %s%s. See custody %s --help\n", command->name, what, word,
-                  command->name);
+    (void)fprintf(stderr, "custody %s: %s%s. See custody %s --help\n", command->name, what,
+                  word, command->name);
     return EXIT_WRONG_USE;
 }
 
@@ -40,7 +41,8 @@ static int read_option(struct invocation *invocation, char **argv, int argc, int
 {
     const struct command *command = invocation->command;
     struct slice word = slice_of(argv[*at]);
-    struct slice name = slice_part(word, slice_starts_with(word, SLICE("--")) ? 2 : 1, word.len);
+    struct slice name =
+        slice_part(word, slice_starts_with(word, SLICE("--")) ? 2 : 1, word.len);
     size_t equals = slice_find_byte(name, '=', 0);
     const char *value = equals == SIZE_MAX ? NULL : (const char *)name.at + equals + 1;
 
@@ -84,10 +86,12 @@ static int run_command(const struct command *command, int argc, char **argv)
             }
             only_arguments = true;
             at++;
-        } else if (!only_arguments && (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)) {
+        } else if (!only_arguments &&
+                   (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)) {
             help_command(command, stdout);
             return EXIT_YES;
-        } else if (!only_arguments && command != &command_help && strcmp(argv[at], "--man") == 0) {
+        } else if (!only_arguments && command != &command_help &&
+                   strcmp(argv[at], "--man") == 0) {
             help_man(command, stdout);
             return EXIT_YES;
         } else if (!only_arguments && argv[at][0] == '-' && argv[at][1] != 0) {

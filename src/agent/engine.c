@@ -35,10 +35,11 @@ bool engine_dialect_parse(struct slice name, enum engine_dialect *ret_dialect)
     return false;
 }
 
-bool engine_next_placeholder(struct slice text, size_t from, size_t *ret_start, size_t *ret_end,
-                             struct slice *ret_word)
+bool engine_next_placeholder(struct slice text, size_t from, size_t *ret_start,
+                             size_t *ret_end, struct slice *ret_word)
 {
-    for (size_t start; (start = slice_find_byte(text, '{', from)) != SIZE_MAX; from = start + 1) {
+    for (size_t start; (start = slice_find_byte(text, '{', from)) != SIZE_MAX;
+         from = start + 1) {
         size_t end = start + 1;
 
         while (end < text.len &&
@@ -67,7 +68,8 @@ void engine_pairs_add(struct engine_pairs *pairs, const char *name, const char *
     size_t room = pairs->count; /* grown by one: these lists are short */
 
     pairs->at = xgrow(pairs->at, &room, pairs->count + 1, sizeof(pairs->at[0]));
-    pairs->at[pairs->count++] = (struct engine_pair){.name = xstrdup(name), .value = xstrdup(value)};
+    pairs->at[pairs->count++] =
+        (struct engine_pair){.name = xstrdup(name), .value = xstrdup(value)};
 }
 
 void engine_pairs_free(struct engine_pairs *pairs)
@@ -137,7 +139,8 @@ static bool holds_only(struct slice text, const char *more)
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.at[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c != 0 && strchr(more, c) != NULL)))
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+              (c != 0 && strchr(more, c) != NULL)))
             return false;
     }
     return text.len > 0;
@@ -178,7 +181,8 @@ static bool read_name(void *into, const struct yaml *node, struct fault *fault)
 
     return read_copy(&engine->name, node, fault) &&
            (engine_name_is_valid(slice_of(engine->name)) ||
-            yaml_refuse(node, fault, "a name is up to %d of a-z, 0-9 and -", ENGINE_NAME_BYTES_MAX));
+            yaml_refuse(node, fault, "a name is up to %d of a-z, 0-9 and -",
+                        ENGINE_NAME_BYTES_MAX));
 }
 
 static bool read_title(void *into, const struct yaml *node, struct fault *fault)
@@ -201,7 +205,8 @@ static bool read_platform(void *into, const struct yaml *node, struct fault *fau
     struct engine *engine = into;
 
     return read_copy(&engine->platform, node, fault) &&
-           (strcmp(engine->platform, "linux-x64") == 0 || strcmp(engine->platform, "linux-arm64") == 0 ||
+           (strcmp(engine->platform, "linux-x64") == 0 ||
+            strcmp(engine->platform, "linux-arm64") == 0 ||
             yaml_refuse(node, fault, "a platform is linux-x64 or linux-arm64"));
 }
 
@@ -268,7 +273,8 @@ static bool read_install(void *into, const struct yaml *node, struct fault *faul
         return false;
     for (size_t i = 0; i < engine->packages.count; i++)
         if (!package_is_pinned(slice_of(engine->packages.at[i])))
-            return yaml_refuse(&node->children[i], fault, "must be NAME@VERSION with an exact version");
+            return yaml_refuse(&node->children[i], fault,
+                               "must be NAME@VERSION with an exact version");
     return true;
 }
 
@@ -303,8 +309,8 @@ static bool read_environment(void *into, const struct yaml *node, struct fault *
         if (!holds_only(slice_of(node->keys[i]), UPPER "_") ||
             (node->keys[i][0] >= '0' && node->keys[i][0] <= '9') ||
             slice_starts_with(slice_of(node->keys[i]), SLICE("LD_")))
-            return yaml_refuse(&node->children[i], fault, "not a variable that an engine may set: %.60s",
-                               node->keys[i]);
+            return yaml_refuse(&node->children[i], fault,
+                               "not a variable that an engine may set: %.60s", node->keys[i]);
     return true;
 }
 
@@ -318,7 +324,8 @@ static bool read_dialects(void *into, const struct yaml *node, struct fault *fau
         enum engine_dialect dialect;
 
         if (!engine_dialect_parse(slice_of(node->keys[i]), &dialect))
-            return yaml_refuse(&node->children[i], fault, "unknown dialect %.60s", node->keys[i]);
+            return yaml_refuse(&node->children[i], fault, "unknown dialect %.60s",
+                               node->keys[i]);
         engine->dialects |= ENGINE_DIALECT_BIT(dialect);
         if (!read_pairs(&engine->words[dialect], &node->children[i], fault))
             return false;
@@ -414,13 +421,20 @@ static bool read_offline(void *into, const struct yaml *node, struct fault *faul
 }
 
 static const struct yaml_key engine_keys[] = {
-    {"version", true, read_version},        {"name", true, read_name},
-    {"title", true, read_title},            {"release", true, read_release},
-    {"platform", false, read_platform},     {"install", false, read_install},
-    {"interpreter", false, read_interpreter}, {"program", true, read_program},
-    {"dialects", true, read_dialects},      {"arguments", true, read_arguments},
-    {"environment", false, read_environment}, {"files", false, read_files},
-    {"resources", true, read_resources},    {"sandbox", true, read_sandbox},
+    {"version", true, read_version},
+    {"name", true, read_name},
+    {"title", true, read_title},
+    {"release", true, read_release},
+    {"platform", false, read_platform},
+    {"install", false, read_install},
+    {"interpreter", false, read_interpreter},
+    {"program", true, read_program},
+    {"dialects", true, read_dialects},
+    {"arguments", true, read_arguments},
+    {"environment", false, read_environment},
+    {"files", false, read_files},
+    {"resources", true, read_resources},
+    {"sandbox", true, read_sandbox},
     {"offline", true, read_offline},
 };
 
@@ -437,8 +451,8 @@ static bool word_is_known(const struct engine *engine, struct slice word, bool o
 }
 
 /* Every {word} below `node` must be known; {prompt} is an argument and nothing else. */
-static bool check_placeholders(const struct engine *engine, const struct yaml *node, bool prompt,
-                               bool own_words, struct fault *fault)
+static bool check_placeholders(const struct engine *engine, const struct yaml *node,
+                               bool prompt, bool own_words, struct fault *fault)
 {
     struct slice text = slice_of_bytes(node->text, node->len), word;
     size_t start, end = 0;
@@ -457,7 +471,8 @@ static bool check_placeholders(const struct engine *engine, const struct yaml *n
     return true;
 }
 
-static bool check_whole(const struct engine *engine, const struct yaml *root, struct fault *fault)
+static bool check_whole(const struct engine *engine, const struct yaml *root,
+                        struct fault *fault)
 {
     static const struct {
         const char *key;
@@ -489,7 +504,8 @@ bool engine_parse(struct slice text, const char *where, struct engine **ret_engi
     struct engine *engine;
 
     if (text.len > ENGINE_FILE_BYTES_MAX)
-        return fault_set(fault, FAULT_LIMIT, "%s: more than %d bytes", where, ENGINE_FILE_BYTES_MAX);
+        return fault_set(fault, FAULT_LIMIT, "%s: more than %d bytes", where,
+                         ENGINE_FILE_BYTES_MAX);
     if (!yaml_parse(text, where, &root, fault))
         return false;
     engine = xalloc(sizeof(*engine));

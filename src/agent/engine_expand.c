@@ -36,8 +36,8 @@ static const char *value_of(const struct expansion *with, struct slice word)
 static bool value_is_plain(const char *value)
 {
     for (const char *c = value; *c != 0; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-              strchr("._:/@+-", *c) != NULL))
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+              (*c >= '0' && *c <= '9') || strchr("._:/@+-", *c) != NULL))
             return false;
     return value[0] != 0;
 }
@@ -50,7 +50,8 @@ static bool check_values(const struct expansion *with, struct fault *fault)
         if (strcmp(engine_placeholders[i], "prompt") == 0)
             continue; /* an argument of its own, whatever it holds */
         if (value == NULL || !value_is_plain(value))
-            return fault_set(fault, FAULT_INVALID, "engine %s: %s must be plain letters, digits and ._:/@+-",
+            return fault_set(fault, FAULT_INVALID,
+                             "engine %s: %s must be plain letters, digits and ._:/@+-",
                              with->engine->name, engine_placeholders[i]);
     }
     if (with->values->prompt == NULL || with->values->prompt[0] == 0)
@@ -61,7 +62,8 @@ static bool check_values(const struct expansion *with, struct fault *fault)
     return true;
 }
 
-/* `words`: the dialect's own words, themselves templates; NULL: only the placeholders that all have. */
+/* `words`: the dialect's own words, themselves templates; NULL: only the placeholders that all
+ * have. */
 static bool fill_in(const struct expansion *with, const struct engine_pairs *words,
                     struct slice text, struct buf *out, struct fault *fault)
 {
@@ -91,7 +93,8 @@ static bool expand_text(const struct expansion *with, const char *text, char **r
 {
     AUTO_BUF struct buf out = buf_with_limit(TEMPLATE_BYTES_MAX);
 
-    if (!fill_in(with, &with->engine->words[with->values->dialect], slice_of(text), &out, fault))
+    if (!fill_in(with, &with->engine->words[with->values->dialect], slice_of(text), &out,
+                 fault))
         return false;
     *ret_text = slice_dup(buf_slice(&out));
     return true;
@@ -156,14 +159,16 @@ bool engine_expand(const struct engine *engine, const struct engine_values *valu
                    struct engine_launch *ret_launch, struct fault *fault)
 {
     const struct expansion with = {.engine = engine, .values = values};
-    struct engine_launch launch = {.memory_bytes = engine->memory_bytes, .nofile = engine->nofile};
+    struct engine_launch launch = {.memory_bytes = engine->memory_bytes,
+                                   .nofile = engine->nofile};
 
     if ((engine->dialects & ENGINE_DIALECT_BIT(values->dialect)) == 0)
         return fault_set(fault, FAULT_INVALID, "engine %s does not speak %s", engine->name,
                          engine_dialect_name(values->dialect));
     if (engine->program == NULL &&
         (values->custody_program == NULL || values->custody_program[0] != '/'))
-        return fault_set(fault, FAULT_INVALID, "engine %s: where custody is, is not known", engine->name);
+        return fault_set(fault, FAULT_INVALID, "engine %s: where custody is, is not known",
+                         engine->name);
     if (!check_values(&with, fault))
         return false;
     if (!expand_argv(&with, &launch, fault) || !expand_environment(&with, &launch, fault) ||

@@ -76,7 +76,8 @@ static bool check_name(const char *name, struct engine *engine, const char *wher
                        struct engine **ret_engine, struct fault *fault)
 {
     if (strcmp(engine->name, name) != 0) {
-        (void)fault_set(fault, FAULT_INVALID, "%s: it says that its name is %s", where, engine->name);
+        (void)fault_set(fault, FAULT_INVALID, "%s: it says that its name is %s", where,
+                        engine->name);
         engine_free(engine);
         return false;
     }
@@ -102,8 +103,8 @@ bool engine_load(const char *folder, const char *name, struct engine **ret_engin
     }
     for (size_t i = 0; i < engine_embedded_count; i++)
         if (strcmp(engine_embedded[i].name, file) == 0)
-            return engine_parse(slice_of_bytes(engine_embedded[i].at, engine_embedded[i].len), file,
-                                &engine, fault) &&
+            return engine_parse(slice_of_bytes(engine_embedded[i].at, engine_embedded[i].len),
+                                file, &engine, fault) &&
                    check_name(name, engine, file, ret_engine, fault);
     return missing(folder, name, fault);
 }

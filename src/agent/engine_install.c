@@ -1,4 +1,5 @@
-/* Installing an engine with npm, once and when asked, and knowing later that it is still that one. */
+/* Installing an engine with npm, once and when asked, and knowing later that it is still that
+ * one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,7 +61,8 @@ static json_t *stamp_of(const struct stat *status)
 {
     return json_pack("[I,I,I,I]", (json_int_t)status->st_size, (json_int_t)status->st_ino,
                      (json_int_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec,
-                     (json_int_t)status->st_ctim.tv_sec * 1000000000 + status->st_ctim.tv_nsec);
+                     (json_int_t)status->st_ctim.tv_sec * 1000000000 +
+                         status->st_ctim.tv_nsec);
 }
 
 static char *installed_folder(const char *folder, const struct engine *engine)
@@ -120,7 +122,8 @@ static bool check_program(const char *program, json_t *record, char ret_digest[6
         return false;
     return strcmp(digest, ret_digest) == 0
                ? true
-               : fault_set(fault, FAULT_CONFLICT, "%s is not the program that was installed", program);
+               : fault_set(fault, FAULT_CONFLICT, "%s is not the program that was installed",
+                           program);
 }
 
 bool engine_find_installed(const char *folder, const struct engine *engine,
@@ -138,7 +141,8 @@ bool engine_find_installed(const char *folder, const struct engine *engine,
         return true;
     }
     if (!file_exists(AT_FDCWD, path))
-        return fault_set(fault, FAULT_MISSING, "%s %s is not installed: run `custody engine install %s`",
+        return fault_set(fault, FAULT_MISSING,
+                         "%s %s is not installed: run `custody engine install %s`",
                          engine->title, engine->release, engine->name);
     if (!file_read(AT_FDCWD, path, &text, fault))
         return fault_in(fault, "engine %s", engine->name);
@@ -174,15 +178,15 @@ static bool check_platform(const struct engine *engine, struct fault *fault)
         here = "linux-arm64";
     return engine->platform == NULL || strcmp(engine->platform, here) == 0
                ? true
-               : fault_set(fault, FAULT_HOST, "engine %s is for %s, this host is %s", engine->name,
-                           engine->platform, here);
+               : fault_set(fault, FAULT_HOST, "engine %s is for %s, this host is %s",
+                           engine->name, engine->platform, here);
 }
 
 static bool run_npm(const char *at, const struct engine *engine, struct fault *fault)
 {
-    static const char *const fixed[] = {"npm",        "install",   "--ignore-scripts", "--no-audit",
-                                        "--no-fund",  "--no-save", "--save-exact",     "--loglevel=error",
-                                        "--prefix"};
+    static const char *const fixed[] = {"npm",          "install",          "--ignore-scripts",
+                                        "--no-audit",   "--no-fund",        "--no-save",
+                                        "--save-exact", "--loglevel=error", "--prefix"};
     const char **argv = xalloc_array(COUNT(fixed) + engine->packages.count + 3, sizeof(*argv));
     struct process process = {.pid = -1, .pidfd = -1};
     struct spawn_program program = {.argv = argv, .folder = at, .in = -1, .out = 2, .err = 2};
@@ -224,7 +228,8 @@ static bool install_at(const char *at, const struct engine *engine, struct fault
 bool engine_install(const char *folder, const struct engine *engine, struct fault *fault)
 {
     AUTO_FREE char *to = installed_folder(folder, engine);
-    AUTO_FREE char *at = xformat("%s/.%s-%s.%d", folder, engine->name, engine->release, getpid());
+    AUTO_FREE char *at =
+        xformat("%s/.%s-%s.%d", folder, engine->name, engine->release, getpid());
     struct engine_installed installed = {0};
     struct fault ignored = {0};
     bool ok;
@@ -236,7 +241,8 @@ bool engine_install(const char *folder, const struct engine *engine, struct faul
     if (!file_remove_tree(AT_FDCWD, to, fault)) /* not whole, or not what it was */
         return fault_in(fault, "remove what was installed before");
     ok = check_platform(engine, fault) && install_at(at, engine, fault);
-    if (ok && rename(at, to) < 0 && !engine_find_installed(folder, engine, &installed, &ignored))
+    if (ok && rename(at, to) < 0 &&
+        !engine_find_installed(folder, engine, &installed, &ignored))
         ok = fault_errno(fault, "move it to %s", to); /* nobody else was faster */
     engine_installed_free(&installed);
     if (!file_remove_tree(AT_FDCWD, at, &ignored) && ok)

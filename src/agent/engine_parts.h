@@ -21,8 +21,8 @@ extern const char *const engine_placeholders[];
  * Finds the next {word} at or after `from`: false where there is none. A brace that does not
  * enclose [a-z_]+ is plain text, so that JSON and TOML need no escapes.
  */
-bool engine_next_placeholder(struct slice text, size_t from, size_t *ret_start, size_t *ret_end,
-                             struct slice *ret_word);
+bool engine_next_placeholder(struct slice text, size_t from, size_t *ret_start,
+                             size_t *ret_end, struct slice *ret_word);
 /* Value of `name`, or NULL. */
 const char *engine_pairs_find(const struct engine_pairs *pairs, struct slice name);
 void engine_pairs_add(struct engine_pairs *pairs, const char *name, const char *value);

@@ -28,7 +28,8 @@ void http_answer_free(struct http_answer *answer)
 
 static bool name_is(struct slice name, const char *wanted)
 {
-    return name.len == strlen(wanted) && strncasecmp((const char *)name.at, wanted, name.len) == 0;
+    return name.len == strlen(wanted) &&
+           strncasecmp((const char *)name.at, wanted, name.len) == 0;
 }
 
 static bool parse_length(struct slice text, uint64_t *ret_length, struct fault *fault)
@@ -55,7 +56,8 @@ static bool read_header(struct http_answer *answer, struct slice line, struct he
 {
     size_t colon = slice_find_byte(line, ':', 0);
     struct slice name = slice_part(line, 0, colon);
-    struct slice value = slice_trim(slice_part(line, colon == SIZE_MAX ? line.len : colon + 1, line.len));
+    struct slice value =
+        slice_trim(slice_part(line, colon == SIZE_MAX ? line.len : colon + 1, line.len));
 
     if (colon == SIZE_MAX || colon == 0 || line.at[0] == ' ' || line.at[0] == '\t')
         return fault_set(fault, FAULT_INVALID, "a header that is none");
@@ -103,11 +105,13 @@ static bool read_head(struct http_answer *answer, struct slice text, struct faul
             return false;
     }
     if (status < 200)
-        return status == 101 ? fault_set(fault, FAULT_INVALID, "the answer changes protocols") : true;
+        return status == 101 ? fault_set(fault, FAULT_INVALID, "the answer changes protocols")
+                             : true;
     if (head.length_given && head.chunked)
         return fault_set(fault, FAULT_INVALID, "a length and chunks at once");
     if (answer->left > HTTP_BODY_BYTES_MAX)
-        return fault_set(fault, FAULT_LIMIT, "the answer is longer than %d bytes", HTTP_BODY_BYTES_MAX);
+        return fault_set(fault, FAULT_LIMIT, "the answer is longer than %d bytes",
+                         HTTP_BODY_BYTES_MAX);
     answer->status = status;
     answer->kind = head.chunked        ? HTTP_BODY_CHUNKED
                    : head.length_given ? HTTP_BODY_LENGTH
@@ -122,7 +126,8 @@ static bool take_body(struct http_answer *answer, size_t len, struct fault *faul
 
     answer->taken += part.len;
     if (answer->taken > HTTP_BODY_BYTES_MAX)
-        return fault_set(fault, FAULT_LIMIT, "the answer is longer than %d bytes", HTTP_BODY_BYTES_MAX);
+        return fault_set(fault, FAULT_LIMIT, "the answer is longer than %d bytes",
+                         HTTP_BODY_BYTES_MAX);
     if (!buf_add(&answer->body, part, fault))
         return false;
     buf_drop_front(&answer->raw, part.len);
@@ -214,7 +219,8 @@ bool http_answer_feed(struct http_answer *answer, struct slice bytes, struct fau
     bool more = true;
 
     if (answer->done)
-        return bytes.len == 0 ? true : fault_set(fault, FAULT_INVALID, "bytes behind the answer");
+        return bytes.len == 0 ? true
+                              : fault_set(fault, FAULT_INVALID, "bytes behind the answer");
     if (!buf_add(&answer->raw, bytes, fault))
         return false;
     while (answer->status == 0) {
@@ -251,8 +257,9 @@ bool http_answer_end(struct http_answer *answer, struct fault *fault)
 {
     if (answer->status != 0 && answer->kind == HTTP_BODY_TO_END)
         answer->done = true;
-    return answer->done ? true
-                        : fault_set(fault, FAULT_IO, "the connection ended in the middle of an answer");
+    return answer->done
+               ? true
+               : fault_set(fault, FAULT_IO, "the connection ended in the middle of an answer");
 }
 
 static bool dial(const struct url *url, int *ret_fd, struct fault *fault)
@@ -280,14 +287,16 @@ static bool put_request(const struct http_call *call, const struct url *url, str
         path.len--;
     if (call->key != NULL && strpbrk(call->key, "\r\n") != NULL)
         return fault_set(fault, FAULT_INVALID, "the key holds a line end");
-    if (!buf_add_format(out, fault,
-                        "POST %.*s%s HTTP/1.1\r\nHost: %.*s:%u\r\nContent-Type: application/json\r\n"
-                        "Accept: text/event-stream\r\nUser-Agent: custody-agent/" CUSTODY_VERSION
-                        "\r\nContent-Length: %zu\r\nConnection: close\r\n",
-                        SLICE_ARGS(path), call->path, SLICE_ARGS(url->host), (unsigned)url->port,
-                        call->body.len))
+    if (!buf_add_format(
+            out, fault,
+            "POST %.*s%s HTTP/1.1\r\nHost: %.*s:%u\r\nContent-Type: application/json\r\n"
+            "Accept: text/event-stream\r\nUser-Agent: custody-agent/" CUSTODY_VERSION
+            "\r\nContent-Length: %zu\r\nConnection: close\r\n",
+            SLICE_ARGS(path), call->path, SLICE_ARGS(url->host), (unsigned)url->port,
+            call->body.len))
         return false;
-    if (call->key != NULL && !buf_add_format(out, fault, "Authorization: Bearer %s\r\n", call->key))
+    if (call->key != NULL &&
+        !buf_add_format(out, fault, "Authorization: Bearer %s\r\n", call->key))
         return false;
     return buf_add_text(out, "\r\n", fault) && buf_add(out, call->body, fault);
 }
@@ -310,8 +319,8 @@ static bool wait_for(const struct http_call *call, int fd, short events, int64_t
     }
 }
 
-static bool send_all(const struct http_call *call, int fd, struct slice bytes, int64_t deadline_us,
-                     struct fault *fault)
+static bool send_all(const struct http_call *call, int fd, struct slice bytes,
+                     int64_t deadline_us, struct fault *fault)
 {
     while (bytes.len > 0) {
         ssize_t sent;

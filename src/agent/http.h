@@ -13,27 +13,33 @@
 #define HTTP_BODY_BYTES_MAX (16 * 1024 * 1024)
 
 /*
- * Reads a response (RFC 9112): 1xx skipped; Content-Length, chunked or the end of the connection
- * end the body; both lengths at once are refused.
+ * Reads a response (RFC 9112): 1xx skipped; Content-Length, chunked or the end of the
+ * connection end the body; both lengths at once are refused.
  */
 struct http_answer {
-    int status;       /* 0: the head is not whole yet */
-    bool streamed;    /* content-type: text/event-stream */
+    int status;    /* 0: the head is not whole yet */
+    bool streamed; /* content-type: text/event-stream */
     bool done;
-    struct buf body;  /* decoded so far; the reader may drop from its front */
+    struct buf body; /* decoded so far; the reader may drop from its front */
     /* private */
     struct buf raw;
-    uint64_t left;    /* of the body, or of the chunk */
+    uint64_t left;  /* of the body, or of the chunk */
     uint64_t taken; /* of bodies */
     size_t heads;   /* bytes of heads and trailers so far */
     enum http_body { HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED, HTTP_BODY_TO_END } kind;
-    enum http_chunk { HTTP_CHUNK_SIZE, HTTP_CHUNK_DATA, HTTP_CHUNK_END, HTTP_CHUNK_TRAILER } chunk;
+    enum http_chunk {
+        HTTP_CHUNK_SIZE,
+        HTTP_CHUNK_DATA,
+        HTTP_CHUNK_END,
+        HTTP_CHUNK_TRAILER
+    } chunk;
 };
 
 void http_answer_begin(struct http_answer *answer);
 void http_answer_free(struct http_answer *answer);
 /* Bytes may be cut anywhere. FAULT_INVALID, FAULT_LIMIT. */
-MUST_USE bool http_answer_feed(struct http_answer *answer, struct slice bytes, struct fault *fault);
+MUST_USE bool http_answer_feed(struct http_answer *answer, struct slice bytes,
+                               struct fault *fault);
 /* The connection has ended. FAULT_IO: in the middle of an answer. */
 MUST_USE bool http_answer_end(struct http_answer *answer, struct fault *fault);
 

@@ -11,11 +11,13 @@
 #define ATTEMPTS_MAX 3
 #define SHOWN_BYTES 200
 
-static const char system_words[] =
-    "You are a coding agent. You work in a git repository with the tools you are given; there is no "
-    "network and nobody to ask. Read before you edit, keep changes small, run the tests, and end "
-    "with a short summary of what you did. Some files may be absent and some values replaced by "
-    "stand-ins of the same shape: leave stand-ins as they are.";
+static const char system_words[] = "You are a coding agent. You work in a git repository with "
+                                   "the tools you are given; there is no "
+                                   "network and nobody to ask. Read before you edit, keep "
+                                   "changes small, run the tests, and end "
+                                   "with a short summary of what you did. Some files may be "
+                                   "absent and some values replaced by "
+                                   "stand-ins of the same shape: leave stand-ins as they are.";
 
 struct talk {
     const struct agent_loop *loop;
@@ -27,19 +29,24 @@ struct talk {
     bool ended; /* data: [DONE], or the whole of an answer that is not streamed */
 };
 
-static bool say_message(struct talk *talk, const char *role, struct slice text, struct fault *fault)
+static bool say_message(struct talk *talk, const char *role, struct slice text,
+                        struct fault *fault)
 {
     return (talk->messages.len == 0 || buf_add_byte(&talk->messages, ',', fault)) &&
            buf_add_format(&talk->messages, fault, "{\"role\":\"%s\",\"content\":", role) &&
-           json_add_string(&talk->messages, text, fault) && buf_add_byte(&talk->messages, '}', fault);
+           json_add_string(&talk->messages, text, fault) &&
+           buf_add_byte(&talk->messages, '}', fault);
 }
 
 static bool say_call(struct buf *out, const struct loop_call *call, struct fault *fault)
 {
     return buf_add_text(out, "{\"type\":\"function\",\"id\":", fault) &&
-           json_add_string(out, buf_slice(&call->id), fault) && buf_add_text(out, ",\"function\":{\"name\":", fault) &&
-           json_add_string(out, buf_slice(&call->name), fault) && buf_add_text(out, ",\"arguments\":", fault) &&
-           json_add_string(out, buf_slice(&call->arguments), fault) && buf_add_text(out, "}}", fault);
+           json_add_string(out, buf_slice(&call->id), fault) &&
+           buf_add_text(out, ",\"function\":{\"name\":", fault) &&
+           json_add_string(out, buf_slice(&call->name), fault) &&
+           buf_add_text(out, ",\"arguments\":", fault) &&
+           json_add_string(out, buf_slice(&call->arguments), fault) &&
+           buf_add_text(out, "}}", fault);
 }
 
 /* The model's own words and calls, back into the history. */
@@ -52,16 +59,19 @@ static bool say_reply(struct talk *talk, struct fault *fault)
         !json_add_string(out, buf_slice(&reply->text), fault))
         return false;
     for (size_t i = 0; i < reply->call_count; i++)
-        if (!buf_add_text(out, i == 0 ? ",\"tool_calls\":[" : ",", fault) || !say_call(out, &reply->calls[i], fault))
+        if (!buf_add_text(out, i == 0 ? ",\"tool_calls\":[" : ",", fault) ||
+            !say_call(out, &reply->calls[i], fault))
             return false;
     return buf_add_text(out, reply->call_count == 0 ? "}" : "]}", fault);
 }
 
-static bool say_result(struct talk *talk, const struct loop_call *call, struct slice answer, struct fault *fault)
+static bool say_result(struct talk *talk, const struct loop_call *call, struct slice answer,
+                       struct fault *fault)
 {
     return buf_add_text(&talk->messages, ",{\"role\":\"tool\",\"tool_call_id\":", fault) &&
            json_add_string(&talk->messages, buf_slice(&call->id), fault) &&
-           buf_add_text(&talk->messages, ",\"content\":", fault) && json_add_string(&talk->messages, answer, fault) &&
+           buf_add_text(&talk->messages, ",\"content\":", fault) &&
+           json_add_string(&talk->messages, answer, fault) &&
            buf_add_byte(&talk->messages, '}', fault);
 }
 
@@ -110,8 +120,11 @@ static bool more(void *self, struct http_answer *answer, struct fault *fault)
 
 static bool build_request(const struct talk *talk, struct buf *out, struct fault *fault)
 {
-    return buf_add_text(out, "{\"model\":", fault) && json_add_string(out, slice_of(talk->loop->model), fault) &&
-           buf_add_format(out, fault, ",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"tools\":%s,\"messages\":[",
+    return buf_add_text(out, "{\"model\":", fault) &&
+           json_add_string(out, slice_of(talk->loop->model), fault) &&
+           buf_add_format(out, fault,
+                          ",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
+                          "\"tools\":%s,\"messages\":[",
                           loop_tools_json()) &&
            buf_add(out, buf_slice(&talk->messages), fault) && buf_add_text(out, "]}", fault);
 }
@@ -161,7 +174,8 @@ static bool ask(struct talk *talk, struct fault *fault)
         (void)nanosleep(&pause, NULL);
     }
     if (talk->status != 200 || talk->reply.refusal[0] != 0)
-        return fault_set(fault, worth_another(talk) || talk->status == 200 ? FAULT_IO : FAULT_DENIED,
+        return fault_set(fault,
+                         worth_another(talk) || talk->status == 200 ? FAULT_IO : FAULT_DENIED,
                          "the model's door said %d: %s", talk->status, talk->reply.refusal);
     if (!talk->ended)
         return fault_set(fault, FAULT_IO, "the model's answer broke off");
@@ -180,7 +194,8 @@ static void show(const struct talk *talk, const char *head, struct slice text)
 
     if (end != SIZE_MAX)
         line.len = end;
-    (void)fprintf(talk->loop->out, "%s%.*s%s\n", head, SLICE_ARGS(line), line.len < text.len ? " ..." : "");
+    (void)fprintf(talk->loop->out, "%s%.*s%s\n", head, SLICE_ARGS(line),
+                  line.len < text.len ? " ..." : "");
     (void)fflush(talk->loop->out);
 }
 
@@ -218,12 +233,15 @@ static bool converse(struct talk *talk, struct fault *fault)
         if (!say_reply(talk, fault) || !do_calls(talk, fault))
             return false;
     }
-    return fault_set(fault, FAULT_LIMIT, "the model was not done after %u steps", talk->loop->steps_max);
+    return fault_set(fault, FAULT_LIMIT, "the model was not done after %u steps",
+                     talk->loop->steps_max);
 }
 
-bool agent_loop_run(const struct agent_loop *loop, struct agent_loop_result *ret_result, struct fault *fault)
+bool agent_loop_run(const struct agent_loop *loop, struct agent_loop_result *ret_result,
+                    struct fault *fault)
 {
-    struct talk talk = {.loop = loop, .result = ret_result, .messages = buf_with_limit(HISTORY_BYTES_MAX)};
+    struct talk talk = {
+        .loop = loop, .result = ret_result, .messages = buf_with_limit(HISTORY_BYTES_MAX)};
     bool ok;
 
     *ret_result = (struct agent_loop_result){0};

@@ -13,8 +13,8 @@
 #include "base/fault.h"
 
 struct agent_loop {
-    const char *base_url;   /* "http://127.0.0.1:8080/v1" */
-    const char *key;        /* sent as Bearer; a worthless word in a cell; NULL: none */
+    const char *base_url; /* "http://127.0.0.1:8080/v1" */
+    const char *key;      /* sent as Bearer; a worthless word in a cell; NULL: none */
     const char *model;
     const char *prompt;
     const char *folder;     /* tools work below it: the repository */
@@ -29,16 +29,16 @@ struct agent_loop_result {
     unsigned steps;
     unsigned calls;
     unsigned calls_failed;
-    int64_t tokens_in;  /* as the provider said */
+    int64_t tokens_in; /* as the provider said */
     int64_t tokens_out;
 };
 
 /*
- * FAULT_DENIED: the door said no (HTTP 4xx), with its message. FAULT_LIMIT: the model wanted more
- * than `steps_max` steps, or answered too much or too late. FAULT_IO: the connection failed.
- * ret_result is set in every case.
+ * FAULT_DENIED: the door said no (HTTP 4xx), with its message. FAULT_LIMIT: the model wanted
+ * more than `steps_max` steps, or answered too much or too late. FAULT_IO: the connection
+ * failed. ret_result is set in every case.
  */
-MUST_USE bool agent_loop_run(const struct agent_loop *loop, struct agent_loop_result *ret_result,
-                             struct fault *fault);
+MUST_USE bool agent_loop_run(const struct agent_loop *loop,
+                             struct agent_loop_result *ret_result, struct fault *fault);
 
 #endif

@@ -26,7 +26,8 @@ struct loop_reply {
 void loop_reply_begin(struct loop_reply *reply);
 void loop_reply_free(struct loop_reply *reply);
 /* One JSON object: a chunk of a stream ("delta") or a whole answer ("message"). */
-MUST_USE bool loop_reply_take(struct loop_reply *reply, struct slice json, struct fault *fault);
+MUST_USE bool loop_reply_take(struct loop_reply *reply, struct slice json,
+                              struct fault *fault);
 /* The message of an error's body ({"error":{"message"}}), or its beginning as it is. */
 void loop_reply_refusal(struct loop_reply *reply, struct slice body);
 
@@ -36,7 +37,8 @@ const char *loop_tools_json(void);
  * Does one call. Never fails: what went wrong is the answer for the model, and false.
  * ret_answer is cleared and filled; bytes that are not UTF-8 are the caller's to mend.
  */
-bool loop_tool(const struct agent_loop *loop, const struct loop_call *call, struct buf *ret_answer);
+bool loop_tool(const struct agent_loop *loop, const struct loop_call *call,
+               struct buf *ret_answer);
 /* Runs a command in the cell's shell; its output and how it ended are the answer. */
 bool loop_shell(const struct agent_loop *loop, const char *command, struct buf *ret_answer,
                 struct fault *fault);

@@ -36,7 +36,9 @@ static bool keep_output(struct shell *shell, struct buf *out, struct fault *faul
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return got == 0 || errno == EAGAIN ? true : fault_errno(fault, "read the command's output");
+            return got == 0 || errno == EAGAIN
+                       ? true
+                       : fault_errno(fault, "read the command's output");
         out->len += (size_t)got;
         if (out->len > 2 * OUTPUT_KEPT) {
             shell->dropped += out->len - OUTPUT_KEPT;
@@ -48,7 +50,8 @@ static bool keep_output(struct shell *shell, struct buf *out, struct fault *faul
 /* Until the shell itself has ended; what it left in the background does not hold us. */
 static bool watch(struct shell *shell, struct buf *out, bool *ret_late, struct fault *fault)
 {
-    struct pollfd ready[] = {{.fd = shell->process.pidfd, .events = POLLIN}, {.fd = shell->out, .events = POLLIN}};
+    struct pollfd ready[] = {{.fd = shell->process.pidfd, .events = POLLIN},
+                             {.fd = shell->out, .events = POLLIN}};
 
     while ((ready[0].revents & POLLIN) == 0) {
         int64_t left_us = shell->deadline_us - clock_monotonic_us(shell->loop->clock);
@@ -87,23 +90,28 @@ static bool start(struct shell *shell, const char *command, struct fault *fault)
     return ok;
 }
 
-static bool say_end(const struct shell *shell, bool late, int status, struct buf *out, struct fault *fault)
+static bool say_end(const struct shell *shell, bool late, int status, struct buf *out,
+                    struct fault *fault)
 {
     if (shell->dropped > 0 &&
-        !buf_add_format(out, fault, "\n[%zu bytes at the beginning are left out]", shell->dropped))
+        !buf_add_format(out, fault, "\n[%zu bytes at the beginning are left out]",
+                        shell->dropped))
         return false;
     if (late)
-        return buf_add_format(out, fault, "\n[stopped after %d s]", shell->loop->command_timeout_ms / 1000);
+        return buf_add_format(out, fault, "\n[stopped after %d s]",
+                              shell->loop->command_timeout_ms / 1000);
     return status == 0 || buf_add_format(out, fault, "\n[exit %d]", status);
 }
 
-bool loop_shell(const struct agent_loop *loop, const char *command, struct buf *ret_answer, struct fault *fault)
+bool loop_shell(const struct agent_loop *loop, const char *command, struct buf *ret_answer,
+                struct fault *fault)
 {
     struct shell shell = {.process.pid = -1,
                           .process.pidfd = -1,
                           .out = -1,
                           .loop = loop,
-                          .deadline_us = clock_monotonic_us(loop->clock) + (int64_t)loop->command_timeout_ms * 1000};
+                          .deadline_us = clock_monotonic_us(loop->clock) +
+                                         (int64_t)loop->command_timeout_ms * 1000};
     bool late = false;
     int status = 0;
     bool ok = start(&shell, command, fault);

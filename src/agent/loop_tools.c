@@ -17,10 +17,12 @@
 
 struct tool {
     const char *name;
-    bool (*run)(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer, struct fault *fault);
+    bool (*run)(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer,
+                struct fault *fault);
 };
 
-/* A path of the model's below the loop's folder; an absolute one is taken as it is: the cell decides. */
+/* A path of the model's below the loop's folder; an absolute one is taken as it is: the cell
+ * decides. */
 static char *path_of(const struct agent_loop *loop, json_t *arguments, struct fault *fault)
 {
     const char *path = json_string_value(json_object_get(arguments, "path"));
@@ -32,7 +34,8 @@ static char *path_of(const struct agent_loop *loop, json_t *arguments, struct fa
     return path[0] == '/' ? xstrdup(path) : xformat("%s/%s", loop->folder, path);
 }
 
-static bool text_argument(json_t *arguments, const char *name, struct slice *ret_text, struct fault *fault)
+static bool text_argument(json_t *arguments, const char *name, struct slice *ret_text,
+                          struct fault *fault)
 {
     json_t *value = json_object_get(arguments, name);
 
@@ -42,7 +45,8 @@ static bool text_argument(json_t *arguments, const char *name, struct slice *ret
     return true;
 }
 
-static bool read_tool(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer, struct fault *fault)
+static bool read_tool(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer,
+                      struct fault *fault)
 {
     AUTO_FREE char *path = path_of(loop, arguments, fault);
 
@@ -66,7 +70,8 @@ static bool put_file(const char *path, struct slice content, struct fault *fault
     return file_write_all(fd, content, fault);
 }
 
-static bool write_tool(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer, struct fault *fault)
+static bool write_tool(const struct agent_loop *loop, json_t *arguments,
+                       struct buf *ret_answer, struct fault *fault)
 {
     AUTO_FREE char *path = path_of(loop, arguments, fault);
     struct slice content;
@@ -76,7 +81,8 @@ static bool write_tool(const struct agent_loop *loop, json_t *arguments, struct 
            buf_add_format(ret_answer, fault, "wrote %zu bytes", content.len);
 }
 
-static bool edit_tool(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer, struct fault *fault)
+static bool edit_tool(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer,
+                      struct fault *fault)
 {
     AUTO_FREE char *path = path_of(loop, arguments, fault);
     AUTO_BUF struct buf before = buf_with_limit(FILE_BYTES_MAX);
@@ -85,19 +91,25 @@ static bool edit_tool(const struct agent_loop *loop, json_t *arguments, struct b
     size_t at;
 
     if (path == NULL || !text_argument(arguments, "old", &old, fault) ||
-        !text_argument(arguments, "new", &new, fault) || !file_read(AT_FDCWD, path, &before, fault))
+        !text_argument(arguments, "new", &new, fault) ||
+        !file_read(AT_FDCWD, path, &before, fault))
         return false;
     at = slice_find(buf_slice(&before), old, 0);
     if (at == SIZE_MAX)
         return fault_set(fault, FAULT_MISSING, "the old text is not in the file");
     if (slice_find(buf_slice(&before), old, at + 1) != SIZE_MAX)
-        return fault_set(fault, FAULT_CONFLICT, "the old text is there more than once: give more of what is around it");
-    return buf_add(&after, slice_part(buf_slice(&before), 0, at), fault) && buf_add(&after, new, fault) &&
+        return fault_set(
+            fault, FAULT_CONFLICT,
+            "the old text is there more than once: give more of what is around it");
+    return buf_add(&after, slice_part(buf_slice(&before), 0, at), fault) &&
+           buf_add(&after, new, fault) &&
            buf_add(&after, slice_part(buf_slice(&before), at + old.len, before.len), fault) &&
-           put_file(path, buf_slice(&after), fault) && buf_add_text(ret_answer, "edited", fault);
+           put_file(path, buf_slice(&after), fault) &&
+           buf_add_text(ret_answer, "edited", fault);
 }
 
-static bool list_tool(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer, struct fault *fault)
+static bool list_tool(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer,
+                      struct fault *fault)
 {
     AUTO_FREE char *path = path_of(loop, arguments, fault);
     struct dirent **entries;
@@ -112,7 +124,8 @@ static bool list_tool(const struct agent_loop *loop, json_t *arguments, struct b
         const char *name = entries[i]->d_name;
 
         if (ok && i < LIST_ENTRIES_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-            ok = buf_add_format(ret_answer, fault, "%s%s\n", name, entries[i]->d_type == DT_DIR ? "/" : "");
+            ok = buf_add_format(ret_answer, fault, "%s%s\n", name,
+                                entries[i]->d_type == DT_DIR ? "/" : "");
         free(entries[i]);
     }
     free(entries);
@@ -120,7 +133,8 @@ static bool list_tool(const struct agent_loop *loop, json_t *arguments, struct b
                   buf_add_format(ret_answer, fault, "[%d entries in all]\n", count - 2));
 }
 
-static bool bash_tool(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer, struct fault *fault)
+static bool bash_tool(const struct agent_loop *loop, json_t *arguments, struct buf *ret_answer,
+                      struct fault *fault)
 {
     struct slice command;
 
@@ -129,31 +143,47 @@ static bool bash_tool(const struct agent_loop *loop, json_t *arguments, struct b
 }
 
 static const struct tool tools[] = {
-    {"read", read_tool}, {"write", write_tool}, {"edit", edit_tool}, {"list", list_tool}, {"bash", bash_tool},
+    {"read", read_tool}, {"write", write_tool}, {"edit", edit_tool},
+    {"list", list_tool}, {"bash", bash_tool},
 };
 
-#define TOOL(name, text, properties, required)                                                    \
-    "{\"type\":\"function\",\"function\":{\"name\":\"" name "\",\"description\":\"" text            \
-    "\",\"parameters\":{\"type\":\"object\",\"properties\":{" properties "},\"required\":[" required \
-    "],\"additionalProperties\":false}}}"
+#define TOOL(name, text, properties, required)                                                \
+    "{\"type\":\"function\",\"function\":{\"name\":\"" name "\",\"description\":\"" text      \
+    "\",\"parameters\":{\"type\":\"object\",\"properties\":{" properties                      \
+    "},\"required\":[" required "],\"additionalProperties\":false}}}"
 #define TEXT(name, what) "\"" name "\":{\"type\":\"string\",\"description\":\"" what "\"}"
 
 const char *loop_tools_json(void)
 {
-    return "[" TOOL("read", "Reads a whole file.", TEXT("path", "Relative to the repository"), "\"path\"")
-        "," TOOL("write", "Writes a whole file, making it and its folders where they are missing.",
-                 TEXT("path", "Relative to the repository") "," TEXT("content", "All of the new content"),
-                 "\"path\",\"content\"") "," TOOL("edit", "Replaces one place in a file.",
-                 TEXT("path", "Relative to the repository") "," TEXT(
-                     "old", "The text to replace, exactly as it is; must occur once") "," TEXT("new", "What takes its place"),
-                 "\"path\",\"old\",\"new\"") "," TOOL("list", "Lists a folder.",
-                 TEXT("path", "Relative to the repository; . is its top"), "\"path\"") ","
-        TOOL("bash", "Runs a command in /bin/sh at the top of the repository. What it starts in the background ends with it.",
-             TEXT("command", "The command line"), "\"command\"") "]";
+    return "[" TOOL("read", "Reads a whole file.", TEXT("path", "Relative to the repository"), "\"path\"") "," TOOL(
+        "write", "Writes a whole file, making it and its folders where they are missing.",
+        TEXT("path", "Relative to the repository") "," TEXT("content",
+                                                            "All of the new content"),
+        "\"path\",\"content\"") "," TOOL("edit", "Replaces one place in a file.",
+                                         TEXT("path", "Relative to the repository") "," TEXT(
+                                             "old",
+                                             "The text to replace, exactly as it is; must "
+                                             "occur once") "," TEXT("new",
+                                                                    "What takes its place"),
+                                         "\"path\",\"old\",\"new\"") "," TOOL("list",
+                                                                              "Lists a "
+                                                                              "folder.",
+                                                                              TEXT("path",
+                                                                                   "Relative "
+                                                                                   "to the "
+                                                                                   "repository"
+                                                                                   "; . is "
+                                                                                   "its top"),
+                                                                              "\"path\"") "," TOOL("bash",
+                                                                                                   "Runs a command in /bin/sh at the top of the repository. What it starts in the background ends with it.",
+                                                                                                   TEXT(
+                                                                                                       "command",
+                                                                                                       "The command line"),
+                                                                                                   "\"command\"") "]";
 }
 
-static bool dispatch(const struct agent_loop *loop, const char *name, json_t *arguments, struct buf *ret_answer,
-                     struct fault *fault)
+static bool dispatch(const struct agent_loop *loop, const char *name, json_t *arguments,
+                     struct buf *ret_answer, struct fault *fault)
 {
     for (size_t i = 0; i < COUNT(tools); i++)
         if (strcmp(tools[i].name, name) == 0)
@@ -161,18 +191,21 @@ static bool dispatch(const struct agent_loop *loop, const char *name, json_t *ar
     return fault_set(fault, FAULT_MISSING, "there is no tool %.60s", name);
 }
 
-bool loop_tool(const struct agent_loop *loop, const struct loop_call *call, struct buf *ret_answer)
+bool loop_tool(const struct agent_loop *loop, const struct loop_call *call,
+               struct buf *ret_answer)
 {
     AUTO_FREE char *name = slice_dup(buf_slice(&call->name));
     struct slice text = call->arguments.len == 0 ? SLICE("{}") : buf_slice(&call->arguments);
     json_error_t error;
-    json_t *arguments = json_loadb((const char *)text.at, text.len, JSON_REJECT_DUPLICATES, &error);
+    json_t *arguments =
+        json_loadb((const char *)text.at, text.len, JSON_REJECT_DUPLICATES, &error);
     struct fault fault = {0}, ignored = {0};
     bool ok;
 
     buf_clear(ret_answer);
-    ok = arguments == NULL ? fault_set(&fault, FAULT_INVALID, "the arguments are not JSON: %s", error.text)
-                           : dispatch(loop, name, arguments, ret_answer, &fault);
+    ok = arguments == NULL
+             ? fault_set(&fault, FAULT_INVALID, "the arguments are not JSON: %s", error.text)
+             : dispatch(loop, name, arguments, ret_answer, &fault);
     json_decref(arguments);
     if (fault.kind == FAULT_NONE)
         return ok;

@@ -1,9 +1,9 @@
 /*
  * agent/prompt.h - from a ticket's text to the prompt that an engine gets.
  *
- * The ticket is data from outside. Each of its lines is quoted with "| " between two marker lines,
- * so that no text in it can end the quotation; what a reader cannot see (control, zero-width,
- * direction, tag characters) is taken out and counted.
+ * The ticket is data from outside. Each of its lines is quoted with "| " between two marker
+ * lines, so that no text in it can end the quotation; what a reader cannot see (control,
+ * zero-width, direction, tag characters) is taken out and counted.
  */
 #ifndef CUSTODY_AGENT_PROMPT_H
 #define CUSTODY_AGENT_PROMPT_H

@@ -30,10 +30,10 @@ static bool read_int(int *into, const struct yaml *node, int min, int max, struc
     return true;
 }
 
-#define ARGUMENT_READER(name, argument)                                                            \
-    static bool name(void *into, const struct yaml *node, struct fault *fault)                     \
-    {                                                                                              \
-        return read_copy(&((struct script_call *)into)->arguments[argument], node, fault);         \
+#define ARGUMENT_READER(name, argument)                                                       \
+    static bool name(void *into, const struct yaml *node, struct fault *fault)                \
+    {                                                                                         \
+        return read_copy(&((struct script_call *)into)->arguments[argument], node, fault);    \
     }
 
 ARGUMENT_READER(read_command, SCRIPT_COMMAND)
@@ -67,9 +67,11 @@ static bool read_call(struct script_call *call, const struct yaml *node, struct 
     for (size_t i = 0; i < COUNT(actions); i++)
         if (strcmp(actions[i].name, node->keys[0]) == 0) {
             call->action = actions[i].action;
-            return yaml_read(&node->children[0], actions[i].keys, actions[i].key_count, call, fault);
+            return yaml_read(&node->children[0], actions[i].keys, actions[i].key_count, call,
+                             fault);
         }
-    return yaml_refuse(node, fault, "unknown key %.60s: a call is one of shell, read, write, edit",
+    return yaml_refuse(node, fault,
+                       "unknown key %.60s: a call is one of shell, read, write, edit",
                        node->keys[0]);
 }
 
@@ -88,20 +90,21 @@ static bool read_calls(void *into, const struct yaml *node, struct fault *fault)
     return true;
 }
 
-#define TURN_TEXT_READER(name, field)                                                              \
-    static bool name(void *into, const struct yaml *node, struct fault *fault)                     \
-    {                                                                                              \
-        return read_copy(&((struct script_turn *)into)->field, node, fault);                       \
+#define TURN_TEXT_READER(name, field)                                                         \
+    static bool name(void *into, const struct yaml *node, struct fault *fault)                \
+    {                                                                                         \
+        return read_copy(&((struct script_turn *)into)->field, node, fault);                  \
     }
-#define TURN_INT_READER(name, field, min, max)                                                     \
-    static bool name(void *into, const struct yaml *node, struct fault *fault)                     \
-    {                                                                                              \
-        return read_int(&((struct script_turn *)into)->field, node, min, max, fault);              \
+#define TURN_INT_READER(name, field, min, max)                                                \
+    static bool name(void *into, const struct yaml *node, struct fault *fault)                \
+    {                                                                                         \
+        return read_int(&((struct script_turn *)into)->field, node, min, max, fault);         \
     }
-#define USAGE_READER(name, field)                                                                  \
-    static bool name(void *into, const struct yaml *node, struct fault *fault)                     \
-    {                                                                                              \
-        return yaml_number(node, 0, TOKENS_MAX, &((struct script_usage *)into)->field, fault);     \
+#define USAGE_READER(name, field)                                                             \
+    static bool name(void *into, const struct yaml *node, struct fault *fault)                \
+    {                                                                                         \
+        return yaml_number(node, 0, TOKENS_MAX, &((struct script_usage *)into)->field,        \
+                           fault);                                                            \
     }
 
 TURN_TEXT_READER(read_text, text)
@@ -151,7 +154,8 @@ static bool read_turns(void *into, const struct yaml *node, struct fault *fault)
         if (!yaml_read(&node->children[i], turn_keys, COUNT(turn_keys), turn, fault))
             return false;
         if (turn->text == NULL && turn->call_count == 0 && turn->status == 0)
-            return yaml_refuse(&node->children[i], fault, "a turn has text, calls or a status");
+            return yaml_refuse(&node->children[i], fault,
+                               "a turn has text, calls or a status");
     }
     return true;
 }
@@ -188,7 +192,8 @@ bool script_parse(struct slice text, const char *where, struct script **ret_scri
     struct script *script;
 
     if (text.len > SCRIPT_BYTES_MAX)
-        return fault_set(fault, FAULT_LIMIT, "%s: more than %d bytes", where, SCRIPT_BYTES_MAX);
+        return fault_set(fault, FAULT_LIMIT, "%s: more than %d bytes", where,
+                         SCRIPT_BYTES_MAX);
     if (!yaml_parse(text, where, &root, fault))
         return false;
     script = xalloc(sizeof(*script));

@@ -1,6 +1,6 @@
 /*
- * agent/script.h - the scripted model: answers model calls from a script, in every dialect that
- * agents speak. For tests and the demo; it says in each answer that it is scripted.
+ * agent/script.h - the scripted model: answers model calls from a script, in every dialect
+ * that agents speak. For tests and the demo; it says in each answer that it is scripted.
  *
  * No I/O here: request in, answer out. roles/scripted.h serves it on loopback.
  *
@@ -48,19 +48,19 @@ void script_free(struct script *script); /* NULL is fine */
 void script_set_folder(struct script *script, const char *folder);
 
 struct script_answer {
-    int status;               /* HTTP */
+    int status; /* HTTP */
     const char *content_type;
-    bool streamed;            /* `body` is server-sent events, sent piece by piece */
-    struct buf body;          /* owned: script_answer_free */
+    bool streamed;   /* `body` is server-sent events, sent piece by piece */
+    struct buf body; /* owned: script_answer_free */
     int delay_ms, pace_ms;
-    int turn;                 /* from 0; -1: a side request, a list of models, an error of the client */
-    const char *dialect;      /* "openai", ..., or "" */
+    int turn; /* from 0; -1: a side request, a list of models, an error of the client */
+    const char *dialect; /* "openai", ..., or "" */
 };
 
 /*
  * Answers one request. `target` is a path with an optional query, or absolute-form; any prefix
- * before /chat/completions, /responses, /messages, /models is accepted. Never fails: what is wrong
- * with the request is the answer (400, 404, 405).
+ * before /chat/completions, /responses, /messages, /models is accepted. Never fails: what is
+ * wrong with the request is the answer (400, 404, 405).
  */
 void script_answer(struct script *script, struct slice method, struct slice target,
                    struct slice body, struct script_answer *ret_answer);

@@ -5,7 +5,8 @@
 #include "base/scope.h"
 
 static const struct script_dialect_rule dialects[] = {
-    {SCRIPT_CHAT, "openai", "/chat/completions", "messages", script_chat_stream, script_chat_whole},
+    {SCRIPT_CHAT, "openai", "/chat/completions", "messages", script_chat_stream,
+     script_chat_whole},
     {SCRIPT_RESPONSES, "openai-responses", "/responses", "input", script_responses_stream,
      script_responses_whole},
     {SCRIPT_MESSAGES, "anthropic", "/messages", "messages", script_messages_stream,
@@ -69,8 +70,8 @@ static void put_error(struct script_answer *answer, int status, const char *mess
         if (error_types[i].status == status)
             type = error_types[i].type;
     put_json(answer, status,
-             json_pack("{s:s,s:{s:s,s:s,s:s}}", "type", "error", "error", "message", message, "code",
-                       type, "type", type));
+             json_pack("{s:s,s:{s:s,s:s,s:s}}", "type", "error", "error", "message", message,
+                       "code", type, "type", type));
 }
 
 static int64_t estimate(int64_t given, size_t bytes)
@@ -85,8 +86,8 @@ static void free_say(struct script_say *say)
     say->call_count = 0;
 }
 
-static bool bind_calls(const struct script *script, const struct script_turn *turn, json_t *tools,
-                       int number, struct script_say *say, struct fault *fault)
+static bool bind_calls(const struct script *script, const struct script_turn *turn,
+                       json_t *tools, int number, struct script_say *say, struct fault *fault)
 {
     for (size_t i = 0; i < turn->call_count; i++) {
         struct script_bound *bound = &say->calls[i];
@@ -120,7 +121,8 @@ static bool choose(struct script *script, json_t *tools, size_t had, struct scri
     answer->pace_ms = turn->pace_ms;
     if (turn->status != 0 && turn->served < turn->times) {
         turn->served++;
-        put_error(answer, turn->status, turn->message == NULL ? "scripted error" : turn->message);
+        put_error(answer, turn->status,
+                  turn->message == NULL ? "scripted error" : turn->message);
         return false;
     }
     say->text = turn->text;
@@ -169,7 +171,8 @@ static void answer_model(struct script *script, const struct script_dialect_rule
                          struct slice body, struct script_answer *answer)
 {
     json_error_t error;
-    json_t *request = json_loadb((const char *)body.at, body.len, JSON_REJECT_DUPLICATES, &error);
+    json_t *request =
+        json_loadb((const char *)body.at, body.len, JSON_REJECT_DUPLICATES, &error);
     json_t *history = json_object_get(request, rule->history);
     json_t *options = json_object_get(request, "stream_options");
     struct script_say say = {.model = script->model};
@@ -177,9 +180,11 @@ static void answer_model(struct script *script, const struct script_dialect_rule
 
     answer->dialect = rule->name;
     if (!json_is_object(request) || json_object_get(request, "model") == NULL ||
-        !(json_is_array(history) || (rule->dialect == SCRIPT_RESPONSES && json_is_string(history)))) {
+        !(json_is_array(history) ||
+          (rule->dialect == SCRIPT_RESPONSES && json_is_string(history)))) {
         put_error(answer, 400,
-                  request == NULL ? "the body is not JSON" : "model or the list of messages is missing");
+                  request == NULL ? "the body is not JSON"
+                                  : "model or the list of messages is missing");
         json_decref(request);
         return;
     }
@@ -207,19 +212,19 @@ static struct slice path_of(struct slice target)
 void script_answer(struct script *script, struct slice method, struct slice target,
                    struct slice body, struct script_answer *ret_answer)
 {
-    struct script_answer answer = {.body = buf_with_limit(SCRIPT_ANSWER_BYTES_MAX),
-                                   .turn = -1,
-                                   .dialect = ""};
+    struct script_answer answer = {
+        .body = buf_with_limit(SCRIPT_ANSWER_BYTES_MAX), .turn = -1, .dialect = ""};
     struct slice path = path_of(target);
     bool post = slice_equal(method, SLICE("POST"));
 
     if (slice_ends_with(path, SLICE("/models")) && slice_equal(method, SLICE("GET"))) {
         put_json(&answer, 200,
                  json_pack("{s:s,s:[{s:s,s:s,s:i,s:s}]}", "object", "list", "data", "id",
-                           script->model, "object", "model", "created", SCRIPT_CREATED, "owned_by",
-                           "scripted"));
+                           script->model, "object", "model", "created", SCRIPT_CREATED,
+                           "owned_by", "scripted"));
     } else if (slice_ends_with(path, SLICE("/messages/count_tokens")) && post) {
-        put_json(&answer, 200, json_pack("{s:I}", "input_tokens", (json_int_t)estimate(-1, body.len)));
+        put_json(&answer, 200,
+                 json_pack("{s:I}", "input_tokens", (json_int_t)estimate(-1, body.len)));
     } else {
         size_t i = 0;
 

@@ -9,7 +9,8 @@
 
 /* What known agents call the tools and their parameters; the first that fits is taken. */
 static const char *const tool_names[SCRIPT_ACTION_COUNT][NAMES_MAX] = {
-    [SCRIPT_SHELL] = {"exec_command", "bash", "run_shell_command", "Bash", "run_commands", "shell"},
+    [SCRIPT_SHELL] = {"exec_command", "bash", "run_shell_command", "Bash", "run_commands",
+                      "shell"},
     [SCRIPT_READ] = {"read", "read_file", "Read", "read_files"},
     [SCRIPT_WRITE] = {"write", "write_file", "Write", "editor"},
     [SCRIPT_EDIT] = {"edit", "replace", "Edit", "editor"},
@@ -48,7 +49,8 @@ static json_t *filling(json_t *schema)
         const char *type;
         const char *value;
     } rows[] = {
-        {"boolean", "false"}, {"integer", "1"}, {"number", "1"}, {"array", "[]"}, {"object", "{}"},
+        {"boolean", "false"}, {"integer", "1"}, {"number", "1"},
+        {"array", "[]"},      {"object", "{}"},
     };
     json_t *choices = json_object_get(schema, "enum");
 
@@ -72,7 +74,8 @@ static bool put(json_t *out, const char *name, json_t *schema, const char *value
         return false;
     /* `shell` of older agents takes words and no shell's line. */
     if (strcmp(name, "command") == 0)
-        return json_object_set_new(out, name, json_pack("[s,s,s]", "/bin/sh", "-c", value)) == 0;
+        return json_object_set_new(out, name, json_pack("[s,s,s]", "/bin/sh", "-c", value)) ==
+               0;
     return json_object_set_new(out, name, json_pack("[s]", value)) == 0;
 }
 
@@ -105,8 +108,10 @@ static void fill_required(json_t *out, json_t *schema)
     }
 }
 
-/* Arguments for a tool of that schema; `deep`: what is left over may go into a list of objects. */
-static json_t *fit(json_t *schema, const char *const arguments[SCRIPT_ARGUMENT_COUNT], bool deep)
+/* Arguments for a tool of that schema; `deep`: what is left over may go into a list of
+ * objects. */
+static json_t *fit(json_t *schema, const char *const arguments[SCRIPT_ARGUMENT_COUNT],
+                   bool deep)
 {
     json_t *properties = json_object_get(schema, "properties");
     const char *left[SCRIPT_ARGUMENT_COUNT] = {0};
@@ -171,12 +176,13 @@ bool script_offers_tool(json_t *tools)
     size_t at;
     json_t *tool;
 
-    json_array_foreach(tools, at, tool)
-        for (size_t action = 0; action < SCRIPT_ACTION_COUNT; action++)
-            for (size_t i = 0; i < NAMES_MAX && tool_names[action][i] != NULL; i++)
-                if (text_of(tool, "name") != NULL &&
-                    strcmp(text_of(tool, "name"), tool_names[action][i]) == 0)
-                    return true;
+    json_array_foreach(
+        tools, at,
+        tool) for (size_t action = 0; action < SCRIPT_ACTION_COUNT;
+                   action++) for (size_t i = 0; i < NAMES_MAX && tool_names[action][i] != NULL;
+                                  i++) if (text_of(tool, "name") != NULL &&
+                                           strcmp(text_of(tool, "name"),
+                                                  tool_names[action][i]) == 0) return true;
     return false;
 }
 
@@ -186,12 +192,14 @@ static bool add_quoted(struct buf *out, const char *text, struct fault *fault)
     if (!buf_add_byte(out, '\'', fault))
         return false;
     for (const char *c = text; *c != 0; c++)
-        if (!(*c == '\'' ? buf_add_text(out, "'\\''", fault) : buf_add_byte(out, (uint8_t)*c, fault)))
+        if (!(*c == '\'' ? buf_add_text(out, "'\\''", fault)
+                         : buf_add_byte(out, (uint8_t)*c, fault)))
             return false;
     return buf_add_byte(out, '\'', fault);
 }
 
-/* What an agent without a tool for it would have its shell do; %P path, %C content, %O old, %N new. */
+/* What an agent without a tool for it would have its shell do; %P path, %C content, %O old, %N
+ * new. */
 static const char *const by_shell[SCRIPT_ACTION_COUNT] = {
     [SCRIPT_READ] = "cat -- %P",
     [SCRIPT_WRITE] = "mkdir -p -- \"$(dirname -- %P)\" && printf %%s %C > %P",
@@ -231,7 +239,8 @@ bool script_bind(const struct script *script, const struct script_call *call, js
 
     for (size_t i = 0; i < SCRIPT_ARGUMENT_COUNT; i++)
         arguments[i] = call->arguments[i];
-    if (arguments[SCRIPT_PATH] != NULL && arguments[SCRIPT_PATH][0] != '/' && script->folder != NULL)
+    if (arguments[SCRIPT_PATH] != NULL && arguments[SCRIPT_PATH][0] != '/' &&
+        script->folder != NULL)
         arguments[SCRIPT_PATH] = absolute =
             xformat("%s/%s", script->folder, arguments[SCRIPT_PATH]);
     if (bind_action(call->action, arguments, tools, ret_bound))

@@ -16,9 +16,9 @@ static const char *finish(const struct script_say *say)
 
 static json_t *chunk(const struct script_say *say, json_t *choices)
 {
-    return json_pack("{s:s,s:s,s:i,s:s,s:s,s:o}", "id", say->id, "object", "chat.completion.chunk",
-                     "created", SCRIPT_CREATED, "model", say->model, "system_fingerprint", "scripted",
-                     "choices", choices);
+    return json_pack("{s:s,s:s,s:i,s:s,s:s,s:o}", "id", say->id, "object",
+                     "chat.completion.chunk", "created", SCRIPT_CREATED, "model", say->model,
+                     "system_fingerprint", "scripted", "choices", choices);
 }
 
 static bool delta(const struct script_say *say, struct buf *out, json_t *content,
@@ -30,8 +30,8 @@ static bool delta(const struct script_say *say, struct buf *out, json_t *content
                         fault);
 }
 
-static bool pieces(const struct script_say *say, struct buf *out, const char *key, const char *text,
-                   struct fault *fault)
+static bool pieces(const struct script_say *say, struct buf *out, const char *key,
+                   const char *text, struct fault *fault)
 {
     struct slice rest = slice_of(text == NULL ? "" : text), piece;
 
@@ -48,9 +48,9 @@ static bool call_pieces(const struct script_say *say, size_t index, struct buf *
     struct slice rest = slice_of(call->arguments), piece;
 
     if (!delta(say, out,
-               json_pack("{s:[{s:I,s:s,s:s,s:{s:s,s:s}}]}", "tool_calls", "index", (json_int_t)index,
-                         "id", call->id, "type", "function", "function", "name", call->name,
-                         "arguments", ""),
+               json_pack("{s:[{s:I,s:s,s:s,s:{s:s,s:s}}]}", "tool_calls", "index",
+                         (json_int_t)index, "id", call->id, "type", "function", "function",
+                         "name", call->name, "arguments", ""),
                NULL, fault))
         return false;
     while (script_piece(&rest, &piece))
@@ -66,7 +66,8 @@ bool script_chat_stream(const struct script_say *say, struct buf *out, struct fa
 {
     json_t *last;
 
-    if (!delta(say, out, json_pack("{s:s,s:s}", "role", "assistant", "content", ""), NULL, fault) ||
+    if (!delta(say, out, json_pack("{s:s,s:s}", "role", "assistant", "content", ""), NULL,
+               fault) ||
         !pieces(say, out, "reasoning_content", say->reasoning, fault) ||
         !pieces(say, out, "content", say->text, fault))
         return false;
@@ -90,10 +91,10 @@ json_t *script_chat_whole(const struct script_say *say)
     json_t *calls = json_array();
 
     for (size_t i = 0; i < say->call_count; i++)
-        (void)json_array_append_new(
-            calls, json_pack("{s:s,s:s,s:{s:s,s:s}}", "id", say->calls[i].id, "type", "function",
-                             "function", "name", say->calls[i].name, "arguments",
-                             say->calls[i].arguments));
+        (void)json_array_append_new(calls, json_pack("{s:s,s:s,s:{s:s,s:s}}", "id",
+                                                     say->calls[i].id, "type", "function",
+                                                     "function", "name", say->calls[i].name,
+                                                     "arguments", say->calls[i].arguments));
     if (say->call_count > 0)
         (void)json_object_set(message, "tool_calls", calls);
     json_decref(calls);
@@ -101,6 +102,6 @@ json_t *script_chat_whole(const struct script_say *say)
         (void)json_object_set_new(message, "reasoning_content", json_string(say->reasoning));
     return json_pack("{s:s,s:s,s:i,s:s,s:s,s:[{s:i,s:o,s:s}],s:o}", "id", say->id, "object",
                      "chat.completion", "created", SCRIPT_CREATED, "model", say->model,
-                     "system_fingerprint", "scripted", "choices", "index", 0, "message", message,
-                     "finish_reason", finish(say), "usage", usage_of(&say->usage));
+                     "system_fingerprint", "scripted", "choices", "index", 0, "message",
+                     message, "finish_reason", finish(say), "usage", usage_of(&say->usage));
 }

@@ -1,4 +1,5 @@
-/* agent/script_parts.h - private to agent/script*.c: a script's turns, a request, its answer. */
+/* agent/script_parts.h - private to agent/script*.c: a script's turns, a request, its answer.
+ */
 #ifndef CUSTODY_AGENT_SCRIPT_PARTS_H
 #define CUSTODY_AGENT_SCRIPT_PARTS_H
 
@@ -8,7 +9,7 @@
 
 #define SCRIPT_CALLS_MAX 32
 #define SCRIPT_ANSWER_BYTES_MAX (16 * 1024 * 1024)
-#define SCRIPT_PIECE_BYTES 24 /* what one streamed event holds */
+#define SCRIPT_PIECE_BYTES 24     /* what one streamed event holds */
 #define SCRIPT_CREATED 1700000000 /* time of every answer: a script has no clock */
 
 enum script_action {
@@ -61,10 +62,10 @@ enum script_dialect {
 
 /* A call as the client's own tool wants it. */
 struct script_bound {
-    char id[64];             /* carries the turn: "call_scripted_t3_0" */
-    const char *name;        /* borrowed from the request */
-    const char *namespace;   /* of Responses tools in a namespace; or NULL */
-    char *arguments;         /* JSON */
+    char id[64];           /* carries the turn: "call_scripted_t3_0" */
+    const char *name;      /* borrowed from the request */
+    const char *namespace; /* of Responses tools in a namespace; or NULL */
+    char *arguments;       /* JSON */
 };
 
 /* What one answer says, before it is put into a dialect's words. */
@@ -94,15 +95,17 @@ size_t script_turns_had(json_t *history);
 /* Is there one that an action can be bound to? Else it is a side request. */
 bool script_offers_tool(json_t *tools);
 /* FAULT_MISSING: no tool fits and there is no shell. */
-MUST_USE bool script_bind(const struct script *script, const struct script_call *call, json_t *tools,
-                          struct script_bound *ret_bound, struct fault *fault);
+MUST_USE bool script_bind(const struct script *script, const struct script_call *call,
+                          json_t *tools, struct script_bound *ret_bound, struct fault *fault);
 
 /* Appends one server-sent event and frees `data`. `event` NULL: data alone. */
-MUST_USE bool script_event(struct buf *out, const char *event, json_t *data, struct fault *fault);
+MUST_USE bool script_event(struct buf *out, const char *event, json_t *data,
+                           struct fault *fault);
 /* Cuts the next piece off `rest`, at a character's end; false: nothing is left. */
 bool script_piece(struct slice *rest, struct slice *ret_piece);
 
-MUST_USE bool script_chat_stream(const struct script_say *say, struct buf *out, struct fault *fault);
+MUST_USE bool script_chat_stream(const struct script_say *say, struct buf *out,
+                                 struct fault *fault);
 json_t *script_chat_whole(const struct script_say *say);
 MUST_USE bool script_responses_stream(const struct script_say *say, struct buf *out,
                                       struct fault *fault);

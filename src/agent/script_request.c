@@ -72,13 +72,14 @@ static size_t later(size_t a, size_t b)
 /* The latest turn that the ids in one item name. */
 static size_t turn_of_item(json_t *item)
 {
-    size_t turn = later(turn_of_id(text_of(item, "call_id")), turn_of_id(text_of(item, "id"))), at;
+    size_t turn = later(turn_of_id(text_of(item, "call_id")), turn_of_id(text_of(item, "id"))),
+           at;
     json_t *part;
 
-    json_array_foreach(json_object_get(item, "tool_calls"), at, part)
-        turn = later(turn, turn_of_id(text_of(part, "id")));
-    json_array_foreach(json_object_get(item, "content"), at, part)
-        turn = later(turn, turn_of_id(text_of(part, "id")));
+    json_array_foreach(json_object_get(item, "tool_calls"), at, part) turn =
+        later(turn, turn_of_id(text_of(part, "id")));
+    json_array_foreach(json_object_get(item, "content"), at, part) turn =
+        later(turn, turn_of_id(text_of(part, "id")));
     return turn;
 }
 
@@ -113,7 +114,8 @@ size_t script_turns_had(json_t *history)
         in_turn = true;
         named = turn_of_item(item);
         if (named > 0)
-            turns = named; /* our own ids know better than counting, whatever the client left out */
+            turns = named; /* our own ids know better than counting, whatever the client left
+                              out */
     }
     return turns;
 }

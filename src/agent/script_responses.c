@@ -1,4 +1,5 @@
-/* Responses: named events with sequence numbers, items with their parts, ends with response.completed. */
+/* Responses: named events with sequence numbers, items with their parts, ends with
+ * response.completed. */
 #include <stdio.h>
 
 #include "agent/script_parts.h"
@@ -24,9 +25,9 @@ static json_t *response(const struct script_say *say, const char *status, json_t
                         json_t *usage)
 {
     return json_pack("{s:s,s:s,s:i,s:s,s:s,s:n,s:n,s:o,s:b,s:O,s:o}", "id", say->id, "object",
-                     "response", "created_at", SCRIPT_CREATED, "status", status, "model", say->model,
-                     "error", "incomplete_details", "metadata", json_object(), "parallel_tool_calls",
-                     1, "output", output, "usage", usage);
+                     "response", "created_at", SCRIPT_CREATED, "status", status, "model",
+                     say->model, "error", "incomplete_details", "metadata", json_object(),
+                     "parallel_tool_calls", 1, "output", output, "usage", usage);
 }
 
 /* Adds type and sequence number. */
@@ -37,12 +38,13 @@ static bool event(struct stream *stream, const char *type, json_t *data, struct 
     return script_event(stream->out, type, data, fault);
 }
 
-static bool of_response(struct stream *stream, const char *type, const char *status, json_t *usage,
-                        struct fault *fault)
+static bool of_response(struct stream *stream, const char *type, const char *status,
+                        json_t *usage, struct fault *fault)
 {
-    return event(stream, type,
-                 json_pack("{s:o}", "response", response(stream->say, status, stream->output, usage)),
-                 fault);
+    return event(
+        stream, type,
+        json_pack("{s:o}", "response", response(stream->say, status, stream->output, usage)),
+        fault);
 }
 
 static bool of_item(struct stream *stream, const char *type, json_t *item, struct fault *fault)
@@ -51,7 +53,8 @@ static bool of_item(struct stream *stream, const char *type, json_t *item, struc
                  json_pack("{s:I,s:o}", "output_index", stream->index, "item", item), fault);
 }
 
-/* An event about a part of an item; `part_index` names the index ("content_index"), or is NULL. */
+/* An event about a part of an item; `part_index` names the index ("content_index"), or is
+ * NULL. */
 static json_t *of_part(const struct stream *stream, const char *id, const char *part_index)
 {
     json_t *data = json_pack("{s:s,s:I}", "item_id", id, "output_index", stream->index);
@@ -61,8 +64,8 @@ static json_t *of_part(const struct stream *stream, const char *id, const char *
     return data;
 }
 
-static bool deltas(struct stream *stream, const char *type, const char *id, const char *part_index,
-                   const char *text, struct fault *fault)
+static bool deltas(struct stream *stream, const char *type, const char *id,
+                   const char *part_index, const char *text, struct fault *fault)
 {
     struct slice rest = slice_of(text), piece;
 
@@ -77,8 +80,8 @@ static bool deltas(struct stream *stream, const char *type, const char *id, cons
     return true;
 }
 
-static bool with(struct stream *stream, const char *type, const char *id, const char *part_index,
-                 const char *key, json_t *value, struct fault *fault)
+static bool with(struct stream *stream, const char *type, const char *id,
+                 const char *part_index, const char *key, json_t *value, struct fault *fault)
 {
     json_t *data = of_part(stream, id, part_index);
 
@@ -113,9 +116,10 @@ static json_t *reasoning_item(const struct script_say *say, const char *id, bool
 
 static json_t *call_item(const struct script_bound *call, const char *id, bool whole)
 {
-    json_t *item = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "type", "function_call", "id", id, "call_id",
-                             call->id, "name", call->name, "arguments", whole ? call->arguments : "",
-                             "status", whole ? "completed" : "in_progress");
+    json_t *item =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "type", "function_call", "id", id, "call_id",
+                  call->id, "name", call->name, "arguments", whole ? call->arguments : "",
+                  "status", whole ? "completed" : "in_progress");
 
     if (call->namespace != NULL)
         (void)json_object_set_new(item, "namespace", json_string(call->namespace));
@@ -138,14 +142,17 @@ static bool say_reasoning(struct stream *stream, struct fault *fault)
     static const char index[] = "summary_index";
 
     (void)snprintf(id, sizeof(id), "rs_%s", say->id);
-    return of_item(stream, "response.output_item.added", reasoning_item(say, id, false), fault) &&
+    return of_item(stream, "response.output_item.added", reasoning_item(say, id, false),
+                   fault) &&
            with(stream, "response.reasoning_summary_part.added", id, index, "part",
                 json_pack("{s:s,s:s}", "type", "summary_text", "text", ""), fault) &&
-           deltas(stream, "response.reasoning_summary_text.delta", id, index, say->reasoning, fault) &&
+           deltas(stream, "response.reasoning_summary_text.delta", id, index, say->reasoning,
+                  fault) &&
            with(stream, "response.reasoning_summary_text.done", id, index, "text",
                 json_string(say->reasoning), fault) &&
            with(stream, "response.reasoning_summary_part.done", id, index, "part",
-                json_pack("{s:s,s:s}", "type", "summary_text", "text", say->reasoning), fault) &&
+                json_pack("{s:s,s:s}", "type", "summary_text", "text", say->reasoning),
+                fault) &&
            end_item(stream, reasoning_item(say, id, true), fault);
 }
 
@@ -156,8 +163,10 @@ static bool say_text(struct stream *stream, struct fault *fault)
     static const char index[] = "content_index";
 
     (void)snprintf(id, sizeof(id), "msg_%s", say->id);
-    return of_item(stream, "response.output_item.added", message_item(say, id, false), fault) &&
-           with(stream, "response.content_part.added", id, index, "part", text_part(""), fault) &&
+    return of_item(stream, "response.output_item.added", message_item(say, id, false),
+                   fault) &&
+           with(stream, "response.content_part.added", id, index, "part", text_part(""),
+                fault) &&
            deltas(stream, "response.output_text.delta", id, index, say->text, fault) &&
            with(stream, "response.output_text.done", id, index, "text", json_string(say->text),
                 fault) &&
@@ -166,13 +175,15 @@ static bool say_text(struct stream *stream, struct fault *fault)
            end_item(stream, message_item(say, id, true), fault);
 }
 
-static bool say_call(struct stream *stream, const struct script_bound *call, struct fault *fault)
+static bool say_call(struct stream *stream, const struct script_bound *call,
+                     struct fault *fault)
 {
     char id[80];
 
     (void)snprintf(id, sizeof(id), "fc_%s", call->id);
     return of_item(stream, "response.output_item.added", call_item(call, id, false), fault) &&
-           deltas(stream, "response.function_call_arguments.delta", id, NULL, call->arguments, fault) &&
+           deltas(stream, "response.function_call_arguments.delta", id, NULL, call->arguments,
+                  fault) &&
            with(stream, "response.function_call_arguments.done", id, NULL, "arguments",
                 json_string(call->arguments), fault) &&
            end_item(stream, call_item(call, id, true), fault);
@@ -191,10 +202,12 @@ static bool say_all(struct stream *stream, struct fault *fault)
     for (size_t i = 0; i < say->call_count; i++)
         if (!say_call(stream, &say->calls[i], fault))
             return false;
-    return of_response(stream, "response.completed", "completed", usage_of(&say->usage), fault);
+    return of_response(stream, "response.completed", "completed", usage_of(&say->usage),
+                       fault);
 }
 
-bool script_responses_stream(const struct script_say *say, struct buf *out, struct fault *fault)
+bool script_responses_stream(const struct script_say *say, struct buf *out,
+                             struct fault *fault)
 {
     struct stream stream = {.say = say, .out = out, .output = json_array()};
     bool ok = say_all(&stream, fault);

@@ -25,7 +25,8 @@ bool yaml_refuse(const struct yaml *node, struct fault *fault, const char *forma
     va_start(arguments, format);
     (void)vsnprintf(why, sizeof(why), format, arguments);
     va_end(arguments);
-    return fault_set(fault, FAULT_INVALID, "%s:%d:%d: %s", node->where, node->line, node->column, why);
+    return fault_set(fault, FAULT_INVALID, "%s:%d:%d: %s", node->where, node->line,
+                     node->column, why);
 }
 
 static void free_inside(struct yaml *node)
@@ -58,8 +59,8 @@ static void set_place(struct yaml *node, struct fy_token *token)
     node->column = mark->column + 1;
 }
 
-static bool convert(struct conversion *with, struct fy_node *from, unsigned depth, struct yaml *to,
-                    struct fault *fault);
+static bool convert(struct conversion *with, struct fy_node *from, unsigned depth,
+                    struct yaml *to, struct fault *fault);
 
 static bool convert_scalar(struct fy_node *from, struct yaml *to, struct fault *fault)
 {
@@ -123,8 +124,8 @@ static bool convert_mapping(struct conversion *with, struct fy_node *from, unsig
 }
 
 /* A missing value (`key:` alone) is an empty scalar at the place of its key. */
-static bool convert(struct conversion *with, struct fy_node *from, unsigned depth, struct yaml *to,
-                    struct fault *fault)
+static bool convert(struct conversion *with, struct fy_node *from, unsigned depth,
+                    struct yaml *to, struct fault *fault)
 {
     to->where = with->where;
     to->line = to->line == 0 ? 1 : to->line;
@@ -153,8 +154,9 @@ static bool syntax_fault(struct fy_diag *diag, const char *where, struct fault *
 
     if (error == NULL)
         return fault_set(fault, FAULT_INVALID, "%s:1:1: not YAML", where);
-    return fault_set(fault, FAULT_INVALID, "%s:%d:%d: %s", where, error->line < 1 ? 1 : error->line,
-                     error->column < 1 ? 1 : error->column, error->msg == NULL ? "not YAML" : error->msg);
+    return fault_set(fault, FAULT_INVALID, "%s:%d:%d: %s", where,
+                     error->line < 1 ? 1 : error->line, error->column < 1 ? 1 : error->column,
+                     error->msg == NULL ? "not YAML" : error->msg);
 }
 
 static bool convert_stream(struct fy_parser *parser, struct fy_diag *diag, const char *where,
@@ -165,10 +167,12 @@ static bool convert_stream(struct fy_parser *parser, struct fy_diag *diag, const
     bool ok;
 
     if (with.document == NULL)
-        return fy_diag_got_error(diag) ? syntax_fault(diag, where, fault)
-                                       : fault_set(fault, FAULT_INVALID, "%s:1:1: empty", where);
+        return fy_diag_got_error(diag)
+                   ? syntax_fault(diag, where, fault)
+                   : fault_set(fault, FAULT_INVALID, "%s:1:1: empty", where);
     if (fy_document_has_explicit_document_start(with.document)) /* directives need it too */
-        ok = fault_set(fault, FAULT_INVALID, "%s:1:1: a directive or `---` is not taken", where);
+        ok = fault_set(fault, FAULT_INVALID, "%s:1:1: a directive or `---` is not taken",
+                       where);
     else
         ok = convert(&with, fy_document_root(with.document), 0, root, fault);
     fy_parse_document_destroy(parser, with.document);
@@ -182,11 +186,12 @@ static bool convert_stream(struct fy_parser *parser, struct fy_diag *diag, const
     return fy_diag_got_error(diag) ? syntax_fault(diag, where, fault) : true;
 }
 
-static bool parse_checked(struct slice text, const char *where, struct yaml **ret_root, struct fault *fault)
+static bool parse_checked(struct slice text, const char *where, struct yaml **ret_root,
+                          struct fault *fault)
 {
     struct fy_diag *diag = fy_diag_create(NULL);
-    struct fy_parse_cfg settings = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE,
-                                    .diag = diag};
+    struct fy_parse_cfg settings = {
+        .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE, .diag = diag};
     AUTO_FREE char *copy = slice_dup(text);
     struct fy_parser *parser;
     struct yaml *root;
@@ -214,7 +219,8 @@ static bool parse_checked(struct slice text, const char *where, struct yaml **re
     return true;
 }
 
-bool yaml_parse(struct slice text, const char *where, struct yaml **ret_root, struct fault *fault)
+bool yaml_parse(struct slice text, const char *where, struct yaml **ret_root,
+                struct fault *fault)
 {
     return yamltext_check(text, where, fault) && parse_checked(text, where, ret_root, fault);
 }
@@ -226,8 +232,8 @@ bool yaml_is(const struct yaml *node, enum yaml_type type, struct fault *fault)
     return node->type == type ? true : yaml_refuse(node, fault, "must be %s", names[type]);
 }
 
-bool yaml_read(const struct yaml *node, const struct yaml_key *keys, size_t key_count, void *into,
-               struct fault *fault)
+bool yaml_read(const struct yaml *node, const struct yaml_key *keys, size_t key_count,
+               void *into, struct fault *fault)
 {
     if (!yaml_is(node, YAML_MAPPING, fault))
         return false;
@@ -271,10 +277,10 @@ bool yaml_number(const struct yaml *node, int64_t min, int64_t max, int64_t *ret
     errno = 0;
     number = strtoll(node->text, &end, 10);
     if (node->len == 0 || node->len > 18 || *end != 0 || errno != 0 ||
-        (node->text[0] != '-' && (node->text[0] < '0' || node->text[0] > '9')) || number < min ||
-        number > max)
-        return yaml_refuse(node, fault, "must be a whole number from %lld to %lld", (long long)min,
-                           (long long)max);
+        (node->text[0] != '-' && (node->text[0] < '0' || node->text[0] > '9')) ||
+        number < min || number > max)
+        return yaml_refuse(node, fault, "must be a whole number from %lld to %lld",
+                           (long long)min, (long long)max);
     *ret_number = number;
     return true;
 }

@@ -1,7 +1,7 @@
 /*
- * agent/yaml.h - YAML of engine files and scripts as a small tree that remembers its places, and
- * reading it by tables of keys. Stricter than YAML: one document without `---`, no anchors,
- * aliases, tags or directives, scalar keys only, each once.
+ * agent/yaml.h - YAML of engine files and scripts as a small tree that remembers its places,
+ * and reading it by tables of keys. Stricter than YAML: one document without `---`, no
+ * anchors, aliases, tags or directives, scalar keys only, each once.
  */
 #ifndef CUSTODY_AGENT_YAML_H
 #define CUSTODY_AGENT_YAML_H
@@ -46,8 +46,8 @@ MUST_USE bool yaml_read(const struct yaml *node, const struct yaml_key *keys, si
                         void *into, struct fault *fault);
 /* Scalars. ret_text borrows from the tree. */
 MUST_USE bool yaml_text(const struct yaml *node, const char **ret_text, struct fault *fault);
-MUST_USE bool yaml_number(const struct yaml *node, int64_t min, int64_t max, int64_t *ret_number,
-                          struct fault *fault);
+MUST_USE bool yaml_number(const struct yaml *node, int64_t min, int64_t max,
+                          int64_t *ret_number, struct fault *fault);
 MUST_USE bool yaml_is(const struct yaml *node, enum yaml_type type, struct fault *fault);
 
 static inline void scope_yaml(struct yaml **root)

@@ -9,7 +9,8 @@
 /* Fortified headers make these macros where the compiler is clang. */
 #undef sprintf
 #undef vsprintf
-#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets atoi atol atoll strtok system popen
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets atoi atol atoll strtok \
+    system popen
 #endif
 
 #endif

@@ -51,13 +51,14 @@ bool slice_ends_with(struct slice text, struct slice tail);
 int slice_compare(struct slice a, struct slice b);
 /* Bytes [from, to) of `text`; both are clamped to its length. */
 struct slice slice_part(struct slice text, size_t from, size_t to);
-/* Offset of the first `needle` at or after `from`, or SIZE_MAX. An empty needle is not found. */
+/* Offset of the first `needle` at or after `from`, or SIZE_MAX. An empty needle is not found.
+ */
 size_t slice_find(struct slice text, struct slice needle, size_t from);
 /* Offset of the first `byte` at or after `from`, or SIZE_MAX. */
 size_t slice_find_byte(struct slice text, uint8_t byte, size_t from);
 /*
- * Takes the part before the next `separator` off the front of `rest` (the whole of it where there
- * is none). False when `rest` is used up.
+ * Takes the part before the next `separator` off the front of `rest` (the whole of it where
+ * there is none). False when `rest` is used up.
  */
 bool slice_cut(struct slice *rest, uint8_t separator, struct slice *ret_part);
 struct slice slice_trim(struct slice text); /* spaces, tabs, CR and LF off both ends */
@@ -88,7 +89,8 @@ void buf_clear(struct buf *buf); /* len = 0, memory kept */
 void buf_free(struct buf *buf);
 /* Overwrites before it frees: for keys and other people's values. */
 void buf_free_secret(struct buf *buf);
-/* NUL-terminates in place (not counted in len) and returns the text; aborts never, limit + 1. */
+/* NUL-terminates in place (not counted in len) and returns the text; aborts never, limit + 1.
+ */
 const char *buf_text(struct buf *buf);
 
 /* malloc and kin that abort on failure. */

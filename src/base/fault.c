@@ -12,9 +12,10 @@ static const struct fault_row {
     const char *outcome;
     int exit_code;
 } rows[] = {
-    [FAULT_NONE] = {"ok", 0},         [FAULT_INVALID] = {"invalid", 3}, [FAULT_DENIED] = {"denied", 1},
-    [FAULT_MISSING] = {"missing", 3}, [FAULT_CONFLICT] = {"conflict", 1}, [FAULT_LIMIT] = {"limit", 1},
-    [FAULT_IO] = {"failed", 2},       [FAULT_HOST] = {"unenforceable", 4},
+    [FAULT_NONE] = {"ok", 0},           [FAULT_INVALID] = {"invalid", 3},
+    [FAULT_DENIED] = {"denied", 1},     [FAULT_MISSING] = {"missing", 3},
+    [FAULT_CONFLICT] = {"conflict", 1}, [FAULT_LIMIT] = {"limit", 1},
+    [FAULT_IO] = {"failed", 2},         [FAULT_HOST] = {"unenforceable", 4},
 };
 
 int fault_exit_code(enum fault_kind kind)

@@ -1,8 +1,8 @@
 /*
  * base/fault.h - errors that say what was being done.
  *
- * The struct is the caller's; there is nothing to free. A function that fails returns false and
- * has set it; outputs named ret_* are set only on success.
+ * The struct is the caller's; there is nothing to free. A function that fails returns false
+ * and has set it; outputs named ret_* are set only on success.
  */
 #ifndef CUSTODY_BASE_FAULT_H
 #define CUSTODY_BASE_FAULT_H
@@ -31,12 +31,14 @@ struct fault {
 bool fault_set(struct fault *fault, enum fault_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* FAULT_IO (or MISSING, DENIED, LIMIT by errno) with ": strerror" behind the text. */
-bool fault_errno(struct fault *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool fault_errno(struct fault *fault, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Prepends the step: "start run: " before what was there. */
-bool fault_in(struct fault *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool fault_in(struct fault *fault, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* One table maps a kind to what callers show. */
-int fault_exit_code(enum fault_kind kind);           /* DESIGN.md section 6 */
-const char *fault_outcome(enum fault_kind kind);     /* the word in a ledger record */
+int fault_exit_code(enum fault_kind kind);       /* DESIGN.md section 6 */
+const char *fault_outcome(enum fault_kind kind); /* the word in a ledger record */
 
 #endif

@@ -10,18 +10,21 @@ bool utf8_is_valid(struct slice text);
 /* The same, and without control characters (C0, DEL). */
 bool utf8_is_printable(struct slice text);
 /*
- * Does this character steer what a reader or a terminal shows without being seen itself? C0 and
- * C1 controls but tab and what ends a line, zero-width, direction controls, tag characters.
+ * Does this character steer what a reader or a terminal shows without being seen itself? C0
+ * and C1 controls but tab and what ends a line, zero-width, direction controls, tag
+ * characters.
  */
 bool utf8_is_hidden(uint32_t c);
 /*
- * Appends `text` so that a terminal shows all of it and obeys none of it: a control byte as ^X, a
- * hidden character as <U+202E>, a byte that is not UTF-8 as <FF>. Tabs and line ends stay.
+ * Appends `text` so that a terminal shows all of it and obeys none of it: a control byte as
+ * ^X, a hidden character as <U+202E>, a byte that is not UTF-8 as <FF>. Tabs and line ends
+ * stay.
  */
 MUST_USE bool utf8_add_visible(struct buf *out, struct slice text, struct fault *fault);
 /*
- * The same in place, for one line: each byte of what would not show, of controls and line ends, and
- * of what is not UTF-8 becomes '?'. Agents choose names that people's terminals are shown.
+ * The same in place, for one line: each byte of what would not show, of controls and line
+ * ends, and of what is not UTF-8 becomes '?'. Agents choose names that people's terminals are
+ * shown.
  */
 void utf8_tame(char *line);
 

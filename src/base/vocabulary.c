@@ -11,7 +11,8 @@ static const char *const verdict_names[VERDICT_COUNT] = {
     [VERDICT_DENY] = "deny",
 };
 
-static bool word_find(const char *const *words, size_t count, struct slice name, size_t *ret_index)
+static bool word_find(const char *const *words, size_t count, struct slice name,
+                      size_t *ret_index)
 {
     for (size_t i = 0; i < count; i++)
         if (slice_equal(slice_of(words[i]), name)) {
@@ -40,7 +41,7 @@ enum data_class class_of_mask(unsigned mask)
 {
     for (unsigned class = 0; class < CLASS_COUNT; class++)
         if ((mask & CLASS_BIT(class)) != 0)
-            return (enum data_class)class;
+            return (enum data_class) class;
     return CLASS_CODE;
 }
 

@@ -29,7 +29,8 @@ enum verdict {
 
 const char *class_name(enum data_class class);
 MUST_USE bool class_parse(struct slice name, enum data_class *ret_class);
-/* The one class that stands for a mask in a record: the first of phi, pan, secret, pii, opaque, code. */
+/* The one class that stands for a mask in a record: the first of phi, pan, secret, pii,
+ * opaque, code. */
 enum data_class class_of_mask(unsigned mask);
 const char *verdict_name(enum verdict verdict);
 MUST_USE bool verdict_parse(struct slice name, enum verdict *ret_verdict);

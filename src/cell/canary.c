@@ -155,7 +155,8 @@ static int connect_abstract(const struct canary_ground *ground)
 
     if (ground->outside_len == 0)
         return NOT_TRIED;
-    return errno_of(connect(fd, (const struct sockaddr *)&ground->outside, ground->outside_len));
+    return errno_of(
+        connect(fd, (const struct sockaddr *)&ground->outside, ground->outside_len));
 }
 
 static int open_packet_socket(const struct canary_ground *ground)
@@ -341,7 +342,10 @@ static int call_foreign(const struct canary_ground *ground)
     if (pid == 0) {
         long result;
 
-        __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L) : "memory", "r8", "r9", "r10", "r11");
+        __asm__ volatile("int $0x80"
+                         : "=a"(result)
+                         : "a"(20L)
+                         : "memory", "r8", "r9", "r10", "r11");
         _exit(result > 0 ? 0 : 1);
     }
     if (waitpid(pid, &status, 0) != pid)
@@ -381,7 +385,10 @@ static const struct canary_row {
     {"host-sys", open_sys, {ENOENT}, ALWAYS},
     {"internet-tcp", connect_out, {ENETUNREACH}, ALWAYS},
     {"internet-udp", ask_names, {ENETUNREACH}, ALWAYS},
-    {"internet-tcp6", connect_out_6, {ENETUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL, EACCES}, ALWAYS},
+    {"internet-tcp6",
+     connect_out_6,
+     {ENETUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL, EACCES},
+     ALWAYS},
     {"abstract-socket", connect_abstract, {ECONNREFUSED, EPERM}, ALWAYS},
     {"packet-socket", open_packet_socket, {ENOSYS, EPERM}, ALWAYS},
     {"init-root", open_init_root, {ENOENT, EACCES, EPERM}, ALWAYS},

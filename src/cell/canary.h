@@ -30,7 +30,8 @@ struct canary_given {
 /* The rows, in the order in which they are tried and told of. */
 size_t canary_count(void);
 const char *canary_id(size_t row);
-/* False only where there is nothing to try: not planned, no such thing in this kernel or machine. */
+/* False only where there is nothing to try: not planned, no such thing in this kernel or
+ * machine. */
 bool canary_must_be_tried(size_t row, const struct canary_given *given);
 
 /* Tries every row; returns how many results were written (at most CELL_CANARIES_MAX). */

@@ -54,8 +54,8 @@ static int listen_outside(struct init *init)
 static bool clone_init(const struct init *init, int other_end, struct cell *cell,
                        struct fault *fault)
 {
-    unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-                          CLONE_NEWCGROUP | CLONE_PIDFD | SIGCHLD;
+    unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+                          CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD | SIGCHLD;
     int pidfd = -1;
     long pid;
 
@@ -63,7 +63,8 @@ static bool clone_init(const struct init *init, int other_end, struct cell *cell
         flags |= CLONE_NEWUSER;
     pid = syscall(SYS_clone, flags, NULL, &pidfd, NULL, NULL);
     if (pid < 0) {
-        (void)fault_errno(fault, "make namespaces for the cell (custody doctor says what is missing)");
+        (void)fault_errno(
+            fault, "make namespaces for the cell (custody doctor says what is missing)");
         fault->kind = FAULT_HOST;
         return false;
     }
@@ -101,10 +102,11 @@ bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fau
         return fault_in(fault, "start the cell");
     cell = xalloc(sizeof(*cell));
     *cell = (struct cell){.pid = -1, .pidfd = -1, .control = ends[0], .outside = -1};
-    cell->given = (struct canary_given){.card = plan->canary.card_path != NULL,
-                                        .denied = plan->canary.denied_path != NULL,
-                                        .forbidden = plan->canary.forbidden_path != NULL,
-                                        .scope_signals = isolate_landlock_abi() >= ISOLATE_ABI_SCOPES};
+    cell->given =
+        (struct canary_given){.card = plan->canary.card_path != NULL,
+                              .denied = plan->canary.denied_path != NULL,
+                              .forbidden = plan->canary.forbidden_path != NULL,
+                              .scope_signals = isolate_landlock_abi() >= ISOLATE_ABI_SCOPES};
     init.control = ends[1];
     limits_open(plan, &cell->limits);
     init.limits = &cell->limits;
@@ -162,17 +164,19 @@ static bool was_reached(struct cell *cell)
 }
 
 /*
- * The cell tells what it tried; which rows there are, and which of them it may leave out, is ours
- * to say. A row that is not told of counts as broken.
+ * The cell tells what it tried; which rows there are, and which of them it may leave out, is
+ * ours to say. A row that is not told of counts as broken.
  */
-static void judge_canaries(struct cell *cell, const struct packet *packet, struct cell_packet *ret_packet)
+static void judge_canaries(struct cell *cell, const struct packet *packet,
+                           struct cell_packet *ret_packet)
 {
     bool reached = was_reached(cell);
 
     ret_packet->canary_count = canary_count();
     for (size_t i = 0; i < canary_count(); i++) {
         struct cell_canary *canary = &ret_packet->canaries[i];
-        bool told = i < packet->canary_count && strcmp(packet->canaries[i].id, canary_id(i)) == 0;
+        bool told =
+            i < packet->canary_count && strcmp(packet->canaries[i].id, canary_id(i)) == 0;
 
         if (told)
             *canary = packet->canaries[i];
@@ -212,9 +216,9 @@ bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_pac
 {
     static const enum cell_packet_type types[PACKET_KIND_COUNT] = {
         [PACKET_MAPPED] = CELL_FAILED, /* core's own words never come back */
-        [PACKET_MOUNTED] = CELL_MOUNTED,   [PACKET_VIEW_READY] = CELL_FAILED,
-        [PACKET_SEALED] = CELL_SEALED,     [PACKET_GO] = CELL_FAILED,
-        [PACKET_STARTED] = CELL_STARTED,   [PACKET_EXITED] = CELL_EXITED,
+        [PACKET_MOUNTED] = CELL_MOUNTED, [PACKET_VIEW_READY] = CELL_FAILED,
+        [PACKET_SEALED] = CELL_SEALED,   [PACKET_GO] = CELL_FAILED,
+        [PACKET_STARTED] = CELL_STARTED, [PACKET_EXITED] = CELL_EXITED,
         [PACKET_FAILED] = CELL_FAILED,
     };
     struct packet packet = {0};

@@ -12,7 +12,8 @@
  *              ◀─ CELL_EXITED ── status, usage; pid 1 ends, so the kernel kills all
  *   cell_end                     reaps, removes control groups
  *
- * Core's end, however it comes, kills the cell. Nothing here is used in a process with threads.
+ * Core's end, however it comes, kills the cell. Nothing here is used in a process with
+ * threads.
  */
 #ifndef CUSTODY_CELL_CELL_H
 #define CUSTODY_CELL_CELL_H
@@ -23,11 +24,11 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 
-#define CELL_HOME "/home/agent"              /* HOME of the agent: a tmpfs */
-#define CELL_OBJECTS "/run/custody/objects"  /* the shared object cache, read-only */
-#define CELL_ENGINE "/opt/engine"            /* the engine's folder, read-only */
-#define CELL_CUSTODY "/opt/custody/custody"  /* this program, for custody-agent */
-#define CELL_UID 1000                        /* uid and gid of the agent, inside */
+#define CELL_HOME "/home/agent"             /* HOME of the agent: a tmpfs */
+#define CELL_OBJECTS "/run/custody/objects" /* the shared object cache, read-only */
+#define CELL_ENGINE "/opt/engine"           /* the engine's folder, read-only */
+#define CELL_CUSTODY "/opt/custody/custody" /* this program, for custody-agent */
+#define CELL_UID 1000                       /* uid and gid of the agent, inside */
 
 enum cell_mount_kind {
     CELL_BIND,    /* source, with all below it, at target */
@@ -53,9 +54,9 @@ struct cell_mounts {
 /* Copies `mount`. */
 void cell_mounts_add(struct cell_mounts *mounts, const struct cell_mount *mount);
 /*
- * The host's toolchain: /usr read-only, /bin /lib* /sbin as the host has them, the parts of /etc
- * that programs need and that say nothing about the host's people; own passwd, group, hosts,
- * nsswitch.conf, profile. No resolv.conf, no /sys, no /var but an empty /var/tmp.
+ * The host's toolchain: /usr read-only, /bin /lib* /sbin as the host has them, the parts of
+ * /etc that programs need and that say nothing about the host's people; own passwd, group,
+ * hosts, nsswitch.conf, profile. No resolv.conf, no /sys, no /var but an empty /var/tmp.
  */
 void cell_mounts_default(struct cell_mounts *mounts);
 void cell_mounts_free(struct cell_mounts *mounts);
@@ -72,7 +73,8 @@ struct cell_file {
     mode_t mode;
 };
 
-/* What must fail inside; NULL: that row is not tried. What is named here must be tried. Paths are below the repository. */
+/* What must fail inside; NULL: that row is not tried. What is named here must be tried. Paths
+ * are below the repository. */
 struct cell_canary_plan {
     const char *card_path;      /* a file the view must show redacted */
     const char *card_number;    /* the real number in it, which must not be readable */
@@ -81,13 +83,14 @@ struct cell_canary_plan {
 };
 
 struct cell_plan {
-    const char *run; /* [A-Za-z0-9._-], at most 64 */
-    const char *repository; /* absolute path at which the view appears */
-    bool view;              /* false: `plain` is bound there instead (tests, checks) */
-    const char *plain;      /* a folder of the host, writable; as root it belongs to uid */
+    const char *run;         /* [A-Za-z0-9._-], at most 64 */
+    const char *repository;  /* absolute path at which the view appears */
+    bool view;               /* false: `plain` is bound there instead (tests, checks) */
+    const char *plain;       /* a folder of the host, writable; as root it belongs to uid */
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in environment's PATH */
-    const char *const *environment; /* NULL-terminated, the whole of it; HOME is set by the cell */
-    const char *folder;  /* absolute working directory, in the cell; NULL: the repository */
+    const char *const
+        *environment;     /* NULL-terminated, the whole of it; HOME is set by the cell */
+    const char *folder;   /* absolute working directory, in the cell; NULL: the repository */
     const char *hostname; /* NULL: "cell" */
     uid_t uid; /* as root: the per-run uid and gid outside; else (uid_t)-1, the caller's */
     gid_t gid;
@@ -100,14 +103,15 @@ struct cell_plan {
     const struct cell_file *files;
     size_t file_count;
     uint64_t tmp_bytes, home_bytes, shm_bytes; /* of the tmpfs; 0: 1 GiB, 1 GiB, 64 MiB */
-    uint64_t memory_bytes; /* 0: no limit */
-    unsigned pids;         /* 0: 512 */
-    unsigned cpu_percent;  /* 100 is one processor; 0: no limit */
-    unsigned files_open;   /* RLIMIT_NOFILE; 0: 4096 */
-    uint64_t file_bytes;   /* RLIMIT_FSIZE; 0: no limit */
-    uint16_t door_port;    /* 127.0.0.1:port listens; 0: no door */
-    int in, out, err;      /* pipes, terminals or /dev/null; -1: /dev/null. Other files are refused */
-    bool terminal;         /* `in` is a terminal that becomes the agent's controlling one */
+    uint64_t memory_bytes;                     /* 0: no limit */
+    unsigned pids;                             /* 0: 512 */
+    unsigned cpu_percent;                      /* 100 is one processor; 0: no limit */
+    unsigned files_open;                       /* RLIMIT_NOFILE; 0: 4096 */
+    uint64_t file_bytes;                       /* RLIMIT_FSIZE; 0: no limit */
+    uint16_t door_port;                        /* 127.0.0.1:port listens; 0: no door */
+    int in, out,
+        err;       /* pipes, terminals or /dev/null; -1: /dev/null. Other files are refused */
+    bool terminal; /* `in` is a terminal that becomes the agent's controlling one */
     struct cell_canary_plan canary;
 };
 
@@ -121,8 +125,8 @@ enum canary_outcome {
 };
 
 struct cell_canary {
-    char id[32];     /* [a-z0-9-], a closed set: see canary.c */
-    char seen[48];   /* the errno's name or a word, never content */
+    char id[32];   /* [a-z0-9-], a closed set: see canary.c */
+    char seen[48]; /* the errno's name or a word, never content */
     enum canary_outcome outcome;
 };
 
@@ -130,14 +134,14 @@ struct cell_canary {
 struct cell_sealed {
     int landlock_abi;
     bool scope_signals, scope_sockets;
-    bool privileged;       /* mounts by root, a uid of its own */
+    bool privileged;                          /* mounts by root, a uid of its own */
     bool limit_memory, limit_pids, limit_cpu; /* by a control group; else only rlimits */
-    char filter_digest[65]; /* cell_filter_digest */
+    char filter_digest[65];                   /* cell_filter_digest */
 };
 
 struct cell_exit {
-    int status; /* exit code, or 128 + signal */
-    int signal; /* 0: it exited */
+    int status;                 /* exit code, or 128 + signal */
+    int signal;                 /* 0: it exited */
     int64_t user_us, system_us; /* of all processes that were waited for */
     int64_t memory_bytes_max;   /* of the largest process */
 };
@@ -158,25 +162,27 @@ struct cell_packet {
     struct cell_canary canaries[CELL_CANARIES_MAX];
     size_t canary_count;
     size_t canaries_broken; /* got through, or missed */
-    struct cell_exit exit; /* CELL_EXITED */
-    struct fault fault;    /* CELL_FAILED */
+    struct cell_exit exit;  /* CELL_EXITED */
+    struct fault fault;     /* CELL_FAILED */
 };
 
 struct cell;
 
 /*
- * Starts the cell up to CELL_MOUNTED, which arrives as a packet. Everything that `plan` points to
- * is copied or used before pid 1 needs it (pid 1 is a fork): it may go after the return.
+ * Starts the cell up to CELL_MOUNTED, which arrives as a packet. Everything that `plan` points
+ * to is copied or used before pid 1 needs it (pid 1 is a fork): it may go after the return.
  * FAULT_INVALID: the plan is wrong. FAULT_HOST: namespaces or /dev/fuse are not to be had.
  */
-MUST_USE bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fault *fault);
+MUST_USE bool cell_start(const struct cell_plan *plan, struct cell **ret_cell,
+                         struct fault *fault);
 /* Readable when a packet waits; for an epoll loop. Stays the cell's. */
 int cell_socket(const struct cell *cell);
 pid_t cell_pid(const struct cell *cell); /* of pid 1, as the host sees it */
 /* Next packet; FAULT_LIMIT when none came within timeout_ms (-1: for ever). */
 MUST_USE bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_packet,
                            struct fault *fault);
-/* The view serves: pid 1 mounts over it, seals itself, tries the canaries, sends CELL_SEALED. */
+/* The view serves: pid 1 mounts over it, seals itself, tries the canaries, sends CELL_SEALED.
+ */
 MUST_USE bool cell_view_ready(struct cell *cell, struct fault *fault);
 /* Refuses (FAULT_HOST) unless CELL_SEALED was received and every canary held that had to. */
 MUST_USE bool cell_go(struct cell *cell, struct fault *fault);
@@ -190,8 +196,9 @@ uid_t cell_view_uid(const struct cell_plan *plan);
 gid_t cell_view_gid(const struct cell_plan *plan);
 
 /*
- * The names of the calls that the filter refuses with EPERM or ENOSYS by name, separated by spaces,
- * in lines of at most `line_max` bytes; what is in no table is refused as well. Caller frees.
+ * The names of the calls that the filter refuses with EPERM or ENOSYS by name, separated by
+ * spaces, in lines of at most `line_max` bytes; what is in no table is refused as well. Caller
+ * frees.
  */
 char **cell_filter_refused(size_t line_max, size_t *ret_count);
 /* SHA-256, hex, of the filter's table: which system calls are refused, and how. */

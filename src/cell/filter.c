@@ -8,13 +8,13 @@
 #include "cell/cell.h"
 
 #define TABLE_TEXT_BYTES_MAX (64 * 1024)
-#define GROUPS                                                                                     \
-    (CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_THREAD | CALLS_PROGRAM |         \
+#define GROUPS                                                                                \
+    (CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_THREAD | CALLS_PROGRAM |    \
      CALLS_AGENT)
-#define RULES                                                                                      \
-    (CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_SOCKET_NET | CALLS_RULE_TERMINAL | \
-     CALLS_RULE_PERSONALITY | CALLS_RULE_OWN_LIMITS | CALLS_RULE_UNSHARE |  \
-     CALLS_RULE_CORE)
+#define RULES                                                                                 \
+    (CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_SOCKET_NET |                  \
+     CALLS_RULE_TERMINAL | CALLS_RULE_PERSONALITY | CALLS_RULE_OWN_LIMITS |                   \
+     CALLS_RULE_UNSHARE | CALLS_RULE_CORE)
 
 const struct filter_row filter_refused[] = {
     {"mount", EPERM, "mounts"},
@@ -124,7 +124,8 @@ static bool table_text(struct buf *text, struct fault *fault)
                             calls_table[i].name))
             return false;
     for (size_t i = 0; i < COUNT(filter_refused); i++)
-        if (!buf_add_format(text, fault, "%s %s\n", filter_refused[i].error == EPERM ? "EPERM" : "ENOSYS",
+        if (!buf_add_format(text, fault, "%s %s\n",
+                            filter_refused[i].error == EPERM ? "EPERM" : "ENOSYS",
                             filter_refused[i].call))
             return false;
     return true;

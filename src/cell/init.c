@@ -48,7 +48,8 @@ static bool listen_at(uint16_t port, int *ret_fd, struct fault *fault)
                              .sin_port = htons(port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, SOMAXCONN) < 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+        listen(fd, SOMAXCONN) < 0)
         return fault_errno(fault, "listen at the door");
     *ret_fd = take_fd(&fd);
     return true;
@@ -57,7 +58,7 @@ static bool listen_at(uint16_t port, int *ret_fd, struct fault *fault)
 static void keep_descriptors(const struct init *init)
 {
     const struct cell_plan *plan = init->plan;
-    int keep[DESCRIPTORS_MAX] = {init->control, plan->in,        plan->out,      plan->err,
+    int keep[DESCRIPTORS_MAX] = {init->control, plan->in,         plan->out,      plan->err,
                                  plan->git_fd,  plan->objects_fd, plan->engine_fd};
     size_t count = 7;
 
@@ -194,7 +195,8 @@ static bool try_canaries(const struct init *init, struct packet *packet, struct 
     if (pid == 0)
         canary_child(init, &packet->sealed, ends[1]);
     (void)close(ends[1]);
-    ok = pid > 0 ? read_canaries(ends[0], packet, fault) : fault_errno(fault, "fork the canaries");
+    ok = pid > 0 ? read_canaries(ends[0], packet, fault)
+                 : fault_errno(fault, "fork the canaries");
     (void)close(ends[0]);
     if (pid > 0) {
         (void)kill(pid, SIGKILL);
@@ -251,8 +253,8 @@ static void agent_child(const struct init *init, const struct cell_sealed *seale
     _exit(127);
 }
 
-static bool start_agent(const struct init *init, const struct cell_sealed *sealed, pid_t *ret_pid,
-                        struct fault *fault)
+static bool start_agent(const struct init *init, const struct cell_sealed *sealed,
+                        pid_t *ret_pid, struct fault *fault)
 {
     struct fault failed = {0};
     int ends[2];
@@ -318,7 +320,8 @@ static bool reap(pid_t agent, int *ret_status)
 /* Until the agent has ended or core is gone. */
 static bool watch(int control, int children, pid_t agent, int *ret_status, struct fault *fault)
 {
-    struct pollfd fds[2] = {{.fd = children, .events = POLLIN}, {.fd = control, .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = children, .events = POLLIN},
+                            {.fd = control, .events = POLLIN}};
 
     for (;;) {
         struct signalfd_siginfo info;

@@ -18,7 +18,8 @@
 #define TABLE_BYTES_MAX (1024 * 1024)
 #define CPU_PERIOD_US 100000
 #define REMOVE_TRIES 400
-#define REMOVE_PAUSE_NS 5000000 /* a group is busy until the last of its processes is reaped */
+#define REMOVE_PAUSE_NS 5000000 /* a group is busy until the last of its processes is reaped  \
+                                 */
 
 enum limit_kind {
     LIMIT_MEMORY,
@@ -38,10 +39,14 @@ static const struct controller {
     struct cgroup_file v1[2], v2[2];
 } controllers[LIMIT_COUNT] = {
     [LIMIT_MEMORY] = {"memory",
-                      {{"memory.limit_in_bytes", true}, {"memory.memsw.limit_in_bytes", false}},
+                      {{"memory.limit_in_bytes", true},
+                       {"memory.memsw.limit_in_bytes", false}},
                       {{"memory.max", true}, {NULL, false}}},
-    [LIMIT_PIDS] = {"pids", {{"pids.max", true}, {NULL, false}}, {{"pids.max", true}, {NULL, false}}},
-    [LIMIT_CPU] = {"cpu", {{"cpu.cfs_quota_us", true}, {NULL, false}},
+    [LIMIT_PIDS] = {"pids",
+                    {{"pids.max", true}, {NULL, false}},
+                    {{"pids.max", true}, {NULL, false}}},
+    [LIMIT_CPU] = {"cpu",
+                   {{"cpu.cfs_quota_us", true}, {NULL, false}},
                    {{"cpu.max", true}, {NULL, false}}},
 };
 
@@ -109,7 +114,8 @@ static char *own_folder(const char *controller, int version)
         struct slice root = field_of(line, 3), at = field_of(line, 4);
         struct slice own = slice_of(group);
 
-        if (!slice_equal(field_of(tail, 0), version == 2 ? SLICE("cgroup2") : SLICE("cgroup")) ||
+        if (!slice_equal(field_of(tail, 0),
+                         version == 2 ? SLICE("cgroup2") : SLICE("cgroup")) ||
             (version == 1 && !list_has(field_of(tail, 2), controller)))
             continue;
         if (root.len > 1) { /* a container's mount shows a part of the hierarchy */
@@ -189,14 +195,16 @@ static char *limit_value(enum limit_kind kind, const struct cell_plan *plan, int
 
     switch (kind) {
     case LIMIT_MEMORY:
-        return plan->memory_bytes == 0 ? NULL
-                                       : xformat("%llu", (unsigned long long)plan->memory_bytes);
+        return plan->memory_bytes == 0
+                   ? NULL
+                   : xformat("%llu", (unsigned long long)plan->memory_bytes);
     case LIMIT_PIDS: /* and pid 1 */
         return xformat("%u", (plan->pids == 0 ? 512 : plan->pids) + 1);
     case LIMIT_CPU:
         if (plan->cpu_percent == 0)
             return NULL;
-        return version == 2 ? xformat("%llu %d", quota, CPU_PERIOD_US) : xformat("%llu", quota);
+        return version == 2 ? xformat("%llu %d", quota, CPU_PERIOD_US)
+                            : xformat("%llu", quota);
     case LIMIT_COUNT:
         break;
     }
@@ -210,12 +218,14 @@ static int open_tasks(const char *folder)
     return open(path, O_RDWR | O_CLOEXEC);
 }
 
-static bool limit_one(struct limits *limits, enum limit_kind kind, const struct cell_plan *plan)
+static bool limit_one(struct limits *limits, enum limit_kind kind,
+                      const struct cell_plan *plan)
 {
     int version = 0;
     AUTO_FREE char *place = limits_place(controllers[kind].name, &version);
     AUTO_FREE char *value = limit_value(kind, plan, version);
-    const struct cgroup_file *files = version == 2 ? controllers[kind].v2 : controllers[kind].v1;
+    const struct cgroup_file *files =
+        version == 2 ? controllers[kind].v2 : controllers[kind].v1;
     char *folder;
     bool known = false;
 
@@ -280,8 +290,8 @@ static uint32_t attach_all(const struct limits *limits, pid_t pid)
 }
 
 /*
- * Moves the process that core names, then waits for core to close the socket, by cell_end or by
- * dying. Survives what ends core.
+ * Moves the process that core names, then waits for core to close the socket, by cell_end or
+ * by dying. Survives what ends core.
  */
 static void keep(const struct limits *limits, int socket)
 {
@@ -369,8 +379,8 @@ void limits_settle(struct limits *limits, pid_t pid)
 {
     uint32_t taken = 0;
 
-    if (limits->keeper_socket >= 0 &&
-        recv(limits->keeper_socket, &taken, sizeof(taken), MSG_WAITALL) != (ssize_t)sizeof(taken))
+    if (limits->keeper_socket >= 0 && recv(limits->keeper_socket, &taken, sizeof(taken),
+                                           MSG_WAITALL) != (ssize_t)sizeof(taken))
         taken = 0;
     for (size_t i = 0; i < limits->count; i++) {
         if ((taken >> i & 1) != 0 || (limits->tasks[i] >= 0 && lists(limits->tasks[i], pid)))

@@ -10,7 +10,8 @@
 
 #include "base/scope.h"
 
-/* linux/mount.h and sys/mount.h cannot both be included with this libc; the calls go by number. */
+/* linux/mount.h and sys/mount.h cannot both be included with this libc; the calls go by
+ * number. */
 
 static bool set_flags(int tree, uint64_t flags, bool all_below, struct fault *fault)
 {
@@ -78,7 +79,8 @@ static bool make_part(int folder, const char *name, bool file, struct fault *fau
     if (!file && mkdirat(folder, name, 0755) == 0)
         return true;
     if (file)
-        made = openat(folder, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
+        made =
+            openat(folder, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (made >= 0 || errno == EEXIST)
         return true;
     return fault_errno(fault, "make %s", name);
@@ -117,5 +119,6 @@ bool mounting_place(int root, const char *path, bool file, int *ret_fd, struct f
 
 bool mounting_seal(int fd, struct fault *fault)
 {
-    return set_flags(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false, fault);
+    return set_flags(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false,
+                     fault);
 }

@@ -12,9 +12,11 @@ static const char passwd_text[] =
     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 static const char group_text[] = "root:x:0:\ntty:x:5:\nagent:x:1000:\nnogroup:x:65534:\n";
 static const char hosts_text[] = "127.0.0.1\tlocalhost cell\n::1\tlocalhost ip6-localhost\n";
-/* Neither dns nor anything else that asks outside: names fail at once instead of after a time. */
-static const char nsswitch_text[] = "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"
-                                    "services: files\nprotocols: files\nnetworks: files\n";
+/* Neither dns nor anything else that asks outside: names fail at once instead of after a time.
+ */
+static const char nsswitch_text[] =
+    "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"
+    "services: files\nprotocols: files\nnetworks: files\n";
 /* `bash -l` must find the PATH that the cell was given, and nothing of the host's profile. */
 static const char profile_text[] =
     "PATH=\"${PATH:-/usr/local/bin:/usr/bin:/bin}\"\nexport PATH\n"
@@ -22,15 +24,20 @@ static const char profile_text[] =
 
 static const char *const root_names[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
-/* What programs of the toolchain read. Not gitconfig, npmrc, environment: people put tokens there. */
+/* What programs of the toolchain read. Not gitconfig, npmrc, environment: people put tokens
+ * there. */
 static const char *const etc_names[] = {
-    "alternatives",   "ssl/certs",   "ssl/openssl.cnf", "ssl/cert.pem", "ca-certificates",
-    "ca-certificates.conf", "pki/tls/certs", "pki/ca-trust", "crypto-policies", "ld.so.cache",
-    "ld.so.conf",     "ld.so.conf.d", "localtime",      "timezone",     "mime.types",
-    "magic",          "services",    "protocols",       "inputrc",      "terminfo",
-    "fonts",          "perl",        "python3",         "python3.11",   "bash.bashrc",
-    "shells",         "os-release",  "lsb-release",     "debian_version", "redhat-release",
-    "papersize",      "nodejs",      "php",
+    "alternatives",  "ssl/certs",       "ssl/openssl.cnf",
+    "ssl/cert.pem",  "ca-certificates", "ca-certificates.conf",
+    "pki/tls/certs", "pki/ca-trust",    "crypto-policies",
+    "ld.so.cache",   "ld.so.conf",      "ld.so.conf.d",
+    "localtime",     "timezone",        "mime.types",
+    "magic",         "services",        "protocols",
+    "inputrc",       "terminfo",        "fonts",
+    "perl",          "python3",         "python3.11",
+    "bash.bashrc",   "shells",          "os-release",
+    "lsb-release",   "debian_version",  "redhat-release",
+    "papersize",     "nodejs",          "php",
 };
 
 void cell_mounts_add(struct cell_mounts *mounts, const struct cell_mount *mount)
@@ -65,14 +72,16 @@ static void add_as_on_host(struct cell_mounts *mounts, const char *name)
     if (lstat(path, &stat) < 0)
         return;
     if (S_ISDIR(stat.st_mode)) {
-        cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND, .source = path, .target = path});
+        cell_mounts_add(
+            mounts, &(struct cell_mount){.kind = CELL_BIND, .source = path, .target = path});
         return;
     }
     len = S_ISLNK(stat.st_mode) ? readlink(path, link, sizeof(link) - 1) : -1;
     if (len < 0)
         return;
     link[len] = '\0';
-    cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_SYMLINK, .source = link, .target = path});
+    cell_mounts_add(
+        mounts, &(struct cell_mount){.kind = CELL_SYMLINK, .source = link, .target = path});
 }
 
 static void add_etc(struct cell_mounts *mounts, const char *name)
@@ -80,8 +89,9 @@ static void add_etc(struct cell_mounts *mounts, const char *name)
     AUTO_FREE char *path = xformat("/etc/%s", name);
 
     if (access(path, F_OK) == 0)
-        cell_mounts_add(mounts, &(struct cell_mount){
-                                    .kind = CELL_BIND, .source = path, .target = path, .optional = true});
+        cell_mounts_add(
+            mounts, &(struct cell_mount){
+                        .kind = CELL_BIND, .source = path, .target = path, .optional = true});
 }
 
 /* Java keeps its configuration in /etc/java-N-VENDOR, linked from /usr. */
@@ -113,7 +123,8 @@ void cell_mounts_default(struct cell_mounts *mounts)
         {.kind = CELL_FOLDER, .target = "/srv"},
     };
 
-    cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND, .source = "/usr", .target = "/usr"});
+    cell_mounts_add(
+        mounts, &(struct cell_mount){.kind = CELL_BIND, .source = "/usr", .target = "/usr"});
     for (size_t i = 0; i < COUNT(root_names); i++)
         add_as_on_host(mounts, root_names[i]);
     for (size_t i = 0; i < COUNT(etc_names); i++)

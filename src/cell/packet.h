@@ -19,17 +19,18 @@ enum packet_kind {
 
 struct packet {
     enum packet_kind kind;
-    bool has_fuse, has_door;       /* MOUNTED: which descriptors follow, then always /proc */
-    struct cell_sealed sealed;     /* SEALED: Landlock; GO: whether a group limits processes */
+    bool has_fuse, has_door;   /* MOUNTED: which descriptors follow, then always /proc */
+    struct cell_sealed sealed; /* SEALED: Landlock; GO: whether a group limits processes */
     uint32_t canary_count;
     struct cell_canary canaries[CELL_CANARIES_MAX];
     struct cell_exit exit;
     struct fault fault;
 };
 
-MUST_USE bool packet_send(int control, const struct packet *packet, const struct message_fds *fds,
-                          struct fault *fault);
-/* FAULT_INVALID: not a packet of ours. ret_end: the other side is gone. `fds` as message_receive. */
+MUST_USE bool packet_send(int control, const struct packet *packet,
+                          const struct message_fds *fds, struct fault *fault);
+/* FAULT_INVALID: not a packet of ours. ret_end: the other side is gone. `fds` as
+ * message_receive. */
 MUST_USE bool packet_receive(int control, int timeout_ms, struct packet *ret_packet,
                              struct message_fds *fds, bool *ret_end, struct fault *fault);
 

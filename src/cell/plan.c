@@ -11,10 +11,11 @@
 #define SCRATCH_MAX 48
 
 /* Below these nothing may be covered by a repository, and none of them may be one. */
-static const char *const reserved[] = {"/proc", "/dev", "/sys", "/etc", "/run/custody", CELL_ENGINE};
+static const char *const reserved[] = {"/proc", "/dev",         "/sys",
+                                       "/etc",  "/run/custody", CELL_ENGINE};
 /* These may hold a repository but not be one. */
-static const char *const roots[] = {"/",    "/usr", "/bin",  "/sbin", "/lib", "/lib64", "/tmp",
-                                    "/var", "/run", "/home", "/opt",  CELL_HOME};
+static const char *const roots[] = {"/",    "/usr", "/bin", "/sbin", "/lib", "/lib64",
+                                    "/tmp", "/var", "/run", "/home", "/opt", CELL_HOME};
 
 bool plan_is_privileged(const struct cell_plan *plan)
 {
@@ -62,10 +63,12 @@ static bool check_repository(const struct cell_plan *plan, struct fault *fault)
     const char *path = plan->repository;
 
     if (path == NULL || !is_absolute(path))
-        return fault_set(fault, FAULT_INVALID, "plan: the repository's path is not absolute and plain");
+        return fault_set(fault, FAULT_INVALID,
+                         "plan: the repository's path is not absolute and plain");
     for (size_t i = 0; i < COUNT(reserved); i++)
         if (starts_path(path, reserved[i]))
-            return fault_set(fault, FAULT_INVALID, "plan: no repository below %s", reserved[i]);
+            return fault_set(fault, FAULT_INVALID, "plan: no repository below %s",
+                             reserved[i]);
     for (size_t i = 0; i < COUNT(roots); i++)
         if (strcmp(path, roots[i]) == 0)
             return fault_set(fault, FAULT_INVALID, "plan: %s cannot be a repository", path);
@@ -81,13 +84,16 @@ static bool check_mounts(const struct cell_plan *plan, struct fault *fault)
 
         if (!is_absolute(target) || starts_path(target, plan->repository) ||
             starts_path(target, "/proc") || starts_path(target, "/dev"))
-            return fault_set(fault, FAULT_INVALID, "plan: nothing is mounted at %.200s", target);
+            return fault_set(fault, FAULT_INVALID, "plan: nothing is mounted at %.200s",
+                             target);
     }
     if (plan->scratch_count > SCRATCH_MAX)
-        return fault_set(fault, FAULT_LIMIT, "plan: more than %d scratch folders", SCRATCH_MAX);
+        return fault_set(fault, FAULT_LIMIT, "plan: more than %d scratch folders",
+                         SCRATCH_MAX);
     for (size_t i = 0; i < plan->scratch_count; i++)
         if (!is_below(plan->scratch[i].path))
-            return fault_set(fault, FAULT_INVALID, "plan: scratch folder %.200s leaves the repository",
+            return fault_set(fault, FAULT_INVALID,
+                             "plan: scratch folder %.200s leaves the repository",
                              plan->scratch[i].path);
     for (size_t i = 0; i < plan->file_count; i++)
         if (!is_below(plan->files[i].path))
@@ -122,13 +128,16 @@ static bool check_stdio(const struct cell_plan *plan, struct fault *fault)
 
 static bool check_canaries(const struct cell_canary_plan *canary, struct fault *fault)
 {
-    const char *const paths[] = {canary->card_path, canary->denied_path, canary->forbidden_path};
+    const char *const paths[] = {canary->card_path, canary->denied_path,
+                                 canary->forbidden_path};
 
     for (size_t i = 0; i < COUNT(paths); i++)
         if (paths[i] != NULL && !is_below(paths[i]))
-            return fault_set(fault, FAULT_INVALID, "plan: a canary's path leaves the repository");
+            return fault_set(fault, FAULT_INVALID,
+                             "plan: a canary's path leaves the repository");
     if ((canary->card_path == NULL) != (canary->card_number == NULL))
-        return fault_set(fault, FAULT_INVALID, "plan: a card canary needs a path and a number");
+        return fault_set(fault, FAULT_INVALID,
+                         "plan: a card canary needs a path and a number");
     return true;
 }
 
@@ -137,9 +146,11 @@ static bool check_user(const struct cell_plan *plan, struct fault *fault)
     bool root = geteuid() == 0;
 
     if (root && (!plan_is_privileged(plan) || plan->uid == 0 || plan->gid == 0))
-        return fault_set(fault, FAULT_INVALID, "plan: root must give the cell a user of its own");
+        return fault_set(fault, FAULT_INVALID,
+                         "plan: root must give the cell a user of its own");
     if (!root && plan_is_privileged(plan))
-        return fault_set(fault, FAULT_INVALID, "plan: only root can give the cell a user of its own");
+        return fault_set(fault, FAULT_INVALID,
+                         "plan: only root can give the cell a user of its own");
     return true;
 }
 
@@ -157,6 +168,7 @@ bool plan_check(const struct cell_plan *plan, struct fault *fault)
         return fault_set(fault, FAULT_INVALID, "plan: no program or no environment");
     if (plan->folder != NULL && !is_absolute(plan->folder))
         return fault_set(fault, FAULT_INVALID, "plan: working directory is not absolute");
-    return check_user(plan, fault) && check_repository(plan, fault) && check_mounts(plan, fault) &&
-           check_stdio(plan, fault) && check_canaries(&plan->canary, fault);
+    return check_user(plan, fault) && check_repository(plan, fault) &&
+           check_mounts(plan, fault) && check_stdio(plan, fault) &&
+           check_canaries(&plan->canary, fault);
 }

@@ -129,8 +129,10 @@ static void try_fuse_mount(struct finding *finding)
     if (!enter_namespaces(finding))
         return;
     fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    options = xformat("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", fd);
-    if (fd < 0 || mount("custody", "/tmp", "fuse.custody", MS_NOSUID | MS_NODEV, options) < 0) {
+    options = xformat(
+        "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", fd);
+    if (fd < 0 ||
+        mount("custody", "/tmp", "fuse.custody", MS_NOSUID | MS_NODEV, options) < 0) {
         finding->error = errno;
         return;
     }
@@ -221,7 +223,8 @@ static void read_git(struct probe_host *host)
 {
     static const char *const argv[] = {"git", "--version", NULL};
     static const char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
-                                              "GIT_CONFIG_NOSYSTEM=1", "HOME=/nonexistent", NULL};
+                                              "GIT_CONFIG_NOSYSTEM=1", "HOME=/nonexistent",
+                                              NULL};
     struct spawn_program program = {.argv = argv, .environment = environment, .err = -1};
     AUTO_BUF struct buf output = buf_with_limit(4096);
     struct fault fault = {0};
@@ -295,8 +298,9 @@ static void look_at_groups(struct probe_host *host)
     const struct {
         const char *name;
         bool *limit;
-    } controllers[] = {
-        {"memory", &host->limit_memory}, {"pids", &host->limit_pids}, {"cpu", &host->limit_cpu}};
+    } controllers[] = {{"memory", &host->limit_memory},
+                       {"pids", &host->limit_pids},
+                       {"cpu", &host->limit_cpu}};
 
     for (size_t i = 0; i < COUNT(controllers); i++) {
         int version = 0;
@@ -370,12 +374,14 @@ static void try_cell(const struct clock *clock, struct probe_host *host)
     struct fault fault = {0};
 
     if (mkdtemp(folder) == NULL) {
-        (void)snprintf(host->cell_why, sizeof(host->cell_why), "no folder can be made in /tmp");
+        (void)snprintf(host->cell_why, sizeof(host->cell_why),
+                       "no folder can be made in /tmp");
         return;
     }
     if (host->root && chown(folder, nobody, nobody) < 0) {
-        (void)snprintf(host->cell_why, sizeof(host->cell_why),
-                       "this root has no other users: it is one of a user namespace of one id");
+        (void)snprintf(
+            host->cell_why, sizeof(host->cell_why),
+            "this root has no other users: it is one of a user namespace of one id");
         (void)rmdir(folder);
         return;
     }
@@ -415,7 +421,8 @@ void probe_host(const char *state, const struct clock *clock, struct probe_host 
     host->mount_setattr = in_child(try_mount_setattr).error == 0;
     host->tiocsti = (int)setting("/proc/sys/dev/tty/legacy_tiocsti");
     host->yama = (int)setting("/proc/sys/kernel/yama/ptrace_scope");
-    host->apparmor_userns = (int)setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+    host->apparmor_userns =
+        (int)setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
     host->userns_clone = (int)setting("/proc/sys/kernel/unprivileged_userns_clone");
     host->userns_max = setting("/proc/sys/user/max_user_namespaces");
     look_at_groups(host);

@@ -1,6 +1,6 @@
 /*
- * cell/probe.h - what this host can enforce, found by trying it, and what that means for each of
- * custody's promises. For `custody doctor`.
+ * cell/probe.h - what this host can enforce, found by trying it, and what that means for each
+ * of custody's promises. For `custody doctor`.
  */
 #ifndef CUSTODY_CELL_PROBE_H
 #define CUSTODY_CELL_PROBE_H
@@ -33,20 +33,21 @@ struct probe_host {
     bool pidfd, mount_setattr;
     int cgroup_version; /* of where memory is limited; 0: nowhere */
     bool limit_memory, limit_pids, limit_cpu;
-    int tiocsti;     /* dev.tty.legacy_tiocsti, -1: no such setting */
-    int yama;        /* kernel.yama.ptrace_scope, -1: no such setting */
-    int apparmor_userns;     /* kernel.apparmor_restrict_unprivileged_userns, -1: no such setting */
-    int userns_clone;        /* kernel.unprivileged_userns_clone, -1: no such setting */
-    int64_t userns_max;      /* user.max_user_namespaces, -1: no such setting */
-    char git[32];            /* version; "": none */
-    char state[PROBE_TEXT_MAX];   /* the state folder, or the folder it would be made in */
+    int tiocsti;         /* dev.tty.legacy_tiocsti, -1: no such setting */
+    int yama;            /* kernel.yama.ptrace_scope, -1: no such setting */
+    int apparmor_userns; /* kernel.apparmor_restrict_unprivileged_userns, -1: no such setting
+                          */
+    int userns_clone;    /* kernel.unprivileged_userns_clone, -1: no such setting */
+    int64_t userns_max;  /* user.max_user_namespaces, -1: no such setting */
+    char git[32];        /* version; "": none */
+    char state[PROBE_TEXT_MAX]; /* the state folder, or the folder it would be made in */
     bool state_writable, state_volatile; /* volatile: a file system in memory */
     uint64_t state_free_bytes;
-    bool cell;               /* a cell was started, sealed and tried */
+    bool cell;                     /* a cell was started, sealed and tried */
     char cell_why[PROBE_TEXT_MAX]; /* why not */
     size_t canaries_held, canaries_broken, canaries_not_tried;
-    int64_t cell_us;         /* from start to sealed */
-    int state_sync;          /* 0, or the errno of writing there and waiting for the disk */
+    int64_t cell_us;          /* from start to sealed */
+    int state_sync;           /* 0, or the errno of writing there and waiting for the disk */
     struct probe_trial roles; /* of ours without a network, asked for an internet socket */
     struct probe_trial policy, records, approval; /* filled by doctor, which has those parts */
     char approval_why[PROBE_TEXT_MAX];
@@ -67,7 +68,7 @@ struct promise {
     enum promise_status status;
     char mechanism[PROBE_TEXT_MAX];
     char unprobed[PROBE_TEXT_MAX]; /* what the verdict takes on trust: not tried just now */
-    char fix[PROBE_TEXT_MAX]; /* an exact command; "" where nothing is to be done */
+    char fix[PROBE_TEXT_MAX];      /* an exact command; "" where nothing is to be done */
 };
 
 /* Pure. */

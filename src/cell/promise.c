@@ -43,9 +43,11 @@ static void fix_namespaces(const struct probe_host *host, char *room)
     else if (host->apparmor_userns == 1)
         say(room, "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
     else if (!host->mount_setattr)
-        say(room, "install a kernel of at least 5.12 (mount_setattr): sudo apt-get install linux-image-amd64");
+        say(room, "install a kernel of at least 5.12 (mount_setattr): sudo apt-get install "
+                  "linux-image-amd64");
     else if (host->root)
-        say(room, "docker run --privileged ... (root without CAP_SYS_ADMIN makes no namespaces)");
+        say(room,
+            "docker run --privileged ... (root without CAP_SYS_ADMIN makes no namespaces)");
     else
         say(room, "sudo custody doctor (as root no user namespace is needed to mount)");
 }
@@ -58,8 +60,10 @@ static void judge_cell(const struct probe_host *host, struct promise *promise, c
     }
     promise->status = PROMISE_MISSING;
     if (host->canaries_broken > 0) {
-        say(promise->mechanism, "%zu attacks got through a cell on this host", host->canaries_broken);
-        say(promise->fix, "custody doctor --json (names them); do not run agents on this host");
+        say(promise->mechanism, "%zu attacks got through a cell on this host",
+            host->canaries_broken);
+        say(promise->fix,
+            "custody doctor --json (names them); do not run agents on this host");
         return;
     }
     say(promise->mechanism, "no cell can be made: %.150s", host->cell_why);
@@ -73,9 +77,11 @@ static bool holds(const struct probe_trial *trial)
 }
 
 /* For what custody itself does: when that fails, the program is broken or not ours. */
-static void judge_trial(const struct probe_trial *trial, struct promise *promise, const char *what)
+static void judge_trial(const struct probe_trial *trial, struct promise *promise,
+                        const char *what)
 {
-    say(promise->mechanism, "%s: %zu of %zu tries came out as they must", what, trial->held, trial->tried);
+    say(promise->mechanism, "%s: %zu of %zu tries came out as they must", what, trial->held,
+        trial->tried);
     if (holds(trial))
         return;
     promise->status = PROMISE_MISSING;
@@ -84,8 +90,10 @@ static void judge_trial(const struct probe_trial *trial, struct promise *promise
 
 static void judge_record(const struct probe_host *host, struct promise *promise)
 {
-    say(promise->mechanism, "written and on the disk (fdatasync) before every act; tried in %.100s", host->state);
-    say(promise->unprobed, "that a run stops when the ledger does; whether the disk tells the truth");
+    say(promise->mechanism,
+        "written and on the disk (fdatasync) before every act; tried in %.100s", host->state);
+    say(promise->unprobed,
+        "that a run stops when the ledger does; whether the disk tells the truth");
     if (!host->state_writable || host->state_sync != 0) {
         promise->status = PROMISE_MISSING;
         if (host->state_writable)
@@ -104,29 +112,34 @@ static void judge_record(const struct probe_host *host, struct promise *promise)
 
 static void judge_evidence(const struct probe_host *host, struct promise *promise)
 {
-    judge_cell(host, promise,
-               host->root ? "mount and pid namespaces; a user id of its own outside"
-                          : "mount and pid namespaces; no path, signal or socket leads to the ledger");
+    judge_cell(
+        host, promise,
+        host->root
+            ? "mount and pid namespaces; a user id of its own outside"
+            : "mount and pid namespaces; no path, signal or socket leads to the ledger");
 }
 
 static void judge_way_out(const struct probe_host *host, struct promise *promise)
 {
-    judge_cell(host, promise, "a network namespace with loopback alone; descriptors closed; filter");
+    judge_cell(host, promise,
+               "a network namespace with loopback alone; descriptors closed; filter");
     say(promise->unprobed, "the door: the trial cell has none");
 }
 
 static void judge_verdicts(const struct probe_host *host, struct promise *promise)
 {
     judge_cell(host, promise, "FUSE view in the cell's own mount namespace");
-    say(promise->unprobed, "redaction and denial: the trial cell has no view; every run's canaries try both");
+    say(promise->unprobed,
+        "redaction and denial: the trial cell has no view; every run's canaries try both");
     if (promise->status == PROMISE_MISSING || (host->fuse_open == 0 && host->fuse_mount == 0))
         return;
     promise->status = PROMISE_MISSING;
     if (host->fuse_open != 0) {
         say(promise->mechanism, "/dev/fuse: %s", strerror(host->fuse_open));
-        say(promise->fix, "%s", host->fuse_open == ENOENT || host->fuse_open == ENODEV
-                                    ? "sudo modprobe fuse"
-                                    : "sudo chmod 0666 /dev/fuse");
+        say(promise->fix, "%s",
+            host->fuse_open == ENOENT || host->fuse_open == ENODEV
+                ? "sudo modprobe fuse"
+                : "sudo chmod 0666 /dev/fuse");
         return;
     }
     say(promise->mechanism, "mounting FUSE: %s", strerror(host->fuse_mount));
@@ -140,13 +153,17 @@ static void judge_canaries(const struct probe_host *host, struct promise *promis
     say(by, "%zu canaries held in a trial cell just now; every run tries them again",
         host->canaries_held);
     judge_cell(host, promise, by);
-    say(promise->unprobed, "%zu canaries that need a view or a newer kernel", host->canaries_not_tried);
+    say(promise->unprobed, "%zu canaries that need a view or a newer kernel",
+        host->canaries_not_tried);
     if (promise->status != PROMISE_ENFORCED || host->landlock_abi >= 6)
         return;
     promise->status = PROMISE_DEGRADED;
-    say(promise->mechanism, "canaries held, but Landlock ABI %d has no scopes: one layer against "
-                            "signals and abstract sockets instead of two", host->landlock_abi);
-    say(promise->fix, "install a kernel of at least 6.12 with lsm=landlock,... on its command line");
+    say(promise->mechanism,
+        "canaries held, but Landlock ABI %d has no scopes: one layer against "
+        "signals and abstract sockets instead of two",
+        host->landlock_abi);
+    say(promise->fix,
+        "install a kernel of at least 6.12 with lsm=landlock,... on its command line");
 }
 
 static void judge_credentials(const struct probe_host *host, struct promise *promise)
@@ -155,7 +172,8 @@ static void judge_credentials(const struct probe_host *host, struct promise *pro
     say(promise->unprobed, "the one-commit .git: the trial cell has none");
     if (promise->status != PROMISE_ENFORCED)
         return;
-    say(promise->mechanism, "environment and descriptors of the trial cell held nothing; keys are the gateway's");
+    say(promise->mechanism,
+        "environment and descriptors of the trial cell held nothing; keys are the gateway's");
     if (host->git[0] == '\0') {
         promise->status = PROMISE_MISSING;
         say(promise->mechanism, "no git to read the repository with");
@@ -165,8 +183,8 @@ static void judge_credentials(const struct probe_host *host, struct promise *pro
 
 static void judge_approval(const struct probe_host *host, struct promise *promise)
 {
-    say(promise->mechanism, "SSHSIG: a signature held for its own bytes and not for others (git %s)",
-        host->git);
+    say(promise->mechanism,
+        "SSHSIG: a signature held for its own bytes and not for others (git %s)", host->git);
     say(promise->unprobed, "a whole approval: doctor has no change to approve");
     if (host->git[0] != '\0' && holds(&host->approval))
         return;
@@ -184,8 +202,9 @@ static void judge_shipped(const struct probe_host *host, struct promise *promise
 {
     (void)host;
     promise->status = PROMISE_DEGRADED;
-    say(promise->mechanism, "landing refuses a tree other than the approved one; commits that went "
-                            "around custody are not reconciled by this version");
+    say(promise->mechanism,
+        "landing refuses a tree other than the approved one; commits that went "
+        "around custody are not reconciled by this version");
     say(promise->unprobed, "all of it: the verdict is of this version, not of this host");
     say(promise->fix, "custody verify; git log --first-parent (compare by hand)");
 }
@@ -194,27 +213,32 @@ static void judge_validators(const struct probe_host *host, struct promise *prom
 {
     (void)host;
     promise->status = PROMISE_MISSING;
-    say(promise->mechanism, "this version runs no validators, so no clean result of one is claimed");
+    say(promise->mechanism,
+        "this version runs no validators, so no clean result of one is claimed");
     say(promise->unprobed, "all of it: the verdict is of this version, not of this host");
     say(promise->fix, "custody change diff ID (read it before you approve)");
 }
 
 static void judge_policy(const struct probe_host *host, struct promise *promise)
 {
-    judge_trial(&host->policy, promise, "strict parser, one table; policies that are in doubt are refused");
+    judge_trial(&host->policy, promise,
+                "strict parser, one table; policies that are in doubt are refused");
     say(promise->unprobed, "the policy files of this host: custody policy check");
 }
 
 static void judge_log(const struct probe_host *host, struct promise *promise)
 {
-    judge_trial(&host->records, promise, "closed table of record fields; free text is refused");
+    judge_trial(&host->records, promise,
+                "closed table of record fields; free text is refused");
     say(promise->unprobed, "paths and names, which a record may have as they are");
 }
 
 static void judge_egress(const struct probe_host *host, struct promise *promise)
 {
-    say(promise->mechanism, "filters: %zu of %zu roles got no internet socket; the gateway alone may, "
-                            "to the policy's hosts", host->roles.held, host->roles.tried);
+    say(promise->mechanism,
+        "filters: %zu of %zu roles got no internet socket; the gateway alone may, "
+        "to the policy's hosts",
+        host->roles.held, host->roles.tried);
     say(promise->unprobed, "the gateway's hosts: doctor makes no connection");
     if (holds(&host->roles))
         return;

@@ -21,21 +21,22 @@
 
 /* What /proc shows of the whole machine: files that are laid over with an empty one. */
 static const char *const proc_hidden[] = {
-    "/proc/sysrq-trigger", "/proc/kcore",        "/proc/keys",       "/proc/key-users",
-    "/proc/kmsg",          "/proc/timer_list",   "/proc/sched_debug", "/proc/latency_stats",
-    "/proc/kallsyms",      "/proc/vmallocinfo",  "/proc/slabinfo",   "/proc/pagetypeinfo",
-    "/proc/kpagecount",    "/proc/kpageflags",   "/proc/kpagecgroup", "/proc/interrupts",
-    "/proc/modules",       "/proc/iomem",        "/proc/ioports",    "/proc/config.gz",
+    "/proc/sysrq-trigger", "/proc/kcore",       "/proc/keys",        "/proc/key-users",
+    "/proc/kmsg",          "/proc/timer_list",  "/proc/sched_debug", "/proc/latency_stats",
+    "/proc/kallsyms",      "/proc/vmallocinfo", "/proc/slabinfo",    "/proc/pagetypeinfo",
+    "/proc/kpagecount",    "/proc/kpageflags",  "/proc/kpagecgroup", "/proc/interrupts",
+    "/proc/modules",       "/proc/iomem",       "/proc/ioports",     "/proc/config.gz",
     "/proc/cmdline",       "/proc/mdstat",
 };
 /* Folders that become read-only. */
-static const char *const proc_fixed[] = {"/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq",
-                                         "/proc/driver", "/proc/acpi", "/proc/scsi", "/proc/tty"};
+static const char *const proc_fixed[] = {"/proc/sys",  "/proc/bus",    "/proc/fs",
+                                         "/proc/irq",  "/proc/driver", "/proc/acpi",
+                                         "/proc/scsi", "/proc/tty"};
 static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
 static const struct device_link {
     const char *name, *text;
 } device_links[] = {
-    {"ptmx", "pts/ptmx"},           {"fd", "/proc/self/fd"},     {"stdin", "/proc/self/fd/0"},
+    {"ptmx", "pts/ptmx"},          {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"},
     {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
 };
 /* Folders of the host that can be covered while we build: any of them will do. */
@@ -68,8 +69,13 @@ bool root_sources(const struct cell_plan *plan, struct root *ret_root, struct fa
 {
     struct root *root = ret_root;
 
-    *root = (struct root){.plan = plan, .git = -1, .objects = -1, .engine = -1, .plain = -1,
-                          .root = -1, .blank = -1};
+    *root = (struct root){.plan = plan,
+                          .git = -1,
+                          .objects = -1,
+                          .engine = -1,
+                          .plain = -1,
+                          .root = -1,
+                          .blank = -1};
     /* Nothing that happens here reaches the host's mounts, and nothing of theirs comes in. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return fault_errno(fault, "make mounts private");
@@ -77,7 +83,8 @@ bool root_sources(const struct cell_plan *plan, struct root *ret_root, struct fa
         return false;
     root->scratch = xalloc_array(plan->scratch_count + 1, sizeof(root->scratch[0]));
     for (size_t i = 0; i < plan->scratch_count; i++)
-        if (!mounting_copy_fd(plan->scratch[i].fd, MOUNTING_WRITABLE, &root->scratch[i], fault))
+        if (!mounting_copy_fd(plan->scratch[i].fd, MOUNTING_WRITABLE, &root->scratch[i],
+                              fault))
             return fault_in(fault, "scratch %s", plan->scratch[i].path);
     if (!plan->view && !mounting_copy(plan->plain, MOUNTING_WRITABLE, &root->plain, fault))
         return false;
@@ -105,9 +112,9 @@ static bool mount_tmpfs(struct root *root, const char *path, uint64_t bytes, con
 {
     AUTO_CLOSE int place = -1;
     AUTO_FREE char *target = xformat("%s%s", root->base, path);
-    AUTO_FREE char *options =
-        xformat("size=%llu,nr_inodes=%llu,%s", (unsigned long long)bytes,
-                (unsigned long long)(bytes / 4096 > INODES_MIN ? bytes / 4096 : INODES_MIN), owner);
+    AUTO_FREE char *options = xformat(
+        "size=%llu,nr_inodes=%llu,%s", (unsigned long long)bytes,
+        (unsigned long long)(bytes / 4096 > INODES_MIN ? bytes / 4096 : INODES_MIN), owner);
 
     if (!mounting_place(root->root, path, false, &place, fault))
         return false;
@@ -251,8 +258,9 @@ static bool mount_view(struct root *root, int *ret_fuse, struct fault *fault)
         fault->kind = FAULT_HOST;
         return false;
     }
-    options = xformat("fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions",
-                      fuse, cell_view_uid(plan), cell_view_gid(plan));
+    options =
+        xformat("fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions",
+                fuse, cell_view_uid(plan), cell_view_gid(plan));
     if (mount("custody", target, "fuse.custody", MS_NOSUID | MS_NODEV, options) < 0) {
         (void)fault_errno(fault, "mount the view at %.200s", plan->repository);
         fault->kind = FAULT_HOST;
@@ -313,11 +321,13 @@ static bool start_root(struct root *root, struct fault *fault)
 static bool mount_memory(struct root *root, struct fault *fault)
 {
     const struct cell_plan *plan = root->plan;
-    AUTO_FREE char *own = xformat("mode=0700,uid=%u,gid=%u", cell_view_uid(plan), cell_view_gid(plan));
+    AUTO_FREE char *own =
+        xformat("mode=0700,uid=%u,gid=%u", cell_view_uid(plan), cell_view_gid(plan));
 
     return mount_tmpfs(root, "/tmp", plan->tmp_bytes == 0 ? GIB : plan->tmp_bytes, "mode=1777",
                        fault) &&
-           mount_tmpfs(root, CELL_HOME, plan->home_bytes == 0 ? GIB : plan->home_bytes, own, fault) &&
+           mount_tmpfs(root, CELL_HOME, plan->home_bytes == 0 ? GIB : plan->home_bytes, own,
+                       fault) &&
            mount_tmpfs(root, "/dev/shm", plan->shm_bytes == 0 ? 64 * MIB : plan->shm_bytes,
                        "mode=1777", fault);
 }
@@ -341,8 +351,9 @@ bool root_build(struct root *root, int *ret_fuse, int *ret_proc, struct fault *f
         !place_optional(root, &root->objects, CELL_OBJECTS, fault) ||
         !place_optional(root, &root->engine, CELL_ENGINE, fault) || !write_home(root, fault))
         return false;
-    if (root->plan->view ? !mount_view(root, &fuse, fault)
-                         : !attach_at(root, &root->plain, root->plan->repository, false, fault))
+    if (root->plan->view
+            ? !mount_view(root, &fuse, fault)
+            : !attach_at(root, &root->plain, root->plan->repository, false, fault))
         return false;
     if (!make_proc(root, ret_proc, fault) || !mounting_seal(root->root, fault))
         return false;
@@ -352,7 +363,8 @@ bool root_build(struct root *root, int *ret_fuse, int *ret_proc, struct fault *f
 
 bool root_enter(struct root *root, struct fault *fault)
 {
-    /* The old root lands on top of the new one and is taken off it: no folder needed for it. */
+    /* The old root lands on top of the new one and is taken off it: no folder needed for it.
+     */
     if (fchdir(root->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
         return fault_errno(fault, "change the root");
     if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
@@ -364,7 +376,8 @@ bool root_enter(struct root *root, struct fault *fault)
 static bool attach_over_view(int repository, int *tree, const char *path, struct fault *fault)
 {
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+                           .resolve =
+                               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
     AUTO_CLOSE int target = (int)syscall(SYS_openat2, repository, path, &how, sizeof(how));
 
     if (target < 0)

@@ -15,11 +15,12 @@ struct root {
     int *mounts;      /* one per plan->mounts; -1 where nothing is to be bound */
     int *scratch;     /* one per plan->scratch */
     int git, objects, engine, plain;
-    int root;         /* the new root */
-    int blank;        /* an empty file in it, to lay over files */
+    int root;  /* the new root */
+    int blank; /* an empty file in it, to lay over files */
 };
 
-MUST_USE bool root_sources(const struct cell_plan *plan, struct root *ret_root, struct fault *fault);
+MUST_USE bool root_sources(const struct cell_plan *plan, struct root *ret_root,
+                           struct fault *fault);
 /*
  * Mounts everything but what goes over the view.
  *   ret_fuse  -1 without a view
@@ -28,7 +29,8 @@ MUST_USE bool root_sources(const struct cell_plan *plan, struct root *ret_root, 
 MUST_USE bool root_build(struct root *root, int *ret_fuse, int *ret_proc, struct fault *fault);
 /* pivot_root; the host's tree is gone. */
 MUST_USE bool root_enter(struct root *root, struct fault *fault);
-/* Scratch folders and .git over the view, which serves by now. Closes all that is left open. */
+/* Scratch folders and .git over the view, which serves by now. Closes all that is left open.
+ */
 MUST_USE bool root_finish(struct root *root, struct fault *fault);
 
 #endif

@@ -61,8 +61,8 @@ static pid_t fork_mapper(const struct cell_plan *plan, int ready)
 }
 
 /*
- * Root gives itself away: a user namespace in which CELL_UID is the per-run uid, and no other id
- * is anything. The mounts stay owned by the namespace above, out of this one's reach.
+ * Root gives itself away: a user namespace in which CELL_UID is the per-run uid, and no other
+ * id is anything. The mounts stay owned by the namespace above, out of this one's reach.
  */
 static bool leave_root(const struct cell_plan *plan, struct fault *fault)
 {
@@ -87,7 +87,8 @@ static bool leave_root(const struct cell_plan *plan, struct fault *fault)
         return false;
     if (status != 0)
         return fault_set(fault, FAULT_HOST, "the ids of the cell cannot be mapped");
-    if (setresgid(CELL_UID, CELL_UID, CELL_UID) < 0 || setresuid(CELL_UID, CELL_UID, CELL_UID) < 0)
+    if (setresgid(CELL_UID, CELL_UID, CELL_UID) < 0 ||
+        setresuid(CELL_UID, CELL_UID, CELL_UID) < 0)
         return fault_errno(fault, "become the agent's user");
     return true;
 }
@@ -106,7 +107,8 @@ static bool set_limit(int resource, rlim_t most, const char *name, struct fault 
     return true;
 }
 
-bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter, struct fault *fault)
+bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
+               struct fault *fault)
 {
     if (plan_is_privileged(plan) && !leave_root(plan, fault))
         return false;
@@ -115,7 +117,8 @@ bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter, 
     /* Changing credentials cleared both. Core's death also closes the control socket. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
         return fault_errno(fault, "tie the cell to core");
-    /* 1: no core, not even for a program of the host that core_pattern names. The filter keeps it. */
+    /* 1: no core, not even for a program of the host that core_pattern names. The filter keeps
+     * it. */
     return set_limit(RLIMIT_CORE, 1, "core", fault) && filter_install(filter, fault);
 }
 
@@ -125,7 +128,8 @@ static bool set_limits(const struct cell_plan *plan, const struct cell_sealed *s
 {
     unsigned pids = plan->pids == 0 ? 512 : plan->pids;
 
-    if (!set_limit(RLIMIT_NOFILE, plan->files_open == 0 ? 4096 : plan->files_open, "nofile", fault))
+    if (!set_limit(RLIMIT_NOFILE, plan->files_open == 0 ? 4096 : plan->files_open, "nofile",
+                   fault))
         return false;
     if (plan->file_bytes != 0 && !set_limit(RLIMIT_FSIZE, plan->file_bytes, "fsize", fault))
         return false;
@@ -174,7 +178,8 @@ bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed, 
         return fault_errno(fault, "take the terminal");
     (void)umask(022);
     if (chdir(plan->folder == NULL ? plan->repository : plan->folder) < 0)
-        return fault_errno(fault, "enter %s", plan->folder == NULL ? plan->repository : plan->folder);
+        return fault_errno(fault, "enter %s",
+                           plan->folder == NULL ? plan->repository : plan->folder);
     if (!set_limits(plan, sealed, fault))
         return false;
     if (!isolate_scopes(ISOLATE_ABI_KERNEL, &enforced, fault))

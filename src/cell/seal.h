@@ -17,11 +17,13 @@ MUST_USE bool seal_init(const struct cell_plan *plan, const struct calls_filter 
  *   keep_fd  one descriptor that stays open until exec (close-on-exec); everything else but
  *            0, 1, 2 is closed
  */
-MUST_USE bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed, int keep_fd,
-                         struct fault *fault);
+MUST_USE bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed,
+                         int keep_fd, struct fault *fault);
 /* The agent's environment: the plan's, with HOME. Owned by the caller. */
 char **seal_environment(const struct cell_plan *plan);
-/* Writes the one-line uid and gid maps of process `pid`: CELL_UID inside is uid, gid outside. */
-MUST_USE bool seal_write_maps(int proc, const char *pid, uid_t uid, gid_t gid, struct fault *fault);
+/* Writes the one-line uid and gid maps of process `pid`: CELL_UID inside is uid, gid outside.
+ */
+MUST_USE bool seal_write_maps(int proc, const char *pid, uid_t uid, gid_t gid,
+                              struct fault *fault);
 
 #endif

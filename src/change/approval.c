@@ -56,8 +56,8 @@ static bool take_word(struct jcs_reader *reader, const char *expected, struct bu
     return jcs_take_text(reader, arena, &word, fault) && slice_equal(word, slice_of(expected));
 }
 
-bool approval_decode(struct slice text, struct buf *arena, struct approval_statement *ret_statement,
-                     struct fault *fault)
+bool approval_decode(struct slice text, struct buf *arena,
+                     struct approval_statement *ret_statement, struct fault *fault)
 {
     struct jcs_reader reader = {.text = text};
     struct approval_statement statement = {0};
@@ -72,7 +72,8 @@ bool approval_decode(struct slice text, struct buf *arena, struct approval_state
         if (!jcs_take(&reader, i == 0 ? '{' : ',') ||
             !take_word(&reader, rows[i].key, arena, fault) || !jcs_take(&reader, ':') ||
             !jcs_take_text(&reader, arena, &value, fault) || !buf_add_byte(arena, 0, fault))
-            return fault_set(fault, FAULT_INVALID, "not an approval statement: %s", rows[i].key);
+            return fault_set(fault, FAULT_INVALID, "not an approval statement: %s",
+                             rows[i].key);
         *member(&statement, &rows[i]) = (const char *)value.at;
     }
     if (!approval_encode(&statement, &again, fault) || !slice_equal(buf_slice(&again), text))
@@ -89,7 +90,8 @@ void approval_digest(struct slice statement, char ret_digest[65])
     hex_encode(slice_of_bytes(digest, sizeof(digest)), ret_digest);
 }
 
-static const struct approval_person *find_person(const struct approval_rules *rules, const char *id)
+static const struct approval_person *find_person(const struct approval_rules *rules,
+                                                 const char *id)
 {
     for (size_t i = 0; i < rules->people_count; i++)
         if (strcmp(rules->people[i].id, id) == 0)
@@ -106,8 +108,9 @@ static bool in_groups(const struct approval_rules *rules, const struct approval_
     return rules->from_count == 0;
 }
 
-bool approval_may(const struct approval_rules *rules, const char *approver, const char *requester,
-                  const struct approval_person **ret_person, struct fault *fault)
+bool approval_may(const struct approval_rules *rules, const char *approver,
+                  const char *requester, const struct approval_person **ret_person,
+                  struct fault *fault)
 {
     const struct approval_person *person = find_person(rules, approver);
 
@@ -116,10 +119,11 @@ bool approval_may(const struct approval_rules *rules, const char *approver, cons
     if (requester[0] == 0 || find_person(rules, requester) == NULL)
         return fault_set(fault, FAULT_DENIED,
                          "nobody knows who asked for this change (%s is not in the policy's "
-                         "people), so nobody can be somebody else", requester[0] == 0 ? "-" : requester);
+                         "people), so nobody can be somebody else",
+                         requester[0] == 0 ? "-" : requester);
     if (strcmp(approver, requester) == 0)
-        return fault_set(fault, FAULT_DENIED, "%s asked for this change; another person approves it",
-                         approver);
+        return fault_set(fault, FAULT_DENIED,
+                         "%s asked for this change; another person approves it", approver);
     if (!in_groups(rules, person))
         return fault_set(fault, FAULT_DENIED, "%s is in none of the groups that may approve",
                          approver);

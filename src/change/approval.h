@@ -15,23 +15,24 @@
 #define APPROVAL_SIGNATURE_BYTES_MAX 16384
 
 struct approval_statement {
-    const char *change;     /* id */
+    const char *change; /* id */
     const char *repository;
-    const char *base;       /* commit that the run started from */
-    const char *head;       /* the change's commit */
-    const char *into;       /* branch that it is for */
-    const char *tree;       /* what that branch would hold */
-    const char *diff;       /* SHA-256 of the patch base..head */
+    const char *base; /* commit that the run started from */
+    const char *head; /* the change's commit */
+    const char *into; /* branch that it is for */
+    const char *tree; /* what that branch would hold */
+    const char *diff; /* SHA-256 of the patch base..head */
     const char *approver;
     const char *requester;
-    const char *policy;     /* digest */
-    const char *time;       /* RFC 3339, UTC */
+    const char *policy; /* digest */
+    const char *time;   /* RFC 3339, UTC */
 };
 
 /* Appends the canonical bytes. FAULT_INVALID: a field is not plain UTF-8 text. */
 MUST_USE bool approval_encode(const struct approval_statement *statement, struct buf *ret_text,
                               struct fault *fault);
-/* Strict: exactly these fields, and encoding again gives the same bytes. Texts live in `arena`. */
+/* Strict: exactly these fields, and encoding again gives the same bytes. Texts live in
+ * `arena`. */
 MUST_USE bool approval_decode(struct slice text, struct buf *arena,
                               struct approval_statement *ret_statement, struct fault *fault);
 /* SHA-256 of the statement, hexadecimal. */
@@ -55,8 +56,8 @@ struct approval_rules {
 };
 
 /*
- * May this person approve what `requester` asked for? FAULT_DENIED with the reason: not in people,
- * the requester, in none of the groups. An unknown requester is never somebody else.
+ * May this person approve what `requester` asked for? FAULT_DENIED with the reason: not in
+ * people, the requester, in none of the groups. An unknown requester is never somebody else.
  */
 MUST_USE bool approval_may(const struct approval_rules *rules, const char *approver,
                            const char *requester, const struct approval_person **ret_person,
@@ -73,6 +74,7 @@ MUST_USE bool approval_sign(const char *key, struct slice statement, struct buf 
  * `scratch`: a private folder for the moment.
  */
 MUST_USE bool approval_verify(const struct approval_person *person, struct slice statement,
-                              struct slice signature, const char *scratch, struct fault *fault);
+                              struct slice signature, const char *scratch,
+                              struct fault *fault);
 
 #endif

@@ -6,7 +6,10 @@ static const struct type_row {
     const char *name;
     enum batch_type type;
 } types[] = {
-    {"blob", BATCH_BLOB}, {"tree", BATCH_TREE}, {"commit", BATCH_COMMIT}, {"tag", BATCH_TAG},
+    {"blob", BATCH_BLOB},
+    {"tree", BATCH_TREE},
+    {"commit", BATCH_COMMIT},
+    {"tag", BATCH_TAG},
 };
 
 static bool decimal(struct slice text, uint64_t *ret_number)
@@ -50,7 +53,8 @@ static bool take_line(struct batch *batch, struct slice *bytes, const struct bat
     struct batch_object object;
 
     if (len > sizeof(batch->line) - batch->line_len)
-        return fault_set(fault, FAULT_INVALID, "git's list of objects has a line that is too long");
+        return fault_set(fault, FAULT_INVALID,
+                         "git's list of objects has a line that is too long");
     memcpy(batch->line + batch->line_len, bytes->at, len);
     batch->line_len += len;
     *bytes = slice_part(*bytes, end == SIZE_MAX ? len : len + 1, bytes->len);
@@ -85,7 +89,8 @@ bool batch_take(struct batch *batch, struct slice bytes, const struct batch_sink
                 batch->at = BATCH_AT_END;
         } else {
             if (bytes.at[0] != '\n')
-                return fault_set(fault, FAULT_INVALID, "an object of git is longer than it says");
+                return fault_set(fault, FAULT_INVALID,
+                                 "an object of git is longer than it says");
             bytes = slice_part(bytes, 1, bytes.len);
             batch->at = BATCH_AT_LINE;
         }

@@ -34,8 +34,8 @@ struct batch {
 };
 
 /* FAULT_INVALID: not what git prints. */
-MUST_USE bool batch_take(struct batch *batch, struct slice bytes, const struct batch_sink *sink,
-                         struct fault *fault);
+MUST_USE bool batch_take(struct batch *batch, struct slice bytes,
+                         const struct batch_sink *sink, struct fault *fault);
 /* Did it end between two objects? */
 bool batch_is_whole(const struct batch *batch);
 

@@ -12,7 +12,8 @@
 #define ENVIRONMENT_MAX 32
 #define ERROR_BYTES 300
 
-/* All that git is told from outside, besides the folders. Nothing of the caller's environment. */
+/* All that git is told from outside, besides the folders. Nothing of the caller's environment.
+ */
 static const char *const environment_fixed[] = {
     "PATH=/usr/bin:/bin",
     "LC_ALL=C",

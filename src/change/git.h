@@ -17,14 +17,16 @@ struct gitdoor {
     struct gitdoor_place place;
     char *scratch;
     char *folder[2]; /* by enum git_folder */
-    bool made[2];    /* the quarantine is made when first needed: a run that changes nothing has none */
-    char *index;     /* their index */
+    bool made[2]; /* the quarantine is made when first needed: a run that changes nothing has
+                     none */
+    char *index;  /* their index */
     char head[GIT_REF_BYTES_MAX + 1]; /* branch of HEAD, "" when detached */
     bool shallow;
 };
 
 /* Makes it, unless that is done. */
-MUST_USE bool git_folder_ready(struct gitdoor *door, enum git_folder which, struct fault *fault);
+MUST_USE bool git_folder_ready(struct gitdoor *door, enum git_folder which,
+                               struct fault *fault);
 
 struct git_call {
     enum git_folder folder;
@@ -33,15 +35,16 @@ struct git_call {
     const char *const *words; /* from the verb on; NULL-terminated */
 };
 
-/* Runs to the end; ret_status is git's exit code, and with one that is not 0 `fault` has its words. */
+/* Runs to the end; ret_status is git's exit code, and with one that is not 0 `fault` has its
+ * words. */
 MUST_USE bool git_run(struct gitdoor *door, const struct git_call *call, struct slice input,
                       struct buf *ret_output, int *ret_status, struct fault *fault);
 /* The same; any exit code but 0 is a fault. */
 MUST_USE bool git_must(struct gitdoor *door, const struct git_call *call, struct slice input,
                        struct buf *ret_output, struct fault *fault);
 /*
- * Runs with `in` (-1: nothing) as standard input and hands standard output to `take` as it comes.
- * Any exit code but 0 is a fault.
+ * Runs with `in` (-1: nothing) as standard input and hands standard output to `take` as it
+ * comes. Any exit code but 0 is a fault.
  */
 MUST_USE bool git_stream(struct gitdoor *door, const struct git_call *call, int in,
                          bool (*take)(void *self, struct slice bytes, struct fault *fault),

@@ -1,4 +1,5 @@
-/* The clean door: finding a repository without git, and making the folders that git runs with. */
+/* The clean door: finding a repository without git, and making the folders that git runs with.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +36,8 @@ static bool read_line(const char *folder, const char *name, struct buf *ret_line
     line = slice_trim(buf_slice(ret_line));
     for (size_t i = 0; i < line.len; i++)
         if (line.at[i] < ' ')
-            return fault_set(fault, FAULT_INVALID, "%s/%s: more than a line of text", folder, name);
+            return fault_set(fault, FAULT_INVALID, "%s/%s: more than a line of text", folder,
+                             name);
     if (line.len == 0)
         return fault_set(fault, FAULT_INVALID, "%s/%s is empty", folder, name);
     buf_drop_front(ret_line, (size_t)(line.at - ret_line->at));
@@ -46,9 +48,8 @@ static bool read_line(const char *folder, const char *name, struct buf *ret_line
 /* realpath of `path`, which counts from `folder` where it is relative. */
 static char *resolve(const char *folder, struct slice path)
 {
-    AUTO_FREE char *whole = path.at[0] == '/'
-                                ? slice_dup(path)
-                                : xformat("%s/%.*s", folder, SLICE_ARGS(path));
+    AUTO_FREE char *whole =
+        path.at[0] == '/' ? slice_dup(path) : xformat("%s/%.*s", folder, SLICE_ARGS(path));
 
     return realpath(whole, NULL);
 }
@@ -66,17 +67,19 @@ static bool not_a_repository(const char *folder, struct fault *fault)
         git = xformat("%s/.git", above);
         if (file_exists(AT_FDCWD, git))
             return fault_set(fault, FAULT_MISSING,
-                             "%s is not the root of a git repository; %s is one", folder, above);
+                             "%s is not the root of a git repository; %s is one", folder,
+                             above);
     }
     return fault_set(fault, FAULT_MISSING, "%s is not a git repository", folder);
 }
 
 /*
  * Does this git folder belong to this work tree? A linked work tree is named by its own
- * `gitdir` file; a submodule lives in the `modules` of a repository above it. Anything else could
- * lead us to another repository of the same person.
+ * `gitdir` file; a submodule lives in the `modules` of a repository above it. Anything else
+ * could lead us to another repository of the same person.
  */
-static bool pointer_is_honest(const struct gitdoor_place *place, bool linked, struct fault *fault)
+static bool pointer_is_honest(const struct gitdoor_place *place, bool linked,
+                              struct fault *fault)
 {
     const char *modules = strstr(place->git, "/.git/modules/");
 
@@ -91,12 +94,14 @@ static bool pointer_is_honest(const struct gitdoor_place *place, bool linked, st
     } else if (modules != NULL) {
         size_t above = (size_t)(modules - place->git);
 
-        if (strncmp(place->git, place->work_tree, above) == 0 && place->work_tree[above] == '/')
+        if (strncmp(place->git, place->work_tree, above) == 0 &&
+            place->work_tree[above] == '/')
             return true;
     }
-    return fault_set(fault, FAULT_INVALID,
-                     "%s/.git leads to %s, which is neither its linked work tree nor its submodule",
-                     place->work_tree, place->git);
+    return fault_set(
+        fault, FAULT_INVALID,
+        "%s/.git leads to %s, which is neither its linked work tree nor its submodule",
+        place->work_tree, place->git);
 }
 
 static bool follow_pointer(struct gitdoor_place *place, struct fault *fault)
@@ -159,8 +164,8 @@ static bool find(const char *repository, struct gitdoor_place *place, struct fau
     }
     place->work_tree = take_pointer(&root);
     if (S_ISLNK(stat.st_mode))
-        return fault_set(fault, FAULT_INVALID, "%s is a symbolic link; custody does not follow it",
-                         git);
+        return fault_set(fault, FAULT_INVALID,
+                         "%s is a symbolic link; custody does not follow it", git);
     if (S_ISREG(stat.st_mode))
         return follow_pointer(place, fault);
     if (!S_ISDIR(stat.st_mode))
@@ -222,7 +227,8 @@ static bool check_storage(const struct gitdoor_place *place, struct fault *fault
     if (file_exists(AT_FDCWD, alternates))
         return fault_set(fault, FAULT_INVALID,
                          "%s borrows objects from another repository; make it whole with `git "
-                         "repack -a -d` and remove objects/info/alternates", place->common);
+                         "repack -a -d` and remove objects/info/alternates",
+                         place->common);
     if (has_promisor_packs(place->common))
         return fault_set(fault, FAULT_INVALID,
                          "%s is a partial clone; fetch the rest first (git fetch --refetch)",
@@ -247,7 +253,8 @@ bool gitdoor_check_branch(struct slice name, struct fault *fault)
                slice_equal(name, SLICE("HEAD")) || slice_equal(name, SLICE("@"));
 
     for (size_t i = 0; i < name.len && !bad; i++)
-        bad = name.at[i] <= ' ' || name.at[i] == 0x7f || strchr("~^:?*[\\\"", name.at[i]) != NULL;
+        bad = name.at[i] <= ' ' || name.at[i] == 0x7f ||
+              strchr("~^:?*[\\\"", name.at[i]) != NULL;
     for (size_t i = 0; i < COUNT(refused) && !bad; i++)
         bad = slice_find(name, slice_of(refused[i]), 0) != SIZE_MAX;
     return !bad || fault_set(fault, FAULT_INVALID, "not the name of a branch: %.*s",
@@ -292,8 +299,9 @@ static bool write_head(struct gitdoor *door, struct fault *fault)
             return fault_in(fault, "HEAD");
         memcpy(door->head, branch.at, branch.len);
     } else if (head.len == 64) {
-        return fault_set(fault, FAULT_INVALID,
-                         "the repository has SHA-256 objects, which this version does not read");
+        return fault_set(
+            fault, FAULT_INVALID,
+            "the repository has SHA-256 objects, which this version does not read");
     } else if (!gitdoor_check_oid(head, fault)) {
         return fault_in(fault, "HEAD");
     }
@@ -367,8 +375,9 @@ static bool make_door(struct gitdoor *door, struct fault *fault)
            write_file(folder, "config", slice_of(config), fault) &&
            link_to(folder, "objects", door->place.common, fault) &&
            link_to(folder, "refs", door->place.common, fault) &&
-           link_to(folder, "packed-refs", door->place.common, fault) && write_head(door, fault) &&
-           link_shared_index(door, fault) && write_shallow(door, GIT_DOOR, fault);
+           link_to(folder, "packed-refs", door->place.common, fault) &&
+           write_head(door, fault) && link_shared_index(door, fault) &&
+           write_shallow(door, GIT_DOOR, fault);
 }
 
 static bool make_quarantine(struct gitdoor *door, struct fault *fault)
@@ -380,7 +389,8 @@ static bool make_quarantine(struct gitdoor *door, struct fault *fault)
     AUTO_FREE char *theirs = xformat("%s/objects\n", door->place.common);
 
     if (strchr(door->place.common, '\n') != NULL || door->place.common[0] == '"')
-        return fault_set(fault, FAULT_INVALID, "the repository's path has a line break or begins with a quote");
+        return fault_set(fault, FAULT_INVALID,
+                         "the repository's path has a line break or begins with a quote");
     return file_make_folders(info, 0700, fault) && file_make_folders(pack, 0700, fault) &&
            file_make_folders(refs, 0700, fault) &&
            write_file(folder, "config", slice_of(config), fault) &&
@@ -391,7 +401,7 @@ static bool make_quarantine(struct gitdoor *door, struct fault *fault)
 
 bool git_folder_ready(struct gitdoor *door, enum git_folder which, struct fault *fault)
 {
-    static bool (*const make[])(struct gitdoor *door, struct fault *fault) = {
+    static bool (*const make[])(struct gitdoor * door, struct fault * fault) = {
         [GIT_DOOR] = make_door, [GIT_QUARANTINE] = make_quarantine};
 
     if (door->made[which])

@@ -3,11 +3,12 @@
  *
  * git runs as a program, always with a git folder of ours: our own config, no hooks, no
  * attributes, HEAD written by us; only objects, refs and the index are theirs. So no
- * configuration, hook, filter, include, fsmonitor, external diff or helper of theirs is ever read.
- * The environment is ours as a whole; nothing of the caller's reaches git.
+ * configuration, hook, filter, include, fsmonitor, external diff or helper of theirs is ever
+ * read. The environment is ours as a whole; nothing of the caller's reaches git.
  *
- * A second git folder, the quarantine, has objects of its own (theirs by alternates) and refs of
- * its own. What custody makes is made there first and imported when it is known to be right.
+ * A second git folder, the quarantine, has objects of its own (theirs by alternates) and refs
+ * of its own. What custody makes is made there first and imported when it is known to be
+ * right.
  *
  * Refused with words: no repository, a .git that is a symbolic link, a .git file that does not
  * lead to a work tree or submodule of that place, SHA-256 objects, reftable, partial clones,
@@ -20,7 +21,7 @@
 #include "base/fault.h"
 
 #define GIT_OID_BYTES 20
-#define GIT_OID_TEXT 41     /* hexadecimal and a NUL */
+#define GIT_OID_TEXT 41 /* hexadecimal and a NUL */
 #define GIT_REF_BYTES_MAX 255
 #define GIT_PATH_BYTES_MAX 4096
 #define GIT_POLICY_FILE "custody.yaml"
@@ -35,7 +36,8 @@ struct gitdoor_place {
     char *common;    /* objects and refs; the same as `git` except in a linked work tree */
 };
 
-/* FAULT_MISSING: no such folder, or no repository. FAULT_INVALID: one of the refusals above. */
+/* FAULT_MISSING: no such folder, or no repository. FAULT_INVALID: one of the refusals above.
+ */
 MUST_USE bool gitdoor_find(const char *repository, struct gitdoor_place *ret_place,
                            struct fault *fault);
 void gitdoor_place_free(struct gitdoor_place *place);
@@ -60,24 +62,25 @@ struct gitdoor_base {
  * One git process: commit, tree, time and custody.yaml of `ref` (NULL: HEAD).
  * FAULT_MISSING: no commit yet, no such ref. FAULT_INVALID: not the name of a ref.
  */
-MUST_USE bool gitdoor_resolve(struct gitdoor *door, const char *ref, struct gitdoor_base *ret_base,
-                              struct fault *fault);
+MUST_USE bool gitdoor_resolve(struct gitdoor *door, const char *ref,
+                              struct gitdoor_base *ret_base, struct fault *fault);
 /*
- * Do tracked files or the index differ from HEAD? A bare repository never does. Submodules are not
- * looked into: git would run in them, with their configuration.
- *   ret_paths  up to `limit` paths, each ended by a NUL; may be NULL
+ * Do tracked files or the index differ from HEAD? A bare repository never does. Submodules are
+ * not looked into: git would run in them, with their configuration. ret_paths  up to `limit`
+ * paths, each ended by a NUL; may be NULL
  */
 MUST_USE bool gitdoor_dirty(struct gitdoor *door, size_t limit, bool *ret_dirty,
                             struct buf *ret_paths, struct fault *fault);
 
 struct gitdoor_entry {
-    unsigned mode;     /* 0100644 0100755 0120000 0160000 */
+    unsigned mode; /* 0100644 0100755 0120000 0160000 */
     uint8_t oid[GIT_OID_BYTES];
     uint64_t size;     /* 0 for a submodule */
     struct slice path; /* borrowed; any bytes but NUL */
 };
 
-/* Every file of a tree, in git's order. `entry` returning false ends the listing with its fault. */
+/* Every file of a tree, in git's order. `entry` returning false ends the listing with its
+ * fault. */
 MUST_USE bool gitdoor_list(struct gitdoor *door, const char *tree,
                            bool (*entry)(void *self, const struct gitdoor_entry *entry,
                                          struct fault *fault),
@@ -85,12 +88,14 @@ MUST_USE bool gitdoor_list(struct gitdoor *door, const char *tree,
 /*
  * Streams blobs in the order given. `part` gets each in one or more pieces (an empty blob: one
  * empty piece); the last has offset + piece.len == size. Every blob is hashed on the way:
- * FAULT_INVALID where the repository's bytes are not those of the id. FAULT_MISSING: not there.
+ * FAULT_INVALID where the repository's bytes are not those of the id. FAULT_MISSING: not
+ * there.
  */
-MUST_USE bool gitdoor_read(struct gitdoor *door, const uint8_t (*oids)[GIT_OID_BYTES], size_t count,
-                           bool (*part)(void *self, size_t index, uint64_t size, uint64_t offset,
-                                        struct slice piece, struct fault *fault),
-                           void *self, struct fault *fault);
+MUST_USE bool
+gitdoor_read(struct gitdoor *door, const uint8_t (*oids)[GIT_OID_BYTES], size_t count,
+             bool (*part)(void *self, size_t index, uint64_t size, uint64_t offset,
+                          struct slice piece, struct fault *fault),
+             void *self, struct fault *fault);
 /* One blob, whole, up to the limit of `ret_content`. */
 MUST_USE bool gitdoor_read_one(struct gitdoor *door, const uint8_t oid[GIT_OID_BYTES],
                                struct buf *ret_content, struct fault *fault);
@@ -102,30 +107,31 @@ struct gitdoor_person {
 struct gitdoor_commit {
     const char *parent; /* commit */
     const char *merged; /* second parent, or NULL */
-    const char *tree;   /* the whole tree by its id; NULL: parent's tree and the draft's files */
+    const char *tree; /* the whole tree by its id; NULL: parent's tree and the draft's files */
     struct gitdoor_person author, committer;
-    int64_t time;       /* seconds since 1970 */
+    int64_t time; /* seconds since 1970 */
     struct slice message;
 };
 
 /*
- * A commit in the making, in the quarantine; the repository is not touched. Paths must have passed
- * change_path_problem. Content is taken over at once; its order does not matter.
+ * A commit in the making, in the quarantine; the repository is not touched. Paths must have
+ * passed change_path_problem. Content is taken over at once; its order does not matter.
  */
 struct gitdoor_draft;
 
 MUST_USE bool gitdoor_draft_new(struct gitdoor *door, struct gitdoor_draft **ret_draft,
                                 struct fault *fault);
 void gitdoor_draft_free(struct gitdoor_draft *draft); /* NULL is fine */
-MUST_USE bool gitdoor_draft_write(struct gitdoor_draft *draft, struct slice path, unsigned mode,
-                                  struct slice content, struct fault *fault);
+MUST_USE bool gitdoor_draft_write(struct gitdoor_draft *draft, struct slice path,
+                                  unsigned mode, struct slice content, struct fault *fault);
 /* A blob that the repository has. */
 MUST_USE bool gitdoor_draft_keep(struct gitdoor_draft *draft, struct slice path, unsigned mode,
                                  const char *blob, struct fault *fault);
 MUST_USE bool gitdoor_draft_delete(struct gitdoor_draft *draft, struct slice path,
                                    struct fault *fault);
 /* Once, at the end. */
-MUST_USE bool gitdoor_draft_commit(struct gitdoor_draft *draft, const struct gitdoor_commit *commit,
+MUST_USE bool gitdoor_draft_commit(struct gitdoor_draft *draft,
+                                   const struct gitdoor_commit *commit,
                                    char ret_commit[GIT_OID_TEXT], char ret_tree[GIT_OID_TEXT],
                                    struct fault *fault);
 /* Brings the objects of `commit` that `base` does not have into the repository, checked. */
@@ -154,7 +160,8 @@ struct gitdoor_change {
 MUST_USE bool gitdoor_numbers(struct gitdoor *door, const char *from, const char *to,
                               bool (*change)(void *self, const struct gitdoor_change *change,
                                              struct fault *fault),
-                              void *self, struct gitdoor_numbers *ret_numbers, struct fault *fault);
+                              void *self, struct gitdoor_numbers *ret_numbers,
+                              struct fault *fault);
 /*
  * The patch between two commits: full ids, binary included, no renames, no drivers; written to
  * `out` (-1: nowhere). ret_digest: SHA-256 of its bytes, hexadecimal.
@@ -166,10 +173,10 @@ enum landing_kind { LANDING_FORWARD, LANDING_MERGE, LANDING_NOTHING /* is alread
 
 struct gitdoor_landing {
     enum landing_kind kind;
-    char into[GIT_OID_TEXT];       /* the branch now */
+    char into[GIT_OID_TEXT]; /* the branch now */
     char merge_base[GIT_OID_TEXT];
-    char tree[GIT_OID_TEXT];       /* what the branch would hold */
-    bool checked_out;              /* in this repository's own work tree */
+    char tree[GIT_OID_TEXT]; /* what the branch would hold */
+    bool checked_out;        /* in this repository's own work tree */
 };
 
 /*
@@ -180,9 +187,9 @@ struct gitdoor_landing {
 MUST_USE bool gitdoor_landing(struct gitdoor *door, const char *branch, const char *head,
                               struct gitdoor_landing *ret_landing, struct fault *fault);
 /*
- * Moves `branch` from `from` to `to` and, where it is checked out here, the clean work tree and
- * the index with it. FAULT_CONFLICT: the branch moved, or files are in the way; then nothing has
- * changed.
+ * Moves `branch` from `from` to `to` and, where it is checked out here, the clean work tree
+ * and the index with it. FAULT_CONFLICT: the branch moved, or files are in the way; then
+ * nothing has changed.
  */
 MUST_USE bool gitdoor_land(struct gitdoor *door, const char *branch, const char *from,
                            const char *to, struct fault *fault);

@@ -49,12 +49,15 @@ bool listing_tree_row(struct slice row, struct gitdoor_entry *ret_entry, struct 
         return fault_set(fault, FAULT_INVALID, "git's list of files cannot be read");
     size = slice_trim(head);
     for (size_t i = 0; i < COUNT(modes); i++)
-        if (slice_equal(mode, slice_of(modes[i].text)) && slice_equal(type, slice_of(modes[i].type)))
+        if (slice_equal(mode, slice_of(modes[i].text)) &&
+            slice_equal(type, slice_of(modes[i].type)))
             entry.mode = modes[i].mode;
     if (entry.mode == 0)
-        return fault_set(fault, FAULT_INVALID, "a file of mode %.*s is not known", SLICE_ARGS(mode));
+        return fault_set(fault, FAULT_INVALID, "a file of mode %.*s is not known",
+                         SLICE_ARGS(mode));
     if (entry.mode != 0160000 && !number_of(size, &entry.size))
-        return fault_set(fault, FAULT_INVALID, "a file of the tree is missing from the repository");
+        return fault_set(fault, FAULT_INVALID,
+                         "a file of the tree is missing from the repository");
     *ret_entry = entry;
     return true;
 }
@@ -79,7 +82,8 @@ bool listing_take(struct listing *listing, struct slice bytes,
 
         if (end != SIZE_MAX && listing->row.len == 0) { /* whole rows need no copy */
             if (part.len > ROW_BYTES_MAX)
-                return fault_set(fault, FAULT_LIMIT, "a path of more than %d bytes", GIT_PATH_BYTES_MAX);
+                return fault_set(fault, FAULT_LIMIT, "a path of more than %d bytes",
+                                 GIT_PATH_BYTES_MAX);
             if (!row(self, part, fault))
                 return false;
         } else {
@@ -155,7 +159,8 @@ bool listing_changes(struct slice text,
             return false;
     }
     if (counts.len > 0)
-        return fault_set(fault, FAULT_INVALID, "git's list of changes has more counts than files");
+        return fault_set(fault, FAULT_INVALID,
+                         "git's list of changes has more counts than files");
     *ret_numbers = numbers;
     return true;
 }

@@ -1,5 +1,6 @@
 /*
- * change/listing.h - rows that git ends with NUL: of `ls-tree -z --long` and `diff-tree -z --raw
+ * change/listing.h - rows that git ends with NUL: of `ls-tree -z --long` and `diff-tree -z
+ * --raw
  * --numstat`. Bytes in, calls out; no I/O. Private to src/change.
  */
 #ifndef CUSTODY_CHANGE_LISTING_H

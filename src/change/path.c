@@ -14,7 +14,10 @@ static size_t character(struct slice text, uint32_t *ret_code)
         uint8_t mask, value;
         size_t len;
         uint32_t first;
-    } forms[] = {{0x80, 0x00, 1, 0}, {0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
+    } forms[] = {{0x80, 0x00, 1, 0},
+                 {0xe0, 0xc0, 2, 0x80},
+                 {0xf0, 0xe0, 3, 0x800},
+                 {0xf8, 0xf0, 4, 0x10000}};
 
     for (size_t form = 0; form < COUNT(forms); form++) {
         uint32_t code = text.at[0] & (uint8_t)~forms[form].mask;

@@ -10,14 +10,15 @@
 #include "base/bytes.h"
 
 /*
- * NULL when it is fine; else a word for reasons[]: "path-empty" "path-too-long" "path-absolute"
- * "path-traversal" "path-git" (.git or an alias of it, at any depth) "path-encoding" (not UTF-8)
- * "path-control" (control characters, backslash).
+ * NULL when it is fine; else a word for reasons[]: "path-empty" "path-too-long"
+ * "path-absolute" "path-traversal" "path-git" (.git or an alias of it, at any depth)
+ * "path-encoding" (not UTF-8) "path-control" (control characters, backslash).
  */
 const char *change_path_problem(struct slice path);
 
 /*
- * Does a symbolic link at `path` with `target` stay below the root of the tree, and out of .git?
+ * Does a symbolic link at `path` with `target` stay below the root of the tree, and out of
+ * .git?
  */
 bool change_link_stays(struct slice path, struct slice target);
 

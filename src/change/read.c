@@ -28,7 +28,8 @@ struct resolving {
     bool wanted[ASKED_COUNT];
 };
 
-static bool resolving_object(void *self, const struct batch_object *object, struct fault *fault)
+static bool resolving_object(void *self, const struct batch_object *object,
+                             struct fault *fault)
 {
     struct resolving *resolving = self;
 
@@ -110,8 +111,10 @@ static bool finish_resolve(const struct gitdoor *door, const char *ref,
         return fault_set(fault, FAULT_IO, "git answers less than was asked");
     if (object[ASKED_COMMIT].type == BATCH_MISSING)
         return fault_set(fault, FAULT_MISSING,
-                         is_head ? "the repository has no commit yet, or its objects are missing"
-                                 : "no such commit: %s", ref);
+                         is_head
+                             ? "the repository has no commit yet, or its objects are missing"
+                             : "no such commit: %s",
+                         ref);
     if (object[ASKED_COMMIT].type != BATCH_COMMIT)
         return fault_set(fault, FAULT_INVALID, "not a commit: %s", ref);
     hex_encode(slice_of_bytes(object[ASKED_COMMIT].oid, GIT_OID_BYTES), base->commit);
@@ -122,7 +125,8 @@ static bool finish_resolve(const struct gitdoor *door, const char *ref,
     if (object[ASKED_POLICY].type != BATCH_MISSING && object[ASKED_POLICY].type != BATCH_BLOB)
         return fault_set(fault, FAULT_INVALID, GIT_POLICY_FILE " is not a file");
     base->has_policy = object[ASKED_POLICY].type == BATCH_BLOB;
-    (void)buf_text(&resolving->content[ASKED_COMMIT]); /* the parser may look one byte behind */
+    (void)buf_text(
+        &resolving->content[ASKED_COMMIT]); /* the parser may look one byte behind */
     if (!read_commit(buf_slice(&resolving->content[ASKED_COMMIT]), base, fault))
         return false;
     base->policy = take_buf(&resolving->content[ASKED_POLICY]);
@@ -166,9 +170,10 @@ bool gitdoor_dirty(struct gitdoor *door, size_t limit, bool *ret_dirty, struct b
                    struct fault *fault)
 {
     static const char *const words[] = {
-        "status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
-        "--ignore-submodules=all", NULL};
-    struct git_call call = {.folder = GIT_DOOR, .work_tree = true, .patient = true, .words = words};
+        "status",       "--porcelain=v1",          "-z", "--untracked-files=no",
+        "--no-renames", "--ignore-submodules=all", NULL};
+    struct git_call call = {
+        .folder = GIT_DOOR, .work_tree = true, .patient = true, .words = words};
     AUTO_BUF struct buf output = buf_with_limit(STATUS_BYTES_MAX);
     struct slice rest, row;
 
@@ -180,7 +185,8 @@ bool gitdoor_dirty(struct gitdoor *door, size_t limit, bool *ret_dirty, struct b
         return false;
     *ret_dirty = output.len > 0;
     rest = buf_slice(&output);
-    for (size_t i = 0; ret_paths != NULL && i < limit && slice_cut(&rest, 0, &row) && row.len > 3; i++)
+    for (size_t i = 0;
+         ret_paths != NULL && i < limit && slice_cut(&rest, 0, &row) && row.len > 3; i++)
         if (!buf_add(ret_paths, slice_part(row, 3, row.len), fault) ||
             !buf_add_byte(ret_paths, 0, fault))
             return false;
@@ -249,7 +255,8 @@ static bool blob_object(void *self, const struct batch_object *object, struct fa
     if (object->type == BATCH_MISSING)
         return fault_set(fault, FAULT_MISSING,
                          "a file's content is missing from the repository (partial clone?)");
-    if (object->type != BATCH_BLOB || memcmp(object->oid, walk->oids[walk->next], GIT_OID_BYTES) != 0)
+    if (object->type != BATCH_BLOB ||
+        memcmp(object->oid, walk->oids[walk->next], GIT_OID_BYTES) != 0)
         return fault_set(fault, FAULT_INVALID, "git answers something that was not asked");
     len = snprintf(head, sizeof(head), "blob %llu", (unsigned long long)object->size);
     walk->next++;
@@ -326,8 +333,8 @@ bool gitdoor_read(struct gitdoor *door, const uint8_t (*oids)[GIT_OID_BYTES], si
     return ok;
 }
 
-static bool keep_part(void *self, size_t index, uint64_t size, uint64_t offset, struct slice piece,
-                      struct fault *fault)
+static bool keep_part(void *self, size_t index, uint64_t size, uint64_t offset,
+                      struct slice piece, struct fault *fault)
 {
     (void)index, (void)size, (void)offset;
     return buf_add(self, piece, fault);
@@ -350,12 +357,22 @@ bool gitdoor_numbers(struct gitdoor *door, const char *from, const char *to,
                                     struct fault *fault),
                      void *self, struct gitdoor_numbers *ret_numbers, struct fault *fault)
 {
-    const char *const words[] = {"diff-tree", "-r", "-z", "--no-renames", "--no-ext-diff",
-                                 "--no-textconv", "--raw", "--numstat", from, to, NULL};
+    const char *const words[] = {"diff-tree",
+                                 "-r",
+                                 "-z",
+                                 "--no-renames",
+                                 "--no-ext-diff",
+                                 "--no-textconv",
+                                 "--raw",
+                                 "--numstat",
+                                 from,
+                                 to,
+                                 NULL};
     struct git_call call = {.folder = GIT_QUARANTINE, .words = words};
     AUTO_BUF struct buf output = buf_with_limit(GIT_ANSWER_BYTES_MAX);
 
-    return gitdoor_check_oid(slice_of(from), fault) && gitdoor_check_oid(slice_of(to), fault) &&
+    return gitdoor_check_oid(slice_of(from), fault) &&
+           gitdoor_check_oid(slice_of(to), fault) &&
            git_must(door, &call, (struct slice){0}, &output, fault) &&
            listing_changes(buf_slice(&output), change, self, ret_numbers, fault);
 }
@@ -378,10 +395,23 @@ bool gitdoor_diff(struct gitdoor *door, const char *from, const char *to, int ou
                   char ret_digest[65], struct fault *fault)
 {
     /* Every setting that could change a byte is said: the digest is signed. */
-    const char *const words[] = {"diff-tree", "-r", "-p", "--full-index", "--binary", "--no-renames",
-                                 "--no-ext-diff", "--no-textconv", "--no-color", "--unified=3",
-                                 "--diff-algorithm=myers", "--no-indent-heuristic",
-                                 "--src-prefix=a/", "--dst-prefix=b/", from, to, NULL};
+    const char *const words[] = {"diff-tree",
+                                 "-r",
+                                 "-p",
+                                 "--full-index",
+                                 "--binary",
+                                 "--no-renames",
+                                 "--no-ext-diff",
+                                 "--no-textconv",
+                                 "--no-color",
+                                 "--unified=3",
+                                 "--diff-algorithm=myers",
+                                 "--no-indent-heuristic",
+                                 "--src-prefix=a/",
+                                 "--dst-prefix=b/",
+                                 from,
+                                 to,
+                                 NULL};
     struct git_call call = {.folder = GIT_QUARANTINE, .words = words};
     struct diffing diffing = {.hash = EVP_MD_CTX_new(), .out = out};
     uint8_t digest[EVP_MAX_MD_SIZE];

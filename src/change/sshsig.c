@@ -13,8 +13,8 @@
 #define SIGNERS_BYTES_MAX 65536
 
 /* No SSH_AUTH_SOCK: only the key file that was named may sign. */
-static const char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", "HOME=/nonexistent",
-                                          NULL};
+static const char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C",
+                                          "HOME=/nonexistent", NULL};
 
 static const char *const key_types[] = {
     "ssh-ed25519 ",
@@ -29,8 +29,8 @@ static const char *const key_types[] = {
 bool approval_sign(const char *key, struct slice statement, struct buf *ret_signature,
                    struct fault *fault)
 {
-    const char *const argv[] = {SSH_KEYGEN, "-Y", "sign", "-q", "-f", key,
-                                "-n", APPROVAL_NAMESPACE, NULL};
+    const char *const argv[] = {SSH_KEYGEN,         "-Y", "sign", "-q", "-f", key, "-n",
+                                APPROVAL_NAMESPACE, NULL};
     struct spawn_program program = {.argv = argv, .environment = environment};
     struct stat stat_of_key;
     int status = 0;
@@ -43,7 +43,8 @@ bool approval_sign(const char *key, struct slice statement, struct buf *ret_sign
         fault->kind = FAULT_INVALID;
         return fault_in(fault, "sign with %s", key);
     }
-    return slice_starts_with(buf_slice(ret_signature), SLICE("-----BEGIN SSH SIGNATURE-----\n")) ||
+    return slice_starts_with(buf_slice(ret_signature),
+                             SLICE("-----BEGIN SSH SIGNATURE-----\n")) ||
            fault_set(fault, FAULT_IO, "ssh-keygen gave no signature");
 }
 
@@ -60,9 +61,10 @@ static bool write_signers(const struct approval_person *person, struct buf *ret_
         for (size_t j = 0; j < key.len; j++)
             known = known && key.at[j] >= ' ';
         if (!known)
-            return fault_set(fault, FAULT_INVALID, "key %zu of %s is not an SSH public key", i + 1,
-                             person->id);
-        if (!buf_add_text(ret_text, PRINCIPAL " namespaces=\"" APPROVAL_NAMESPACE "\" ", fault) ||
+            return fault_set(fault, FAULT_INVALID, "key %zu of %s is not an SSH public key",
+                             i + 1, person->id);
+        if (!buf_add_text(ret_text, PRINCIPAL " namespaces=\"" APPROVAL_NAMESPACE "\" ",
+                          fault) ||
             !buf_add(ret_text, key, fault) || !buf_add_byte(ret_text, '\n', fault))
             return false;
     }
@@ -73,8 +75,8 @@ static bool check(const char *folder, struct slice statement, struct fault *faul
 {
     AUTO_FREE char *signers = xformat("%s/signers", folder);
     AUTO_FREE char *signature = xformat("%s/signature", folder);
-    const char *const argv[] = {SSH_KEYGEN, "-Y", "verify", "-f", signers, "-I", PRINCIPAL,
-                                "-n", APPROVAL_NAMESPACE, "-s", signature, NULL};
+    const char *const argv[] = {SSH_KEYGEN, "-Y", "verify",           "-f", signers,   "-I",
+                                PRINCIPAL,  "-n", APPROVAL_NAMESPACE, "-s", signature, NULL};
     struct spawn_program program = {.argv = argv, .environment = environment};
     AUTO_BUF struct buf output = buf_with_limit(SIGNERS_BYTES_MAX);
     int status = 0;
@@ -106,6 +108,6 @@ bool approval_verify(const struct approval_person *person, struct slice statemen
         *fault = removal;
         return false;
     }
-    return ok || fault_set(fault, FAULT_DENIED, "the signature is not one of %s over this statement",
-                           person->id);
+    return ok || fault_set(fault, FAULT_DENIED,
+                           "the signature is not one of %s over this statement", person->id);
 }

@@ -23,7 +23,8 @@ struct gitdoor_draft {
     struct buf deleted, written; /* commands of the commit; deletions must come first */
 };
 
-bool gitdoor_draft_new(struct gitdoor *door, struct gitdoor_draft **ret_draft, struct fault *fault)
+bool gitdoor_draft_new(struct gitdoor *door, struct gitdoor_draft **ret_draft,
+                       struct fault *fault)
 {
     int stream = -1;
 
@@ -68,7 +69,8 @@ static bool add_path(struct buf *commands, struct slice path, struct fault *faul
 bool gitdoor_draft_write(struct gitdoor_draft *draft, struct slice path, unsigned mode,
                          struct slice content, struct fault *fault)
 {
-    AUTO_FREE char *head = xformat("blob\nmark :%llu\ndata %zu\n", ++draft->marks, content.len);
+    AUTO_FREE char *head =
+        xformat("blob\nmark :%llu\ndata %zu\n", ++draft->marks, content.len);
 
     return file_write_all(draft->stream, slice_of(head), fault) &&
            file_write_all(draft->stream, content, fault) &&
@@ -87,12 +89,13 @@ bool gitdoor_draft_keep(struct gitdoor_draft *draft, struct slice path, unsigned
 
 bool gitdoor_draft_delete(struct gitdoor_draft *draft, struct slice path, struct fault *fault)
 {
-    return buf_add_text(&draft->deleted, "D ", fault) && add_path(&draft->deleted, path, fault);
+    return buf_add_text(&draft->deleted, "D ", fault) &&
+           add_path(&draft->deleted, path, fault);
 }
 
 /* "author NAME <MAIL> TIME +0000", without what would break the line. */
-static bool add_person(struct buf *commands, const char *what, const struct gitdoor_person *person,
-                       int64_t time, struct fault *fault)
+static bool add_person(struct buf *commands, const char *what,
+                       const struct gitdoor_person *person, int64_t time, struct fault *fault)
 {
     const char *const parts[] = {what, " ", person->name, " <", person->email, ">"};
 
@@ -129,7 +132,8 @@ static bool add_commit(struct gitdoor_draft *draft, const struct gitdoor_commit 
                !buf_add(commands, buf_slice(&draft->written), fault)) {
         return false;
     }
-    return buf_add_format(commands, fault, "\nget-mark :%llu\nls :%llu \"\"\ndone\n", mark, mark);
+    return buf_add_format(commands, fault, "\nget-mark :%llu\nls :%llu \"\"\ndone\n", mark,
+                          mark);
 }
 
 /* "OID\n040000 tree OID\t\n" */
@@ -149,8 +153,8 @@ bool gitdoor_draft_commit(struct gitdoor_draft *draft, const struct gitdoor_comm
                           char ret_commit[GIT_OID_TEXT], char ret_tree[GIT_OID_TEXT],
                           struct fault *fault)
 {
-    static const char *const words[] = {"fast-import", "--quiet", "--done", "--force",
-                                        "--date-format=raw", NULL};
+    static const char *const words[] = {"fast-import", "--quiet",           "--done",
+                                        "--force",     "--date-format=raw", NULL};
     struct git_call call = {.folder = GIT_QUARANTINE, .words = words};
     AUTO_BUF struct buf commands = buf_with_limit(2 * DRAFT_TAIL_BYTES_MAX);
     AUTO_BUF struct buf answer = buf_with_limit(ANSWER_BYTES_MAX);
@@ -161,7 +165,8 @@ bool gitdoor_draft_commit(struct gitdoor_draft *draft, const struct gitdoor_comm
            (commit->tree == NULL || gitdoor_check_oid(slice_of(commit->tree), fault)) &&
            add_commit(draft, commit, &commands, fault) &&
            file_write_all(draft->stream, buf_slice(&commands), fault) &&
-           (lseek(draft->stream, 0, SEEK_SET) == 0 || fault_errno(fault, "rewind the draft")) &&
+           (lseek(draft->stream, 0, SEEK_SET) == 0 ||
+            fault_errno(fault, "rewind the draft")) &&
            git_scratch_file(draft->door, &out, fault) &&
            git_files(draft->door, &call, draft->stream, out, fault) &&
            (lseek(out, 0, SEEK_SET) == 0 || fault_errno(fault, "rewind git's answer")) &&
@@ -175,13 +180,16 @@ static bool count_objects(int pack, uint32_t *ret_count, struct fault *fault)
 {
     uint8_t head[12];
 
-    if (pread(pack, head, sizeof(head), 0) != (ssize_t)sizeof(head) || memcmp(head, "PACK", 4) != 0)
+    if (pread(pack, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+        memcmp(head, "PACK", 4) != 0)
         return fault_set(fault, FAULT_IO, "git made no pack");
-    *ret_count = (uint32_t)head[8] << 24 | (uint32_t)head[9] << 16 | (uint32_t)head[10] << 8 | head[11];
+    *ret_count =
+        (uint32_t)head[8] << 24 | (uint32_t)head[9] << 16 | (uint32_t)head[10] << 8 | head[11];
     return true;
 }
 
-bool gitdoor_import(struct gitdoor *door, const char *commit, const char *base, struct fault *fault)
+bool gitdoor_import(struct gitdoor *door, const char *commit, const char *base,
+                    struct fault *fault)
 {
     static const char *const pack_words[] = {"pack-objects", "--revs", "--stdout", "-q", NULL};
     static const char *const loose_words[] = {"unpack-objects", "-q", "--strict", NULL};
@@ -193,7 +201,8 @@ bool gitdoor_import(struct gitdoor *door, const char *commit, const char *base, 
     AUTO_CLOSE int pack = -1;
     uint32_t count;
 
-    if (!gitdoor_check_oid(slice_of(commit), fault) || !gitdoor_check_oid(slice_of(base), fault) ||
+    if (!gitdoor_check_oid(slice_of(commit), fault) ||
+        !gitdoor_check_oid(slice_of(base), fault) ||
         !git_scratch_file(door, &requests, fault) || !git_scratch_file(door, &pack, fault) ||
         !file_write_at(requests, slice_of(revisions), 0, fault) ||
         !git_files(door, &pack_call, requests, pack, fault) ||
@@ -209,8 +218,8 @@ static bool read_branch(struct gitdoor *door, const char *branch, bool *ret_exis
                         char ret_oid[GIT_OID_TEXT], struct fault *fault)
 {
     AUTO_FREE char *revision = xformat("refs/heads/%s^{commit}", branch);
-    const char *const words[] = {"rev-parse", "--verify", "--quiet", "--end-of-options", revision,
-                                 NULL};
+    const char *const words[] = {"rev-parse",        "--verify", "--quiet",
+                                 "--end-of-options", revision,   NULL};
     struct git_call call = {.folder = GIT_DOOR, .words = words};
     AUTO_BUF struct buf output = buf_with_limit(ANSWER_BYTES_MAX);
     int status = 0;
@@ -222,12 +231,12 @@ static bool read_branch(struct gitdoor *door, const char *branch, bool *ret_exis
     return status != 0 || git_oid_line(buf_slice(&output), ret_oid, fault);
 }
 
-bool gitdoor_move_branch(struct gitdoor *door, const char *branch, const char *from, const char *to,
-                         struct fault *fault)
+bool gitdoor_move_branch(struct gitdoor *door, const char *branch, const char *from,
+                         const char *to, struct fault *fault)
 {
     AUTO_FREE char *ref = xformat("refs/heads/%s", branch);
-    const char *const words[] = {"update-ref", "--no-deref", ref, to,
-                                 from == NULL ? ZERO_OID : from, NULL};
+    const char *const words[] = {
+        "update-ref", "--no-deref", ref, to, from == NULL ? ZERO_OID : from, NULL};
     struct git_call call = {.folder = GIT_DOOR, .words = words};
     AUTO_BUF struct buf output = buf_with_limit(ANSWER_BYTES_MAX);
     char now[GIT_OID_TEXT] = "";
@@ -257,8 +266,8 @@ bool gitdoor_move_branch(struct gitdoor *door, const char *branch, const char *f
 
 /* ---- landing ---- */
 
-static bool ask_oid(struct gitdoor *door, const char *const *words,
-                    char ret_oid[GIT_OID_TEXT], struct fault *fault)
+static bool ask_oid(struct gitdoor *door, const char *const *words, char ret_oid[GIT_OID_TEXT],
+                    struct fault *fault)
 {
     struct git_call call = {.folder = GIT_QUARANTINE, .words = words};
     AUTO_BUF struct buf output = buf_with_limit(ANSWER_BYTES_MAX);
@@ -267,7 +276,8 @@ static bool ask_oid(struct gitdoor *door, const char *const *words,
     if (!git_must(door, &call, (struct slice){0}, &output, fault))
         return false;
     rest = buf_slice(&output);
-    return (slice_cut(&rest, '\n', &line) || fault_set(fault, FAULT_IO, "git does not answer")) &&
+    return (slice_cut(&rest, '\n', &line) ||
+            fault_set(fault, FAULT_IO, "git does not answer")) &&
            git_oid_line(line, ret_oid, fault);
 }
 
@@ -283,14 +293,16 @@ static bool head_is_on(const char *folder, const char *branch)
 }
 
 /* A branch that another work tree shows must not move below its feet. */
-static bool refuse_elsewhere(const struct gitdoor *door, const char *branch, struct fault *fault)
+static bool refuse_elsewhere(const struct gitdoor *door, const char *branch,
+                             struct fault *fault)
 {
     AUTO_FREE char *trees = xformat("%s/worktrees", door->place.common);
     bool found = strcmp(door->place.git, door->place.common) != 0 &&
                  head_is_on(door->place.common, branch);
     DIR *folder = opendir(trees);
 
-    for (struct dirent *entry; folder != NULL && !found && (entry = readdir(folder)) != NULL;) {
+    for (struct dirent *entry;
+         folder != NULL && !found && (entry = readdir(folder)) != NULL;) {
         AUTO_FREE char *tree = xformat("%s/%s", trees, entry->d_name);
 
         found = entry->d_name[0] != '.' && strcmp(tree, door->place.git) != 0 &&
@@ -302,11 +314,11 @@ static bool refuse_elsewhere(const struct gitdoor *door, const char *branch, str
                                "branch %s is checked out in another work tree", branch);
 }
 
-static bool merge_trees(struct gitdoor *door, const char *head, struct gitdoor_landing *landing,
-                        struct fault *fault)
+static bool merge_trees(struct gitdoor *door, const char *head,
+                        struct gitdoor_landing *landing, struct fault *fault)
 {
-    const char *const words[] = {"merge-tree", "--write-tree", "--no-messages", landing->into, head,
-                                 NULL};
+    const char *const words[] = {"merge-tree",  "--write-tree", "--no-messages",
+                                 landing->into, head,           NULL};
     struct git_call call = {.folder = GIT_QUARANTINE, .words = words};
     AUTO_BUF struct buf output = buf_with_limit(GIT_ANSWER_BYTES_MAX);
     struct slice rest, line = {0};
@@ -358,7 +370,8 @@ bool gitdoor_landing(struct gitdoor *door, const char *branch, const char *head,
 static bool read_tree(struct gitdoor *door, bool dry, const char *from, const char *to,
                       struct fault *fault)
 {
-    const char *const words[] = {"read-tree", "-m", "-u", from, to, dry ? "--dry-run" : NULL, NULL};
+    const char *const words[] = {"read-tree", "-m", "-u", from, to, dry ? "--dry-run" : NULL,
+                                 NULL};
     struct git_call call = {.folder = GIT_DOOR, .work_tree = true, .words = words};
     AUTO_BUF struct buf output = buf_with_limit(ANSWER_BYTES_MAX);
 

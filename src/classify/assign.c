@@ -9,14 +9,16 @@
 #define ENTROPY_MIN 2.8
 
 static const char *const secret_names[] = {
-    "password", "passwd", "pwd",        "secret",      "token",     "api_key",   "apikey",
-    "api-key",  "access_key", "accesskey", "private_key", "auth_key", "credential", "passphrase",
+    "password",    "passwd",   "pwd",        "secret",     "token",
+    "api_key",     "apikey",   "api-key",    "access_key", "accesskey",
+    "private_key", "auth_key", "credential", "passphrase",
 };
 
 /* What stands where a secret would, and is none. */
 static const char *const stop_words[] = {
-    "example", "changeme", "change_me", "your",  "xxxx",  "placeholder", "dummy", "<", "${", "{{", "%(",
-    "process.env", "getenv", "environ", "null",  "none",  "undefined",   "todo",  "redacted", "****",
+    "example", "changeme", "change_me", "your", "xxxx",        "placeholder", "dummy",
+    "<",       "${",       "{{",        "%(",   "process.env", "getenv",      "environ",
+    "null",    "none",     "undefined", "todo", "redacted",    "****",
 };
 
 static bool is_name_byte(uint8_t byte)
@@ -64,8 +66,9 @@ static struct slice name_before(struct slice content, size_t at)
 {
     size_t end = at, start;
 
-    while (end > 0 && (content.at[end - 1] == ' ' || content.at[end - 1] == '\t' || content.at[end - 1] == '"' ||
-                       content.at[end - 1] == '\'' || content.at[end - 1] == ':'))
+    while (end > 0 && (content.at[end - 1] == ' ' || content.at[end - 1] == '\t' ||
+                       content.at[end - 1] == '"' || content.at[end - 1] == '\'' ||
+                       content.at[end - 1] == ':'))
         end--;
     start = end;
     while (start > 0 && end - start < NAME_BYTES_MAX && is_name_byte(content.at[start - 1]))
@@ -91,11 +94,13 @@ static bool is_upper_name(struct slice name)
 
 static bool is_settings_file(struct slice path)
 {
-    static const char *const endings[] = {".env", ".properties", ".ini", ".cfg", ".conf", ".yaml", ".yml", ".toml"};
+    static const char *const endings[] = {".env",  ".properties", ".ini", ".cfg",
+                                          ".conf", ".yaml",       ".yml", ".toml"};
     size_t slash = SIZE_MAX;
     struct slice name;
 
-    for (size_t at = slice_find_byte(path, '/', 0); at != SIZE_MAX; at = slice_find_byte(path, '/', at + 1))
+    for (size_t at = slice_find_byte(path, '/', 0); at != SIZE_MAX;
+         at = slice_find_byte(path, '/', at + 1))
         slash = at;
     name = slash == SIZE_MAX ? path : slice_part(path, slash + 1, path.len);
     for (size_t i = 0; i < COUNT(endings); i++)
@@ -105,23 +110,28 @@ static bool is_settings_file(struct slice path)
 }
 
 /* The value behind the sign; quoted, or (where settings are written so) up to white space. */
-static bool value_after(const struct detection *detection, size_t at, bool bare_allowed, size_t *ret_start,
-                        size_t *ret_end)
+static bool value_after(const struct detection *detection, size_t at, bool bare_allowed,
+                        size_t *ret_start, size_t *ret_end)
 {
     struct slice content = detection->content;
     uint8_t quote = 0;
     size_t start = at, end;
 
-    while (start < content.len && (content.at[start] == ' ' || content.at[start] == '\t' || content.at[start] == '=' || content.at[start] == '>'))
+    while (start < content.len && (content.at[start] == ' ' || content.at[start] == '\t' ||
+                                   content.at[start] == '=' || content.at[start] == '>'))
         start++;
-    if (start < content.len && (content.at[start] == '"' || content.at[start] == '\'' || content.at[start] == '`'))
+    if (start < content.len &&
+        (content.at[start] == '"' || content.at[start] == '\'' || content.at[start] == '`'))
         quote = content.at[start++];
     else if (!bare_allowed)
         return false;
     for (end = start; end < content.len && end - start <= VALUE_BYTES_MAX; end++) {
         uint8_t byte = content.at[end];
 
-        if (byte == '\n' || byte == '\r' || (quote != 0 ? byte == quote : byte <= ' ' || byte == '"' || byte == '\'' || byte == ',' || byte == ';' || byte == ')'))
+        if (byte == '\n' || byte == '\r' ||
+            (quote != 0 ? byte == quote
+                        : byte <= ' ' || byte == '"' || byte == '\'' || byte == ',' ||
+                              byte == ';' || byte == ')'))
             break;
     }
     *ret_start = start;
@@ -137,7 +147,8 @@ static void try_assignment(const struct detection *detection, size_t at)
 
     if (!is_secret_name(name))
         return;
-    if (!value_after(detection, at + 1, is_settings_file(detection->path) || is_upper_name(name), &start, &end) ||
+    if (!value_after(detection, at + 1,
+                     is_settings_file(detection->path) || is_upper_name(name), &start, &end) ||
         !looks_like_a_value(slice_part(detection->content, start, end)))
         return;
     aws = end - start == 40 && holds_word(name, "aws") && holds_word(name, "secret");
@@ -176,7 +187,8 @@ void detect_assignments(const struct detection *detection)
 
         if (byte != '=' && byte != ':')
             continue;
-        if (byte == ':' && content.at[at + 1] == '/' && at + 3 < content.len && content.at[at + 2] == '/')
+        if (byte == ':' && content.at[at + 1] == '/' && at + 3 < content.len &&
+            content.at[at + 2] == '/')
             try_connection(detection, at);
         else if (byte == ':' || content.at[at - 1] != '=')
             try_assignment(detection, at);

@@ -3,7 +3,8 @@
  *
  * A first, small classifier behind the interface that the full one will have: card numbers, US
  * social security numbers, private keys, token formats, assignments of secrets, connection
- * strings, and by position HL7 v2 and FHIR patients. Detectors are rows of the table in rules.c.
+ * strings, and by position HL7 v2 and FHIR patients. Detectors are rows of the table in
+ * rules.c.
  */
 #ifndef CUSTODY_CLASSIFY_CLASSIFY_H
 #define CUSTODY_CLASSIFY_CLASSIFY_H
@@ -28,22 +29,24 @@ struct finding {
  * Finds what is sensitive. Findings are sorted and do not overlap; the caller frees them (NULL
  * where there are none).
  *   path            a hint for formats (".env", ".hl7"); may be empty
- *   ret_class_mask  CLASS_BIT of each class found; CLASS_OPAQUE, too, where the content is no text: then only
- *                   values that show themselves in any bytes were looked for (cards, keys, tokens, social
- *                   security numbers beside their name); 0: nothing found
- * UTF-16 is text. A value in it is found with the NULs between its characters, so that replacing its letters and
+ *   ret_class_mask  CLASS_BIT of each class found; CLASS_OPAQUE, too, where the content is no
+ * text: then only values that show themselves in any bytes were looked for (cards, keys,
+ * tokens, social security numbers beside their name); 0: nothing found UTF-16 is text. A value
+ * in it is found with the NULs between its characters, so that replacing its letters and
  * digits keeps encoding and length.
  * FAULT_LIMIT: longer than CLASSIFY_BYTES_MAX, or more than CLASSIFY_FINDINGS_MAX.
  */
-MUST_USE bool classify_scan(struct slice content, struct slice path, struct finding **ret_findings,
-                            size_t *ret_count, unsigned *ret_class_mask, struct fault *fault);
+MUST_USE bool classify_scan(struct slice content, struct slice path,
+                            struct finding **ret_findings, size_t *ret_count,
+                            unsigned *ret_class_mask, struct fault *fault);
 
-const char *classify_rule_id(uint16_t rule);     /* "pan.card" */
-const char *classify_rule_text(uint16_t rule);   /* one line, for SARIF and people */
+const char *classify_rule_id(uint16_t rule);   /* "pan.card" */
+const char *classify_rule_text(uint16_t rule); /* one line, for SARIF and people */
 size_t classify_rule_count(void);
 const char *confidence_name(uint8_t confidence); /* high medium low */
 
-/* SHA-256, hex, over the rules and the version of the code: a verdict is valid for one digest. */
+/* SHA-256, hex, over the rules and the version of the code: a verdict is valid for one digest.
+ */
 const char *classify_digest(void);
 
 #endif

@@ -41,9 +41,10 @@ void detect_add(const struct detection *detection, size_t start, size_t end, enu
                 enum confidence confidence);
 
 /* Each adds what it finds; order and overlaps do not matter. */
-void detect_numbers(const struct detection *detection);     /* cards, social security numbers */
-void detect_tokens(const struct detection *detection);      /* formats with a public prefix */
-void detect_assignments(const struct detection *detection); /* KEY = value, scheme://user:password@ */
+void detect_numbers(const struct detection *detection); /* cards, social security numbers */
+void detect_tokens(const struct detection *detection);  /* formats with a public prefix */
+void detect_assignments(
+    const struct detection *detection); /* KEY = value, scheme://user:password@ */
 void detect_hl7(const struct detection *detection);
 void detect_fhir(const struct detection *detection);
 

@@ -10,14 +10,19 @@ static const struct segment_rule {
     uint64_t fields; /* bit n: field n, counted from 1 behind the name */
 } segments[] = {
 #define FIELD(n) (UINT64_C(1) << (n))
-    {"PID", FIELD(2) | FIELD(3) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(7) | FIELD(9) | FIELD(11) | FIELD(13) | FIELD(14) | FIELD(18) | FIELD(19) | FIELD(20) | FIELD(21)},
-    {"NK1", FIELD(2) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(16) | FIELD(30) | FIELD(31) | FIELD(32) | FIELD(33) | FIELD(37)},
-    {"GT1", FIELD(2) | FIELD(3) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(7) | FIELD(8) | FIELD(12)},
+    {"PID", FIELD(2) | FIELD(3) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(7) | FIELD(9) |
+                FIELD(11) | FIELD(13) | FIELD(14) | FIELD(18) | FIELD(19) | FIELD(20) |
+                FIELD(21)},
+    {"NK1", FIELD(2) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(16) | FIELD(30) | FIELD(31) |
+                FIELD(32) | FIELD(33) | FIELD(37)},
+    {"GT1",
+     FIELD(2) | FIELD(3) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(7) | FIELD(8) | FIELD(12)},
     {"IN1", FIELD(16) | FIELD(18) | FIELD(19) | FIELD(36) | FIELD(49)},
 #undef FIELD
 };
 
-static void scan_segment(const struct detection *detection, size_t start, size_t end, uint64_t fields)
+static void scan_segment(const struct detection *detection, size_t start, size_t end,
+                         uint64_t fields)
 {
     size_t at = start, number = 0;
 
@@ -38,7 +43,8 @@ void detect_hl7(const struct detection *detection)
 {
     struct slice content = detection->content;
 
-    if (slice_find(content, SLICE("MSH|"), 0) == SIZE_MAX && slice_find(content, SLICE("PID|"), 0) == SIZE_MAX)
+    if (slice_find(content, SLICE("MSH|"), 0) == SIZE_MAX &&
+        slice_find(content, SLICE("PID|"), 0) == SIZE_MAX)
         return;
     for (size_t at = 0; at < content.len;) {
         size_t end = at;
@@ -51,7 +57,8 @@ void detect_hl7(const struct detection *detection)
             /* A segment begins its line, or stands quoted in a program or a test. */
             size_t from = slice_find(line, slice_of(segments[i].segment), 0);
 
-            while (from != SIZE_MAX && (from + 3 >= line.len || line.at[from + 3] != '|' || (from > 0 && is_alnum(line.at[from - 1]))))
+            while (from != SIZE_MAX && (from + 3 >= line.len || line.at[from + 3] != '|' ||
+                                        (from > 0 && is_alnum(line.at[from - 1]))))
                 from = slice_find(line, slice_of(segments[i].segment), from + 1);
             if (from != SIZE_MAX)
                 scan_segment(detection, at + from, end, segments[i].fields);
@@ -66,9 +73,10 @@ static const struct element {
     const char *member;
     const char *parent; /* NULL: any */
 } elements[] = {
-    {"family", NULL},      {"given", NULL},          {"birthDate", NULL},  {"line", "address"},
-    {"city", "address"},   {"postalCode", "address"}, {"district", "address"}, {"text", "address"},
-    {"text", "name"},      {"value", "telecom"},     {"value", "identifier"}, {"deceasedDateTime", NULL},
+    {"family", NULL},        {"given", NULL},         {"birthDate", NULL},
+    {"line", "address"},     {"city", "address"},     {"postalCode", "address"},
+    {"district", "address"}, {"text", "address"},     {"text", "name"},
+    {"value", "telecom"},    {"value", "identifier"}, {"deceasedDateTime", NULL},
 };
 
 struct member {
@@ -95,7 +103,8 @@ static size_t string_end(struct slice content, size_t at)
     return SIZE_MAX;
 }
 
-/* The nearest open object's own member name: of {"name":[{"family":..}]} at family it is "name". */
+/* The nearest open object's own member name: of {"name":[{"family":..}]} at family it is
+ * "name". */
 static struct slice parent_of(const struct walk *walk)
 {
     for (size_t i = walk->depth; i-- > 0;)
@@ -104,7 +113,8 @@ static struct slice parent_of(const struct walk *walk)
     return slice_of("");
 }
 
-static void judge_string(const struct walk *walk, struct slice member, size_t start, size_t end)
+static void judge_string(const struct walk *walk, struct slice member, size_t start,
+                         size_t end)
 {
     struct slice parent = parent_of(walk);
 
@@ -132,7 +142,9 @@ static void open_value(struct walk *walk, bool is_array)
 static void close_value(struct walk *walk)
 {
     walk->depth--;
-    walk->member = walk->depth > 0 && walk->stack[walk->depth - 1].is_array ? walk->stack[walk->depth - 1].name : slice_of("");
+    walk->member = walk->depth > 0 && walk->stack[walk->depth - 1].is_array
+                       ? walk->stack[walk->depth - 1].name
+                       : slice_of("");
     walk->after_colon = false;
 }
 
@@ -188,7 +200,8 @@ static void walk_json(struct walk *walk, size_t from, size_t to)
 
 void detect_fhir(const struct detection *detection)
 {
-    static const char *const resources[] = {"Patient", "RelatedPerson", "Person", "Practitioner"};
+    static const char *const resources[] = {"Patient", "RelatedPerson", "Person",
+                                            "Practitioner"};
     struct slice content = detection->content;
     struct walk walk = {.detection = detection, .member = slice_of("")};
     bool found = false;

@@ -30,10 +30,13 @@ static const struct issuer {
     {222100, 272099, LENGTH(16)},
     {340000, 349999, LENGTH(15)},
     {370000, 379999, LENGTH(15)},
-    {300000, 305999, LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
+    {300000, 305999,
+     LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
     {309500, 309599, LENGTH(14) | LENGTH(16) | LENGTH(19)},
-    {360000, 369999, LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
-    {380000, 399999, LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
+    {360000, 369999,
+     LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
+    {380000, 399999,
+     LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
     {601100, 601199, LENGTH(16) | LENGTH(19)},
     {644000, 659999, LENGTH(16) | LENGTH(19)},
     {622126, 622925, LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
@@ -43,10 +46,18 @@ static const struct issuer {
     {620000, 629999, LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
     {810000, 817199, LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
     {220000, 220499, LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
-    {500000, 509999, LENGTH(12) | LENGTH(13) | LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
-    {560000, 589999, LENGTH(12) | LENGTH(13) | LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
-    {630000, 639999, LENGTH(12) | LENGTH(13) | LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
-    {670000, 679999, LENGTH(12) | LENGTH(13) | LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) | LENGTH(19)},
+    {500000, 509999,
+     LENGTH(12) | LENGTH(13) | LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) |
+         LENGTH(19)},
+    {560000, 589999,
+     LENGTH(12) | LENGTH(13) | LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) |
+         LENGTH(19)},
+    {630000, 639999,
+     LENGTH(12) | LENGTH(13) | LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) |
+         LENGTH(19)},
+    {670000, 679999,
+     LENGTH(12) | LENGTH(13) | LENGTH(14) | LENGTH(15) | LENGTH(16) | LENGTH(17) | LENGTH(18) |
+         LENGTH(19)},
 #undef LENGTH
 };
 
@@ -57,7 +68,8 @@ static bool is_issued(const uint8_t *digits, size_t count)
     for (size_t i = 0; i < 6; i++)
         head = head * 10 + (digits[i] - (unsigned)'0');
     for (size_t i = 0; i < COUNT(issuers); i++)
-        if (head >= issuers[i].from && head <= issuers[i].to && (issuers[i].lengths & (1U << count)) != 0)
+        if (head >= issuers[i].from && head <= issuers[i].to &&
+            (issuers[i].lengths & (1U << count)) != 0)
             return true;
     return false;
 }
@@ -76,8 +88,8 @@ static struct slice before(const struct detection *detection, size_t at)
 }
 
 /*
- * A run of digits that begins at `start`, separators all the same (none, space or hyphen, or one line
- * wrap) and in groups of three or more. ret_ends[n]: where the first n digits end.
+ * A run of digits that begins at `start`, separators all the same (none, space or hyphen, or
+ * one line wrap) and in groups of three or more. ret_ends[n]: where the first n digits end.
  */
 static size_t read_digits(struct slice content, size_t start, uint8_t digits[CARD_DIGITS_MAX],
                           size_t *ret_end)
@@ -95,7 +107,8 @@ static size_t read_digits(struct slice content, size_t start, uint8_t digits[CAR
             group++;
             continue;
         }
-        if ((byte != ' ' && byte != '-') || at + 1 >= content.len || !is_digit(content.at[at + 1]) || group < 3 ||
+        if ((byte != ' ' && byte != '-') || at + 1 >= content.len ||
+            !is_digit(content.at[at + 1]) || group < 3 ||
             (separator != 0 ? byte != separator : group != count))
             break;
         separator = byte;
@@ -111,12 +124,15 @@ static bool try_card(const struct detection *detection, size_t start, size_t *re
     size_t end;
     size_t count = read_digits(detection->content, start, digits, &end);
 
-    if (count < CARD_DIGITS_MIN || all_same(digits, count) || !luhn_holds(digits, count) || !is_issued(digits, count))
+    if (count < CARD_DIGITS_MIN || all_same(digits, count) || !luhn_holds(digits, count) ||
+        !is_issued(digits, count))
         return false;
     if (end < detection->content.len && is_alnum(detection->content.at[end]))
         return false;
-    /* Twelve to fifteen digits of the wide ranges are many other numbers, too: they need a word. */
-    if (count < 15 && !holds_word(before(detection, start), "card") && !holds_word(before(detection, start), "pan"))
+    /* Twelve to fifteen digits of the wide ranges are many other numbers, too: they need a
+     * word. */
+    if (count < 15 && !holds_word(before(detection, start), "card") &&
+        !holds_word(before(detection, start), "pan"))
         return false;
     detect_add(detection, start, end, RULE_CARD, CONFIDENCE_HIGH);
     *ret_end = end;
@@ -126,7 +142,8 @@ static bool try_card(const struct detection *detection, size_t start, size_t *re
 /* SSN rules: area not 000, 666, 9xx; group not 00; serial not 0000. */
 static bool is_ssn(const uint8_t d[9])
 {
-    bool bad_area = (d[0] == '0' && d[1] == '0' && d[2] == '0') || (d[0] == '6' && d[1] == '6' && d[2] == '6') || d[0] == '9';
+    bool bad_area = (d[0] == '0' && d[1] == '0' && d[2] == '0') ||
+                    (d[0] == '6' && d[1] == '6' && d[2] == '6') || d[0] == '9';
 
     return !bad_area && !(d[3] == '0' && d[4] == '0') &&
            !(d[5] == '0' && d[6] == '0' && d[7] == '0' && d[8] == '0');
@@ -134,8 +151,8 @@ static bool is_ssn(const uint8_t d[9])
 
 static bool has_ssn_word(struct slice text)
 {
-    return holds_word(text, "ssn") || holds_word(text, "social sec") || holds_word(text, "social_sec") ||
-           holds_word(text, "socialsec");
+    return holds_word(text, "ssn") || holds_word(text, "social sec") ||
+           holds_word(text, "social_sec") || holds_word(text, "socialsec");
 }
 
 static bool try_ssn(const struct detection *detection, size_t start, size_t *ret_end)
@@ -155,15 +172,17 @@ static bool try_ssn(const struct detection *detection, size_t start, size_t *ret
         else
             break;
     }
-    if (count != 9 || (separator != 0 && at != 11) || (separator == 0 && at != 9) || !is_ssn(digits))
+    if (count != 9 || (separator != 0 && at != 11) || (separator == 0 && at != 9) ||
+        !is_ssn(digits))
         return false;
-    if (start + at < detection->content.len &&
-        (is_alnum(detection->content.at[start + at]) || detection->content.at[start + at] == '-'))
+    if (start + at < detection->content.len && (is_alnum(detection->content.at[start + at]) ||
+                                                detection->content.at[start + at] == '-'))
         return false;
     context = has_ssn_word(before(detection, start));
     if (!context && separator != '-')
         return false;
-    detect_add(detection, start, start + at, RULE_SSN, context ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM);
+    detect_add(detection, start, start + at, RULE_SSN,
+               context ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM);
     *ret_end = start + at;
     return true;
 }
@@ -179,8 +198,10 @@ void detect_numbers(const struct detection *detection)
             at++;
             continue;
         }
-        /* A number starts here: not in the middle of a word, of a decimal or of a longer number. */
-        if (at == 0 || !(is_alnum(content.at[at - 1]) || content.at[at - 1] == '.' || content.at[at - 1] == '_')) {
+        /* A number starts here: not in the middle of a word, of a decimal or of a longer
+         * number. */
+        if (at == 0 || !(is_alnum(content.at[at - 1]) || content.at[at - 1] == '.' ||
+                         content.at[at - 1] == '_')) {
             if (try_card(detection, at, &end) || try_ssn(detection, at, &end)) {
                 at = end;
                 continue;

@@ -192,13 +192,16 @@ static bool stands_alone(struct slice text, size_t at, size_t len)
     return !before && !after;
 }
 
-/* One that no line can tell: in a line that was not shown so, as a word or across the line's end. */
-static bool is_unsure(struct slice content, size_t at, size_t len, size_t line_end_at, bool shown)
+/* One that no line can tell: in a line that was not shown so, as a word or across the line's
+ * end. */
+static bool is_unsure(struct slice content, size_t at, size_t len, size_t line_end_at,
+                      bool shown)
 {
     return shown || at + len > line_end_at || stands_alone(content, at, len);
 }
 
-/* From `at` on to behind its line's end, or behind a stand-in that goes beyond; gives where that is. */
+/* From `at` on to behind its line's end, or behind a stand-in that goes beyond; gives where
+ * that is. */
 static size_t restore_line(struct restoring *restoring, size_t at)
 {
     struct slice content = restoring->content;

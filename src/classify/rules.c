@@ -5,7 +5,8 @@
 #include "base/hex.h"
 #include "classify/detect.h"
 
-/* Goes up with every change of what a detector finds: old verdicts are then looked for anew. */
+/* Goes up with every change of what a detector finds: old verdicts are then looked for anew.
+ */
 #define CODE_VERSION "custody-classify/2"
 
 static const struct rule_row {
@@ -13,7 +14,8 @@ static const struct rule_row {
     enum data_class class;
     const char *text;
 } rules[RULE_COUNT] = {
-    [RULE_CARD] = {"pan.card", CLASS_PAN, "payment card number: issuer range, length and Luhn"},
+    [RULE_CARD] = {"pan.card", CLASS_PAN,
+                   "payment card number: issuer range, length and Luhn"},
     [RULE_SSN] = {"pii.us-ssn", CLASS_PII, "US social security number"},
     [RULE_PRIVATE_KEY] = {"secret.private-key", CLASS_SECRET, "private key block"},
     [RULE_AWS_KEY_ID] = {"secret.aws-key-id", CLASS_SECRET, "AWS access key id"},
@@ -26,9 +28,11 @@ static const struct rule_row {
     [RULE_MODEL_KEY] = {"secret.model-key", CLASS_SECRET, "key of a model provider"},
     [RULE_NPM] = {"secret.npm", CLASS_SECRET, "npm access token"},
     [RULE_JWT] = {"secret.jwt", CLASS_SECRET, "JSON web token"},
-    [RULE_ASSIGNED] = {"secret.assigned", CLASS_SECRET, "value assigned to a name like password, secret, token"},
+    [RULE_ASSIGNED] = {"secret.assigned", CLASS_SECRET,
+                       "value assigned to a name like password, secret, token"},
     [RULE_CONNECTION] = {"secret.connection", CLASS_SECRET, "password in a connection string"},
-    [RULE_HL7_PATIENT] = {"phi.hl7", CLASS_PHI, "patient field of an HL7 v2 message, by position"},
+    [RULE_HL7_PATIENT] = {"phi.hl7", CLASS_PHI,
+                          "patient field of an HL7 v2 message, by position"},
     [RULE_FHIR_PATIENT] = {"phi.fhir", CLASS_PHI, "element of a FHIR Patient, by position"},
 };
 

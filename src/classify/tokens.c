@@ -107,12 +107,14 @@ static bool try_private_key(const struct detection *detection, size_t at, size_t
     if (slice_find(line, SLICE("PRIVATE KEY"), 0) == SIZE_MAX)
         return false;
     end = slice_find(content, SLICE("-----END "), at);
-    close = end == SIZE_MAX ? SIZE_MAX : slice_find(content, SLICE("-----"), end + strlen("-----END "));
+    close = end == SIZE_MAX ? SIZE_MAX
+                            : slice_find(content, SLICE("-----"), end + strlen("-----END "));
     *ret_end = close == SIZE_MAX ? content.len : close + strlen("-----");
     gap = slice_find_byte(slice_part(content, 0, *ret_end), 0, at);
     if (gap != SIZE_MAX) /* a program's string ends there */
         *ret_end = gap;
-    if (*ret_end - at < 80) /* "-----BEGIN PRIVATE KEY-----" in a program's text is not a key */
+    if (*ret_end - at <
+        80) /* "-----BEGIN PRIVATE KEY-----" in a program's text is not a key */
         return false;
     detect_add(detection, at, *ret_end, RULE_PRIVATE_KEY, CONFIDENCE_HIGH);
     return true;

@@ -47,9 +47,10 @@ static bool work(const struct invocation *invocation, struct fault *fault)
     if (!read_steps(invocation_option(invocation, "steps"), &loop.steps_max, fault))
         return false;
     ok = agent_loop_run(&loop, &result, fault);
-    (void)printf("custody-agent: %u model calls, %u tool calls (%u failed), %lld tokens in, %lld out\n",
-                 result.steps, result.calls, result.calls_failed, (long long)result.tokens_in,
-                 (long long)result.tokens_out);
+    (void)printf(
+        "custody-agent: %u model calls, %u tool calls (%u failed), %lld tokens in, %lld out\n",
+        result.steps, result.calls, result.calls_failed, (long long)result.tokens_in,
+        (long long)result.tokens_out);
     return ok;
 }
 
@@ -64,8 +65,10 @@ const struct command command_agent_loop = {
     .name = "agent-loop",
     .arguments = "",
     .summary = "custody's own small agent: what the engine custody-agent starts in a cell",
-    .text = "Asks a model over Chat Completions, does what it calls for with five tools (read, write, edit, list,\n"
-            "bash) in this folder, until the model is done. `custody run --engine custody-agent` starts it in a\n"
+    .text = "Asks a model over Chat Completions, does what it calls for with five tools "
+            "(read, write, edit, list,\n"
+            "bash) in this folder, until the model is done. `custody run --engine "
+            "custody-agent` starts it in a\n"
             "cell; outside of one it has whatever power you have.",
     .options = options,
     .run = run,

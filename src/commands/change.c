@@ -23,7 +23,8 @@ static bool copy_change(void *self, const struct store_change *change, struct fa
     };
 
     if (!change_state_parse(slice_of(change->state), &d->state))
-        return fault_set(fault, FAULT_IO, "the store holds the unknown state %.40s", change->state);
+        return fault_set(fault, FAULT_IO, "the store holds the unknown state %.40s",
+                         change->state);
     for (size_t i = 0; i < COUNT(texts); i++)
         *texts[i].to = xstrdup(texts[i].from == NULL ? "" : texts[i].from);
     d->needed = change->needed;
@@ -40,7 +41,9 @@ bool deciding_open(const char *id, struct deciding *d, struct fault *fault)
     if (!session_open(&d->session, fault) || !session_store(&d->session, &d->store, fault) ||
         !store_changes(d->store, id, copy_change, d, NULL, fault))
         return false;
-    return d->found ? true : fault_set(fault, FAULT_MISSING, "there is no change %s: see custody change list", id);
+    return d->found ? true
+                    : fault_set(fault, FAULT_MISSING,
+                                "there is no change %s: see custody change list", id);
 }
 
 bool deciding_repository(struct deciding *d, const char *into, bool lands, struct fault *fault)
@@ -59,7 +62,8 @@ bool deciding_repository(struct deciding *d, const char *into, bool lands, struc
     config.organisation = organisation;
     ok = collect_start(&config, &d->collect, fault) &&
          collect_resolve(d->collect, d->into[0] == 0 ? NULL : d->into, &base, fault) &&
-         (!base.has_policy || policy_settings_decode(buf_slice(&base.settings), &d->narrowing, fault)) &&
+         (!base.has_policy ||
+          policy_settings_decode(buf_slice(&base.settings), &d->narrowing, fault)) &&
          policy_build(organisation, d->narrowing, &d->policy, fault);
     buf_free(&base.settings);
     return ok;
@@ -70,19 +74,22 @@ bool deciding_landing(struct deciding *d, struct fault *fault)
     char diff[65];
 
     if (d->into[0] == 0)
-        return fault_set(fault, FAULT_INVALID, "the run had no branch checked out: name one with --into BRANCH");
+        return fault_set(fault, FAULT_INVALID,
+                         "the run had no branch checked out: name one with --into BRANCH");
     if (!collect_landing(d->collect, d->into, d->head, &d->landing, fault) ||
         !collect_diff(d->collect, d->base, d->head, -1, diff, fault))
         return false;
     return strcmp(diff, d->diff) == 0
                ? true
-               : fault_set(fault, FAULT_CONFLICT, "the patch is not the one that the run made");
+               : fault_set(fault, FAULT_CONFLICT,
+                           "the patch is not the one that the run made");
 }
 
 void deciding_close(struct deciding *d)
 {
-    char *texts[] = {d->id,   d->run,  d->repository, d->branch,        d->into, d->base,  d->head,
-                     d->tree, d->diff, d->requester,  d->policy_digest, d->zones, d->reasons, d->landed};
+    char *texts[] = {
+        d->id,   d->run,  d->repository, d->branch,        d->into,  d->base,    d->head,
+        d->tree, d->diff, d->requester,  d->policy_digest, d->zones, d->reasons, d->landed};
 
     collect_stop(d->collect);
     policy_free(d->policy);
@@ -92,12 +99,14 @@ void deciding_close(struct deciding *d)
         free(texts[i]);
 }
 
-bool deciding_step(struct deciding *d, enum change_event event, const char *landed, struct fault *fault)
+bool deciding_step(struct deciding *d, enum change_event event, const char *landed,
+                   struct fault *fault)
 {
     enum change_state next = d->state;
 
     if (!change_step(&next, event, fault) ||
-        !store_step_change(d->store, d->id, change_state_name(d->state), change_state_name(next), landed, fault))
+        !store_step_change(d->store, d->id, change_state_name(d->state),
+                           change_state_name(next), landed, fault))
         return false;
     d->state = next;
     return true;
@@ -113,7 +122,8 @@ void deciding_record(const struct deciding *d, struct record *record, enum recor
     record_word(record, RECORD_TREE, d->landing.tree[0] == 0 ? d->tree : d->landing.tree);
 }
 
-bool deciding_approver(const struct deciding *d, const char *who, struct approval_person *people,
+bool deciding_approver(const struct deciding *d, const char *who,
+                       struct approval_person *people,
                        const struct approval_person **ret_person, struct fault *fault)
 {
     struct approval_rules rules = {.people = people,
@@ -146,10 +156,14 @@ static bool says_the_same(const struct deciding *d, const struct approval_statem
     const struct {
         const char *what, *said, *is;
     } rows[] = {
-        {"change", said->change, d->id},        {"commit", said->head, d->head},
-        {"tree", said->tree, d->landing.tree},  {"branch", said->into, d->into},
-        {"patch", said->diff, d->diff},         {"person", said->approver, row->person},
-        {"base", said->base, d->base},          {"repository", said->repository, d->repository},
+        {"change", said->change, d->id},
+        {"commit", said->head, d->head},
+        {"tree", said->tree, d->landing.tree},
+        {"branch", said->into, d->into},
+        {"patch", said->diff, d->diff},
+        {"person", said->approver, row->person},
+        {"base", said->base, d->base},
+        {"repository", said->repository, d->repository},
         {"requester", said->requester, d->requester},
     };
 
@@ -159,7 +173,8 @@ static bool says_the_same(const struct deciding *d, const struct approval_statem
     return true;
 }
 
-static bool is_valid(const struct counting *counting, const struct store_approval *row, struct fault *why)
+static bool is_valid(const struct counting *counting, const struct store_approval *row,
+                     struct fault *why)
 {
     AUTO_BUF struct buf arena = buf_with_limit(2UL * APPROVAL_STATEMENT_BYTES_MAX);
     const struct approval_person *person;
@@ -170,7 +185,8 @@ static bool is_valid(const struct counting *counting, const struct store_approva
     return approval_decode(slice_of(row->statement), &arena, &said, why) &&
            says_the_same(counting->d, &said, row, why) &&
            deciding_approver(counting->d, row->person, counting->people, &person, why) &&
-           approval_verify(person, slice_of(row->statement), slice_of(row->signature), counting->scratch, why);
+           approval_verify(person, slice_of(row->statement), slice_of(row->signature),
+                           counting->scratch, why);
 }
 
 static bool count_one(void *self, const struct store_approval *row, struct fault *fault)
@@ -186,12 +202,16 @@ static bool count_one(void *self, const struct store_approval *row, struct fault
     return true;
 }
 
-bool deciding_count(struct deciding *d, void (*each)(void *self, const struct store_approval *row, const char *why),
+bool deciding_count(struct deciding *d,
+                    void (*each)(void *self, const struct store_approval *row,
+                                 const char *why),
                     void *self, size_t *ret_valid, struct fault *fault)
 {
     char scratch[] = "/tmp/custody-approvals-XXXXXX";
-    AUTO_FREE struct approval_person *people = xalloc_array(d->policy->people_count, sizeof(*people));
-    struct counting counting = {.d = d, .people = people, .scratch = scratch, .each = each, .self = self};
+    AUTO_FREE struct approval_person *people =
+        xalloc_array(d->policy->people_count, sizeof(*people));
+    struct counting counting = {
+        .d = d, .people = people, .scratch = scratch, .each = each, .self = self};
     struct fault left = {0};
     bool ok;
 
@@ -204,11 +224,13 @@ bool deciding_count(struct deciding *d, void (*each)(void *self, const struct st
     return ok;
 }
 
-void deciding_print(const struct invocation *invocation, const struct deciding *d, const char *line)
+void deciding_print(const struct invocation *invocation, const struct deciding *d,
+                    const char *line)
 {
     if (invocation->json)
-        command_print_json(json_pack("{s:s,s:s,s:s,s:s}", "id", d->id, "state", change_state_name(d->state), "into",
-                                     d->into, "tree", d->landing.tree[0] == 0 ? d->tree : d->landing.tree));
+        command_print_json(json_pack("{s:s,s:s,s:s,s:s}", "id", d->id, "state",
+                                     change_state_name(d->state), "into", d->into, "tree",
+                                     d->landing.tree[0] == 0 ? d->tree : d->landing.tree));
     else
         (void)printf("%s: %s\n", d->id, line);
 }

@@ -10,12 +10,13 @@
 
 static bool to_ledger(struct deciding *d, const struct record *record, struct fault *fault)
 {
-    return session_ledger(&d->session, &d->ledger, fault) && ledger_record_durably(d->ledger, record, NULL, fault);
+    return session_ledger(&d->session, &d->ledger, fault) &&
+           ledger_record_durably(d->ledger, record, NULL, fault);
 }
 
 /* The statement, signed by the person's key and checked as anybody would check it. */
-static bool sign(struct deciding *d, const struct approval_person *person, const char *key, struct buf *statement,
-                 struct buf *signature, struct fault *fault)
+static bool sign(struct deciding *d, const struct approval_person *person, const char *key,
+                 struct buf *statement, struct buf *signature, struct fault *fault)
 {
     char scratch[] = "/tmp/custody-approve-XXXXXX";
     char time[CLOCK_TEXT_BYTES];
@@ -36,15 +37,16 @@ static bool sign(struct deciding *d, const struct approval_person *person, const
     clock_text(clock_now_us(&clock_real), time);
     if (mkdtemp(scratch) == NULL)
         return fault_errno(fault, "make a folder in /tmp");
-    ok = approval_encode(&says, statement, fault) && approval_sign(key, buf_slice(statement), signature, fault) &&
+    ok = approval_encode(&says, statement, fault) &&
+         approval_sign(key, buf_slice(statement), signature, fault) &&
          approval_verify(person, buf_slice(statement), buf_slice(signature), scratch, fault);
     if (!file_remove_tree(AT_FDCWD, scratch, &left))
         (void)fprintf(stderr, "custody: warning: %s\n", left.why);
     return ok;
 }
 
-static bool keep_approval(struct deciding *d, const char *who, struct buf *statement, struct buf *signature,
-                          struct fault *fault)
+static bool keep_approval(struct deciding *d, const char *who, struct buf *statement,
+                          struct buf *signature, struct fault *fault)
 {
     char digest[65];
     struct record record;
@@ -66,10 +68,12 @@ static bool keep_approval(struct deciding *d, const char *who, struct buf *state
                               fault);
 }
 
-static bool approve(const struct invocation *invocation, struct deciding *d, struct fault *fault)
+static bool approve(const struct invocation *invocation, struct deciding *d,
+                    struct fault *fault)
 {
     const char *who = invocation_option(invocation, "as");
-    AUTO_FREE struct approval_person *people = xalloc_array(d->policy->people_count, sizeof(*people));
+    AUTO_FREE struct approval_person *people =
+        xalloc_array(d->policy->people_count, sizeof(*people));
     AUTO_BUF struct buf statement = buf_with_limit(APPROVAL_STATEMENT_BYTES_MAX);
     AUTO_BUF struct buf signature = buf_with_limit(APPROVAL_SIGNATURE_BYTES_MAX);
     AUTO_FREE char *line = NULL;
@@ -77,10 +81,12 @@ static bool approve(const struct invocation *invocation, struct deciding *d, str
     const struct approval_person *person;
     size_t valid = 0;
 
-    if (!change_step(&next, CHANGE_EVENT_APPROVED, fault) || !deciding_approver(d, who, people, &person, fault) ||
-        !deciding_landing(d, fault) ||
-        !sign(d, person, invocation_option(invocation, "key"), &statement, &signature, fault) ||
-        !keep_approval(d, who, &statement, &signature, fault) || !deciding_count(d, NULL, NULL, &valid, fault))
+    if (!change_step(&next, CHANGE_EVENT_APPROVED, fault) ||
+        !deciding_approver(d, who, people, &person, fault) || !deciding_landing(d, fault) ||
+        !sign(d, person, invocation_option(invocation, "key"), &statement, &signature,
+              fault) ||
+        !keep_approval(d, who, &statement, &signature, fault) ||
+        !deciding_count(d, NULL, NULL, &valid, fault))
         return false;
     if (valid >= (size_t)d->needed && !deciding_step(d, CHANGE_EVENT_APPROVED, NULL, fault))
         return false;
@@ -101,7 +107,8 @@ static int run_approve(const struct invocation *invocation)
 {
     struct deciding d = {.session.home.fd = -1};
     struct fault fault = {0};
-    bool ok = invocation_option(invocation, "as") != NULL && invocation_option(invocation, "key") != NULL;
+    bool ok = invocation_option(invocation, "as") != NULL &&
+              invocation_option(invocation, "key") != NULL;
 
     if (!ok)
         (void)fault_set(&fault, FAULT_INVALID, "--as PERSON and --key FILE are needed");
@@ -119,34 +126,41 @@ const struct command command_change_approve = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Approves a change: a signature over the tree that would land",
-    .text = "The person signs a statement that names the change, the patch, the branch and the tree that it would\n"
-            "have (SSHSIG, namespace custody-approval). Whoever asked for the change cannot approve it.",
+    .text = "The person signs a statement that names the change, the patch, the branch and "
+            "the tree that it would\n"
+            "have (SSHSIG, namespace custody-approval). Whoever asked for the change cannot "
+            "approve it.",
     .options = approve_options,
     .run = run_approve,
 };
 
-static bool reject(const struct invocation *invocation, struct deciding *d, struct fault *fault)
+static bool reject(const struct invocation *invocation, struct deciding *d,
+                   struct fault *fault)
 {
     const char *who = invocation_option(invocation, "as");
     enum change_state next = d->state;
     char *person = NULL;
     struct record record;
 
-    if (!change_step(&next, CHANGE_EVENT_REJECTED, fault) || !session_requester(d->policy, who, &person, fault))
+    if (!change_step(&next, CHANGE_EVENT_REJECTED, fault) ||
+        !session_requester(d->policy, who, &person, fault))
         return false;
     deciding_record(d, &record, RECORD_CHANGE_REJECTED);
     record_word(&record, RECORD_PERSON, person);
-    if (!to_ledger(d, &record, fault) || !deciding_step(d, CHANGE_EVENT_REJECTED, NULL, fault)) {
+    if (!to_ledger(d, &record, fault) ||
+        !deciding_step(d, CHANGE_EVENT_REJECTED, NULL, fault)) {
         free(person);
         return false;
     }
     free(person);
-    deciding_print(invocation, d, "rejected; its branch stays until `git branch -D` takes it away");
+    deciding_print(invocation, d,
+                   "rejected; its branch stays until `git branch -D` takes it away");
     return ledger_checkpoint(d->ledger, fault);
 }
 
 static const struct option_rule reject_options[] = {
-    {"as", "PERSON", "who rejects: an id of the policy's people (default: the one with your login name)"},
+    {"as", "PERSON",
+     "who rejects: an id of the policy's people (default: the one with your login name)"},
     {NULL, NULL, NULL},
 };
 
@@ -154,8 +168,8 @@ static int run_reject(const struct invocation *invocation)
 {
     struct deciding d;
     struct fault fault = {0};
-    bool ok = deciding_open(invocation->arguments[0], &d, &fault) && deciding_repository(&d, NULL, false, &fault) &&
-              reject(invocation, &d, &fault);
+    bool ok = deciding_open(invocation->arguments[0], &d, &fault) &&
+              deciding_repository(&d, NULL, false, &fault) && reject(invocation, &d, &fault);
 
     deciding_close(&d);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
@@ -179,11 +193,14 @@ static bool make_void(struct deciding *d, struct fault *fault)
     size_t voided = 0;
 
     deciding_record(d, &record, RECORD_APPROVAL_VOID);
-    if (!to_ledger(d, &record, fault) || !store_void_approvals(d->store, d->id, &voided, fault) ||
-        !deciding_step(d, CHANGE_EVENT_TREE_MOVED, NULL, fault) || !ledger_checkpoint(d->ledger, fault))
+    if (!to_ledger(d, &record, fault) ||
+        !store_void_approvals(d->store, d->id, &voided, fault) ||
+        !deciding_step(d, CHANGE_EVENT_TREE_MOVED, NULL, fault) ||
+        !ledger_checkpoint(d->ledger, fault))
         return false;
-    return fault_set(fault, FAULT_CONFLICT,
-                     "what would land is not what was approved: the approvals are void, run again");
+    return fault_set(
+        fault, FAULT_CONFLICT,
+        "what would land is not what was approved: the approvals are void, run again");
 }
 
 static bool move_branch(struct deciding *d, char ret_commit[GIT_OID_TEXT], struct fault *fault)
@@ -208,7 +225,8 @@ static bool land(const struct invocation *invocation, struct deciding *d, struct
     size_t valid = 0;
 
     if (d->state != CHANGE_APPROVED)
-        return fault_set(fault, FAULT_DENIED, "change %s is %s, not approved", d->id, change_state_name(d->state));
+        return fault_set(fault, FAULT_DENIED, "change %s is %s, not approved", d->id,
+                         change_state_name(d->state));
     if (!deciding_landing(d, fault) || !deciding_count(d, NULL, NULL, &valid, fault))
         return false;
     if (valid < (size_t)d->needed)
@@ -233,7 +251,8 @@ static bool land(const struct invocation *invocation, struct deciding *d, struct
 }
 
 static const struct option_rule land_options[] = {
-    {"into", "BRANCH", "another branch than the one the run started from; the approvals must name it"},
+    {"into", "BRANCH",
+     "another branch than the one the run started from; the approvals must name it"},
     {NULL, NULL, NULL},
 };
 
@@ -256,7 +275,8 @@ const struct command command_change_land = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Lands an approved change in the branch that it is for",
-    .text = "Every approval is counted anew: it must be of exactly the tree that would land. Where the branch has\n"
+    .text = "Every approval is counted anew: it must be of exactly the tree that would land. "
+            "Where the branch has\n"
             "moved so that another tree would, the approvals are void.",
     .options = land_options,
     .run = run_land,

@@ -24,9 +24,10 @@ static json_t *words_json(const char *words)
 
 static json_t *change_json(const struct store_change *change)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o}", "id", change->id, "run", change->run, "state",
-                     change->state, "base", change->base, "head", change->head, "tree", change->tree, "files",
-                     (json_int_t)change->files, "lines", (json_int_t)change->lines, "reasons",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o}", "id", change->id, "run",
+                     change->run, "state", change->state, "base", change->base, "head",
+                     change->head, "tree", change->tree, "files", (json_int_t)change->files,
+                     "lines", (json_int_t)change->lines, "reasons",
                      words_json(change->reasons));
 }
 
@@ -37,7 +38,8 @@ static bool list_change(void *self, const struct store_change *change, struct fa
         (void)json_array_append_new(self, change_json(change));
     else
         (void)printf("%-24s %-10s %3lld files %5lld lines  %s %s\n", change->id, change->state,
-                     (long long)change->files, (long long)change->lines, change->repository, change->reasons);
+                     (long long)change->files, (long long)change->lines, change->repository,
+                     change->reasons);
     return true;
 }
 
@@ -78,12 +80,14 @@ static bool show_file(void *self, const struct collect_file *file, struct fault 
         return false;
     if (showing->files != NULL)
         (void)json_array_append_new(
-            showing->files, json_pack("{s:s, s:s, s:I, s:I, s:b}", "path", buf_text(&path), "status",
-                                      (char[]){file->status, 0}, "added", (json_int_t)file->added, "removed",
-                                      (json_int_t)file->removed, "binary", file->binary));
+            showing->files,
+            json_pack("{s:s, s:s, s:I, s:I, s:b}", "path", buf_text(&path), "status",
+                      (char[]){file->status, 0}, "added", (json_int_t)file->added, "removed",
+                      (json_int_t)file->removed, "binary", file->binary));
     else
-        (void)printf("  %c %s%s +%llu -%llu\n", file->status, buf_text(&path), file->binary ? " (binary)" : "",
-                     (unsigned long long)file->added, (unsigned long long)file->removed);
+        (void)printf("  %c %s%s +%llu -%llu\n", file->status, buf_text(&path),
+                     file->binary ? " (binary)" : "", (unsigned long long)file->added,
+                     (unsigned long long)file->removed);
     return true;
 }
 
@@ -95,11 +99,12 @@ static void show_approval(void *self, const struct store_approval *row, const ch
     clock_text(row->time_us, time);
     if (showing->approvals != NULL)
         (void)json_array_append_new(showing->approvals,
-                                    json_pack("{s:s, s:s, s:s, s:b, s:s*}", "person", row->person, "time", time,
-                                              "digest", row->digest, "valid", why == NULL, "why", why));
+                                    json_pack("{s:s, s:s, s:s, s:b, s:s*}", "person",
+                                              row->person, "time", time, "digest", row->digest,
+                                              "valid", why == NULL, "why", why));
     else
-        (void)printf("  approved by %s at %s%s%s\n", row->person, time, why == NULL ? "" : ", does not count: ",
-                     why == NULL ? "" : why);
+        (void)printf("  approved by %s at %s%s%s\n", row->person, time,
+                     why == NULL ? "" : ", does not count: ", why == NULL ? "" : why);
 }
 
 static void show_head(const struct deciding *d)
@@ -108,13 +113,13 @@ static void show_head(const struct deciding *d)
     const struct {
         const char *name, *value;
     } rows[] = {
-        {"change", d->id},         {"state", change_state_name(d->state)},
-        {"because", d->reasons},   {"run", d->run},
-        {"made", time},            {"repository", d->repository},
-        {"branch", d->branch},     {"for", d->into},
-        {"base", d->base},         {"head", d->head},
-        {"tree", d->tree},         {"requester", d->requester},
-        {"zones", d->zones},       {"policy", d->policy_digest},
+        {"change", d->id},        {"state", change_state_name(d->state)},
+        {"because", d->reasons},  {"run", d->run},
+        {"made", time},           {"repository", d->repository},
+        {"branch", d->branch},    {"for", d->into},
+        {"base", d->base},        {"head", d->head},
+        {"tree", d->tree},        {"requester", d->requester},
+        {"zones", d->zones},      {"policy", d->policy_digest},
         {"landed as", d->landed},
     };
 
@@ -122,7 +127,8 @@ static void show_head(const struct deciding *d)
     for (size_t i = 0; i < COUNT(rows); i++)
         if (rows[i].value[0] != 0)
             (void)printf("%-11s %s\n", rows[i].name, rows[i].value);
-    (void)printf("%-11s %lld, %lld lines\n", "files", (long long)d->files, (long long)d->lines);
+    (void)printf("%-11s %lld, %lld lines\n", "files", (long long)d->files,
+                 (long long)d->lines);
 }
 
 static json_t *head_json(const struct deciding *d, size_t valid)
@@ -130,21 +136,28 @@ static json_t *head_json(const struct deciding *d, size_t valid)
     char time[CLOCK_TEXT_BYTES];
 
     clock_text(d->made_us, time);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:s*}", "id",
-                     d->id, "run", d->run, "state", change_state_name(d->state), "made", time, "repository",
-                     d->repository, "branch", d->branch, "into", d->into, "base", d->base, "head", d->head, "tree",
-                     d->tree, "requester", d->requester, "zones", words_json(d->zones), "reasons",
-                     words_json(d->reasons), "policy", d->policy_digest, "approvals_needed", (json_int_t)d->needed,
-                     "approvals_valid", (json_int_t)valid, "landed", d->landed[0] == 0 ? NULL : d->landed);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, "
+                     "s:I, s:I, s:s*}",
+                     "id", d->id, "run", d->run, "state", change_state_name(d->state), "made",
+                     time, "repository", d->repository, "branch", d->branch, "into", d->into,
+                     "base", d->base, "head", d->head, "tree", d->tree, "requester",
+                     d->requester, "zones", words_json(d->zones), "reasons",
+                     words_json(d->reasons), "policy", d->policy_digest, "approvals_needed",
+                     (json_int_t)d->needed, "approvals_valid", (json_int_t)valid, "landed",
+                     d->landed[0] == 0 ? NULL : d->landed);
 }
 
-/* Approvals count for what would land now; a change that landed or conflicts has none to count. */
-static bool show_approvals(struct deciding *d, const struct showing *showing, size_t *ret_valid, struct fault *fault)
+/* Approvals count for what would land now; a change that landed or conflicts has none to
+ * count. */
+static bool show_approvals(struct deciding *d, const struct showing *showing,
+                           size_t *ret_valid, struct fault *fault)
 {
     struct showing copy = *showing;
     struct fault none = {0};
 
-    if (d->into[0] != 0 && !collect_landing(d->collect, d->into, d->head, &d->landing, &none) && showing->files == NULL)
+    if (d->into[0] != 0 &&
+        !collect_landing(d->collect, d->into, d->head, &d->landing, &none) &&
+        showing->files == NULL)
         (void)printf("does not land in %s now: %s\n", d->into, none.why);
     return deciding_count(d, show_approval, &copy, ret_valid, fault);
 }
@@ -180,8 +193,8 @@ static int run_show(const struct invocation *invocation)
 {
     struct deciding d;
     struct fault fault = {0};
-    bool ok = deciding_open(invocation->arguments[0], &d, &fault) && deciding_repository(&d, NULL, false, &fault) &&
-              show(invocation, &d, &fault);
+    bool ok = deciding_open(invocation->arguments[0], &d, &fault) &&
+              deciding_repository(&d, NULL, false, &fault) && show(invocation, &d, &fault);
 
     deciding_close(&d);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
@@ -194,11 +207,13 @@ const struct command command_change_show = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Shows a change: its state and why, its files, who approved it",
-    .text = "Approvals are counted anew: the signature, the person and the tree that would land now.",
+    .text = "Approvals are counted anew: the signature, the person and the tree that would "
+            "land now.",
     .run = run_show,
 };
 
-/* On a terminal nothing in a patch is obeyed and nothing hides: who approves sees what there is. */
+/* On a terminal nothing in a patch is obeyed and nothing hides: who approves sees what there
+ * is. */
 static bool show_patch(const struct deciding *d, struct fault *fault)
 {
     AUTO_CLOSE int patch = memfd_create("patch", MFD_CLOEXEC);
@@ -214,14 +229,16 @@ static bool show_patch(const struct deciding *d, struct fault *fault)
         return fault_errno(fault, "go back to the patch's start");
     if (!file_read_fd(patch, &text, fault))
         return fault_in(fault, "the patch is large, send it to a file");
-    return utf8_add_visible(&visible, buf_slice(&text), fault) && file_write_all(1, buf_slice(&visible), fault);
+    return utf8_add_visible(&visible, buf_slice(&text), fault) &&
+           file_write_all(1, buf_slice(&visible), fault);
 }
 
 static bool diff(const struct deciding *d, struct fault *fault)
 {
     char digest[65];
 
-    return isatty(1) ? show_patch(d, fault) : collect_diff(d->collect, d->base, d->head, 1, digest, fault);
+    return isatty(1) ? show_patch(d, fault)
+                     : collect_diff(d->collect, d->base, d->head, 1, digest, fault);
 }
 
 static int run_diff(const struct invocation *invocation)
@@ -241,7 +258,8 @@ const struct command command_change_diff = {
     .arguments_min = 1,
     .arguments_max = 1,
     .summary = "Shows what a change does, as a patch",
-    .text = "On a terminal, control characters, direction marks and other things that do not show are spelled out\n"
+    .text = "On a terminal, control characters, direction marks and other things that do not "
+            "show are spelled out\n"
             "(^[, <U+202E>); a file or a pipe gets the patch as it is.",
     .run = run_diff,
 };

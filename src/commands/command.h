@@ -22,7 +22,8 @@ enum exit_code {
 };
 
 struct option_rule {
-    const char *name;  /* "repo", without dashes; a single letter is a short option ("it" is -it) */
+    const char
+        *name; /* "repo", without dashes; a single letter is a short option ("it" is -it) */
     const char *value; /* what its value is called ("DIR"), or NULL: a flag */
     const char *text;  /* one line, for --help and the man page */
 };
@@ -30,27 +31,30 @@ struct option_rule {
 struct invocation;
 
 struct command {
-    const char *name;      /* "run", or with a noun: "change list" */
-    const char *arguments; /* as shown in the synopsis: "ID", "[PATH...]", "-- COMMAND..." or "" */
+    const char *name; /* "run", or with a noun: "change list" */
+    const char
+        *arguments; /* as shown in the synopsis: "ID", "[PATH...]", "-- COMMAND..." or "" */
     size_t arguments_min, arguments_max;
     bool takes_program; /* words after "--" go to invocation->program */
     bool prints_json;   /* has --json */
     const char *summary;
-    const char *text; /* paragraphs for --help and the man page */
+    const char *text;                  /* paragraphs for --help and the man page */
     const struct option_rule *options; /* ends with a NULL name; may be NULL */
     int (*run)(const struct invocation *invocation); /* an enum exit_code, or 128 + signal */
 };
 
 struct invocation {
     const struct command *command;
-    const char *options[COMMAND_OPTIONS_MAX]; /* by row of command->options; "" for a set flag */
+    const char
+        *options[COMMAND_OPTIONS_MAX]; /* by row of command->options; "" for a set flag */
     const char *arguments[COMMAND_ARGUMENTS_MAX];
     size_t argument_count;
     const char *const *program; /* NULL-terminated, or NULL */
     bool json;
 };
 
-/* Value of option `name`, or NULL; "" for a flag that was given. Asserts that the row exists. */
+/* Value of option `name`, or NULL; "" for a flag that was given. Asserts that the row exists.
+ */
 const char *invocation_option(const struct invocation *invocation, const char *name);
 bool invocation_flag(const struct invocation *invocation, const char *name);
 

@@ -29,42 +29,45 @@ static json_t *json_of_promises(const struct promise *promises)
 
     for (size_t i = 0; i < PROMISE_COUNT; i++)
         (void)json_array_append_new(
-            list, json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "id", promises[i].id, "name",
-                            promises[i].name, "status", promise_status_name(promises[i].status),
-                            "mechanism", promises[i].mechanism, "unprobed", promises[i].unprobed,
-                            "fix", promises[i].fix));
+            list,
+            json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "id", promises[i].id, "name",
+                      promises[i].name, "status", promise_status_name(promises[i].status),
+                      "mechanism", promises[i].mechanism, "unprobed", promises[i].unprobed,
+                      "fix", promises[i].fix));
     return list;
 }
 
 static json_t *json_of_host(const struct probe_host *host)
 {
-    json_t *cell = json_pack("{s:b, s:s, s:I, s:I, s:I, s:I}", "sealed", host->cell, "why",
-                             host->cell_why, "canaries_held", (json_int_t)host->canaries_held,
-                             "canaries_broken", (json_int_t)host->canaries_broken,
-                             "canaries_not_tried", (json_int_t)host->canaries_not_tried,
-                             "start_us", (json_int_t)host->cell_us);
+    json_t *cell =
+        json_pack("{s:b, s:s, s:I, s:I, s:I, s:I}", "sealed", host->cell, "why",
+                  host->cell_why, "canaries_held", (json_int_t)host->canaries_held,
+                  "canaries_broken", (json_int_t)host->canaries_broken, "canaries_not_tried",
+                  (json_int_t)host->canaries_not_tried, "start_us", (json_int_t)host->cell_us);
     json_t *settings = json_pack(
         "{s:o, s:o, s:o, s:o, s:o}", "dev.tty.legacy_tiocsti", json_of_setting(host->tiocsti),
         "kernel.yama.ptrace_scope", json_of_setting(host->yama),
         "kernel.apparmor_restrict_unprivileged_userns", json_of_setting(host->apparmor_userns),
         "kernel.unprivileged_userns_clone", json_of_setting(host->userns_clone),
         "user.max_user_namespaces", json_of_setting(host->userns_max));
-    json_t *fuse = json_pack("{s:o, s:o, s:b, s:b}", "open", json_of_errno(host->fuse_open), "mount",
-                             json_of_errno(host->fuse_mount), "passthrough", host->fuse_passthrough,
-                             "io_uring", host->fuse_io_uring);
+    json_t *fuse = json_pack("{s:o, s:o, s:b, s:b}", "open", json_of_errno(host->fuse_open),
+                             "mount", json_of_errno(host->fuse_mount), "passthrough",
+                             host->fuse_passthrough, "io_uring", host->fuse_io_uring);
     json_t *limits =
         json_pack("{s:i, s:b, s:b, s:b}", "cgroup_version", host->cgroup_version, "memory",
                   host->limit_memory, "pids", host->limit_pids, "cpu", host->limit_cpu);
 
-    return json_pack(
-        "{s:s, s:s, s:b, s:o, s:o, s:i, s:b, s:b, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:s, s:s, s:I}",
-        "kernel", host->kernel, "machine", host->machine, "root", host->root, "user_namespaces",
-        json_of_errno(host->user_namespaces), "fuse", fuse, "landlock_abi", host->landlock_abi,
-        "seccomp_filter", host->seccomp_filter, "seccomp_notification", host->seccomp_notification,
-        "fanotify_permission", json_of_errno(host->fanotify_permission), "overlayfs",
-        json_of_errno(host->overlayfs), "pidfd", host->pidfd, "mount_setattr", host->mount_setattr,
-        "limits", limits, "settings", settings, "cell", cell, "git", host->git, "state", host->state,
-        "state_free_bytes", (json_int_t)host->state_free_bytes);
+    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:i, s:b, s:b, s:o, s:o, s:b, s:b, s:o, s:o, "
+                     "s:o, s:s, s:s, s:I}",
+                     "kernel", host->kernel, "machine", host->machine, "root", host->root,
+                     "user_namespaces", json_of_errno(host->user_namespaces), "fuse", fuse,
+                     "landlock_abi", host->landlock_abi, "seccomp_filter",
+                     host->seccomp_filter, "seccomp_notification", host->seccomp_notification,
+                     "fanotify_permission", json_of_errno(host->fanotify_permission),
+                     "overlayfs", json_of_errno(host->overlayfs), "pidfd", host->pidfd,
+                     "mount_setattr", host->mount_setattr, "limits", limits, "settings",
+                     settings, "cell", cell, "git", host->git, "state", host->state,
+                     "state_free_bytes", (json_int_t)host->state_free_bytes);
 }
 
 static const char *yes_or(bool yes, const char *no)
@@ -96,8 +99,8 @@ static void print_host(const struct probe_host *host)
                  yes_or(host->fuse_io_uring, "no (fuse.enable_uring=1, kernel 6.14)"));
     (void)printf("  Landlock ABI          %d%s\n", host->landlock_abi,
                  host->landlock_abi >= 6 ? "" : " (scopes need 6)");
-    (void)printf("  system call filter    %s, notification %s\n", yes_or(host->seccomp_filter, "no"),
-                 yes_or(host->seccomp_notification, "no"));
+    (void)printf("  system call filter    %s, notification %s\n",
+                 yes_or(host->seccomp_filter, "no"), yes_or(host->seccomp_notification, "no"));
     (void)printf("  fanotify permission   %s\n", errno_or_yes(host->fanotify_permission));
     (void)printf("  overlayfs             %s\n", errno_or_yes(host->overlayfs));
     (void)printf("  control groups        %s; memory %s, pids %s, cpu %s\n",
@@ -157,11 +160,12 @@ const struct command command_doctor = {
     .arguments = "",
     .prints_json = true,
     .summary = "What this host can enforce, what is missing and how to get it",
-    .text = "Tries, in children that leave nothing behind: a whole cell with its canaries, user "
-            "namespaces, FUSE, Landlock, filters of system calls, fanotify, overlayfs, control "
-            "groups, what each role of custody may call, refusals of policies, records and "
-            "signatures. Says for each promise whether it is enforced here, by what, what was not "
-            "probed, and where it is not enforced, the command that helps.\n\n"
-            "Exit: 0 a cell can be enforced, 4 it cannot.",
+    .text =
+        "Tries, in children that leave nothing behind: a whole cell with its canaries, user "
+        "namespaces, FUSE, Landlock, filters of system calls, fanotify, overlayfs, control "
+        "groups, what each role of custody may call, refusals of policies, records and "
+        "signatures. Says for each promise whether it is enforced here, by what, what was not "
+        "probed, and where it is not enforced, the command that helps.\n\n"
+        "Exit: 0 a cell can be enforced, 4 it cannot.",
     .run = run,
 };

@@ -10,7 +10,8 @@
 #include "policy/policy.h"
 #include "wire/record.h"
 
-/* The first must be taken and every other refused: a parser that refuses all proves nothing. */
+/* The first must be taken and every other refused: a parser that refuses all proves nothing.
+ */
 static const char *const policies[] = {
     "version: 1\n",
     "",
@@ -69,7 +70,8 @@ static bool takes_record(const struct record_case *one)
 static bool make_key(const char *key, struct buf *ret_public, struct fault *fault)
 {
     AUTO_FREE char *public = xformat("%s.pub", key);
-    const char *const argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key, NULL};
+    const char *const argv[] = {"ssh-keygen", "-q", "-t", "ed25519", "-N",
+                                "",           "-f", key,  NULL};
     const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
     struct spawn_program program = {.argv = argv, .environment = environment};
     AUTO_BUF struct buf said = buf_with_limit(4096);
@@ -82,7 +84,8 @@ static bool make_key(const char *key, struct buf *ret_public, struct fault *faul
     return file_read(AT_FDCWD, public, ret_public, fault);
 }
 
-/* A key of the moment: what it signed is taken, other bytes under the same signature are not. */
+/* A key of the moment: what it signed is taken, other bytes under the same signature are not.
+ */
 static bool try_approval(const char *folder, struct fault *fault)
 {
     AUTO_FREE char *key = xformat("%s/key", folder);
@@ -101,7 +104,8 @@ static bool try_approval(const char *folder, struct fault *fault)
     if (approval_verify(&person, SLICE("that tree"), buf_slice(&signature), folder, &refused))
         return fault_set(fault, FAULT_HOST, "a signature held for bytes that it is not of");
     return refused.kind == FAULT_DENIED ||
-           fault_set(fault, FAULT_HOST, "a wrong signature is not refused: %.100s", refused.why);
+           fault_set(fault, FAULT_HOST, "a wrong signature is not refused: %.100s",
+                     refused.why);
 }
 
 void doctor_try_ours(struct probe_host *host)
@@ -117,7 +121,8 @@ void doctor_try_ours(struct probe_host *host)
     host->records.tried = COUNT(records);
     host->approval.tried = 1;
     if (mkdtemp(folder) == NULL) {
-        (void)snprintf(host->approval_why, sizeof(host->approval_why), "no folder can be made in /tmp");
+        (void)snprintf(host->approval_why, sizeof(host->approval_why),
+                       "no folder can be made in /tmp");
         return;
     }
     if (try_approval(folder, &fault))

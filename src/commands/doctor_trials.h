@@ -1,4 +1,5 @@
-/* commands/doctor_trials.h - tries of doctor that need more than the cell: policy, records, approvals. */
+/* commands/doctor_trials.h - tries of doctor that need more than the cell: policy, records,
+ * approvals. */
 #ifndef CUSTODY_COMMANDS_DOCTOR_TRIALS_H
 #define CUSTODY_COMMANDS_DOCTOR_TRIALS_H
 

@@ -48,7 +48,8 @@ static json_t *dialects_json(const struct engine *engine)
 }
 
 /* "yes", "no", or "changed"; `ret_digest` is "" but for yes. */
-static const char *installed_word(const char *folder, const struct engine *engine, char ret_digest[65])
+static const char *installed_word(const char *folder, const struct engine *engine,
+                                  char ret_digest[65])
 {
     struct engine_installed installed = {0};
     struct fault fault = {0};
@@ -66,9 +67,10 @@ static json_t *engine_json(const char *folder, const struct engine *engine)
     char digest[65];
     const char *word = installed_word(folder, engine, digest);
 
-    return json_pack("{s:s,s:s,s:s,s:o,s:s,s:s*}", "name", engine->name, "title", engine->title,
-                     "release", engine->release, "dialects", dialects_json(engine), "installed", word,
-                     "digest", digest[0] == 0 ? NULL : digest);
+    return json_pack("{s:s,s:s,s:s,s:o,s:s,s:s*}", "name", engine->name, "title",
+                     engine->title, "release", engine->release, "dialects",
+                     dialects_json(engine), "installed", word, "digest",
+                     digest[0] == 0 ? NULL : digest);
 }
 
 static bool print_engine_line(const struct invocation *invocation, const char *folder,
@@ -111,7 +113,8 @@ static void print_engine(const char *folder, const struct engine *engine)
     const char *word = installed_word(folder, engine, digest);
 
     (void)printf("%s: %s %s\n", engine->name, engine->title, engine->release);
-    (void)printf("installed: %s%s%s\n", word, digest[0] == 0 ? "" : ", SHA-256 of the program ", digest);
+    (void)printf("installed: %s%s%s\n", word,
+                 digest[0] == 0 ? "" : ", SHA-256 of the program ", digest);
     (void)fputs("dialects:", stdout);
     for (unsigned i = 0; i < ENGINE_DIALECT_COUNT; i++)
         if ((engine->dialects & ENGINE_DIALECT_BIT(i)) != 0)
@@ -126,11 +129,12 @@ static void print_engine(const char *folder, const struct engine *engine)
     for (size_t i = 0; i < engine->packages.count; i++)
         (void)printf("from npm: %s\n", engine->packages.at[i]);
     for (size_t i = 0; i < engine->environment.count; i++)
-        (void)printf("sets: %s=%s\n", engine->environment.at[i].name, engine->environment.at[i].value);
+        (void)printf("sets: %s=%s\n", engine->environment.at[i].name,
+                     engine->environment.at[i].value);
     for (size_t i = 0; i < engine->files.count; i++)
         (void)printf("writes: ~/%s\n", engine->files.at[i].name);
-    (void)printf("memory: %llu MiB, open files: %u\n", (unsigned long long)(engine->memory_bytes >> 20),
-                 engine->nofile);
+    (void)printf("memory: %llu MiB, open files: %u\n",
+                 (unsigned long long)(engine->memory_bytes >> 20), engine->nofile);
     (void)printf("own sandbox: %s\nstays offline: %s\n", engine->sandbox, engine->offline);
 }
 
@@ -204,8 +208,10 @@ const struct command command_engine_install = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Installs an engine with npm, at the version that its file pins",
-    .text = "Runs npm without install scripts, into engines/NAME-RELEASE of the state folder, and records\n"
-            "the program's SHA-256. The registry is the one that npm is set up with. This verb alone goes\n"
+    .text = "Runs npm without install scripts, into engines/NAME-RELEASE of the state folder, "
+            "and records\n"
+            "the program's SHA-256. The registry is the one that npm is set up with. This "
+            "verb alone goes\n"
             "to the network for an engine; `custody run` never installs anything.",
     .run = run_install,
 };

@@ -3,15 +3,17 @@
 #include "base/scope.h"
 #include "commands/table.h"
 
-static const char environment_text[] =
-    "State lives in $CUSTODY_HOME, else /var/lib/custody as root, else $XDG_STATE_HOME/custody.\n"
-    "Exit: 0 yes, 1 no, 2 incomplete or unknown, 3 wrong use or configuration, 4 this host cannot "
-    "enforce it.\n";
+static const char environment_text[] = "State lives in $CUSTODY_HOME, else /var/lib/custody "
+                                       "as root, else $XDG_STATE_HOME/custody.\n"
+                                       "Exit: 0 yes, 1 no, 2 incomplete or unknown, 3 wrong "
+                                       "use or configuration, 4 this host cannot "
+                                       "enforce it.\n";
 
 static void synopsis(const struct command *command, FILE *out)
 {
     (void)fprintf(out, "custody %s", command->name);
-    for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL; rule++)
+    for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL;
+         rule++)
         (void)fprintf(out, " [%s%s%s%s]", strlen(rule->name) <= 2 ? "-" : "--", rule->name,
                       rule->value == NULL ? "" : " ", rule->value == NULL ? "" : rule->value);
     if (command->prints_json)
@@ -23,8 +25,10 @@ static void synopsis(const struct command *command, FILE *out)
 
 void help_all(FILE *out)
 {
-    (void)fputs("custody runs AI coding agents on regulated code, and proves what they read, sent "
-                "and changed.\n\n", out);
+    (void)fputs(
+        "custody runs AI coding agents on regulated code, and proves what they read, sent "
+        "and changed.\n\n",
+        out);
     for (size_t i = 0; i < command_count; i++)
         (void)fprintf(out, "  %-18s %s\n", commands[i]->name, commands[i]->summary);
     (void)fprintf(out, "\n`custody VERB --help` says more. %s", environment_text);
@@ -38,7 +42,8 @@ void help_command(const struct command *command, FILE *out)
         (void)fprintf(out, "\n%s\n", command->text);
     if (command->options != NULL)
         (void)fputc('\n', out);
-    for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL; rule++) {
+    for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL;
+         rule++) {
         AUTO_FREE char *left =
             xformat("%s%s%s%s", strlen(rule->name) <= 2 ? "-" : "--", rule->name,
                     rule->value == NULL ? "" : " ", rule->value == NULL ? "" : rule->value);
@@ -50,7 +55,8 @@ void help_command(const struct command *command, FILE *out)
     (void)fprintf(out, "\n%s", environment_text);
 }
 
-/* roff: a leading dot or quote would be a request, a hyphen a soft one, a backslash an escape. */
+/* roff: a leading dot or quote would be a request, a hyphen a soft one, a backslash an escape.
+ */
 static void roff_text(const char *text, FILE *out)
 {
     bool line_start = true;
@@ -91,9 +97,11 @@ static void man_command(const struct command *command, FILE *out)
     roff_text(command->text == NULL ? command->summary : command->text, out);
     if (command->options != NULL || command->prints_json)
         (void)fputs(".SH OPTIONS\n", out);
-    for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL; rule++) {
-        (void)fprintf(out, ".TP\n.B %s%s%s%s\n", strlen(rule->name) <= 2 ? "\\-" : "\\-\\-", rule->name,
-                      rule->value == NULL ? "" : " ", rule->value == NULL ? "" : rule->value);
+    for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL;
+         rule++) {
+        (void)fprintf(out, ".TP\n.B %s%s%s%s\n", strlen(rule->name) <= 2 ? "\\-" : "\\-\\-",
+                      rule->name, rule->value == NULL ? "" : " ",
+                      rule->value == NULL ? "" : rule->value);
         roff_text(rule->text, out);
     }
     if (command->prints_json)
@@ -164,29 +172,37 @@ static void quoted(const char *text, FILE *out)
 static void completion_bash(FILE *out)
 {
     (void)fputs("_custody() {\n  local line=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\" words\n"
-                "  case \"$line\" in\n", out);
+                "  case \"$line\" in\n",
+                out);
     for (size_t i = command_count; i-- > 0;) {
         (void)fprintf(out, "  '%s'*) words='--help --man%s", commands[i]->name,
                       commands[i]->prints_json ? " --json" : "");
-        for (const struct option_rule *rule = commands[i]->options; rule != NULL && rule->name != NULL; rule++)
+        for (const struct option_rule *rule = commands[i]->options;
+             rule != NULL && rule->name != NULL; rule++)
             (void)fprintf(out, " %s%s", dashes(rule), rule->name);
         (void)fputs("' ;;\n", out);
     }
     (void)fputs("  *) words='--help --man --version", out);
     for (size_t i = 0; i < command_count; i++)
         (void)fprintf(out, " %s", commands[i]->name);
-    (void)fputs("' ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n"
-                "complete -o default -F _custody custody\n", out);
+    (void)fputs("' ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- "
+                "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\n"
+                "complete -o default -F _custody custody\n",
+                out);
 }
 
 static void completion_zsh(FILE *out)
 {
-    (void)fputs("#compdef custody\n_custody() {\n  local line=\"${words[2,CURRENT-1]}\"\n  local -a found\n"
-                "  case \"$line\" in\n", out);
+    (void)fputs("#compdef custody\n_custody() {\n  local line=\"${words[2,CURRENT-1]}\"\n  "
+                "local -a found\n"
+                "  case \"$line\" in\n",
+                out);
     for (size_t i = command_count; i-- > 0;) {
-        (void)fprintf(out, "  '%s'*) found=('--help:says more' '--man:its man page'%s", commands[i]->name,
+        (void)fprintf(out, "  '%s'*) found=('--help:says more' '--man:its man page'%s",
+                      commands[i]->name,
                       commands[i]->prints_json ? " '--json:print JSON'" : "");
-        for (const struct option_rule *rule = commands[i]->options; rule != NULL && rule->name != NULL; rule++) {
+        for (const struct option_rule *rule = commands[i]->options;
+             rule != NULL && rule->name != NULL; rule++) {
             (void)fprintf(out, " '%s%s:", dashes(rule), rule->name);
             quoted(rule->text, out);
             (void)fputc('\'', out);
@@ -199,7 +215,9 @@ static void completion_zsh(FILE *out)
         quoted(commands[i]->summary, out);
         (void)fputc('\'', out);
     }
-    (void)fputs(") ;;\n  esac\n  _describe custody found || _files\n}\ncompdef _custody custody\n", out);
+    (void)fputs(
+        ") ;;\n  esac\n  _describe custody found || _files\n}\ncompdef _custody custody\n",
+        out);
 }
 
 static void completion_fish(FILE *out)
@@ -212,16 +230,22 @@ static void completion_fish(FILE *out)
         const char *noun = space == NULL ? NULL : space + 1;
 
         if (noun != NULL)
-            (void)fprintf(out, "complete -c custody -n '__fish_use_subcommand' -a '%s'\n", verb);
+            (void)fprintf(out, "complete -c custody -n '__fish_use_subcommand' -a '%s'\n",
+                          verb);
         (void)fprintf(out, "complete -c custody -n '%s%s' -a '%s' -d '",
                       noun == NULL ? "__fish_use_subcommand" : "__fish_seen_subcommand_from ",
                       noun == NULL ? "" : verb, noun == NULL ? verb : noun);
         quoted(commands[i]->summary, out);
         (void)fputs("'\n", out);
-        for (const struct option_rule *rule = commands[i]->options; rule != NULL && rule->name != NULL; rule++) {
-            (void)fprintf(out, "complete -c custody -n '__fish_seen_subcommand_from %s' %s %s%s -d '",
-                          noun == NULL ? verb : noun, strlen(rule->name) == 1 ? "-s" : strlen(rule->name) == 2 ? "-o" : "-l",
-                          rule->name, rule->value == NULL ? "" : " -r");
+        for (const struct option_rule *rule = commands[i]->options;
+             rule != NULL && rule->name != NULL; rule++) {
+            (void)fprintf(
+                out, "complete -c custody -n '__fish_seen_subcommand_from %s' %s %s%s -d '",
+                noun == NULL ? verb : noun,
+                strlen(rule->name) == 1   ? "-s"
+                : strlen(rule->name) == 2 ? "-o"
+                                          : "-l",
+                rule->name, rule->value == NULL ? "" : " -r");
             quoted(rule->text, out);
             (void)fputs("'\n", out);
         }

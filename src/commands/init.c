@@ -28,8 +28,8 @@ static char *plain_name(const char *name)
     char *plain = xstrdup(name[0] == 0 ? "repository" : name);
 
     for (char *at = plain; *at != 0; at++)
-        if (!((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') ||
-              strchr("._-", *at) != NULL))
+        if (!((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+              (*at >= '0' && *at <= '9') || strchr("._-", *at) != NULL))
             *at = '-';
     return plain;
 }
@@ -44,7 +44,8 @@ static char *login_name(void)
 /* The person's own public key, where there is one: it is what will sign approvals. */
 static char *public_key(void)
 {
-    static const char *const names[] = {".ssh/id_ed25519.pub", ".ssh/id_ecdsa.pub", ".ssh/id_rsa.pub"};
+    static const char *const names[] = {".ssh/id_ed25519.pub", ".ssh/id_ecdsa.pub",
+                                        ".ssh/id_rsa.pub"};
     const char *home = getenv("HOME");
 
     for (size_t i = 0; home != NULL && i < COUNT(names); i++) {
@@ -62,7 +63,7 @@ static char *public_key(void)
 
 struct initiation {
     struct home home;
-    char *root;       /* of the repository */
+    char *root; /* of the repository */
     char *owner;
     bool made_policy, made_repository_policy, made_keys;
 };
@@ -73,13 +74,15 @@ static bool write_organisation(struct initiation *init, struct fault *fault)
     AUTO_FREE char *key = public_key();
     AUTO_FREE char *text = policy_template_organisation(init->owner, email, key);
 
-    if (file_exists(init->home.fd, "policy.yaml") || file_exists(AT_FDCWD, "/etc/custody/policy.yaml"))
+    if (file_exists(init->home.fd, "policy.yaml") ||
+        file_exists(AT_FDCWD, "/etc/custody/policy.yaml"))
         return true;
     init->made_policy = true;
     return file_create(init->home.fd, "policy.yaml", slice_of(text), 0644, fault);
 }
 
-static bool is_person(const char *id, const struct policy_settings *organisation, struct fault *fault)
+static bool is_person(const char *id, const struct policy_settings *organisation,
+                      struct fault *fault)
 {
     struct policy *policy = NULL;
     bool found = false;
@@ -92,7 +95,8 @@ static bool is_person(const char *id, const struct policy_settings *organisation
     return found;
 }
 
-/* The owner must be one of the organisation's people: where the caller is none, the line is a comment. */
+/* The owner must be one of the organisation's people: where the caller is none, the line is a
+ * comment. */
 static bool write_repository(struct initiation *init, struct fault *fault)
 {
     AUTO_FREE char *path = xformat("%s/custody.yaml", init->root);
@@ -106,7 +110,8 @@ static bool write_repository(struct initiation *init, struct fault *fault)
 
     if (file_exists(AT_FDCWD, path))
         return true;
-    if (!session_open(&session, fault) || !session_organisation(&session, &organisation, fault)) {
+    if (!session_open(&session, fault) ||
+        !session_organisation(&session, &organisation, fault)) {
         session_close(&session);
         return false;
     }
@@ -157,11 +162,14 @@ static bool commit_policy(const struct initiation *init, struct fault *fault)
 {
     extern char **environ;
     const char *const add[] = {"git", "-C", init->root, "add", "--", "custody.yaml", NULL};
-    const char *const commit[] = {"git", "-C", init->root, "commit", "-q", "-m", "Add custody.yaml", "--", "custody.yaml", NULL};
+    const char *const commit[] = {"git",          "-C", init->root,         "commit",
+                                  "-q",           "-m", "Add custody.yaml", "--",
+                                  "custody.yaml", NULL};
     const char *const *steps[] = {add, commit};
 
     for (size_t i = 0; i < COUNT(steps); i++) {
-        struct spawn_program program = {.argv = steps[i], .environment = (const char *const *)environ};
+        struct spawn_program program = {.argv = steps[i],
+                                        .environment = (const char *const *)environ};
         AUTO_BUF struct buf output = buf_with_limit(65536);
         struct fault why = {0};
         int status = 0;
@@ -179,17 +187,24 @@ static void tell(const struct invocation *invocation, const struct initiation *i
     bool committed = invocation_flag(invocation, "commit");
 
     (void)printf("state folder  %s\n", init->home.path);
-    (void)printf("organisation  %s\n", init->made_policy ? "policy.yaml written: add a second person, who can approve, and your model"
-                                                         : "policy.yaml is there already");
-    (void)printf("repository    custody.yaml %s\n", init->made_repository_policy ? "written" : "is there already");
-    (void)printf("keys          keys/ledger.vkey%s: give it to your auditor\n", init->made_keys ? " made" : "");
+    (void)printf(
+        "organisation  %s\n",
+        init->made_policy
+            ? "policy.yaml written: add a second person, who can approve, and your model"
+            : "policy.yaml is there already");
+    (void)printf("repository    custody.yaml %s\n",
+                 init->made_repository_policy ? "written" : "is there already");
+    (void)printf("keys          keys/ledger.vkey%s: give it to your auditor\n",
+                 init->made_keys ? " made" : "");
     if (init->made_repository_policy && !committed)
-        (void)printf("\nRuns read custody.yaml from the commit they work on. Commit it:\n"
-                     "  git -C %s add custody.yaml && git -C %s commit -m 'Add custody.yaml'\n",
-                     init->root, init->root);
+        (void)printf(
+            "\nRuns read custody.yaml from the commit they work on. Commit it:\n"
+            "  git -C %s add custody.yaml && git -C %s commit -m 'Add custody.yaml'\n",
+            init->root, init->root);
 }
 
-static bool initiate(const struct invocation *invocation, struct initiation *init, struct fault *fault)
+static bool initiate(const struct invocation *invocation, struct initiation *init,
+                     struct fault *fault)
 {
     const char *repository = invocation_option(invocation, "repo");
     struct gitdoor_place place = {0};
@@ -199,13 +214,14 @@ static bool initiate(const struct invocation *invocation, struct initiation *ini
         return false;
     if (place.work_tree == NULL) {
         gitdoor_place_free(&place);
-        return fault_set(fault, FAULT_INVALID, "a bare repository has no work tree to write custody.yaml to");
+        return fault_set(fault, FAULT_INVALID,
+                         "a bare repository has no work tree to write custody.yaml to");
     }
     init->root = xstrdup(place.work_tree);
     gitdoor_place_free(&place);
     init->owner = login_name();
-    ok = home_open(true, &init->home, fault) && write_organisation(init, fault) && make_keys(init, fault) &&
-         write_repository(init, fault) && open_ledger(fault);
+    ok = home_open(true, &init->home, fault) && write_organisation(init, fault) &&
+         make_keys(init, fault) && write_repository(init, fault) && open_ledger(fault);
     if (ok && invocation_flag(invocation, "commit") && init->made_repository_policy)
         ok = commit_policy(init, fault);
     return ok;
@@ -223,8 +239,9 @@ static int run(const struct invocation *invocation)
 
         ok = scan_tree_json(init.root, findings, &fault);
         if (ok)
-            command_print_json(json_pack("{s:s, s:s, s:b, s:b, s:o}", "home", init.home.path, "repository", init.root,
-                                         "made_policy", init.made_policy, "made_repository_policy",
+            command_print_json(json_pack("{s:s, s:s, s:b, s:b, s:o}", "home", init.home.path,
+                                         "repository", init.root, "made_policy",
+                                         init.made_policy, "made_repository_policy",
                                          init.made_repository_policy, "sensitive", findings));
         else
             json_decref(findings);
@@ -246,8 +263,10 @@ const struct command command_init = {
     .arguments = "",
     .prints_json = true,
     .summary = "Policy, keys and ledger for a repository; shows what in it is sensitive",
-    .text = "Writes policy.yaml (the organisation's, into the state folder) and custody.yaml (the repository's, at its\n"
-            "root) where they are missing, makes the ledger's keys, and lists what the classifier finds. Nothing that is\n"
+    .text = "Writes policy.yaml (the organisation's, into the state folder) and custody.yaml "
+            "(the repository's, at its\n"
+            "root) where they are missing, makes the ledger's keys, and lists what the "
+            "classifier finds. Nothing that is\n"
             "there already is changed.",
     .options = options,
     .run = run,

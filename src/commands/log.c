@@ -223,8 +223,8 @@ static const enum record_field about[] = {RECORD_PATH,   RECORD_PATH_TO, RECORD_
                                           RECORD_PERSON, RECORD_BRANCH};
 static const enum record_field said[] = {RECORD_OPERATION, RECORD_CLASS,  RECORD_VERDICT,
                                          RECORD_RULE,      RECORD_REASON, RECORD_OUTCOME};
-static const enum record_field counted[] = {RECORD_TOKENS_IN, RECORD_TOKENS_OUT, RECORD_TOKENS_CACHED,
-                                            RECORD_COST_MICRO_USD};
+static const enum record_field counted[] = {RECORD_TOKENS_IN, RECORD_TOKENS_OUT,
+                                            RECORD_TOKENS_CACHED, RECORD_COST_MICRO_USD};
 
 static void add_words(struct buf *line, const struct record *record,
                       const enum record_field *fields, size_t count)

@@ -13,7 +13,8 @@ struct both {
     struct policy *policy;
 };
 
-/* The organisation's policy and the custody.yaml of the work tree (what a commit would bring). */
+/* The organisation's policy and the custody.yaml of the work tree (what a commit would bring).
+ */
 static bool read_both(const char *repository, struct both *ret_both, struct fault *fault)
 {
     AUTO_FREE char *path = xformat("%s/custody.yaml", repository == NULL ? "." : repository);
@@ -43,16 +44,20 @@ static const struct option_rule check_options[] = {
     {NULL, NULL, NULL},
 };
 
-static void keep_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+static void keep_note(void *self, const char *file, unsigned line, unsigned column,
+                      const char *key)
 {
-    json_t *note = json_pack("{s:s, s:I, s:I, s:s, s:s}", "file", file, "line", (json_int_t)line, "column",
-                             (json_int_t)column, "key", key, "note", POLICY_NOTE);
+    json_t *note =
+        json_pack("{s:s, s:I, s:I, s:s, s:s}", "file", file, "line", (json_int_t)line,
+                  "column", (json_int_t)column, "key", key, "note", POLICY_NOTE);
 
     (void)json_array_append_new(self, note);
 }
 
-/* On standard error: what is said without effect is no fault, and the answer stays the answer. */
-static void print_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+/* On standard error: what is said without effect is no fault, and the answer stays the answer.
+ */
+static void print_note(void *self, const char *file, unsigned line, unsigned column,
+                       const char *key)
 {
     (void)self;
     (void)fprintf(stderr, "custody: %s:%u:%u: %s: %s\n", file, line, column, key, POLICY_NOTE);
@@ -74,11 +79,13 @@ static int run_check(const struct invocation *invocation)
     if (ok)
         tell_notes(&both, invocation->json ? keep_note : print_note, notes);
     if (ok && invocation->json)
-        command_print_json(json_pack("{s:b, s:s, s:b, s:O}", "valid", 1, "digest", both.policy->digest,
-                                     "repository", both.repository != NULL, "notes", notes));
+        command_print_json(json_pack("{s:b, s:s, s:b, s:O}", "valid", 1, "digest",
+                                     both.policy->digest, "repository",
+                                     both.repository != NULL, "notes", notes));
     else if (ok)
         (void)printf("valid: policy.yaml%s, digest %s\n",
-                     both.repository == NULL ? " (there is no custody.yaml)" : " and custody.yaml",
+                     both.repository == NULL ? " (there is no custody.yaml)"
+                                             : " and custody.yaml",
                      both.policy->digest);
     json_decref(notes);
     free_both(&both);
@@ -99,9 +106,10 @@ static json_t *rules_json(const struct policy_rules *rules)
     json_t *list = json_array();
 
     for (size_t i = 0; i < rules->count; i++)
-        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i}", "path", rules->at[i].glob, "rule",
-                                                    rules->at[i].text, "file", rules->at[i].file, "line",
-                                                    (int)rules->at[i].line));
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:i}", "path", rules->at[i].glob, "rule",
+                            rules->at[i].text, "file", rules->at[i].file, "line",
+                            (int)rules->at[i].line));
     return list;
 }
 
@@ -118,7 +126,7 @@ static json_t *data_json(const struct policy *policy)
         for (unsigned i = 0; i < POLICY_WHERE_COUNT; i++)
             (void)json_object_set_new(verdicts, where_names[i],
                                       json_string(verdict_name(policy->data[class][i])));
-        (void)json_object_set_new(data, class_name((enum data_class)class), verdicts);
+        (void)json_object_set_new(data, class_name((enum data_class) class), verdicts);
     }
     return data;
 }
@@ -128,20 +136,22 @@ static json_t *policy_json(const struct policy *policy)
     json_t *models = json_array();
 
     for (size_t i = 0; i < policy->model_count; i++)
-        (void)json_array_append_new(models, json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "name", policy->models[i].name,
-                                                      "url", policy->models[i].url, "dialect",
-                                                      policy->models[i].dialect, "residency",
-                                                      policy->models[i].residency, "contract",
-                                                      policy->models[i].contract));
-    return json_pack("{s:s, s:s?, s:s?, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I}",
-                     "digest", policy->digest, "repository", policy->repository, "owner", policy->owner,
-                     "phase", policy->phase, "data", data_json(policy), "models", models, "read_deny",
-                     rules_json(&policy->read_deny), "write_allow", rules_json(&policy->write_allow),
-                     "write_deny", rules_json(&policy->write_deny), "limits", "files",
-                     (json_int_t)policy->limit_files, "lines", (json_int_t)policy->limit_lines, "budget_run",
-                     "tokens", (json_int_t)policy->budget_run.tokens, "micro_usd",
-                     (json_int_t)policy->budget_run.micro_usd, "minutes",
-                     (json_int_t)policy->budget_run.minutes, "approvals", (json_int_t)policy->approvals);
+        (void)json_array_append_new(
+            models,
+            json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "name", policy->models[i].name, "url",
+                      policy->models[i].url, "dialect", policy->models[i].dialect, "residency",
+                      policy->models[i].residency, "contract", policy->models[i].contract));
+    return json_pack(
+        "{s:s, s:s?, s:s?, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, "
+        "s:I}",
+        "digest", policy->digest, "repository", policy->repository, "owner", policy->owner,
+        "phase", policy->phase, "data", data_json(policy), "models", models, "read_deny",
+        rules_json(&policy->read_deny), "write_allow", rules_json(&policy->write_allow),
+        "write_deny", rules_json(&policy->write_deny), "limits", "files",
+        (json_int_t)policy->limit_files, "lines", (json_int_t)policy->limit_lines,
+        "budget_run", "tokens", (json_int_t)policy->budget_run.tokens, "micro_usd",
+        (json_int_t)policy->budget_run.micro_usd, "minutes",
+        (json_int_t)policy->budget_run.minutes, "approvals", (json_int_t)policy->approvals);
 }
 
 static const struct option_rule show_options[] = {
@@ -192,7 +202,8 @@ static void print_place(const struct policy *policy, const char *rule)
     const struct policy_rule *found = rule == NULL ? NULL : policy_rule_find(policy, rule);
 
     if (found != NULL)
-        (void)printf("  by %s `%s`, %s line %u\n", found->text, found->glob, found->file, found->line);
+        (void)printf("  by %s `%s`, %s line %u\n", found->text, found->glob, found->file,
+                     found->line);
     else if (rule != NULL)
         (void)printf("  by %s\n", rule);
 }
@@ -202,7 +213,7 @@ static void print_classes(const struct policy *policy)
 {
     (void)printf("what is in it:\n");
     for (unsigned class = 0; class < CLASS_COUNT; class++) {
-        (void)printf("  %-6s", class_name((enum data_class)class));
+        (void)printf("  %-6s", class_name((enum data_class) class));
         for (unsigned i = 0; i < POLICY_WHERE_COUNT; i++)
             (void)printf("  %s %-6s", where_names[i], verdict_name(policy->data[class][i]));
         (void)printf("%s\n", class != CLASS_OPAQUE
@@ -227,17 +238,18 @@ static int run_explain(const struct invocation *invocation)
     }
     role = role == NULL ? "coder" : role;
     verdict = policy_read_verdict(both.policy, role, path, &read_rule);
-    writable = verdict == VERDICT_ALLOW && policy_write_allowed(both.policy, role, path, &write_rule);
+    writable =
+        verdict == VERDICT_ALLOW && policy_write_allowed(both.policy, role, path, &write_rule);
     zone = policy_zone_of(both.policy, path);
     if (invocation->json) {
-        command_print_json(json_pack("{s:s, s:s, s:s, s:s?, s:b, s:s?, s:s?, s:o}", "path",
-                                     invocation->arguments[0],
-                                     "role", role, "read", verdict_name(verdict), "read_rule", read_rule,
-                                     "write", writable, "write_rule", write_rule, "zone", zone, "data",
-                                     data_json(both.policy)));
+        command_print_json(json_pack(
+            "{s:s, s:s, s:s, s:s?, s:b, s:s?, s:s?, s:o}", "path", invocation->arguments[0],
+            "role", role, "read", verdict_name(verdict), "read_rule", read_rule, "write",
+            writable, "write_rule", write_rule, "zone", zone, "data", data_json(both.policy)));
     } else {
         (void)printf("%s, role %s\nread: %s by path%s\n", invocation->arguments[0], role,
-                     verdict_name(verdict), verdict == VERDICT_ALLOW ? "; what is in it decides further" : "");
+                     verdict_name(verdict),
+                     verdict == VERDICT_ALLOW ? "; what is in it decides further" : "");
         print_place(both.policy, read_rule);
         (void)printf("write: %s\n", writable ? "allow" : "deny");
         print_place(both.policy, write_rule);

@@ -16,7 +16,8 @@ static const struct option_rule options[] = {
     {"agent", "NAME", "the same as --engine"},
     {"role", "ROLE", "whose rules and model of the policy apply (default: coder)"},
     {"requester", "ID", "the person who asks (default: the one with your login name)"},
-    {"ignore-dirty", NULL, "run although the work tree has uncommitted changes; they are not in it"},
+    {"ignore-dirty", NULL,
+     "run although the work tree has uncommitted changes; they are not in it"},
     {"it", NULL, "give the agent a terminal"},
     {"quiet", NULL, "say only what went wrong"},
     {NULL, NULL, NULL},
@@ -38,7 +39,8 @@ static void progress(void *self, const char *what, size_t done, size_t total)
         return;
     told = last ? total : 0;
     if (isatty(2))
-        (void)fprintf(stderr, "\rcustody: %s: %zu of %zu files%s", what, done, total, last ? "\n" : "");
+        (void)fprintf(stderr, "\rcustody: %s: %zu of %zu files%s", what, done, total,
+                      last ? "\n" : "");
     else if (last)
         (void)fprintf(stderr, "custody: %s: %zu files\n", what, total);
 }
@@ -60,10 +62,11 @@ static json_t *result_json(const struct run_result *result)
 static void say_agent_exit(const struct run_result *result)
 {
     if (result->agent_exit > 128)
-        (void)fprintf(stderr, "custody: the agent was killed by signal %d (%s)\n", result->agent_exit - 128,
-                      strsignal(result->agent_exit - 128));
+        (void)fprintf(stderr, "custody: the agent was killed by signal %d (%s)\n",
+                      result->agent_exit - 128, strsignal(result->agent_exit - 128));
     else if (result->agent_exit > 0)
-        (void)fprintf(stderr, "custody: the agent ended with exit code %d\n", result->agent_exit);
+        (void)fprintf(stderr, "custody: the agent ended with exit code %d\n",
+                      result->agent_exit);
 }
 
 /* What went wrong and what to do about it: said in every mode. */
@@ -73,8 +76,8 @@ static void say_reasons(const struct run_result *result)
     for (size_t i = 0; i < result->reason_count; i++) {
         const char *text = reason_text(result->reasons[i]);
 
-        (void)fprintf(stderr, "custody:   because: %s%s%s\n", result->reasons[i], text == NULL ? "" : ": ",
-                      text == NULL ? "" : text);
+        (void)fprintf(stderr, "custody:   because: %s%s%s\n", result->reasons[i],
+                      text == NULL ? "" : ": ", text == NULL ? "" : text);
     }
 }
 
@@ -83,12 +86,12 @@ static void summary(const struct run_result *result)
     if (result->run[0] == 0)
         return;
     if (result->change[0] == 0) {
-        (void)fprintf(stderr, "custody: %s: %s; `custody log --run %s` says more\n", result->run,
-                      run_state_name(result->state), result->run);
+        (void)fprintf(stderr, "custody: %s: %s; `custody log --run %s` says more\n",
+                      result->run, run_state_name(result->state), result->run);
         return;
     }
-    (void)fprintf(stderr, "custody: %s: change %s is %s: %zu files, +%llu -%llu\n", result->run,
-                  result->change, run_state_name(result->state), result->files,
+    (void)fprintf(stderr, "custody: %s: change %s is %s: %zu files, +%llu -%llu\n",
+                  result->run, result->change, run_state_name(result->state), result->files,
                   (unsigned long long)result->added, (unsigned long long)result->removed);
 }
 
@@ -120,7 +123,8 @@ static void end_killed_runs(struct session *session)
     size_t removed;
 
     if (!lost_sweep(session, &removed, &fault))
-        (void)fprintf(stderr, "custody: warning: look for runs that were killed: %s\n", fault.why);
+        (void)fprintf(stderr, "custody: warning: look for runs that were killed: %s\n",
+                      fault.why);
 }
 
 static int run(const struct invocation *invocation)
@@ -171,12 +175,17 @@ const struct command command_run = {
     .takes_program = true,
     .prints_json = true,
     .summary = "Runs an agent in a sealed cell; what it wrote becomes a change",
-    .text = "The command, or the engine with the ticket, works on the last commit of the repository as policy lets\n"
-            "it see it: denied files are absent, sensitive values replaced. Its only way out is the door to the\n"
-            "models of the policy. Every read, write, refusal and model call is in the ledger. What it wrote becomes\n"
+    .text = "The command, or the engine with the ticket, works on the last commit of the "
+            "repository as policy lets\n"
+            "it see it: denied files are absent, sensitive values replaced. Its only way out "
+            "is the door to the\n"
+            "models of the policy. Every read, write, refusal and model call is in the "
+            "ledger. What it wrote becomes\n"
             "a commit on branch custody/RUN, to be approved and landed by people.\n\n"
-            "Exit: 0 a change that is ready for approval, 1 blocked or refused, 2 the agent failed, timed out or\n"
-            "changed nothing, or a record is missing, 3 wrong use or policy file, 4 host or canary, 130 or 143 on\n"
+            "Exit: 0 a change that is ready for approval, 1 blocked or refused, 2 the agent "
+            "failed, timed out or\n"
+            "changed nothing, or a record is missing, 3 wrong use or policy file, 4 host or "
+            "canary, 130 or 143 on\n"
             "signals.",
     .options = options,
     .run = run,

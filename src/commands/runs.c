@@ -17,12 +17,13 @@
 
 static json_t *run_json(const struct store_run *run)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "run", run->id,
-                     "repository", run->repository, "base", run->base, "branch", run->branch, "state",
-                     run->state, "requester", run->requester, "agent", run->agent, "policy", run->policy,
-                     "reasons", run->reasons, "started_us", (json_int_t)run->started_us, "ended_us",
-                     (json_int_t)run->ended_us, "tokens", (json_int_t)run->tokens, "cost_micro_usd",
-                     (json_int_t)run->cost_micro_usd);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}",
+                     "run", run->id, "repository", run->repository, "base", run->base,
+                     "branch", run->branch, "state", run->state, "requester", run->requester,
+                     "agent", run->agent, "policy", run->policy, "reasons", run->reasons,
+                     "started_us", (json_int_t)run->started_us, "ended_us",
+                     (json_int_t)run->ended_us, "tokens", (json_int_t)run->tokens,
+                     "cost_micro_usd", (json_int_t)run->cost_micro_usd);
 }
 
 struct listing {
@@ -40,8 +41,8 @@ static bool list_run(void *self, const struct store_run *run, struct fault *faul
         return true;
     }
     clock_text(run->started_us, started);
-    (void)printf("%-24s %.19sZ  %-10s %-12s %s\n", run->id, started, run->state, run->requester,
-                 run->repository);
+    (void)printf("%-24s %.19sZ  %-10s %-12s %s\n", run->id, started, run->state,
+                 run->requester, run->repository);
     return true;
 }
 
@@ -85,11 +86,14 @@ static bool show_run(void *self, const struct store_run *run, struct fault *faul
     (void)self;
     (void)fault;
     clock_text(run->started_us, started);
-    (void)printf("run         %s\nstate       %s%s%s\nrepository  %s\nbase        %s (%s)\nagent       %s\n"
-                 "requester   %s\npolicy      %s\nstarted     %s\ntook        %.1f s\ntokens      %lld\n"
+    (void)printf("run         %s\nstate       %s%s%s\nrepository  %s\nbase        %s "
+                 "(%s)\nagent       %s\n"
+                 "requester   %s\npolicy      %s\nstarted     %s\ntook        %.1f s\ntokens  "
+                 "    %lld\n"
                  "cost        %.4f USD\n",
-                 run->id, run->state, run->reasons[0] == 0 ? "" : ": ", run->reasons, run->repository,
-                 run->base, run->branch, run->agent, run->requester, run->policy, started,
+                 run->id, run->state, run->reasons[0] == 0 ? "" : ": ", run->reasons,
+                 run->repository, run->base, run->branch, run->agent, run->requester,
+                 run->policy, started,
                  run->ended_us == 0 ? 0.0 : (double)(run->ended_us - run->started_us) / 1e6,
                  (long long)run->tokens, (double)run->cost_micro_usd / 1e6);
     (void)printf("\nwhat it read, sent and wrote:  custody log --run %s\n", run->id);
@@ -115,8 +119,8 @@ static int run_show(const struct invocation *invocation)
     if (!session_open(&session, &fault))
         return command_fail(invocation, &fault);
     ok = session_store(&session, &store, &fault) &&
-         store_runs(store, invocation->arguments[0], invocation->json ? show_json : show_run, NULL,
-                    &count, &fault);
+         store_runs(store, invocation->arguments[0], invocation->json ? show_json : show_run,
+                    NULL, &count, &fault);
     session_close(&session);
     if (ok && count == 0)
         ok = fault_set(&fault, FAULT_MISSING, "there is no run %s", invocation->arguments[0]);
@@ -148,7 +152,8 @@ static bool find_pid(void *self, const struct store_run *run, struct fault *faul
     return true;
 }
 
-/* The lock says that it is that very process that still runs: a pid alone may be somebody else's. */
+/* The lock says that it is that very process that still runs: a pid alone may be somebody
+ * else's. */
 static bool stop_run(int runs, const struct stopping *stopping, struct fault *fault)
 {
     const struct timespec pause = {.tv_nsec = STOP_PAUSE_NS};
@@ -167,7 +172,8 @@ static bool stop_run(int runs, const struct stopping *stopping, struct fault *fa
         (void)nanosleep(&pause, NULL);
     }
     (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-    return fault_set(fault, FAULT_IO, "run %s did not end in 10 s and was killed; its last record is missing",
+    return fault_set(fault, FAULT_IO,
+                     "run %s did not end in 10 s and was killed; its last record is missing",
                      stopping->id);
 }
 
@@ -232,6 +238,7 @@ const struct command command_runs_gc = {
     .name = "runs gc",
     .arguments = "",
     .prints_json = true,
-    .summary = "Records the end of runs that were killed, and removes what they have left on disk",
+    .summary =
+        "Records the end of runs that were killed, and removes what they have left on disk",
     .run = run_gc,
 };

@@ -20,7 +20,8 @@ static bool parse_number(const char *text, long max, int *ret_number, struct fau
     return true;
 }
 
-static bool open_listener(const struct invocation *invocation, int *ret_listener, struct fault *fault)
+static bool open_listener(const struct invocation *invocation, int *ret_listener,
+                          struct fault *fault)
 {
     const char *fd = invocation_option(invocation, "fd");
     const char *port = invocation_option(invocation, "port");
@@ -40,8 +41,9 @@ static bool open_listener(const struct invocation *invocation, int *ret_listener
     if ((port != NULL && !parse_number(port, 65535, &number, fault)) ||
         !scripted_listen((uint16_t)number, ret_listener, &bound, fault))
         return false;
-    (void)printf("scripted model (answers from a script, no real model): http://127.0.0.1:%u/v1\n",
-                 (unsigned)bound);
+    (void)printf(
+        "scripted model (answers from a script, no real model): http://127.0.0.1:%u/v1\n",
+        (unsigned)bound);
     (void)fflush(stdout);
     return true;
 }
@@ -97,9 +99,12 @@ const struct command command_scripted_model = {
     .name = "scripted-model",
     .arguments = "",
     .summary = "Serves a scripted model on loopback, for tests and demos",
-    .text = "Answers model calls (Chat Completions, Responses, Messages; streamed or not) from a script.\n"
-            "It is no model and says so: the model is called scripted-1, each answer has the header\n"
-            "x-custody-scripted. Calls in the script (shell, read, write, edit) become calls of the tools\n"
+    .text = "Answers model calls (Chat Completions, Responses, Messages; streamed or not) "
+            "from a script.\n"
+            "It is no model and says so: the model is called scripted-1, each answer has the "
+            "header\n"
+            "x-custody-scripted. Calls in the script (shell, read, write, edit) become calls "
+            "of the tools\n"
             "that the agent offers. Ends on SIGTERM and SIGINT.",
     .options = options,
     .run = run,

@@ -26,22 +26,26 @@ static json_t *classes_json(unsigned mask)
     return array;
 }
 
-static bool show(const struct invocation *invocation, const struct collect_look *look, struct fault *fault)
+static bool show(const struct invocation *invocation, const struct collect_look *look,
+                 struct fault *fault)
 {
     const char *verdict = verdict_name(look->verdict);
 
     if (invocation->json) {
-        command_print_json(json_pack("{s:s, s:s, s:o, s:I, s:s}", "path", invocation->arguments[0], "verdict", verdict,
-                                     "classes", classes_json(look->class_mask), "findings",
+        command_print_json(json_pack("{s:s, s:s, s:o, s:I, s:s}", "path",
+                                     invocation->arguments[0], "verdict", verdict, "classes",
+                                     classes_json(look->class_mask), "findings",
                                      (json_int_t)look->findings, "rule", look->rule));
         return true;
     }
-    (void)fprintf(stderr, "custody: %s: %s%s%s, %zu findings\n", invocation->arguments[0], verdict,
-                  look->rule[0] == 0 ? "" : " by ", look->rule, look->findings);
-    return look->verdict == VERDICT_DENY || file_write_all(1, buf_slice(&look->content), fault);
+    (void)fprintf(stderr, "custody: %s: %s%s%s, %zu findings\n", invocation->arguments[0],
+                  verdict, look->rule[0] == 0 ? "" : " by ", look->rule, look->findings);
+    return look->verdict == VERDICT_DENY ||
+           file_write_all(1, buf_slice(&look->content), fault);
 }
 
-static bool look(const struct invocation *invocation, struct collect_look *ret_look, struct fault *fault)
+static bool look(const struct invocation *invocation, struct collect_look *ret_look,
+                 struct fault *fault)
 {
     const char *repository = invocation_option(invocation, "repo");
     const char *role = invocation_option(invocation, "role");
@@ -50,14 +54,15 @@ static bool look(const struct invocation *invocation, struct collect_look *ret_l
     struct collect *collect = NULL;
     struct collect_base base = {0};
     uint8_t key[32];
-    bool ok = session_open(&session, fault) && session_organisation(&session, &config.organisation, fault) &&
+    bool ok = session_open(&session, fault) &&
+              session_organisation(&session, &config.organisation, fault) &&
               collect_start(&config, &collect, fault) &&
               collect_resolve(collect, invocation_option(invocation, "base"), &base, fault);
 
     if (ok && RAND_bytes(key, sizeof(key)) != 1)
         ok = fault_set(fault, FAULT_IO, "draw a key for the stand-ins");
-    ok = ok && collect_look(collect, base.commit, role == NULL ? "coder" : role, invocation->arguments[0], key,
-                            ret_look, fault);
+    ok = ok && collect_look(collect, base.commit, role == NULL ? "coder" : role,
+                            invocation->arguments[0], key, ret_look, fault);
     buf_free(&base.settings);
     collect_stop(collect);
     session_close(&session);
@@ -84,8 +89,10 @@ const struct command command_view = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Shows what an agent would see of a file, without running one",
-    .text = "PATH is relative to the repository's top. The content goes to standard output, with fresh stand-ins in\n"
-            "the place of what is sensitive; the verdict to standard error. Exit 1: an agent would not see it.",
+    .text = "PATH is relative to the repository's top. The content goes to standard output, "
+            "with fresh stand-ins in\n"
+            "the place of what is sensitive; the verdict to standard error. Exit 1: an agent "
+            "would not see it.",
     .options = options,
     .run = run,
 };

@@ -1,9 +1,9 @@
 #include "flow/flow.h"
 
 static const char *const run_names[RUN_STATE_COUNT] = {
-    [RUN_PREPARING] = "preparing", [RUN_ENFORCING] = "enforcing", [RUN_WORKING] = "working",
-    [RUN_COLLECTING] = "collecting", [RUN_READY] = "ready", [RUN_BLOCKED] = "blocked",
-    [RUN_EMPTY] = "empty", [RUN_REFUSED] = "refused", [RUN_FAILED] = "failed",
+    [RUN_PREPARING] = "preparing",   [RUN_ENFORCING] = "enforcing", [RUN_WORKING] = "working",
+    [RUN_COLLECTING] = "collecting", [RUN_READY] = "ready",         [RUN_BLOCKED] = "blocked",
+    [RUN_EMPTY] = "empty",           [RUN_REFUSED] = "refused",     [RUN_FAILED] = "failed",
     [RUN_STOPPED] = "stopped",
 };
 
@@ -13,11 +13,16 @@ static const char *const change_names[CHANGE_STATE_COUNT] = {
 };
 
 static const char *const run_event_names[RUN_EVENT_COUNT] = {
-    [RUN_EVENT_PREPARED] = "prepared",         [RUN_EVENT_ENFORCED] = "enforced",
-    [RUN_EVENT_AGENT_ENDED] = "agent ended",   [RUN_EVENT_CHANGE_READY] = "change ready",
-    [RUN_EVENT_CHANGE_BLOCKED] = "change blocked", [RUN_EVENT_NO_CHANGE] = "no change",
-    [RUN_EVENT_REFUSED] = "refused",           [RUN_EVENT_FAILED] = "failed",
-    [RUN_EVENT_STOPPED] = "stopped",           [RUN_EVENT_DIRTY] = "found dirty",
+    [RUN_EVENT_PREPARED] = "prepared",
+    [RUN_EVENT_ENFORCED] = "enforced",
+    [RUN_EVENT_AGENT_ENDED] = "agent ended",
+    [RUN_EVENT_CHANGE_READY] = "change ready",
+    [RUN_EVENT_CHANGE_BLOCKED] = "change blocked",
+    [RUN_EVENT_NO_CHANGE] = "no change",
+    [RUN_EVENT_REFUSED] = "refused",
+    [RUN_EVENT_FAILED] = "failed",
+    [RUN_EVENT_STOPPED] = "stopped",
+    [RUN_EVENT_DIRTY] = "found dirty",
 };
 
 static const char *const change_event_names[CHANGE_EVENT_COUNT] = {
@@ -100,8 +105,8 @@ bool run_step(enum run_state *state, enum run_event event, struct fault *fault)
             *state = run_rules[i].to;
             return true;
         }
-    return fault_set(fault, FAULT_CONFLICT, "a run that is %s cannot become: %s", run_names[*state],
-                     run_event_names[event]);
+    return fault_set(fault, FAULT_CONFLICT, "a run that is %s cannot become: %s",
+                     run_names[*state], run_event_names[event]);
 }
 
 bool change_step(enum change_state *state, enum change_event event, struct fault *fault)

@@ -1,6 +1,6 @@
 /*
- * flow/flow.h - the story as a table: which step may follow which, for a run and for its change.
- * What is not in the table cannot happen. Names are those of the store and of --json.
+ * flow/flow.h - the story as a table: which step may follow which, for a run and for its
+ * change. What is not in the table cannot happen. Names are those of the store and of --json.
  */
 #ifndef CUSTODY_FLOW_FLOW_H
 #define CUSTODY_FLOW_FLOW_H
@@ -47,8 +47,8 @@ enum change_state {
 };
 
 enum change_event {
-    CHANGE_EVENT_APPROVED,  /* enough valid approvals */
-    CHANGE_EVENT_LANDED,    /* the target branch holds it */
+    CHANGE_EVENT_APPROVED, /* enough valid approvals */
+    CHANGE_EVENT_LANDED,   /* the target branch holds it */
     CHANGE_EVENT_REJECTED,
     CHANGE_EVENT_TREE_MOVED, /* what was approved is not what would land */
     CHANGE_EVENT_COUNT,
@@ -61,6 +61,7 @@ bool run_state_is_final(enum run_state state);
 
 /* FAULT_CONFLICT: there is no such step; *state is as it was. */
 MUST_USE bool run_step(enum run_state *state, enum run_event event, struct fault *fault);
-MUST_USE bool change_step(enum change_state *state, enum change_event event, struct fault *fault);
+MUST_USE bool change_step(enum change_state *state, enum change_event event,
+                          struct fault *fault);
 
 #endif

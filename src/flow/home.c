@@ -19,7 +19,8 @@ char *home_path(void)
         return xstrdup("/var/lib/custody");
     if (state != NULL && state[0] == '/')
         return xformat("%s/custody", state);
-    return person == NULL || person[0] != '/' ? NULL : xformat("%s/.local/state/custody", person);
+    return person == NULL || person[0] != '/' ? NULL
+                                              : xformat("%s/.local/state/custody", person);
 }
 
 bool home_open(bool make, struct home *ret_home, struct fault *fault)
@@ -37,7 +38,8 @@ bool home_open(bool make, struct home *ret_home, struct fault *fault)
         (void)fault_errno(fault, "open the state folder %s", path);
         if (fault->kind == FAULT_MISSING)
             return fault_set(fault, FAULT_MISSING,
-                             "there is no state folder %s yet: run `custody init` first", path);
+                             "there is no state folder %s yet: run `custody init` first",
+                             path);
         return false;
     }
     whole = realpath(path, NULL);

@@ -6,8 +6,9 @@
 #include "gateway/exchange.h"
 
 #define DIGEST_BYTES 32
-#define BYTES_PER_TOKEN_LOW 3 /* for the reservation: prose and code make fewer; usage settles it */
-#define BYTES_PER_TOKEN 4     /* for an estimate afterwards */
+#define BYTES_PER_TOKEN_LOW                                                                   \
+    3 /* for the reservation: prose and code make fewer; usage settles it */
+#define BYTES_PER_TOKEN 4 /* for an estimate afterwards */
 #define TOKENS_MAX (INT64_C(1) << 40)
 
 struct spending accounts_upper_bound(const struct exchange *exchange)
@@ -19,10 +20,12 @@ struct spending accounts_upper_bound(const struct exchange *exchange)
 
     if (out > TOKENS_MAX)
         out = TOKENS_MAX;
-    return (struct spending){in + out, usage_cost(in, model->price_in) + usage_cost(out, model->price_out)};
+    return (struct spending){in + out, usage_cost(in, model->price_in) +
+                                           usage_cost(out, model->price_out)};
 }
 
-static void begin(struct record *record, enum record_type type, const struct exchange *exchange)
+static void begin(struct record *record, enum record_type type,
+                  const struct exchange *exchange)
 {
     const struct gateway_identity *identity = exchange->door->identity;
     const struct gateway_model *model = exchange->provider->model;
@@ -52,7 +55,8 @@ bool accounts_intent(struct exchange *exchange, bool durably, struct fault *faul
     char digest_text[2 * DIGEST_BYTES + 1];
     struct record record;
 
-    if (EVP_Digest(exchange->body.at, exchange->body.len, digest, NULL, EVP_sha256(), NULL) != 1)
+    if (EVP_Digest(exchange->body.at, exchange->body.len, digest, NULL, EVP_sha256(), NULL) !=
+        1)
         return fault_set(fault, FAULT_HOST, "no SHA-256");
     hex_encode(slice_of_bytes(digest, sizeof(digest)), digest_text);
     begin(&record, RECORD_MODEL_INTENT, exchange);
@@ -82,13 +86,15 @@ void accounts_refused(struct exchange *exchange, const char *reason)
     (void)ledger->record(ledger->self, &record, NULL, &fault);
 }
 
-/* Without figures of the provider: not less than what went out and what was seen coming back. */
+/* Without figures of the provider: not less than what went out and what was seen coming back.
+ */
 static bool estimate(struct exchange *exchange)
 {
     const struct answer *answer = &exchange->answer;
     struct usage *usage = &exchange->usage;
     int64_t in = (int64_t)(exchange->body.len / BYTES_PER_TOKEN);
-    int64_t out = answer->stream ? (int64_t)answer->events : (int64_t)(answer->held.len / BYTES_PER_TOKEN);
+    int64_t out = answer->stream ? (int64_t)answer->events
+                                 : (int64_t)(answer->held.len / BYTES_PER_TOKEN);
 
     if (usage->seen && usage->output > 0 && usage->finished)
         return false;
@@ -111,11 +117,13 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     bool estimated = estimate(exchange);
     const struct usage *usage = &exchange->usage;
     int64_t in = usage_input(model->dialect, usage);
-    int64_t cost = usage_cost(in, model->price_in) + usage_cost(usage->output, model->price_out);
+    int64_t cost =
+        usage_cost(in, model->price_in) + usage_cost(usage->output, model->price_out);
     struct record record;
     struct fault fault = {0};
 
-    budget_settle(&gateway->budget, exchange->reserved, (struct spending){in + usage->output, cost});
+    budget_settle(&gateway->budget, exchange->reserved,
+                  (struct spending){in + usage->output, cost});
     gateway->totals.failed += strcmp(ending->outcome, "ok") != 0;
     gateway->totals.estimated += estimated;
     gateway->totals.tokens_in += in;

@@ -1,12 +1,14 @@
-/* What comes back from the provider. Its bytes are not ours to trust: everything has a limit. */
+/* What comes back from the provider. Its bytes are not ours to trust: everything has a limit.
+ */
 #include <stdlib.h>
 #include <strings.h>
 
 #include "gateway/dialect.h"
 #include "gateway/exchange.h"
 
-/* Every way a call ends. Statuses: 502 and 504 are retried by clients for some seconds, which is right
- * for a provider that cannot be reached; what policy refuses is 400, which every client stops on. */
+/* Every way a call ends. Statuses: 502 and 504 are retried by clients for some seconds, which
+ * is right for a provider that cannot be reached; what policy refuses is 400, which every
+ * client stops on. */
 static const struct ending endings[] = {
     {"complete", "ok", 0, NULL},
     {"upstream-status", "failed", 0, NULL},
@@ -14,9 +16,11 @@ static const struct ending endings[] = {
     {"run-ended", "cancelled", 502, "custody: the run has ended"},
     {"upstream-unreachable", "failed", 502, "custody: the model's provider cannot be reached"},
     {"upstream-tls", "failed", 502,
-     "custody: the certificate of the model's provider cannot be verified (policy: models, ca)"},
+     "custody: the certificate of the model's provider cannot be verified (policy: models, "
+     "ca)"},
     {"upstream-cut", "failed", 502, "custody: the model's provider broke off its answer"},
-    {"upstream-encoded", "failed", 502, "custody: the model's provider sent a compressed answer unasked"},
+    {"upstream-encoded", "failed", 502,
+     "custody: the model's provider sent a compressed answer unasked"},
     {"timeout", "failed", 504, "custody: the model's provider did not answer in time"},
     {"too-large", "failed", 502, "custody: the answer of the model's provider is too large"},
     {"failed", "failed", 502, "custody: the call could not be made"},
@@ -180,7 +184,8 @@ size_t answer_on_bytes(char *bytes, size_t size, size_t count, void *self)
         return 0;
     }
     answer->bytes += piece.len;
-    ok = answer->stream ? forward_events(exchange, piece, &fault) : buf_add(&answer->held, piece, &fault);
+    ok = answer->stream ? forward_events(exchange, piece, &fault)
+                        : buf_add(&answer->held, piece, &fault);
     if (!ok)
         exchange->broken = "too-large";
     return ok && !exchange->door_gone ? piece.len : 0;
@@ -201,8 +206,8 @@ static void tell_client(struct exchange *exchange, const struct ending *ending)
         return;
     }
     /* The status line has gone: the error is an event of the client's dialect. */
-    if (dialect_stream_error(dialect, ending->reason, ending->message, sequence < 0 ? -1 : sequence + 1,
-                             &event, &fault))
+    if (dialect_stream_error(dialect, ending->reason, ending->message,
+                             sequence < 0 ? -1 : sequence + 1, &event, &fault))
         exchange_push(exchange, CALL_DATA, buf_slice(&event));
     exchange_push(exchange, CALL_END, SLICE(""));
     buf_free(&event);
@@ -245,7 +250,8 @@ static const char *finish_held(struct exchange *exchange)
     struct answer *answer = &exchange->answer;
 
     if (answer->status < 300)
-        usage_take_body(exchange->provider->model->dialect, buf_slice(&answer->held), &exchange->usage);
+        usage_take_body(exchange->provider->model->dialect, buf_slice(&answer->held),
+                        &exchange->usage);
     push_head(exchange);
     if (answer->held.len > 0)
         exchange_push(exchange, CALL_DATA, buf_slice(&answer->held));

@@ -1,10 +1,10 @@
 /*
  * gateway/call.h - packets of one model call, between door and gateway.
  *
- * The gateway makes the socket pairs and hands one end of each to the door ahead of need, on the
- * door's control socket (one packet CALL_SOCKET with one descriptor each): the door can make no
- * sockets and sends no descriptors. Both run the same program on the same machine, so structs
- * travel as they are; each side checks what it reads.
+ * The gateway makes the socket pairs and hands one end of each to the door ahead of need, on
+ * the door's control socket (one packet CALL_SOCKET with one descriptor each): the door can
+ * make no sockets and sends no descriptors. Both run the same program on the same machine, so
+ * structs travel as they are; each side checks what it reads.
  *
  *   door -> gateway   CALL_OPEN, then the body in packets of at most CALL_PIECE_BYTES
  *   gateway -> door   CALL_HEAD, CALL_DATA ..., CALL_END    or   CALL_FAIL
@@ -52,7 +52,7 @@ struct call_open {
     uint32_t classes; /* what was found and is allowed */
     uint64_t body_bytes;
     uint64_t leaves, scanned_bytes;
-    int64_t output_tokens; /* the request's own maximum, 0: none */
+    int64_t output_tokens;        /* the request's own maximum, 0: none */
     char asked[CALL_MODEL_BYTES]; /* "model" of the request, printable */
     char headers[CALL_HEADER_COUNT][CALL_HEADER_BYTES];
 };
@@ -84,7 +84,8 @@ enum call_sent {
 
 /* Sends `type` (0: none) and `bytes` as one packet; never blocks. */
 enum call_sent call_send(int socket, uint8_t type, struct slice bytes);
-/* Receives one packet into `room`. -1: nothing yet (errno EAGAIN) or failure; 0: the peer has closed. */
+/* Receives one packet into `room`. -1: nothing yet (errno EAGAIN) or failure; 0: the peer has
+ * closed. */
 ssize_t call_receive(int socket, uint8_t *room, size_t room_len);
 
 /* Copies the printable part of `text` (cut where it does not fit), with a NUL. */

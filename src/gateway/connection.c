@@ -35,7 +35,8 @@ bool connection_new(struct door *door, int fd, struct fault *fault)
                                       .events = EPOLLIN | EPOLLRDHUP,
                                       .in = buf_with_limit(IN_BYTES_MAX),
                                       .out = buf_with_limit(OUT_BYTES_MAX)};
-    if (!loop_watch(door->loop, fd, connection->events, on_ready, connection, &connection->watch, fault)) {
+    if (!loop_watch(door->loop, fd, connection->events, on_ready, connection,
+                    &connection->watch, fault)) {
         free(connection);
         return false;
     }
@@ -132,8 +133,9 @@ void connection_flush(struct connection *connection)
     if (connection->dead)
         return;
     while (connection->out_at < connection->out.len) {
-        ssize_t sent = send(connection->fd, connection->out.at + connection->out_at,
-                            connection->out.len - connection->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent =
+            send(connection->fd, connection->out.at + connection->out_at,
+                 connection->out.len - connection->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (sent < 0 && errno == EINTR)
             continue;
@@ -186,7 +188,8 @@ void connection_answer(struct connection *connection, int status, struct slice b
     struct http1_header type = {SLICE("content-type"), SLICE("application/json")};
     struct fault fault = {0};
 
-    if (!http1_response_head(&connection->out, status, &type, 1, body.len, connection->keep_alive, &fault) ||
+    if (!http1_response_head(&connection->out, status, &type, 1, body.len,
+                             connection->keep_alive, &fault) ||
         !buf_add(&connection->out, body, &fault))
         connection->keep_alive = false; /* a client that reads nothing */
     connection_finish(connection, true);
@@ -204,7 +207,8 @@ void connection_refuse(struct connection *connection)
     /* The refusal stands, recorded or not: without a ledger nothing at all passes. */
     (void)!door->config.ledger.record(door->config.ledger.self, &record, NULL, &fault);
     connection->keep_alive = connection->keep_alive && http1_request_done(connection->request);
-    (void)!dialect_error(plan->dialect, plan->status, plan->reason, plan->message, &body, &fault);
+    (void)!dialect_error(plan->dialect, plan->status, plan->reason, plan->message, &body,
+                         &fault);
     connection_answer(connection, plan->status, buf_slice(&body));
     buf_free(&body);
     buf_free(&room);
@@ -230,7 +234,8 @@ static bool head_fits(struct connection *connection)
 {
     struct fault fault = {0};
 
-    if (!http1_request_head_done(connection->request) || http1_request_done(connection->request))
+    if (!http1_request_head_done(connection->request) ||
+        http1_request_done(connection->request))
         return true;
     if (connection->plan.reason == NULL)
         plan_head(connection->request, &connection->plan);
@@ -257,7 +262,8 @@ static bool feed(struct connection *connection, struct slice bytes, size_t *ret_
     }
     count_bodies(connection, http1_request_body(connection->request).len);
     if (connection->door->body_bytes > DOOR_BODIES_BYTES_MAX) {
-        plan_broken(connection->request, 413, "too many large requests at once", &connection->plan);
+        plan_broken(connection->request, 413, "too many large requests at once",
+                    &connection->plan);
         connection->plan.reason = "busy";
         return false;
     }
@@ -287,7 +293,8 @@ static void take_bytes(struct connection *connection, struct slice bytes)
 
 static bool may_read(const struct connection *connection)
 {
-    return !connection->dead && connection->state == CONNECTION_READING && !connection->closing;
+    return !connection->dead && connection->state == CONNECTION_READING &&
+           !connection->closing;
 }
 
 /* Pipelined requests are answered one after another. */

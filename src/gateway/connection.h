@@ -13,7 +13,8 @@ enum connection_state {
     CONNECTION_WAITING, /* for a call socket of the gateway's */
     CONNECTION_SENDING, /* the request goes to the gateway */
     CONNECTION_ANSWER,  /* the answer comes and goes */
-    CONNECTION_LINGER,  /* refused and closed for writing: swallows what the client still sends */
+    CONNECTION_LINGER,  /* refused and closed for writing: swallows what the client still sends
+                         */
 };
 
 struct door {
@@ -51,7 +52,7 @@ struct connection {
     struct plan plan;
     size_t sent_bytes;
     bool headed, chunked, keep_alive, told_continue, closing;
-    bool dead; /* whoever called something that may close looks at this */
+    bool dead;           /* whoever called something that may close looks at this */
     int64_t deadline_us; /* monotonic; 0: none */
     struct connection *next, **previous;
 };

@@ -7,7 +7,8 @@
 #include "gateway/dialect.h"
 
 #define PACKETS_AT_ONCE 16
-#define OUT_BYTES_HIGH (256 * 1024) /* more is not read from the gateway until the client has taken it */
+#define OUT_BYTES_HIGH                                                                        \
+    (256 * 1024) /* more is not read from the gateway until the client has taken it */
 
 static void on_call_ready(void *self, uint32_t events);
 
@@ -28,21 +29,22 @@ static void call_lost(struct connection *connection)
 
     if (!connection->headed) {
         connection->plan.status = 502;
-        (void)!dialect_error(connection->plan.dialect, 502, "gateway", "custody: the gateway has gone",
-                             &event, &fault);
+        (void)!dialect_error(connection->plan.dialect, 502, "gateway",
+                             "custody: the gateway has gone", &event, &fault);
         connection->keep_alive = false;
         connection_answer(connection, 502, buf_slice(&event));
     } else {
         if (connection->chunked &&
-            dialect_stream_error(connection->plan.dialect, "gateway", "custody: the gateway has gone", -1,
-                                 &event, &fault))
+            dialect_stream_error(connection->plan.dialect, "gateway",
+                                 "custody: the gateway has gone", -1, &event, &fault))
             (void)!http1_chunk(&connection->out, buf_slice(&event), &fault);
         connection_finish(connection, false);
     }
     buf_free(&event);
 }
 
-/* Waits for `events` of the call's socket; 0 lets go of it, as a hang-up would be told for ever. */
+/* Waits for `events` of the call's socket; 0 lets go of it, as a hang-up would be told for
+ * ever. */
 static bool watch_call(struct connection *connection, uint32_t events)
 {
     struct fault fault = {0};
@@ -54,8 +56,9 @@ static bool watch_call(struct connection *connection, uint32_t events)
         return loop_watch_change(connection->call_watch, events, &fault);
     loop_unwatch(connection->call_watch);
     connection->call_watch = NULL;
-    return events == 0 || loop_watch(connection->door->loop, connection->call, events, on_call_ready,
-                                     connection, &connection->call_watch, &fault);
+    return events == 0 ||
+           loop_watch(connection->door->loop, connection->call, events, on_call_ready,
+                      connection, &connection->call_watch, &fault);
 }
 
 void connection_call_watch(struct connection *connection)
@@ -128,11 +131,14 @@ static bool push_head(struct connection *connection, const struct call_head *hea
         head->status > 599)
         return false;
     if (head->content_type[0] != 0)
-        headers[count++] = (struct http1_header){SLICE("content-type"), slice_of(head->content_type)};
+        headers[count++] =
+            (struct http1_header){SLICE("content-type"), slice_of(head->content_type)};
     if (head->retry_after[0] != 0)
-        headers[count++] = (struct http1_header){SLICE("retry-after"), slice_of(head->retry_after)};
+        headers[count++] =
+            (struct http1_header){SLICE("retry-after"), slice_of(head->retry_after)};
     if (head->request_id[0] != 0)
-        headers[count++] = (struct http1_header){SLICE("request-id"), slice_of(head->request_id)};
+        headers[count++] =
+            (struct http1_header){SLICE("request-id"), slice_of(head->request_id)};
     if (head->stream)
         headers[count++] = (struct http1_header){SLICE("cache-control"), SLICE("no-cache")};
     connection->headed = true;
@@ -150,7 +156,8 @@ static void take_failure(struct connection *connection, const struct call_fail *
 
     if (!call_text_valid(fail->code, sizeof(fail->code)) ||
         !call_text_valid(fail->message, sizeof(fail->message)) ||
-        !dialect_error(connection->plan.dialect, status, fail->code, fail->message, &body, &fault))
+        !dialect_error(connection->plan.dialect, status, fail->code, fail->message, &body,
+                       &fault))
         call_lost(connection);
     else
         connection_answer(connection, status, buf_slice(&body));
@@ -175,8 +182,9 @@ static bool take_packet(struct connection *connection, struct slice packet)
         break;
     }
     case CALL_DATA:
-        ok = connection->headed && (connection->chunked ? http1_chunk(&connection->out, rest, &fault)
-                                                        : buf_add(&connection->out, rest, &fault));
+        ok = connection->headed &&
+             (connection->chunked ? http1_chunk(&connection->out, rest, &fault)
+                                  : buf_add(&connection->out, rest, &fault));
         break;
     case CALL_END:
         if (connection->headed) {
@@ -209,7 +217,9 @@ static void receive(struct connection *connection)
 {
     struct door *door = connection->door;
 
-    for (int i = 0; i < PACKETS_AT_ONCE && connection->out.len - connection->out_at < OUT_BYTES_HIGH; i++) {
+    for (int i = 0;
+         i < PACKETS_AT_ONCE && connection->out.len - connection->out_at < OUT_BYTES_HIGH;
+         i++) {
         ssize_t got = call_receive(connection->call, door->scratch, sizeof(door->scratch));
 
         if (got < 0 && errno == EAGAIN)

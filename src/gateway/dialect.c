@@ -6,12 +6,13 @@ static const struct dialect_row {
     const char *name;
     const char *path; /* behind "/v1" */
     const char *key_header;
-    /* A base URL with a path already says where the API is, for all but Anthropic's clients: they
-     * always add "/v1" themselves. */
+    /* A base URL with a path already says where the API is, for all but Anthropic's clients:
+     * they always add "/v1" themselves. */
     bool always_v1;
 } dialects[DIALECT_COUNT] = {
     [DIALECT_OPENAI] = {"openai", "/chat/completions", "Authorization: Bearer ", false},
-    [DIALECT_OPENAI_RESPONSES] = {"openai-responses", "/responses", "Authorization: Bearer ", false},
+    [DIALECT_OPENAI_RESPONSES] = {"openai-responses", "/responses", "Authorization: Bearer ",
+                                  false},
     [DIALECT_ANTHROPIC] = {"anthropic", "/messages", "x-api-key: ", true},
 };
 
@@ -76,7 +77,8 @@ bool dialect_endpoint(enum dialect dialect, struct slice base, struct buf *ret_u
     while (slice_ends_with(path, SLICE("/")))
         path.len--;
     has_v1 = slice_ends_with(path, SLICE("/v1")) || (!row->always_v1 && path.len > 0);
-    head = slice_part(base, 0, base.len - url.path.len - (url.query.len > 0 ? url.query.len + 1 : 0));
+    head = slice_part(base, 0,
+                      base.len - url.path.len - (url.query.len > 0 ? url.query.len + 1 : 0));
     if (!buf_add(ret_url, head, fault) || !buf_add(ret_url, path, fault) ||
         (!has_v1 && !buf_add_text(ret_url, "/v1", fault)) ||
         !buf_add_text(ret_url, row->path, fault))
@@ -99,26 +101,32 @@ bool dialect_error(enum dialect dialect, int status, const char *code, const cha
     const char *type = error_type(dialect, status);
 
     if (dialect == DIALECT_ANTHROPIC)
-        return buf_add_format(out, fault, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":",
-                              type) &&
-               json_add_string(out, slice_of(message), fault) && buf_add_text(out, "}}", fault);
+        return buf_add_format(
+                   out, fault,
+                   "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", type) &&
+               json_add_string(out, slice_of(message), fault) &&
+               buf_add_text(out, "}}", fault);
     return buf_add_text(out, "{\"error\":{\"message\":", fault) &&
            json_add_string(out, slice_of(message), fault) &&
-           buf_add_format(out, fault, ",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}", type, code);
+           buf_add_format(out, fault, ",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
+                          type, code);
 }
 
-static bool responses_error(const char *code, const char *message, int64_t sequence, struct buf *out,
-                            struct fault *fault)
+static bool responses_error(const char *code, const char *message, int64_t sequence,
+                            struct buf *out, struct fault *fault)
 {
-    if (!buf_add_text(out, "event: response.failed\ndata: {\"type\":\"response.failed\",", fault) ||
+    if (!buf_add_text(out, "event: response.failed\ndata: {\"type\":\"response.failed\",",
+                      fault) ||
         (sequence >= 0 &&
          !buf_add_format(out, fault, "\"sequence_number\":%lld,", (long long)sequence)))
         return false;
-    return buf_add_format(out, fault,
-                          "\"response\":{\"id\":\"custody\",\"object\":\"response\",\"status\":"
-                          "\"failed\",\"output\":[],\"error\":{\"code\":\"%s\",\"message\":",
-                          code) &&
-           json_add_string(out, slice_of(message), fault) && buf_add_text(out, "}}}\n\n", fault);
+    return buf_add_format(
+               out, fault,
+               "\"response\":{\"id\":\"custody\",\"object\":\"response\",\"status\":"
+               "\"failed\",\"output\":[],\"error\":{\"code\":\"%s\",\"message\":",
+               code) &&
+           json_add_string(out, slice_of(message), fault) &&
+           buf_add_text(out, "}}}\n\n", fault);
 }
 
 bool dialect_stream_error(enum dialect dialect, const char *code, const char *message,
@@ -126,7 +134,8 @@ bool dialect_stream_error(enum dialect dialect, const char *code, const char *me
 {
     if (dialect == DIALECT_OPENAI_RESPONSES)
         return responses_error(code, message, sequence, out, fault);
-    return buf_add_text(out, dialect == DIALECT_ANTHROPIC ? "event: error\ndata: " : "data: ", fault) &&
+    return buf_add_text(
+               out, dialect == DIALECT_ANTHROPIC ? "event: error\ndata: " : "data: ", fault) &&
            dialect_error(dialect, 502, code, message, out, fault) &&
            buf_add_text(out, "\n\n", fault);
 }

@@ -12,12 +12,13 @@ enum route {
 };
 
 /*
- * Where a path leads. Clients put their own "/v1" before or behind the one of the base URL, so it may
- * be missing or doubled.
+ * Where a path leads. Clients put their own "/v1" before or behind the one of the base URL, so
+ * it may be missing or doubled.
  */
 enum route dialect_route(struct slice path, enum dialect *ret_dialect);
 
-/* The provider's URL for a call: base with the dialect's path. The caller frees ret_url->at. */
+/* The provider's URL for a call: base with the dialect's path. The caller frees ret_url->at.
+ */
 MUST_USE bool dialect_endpoint(enum dialect dialect, struct slice base, struct buf *ret_url,
                                struct fault *fault);
 /* "Authorization: Bearer " or "x-api-key: " */

@@ -60,7 +60,8 @@ static void on_gateway(void *self, uint32_t events)
 
     (void)events;
     if (!message_receive(door->config.gateway, &body, &fds, 0, &end, &fault) || end) {
-        loop_unwatch(door->gateway_watch); /* calls fail from now on; who runs us sees it die too */
+        loop_unwatch(
+            door->gateway_watch); /* calls fail from now on; who runs us sees it die too */
         door->gateway_watch = NULL;
         door->gateway_gone = true;
         while ((waiting = oldest_waiting(door)) != NULL)
@@ -92,7 +93,8 @@ bool door_new(struct loop *loop, const struct door_config *config, struct door *
     door->loop = loop;
     door->config = *config;
     door->listener = -1;
-    if (!loop_watch(loop, config->gateway, EPOLLIN, on_gateway, door, &door->gateway_watch, fault)) {
+    if (!loop_watch(loop, config->gateway, EPOLLIN, on_gateway, door, &door->gateway_watch,
+                    fault)) {
         door_free(door);
         return false;
     }
@@ -147,7 +149,8 @@ bool door_listen(struct door *door, int listener, struct fault *fault)
         (void)close(listener);
         return fault_errno(fault, "listen");
     }
-    if (!loop_watch(door->loop, listener, EPOLLIN, on_listener, door, &door->listener_watch, fault)) {
+    if (!loop_watch(door->loop, listener, EPOLLIN, on_listener, door, &door->listener_watch,
+                    fault)) {
         (void)close(listener);
         return false;
     }

@@ -22,7 +22,8 @@ bool exchange_new(struct door_peer *door, int socket, struct fault *fault)
                                   .socket = socket,
                                   .out = buf_with_limit(QUEUE_BYTES_MAX),
                                   .usage = usage_none()};
-    if (!loop_watch(gateway->loop, socket, EPOLLIN, on_ready, exchange, &exchange->watch, fault)) {
+    if (!loop_watch(gateway->loop, socket, EPOLLIN, on_ready, exchange, &exchange->watch,
+                    fault)) {
         free(exchange);
         return false;
     }
@@ -71,7 +72,8 @@ void exchange_watch(struct exchange *exchange)
 {
     struct fault fault = {0};
 
-    if (!loop_watch_change(exchange->watch, EPOLLIN | (exchange->out.len > 0 ? EPOLLOUT : 0U), &fault))
+    if (!loop_watch_change(exchange->watch, EPOLLIN | (exchange->out.len > 0 ? EPOLLOUT : 0U),
+                           &fault))
         exchange->door_gone = true;
 }
 
@@ -145,7 +147,8 @@ void exchange_drain(struct exchange *exchange)
         exchange_free(exchange);
 }
 
-void exchange_refuse(struct exchange *exchange, int status, const char *reason, const char *message)
+void exchange_refuse(struct exchange *exchange, int status, const char *reason,
+                     const char *message)
 {
     struct call_fail fail = {.packet = CALL_FAIL, .status = status};
 
@@ -229,7 +232,8 @@ static void receive(struct exchange *exchange)
 
         if (got < 0 && errno == EAGAIN)
             return;
-        if (got <= 0 || (exchange->state != EXCHANGE_SPARE && exchange->state != EXCHANGE_BODY)) {
+        if (got <= 0 ||
+            (exchange->state != EXCHANGE_SPARE && exchange->state != EXCHANGE_BODY)) {
             on_door_gone(exchange);
             return;
         }

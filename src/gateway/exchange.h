@@ -1,6 +1,6 @@
 /*
- * gateway/exchange.h - one model call inside of the gateway, from the door's request to the outcome
- * record. Private to the gateway half.
+ * gateway/exchange.h - one model call inside of the gateway, from the door's request to the
+ * outcome record. Private to the gateway half.
  */
 #ifndef CUSTODY_GATEWAY_EXCHANGE_H
 #define CUSTODY_GATEWAY_EXCHANGE_H
@@ -11,7 +11,8 @@
 #include "gateway/usage.h"
 #include "wire/sse.h"
 
-#define EXCHANGE_ANSWER_BYTES_MAX (16 * 1024 * 1024) /* an answer that is not streamed; one event */
+#define EXCHANGE_ANSWER_BYTES_MAX                                                             \
+    (16 * 1024 * 1024) /* an answer that is not streamed; one event */
 
 enum exchange_state {
     EXCHANGE_SPARE,   /* at the door, not used yet */
@@ -35,7 +36,7 @@ struct gateway {
     struct door_peer *doors;
     struct exchange *exchanges;
     size_t exchange_count;
-    size_t body_bytes; /* held by all exchanges together */
+    size_t body_bytes;         /* held by all exchanges together */
     struct loop_timer *batch;  /* due when calls are READY */
     struct loop_timer *patrol; /* looks for idle providers */
 };
@@ -52,14 +53,14 @@ struct door_peer {
 };
 
 struct answer {
-    bool begun;   /* what kind it is has been decided */
+    bool begun; /* what kind it is has been decided */
     bool stream;
-    bool headed;  /* CALL_HEAD has been pushed */
+    bool headed; /* CALL_HEAD has been pushed */
     long status;
     char content_type[128];
     char retry_after[64];
     char request_id[128];
-    bool encoded;   /* compressed, though nobody asked for that */
+    bool encoded;    /* compressed, though nobody asked for that */
     struct buf held; /* of an answer that is not streamed */
     struct sse *sse;
     uint64_t bytes, events;
@@ -106,8 +107,10 @@ void exchange_free(struct exchange *exchange);
 /* Sends a packet to the door, or queues it. */
 void exchange_push(struct exchange *exchange, uint8_t type, struct slice bytes);
 /* Refuses before anything has left: a record and an error for the client. */
-void exchange_refuse(struct exchange *exchange, int status, const char *reason, const char *message);
-/* Nothing more will be pushed: closes as soon as the queue is empty. The exchange may be gone. */
+void exchange_refuse(struct exchange *exchange, int status, const char *reason,
+                     const char *message);
+/* Nothing more will be pushed: closes as soon as the queue is empty. The exchange may be gone.
+ */
 void exchange_drain(struct exchange *exchange);
 void exchange_watch(struct exchange *exchange);
 

@@ -39,7 +39,8 @@ static void arm_patrol(struct gateway *gateway);
 static void on_patrol(void *self)
 {
     struct gateway *gateway = self;
-    int64_t before_us = clock_monotonic_us(gateway->config.clock) - gateway->limits.idle_ms * 1000;
+    int64_t before_us =
+        clock_monotonic_us(gateway->config.clock) - gateway->limits.idle_ms * 1000;
     struct exchange *next;
 
     gateway->patrol = NULL;
@@ -95,7 +96,8 @@ bool gateway_new(struct loop *loop, const struct gateway_config *config,
                                 .budget = {.tokens_limit = config->limits.tokens,
                                            .micro_usd_limit = config->limits.micro_usd}};
     if (!open_providers(gateway, fault) || !transport_load(&gateway->transport, fault) ||
-        !multi_new(loop, gateway->transport, answer_on_done, gateway, &gateway->multi, fault)) {
+        !multi_new(loop, gateway->transport, answer_on_done, gateway, &gateway->multi,
+                   fault)) {
         gateway_free(gateway);
         return false;
     }
@@ -117,7 +119,8 @@ static bool add_spare(struct door_peer *door, struct fault *fault)
     if (!ok)
         (void)close(ends[0]);
     else
-        ok = message_send(door->socket, slice_of_bytes((uint8_t[]){CALL_SOCKET}, 1), &fds, fault);
+        ok = message_send(door->socket, slice_of_bytes((uint8_t[]){CALL_SOCKET}, 1), &fds,
+                          fault);
     (void)close(ends[1]);
     return ok;
 }
@@ -174,8 +177,8 @@ static void on_door(void *self, uint32_t events)
         close_door(door);
 }
 
-bool gateway_serve(struct gateway *gateway, int socket, const struct gateway_identity *identity,
-                   struct fault *fault)
+bool gateway_serve(struct gateway *gateway, int socket,
+                   const struct gateway_identity *identity, struct fault *fault)
 {
     struct door_peer *door = xalloc(sizeof(*door));
 

@@ -1,11 +1,11 @@
 /*
  * gateway/gateway.h - the cell's only way to a model.
  *
- * Two halves in two processes. The *door* parses what the agent sends (HTTP, JSON), looks at every
- * string of it and holds no secret. The *gateway* holds the provider keys, writes the intent and
- * the outcome of each call, and talks to providers. Between them: one control socket, and for each
- * call one socket pair of its own, so that back-pressure, cancellation and the death of a peer are
- * the kernel's.
+ * Two halves in two processes. The *door* parses what the agent sends (HTTP, JSON), looks at
+ * every string of it and holds no secret. The *gateway* holds the provider keys, writes the
+ * intent and the outcome of each call, and talks to providers. Between them: one control
+ * socket, and for each call one socket pair of its own, so that back-pressure, cancellation
+ * and the death of a peer are the kernel's.
  */
 #ifndef CUSTODY_GATEWAY_GATEWAY_H
 #define CUSTODY_GATEWAY_GATEWAY_H
@@ -26,7 +26,8 @@ enum dialect {
     DIALECT_COUNT,
 };
 
-const char *dialect_name(enum dialect dialect); /* the policy's word: openai openai-responses anthropic */
+const char *
+dialect_name(enum dialect dialect); /* the policy's word: openai openai-responses anthropic */
 MUST_USE bool dialect_parse(struct slice name, enum dialect *ret_dialect);
 
 /* One entry of the policy's `models`. Texts are borrowed for the life of door and gateway. */
@@ -55,13 +56,15 @@ struct gateway_identity {
 
 /* The ledger, as a struct of functions: ledger_record and ledger_record_durably. */
 struct gateway_ledger {
-    bool (*record)(void *self, const struct record *record, uint64_t *ret_seq, struct fault *fault);
+    bool (*record)(void *self, const struct record *record, uint64_t *ret_seq,
+                   struct fault *fault);
     bool (*record_durably)(void *self, const struct record *record, uint64_t *ret_seq,
                            struct fault *fault);
     void *self;
 };
 
-/* Checks what a policy entry says, without reading files: url, plain HTTP to loopback only, prices. */
+/* Checks what a policy entry says, without reading files: url, plain HTTP to loopback only,
+ * prices. */
 MUST_USE bool gateway_model_check(const struct gateway_model *model, struct fault *fault);
 
 /* ---- the door ---- */
@@ -74,7 +77,8 @@ struct door_scan {
 };
 
 struct door_config {
-    const struct gateway_model *models; /* those that the run may use; its urls and keys are not needed */
+    const struct gateway_model
+        *models; /* those that the run may use; its urls and keys are not needed */
     size_t model_count;
     size_t model; /* the run's: serves every request whose "model" is no entry's name */
     struct door_scan scan;
@@ -85,8 +89,8 @@ struct door_config {
 
 struct door;
 
-MUST_USE bool door_new(struct loop *loop, const struct door_config *config, struct door **ret_door,
-                       struct fault *fault);
+MUST_USE bool door_new(struct loop *loop, const struct door_config *config,
+                       struct door **ret_door, struct fault *fault);
 /* Takes a listening TCP socket and accepts from now on. */
 MUST_USE bool door_listen(struct door *door, int listener, struct fault *fault);
 void door_free(struct door *door); /* NULL is fine */
@@ -95,12 +99,12 @@ void door_free(struct door *door); /* NULL is fine */
 
 /* 0 means: the default, or for budgets no limit. */
 struct gateway_limits {
-    int64_t tokens;         /* in and out, whole run */
-    int64_t micro_usd;      /* whole run */
-    int64_t connect_ms;     /* 10 s */
-    int64_t idle_ms;        /* 300 s without a byte from the provider */
-    int64_t total_ms;       /* 30 min */
-    int64_t output_tokens;  /* assumed for a request that names no maximum: 16384 */
+    int64_t tokens;        /* in and out, whole run */
+    int64_t micro_usd;     /* whole run */
+    int64_t connect_ms;    /* 10 s */
+    int64_t idle_ms;       /* 300 s without a byte from the provider */
+    int64_t total_ms;      /* 30 min */
+    int64_t output_tokens; /* assumed for a request that names no maximum: 16384 */
 };
 
 struct gateway_totals {
@@ -118,7 +122,8 @@ struct gateway_totals {
 struct gateway_config {
     const struct gateway_model *models;
     size_t model_count;
-    size_t model; /* the run's: without its key nothing starts; others then refuse their calls */
+    size_t
+        model; /* the run's: without its key nothing starts; others then refuse their calls */
     struct gateway_limits limits;
     struct gateway_ledger ledger; /* writes `model.intent`, `model.outcome`, `refused` */
     const struct clock *clock;

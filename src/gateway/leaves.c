@@ -11,8 +11,8 @@
 
 /* What is in here cannot be read as text. */
 static const char *const opaque_magics[] = {
-    "\x89PNG",      "\xFF\xD8\xFF", "GIF8",             "RIFF", "%PDF-",
-    "PK\x03\x04", "\x1F\x8B",      "\x28\xB5\x2F\xFD", "BZh",  "7z\xBC\xAF",
+    "\x89PNG",  "\xFF\xD8\xFF",     "GIF8", "RIFF",       "%PDF-", "PK\x03\x04",
+    "\x1F\x8B", "\x28\xB5\x2F\xFD", "BZh",  "7z\xBC\xAF",
 };
 
 static void look(struct leaves *leaves, struct slice text, int level);

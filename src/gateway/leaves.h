@@ -1,8 +1,9 @@
 /*
  * gateway/leaves.h - looks at every string, key and number of a JSON document.
  *
- * Known or unknown member, tool argument or message text: nothing is chosen, everything is looked at.
- * JSON inside of a string and base64 that fills a string are opened, a few levels deep.
+ * Known or unknown member, tool argument or message text: nothing is chosen, everything is
+ * looked at. JSON inside of a string and base64 that fills a string are opened, a few levels
+ * deep.
  */
 #ifndef CUSTODY_GATEWAY_LEAVES_H
 #define CUSTODY_GATEWAY_LEAVES_H

@@ -51,11 +51,13 @@ static void on_socket_ready(void *self, uint32_t events)
         flags |= CURL_CSELECT_OUT;
     if ((events & (EPOLLERR | EPOLLHUP)) != 0)
         flags |= CURL_CSELECT_ERR;
-    (void)multi->transport->multi_socket_action(multi->handle, watched->socket, flags, &running);
+    (void)multi->transport->multi_socket_action(multi->handle, watched->socket, flags,
+                                                &running);
     tell_done(multi);
 }
 
-static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *self, void *assigned)
+static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *self,
+                            void *assigned)
 {
     struct multi *multi = self;
     struct watched *watched = assigned;
@@ -75,7 +77,8 @@ static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *se
         return loop_watch_change(watched->watch, events, &fault) ? 0 : -1;
     watched = xalloc(sizeof(*watched));
     *watched = (struct watched){.multi = multi, .socket = socket};
-    if (!loop_watch(multi->loop, socket, events, on_socket_ready, watched, &watched->watch, &fault)) {
+    if (!loop_watch(multi->loop, socket, events, on_socket_ready, watched, &watched->watch,
+                    &fault)) {
         free(watched);
         return -1;
     }
@@ -89,7 +92,8 @@ static void on_time(void *self)
     int running;
 
     multi->timer = NULL;
-    (void)multi->transport->multi_socket_action(multi->handle, CURL_SOCKET_TIMEOUT, 0, &running);
+    (void)multi->transport->multi_socket_action(multi->handle, CURL_SOCKET_TIMEOUT, 0,
+                                                &running);
     tell_done(multi);
 }
 
@@ -103,7 +107,9 @@ static int on_timer_wanted(CURLM *handle, long timeout_ms, void *self)
     multi->timer = NULL;
     if (timeout_ms < 0)
         return 0;
-    return loop_timer(multi->loop, timeout_ms * 1000, on_time, multi, &multi->timer, &fault) ? 0 : -1;
+    return loop_timer(multi->loop, timeout_ms * 1000, on_time, multi, &multi->timer, &fault)
+               ? 0
+               : -1;
 }
 
 bool multi_new(struct loop *loop, const struct transport *transport,

@@ -7,7 +7,8 @@
 
 struct multi;
 
-/* `done(self, private, result)` is called when a transfer has ended; `private` is its CURLOPT_PRIVATE. */
+/* `done(self, private, result)` is called when a transfer has ended; `private` is its
+ * CURLOPT_PRIVATE. */
 MUST_USE bool multi_new(struct loop *loop, const struct transport *transport,
                         void (*done)(void *self, void *private, CURLcode result), void *self,
                         struct multi **ret_multi, struct fault *fault);

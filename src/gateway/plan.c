@@ -13,7 +13,8 @@
 #define PATH_SHOWN_BYTES 256
 #define METHOD_SHOWN_BYTES 16
 
-/* Members of the request that decide something; all dialects' names, as none means two things. */
+/* Members of the request that decide something; all dialects' names, as none means two things.
+ */
 enum member {
     MEMBER_MODEL,
     MEMBER_STREAM,
@@ -53,7 +54,8 @@ static bool method_is(const struct http1_request *request, const char *method)
     return slice_equal(http1_request_method(request), slice_of(method));
 }
 
-/* Clients that take the door for a proxy write the whole URL; only the door itself is meant. */
+/* Clients that take the door for a proxy write the whole URL; only the door itself is meant.
+ */
 static bool authority_is_door(struct slice authority)
 {
     struct fault fault = {0};
@@ -76,12 +78,14 @@ static enum route route_of(const struct http1_request *request, enum dialect *re
     return route;
 }
 
-void plan_broken(const struct http1_request *request, int status, const char *why, struct plan *ret_plan)
+void plan_broken(const struct http1_request *request, int status, const char *why,
+                 struct plan *ret_plan)
 {
     struct plan plan = {0};
 
     (void)route_of(request, &plan.dialect);
-    refuse(&plan, status, status == 413 || status == 414 || status == 431 ? "too-large" : "malformed", why);
+    refuse(&plan, status,
+           status == 413 || status == 414 || status == 431 ? "too-large" : "malformed", why);
     *ret_plan = plan;
 }
 
@@ -97,8 +101,9 @@ void plan_head(const struct http1_request *request, struct plan *ret_plan)
     else if (http1_request_wants_upgrade(request))
         refuse(&plan, 400, "upgrade", "protocol upgrades and WebSockets are refused");
     else if (route == ROUTE_UNKNOWN)
-        refuse(&plan, 404, "unknown-path", "no such path; models are called at /v1/chat/completions, "
-                                           "/v1/responses and /v1/messages");
+        refuse(&plan, 404, "unknown-path",
+               "no such path; models are called at /v1/chat/completions, "
+               "/v1/responses and /v1/messages");
     else if (!method_is(request, route == ROUTE_CALL ? "POST" : "GET"))
         refuse(&plan, 405, "method", "this path does not take that method");
     else if (http1_request_header(request, "content-encoding").at != NULL)
@@ -134,7 +139,8 @@ static int64_t output_tokens(const struct members *members)
     for (int i = MEMBER_MAX_TOKENS; i <= MEMBER_MAX_OUTPUT_TOKENS; i++) {
         int64_t number;
 
-        if (members->set[i] && json_whole_number(&members->value[i], &number, &fault) && number > most)
+        if (members->set[i] && json_whole_number(&members->value[i], &number, &fault) &&
+            number > most)
             most = number;
     }
     if (members->set[MEMBER_N])
@@ -165,8 +171,8 @@ static void copy_headers(const struct http1_request *request, struct leaves *lea
 }
 
 /* The policy's entry of that name, else the run's own. False: it speaks another dialect. */
-static bool pick_model(const struct door_config *config, enum dialect dialect, const char *asked,
-                       uint32_t *ret_model)
+static bool pick_model(const struct door_config *config, enum dialect dialect,
+                       const char *asked, uint32_t *ret_model)
 {
     size_t model = config->model;
 
@@ -185,7 +191,8 @@ static void refuse_classes(const struct leaves *leaves, unsigned denied, struct 
     char text[240];
 
     (void)snprintf(text, sizeof(text),
-                   "the request holds data of class %s (rule %s), which policy does not let this model see",
+                   "the request holds data of class %s (rule %s), which policy does not let "
+                   "this model see",
                    class_name(class), leaves->rules[class]);
     refuse(plan, 400, "data-class", text);
     plan->classes = denied;
@@ -193,7 +200,8 @@ static void refuse_classes(const struct leaves *leaves, unsigned denied, struct 
 }
 
 /* Asks for the usage chunk where the client has not; everything else stays byte for byte. */
-static bool ask_for_usage(const struct members *members, struct plan *plan, struct fault *fault)
+static bool ask_for_usage(const struct members *members, struct plan *plan,
+                          struct fault *fault)
 {
     struct slice body = buf_slice(&plan->body);
     const struct json_value *options = &members->value[MEMBER_STREAM_OPTIONS];
@@ -244,7 +252,8 @@ static bool read_members(const struct door_config *config, struct members *membe
 {
     AUTO_BUF struct buf asked = buf_with_limit(GATEWAY_BODY_BYTES_MAX);
 
-    if (!is_object(buf_slice(&plan->body)) || !json_each(buf_slice(&plan->body), on_member, members, fault)) {
+    if (!is_object(buf_slice(&plan->body)) ||
+        !json_each(buf_slice(&plan->body), on_member, members, fault)) {
         refuse(plan, 400, "malformed", "the body is not a JSON object");
         return false;
     }
@@ -260,14 +269,16 @@ static bool read_members(const struct door_config *config, struct members *membe
         char text[200];
 
         (void)snprintf(text, sizeof(text), "the model of this run speaks %s, not %s",
-                       dialect_name(config->models[config->model].dialect), dialect_name(plan->dialect));
+                       dialect_name(config->models[config->model].dialect),
+                       dialect_name(plan->dialect));
         refuse(plan, 400, "dialect", text);
         return false;
     }
     return true;
 }
 
-/* Methods, paths and model names are the agent's words: what is sensitive in them stays out of records. */
+/* Methods, paths and model names are the agent's words: what is sensitive in them stays out of
+ * records. */
 static bool harmless(const struct door_config *config, struct slice text)
 {
     struct leaves leaves = {.scan = &config->scan};
@@ -304,7 +315,8 @@ static void plan_call(const struct door_config *config, const struct http1_reque
         refuse_classes(&leaves, denied, plan);
         return;
     }
-    if (plan->dialect == DIALECT_OPENAI && plan->open.stream && !ask_for_usage(&members, plan, &fault)) {
+    if (plan->dialect == DIALECT_OPENAI && plan->open.stream &&
+        !ask_for_usage(&members, plan, &fault)) {
         refuse(plan, 413, "too-large", fault.why);
         return;
     }
@@ -329,7 +341,8 @@ static void plan_models(const struct door_config *config, struct plan *plan)
         ok = buf_add_text(body, i == 0 ? "{\"id\":" : ",{\"id\":", &fault) &&
              json_add_string(body, slice_of(config->models[i].name), &fault) &&
              buf_add_text(body,
-                          ",\"object\":\"model\",\"type\":\"model\",\"created\":0,\"owned_by\":\"policy\","
+                          ",\"object\":\"model\",\"type\":\"model\",\"created\":0,\"owned_"
+                          "by\":\"policy\","
                           "\"created_at\":\"1970-01-01T00:00:00Z\",\"display_name\":",
                           &fault) &&
              json_add_string(body, slice_of(config->models[i].name), &fault) &&

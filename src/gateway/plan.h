@@ -1,5 +1,6 @@
 /*
- * gateway/plan.h - what the door does with a request: answer, refuse or send on. No I/O inside.
+ * gateway/plan.h - what the door does with a request: answer, refuse or send on. No I/O
+ * inside.
  */
 #ifndef CUSTODY_GATEWAY_PLAN_H
 #define CUSTODY_GATEWAY_PLAN_H
@@ -32,7 +33,8 @@ void plan_head(const struct http1_request *request, struct plan *ret_plan);
 /* Decides a complete request, and takes its body. */
 void plan_request(const struct door_config *config, struct http1_request *request,
                   struct plan *ret_plan);
-/* A refusal because of broken or too much HTTP; its head may be there in part or not at all. */
+/* A refusal because of broken or too much HTTP; its head may be there in part or not at all.
+ */
 void plan_broken(const struct http1_request *request, int status, const char *why,
                  struct plan *ret_plan);
 /* Fills the record of a refusal. Texts borrow from `plan`, `request` and `room`. */

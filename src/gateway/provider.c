@@ -21,7 +21,8 @@ bool gateway_model_check(const struct gateway_model *model, struct fault *fault)
         return fault_in(fault, "model %s", model->name);
     if (!url.tls && !url_host_is_loopback(url.host))
         return fault_set(fault, FAULT_INVALID,
-                         "model %s: plain http:// is for this machine only, use https://", model->name);
+                         "model %s: plain http:// is for this machine only, use https://",
+                         model->name);
     if (model->price_in < 0 || model->price_out < 0 || model->price_in > PRICE_MAX ||
         model->price_out > PRICE_MAX)
         return fault_set(fault, FAULT_INVALID, "model %s: a price out of range", model->name);
@@ -36,7 +37,8 @@ static bool read_key(const struct gateway_model *model, struct buf *key, struct 
         const char *value = getenv(model->key_environment);
 
         if (value == NULL)
-            return fault_set(fault, FAULT_MISSING, "the environment has no %s", model->key_environment);
+            return fault_set(fault, FAULT_MISSING, "the environment has no %s",
+                             model->key_environment);
         return buf_add_text(key, value, fault);
     }
     if (model->key_file != NULL) {
@@ -71,7 +73,8 @@ static bool make_key_header(const struct gateway_model *model, struct buf *heade
         return false;
     trimmed = slice_trim(buf_slice(&key));
     if (!key_valid(trimmed))
-        return fault_set(fault, FAULT_INVALID, "the key is empty or holds spaces or control characters");
+        return fault_set(fault, FAULT_INVALID,
+                         "the key is empty or holds spaces or control characters");
     return buf_reserve(header, KEY_BYTES_MAX + 64, fault) &&
            buf_add_text(header, dialect_key_header(model->dialect), fault) &&
            buf_add(header, trimmed, fault);
@@ -105,7 +108,8 @@ bool provider_open(const struct gateway_model *model, struct provider *ret_provi
         return false;
     ok = url_parse(slice_of(model->url), &provider.url, fault) &&
          dialect_endpoint(model->dialect, slice_of(model->url), &provider.endpoint, fault) &&
-         make_key_header(model, &provider.key_header, fault) && read_ca(model, &provider.ca, fault);
+         make_key_header(model, &provider.key_header, fault) &&
+         read_ca(model, &provider.ca, fault);
     if (!ok) {
         provider_close(&provider);
         return fault_in(fault, "model %s", model->name);

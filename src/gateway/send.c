@@ -18,11 +18,13 @@ static void admit(struct exchange *exchange)
     struct fault fault = {0};
 
     if (exchange->provider->endpoint.len == 0) {
-        exchange_refuse(exchange, 400, "no-key", "custody: this model has no usable key or CA file here");
+        exchange_refuse(exchange, 400, "no-key",
+                        "custody: this model has no usable key or CA file here");
         return;
     }
     if (model->expires_us != 0 && clock_now_us(gateway->config.clock) >= model->expires_us) {
-        exchange_refuse(exchange, 400, "expired", "custody: the policy's entry for this model has expired");
+        exchange_refuse(exchange, 400, "expired",
+                        "custody: the policy's entry for this model has expired");
         return;
     }
     if (!budget_reserve(&gateway->budget, bound, &fault)) {
@@ -47,7 +49,8 @@ static void refuse_for_ledger(struct exchange *exchange)
                     "custody: the record of this call cannot be written, so it is refused");
 }
 
-/* Writes the intents: all but the last are queued, the last is waited for, and it is behind them. */
+/* Writes the intents: all but the last are queued, the last is waited for, and it is behind
+ * them. */
 static bool record_intents(struct gateway *gateway, struct fault *fault)
 {
     for (struct exchange *at = next_ready(gateway->exchanges); at != NULL;) {
@@ -62,7 +65,8 @@ static bool record_intents(struct gateway *gateway, struct fault *fault)
 
 static void add_header(struct exchange *exchange, const char *line)
 {
-    struct curl_slist *longer = exchange->gateway->transport->slist_append(exchange->headers, line);
+    struct curl_slist *longer =
+        exchange->gateway->transport->slist_append(exchange->headers, line);
 
     if (longer == NULL)
         abort();
@@ -73,7 +77,8 @@ static void add_headers(struct exchange *exchange)
 {
     add_header(exchange, "Content-Type: application/json");
     add_header(exchange, "User-Agent: custody/" CUSTODY_VERSION);
-    add_header(exchange, "Accept-Encoding: identity"); /* what is compressed cannot be accounted */
+    add_header(exchange,
+               "Accept-Encoding: identity"); /* what is compressed cannot be accounted */
     add_header(exchange, "Expect:");
     if (exchange->provider->key_header.len > 0)
         add_header(exchange, (const char *)exchange->provider->key_header.at);
@@ -102,7 +107,8 @@ static bool start(struct exchange *exchange, struct fault *fault)
     (void)curl->easy_setopt(easy, CURLOPT_PROXY, ""); /* no proxy of the environment's */
     (void)curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl->easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    /* One request a connection: pausing one stream of HTTP/2 makes libcurl buffer megabytes. */
+    /* One request a connection: pausing one stream of HTTP/2 makes libcurl buffer megabytes.
+     */
     (void)curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl->easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
     (void)curl->easy_setopt(easy, CURLOPT_POST, 1L);
@@ -115,7 +121,8 @@ static bool start(struct exchange *exchange, struct fault *fault)
     (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     (void)curl->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (provider->ca.len > 0) {
-        struct curl_blob ca = {.data = provider->ca.at, .len = provider->ca.len, .flags = CURL_BLOB_NOCOPY};
+        struct curl_blob ca = {
+            .data = provider->ca.at, .len = provider->ca.len, .flags = CURL_BLOB_NOCOPY};
 
         (void)curl->easy_setopt(easy, CURLOPT_CAINFO, NULL);
         (void)curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);

@@ -1,8 +1,8 @@
 /*
  * gateway/transport.h - libcurl, loaded when it is needed.
  *
- * Its forty libraries take 6 ms to load, so only the gateway process does, by dlopen; the rest of
- * the program starts without them.
+ * Its forty libraries take 6 ms to load, so only the gateway process does, by dlopen; the rest
+ * of the program starts without them.
  */
 #ifndef CUSTODY_GATEWAY_TRANSPORT_H
 #define CUSTODY_GATEWAY_TRANSPORT_H
@@ -30,7 +30,8 @@ struct transport {
     CURLMcode (*multi_setopt)(CURLM *multi, CURLMoption option, ...);
     CURLMcode (*multi_add_handle)(CURLM *multi, CURL *easy);
     CURLMcode (*multi_remove_handle)(CURLM *multi, CURL *easy);
-    CURLMcode (*multi_socket_action)(CURLM *multi, curl_socket_t socket, int events, int *running);
+    CURLMcode (*multi_socket_action)(CURLM *multi, curl_socket_t socket, int events,
+                                     int *running);
     CURLMcode (*multi_assign)(CURLM *multi, curl_socket_t socket, void *pointer);
     CURLMsg *(*multi_info_read)(CURLM *multi, int *left);
     CURLMcode (*multi_cleanup)(CURLM *multi);
@@ -38,7 +39,8 @@ struct transport {
     void (*slist_free_all)(struct curl_slist *list);
 };
 
-/* FAULT_HOST: libcurl is not installed or too old. The second call returns what the first has loaded. */
+/* FAULT_HOST: libcurl is not installed or too old. The second call returns what the first has
+ * loaded. */
 MUST_USE bool transport_load(const struct transport **ret_transport, struct fault *fault);
 
 #endif

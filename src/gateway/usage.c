@@ -15,10 +15,12 @@ static const struct figure {
     {DIALECT_OPENAI, "prompt_tokens", offsetof(struct usage, input)},
     {DIALECT_OPENAI, "completion_tokens", offsetof(struct usage, output)},
     {DIALECT_OPENAI, "prompt_tokens_details.cached_tokens", offsetof(struct usage, cached)},
-    {DIALECT_OPENAI, "completion_tokens_details.reasoning_tokens", offsetof(struct usage, reasoning)},
+    {DIALECT_OPENAI, "completion_tokens_details.reasoning_tokens",
+     offsetof(struct usage, reasoning)},
     {DIALECT_OPENAI_RESPONSES, "input_tokens", offsetof(struct usage, input)},
     {DIALECT_OPENAI_RESPONSES, "output_tokens", offsetof(struct usage, output)},
-    {DIALECT_OPENAI_RESPONSES, "input_tokens_details.cached_tokens", offsetof(struct usage, cached)},
+    {DIALECT_OPENAI_RESPONSES, "input_tokens_details.cached_tokens",
+     offsetof(struct usage, cached)},
     {DIALECT_OPENAI_RESPONSES, "output_tokens_details.reasoning_tokens",
      offsetof(struct usage, reasoning)},
     {DIALECT_ANTHROPIC, "input_tokens", offsetof(struct usage, input)},
@@ -30,7 +32,8 @@ static const struct figure {
 /* Where a usage object may be: of a body or chunk, of a Responses event, of message_start. */
 static const char *const usage_places[] = {"usage", "response.usage", "message.usage"};
 
-/* What ends a stream, as bytes of its data. Inside of a model's text the quotes would be escaped. */
+/* What ends a stream, as bytes of its data. Inside of a model's text the quotes would be
+ * escaped. */
 static const struct end_row {
     enum dialect dialect;
     const char *in_data;
@@ -64,7 +67,8 @@ static void take_figures(enum dialect dialect, struct slice object, struct usage
         struct fault fault = {0};
         int64_t number;
 
-        if (figures[i].dialect != dialect || !json_at(object, figures[i].path, &value, &fault) ||
+        if (figures[i].dialect != dialect ||
+            !json_at(object, figures[i].path, &value, &fault) ||
             !json_whole_number(&value, &number, &fault) || number < 0)
             continue;
         if (number > TOKENS_MAX)
@@ -142,15 +146,17 @@ bool budget_reserve(struct budget *budget, struct spending upper_bound, struct f
 {
     if (over(budget->tokens_limit, budget->tokens, upper_bound.tokens))
         return fault_set(fault, FAULT_LIMIT,
-                         "the run's budget of %lld tokens does not hold another %lld (%lld used or reserved)",
+                         "the run's budget of %lld tokens does not hold another %lld (%lld "
+                         "used or reserved)",
                          (long long)budget->tokens_limit, (long long)upper_bound.tokens,
                          (long long)budget->tokens);
     if (over(budget->micro_usd_limit, budget->micro_usd, upper_bound.micro_usd))
-        return fault_set(fault, FAULT_LIMIT,
-                         "the run's budget of %lld micro-USD does not hold another %lld (%lld used or "
-                         "reserved)",
-                         (long long)budget->micro_usd_limit, (long long)upper_bound.micro_usd,
-                         (long long)budget->micro_usd);
+        return fault_set(
+            fault, FAULT_LIMIT,
+            "the run's budget of %lld micro-USD does not hold another %lld (%lld used or "
+            "reserved)",
+            (long long)budget->micro_usd_limit, (long long)upper_bound.micro_usd,
+            (long long)budget->micro_usd);
     budget->tokens += upper_bound.tokens;
     budget->micro_usd += upper_bound.micro_usd;
     return true;

@@ -216,10 +216,10 @@ bool note_signature_write(const struct note_signature *signature, struct buf *re
 bool note_key_check(const struct note_key *key, struct slice message, const uint8_t *signature)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool good = context != NULL &&
-                EVP_DigestVerifyInit(context, NULL, NULL, NULL, key->public_key) == 1 &&
-                EVP_DigestVerify(context, signature, SIGNATURE_BYTES, message.at,
-                                 message.len) == 1;
+    bool good =
+        context != NULL &&
+        EVP_DigestVerifyInit(context, NULL, NULL, NULL, key->public_key) == 1 &&
+        EVP_DigestVerify(context, signature, SIGNATURE_BYTES, message.at, message.len) == 1;
 
     EVP_MD_CTX_free(context);
     return good;

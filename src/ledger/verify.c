@@ -33,8 +33,8 @@ struct verifier {
     struct buf cosigned_bytes; /* checkpoint.cosigned, read before the checkpoint */
     struct checkpoint cosigned;
     struct stamped_list stamped;
-    size_t stamped_next;       /* the first that is not compared yet */
-    bool has_cosigned;         /* a checkpoint by this key, to be compared with the tree */
+    size_t stamped_next;      /* the first that is not compared yet */
+    bool has_cosigned;        /* a checkpoint by this key, to be compared with the tree */
     struct checkpoint before; /* options->kept */
 };
 
@@ -363,10 +363,10 @@ static void place_cosigned(struct verifier *verifier)
         return;
     report->cosigned_size = verifier->options->policy == NULL ? verifier->cosigned.size : 0;
     if (verifier->cosigned.size > report->size)
-        problem(verifier, VERIFY_TAMPERING,
-                "checkpoint.cosigned covers %llu records, the checkpoint only %llu: a rollback",
-                (unsigned long long)verifier->cosigned.size,
-                (unsigned long long)report->size);
+        problem(
+            verifier, VERIFY_TAMPERING,
+            "checkpoint.cosigned covers %llu records, the checkpoint only %llu: a rollback",
+            (unsigned long long)verifier->cosigned.size, (unsigned long long)report->size);
 }
 
 static void on_wrong_stamp(void *self, const char *name, const struct fault *why)

@@ -39,8 +39,8 @@ struct verify_report {
     struct verify_problem problems[VERIFY_PROBLEMS_MAX];
     size_t problem_count; /* may exceed VERIFY_PROBLEMS_MAX: the rest was only counted */
     uint64_t producers;
-    uint64_t intents_open; /* model calls that were announced and have no outcome */
-    uint64_t files_ahead;  /* tiles of a checkpoint that is not published yet */
+    uint64_t intents_open;  /* model calls that were announced and have no outcome */
+    uint64_t files_ahead;   /* tiles of a checkpoint that is not published yet */
     bool has_policy;        /* cosignatures were asked for */
     bool has_cosigned;      /* there is a cosigned checkpoint of this ledger, and it fits */
     uint64_t cosigned_size; /* records that it covers */

@@ -97,8 +97,7 @@ static void keep_evidence(int folder, const struct verify_report *report,
         (void)snprintf(outcome->note, sizeof(outcome->note), "fork proof: %s", name);
 }
 
-static bool read_policy(const char *name, struct tlog_policy **ret_policy,
-                        struct fault *fault)
+static bool read_policy(const char *name, struct tlog_policy **ret_policy, struct fault *fault)
 {
     AUTO_BUF struct buf text = buf_with_limit(TLOG_POLICY_BYTES_MAX);
 

@@ -13,7 +13,8 @@ struct verify_files {
     const char *record;  /* the bytes that an inclusion proof is about */
     const char *against; /* a checkpoint that was kept */
     const char *policy;  /* a tlog-policy: whose cosignatures are needed */
-    const char *timestamps, *tsa_ca; /* a folder of time stamps, and whom to believe them (PEM) */
+    const char *timestamps,
+        *tsa_ca; /* a folder of time stamps, and whom to believe them (PEM) */
     const char
         *fork_proof; /* write the evidence there, where `against` contradicts the ledger */
 };

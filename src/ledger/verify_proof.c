@@ -68,8 +68,6 @@ static const char *fork_flaw(const struct proof *proof, const struct checkpoint 
 {
     struct fault fault = {0};
 
-    if (smaller->size > larger->size)
-        return "the smaller checkpoint comes second";
     if (proof->has_root != (smaller->size != larger->size))
         return "it has a root where it needs none, or none where it needs one";
     if (!proof->has_root) {
@@ -80,6 +78,7 @@ static const char *fork_flaw(const struct proof *proof, const struct checkpoint 
     }
     if (tree_hash_equal(&proof->root, &smaller->root))
         return "the larger tree has the smaller one's root";
+    /* Refuses the larger one first, too. */
     if (!tree_check_consistency(smaller->size, larger->size, &proof->root, &larger->root,
                                 &proof->path, &fault))
         return "its hashes do not lead to the larger tree's root";

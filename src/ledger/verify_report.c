@@ -97,20 +97,19 @@ static bool add_lists(const struct verify_report *report, struct buf *text,
 bool verify_report_json(const struct verify_report *report, struct buf *ret_text,
                         struct fault *fault)
 {
-    if (!buf_add_format(ret_text, fault, "{\"cosigned\":%llu,\"files_ahead\":%llu,\"intents_open\":%llu,",
-                        (unsigned long long)report->cosigned_size,
-                        (unsigned long long)report->files_ahead,
-                        (unsigned long long)report->intents_open) ||
-        (report->has_kept &&
-         !buf_add_format(ret_text, fault, "\"kept_size\":%llu,",
-                         (unsigned long long)report->kept_size)) ||
+    if (!buf_add_format(
+            ret_text, fault, "{\"cosigned\":%llu,\"files_ahead\":%llu,\"intents_open\":%llu,",
+            (unsigned long long)report->cosigned_size, (unsigned long long)report->files_ahead,
+            (unsigned long long)report->intents_open) ||
+        (report->has_kept && !buf_add_format(ret_text, fault, "\"kept_size\":%llu,",
+                                             (unsigned long long)report->kept_size)) ||
         !add_lists(report, ret_text, fault) ||
         !buf_add_format(ret_text, fault, ",\"producers\":%llu,\"result\":\"%s\",\"root\":",
                         (unsigned long long)report->producers, result_names[report->result]))
         return false;
     if (!report->has_checkpoint)
-        return buf_add_text(ret_text,
-                            "null,\"size\":null,\"stamped\":0,\"witnesses\":null}", fault);
+        return buf_add_text(ret_text, "null,\"size\":null,\"stamped\":0,\"witnesses\":null}",
+                            fault);
     if (!buf_add_byte(ret_text, '"', fault) || !add_root(report, ret_text, fault) ||
         !buf_add_format(ret_text, fault, "\",\"size\":%llu,\"stamped\":%llu,\"witnesses\":",
                         (unsigned long long)report->size,

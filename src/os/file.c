@@ -90,7 +90,8 @@ bool file_replace_durably(int folder, const char *name, struct slice bytes, mode
     parent = openat(folder, last == NULL ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (parent < 0)
         return fault_errno(fault, "open the folder of %s", name);
-    fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    fd =
+        openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return fault_errno(fault, "create %s", temporary);
     if (!file_write_all(fd, bytes, fault))
@@ -150,18 +151,20 @@ bool file_open_folder(int parent, const char *name, mode_t mode, int *ret_fd,
     return true;
 }
 
-/* One tree that goes. What lies too deep is moved up to its top, so that no depth uses us up. */
+/* One tree that goes. What lies too deep is moved up to its top, so that no depth uses us up.
+ */
 struct removal {
     int top; /* -1 until there is one */
     dev_t device;
     unsigned moved;
 };
 
-static bool remove_below(struct removal *removal, int folder, unsigned depth, struct fault *fault);
+static bool remove_below(struct removal *removal, int folder, unsigned depth,
+                         struct fault *fault);
 
 /* Opens a folder whose bits its owner may have taken away. */
-static bool open_to_empty(const struct removal *removal, int parent, const char *name, int *ret_fd,
-                          struct fault *fault)
+static bool open_to_empty(const struct removal *removal, int parent, const char *name,
+                          int *ret_fd, struct fault *fault)
 {
     AUTO_CLOSE int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     struct stat stat;
@@ -191,7 +194,8 @@ static bool move_up(struct removal *removal, int parent, const char *name, struc
         free(up);
         up = xformat(".removed-%u", removal->moved++);
     } while (file_exists(removal->top, up));
-    return renameat(parent, name, removal->top, up) == 0 || fault_errno(fault, "move %s up", name);
+    return renameat(parent, name, removal->top, up) == 0 ||
+           fault_errno(fault, "move %s up", name);
 }
 
 static bool remove_entry(struct removal *removal, int parent, const char *name, unsigned depth,
@@ -214,7 +218,8 @@ static bool remove_entry(struct removal *removal, int parent, const char *name, 
     return true;
 }
 
-static bool remove_below(struct removal *removal, int folder, unsigned depth, struct fault *fault)
+static bool remove_below(struct removal *removal, int folder, unsigned depth,
+                         struct fault *fault)
 {
     int own = dup(folder);
     DIR *dir = own < 0 ? NULL : fdopendir(own);
@@ -263,7 +268,8 @@ bool file_remove_tree(int parent, const char *name, struct fault *fault)
     removal.top = top;
     if (!empty_folder(&removal, fault))
         return fault_in(fault, "%.60s", name);
-    return unlinkat(parent, name, AT_REMOVEDIR) == 0 || fault_errno(fault, "remove folder %s", name);
+    return unlinkat(parent, name, AT_REMOVEDIR) == 0 ||
+           fault_errno(fault, "remove folder %s", name);
 }
 
 bool file_copy_range(int from, uint64_t offset, int to, uint64_t len, struct fault *fault)

@@ -7,7 +7,8 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 
-/* Reads to the end of `fd` into `buf`; FAULT_LIMIT where it holds more than the buffer's limit. */
+/* Reads to the end of `fd` into `buf`; FAULT_LIMIT where it holds more than the buffer's
+ * limit. */
 MUST_USE bool file_read_fd(int fd, struct buf *buf, struct fault *fault);
 /* Opens (O_NOFOLLOW) `name` below `folder` (AT_FDCWD allowed) and reads the whole of it. */
 MUST_USE bool file_read(int folder, const char *name, struct buf *buf, struct fault *fault);
@@ -19,8 +20,8 @@ MUST_USE bool file_write_at(int fd, struct slice bytes, uint64_t offset, struct 
  * Replaces `name` below `folder`: temporary file, fsync, rename, fsync of the folder.
  * After success the content survives a power loss; after failure the old content stands.
  */
-MUST_USE bool file_replace_durably(int folder, const char *name, struct slice bytes, mode_t mode,
-                                   struct fault *fault);
+MUST_USE bool file_replace_durably(int folder, const char *name, struct slice bytes,
+                                   mode_t mode, struct fault *fault);
 /* Creates `name`; FAULT_CONFLICT where it exists. Not synced. */
 MUST_USE bool file_create(int folder, const char *name, struct slice bytes, mode_t mode,
                           struct fault *fault);
@@ -32,7 +33,8 @@ MUST_USE bool file_open_folder(int parent, const char *name, mode_t mode, int *r
 /* Removes `name` and all below it, never following links, never leaving its file system. */
 MUST_USE bool file_remove_tree(int parent, const char *name, struct fault *fault);
 /* Copies `len` bytes from one offset to another descriptor's current position. */
-MUST_USE bool file_copy_range(int from, uint64_t offset, int to, uint64_t len, struct fault *fault);
+MUST_USE bool file_copy_range(int from, uint64_t offset, int to, uint64_t len,
+                              struct fault *fault);
 bool file_exists(int folder, const char *name);
 
 #endif

@@ -72,9 +72,10 @@ static bool bound_capabilities(uint64_t keep, struct fault *fault)
 
 bool isolate_capabilities(uint64_t keep, struct fault *fault)
 {
-    const unsigned long locked = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-                                 SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-                                 SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+    const unsigned long locked = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+                                 SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+                                 SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+                                 SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 
     if (has_capability(CAP_SETPCAP)) {
         if (!bound_capabilities(keep, fault))
@@ -161,9 +162,10 @@ static uint64_t access_of(unsigned access, bool folder, uint64_t handled)
     if ((access & ISOLATE_EXECUTE) != 0)
         mask |= LANDLOCK_ACCESS_FS_EXECUTE;
     if ((access & ISOLATE_WRITE) != 0)
-        mask |= FS_ABI_1 & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
-                                       LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-                                       LANDLOCK_ACCESS_FS_MAKE_BLOCK);
+        mask |=
+            FS_ABI_1 & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
+                                   LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+                                   LANDLOCK_ACCESS_FS_MAKE_BLOCK);
     if ((access & ISOLATE_WRITE) != 0)
         mask |= FS_REFER | FS_TRUNCATE;
     if ((access & (ISOLATE_READ | ISOLATE_WRITE)) != 0)
@@ -192,15 +194,16 @@ static bool allow_path(int ruleset, const struct isolate_path *path, uint64_t ha
     if (rule.allowed_access == 0)
         return true;
     if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-        return fault_errno(fault, "allow %s", path->path != NULL ? path->path : "a descriptor");
+        return fault_errno(fault, "allow %s",
+                           path->path != NULL ? path->path : "a descriptor");
     return true;
 }
 
 static bool restrict_to(struct ruleset wanted, const struct isolate_path *paths, size_t count,
                         int abi, struct isolate_enforced *ret_enforced, struct fault *fault)
 {
-    AUTO_CLOSE int ruleset = (int)syscall(SYS_landlock_create_ruleset, &wanted, ruleset_size(abi),
-                                          0);
+    AUTO_CLOSE int ruleset =
+        (int)syscall(SYS_landlock_create_ruleset, &wanted, ruleset_size(abi), 0);
 
     if (ruleset < 0)
         return fault_errno(fault, "make a Landlock rule set of ABI %d", abi);

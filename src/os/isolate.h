@@ -42,7 +42,8 @@ struct isolate_path {
     bool optional;   /* a path that is not there is skipped */
 };
 
-/* What the kernel took: masks of LANDLOCK_ACCESS_FS_*, LANDLOCK_ACCESS_NET_*, LANDLOCK_SCOPE_*. */
+/* What the kernel took: masks of LANDLOCK_ACCESS_FS_*, LANDLOCK_ACCESS_NET_*,
+ * LANDLOCK_SCOPE_*. */
 struct isolate_enforced {
     int abi; /* 0: no Landlock here; nothing was enforced */
     uint64_t files;
@@ -65,23 +66,25 @@ int isolate_landlock_abi(void);
 MUST_USE bool isolate_files(const struct isolate_path *paths, size_t count, int abi,
                             struct isolate_enforced *ret_enforced, struct fault *fault);
 /* Only the scopes (no file rules: those cost 0.8 us an open). */
-MUST_USE bool isolate_scopes(int abi, struct isolate_enforced *ret_enforced, struct fault *fault);
+MUST_USE bool isolate_scopes(int abi, struct isolate_enforced *ret_enforced,
+                             struct fault *fault);
 
 /*
- * Allow-lists of system calls; what is not in them answers EPERM. Foreign architectures and x32
- * kill the process. See os/isolate_calls.c, the table.
+ * Allow-lists of system calls; what is not in them answers EPERM. Foreign architectures and
+ * x32 kill the process. See os/isolate_calls.c, the table.
  */
 enum isolate_profile {
-    ISOLATE_SCAN,    /* read, write, packets, memory, exit; no executable memory; opens nothing */
-    ISOLATE_VIEW,    /* + files; no sockets of its own, no programs */
-    ISOLATE_DOOR,    /* SCAN + accept and answer; no connect, opens nothing */
+    ISOLATE_SCAN, /* read, write, packets, memory, exit; no executable memory; opens nothing */
+    ISOLATE_VIEW, /* + files; no sockets of its own, no programs */
+    ISOLATE_DOOR, /* SCAN + accept and answer; no connect, opens nothing */
     ISOLATE_GATEWAY, /* files, network, threads; no programs, no ptrace, no mounts */
     ISOLATE_COLLECT, /* files and programs (git); no socket beyond AF_UNIX */
     ISOLATE_LEDGER,  /* files, AF_UNIX; no programs */
     ISOLATE_PROFILE_COUNT,
 };
 
-/* Sets no_new_privs first. Done last: opening, connecting and forking may be gone afterwards. */
+/* Sets no_new_privs first. Done last: opening, connecting and forking may be gone afterwards.
+ */
 MUST_USE bool isolate_syscalls(enum isolate_profile profile, struct fault *fault);
 
 #endif

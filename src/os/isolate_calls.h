@@ -1,9 +1,9 @@
 /*
  * os/isolate_calls.h - every system call that something of ours may make, in groups.
  *
- * A profile is a set of groups; the cell's filter is all of them but for its own refusals. A call
- * that is in no group is refused everywhere, so a new kernel's new call is refused until it is
- * judged here.
+ * A profile is a set of groups; the cell's filter is all of them but for its own refusals. A
+ * call that is in no group is refused everywhere, so a new kernel's new call is refused until
+ * it is judged here.
  */
 #ifndef CUSTODY_OS_ISOLATE_CALLS_H
 #define CUSTODY_OS_ISOLATE_CALLS_H
@@ -55,18 +55,18 @@ MUST_USE bool calls_refuse(struct calls_filter *filter, const char *name, int er
 
 /* Each allows calls for certain arguments only; a ruled call without its rule is refused. */
 enum calls_rule {
-    CALLS_RULE_MEMORY = 1,       /* mmap, mprotect without PROT_EXEC */
-    CALLS_RULE_EXEC_MEMORY = 2,  /* mmap, mprotect of any kind */
-    CALLS_RULE_THREADS = 4,      /* clone with CLONE_THREAD only; clone3 answers ENOSYS */
-    CALLS_RULE_PROCESSES = 8,    /* clone without CLONE_NEW*; clone3 answers ENOSYS */
-    CALLS_RULE_SOCKET_UNIX = 16, /* socket, socketpair: AF_UNIX only */
-    CALLS_RULE_SOCKET_NET = 32,  /* socket: also TCP, UDP, AF_NETLINK route */
-    CALLS_RULE_TERMINAL = 64,    /* ioctl without TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS */
+    CALLS_RULE_MEMORY = 1,        /* mmap, mprotect without PROT_EXEC */
+    CALLS_RULE_EXEC_MEMORY = 2,   /* mmap, mprotect of any kind */
+    CALLS_RULE_THREADS = 4,       /* clone with CLONE_THREAD only; clone3 answers ENOSYS */
+    CALLS_RULE_PROCESSES = 8,     /* clone without CLONE_NEW*; clone3 answers ENOSYS */
+    CALLS_RULE_SOCKET_UNIX = 16,  /* socket, socketpair: AF_UNIX only */
+    CALLS_RULE_SOCKET_NET = 32,   /* socket: also TCP, UDP, AF_NETLINK route */
+    CALLS_RULE_TERMINAL = 64,     /* ioctl without TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS */
     CALLS_RULE_PERSONALITY = 128, /* personality: asking, PER_LINUX, ADDR_NO_RANDOMIZE */
-    CALLS_RULE_OWN_LIMITS = 256, /* prlimit64 of oneself only */
-    CALLS_RULE_LIMITS = 512,     /* prlimit64 */
-    CALLS_RULE_UNSHARE = 1024,   /* unshare of descriptors and folders, no namespace */
-    CALLS_RULE_CORE = 2048,      /* setting the limit of core dumps is taken, and does nothing */
+    CALLS_RULE_OWN_LIMITS = 256,  /* prlimit64 of oneself only */
+    CALLS_RULE_LIMITS = 512,      /* prlimit64 */
+    CALLS_RULE_UNSHARE = 1024,    /* unshare of descriptors and folders, no namespace */
+    CALLS_RULE_CORE = 2048, /* setting the limit of core dumps is taken, and does nothing */
 };
 MUST_USE bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault);
 /* The calls whose permission depends on rules, so that calls_allow leaves them out. */

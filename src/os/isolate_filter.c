@@ -16,16 +16,17 @@
 #include "os/isolate.h"
 #include "os/isolate_calls.h"
 
-#define CLONE_NEW_ANY                                                                              \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
-     CLONE_NEWNET | CLONE_NEWTIME)
-/* unshare, unlike clone, has no exit signal in these bits, so CLONE_NEWTIME is seen here only. */
+#define CLONE_NEW_ANY                                                                         \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |            \
+     CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
+/* unshare, unlike clone, has no exit signal in these bits, so CLONE_NEWTIME is seen here only.
+ */
 #define CLONE_NEW_BY_CLONE (CLONE_NEW_ANY & ~CLONE_NEWTIME)
 #define TYPE_MASK 0xf /* above it are flags */
 
 static const char *const ruled_calls[] = {
-    "mmap",  "mprotect",    "clone",     "clone3",  "socket", "socketpair",
-    "ioctl", "personality", "prlimit64", "unshare",
+    "mmap",       "mprotect", "clone",       "clone3",    "socket",
+    "socketpair", "ioctl",    "personality", "prlimit64", "unshare",
 };
 
 bool calls_has_rule(const char *name)
@@ -57,7 +58,8 @@ static bool begin_one(uint32_t otherwise, scmp_filter_ctx *ret_filter, struct fa
 
     if (filter == NULL)
         return fault_set(fault, FAULT_HOST, "libseccomp makes no filter");
-    /* A foreign architecture, x32 among them, has other numbers: nothing it asks can be judged. */
+    /* A foreign architecture, x32 among them, has other numbers: nothing it asks can be
+     * judged. */
     if (seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0 ||
         seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 1) != 0) {
         seccomp_release(filter);
@@ -101,7 +103,8 @@ bool calls_allow(struct calls_filter *filter, unsigned groups, struct fault *fau
     return true;
 }
 
-bool calls_refuse(struct calls_filter *filter, const char *name, int error, struct fault *fault)
+bool calls_refuse(struct calls_filter *filter, const char *name, int error,
+                  struct fault *fault)
 {
     /* libseccomp refuses a rule that says what happens anyway. */
     return error == filter->otherwise ||
@@ -154,17 +157,22 @@ static const struct form refused_forms[] = {
 };
 
 /*
- * What CALLS_RULE_SOCKET_NET allows besides AF_UNIX. Type and protocol count: any other would have
- * the kernel load a module that nobody has use for, at a word of whoever asks.
+ * What CALLS_RULE_SOCKET_NET allows besides AF_UNIX. Type and protocol count: any other would
+ * have the kernel load a module that nobody has use for, at a word of whoever asks.
  */
 static const struct net_form {
     int family, type, protocol;
 } net_forms[] = {
-    {AF_INET, SOCK_STREAM, 0},           {AF_INET, SOCK_STREAM, IPPROTO_TCP},
-    {AF_INET, SOCK_DGRAM, 0},            {AF_INET, SOCK_DGRAM, IPPROTO_UDP},
-    {AF_INET6, SOCK_STREAM, 0},          {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
-    {AF_INET6, SOCK_DGRAM, 0},           {AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
-    {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}, {AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE},
+    {AF_INET, SOCK_STREAM, 0},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP},
+    {AF_INET, SOCK_DGRAM, 0},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP},
+    {AF_INET6, SOCK_STREAM, 0},
+    {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+    {AF_INET6, SOCK_DGRAM, 0},
+    {AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
+    {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE},
+    {AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE},
 };
 
 static bool add_net_forms(scmp_filter_ctx filter, struct fault *fault)
@@ -172,9 +180,18 @@ static bool add_net_forms(scmp_filter_ctx filter, struct fault *fault)
     for (size_t i = 0; i < COUNT(net_forms); i++) {
         const struct net_form *form = &net_forms[i];
         const struct scmp_arg_cmp wanted[] = {
-            {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = (uint64_t)form->family},
-            {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = TYPE_MASK, .datum_b = (uint64_t)form->type},
-            {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = (uint64_t)form->protocol},
+            {.arg = 0,
+             .op = SCMP_CMP_MASKED_EQ,
+             .datum_a = UINT32_MAX,
+             .datum_b = (uint64_t)form->family},
+            {.arg = 1,
+             .op = SCMP_CMP_MASKED_EQ,
+             .datum_a = TYPE_MASK,
+             .datum_b = (uint64_t)form->type},
+            {.arg = 2,
+             .op = SCMP_CMP_MASKED_EQ,
+             .datum_a = UINT32_MAX,
+             .datum_b = (uint64_t)form->protocol},
         };
 
         if (!add(filter, SCMP_ACT_ALLOW, "socket", COUNT(wanted), wanted, fault))
@@ -195,8 +212,9 @@ static bool add_form(scmp_filter_ctx filter, uint32_t action, const struct form 
 }
 
 /*
- * A limit of 1 is the only one that keeps the kernel from handing a core to a program of the host,
- * as core_pattern may say; a lower one would not. Programs that ask for none get what they want.
+ * A limit of 1 is the only one that keeps the kernel from handing a core to a program of the
+ * host, as core_pattern may say; a lower one would not. Programs that ask for none get what
+ * they want.
  */
 static bool keep_core_limit(scmp_filter_ctx filter, struct fault *fault)
 {
@@ -245,11 +263,11 @@ static const struct profile {
                              CALLS_RULE_OWN_LIMITS | CALLS_RULE_TERMINAL},
     [ISOLATE_COLLECT] = {CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_THREAD |
                              CALLS_PROGRAM,
-                         CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_SOCKET_UNIX |
-                             CALLS_RULE_LIMITS | CALLS_RULE_TERMINAL},
+                         CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES |
+                             CALLS_RULE_SOCKET_UNIX | CALLS_RULE_LIMITS | CALLS_RULE_TERMINAL},
     [ISOLATE_LEDGER] = {CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET,
-                        CALLS_RULE_EXEC_MEMORY | CALLS_RULE_SOCKET_UNIX | CALLS_RULE_OWN_LIMITS |
-                            CALLS_RULE_TERMINAL},
+                        CALLS_RULE_EXEC_MEMORY | CALLS_RULE_SOCKET_UNIX |
+                            CALLS_RULE_OWN_LIMITS | CALLS_RULE_TERMINAL},
 };
 
 static bool load(scmp_filter_ctx filter, struct fault *fault)

@@ -109,8 +109,10 @@ bool loop_timer(struct loop *loop, int64_t delay_us, void (*due)(void *self), vo
     struct loop_timer **at = &loop->timers;
 
     (void)fault;
-    *timer = (struct loop_timer){
-        .loop = loop, .due_us = clock_monotonic_us(&clock_real) + delay_us, .due = due, .self = self};
+    *timer = (struct loop_timer){.loop = loop,
+                                 .due_us = clock_monotonic_us(&clock_real) + delay_us,
+                                 .due = due,
+                                 .self = self};
     while (*at != NULL && (*at)->due_us <= timer->due_us)
         at = &(*at)->next;
     timer->next = *at;

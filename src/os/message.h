@@ -20,17 +20,18 @@ struct message_fds {
 
 /* Both ends close-on-exec. The send buffer holds at least one packet of MESSAGE_BYTES_MAX. */
 MUST_USE bool message_pair(int ret_ends[2], struct fault *fault);
-/* Blocks until sent (also on a non-blocking socket). `fds` may be NULL; they are duplicated, not taken. */
+/* Blocks until sent (also on a non-blocking socket). `fds` may be NULL; they are duplicated,
+ * not taken. */
 MUST_USE bool message_send(int socket, struct slice body, const struct message_fds *fds,
                            struct fault *fault);
 /*
  * Receives one packet into `body` (cleared first; limit at least MESSAGE_BYTES_MAX).
- *   fds      NULL: descriptors that arrive are closed. Else they are the caller's, close-on-exec.
- *   ret_end  true: the peer has closed; body is empty.
- *   timeout_ms  -1 waits for ever. FAULT_LIMIT when it is over.
+ *   fds      NULL: descriptors that arrive are closed. Else they are the caller's,
+ * close-on-exec. ret_end  true: the peer has closed; body is empty. timeout_ms  -1 waits for
+ * ever. FAULT_LIMIT when it is over.
  */
-MUST_USE bool message_receive(int socket, struct buf *body, struct message_fds *fds, int timeout_ms,
-                              bool *ret_end, struct fault *fault);
+MUST_USE bool message_receive(int socket, struct buf *body, struct message_fds *fds,
+                              int timeout_ms, bool *ret_end, struct fault *fault);
 void message_fds_close(struct message_fds *fds);
 
 #endif

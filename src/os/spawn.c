@@ -169,8 +169,10 @@ static bool pump(int in, struct slice input, int out, struct buf *output, int er
                 fds[i].fd = -1;
             else if (i == 1 && !buf_add(output, slice_of_bytes(chunk, (size_t)got), fault))
                 return false;
-            else if (i == 2 && !buf_add(errors, slice_part(slice_of_bytes(chunk, (size_t)got), 0,
-                                                           errors->limit - errors->len), fault))
+            else if (i == 2 && !buf_add(errors,
+                                        slice_part(slice_of_bytes(chunk, (size_t)got), 0,
+                                                   errors->limit - errors->len),
+                                        fault))
                 return false;
         }
     }
@@ -210,12 +212,13 @@ bool spawn_run(const struct spawn_program *program, struct slice input, struct b
     if (!process_wait(&process, -1, ret_status, fault))
         return false;
     if (*ret_status != 0) /* the caller decides whether that is an error; the text is there */
-        (void)fault_set(fault, FAULT_IO, "%s ended with %d: %.*s", program->argv[0], *ret_status,
-                        SLICE_ARGS(slice_trim(buf_slice(&errors))));
+        (void)fault_set(fault, FAULT_IO, "%s ended with %d: %.*s", program->argv[0],
+                        *ret_status, SLICE_ARGS(slice_trim(buf_slice(&errors))));
     return true;
 }
 
-bool process_wait(struct process *process, int timeout_ms, int *ret_status, struct fault *fault)
+bool process_wait(struct process *process, int timeout_ms, int *ret_status,
+                  struct fault *fault)
 {
     int status = 0;
     pid_t got;

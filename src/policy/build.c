@@ -8,14 +8,17 @@
 
 #define S POLICY_SEP
 
-static bool build_budget(struct builder *builder, const char *name, struct policy_budget *budget)
+static bool build_budget(struct builder *builder, const char *name,
+                         struct policy_budget *budget)
 {
     AUTO_FREE char *tokens = xformat("budgets" S "%s" S "tokens", name);
     AUTO_FREE char *usd = xformat("budgets" S "%s" S "usd", name);
     AUTO_FREE char *minutes = xformat("budgets" S "%s" S "minutes", name);
 
-    return builder_number(builder, tokens, &budget->tokens) && builder_number(builder, usd, &budget->micro_usd) &&
-           (schema_find(minutes) == NULL || builder_number(builder, minutes, &budget->minutes));
+    return builder_number(builder, tokens, &budget->tokens) &&
+           builder_number(builder, usd, &budget->micro_usd) &&
+           (schema_find(minutes) == NULL ||
+            builder_number(builder, minutes, &budget->minutes));
 }
 
 /* What a class is worth where nobody says anything. */
@@ -40,8 +43,9 @@ static bool check_class_whole(struct builder *builder, const struct policy_setti
 
     for (unsigned where = POLICY_VIEW; any != NULL && where <= POLICY_MODEL; where++)
         if (settings_find(settings, "%s" S "%s", path, where_names[where]) == NULL)
-            return settings_fault(settings, any, builder->fault, "data.%s has no verdict for `%s`",
-                                  class_name(class), where_names[where]);
+            return settings_fault(settings, any, builder->fault,
+                                  "data.%s has no verdict for `%s`", class_name(class),
+                                  where_names[where]);
     return true;
 }
 
@@ -50,23 +54,25 @@ static bool build_data(struct builder *builder)
     for (unsigned class = 0; class < CLASS_COUNT; class++) {
         enum verdict *verdicts = builder->policy->data[class];
 
-        if (!check_class_whole(builder, builder->organisation, (enum data_class)class) ||
+        if (!check_class_whole(builder, builder->organisation, (enum data_class) class) ||
             (builder->repository != NULL &&
-             !check_class_whole(builder, builder->repository, (enum data_class)class)))
+             !check_class_whole(builder, builder->repository, (enum data_class) class)))
             return false;
         for (unsigned where = 0; where < POLICY_WHERE_COUNT; where++) {
-            AUTO_FREE char *path = xformat("data" S "%s" S "%s", class_name((enum data_class)class),
-                                           where_names[where]);
+            AUTO_FREE char *path = xformat(
+                "data" S "%s" S "%s", class_name((enum data_class) class), where_names[where]);
             const char *word;
 
-            if (!builder_word(builder, path, verdict_name(data_defaults[class][where]), &word) ||
+            if (!builder_word(builder, path, verdict_name(data_defaults[class][where]),
+                              &word) ||
                 !verdict_parse(slice_of(word), &verdicts[where]))
                 return false;
         }
-        if ((class == CLASS_OPAQUE || class == CLASS_CODE) && verdicts[POLICY_VIEW] == VERDICT_REDACT)
+        if ((class == CLASS_OPAQUE || class == CLASS_CODE) &&
+            verdicts[POLICY_VIEW] == VERDICT_REDACT)
             return fault_set(builder->fault, FAULT_INVALID,
                              "data.%s.view: redact has nothing to replace: say allow or deny",
-                             class_name((enum data_class)class));
+                             class_name((enum data_class) class));
     }
     return true;
 }
@@ -106,7 +112,8 @@ static bool build_rules(struct builder *builder, const struct policy_settings *s
     return true;
 }
 
-/* Names in front of the first pattern character: what all that the glob matches is below. Empty: none. */
+/* Names in front of the first pattern character: what all that the glob matches is below.
+ * Empty: none. */
 static struct slice literal_folder(struct slice glob)
 {
     struct slice rest = glob, name;
@@ -124,8 +131,8 @@ static struct slice literal_folder(struct slice glob)
 }
 
 /*
- * Is all that `allow` matches denied? Only where that is certain: the same text, everything, a folder that holds
- * it all, or the names it ends in.
+ * Is all that `allow` matches denied? Only where that is certain: the same text, everything, a
+ * folder that holds it all, or the names it ends in.
  */
 static bool covers(struct slice deny, struct slice allow)
 {
@@ -163,17 +170,19 @@ static bool check_shadowed(struct builder *builder)
         struct slice folder = literal_folder(slice_of(allow->glob));
 
         if (folder.len > 0 && policy_never_writable(folder))
-            return fault_set(builder->fault, FAULT_INVALID, "%s:%u: %s `%s` can never match: no policy can allow it",
+            return fault_set(builder->fault, FAULT_INVALID,
+                             "%s:%u: %s `%s` can never match: no policy can allow it",
                              allow->file, allow->line, allow->text, allow->glob);
         for (size_t j = 0; j < COUNT(denies); j++)
             for (size_t k = 0; k < denies[j]->count; k++) {
                 const struct policy_rule *deny = &denies[j]->at[k];
 
                 if (contradicts(allow, deny))
-                    return fault_set(builder->fault, FAULT_INVALID,
-                                     "%s:%u: %s `%s` can never match: %s `%s` (%s:%u) denies all of it", allow->file,
-                                     allow->line, allow->text, allow->glob, deny->text, deny->glob, deny->file,
-                                     deny->line);
+                    return fault_set(
+                        builder->fault, FAULT_INVALID,
+                        "%s:%u: %s `%s` can never match: %s `%s` (%s:%u) denies all of it",
+                        allow->file, allow->line, allow->text, allow->glob, deny->text,
+                        deny->glob, deny->file, deny->line);
             }
     }
     return true;
@@ -190,12 +199,14 @@ static bool build_paths(struct builder *builder)
 
         if (empty != NULL)
             return settings_fault(files[i], empty, builder->fault,
-                                  "paths.write.allow: an empty list would allow nothing: name patterns, or say agents.ROLE.write: none");
+                                  "paths.write.allow: an empty list would allow nothing: name "
+                                  "patterns, or say agents.ROLE.write: none");
     }
     for (size_t i = 0; i < COUNT(files); i++)
         if (files[i] != NULL &&
             (!build_rules(builder, files[i], "paths" S "read" S "deny", &policy->read_deny) ||
-             !build_rules(builder, files[i], "paths" S "write" S "allow", &policy->write_allow) ||
+             !build_rules(builder, files[i], "paths" S "write" S "allow",
+                          &policy->write_allow) ||
              !build_rules(builder, files[i], "paths" S "write" S "deny", &policy->write_deny)))
             return false;
     policy->zones = builder_map(builder, "paths" S "zone", &policy->zone_count);
@@ -209,7 +220,8 @@ static int64_t port_of(const struct policy_settings *settings, size_t index)
 {
     AUTO_FREE char *path = xformat("egress" S "#%zu" S "port", index);
 
-    return settings_find(settings, "%s", path) == NULL ? 443 : builder_number_in(settings, path);
+    return settings_find(settings, "%s", path) == NULL ? 443
+                                                       : builder_number_in(settings, path);
 }
 
 static bool build_egress(struct builder *builder)
@@ -218,20 +230,24 @@ static bool build_egress(struct builder *builder)
     size_t outer = builder_list_length(builder->organisation, "egress");
     size_t inner = builder_list_length(builder->repository, "egress");
     struct policy_egress *all = builder_own(builder, xalloc_array(outer + 1, sizeof(*all)));
-    struct policy_egress *chosen = builder_own(builder, xalloc_array(inner * outer + 1, sizeof(*chosen)));
+    struct policy_egress *chosen =
+        builder_own(builder, xalloc_array(inner * outer + 1, sizeof(*chosen)));
 
     for (size_t i = 0; i < outer; i++) {
         all[i].host = builder_text_of(builder, builder->organisation, "egress", i, "host");
         all[i].port = port_of(builder->organisation, i);
         if (all[i].host == NULL)
-            return fault_set(builder->fault, FAULT_INVALID, "policy.yaml: egress[%zu] has no host", i);
+            return fault_set(builder->fault, FAULT_INVALID,
+                             "policy.yaml: egress[%zu] has no host", i);
     }
     for (size_t i = 0; i < inner; i++) {
-        const struct setting *host = settings_find(builder->repository, "egress" S "#%zu" S "host", i);
+        const struct setting *host =
+            settings_find(builder->repository, "egress" S "#%zu" S "host", i);
         bool found = false;
 
         for (size_t j = 0; host != NULL && j < outer; j++)
-            if (strcmp(all[j].host, host->value) == 0 && all[j].port == port_of(builder->repository, i)) {
+            if (strcmp(all[j].host, host->value) == 0 &&
+                all[j].port == port_of(builder->repository, i)) {
                 chosen[policy->egress_count++] = all[j];
                 found = true;
             }
@@ -249,13 +265,16 @@ static bool build_witnesses(struct builder *builder)
     struct policy *policy = builder->policy;
     size_t count = builder_list_length(builder->organisation, "ledger" S "witnesses");
 
-    policy->witnesses = builder_own(builder, xalloc_array(count + 1, sizeof(*policy->witnesses)));
+    policy->witnesses =
+        builder_own(builder, xalloc_array(count + 1, sizeof(*policy->witnesses)));
     policy->witness_count = count;
     for (size_t i = 0; i < count; i++) {
         struct policy_witness *witness = &policy->witnesses[i];
 
-        witness->url = builder_text_of(builder, builder->organisation, "ledger" S "witnesses", i, "url");
-        witness->key = builder_text_of(builder, builder->organisation, "ledger" S "witnesses", i, "key");
+        witness->url =
+            builder_text_of(builder, builder->organisation, "ledger" S "witnesses", i, "url");
+        witness->key =
+            builder_text_of(builder, builder->organisation, "ledger" S "witnesses", i, "key");
         if (witness->url == NULL || witness->key == NULL)
             return fault_set(builder->fault, FAULT_INVALID,
                              "policy.yaml: ledger.witnesses[%zu] needs url and key", i);
@@ -290,10 +309,13 @@ static bool build_rest(struct builder *builder)
     policy->audit = builder_own(builder, xstrdup(policy->audit));
     policy->resources.memory_bytes = (uint64_t)memory;
     policy->resources.disk_bytes = (uint64_t)disk;
-    policy->environment_pass = builder_texts_of(builder, builder->organisation, "environment" S "pass", &policy->environment_pass_count);
+    policy->environment_pass =
+        builder_texts_of(builder, builder->organisation, "environment" S "pass",
+                         &policy->environment_pass_count);
     for (size_t i = 0; i < COUNT(files); i++)
         lists[i] = builder_texts_of(builder, files[i], "paths" S "scratch", &counts[i]);
-    policy->scratch = builder_own(builder, xalloc_array(counts[0] + counts[1] + 1, sizeof(*policy->scratch)));
+    policy->scratch = builder_own(
+        builder, xalloc_array(counts[0] + counts[1] + 1, sizeof(*policy->scratch)));
     for (size_t i = 0; i < COUNT(files); i++)
         for (size_t j = 0; j < counts[i]; j++)
             policy->scratch[policy->scratch_count++] = lists[i][j];
@@ -302,7 +324,8 @@ static bool build_rest(struct builder *builder)
     for (size_t i = 0; i < checks; i++) {
         AUTO_FREE char *path = xformat("checks" S "run" S "#%zu", i);
 
-        policy->checks[i].argv = builder_texts_of(builder, builder->repository, path, &policy->checks[i].count);
+        policy->checks[i].argv =
+            builder_texts_of(builder, builder->repository, path, &policy->checks[i].count);
     }
     policy->repository = builder_text_at(builder, builder->repository, "repository");
     policy->owner = builder_text_at(builder, builder->repository, "owner");
@@ -313,7 +336,8 @@ bool policy_build(const struct policy_settings *organisation,
                   const struct policy_settings *repository, struct policy **ret_policy,
                   struct fault *fault)
 {
-    struct builder builder = {.organisation = organisation, .repository = repository, .fault = fault};
+    struct builder builder = {
+        .organisation = organisation, .repository = repository, .fault = fault};
     struct owned *owned;
     bool ok;
 
@@ -325,10 +349,10 @@ bool policy_build(const struct policy_settings *organisation,
          build_budget(&builder, "run", &builder.policy->budget_run) &&
          build_budget(&builder, "person_day", &builder.policy->budget_person_day) &&
          build_budget(&builder, "repository_day", &builder.policy->budget_repository_day) &&
-         build_data(&builder) && build_paths(&builder) && build_routing(&builder) && build_agents(&builder) &&
-         build_egress(&builder) && build_approvals(&builder) && build_witnesses(&builder) &&
-         build_rest(&builder) &&
-         build_owner(&builder) && build_digest(&builder);
+         build_data(&builder) && build_paths(&builder) && build_routing(&builder) &&
+         build_agents(&builder) && build_egress(&builder) && build_approvals(&builder) &&
+         build_witnesses(&builder) && build_rest(&builder) && build_owner(&builder) &&
+         build_digest(&builder);
     build_model_classes(builder.policy);
     owned = xalloc(sizeof(*owned));
     *owned = builder.owned;

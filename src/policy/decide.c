@@ -5,17 +5,34 @@
 #include "policy/policy.h"
 
 /*
- * Never writable by an agent, whatever policy says: what decides over it (policy, CI, owners) and what
- * runs outside of the cell because it is there (hooks, git's own files).
+ * Never writable by an agent, whatever policy says: what decides over it (policy, CI, owners)
+ * and what runs outside of the cell because it is there (hooks, git's own files).
  */
 static const char *const never_writable[] = {
-    ".git*",          "CODEOWNERS",       "Jenkinsfile*",      "azure-pipelines*", "bitbucket-pipelines*",
-    ".circleci",      ".travis.*",        ".drone.*",          ".woodpecker*",     ".buildkite",
-    ".forgejo",       ".gitea",           ".teamcity",         ".husky",           "lefthook.*",
-    ".lefthook.*",    ".pre-commit-config.*", ".pre-commit-hooks.*", "appveyor.*",   ".cirrus.*",
+    ".git*",
+    "CODEOWNERS",
+    "Jenkinsfile*",
+    "azure-pipelines*",
+    "bitbucket-pipelines*",
+    ".circleci",
+    ".travis.*",
+    ".drone.*",
+    ".woodpecker*",
+    ".buildkite",
+    ".forgejo",
+    ".gitea",
+    ".teamcity",
+    ".husky",
+    "lefthook.*",
+    ".lefthook.*",
+    ".pre-commit-config.*",
+    ".pre-commit-hooks.*",
+    "appveyor.*",
+    ".cirrus.*",
 };
 
-#define POLICY_FILE "custody.yaml" /* at the root; one of that name elsewhere is only a file */
+#define POLICY_FILE "custody.yaml" /* at the root; one of that name elsewhere is only a file  \
+                                    */
 #define BUILT_IN_RULE "never-writable"
 
 bool policy_never_writable(struct slice path)
@@ -23,7 +40,8 @@ bool policy_never_writable(struct slice path)
     for (size_t i = 0; i < COUNT(never_writable); i++)
         if (glob_matches(slice_of(never_writable[i]), path, true))
             return true;
-    return slice_find_byte(path, '/', 0) == SIZE_MAX && glob_matches(SLICE(POLICY_FILE), path, true);
+    return slice_find_byte(path, '/', 0) == SIZE_MAX &&
+           glob_matches(SLICE(POLICY_FILE), path, true);
 }
 
 static void tell_rule(const char **ret_rule, const char *rule)
@@ -32,8 +50,8 @@ static void tell_rule(const char **ret_rule, const char *rule)
         *ret_rule = rule;
 }
 
-enum verdict policy_read_verdict(const struct policy *policy, const char *role, struct slice path,
-                                 const char **ret_rule)
+enum verdict policy_read_verdict(const struct policy *policy, const char *role,
+                                 struct slice path, const char **ret_rule)
 {
     (void)role;
     for (size_t i = 0; i < policy->read_deny.count; i++)
@@ -100,14 +118,16 @@ bool policy_write_allowed(const struct policy *policy, const char *role, struct 
             tell_rule(ret_rule, policy->write_deny.at[i].text);
             return false;
         }
-    if (!allowed_by(&policy->write_allow, false, path) || !allowed_by(&policy->write_allow, true, path)) {
+    if (!allowed_by(&policy->write_allow, false, path) ||
+        !allowed_by(&policy->write_allow, true, path)) {
         tell_rule(ret_rule, "paths.write.allow");
         return false;
     }
     return true;
 }
 
-int64_t policy_approvals_for(const struct policy *policy, const char *const *zones, size_t count)
+int64_t policy_approvals_for(const struct policy *policy, const char *const *zones,
+                             size_t count)
 {
     int64_t needed = policy->approvals;
 
@@ -128,14 +148,16 @@ const char *policy_zone_of(const struct policy *policy, struct slice path)
 
     for (size_t i = 0; i < policy->zone_count; i++)
         if (glob_matches(slice_of(policy->zones[i].glob), path, true) &&
-            (zone == NULL || policy_approvals_for(policy, &policy->zones[i].zone, 1) > policy_approvals_for(policy, &zone, 1)))
+            (zone == NULL || policy_approvals_for(policy, &policy->zones[i].zone, 1) >
+                                 policy_approvals_for(policy, &zone, 1)))
             zone = policy->zones[i].zone;
     return zone;
 }
 
 const struct policy_rule *policy_rule_find(const struct policy *policy, const char *rule)
 {
-    const struct policy_rules *all[] = {&policy->read_deny, &policy->write_allow, &policy->write_deny};
+    const struct policy_rules *all[] = {&policy->read_deny, &policy->write_allow,
+                                        &policy->write_deny};
 
     for (size_t i = 0; i < COUNT(all); i++)
         for (size_t j = 0; j < all[i]->count; j++)
@@ -174,8 +196,9 @@ bool policy_matching_end(struct policy_matching *matching, struct fault *fault)
 
     for (size_t i = 0; ok && i < rules->count; i++)
         if (rules->at[i].must_match && !matching->matched[i])
-            ok = fault_set(fault, FAULT_INVALID, "%s:%u: %s `%s` must match and matches nothing",
-                           rules->at[i].file, rules->at[i].line, rules->at[i].text, rules->at[i].glob);
+            ok = fault_set(fault, FAULT_INVALID,
+                           "%s:%u: %s `%s` must match and matches nothing", rules->at[i].file,
+                           rules->at[i].line, rules->at[i].text, rules->at[i].glob);
     free(matching->matched);
     free(matching);
     return ok;

@@ -14,16 +14,20 @@ bool glob_check(struct slice glob, struct fault *fault)
         return fault_set(fault, FAULT_INVALID, "a pattern has 1 to %d bytes", GLOB_BYTES_MAX);
     for (size_t i = 0; i < glob.len; i++)
         if (glob.at[i] < 0x20 || glob.at[i] == 0x7f || glob.at[i] == '\\')
-            return fault_set(fault, FAULT_INVALID, "a pattern has no control characters or backslashes");
+            return fault_set(fault, FAULT_INVALID,
+                             "a pattern has no control characters or backslashes");
     if (glob.at[0] == '/')
-        return fault_set(fault, FAULT_INVALID, "a pattern is relative to the repository: no leading /");
+        return fault_set(fault, FAULT_INVALID,
+                         "a pattern is relative to the repository: no leading /");
     if (glob.len > 1 && glob.at[glob.len - 1] == '/')
         rest.len--; /* "build/" is the folder and all below it, as "build" is */
     while (slice_cut(&rest, '/', &name)) {
         if (name.len == 0)
-            return fault_set(fault, FAULT_INVALID, "a pattern with an empty name can never match");
+            return fault_set(fault, FAULT_INVALID,
+                             "a pattern with an empty name can never match");
         if (slice_equal(name, SLICE(".")) || slice_equal(name, SLICE("..")))
-            return fault_set(fault, FAULT_INVALID, "a pattern with `.` or `..` can never match");
+            return fault_set(fault, FAULT_INVALID,
+                             "a pattern with `.` or `..` can never match");
         for (size_t i = 0; i < name.len; i++) {
             size_t end;
 
@@ -83,7 +87,8 @@ static bool name_matches(struct slice pattern, struct slice name, bool fold)
             if (pattern.at[at] == '[') {
                 same = set_holds(pattern, &next, name.at[i], fold);
             } else {
-                same = pattern.at[at] == '?' || folded(pattern.at[at], fold) == folded(name.at[i], fold);
+                same = pattern.at[at] == '?' ||
+                       folded(pattern.at[at], fold) == folded(name.at[i], fold);
                 next = at + 1;
             }
             if (same) {
@@ -100,8 +105,8 @@ static bool name_matches(struct slice pattern, struct slice name, bool fold)
     return true;
 }
 
-/* The same one level up: names instead of bytes, "**" instead of "*". A match of a leading part is
- * a match: it is a folder above the path. */
+/* The same one level up: names instead of bytes, "**" instead of "*". A match of a leading
+ * part is a match: it is a folder above the path. */
 static bool names_match(struct slice pattern, struct slice path, bool fold)
 {
     struct slice pattern_rest = pattern, path_rest = path;

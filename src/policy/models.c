@@ -91,7 +91,8 @@ static bool may_be_called(const struct policy_model *model)
            (model->residency != NULL && strcmp(model->residency, ON_PREMISES) == 0);
 }
 
-static bool resides(const struct policy_model *model, const char *const *residencies, size_t count)
+static bool resides(const struct policy_model *model, const char *const *residencies,
+                    size_t count)
 {
     for (size_t i = 0; model->residency != NULL && i < count; i++)
         if (strcmp(model->residency, residencies[i]) == 0)
@@ -120,7 +121,8 @@ bool build_routing(struct builder *builder)
     policy->model_count = kept;
     return kept > 0 || all == 0 ||
            fault_set(builder->fault, FAULT_INVALID,
-                     "policy.yaml: a repository with zone phi may call none of its models: one needs "
+                     "policy.yaml: a repository with zone phi may call none of its models: "
+                     "one needs "
                      "a contract or residency on-premises");
 }
 
@@ -129,7 +131,7 @@ void build_model_classes(struct policy *policy)
 {
     unsigned plain = 0;
 
-    for (unsigned class = 0; class < CLASS_COUNT; class ++)
+    for (unsigned class = 0; class < CLASS_COUNT; class++)
         if (policy->data[class][POLICY_MODEL] == VERDICT_ALLOW)
             plain |= CLASS_BIT(class);
     for (size_t i = 0; i < policy->model_count; i++)

@@ -2,8 +2,8 @@
  * policy/policy.h - may that run do this? Pure: text in, decisions out.
  *
  * Two files: the organisation's (trusted) and the repository's (untrusted, only narrows). The
- * text is parsed where nothing can be lost (policy_read, in a sealed process); what comes out is
- * a flat list of settings that travels as a packet and is applied by the table in schema.c.
+ * text is parsed where nothing can be lost (policy_read, in a sealed process); what comes out
+ * is a flat list of settings that travels as a packet and is applied by the table in schema.c.
  */
 #ifndef CUSTODY_POLICY_POLICY_H
 #define CUSTODY_POLICY_POLICY_H
@@ -20,24 +20,26 @@
 struct policy_settings;
 
 /*
- * YAML to settings. Refuses a second document, anchors, aliases, tags, duplicate keys, empty values, what
- * is too deep or too much. FAULT_INVALID: "custody.yaml:12:3: why".
+ * YAML to settings. Refuses a second document, anchors, aliases, tags, duplicate keys, empty
+ * values, what is too deep or too much. FAULT_INVALID: "custody.yaml:12:3: why".
  */
 MUST_USE bool policy_read(struct slice yaml, const char *file_name,
                           struct policy_settings **ret_settings, struct fault *fault);
 void policy_settings_free(struct policy_settings *settings); /* NULL is fine */
-MUST_USE bool policy_settings_encode(const struct policy_settings *settings, struct buf *ret_packet,
-                                     struct fault *fault);
+MUST_USE bool policy_settings_encode(const struct policy_settings *settings,
+                                     struct buf *ret_packet, struct fault *fault);
 /* Strict: exactly what encode writes. */
-MUST_USE bool policy_settings_decode(struct slice packet, struct policy_settings **ret_settings,
+MUST_USE bool policy_settings_decode(struct slice packet,
+                                     struct policy_settings **ret_settings,
                                      struct fault *fault);
 
 /*
- * Tells each setting that is known, but not enforced by this version (and whose silence weakens nothing: the
- * others policy_build refuses), as "FILE:LINE:COLUMN: KEY". NULL: none.
+ * Tells each setting that is known, but not enforced by this version (and whose silence
+ * weakens nothing: the others policy_build refuses), as "FILE:LINE:COLUMN: KEY". NULL: none.
  */
 #define POLICY_NOTE "known, not enforced by this version"
-typedef void policy_note(void *self, const char *file, unsigned line, unsigned column, const char *key);
+typedef void policy_note(void *self, const char *file, unsigned line, unsigned column,
+                         const char *key);
 void policy_notes(const struct policy_settings *settings, policy_note *tell, void *self);
 
 struct policy_person {
@@ -52,10 +54,10 @@ struct policy_model {
     const char *name, *url, *dialect;
     const char *key_file, *key_environment; /* at most one; NULL: no key */
     const char *ca;
-    const char *residency, *contract; /* NULL: none */
-    int64_t expires_us;               /* 0: never */
+    const char *residency, *contract;  /* NULL: none */
+    int64_t expires_us;                /* 0: never */
     int64_t price_input, price_output; /* micro-USD per million tokens */
-    unsigned allow;          /* classes whose plain values may go there: its own and data.*.model's */
+    unsigned allow; /* classes whose plain values may go there: its own and data.*.model's */
     unsigned allow_redacted; /* classes of which only surrogates may */
 };
 
@@ -138,8 +140,8 @@ struct policy {
     int64_t limit_files, limit_lines; /* of a change */
     struct policy_check *checks;
     size_t check_count;
-    int64_t approvals;              /* at least */
-    const char **approvals_from;    /* groups; none: anyone in people */
+    int64_t approvals;           /* at least */
+    const char **approvals_from; /* groups; none: anyone in people */
     size_t approvals_from_count;
     struct policy_zone *approvals_zone; /* glob: the zone's name; zone: the number as text */
     size_t approvals_zone_count;
@@ -151,42 +153,45 @@ struct policy {
 };
 
 /*
- * The organisation's settings narrowed by the repository's (NULL: none). FAULT_INVALID names file,
- * line and column: an unknown key, a wrong type, a rule that can never match, a repository that
- * would widen.
+ * The organisation's settings narrowed by the repository's (NULL: none). FAULT_INVALID names
+ * file, line and column: an unknown key, a wrong type, a rule that can never match, a
+ * repository that would widen.
  */
 MUST_USE bool policy_build(const struct policy_settings *organisation,
-                           const struct policy_settings *repository, struct policy **ret_policy,
-                           struct fault *fault);
+                           const struct policy_settings *repository,
+                           struct policy **ret_policy, struct fault *fault);
 void policy_free(struct policy *policy); /* NULL is fine */
 
 /* May the name be there? allow or deny; ret_rule (may be NULL) lives as long as the policy. */
-enum verdict policy_read_verdict(const struct policy *policy, const char *role, struct slice path,
-                                 const char **ret_rule);
+enum verdict policy_read_verdict(const struct policy *policy, const char *role,
+                                 struct slice path, const char **ret_rule);
 enum verdict policy_class_verdict(const struct policy *policy, enum data_class class,
                                   enum policy_where where);
 /* The strictest verdict of the classes in the mask. */
 enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mask,
                                  enum policy_where where);
-/* Also refuses what is never writable, whatever policy says: its own file, .git*, CI, hooks, owners. */
+/* Also refuses what is never writable, whatever policy says: its own file, .git*, CI, hooks,
+ * owners. */
 bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
                           const char **ret_rule);
 bool policy_never_writable(struct slice path);
 /* "phi", "cde", or NULL. */
 const char *policy_zone_of(const struct policy *policy, struct slice path);
 /* How many people must approve a change that touches these zones. */
-int64_t policy_approvals_for(const struct policy *policy, const char *const *zones, size_t count);
+int64_t policy_approvals_for(const struct policy *policy, const char *const *zones,
+                             size_t count);
 /* The rule, with its place, that `rule` (as given out above) is; NULL: a built-in one. */
 const struct policy_rule *policy_rule_find(const struct policy *policy, const char *rule);
 
 /*
- * must_match: tell each path of the tree to policy_match_path, then ask. FAULT_INVALID names the
- * first rule that matched nothing.
+ * must_match: tell each path of the tree to policy_match_path, then ask. FAULT_INVALID names
+ * the first rule that matched nothing.
  */
 struct policy_matching;
 struct policy_matching *policy_matching_new(const struct policy *policy);
 void policy_match_path(struct policy_matching *matching, struct slice path);
-MUST_USE bool policy_matching_end(struct policy_matching *matching, struct fault *fault); /* frees */
+MUST_USE bool policy_matching_end(struct policy_matching *matching,
+                                  struct fault *fault); /* frees */
 
 /* What `custody init` writes; both are valid as they are. The caller frees. */
 char *policy_template_organisation(const char *person, const char *email, const char *ssh_key);

@@ -21,85 +21,169 @@
 #define NAME_BYTES_MAX 128
 #define BIG INT64_C(1000000000000000)
 
+/* clang-format off: a row a line */
 const struct schema_row schema_rows[] = {
-    {"version", SCHEMA_INTEGER, BOTH, NARROW_OWN, ENFORCED, NULL, NULL, 1, 1, "format of the file: 1"},
-    {"repository", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "name of the repository in principals and records"},
-    {"owner", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "the responsible human: an id of `people`"},
-    {"phase", SCHEMA_WORD, BOTH, NARROW_LOOSER_NOT, NOTED, "pilot narrow regulated automerge", "regulated", 0, 0, "how far the rollout has come; the organisation's is the highest that any repository may have"},
-    {"frameworks" S "#", SCHEMA_WORD, REPO, NARROW_OWN, NOTED, "hipaa soc2 pci", NULL, 0, 0, "what the repository is assessed against"},
+    {"version", SCHEMA_INTEGER, BOTH, NARROW_OWN, ENFORCED, NULL, NULL, 1, 1,
+     "format of the file: 1"},
+    {"repository", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "name of the repository in principals and records"},
+    {"owner", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "the responsible human: an id of `people`"},
+    {"phase", SCHEMA_WORD, BOTH, NARROW_LOOSER_NOT, NOTED, "pilot narrow regulated automerge",
+     "regulated", 0, 0,
+     "how far the rollout has come; the organisation's is the highest that any repository may "
+     "have"},
+    {"frameworks" S "#", SCHEMA_WORD, REPO, NARROW_OWN, NOTED, "hipaa soc2 pci", NULL, 0, 0,
+     "what the repository is assessed against"},
 
-    {"people" S "#" S "id", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "id of a person"},
-    {"people" S "#" S "email", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "address in commits"},
-    {"people" S "#" S "groups" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "a group that the person is in"},
-    {"people" S "#" S "ssh" S "#", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "a public key whose signature approves"},
+    {"people" S "#" S "id", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "id of a person"},
+    {"people" S "#" S "email", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "address in commits"},
+    {"people" S "#" S "groups" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "a group that the person is in"},
+    {"people" S "#" S "ssh" S "#", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "a public key whose signature approves"},
 
-    {"models" S "#" S "name", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "name by which roles and records know it"},
-    {"models" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "base URL; plain http to loopback only"},
-    {"models" S "#" S "dialect", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "openai openai-responses anthropic", NULL, 0, 0, "what it speaks"},
-    {"models" S "#" S "key" S "file", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "file with its key; only the gateway reads it"},
-    {"models" S "#" S "key" S "env", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "or the variable that holds it"},
-    {"models" S "#" S "residency", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "where it runs: on-premises, us, eu, ..."},
-    {"models" S "#" S "contract", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "the agreement that covers it; without one (or residency on-premises) no call from a repository with zone phi"},
-    {"models" S "#" S "expires", SCHEMA_DATE, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "last day of that agreement"},
-    {"models" S "#" S "allow" S "#", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "code phi pan secret pii opaque phi-redacted pan-redacted secret-redacted pii-redacted", NULL, 0, 0, "a class of data that may go there, as it is or redacted; data.*.model must allow it, too"},
-    {"models" S "#" S "ca", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "certificates to trust instead of the system's, PEM"},
-    {"models" S "#" S "prices" S "input", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, BIG, "US dollars for a million tokens in"},
-    {"models" S "#" S "prices" S "output", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, BIG, "US dollars for a million tokens out"},
-    {"routing" S "phi" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "residencies that patients' data may go to; no other model is sent any, redacted or not"},
-    {"routing" S "fallback" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "models to fall back to, in order"},
+    {"models" S "#" S "name", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "name by which roles and records know it"},
+    {"models" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "base URL; plain http to loopback only"},
+    {"models" S "#" S "dialect", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED,
+     "openai openai-responses anthropic", NULL, 0, 0, "what it speaks"},
+    {"models" S "#" S "key" S "file", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "file with its key; only the gateway reads it"},
+    {"models" S "#" S "key" S "env", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "or the variable that holds it"},
+    {"models" S "#" S "residency", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "where it runs: on-premises, us, eu, ..."},
+    {"models" S "#" S "contract", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "the agreement that covers it; without one (or residency on-premises) no call from a "
+     "repository with zone phi"},
+    {"models" S "#" S "expires", SCHEMA_DATE, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "last day of that agreement"},
+    {"models" S "#" S "allow" S "#", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED,
+     "code phi pan secret pii opaque phi-redacted pan-redacted secret-redacted pii-redacted",
+     NULL, 0, 0,
+     "a class of data that may go there, as it is or redacted; data.*.model must allow it, "
+     "too"},
+    {"models" S "#" S "ca", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "certificates to trust instead of the system's, PEM"},
+    {"models" S "#" S "prices" S "input", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0",
+     0, BIG, "US dollars for a million tokens in"},
+    {"models" S "#" S "prices" S "output", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0",
+     0, BIG, "US dollars for a million tokens out"},
+    {"routing" S "phi" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "residencies that patients' data may go to; no other model is sent any, redacted or not"},
+    {"routing" S "fallback" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0,
+     "models to fall back to, in order"},
 
-    {"budgets" S "run" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0", 0, BIG, "tokens of one run; 0: no limit"},
-    {"budgets" S "run" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0", 0, BIG, "US dollars of one run; 0: no limit"},
-    {"budgets" S "run" S "minutes", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "30", 1, 10080, "time limit of one run"},
-    {"budgets" S "person_day" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0", 0, BIG, "US dollars of one person and day (UTC), counted when a run begins; it gets no more than the rest"},
-    {"budgets" S "person_day" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0", 0, BIG, "tokens of one person and day, counted likewise"},
-    {"budgets" S "repository_day" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0", 0, BIG, "US dollars of one repository and day, counted likewise"},
-    {"budgets" S "repository_day" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0", 0, BIG, "tokens of one repository and day, counted likewise"},
+    {"budgets" S "run" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0",
+     0, BIG, "tokens of one run; 0: no limit"},
+    {"budgets" S "run" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0", 0,
+     BIG, "US dollars of one run; 0: no limit"},
+    {"budgets" S "run" S "minutes", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "30",
+     1, 10080, "time limit of one run"},
+    {"budgets" S "person_day" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0",
+     0, BIG,
+     "US dollars of one person and day (UTC), counted when a run begins; it gets no more than "
+     "the rest"},
+    {"budgets" S "person_day" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL,
+     "0", 0, BIG, "tokens of one person and day, counted likewise"},
+    {"budgets" S "repository_day" S "usd", SCHEMA_MONEY, BOTH, NARROW_MINIMUM, ENFORCED, NULL,
+     "0", 0, BIG, "US dollars of one repository and day, counted likewise"},
+    {"budgets" S "repository_day" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED,
+     NULL, "0", 0, BIG, "tokens of one repository and day, counted likewise"},
 
-    {"egress" S "#" S "host", SCHEMA_NAME, BOTH, NARROW_SUBSET, NOTED, NULL, NULL, 0, 0, "a host that the door may reach"},
-    {"egress" S "#" S "port", SCHEMA_INTEGER, BOTH, NARROW_SUBSET, NOTED, NULL, "443", 1, 65535, "and its port"},
-    {"egress" S "#" S "methods" S "#", SCHEMA_WORD, BOTH, NARROW_OWN, NOTED, "GET HEAD POST PUT", NULL, 0, 0, "methods allowed there"},
-    {"egress" S "#" S "paths" S "#", SCHEMA_TEXT, BOTH, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "paths allowed there"},
-    {"egress" S "#" S "private", SCHEMA_BOOLEAN, ORG, NARROW_OWN, NOTED, NULL, "false", 0, 0, "whether a private address is meant"},
-    {"mcp" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "a tool server; plain http to loopback only"},
-    {"mcp" S "#" S "tools" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "a tool of it"},
-    {"mcp" S "#" S "digest", SCHEMA_NAME, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "digest of its description"},
+    {"egress" S "#" S "host", SCHEMA_NAME, BOTH, NARROW_SUBSET, NOTED, NULL, NULL, 0, 0,
+     "a host that the door may reach"},
+    {"egress" S "#" S "port", SCHEMA_INTEGER, BOTH, NARROW_SUBSET, NOTED, NULL, "443", 1,
+     65535, "and its port"},
+    {"egress" S "#" S "methods" S "#", SCHEMA_WORD, BOTH, NARROW_OWN, NOTED,
+     "GET HEAD POST PUT", NULL, 0, 0, "methods allowed there"},
+    {"egress" S "#" S "paths" S "#", SCHEMA_TEXT, BOTH, NARROW_OWN, NOTED, NULL, NULL, 0, 0,
+     "paths allowed there"},
+    {"egress" S "#" S "private", SCHEMA_BOOLEAN, ORG, NARROW_OWN, NOTED, NULL, "false", 0, 0,
+     "whether a private address is meant"},
+    {"mcp" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0,
+     "a tool server; plain http to loopback only"},
+    {"mcp" S "#" S "tools" S "#", SCHEMA_NAME, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0,
+     "a tool of it"},
+    {"mcp" S "#" S "digest", SCHEMA_NAME, ORG, NARROW_OWN, NOTED, NULL, NULL, 0, 0,
+     "digest of its description"},
 
-    {"resources" S "memory", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "4G", 67108864, BIG, "memory of a cell"},
-    {"resources" S "pids", SCHEMA_INTEGER, ORG, NARROW_OWN, ENFORCED, NULL, "512", 8, 1000000, "processes of a cell"},
-    {"resources" S "cpu", SCHEMA_PERCENT, ORG, NARROW_OWN, ENFORCED, NULL, "200%", 1, 1000000, "processors of a cell; 100% is one"},
-    {"resources" S "disk", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "10G", 1048576, BIG, "disk that a cell may fill"},
-    {"environment" S "pass" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "a variable of the caller's that reaches the cell"},
-    {"audit", SCHEMA_WORD, ORG, NARROW_OWN, REFUSED, "summary full", "summary", 0, 0, "first reads and writes, or every open"},
-    {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, NOTED, "none pci hipaa", "none", 0, 0, "how long records are kept"},
-    {"retention" S "payloads", SCHEMA_DURATION, ORG, NARROW_OWN, NOTED, NULL, "90d", 1, 36500, "how long payloads are kept"},
-    {"ledger" S "witnesses" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "a witness that is asked to cosign checkpoints; plain http to loopback only"},
-    {"ledger" S "witnesses" S "#" S "key", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "and its public key, as `custody witness init` prints it"},
-    {"ledger" S "require", SCHEMA_INTEGER, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, 32, "how many of them must have signed before checkpoint.cosigned is replaced"},
+    {"resources" S "memory", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "4G", 67108864,
+     BIG, "memory of a cell"},
+    {"resources" S "pids", SCHEMA_INTEGER, ORG, NARROW_OWN, ENFORCED, NULL, "512", 8, 1000000,
+     "processes of a cell"},
+    {"resources" S "cpu", SCHEMA_PERCENT, ORG, NARROW_OWN, ENFORCED, NULL, "200%", 1, 1000000,
+     "processors of a cell; 100% is one"},
+    {"resources" S "disk", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "10G", 1048576, BIG,
+     "disk that a cell may fill"},
+    {"environment" S "pass" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "a variable of the caller's that reaches the cell"},
+    {"audit", SCHEMA_WORD, ORG, NARROW_OWN, REFUSED, "summary full", "summary", 0, 0,
+     "first reads and writes, or every open"},
+    {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, NOTED, "none pci hipaa", "none", 0,
+     0, "how long records are kept"},
+    {"retention" S "payloads", SCHEMA_DURATION, ORG, NARROW_OWN, NOTED, NULL, "90d", 1, 36500,
+     "how long payloads are kept"},
+    {"ledger" S "witnesses" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, ENFORCED, NULL, NULL,
+     0, 0, "a witness that is asked to cosign checkpoints; plain http to loopback only"},
+    {"ledger" S "witnesses" S "#" S "key", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL,
+     0, 0, "and its public key, as `custody witness init` prints it"},
+    {"ledger" S "require", SCHEMA_INTEGER, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, 32,
+     "how many of them must have signed before checkpoint.cosigned is replaced"},
 
-    {"data" S "*" S "view", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, VERDICTS, "redact; opaque, code: allow", 0, 0, "may a process in the cell read this class of data? (what is longer than 64 MiB counts as every class; opaque is what is no text: values that show in any bytes are found there, too)"},
-    {"data" S "*" S "model", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, VERDICTS, "deny; code: allow", 0, 0, "may a model see it?"},
-    {"data" S "*" S "checks", SCHEMA_WORD, BOTH, NARROW_STRICTER, NOTED, VERDICTS, "redact; secret, opaque, code: allow", 0, 0, "may a check, in a cell without a door?"},
-    {"paths" S "read" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "what no agent may read"},
-    {"paths" S "read" S "deny" S "#" S "path", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "the same, as { path, must_match }"},
-    {"paths" S "read" S "deny" S "#" S "must_match", SCHEMA_BOOLEAN, BOTH, NARROW_UNION, ENFORCED, NULL, "false", 0, 0, "refuse the run when the rule matches nothing"},
-    {"paths" S "read" S "hide_names", SCHEMA_BOOLEAN, BOTH, NARROW_STRICTER, ENFORCED, "false true", "true", 0, 0, "whether denied names are hidden, too"},
-    {"paths" S "write" S "allow" S "#", SCHEMA_GLOB, BOTH, NARROW_BOTH_MUST, ENFORCED, NULL, NULL, 0, 0, "where agents may write; none named: everywhere that is not denied"},
-    {"paths" S "write" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "where they may not, whatever is allowed"},
-    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, ENFORCED, ZONES, NULL, 0, 0, "what lives where: pattern to zone"},
-    {"paths" S "scratch" S "#", SCHEMA_FOLDER, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0, "a folder of native speed that is never collected"},
-    {"limits" S "files", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "50", 1, 20000, "files of one change"},
-    {"limits" S "lines", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "2000", 1, 10000000, "lines added and removed by one change"},
-    {"limits" S "files_per_batch", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NOTED, NULL, "5", 1, 20000, "files of one batch of the coder"},
-    {"agents" S "*" S "engine", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "the program of a role"},
-    {"agents" S "*" S "model", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0, "its model, by name"},
-    {"agents" S "*" S "write", SCHEMA_WORD, REPO, NARROW_OWN, ENFORCED, "policy none", "policy", 0, 0, "whether it may write at all"},
-    {"checks" S "run" S "#" S "#", SCHEMA_TEXT, REPO, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "a word of a command that checks a change"},
-    {"checks" S "scanners" S "#", SCHEMA_NAME, REPO, NARROW_OWN, NOTED, NULL, NULL, 0, 0, "a scanner to run on a change"},
-    {"approvals" S "count", SCHEMA_INTEGER, BOTH, NARROW_MAXIMUM, ENFORCED, NULL, "1", 1, 16, "people who must approve"},
-    {"approvals" S "from" S "#", SCHEMA_NAME, BOTH, NARROW_SUBSET, ENFORCED, NULL, NULL, 0, 0, "groups that they must be in"},
-    {"approvals" S "zone" S "*", SCHEMA_INTEGER, BOTH, NARROW_MAXIMUM, ENFORCED, NULL, NULL, 1, 16, "more people for a zone"},
+    {"data" S "*" S "view", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, VERDICTS,
+     "redact; opaque, code: allow", 0, 0,
+     "may a process in the cell read this class of data? (what is longer than 64 MiB counts "
+     "as every class; opaque is what is no text: values that show in any bytes are found "
+     "there, too)"},
+    {"data" S "*" S "model", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, VERDICTS,
+     "deny; code: allow", 0, 0, "may a model see it?"},
+    {"data" S "*" S "checks", SCHEMA_WORD, BOTH, NARROW_STRICTER, NOTED, VERDICTS,
+     "redact; secret, opaque, code: allow", 0, 0, "may a check, in a cell without a door?"},
+    {"paths" S "read" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0,
+     0, "what no agent may read"},
+    {"paths" S "read" S "deny" S "#" S "path", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL,
+     NULL, 0, 0, "the same, as { path, must_match }"},
+    {"paths" S "read" S "deny" S "#" S "must_match", SCHEMA_BOOLEAN, BOTH, NARROW_UNION,
+     ENFORCED, NULL, "false", 0, 0, "refuse the run when the rule matches nothing"},
+    {"paths" S "read" S "hide_names", SCHEMA_BOOLEAN, BOTH, NARROW_STRICTER, ENFORCED,
+     "false true", "true", 0, 0, "whether denied names are hidden, too"},
+    {"paths" S "write" S "allow" S "#", SCHEMA_GLOB, BOTH, NARROW_BOTH_MUST, ENFORCED, NULL,
+     NULL, 0, 0, "where agents may write; none named: everywhere that is not denied"},
+    {"paths" S "write" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL,
+     0, 0, "where they may not, whatever is allowed"},
+    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, ENFORCED, ZONES, NULL, 0, 0,
+     "what lives where: pattern to zone"},
+    {"paths" S "scratch" S "#", SCHEMA_FOLDER, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0,
+     "a folder of native speed that is never collected"},
+    {"limits" S "files", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "50", 1, 20000,
+     "files of one change"},
+    {"limits" S "lines", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "2000", 1,
+     10000000, "lines added and removed by one change"},
+    {"limits" S "files_per_batch", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, NOTED, NULL, "5", 1,
+     20000, "files of one batch of the coder"},
+    {"agents" S "*" S "engine", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "the program of a role"},
+    {"agents" S "*" S "model", SCHEMA_NAME, REPO, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "its model, by name"},
+    {"agents" S "*" S "write", SCHEMA_WORD, REPO, NARROW_OWN, ENFORCED, "policy none",
+     "policy", 0, 0, "whether it may write at all"},
+    {"checks" S "run" S "#" S "#", SCHEMA_TEXT, REPO, NARROW_OWN, NOTED, NULL, NULL, 0, 0,
+     "a word of a command that checks a change"},
+    {"checks" S "scanners" S "#", SCHEMA_NAME, REPO, NARROW_OWN, NOTED, NULL, NULL, 0, 0,
+     "a scanner to run on a change"},
+    {"approvals" S "count", SCHEMA_INTEGER, BOTH, NARROW_MAXIMUM, ENFORCED, NULL, "1", 1, 16,
+     "people who must approve"},
+    {"approvals" S "from" S "#", SCHEMA_NAME, BOTH, NARROW_SUBSET, ENFORCED, NULL, NULL, 0, 0,
+     "groups that they must be in"},
+    {"approvals" S "zone" S "*", SCHEMA_INTEGER, BOTH, NARROW_MAXIMUM, ENFORCED, NULL, NULL, 1,
+     16, "more people for a zone"},
 };
+/* clang-format on */
 
 const size_t schema_row_count = COUNT(schema_rows);
 
@@ -113,7 +197,7 @@ static bool covers(const char *pattern, const char *path, bool *ret_above)
     while (slice_cut(&path_rest, POLICY_SEP_BYTE, &have)) {
         if (!slice_cut(&pattern_rest, POLICY_SEP_BYTE, &want))
             return false;
-        if (slice_equal(want, SLICE("#")) ? have.len < 2 || have.at[0] != '#'
+        if (slice_equal(want, SLICE("#"))   ? have.len < 2 || have.at[0] != '#'
             : slice_equal(want, SLICE("*")) ? have.len == 0 || have.at[0] == '#'
                                             : !slice_equal(want, have))
             return false;
@@ -216,7 +300,8 @@ static bool unknown_key(const struct policy_settings *settings, const struct set
     if (wrong.len > 0 && wrong.at[0] == '#')
         return settings_fault(settings, setting, fault, "%s: a list has no place here", shown);
     return settings_fault(settings, setting, fault, "unknown key `%s`%s%.*s%s", shown,
-                          meant.len > 0 ? "; did you mean `" : "", SLICE_ARGS(meant), meant.len > 0 ? "`?" : "");
+                          meant.len > 0 ? "; did you mean `" : "", SLICE_ARGS(meant),
+                          meant.len > 0 ? "`?" : "");
 }
 
 /* ---- types ---- */
@@ -238,12 +323,14 @@ static bool read_digits(const char **text, unsigned decimals, int64_t *value)
     const char *start = *text;
 
     for (; **text >= '0' && **text <= '9'; (*text)++)
-        if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, **text - '0', value))
+        if (__builtin_mul_overflow(*value, 10, value) ||
+            __builtin_add_overflow(*value, **text - '0', value))
             return false;
     return *text > start && (decimals > 0 || *start != '0' || *text == start + 1);
 }
 
-/* A whole number, or one with a fraction of up to `decimals` digits, scaled to it; moves *text behind. */
+/* A whole number, or one with a fraction of up to `decimals` digits, scaled to it; moves *text
+ * behind. */
 static bool read_decimal(const char **text, unsigned decimals, int64_t *ret_value)
 {
     int64_t value = 0;
@@ -268,7 +355,8 @@ static bool read_decimal(const char **text, unsigned decimals, int64_t *ret_valu
 }
 
 /* A number with one of the units; without one only where `bare` says so. */
-static bool read_scaled(const char *text, const char *units, const int64_t *scales, bool bare, int64_t *ret_value)
+static bool read_scaled(const char *text, const char *units, const int64_t *scales, bool bare,
+                        int64_t *ret_value)
 {
     const char *unit;
     int64_t value;
@@ -280,7 +368,8 @@ static bool read_scaled(const char *text, const char *units, const int64_t *scal
         return bare;
     }
     unit = strchr(units, *text);
-    return unit != NULL && text[1] == 0 && !__builtin_mul_overflow(value, scales[unit - units], ret_value);
+    return unit != NULL && text[1] == 0 &&
+           !__builtin_mul_overflow(value, scales[unit - units], ret_value);
 }
 
 static bool read_date(const char *text, int64_t *ret_value)
@@ -361,11 +450,20 @@ int schema_word_index(const struct schema_row *row, const char *word)
 }
 
 static const char *const type_names[] = {
-    [SCHEMA_TEXT] = "text",         [SCHEMA_NAME] = "name",       [SCHEMA_INTEGER] = "number",
-    [SCHEMA_BYTES] = "size (4G)",   [SCHEMA_PERCENT] = "percent (200%)", [SCHEMA_MONEY] = "US dollars (5.00)",
-    [SCHEMA_DURATION] = "days (90d)", [SCHEMA_BOOLEAN] = "true or false", [SCHEMA_WORD] = "word",
-    [SCHEMA_URL] = "URL",           [SCHEMA_PATH] = "absolute path", [SCHEMA_FOLDER] = "folder",
-    [SCHEMA_GLOB] = "pattern",      [SCHEMA_DATE] = "date (2027-03-31)",
+    [SCHEMA_TEXT] = "text",
+    [SCHEMA_NAME] = "name",
+    [SCHEMA_INTEGER] = "number",
+    [SCHEMA_BYTES] = "size (4G)",
+    [SCHEMA_PERCENT] = "percent (200%)",
+    [SCHEMA_MONEY] = "US dollars (5.00)",
+    [SCHEMA_DURATION] = "days (90d)",
+    [SCHEMA_BOOLEAN] = "true or false",
+    [SCHEMA_WORD] = "word",
+    [SCHEMA_URL] = "URL",
+    [SCHEMA_PATH] = "absolute path",
+    [SCHEMA_FOLDER] = "folder",
+    [SCHEMA_GLOB] = "pattern",
+    [SCHEMA_DATE] = "date (2027-03-31)",
 };
 
 static bool check_number(const struct policy_settings *settings, const struct setting *setting,
@@ -374,10 +472,11 @@ static bool check_number(const struct policy_settings *settings, const struct se
     int64_t number;
 
     if (!read_number(row, setting->value, &number))
-        return settings_fault(settings, setting, fault, "%s: `%.60s` is not a %s", shown, setting->value,
-                              type_names[row->type]);
+        return settings_fault(settings, setting, fault, "%s: `%.60s` is not a %s", shown,
+                              setting->value, type_names[row->type]);
     if (row->max > 0 && (number < row->min || number > row->max))
-        return settings_fault(settings, setting, fault, "%s: %lld is not between %lld and %lld", shown,
+        return settings_fault(settings, setting, fault,
+                              "%s: %lld is not between %lld and %lld", shown,
                               (long long)number, (long long)row->min, (long long)row->max);
     return true;
 }
@@ -390,11 +489,13 @@ static bool check_url(const struct policy_settings *settings, const struct setti
     struct url url;
 
     if (!url_parse(slice_of(setting->value), &url, &why))
-        return settings_fault(settings, setting, fault, "%s: `%.60s`: %s", shown, setting->value, why.why);
+        return settings_fault(settings, setting, fault, "%s: `%.60s`: %s", shown,
+                              setting->value, why.why);
     if (!url.tls && !url_host_is_loopback(url.host))
-        return settings_fault(settings, setting, fault,
-                              "%s: `%.60s`: plain http:// is for this machine only, use https://", shown,
-                              setting->value);
+        return settings_fault(
+            settings, setting, fault,
+            "%s: `%.60s`: plain http:// is for this machine only, use https://", shown,
+            setting->value);
     return true;
 }
 
@@ -419,7 +520,8 @@ static bool check_text(const struct policy_settings *settings, const struct sett
     for (const char *at = value; *at != 0; at++)
         ok = ok && (uint8_t)*at >= 0x20 && *at != 0x7f;
     if (row->type == SCHEMA_NAME)
-        ok = ok && strlen(value) <= NAME_BYTES_MAX && all_of(value, "._-") && value[0] != '-' && value[0] != '.';
+        ok = ok && strlen(value) <= NAME_BYTES_MAX && all_of(value, "._-") &&
+             value[0] != '-' && value[0] != '.';
     else if (row->type == SCHEMA_PATH)
         ok = ok && value[0] == '/' && !climbs(value);
     else if (row->type == SCHEMA_URL)
@@ -428,10 +530,11 @@ static bool check_text(const struct policy_settings *settings, const struct sett
         ok = ok && strpbrk(value, "*?[]") == NULL && glob_check(slice_of(value), &why) &&
              strncasecmp(value, ".git", 4) != 0 && strcasecmp(value, "custody.yaml") != 0;
     else if (row->type == SCHEMA_GLOB && !glob_check(slice_of(value), &why))
-        return settings_fault(settings, setting, fault, "%s: `%.60s`: %s", shown, value, why.why);
+        return settings_fault(settings, setting, fault, "%s: `%.60s`: %s", shown, value,
+                              why.why);
     return ok ? true
-              : settings_fault(settings, setting, fault, "%s: `%.60s` is not a %s", shown, value,
-                               type_names[row->type]);
+              : settings_fault(settings, setting, fault, "%s: `%.60s` is not a %s", shown,
+                               value, type_names[row->type]);
 }
 
 static bool is_zone(struct slice name)
@@ -458,11 +561,16 @@ static bool check_key(const struct policy_settings *settings, const struct setti
     (void)slice_cut(&rest, POLICY_SEP_BYTE, &second);
     (void)slice_cut(&rest, POLICY_SEP_BYTE, &third);
     if (slice_equal(first, SLICE("data")) && !class_parse(second, &class))
-        return settings_fault(settings, setting, fault, "%s: `%.*s` is not a class of data (phi pan secret pii opaque code)",
-                              shown, SLICE_ARGS(second));
-    if (slice_equal(first, SLICE("approvals")) && slice_equal(second, SLICE("zone")) && !is_zone(third))
-        return settings_fault(settings, setting, fault, "%s: `%.*s` is not a zone (" ZONES ")", shown, SLICE_ARGS(third));
-    if (slice_equal(first, SLICE("paths")) && slice_equal(second, SLICE("zone")) && !glob_check(third, &why))
+        return settings_fault(
+            settings, setting, fault,
+            "%s: `%.*s` is not a class of data (phi pan secret pii opaque code)", shown,
+            SLICE_ARGS(second));
+    if (slice_equal(first, SLICE("approvals")) && slice_equal(second, SLICE("zone")) &&
+        !is_zone(third))
+        return settings_fault(settings, setting, fault, "%s: `%.*s` is not a zone (" ZONES ")",
+                              shown, SLICE_ARGS(third));
+    if (slice_equal(first, SLICE("paths")) && slice_equal(second, SLICE("zone")) &&
+        !glob_check(third, &why))
         return settings_fault(settings, setting, fault, "%s: %s", shown, why.why);
     return true;
 }
@@ -473,8 +581,8 @@ static bool check_value(const struct policy_settings *settings, const struct set
     switch (row->type) {
     case SCHEMA_WORD:
         if (schema_word_index(row, setting->value) < 0)
-            return settings_fault(settings, setting, fault, "%s: `%.60s` is none of: %s", shown, setting->value,
-                                  row->words);
+            return settings_fault(settings, setting, fault, "%s: `%.60s` is none of: %s",
+                                  shown, setting->value, row->words);
         return true;
     case SCHEMA_INTEGER:
     case SCHEMA_BYTES:
@@ -498,7 +606,8 @@ static bool check_value(const struct policy_settings *settings, const struct set
 /* Says no more than what holds without it. */
 static bool is_standard(const struct schema_row *row, const struct setting *setting)
 {
-    return setting->kind != SETTING_VALUE || (row->standard != NULL && strcmp(row->standard, setting->value) == 0);
+    return setting->kind != SETTING_VALUE ||
+           (row->standard != NULL && strcmp(row->standard, setting->value) == 0);
 }
 
 static bool check_one(const struct policy_settings *settings, const struct setting *setting,
@@ -512,21 +621,24 @@ static bool check_one(const struct policy_settings *settings, const struct setti
         return true;
     if (row == NULL)
         return is_above_a_row(setting->path)
-                   ? settings_fault(settings, setting, fault, "%s: a value stands where keys belong", shown)
+                   ? settings_fault(settings, setting, fault,
+                                    "%s: a value stands where keys belong", shown)
                    : unknown_key(settings, setting, fault);
     if ((row->files & file) == 0)
         return settings_fault(settings, setting, fault, "%s: only the %s may say this", shown,
-                              file == REPO ? "organisation's policy.yaml" : "repository's custody.yaml");
+                              file == REPO ? "organisation's policy.yaml"
+                                           : "repository's custody.yaml");
     if (setting->kind != SETTING_VALUE)
-        return settings_fault(settings, setting, fault, "%s: a %s belongs here", shown, type_names[row->type]);
+        return settings_fault(settings, setting, fault, "%s: a %s belongs here", shown,
+                              type_names[row->type]);
     if (!check_key(settings, setting, shown, fault))
         return false;
     if (!check_value(settings, setting, row, shown, fault))
         return false;
     if (row->effect == REFUSED && !is_standard(row, setting))
-        return settings_fault(settings, setting, fault,
-                              "%s: " POLICY_NOTE "; take it out: what it promises would not hold",
-                              shown);
+        return settings_fault(
+            settings, setting, fault,
+            "%s: " POLICY_NOTE "; take it out: what it promises would not hold", shown);
     return true;
 }
 
@@ -536,7 +648,8 @@ bool schema_check(const struct policy_settings *settings, unsigned file, struct 
         if (!check_one(settings, &settings->at[i], file, fault))
             return false;
     if (settings_find(settings, "version") == NULL)
-        return fault_set(fault, FAULT_INVALID, "%s:1:1: `version: 1` is missing", settings->file);
+        return fault_set(fault, FAULT_INVALID, "%s:1:1: `version: 1` is missing",
+                         settings->file);
     return true;
 }
 
@@ -558,7 +671,8 @@ void policy_notes(const struct policy_settings *settings, policy_note *tell, voi
 
 void policy_reference(FILE *out)
 {
-    static const char *const files[] = {[ORG] = "policy.yaml", [REPO] = "custody.yaml", [BOTH] = "both"};
+    static const char *const files[] = {
+        [ORG] = "policy.yaml", [REPO] = "custody.yaml", [BOTH] = "both"};
     static const char *const narrowing[] = {
         [NARROW_OWN] = "",
         [NARROW_MINIMUM] = "the repository's may not be larger",
@@ -576,13 +690,20 @@ void policy_reference(FILE *out)
         [REFUSED] = "not yet: refused",
     };
 
-    (void)fputs("# Policy: every key\n\nMade from the table in `src/policy/schema.c` by `custody policy show --reference`; a test compares them.\n\n"
-                "`policy.yaml` is the organisation's and trusted. `custody.yaml`, at the root of a repository, is read from the base\n"
-                "commit, is not trusted, and may only narrow. `[]` stands for any item of a list, `*` for any key.\n\n"
-                "Enforced says whether this version does what the key says. One that it does not is named by `policy check` and\n"
-                "`run` with its place: as a warning where nothing is weaker without it, as a refusal (exit 3) where the policy would\n"
+    (void)fputs("# Policy: every key\n\nMade from the table in `src/policy/schema.c` by "
+                "`custody policy show --reference`; a test compares them.\n\n"
+                "`policy.yaml` is the organisation's and trusted. `custody.yaml`, at the root "
+                "of a repository, is read from the base\n"
+                "commit, is not trusted, and may only narrow. `[]` stands for any item of a "
+                "list, `*` for any key.\n\n"
+                "Enforced says whether this version does what the key says. One that it does "
+                "not is named by `policy check` and\n"
+                "`run` with its place: as a warning where nothing is weaker without it, as a "
+                "refusal (exit 3) where the policy would\n"
                 "promise what does not hold. Its default may always be written.\n\n"
-                "| key | type | default | file | narrowing | enforced | meaning |\n|---|---|---|---|---|---|---|\n", out);
+                "| key | type | default | file | narrowing | enforced | meaning "
+                "|\n|---|---|---|---|---|---|---|\n",
+                out);
     for (size_t i = 0; i < schema_row_count; i++) {
         const struct schema_row *row = &schema_rows[i];
         struct slice rest = slice_of(row->path);

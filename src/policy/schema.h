@@ -27,21 +27,22 @@ enum schema_type {
 enum schema_file { SCHEMA_ORGANISATION = 1, SCHEMA_REPOSITORY = 2, SCHEMA_BOTH = 3 };
 
 enum schema_narrowing {
-    NARROW_OWN,       /* one file only */
-    NARROW_MINIMUM,   /* the repository's may be at most the organisation's */
-    NARROW_MAXIMUM,   /* ... at least */
-    NARROW_STRICTER,  /* later word of `words`, or the same */
+    NARROW_OWN,        /* one file only */
+    NARROW_MINIMUM,    /* the repository's may be at most the organisation's */
+    NARROW_MAXIMUM,    /* ... at least */
+    NARROW_STRICTER,   /* later word of `words`, or the same */
     NARROW_LOOSER_NOT, /* earlier word of `words`, or the same */
-    NARROW_UNION,     /* denies add up */
-    NARROW_BOTH_MUST, /* allows: both files' must match */
-    NARROW_SUBSET,    /* the repository's must be among the organisation's */
+    NARROW_UNION,      /* denies add up */
+    NARROW_BOTH_MUST,  /* allows: both files' must match */
+    NARROW_SUBSET,     /* the repository's must be among the organisation's */
 };
 
 /* Does this version do what the key says? */
 enum schema_effect {
     EFFECT_ENFORCED,
     EFFECT_NOTED,   /* no, and nothing is weaker without it: policy_notes names it */
-    EFFECT_REFUSED, /* no, and the policy would promise what does not hold: schema_check refuses it */
+    EFFECT_REFUSED, /* no, and the policy would promise what does not hold: schema_check
+                       refuses it */
 };
 
 struct schema_row {
@@ -51,7 +52,8 @@ struct schema_row {
     enum schema_narrowing narrowing;
     enum schema_effect effect;
     const char *words;    /* of SCHEMA_WORD, separated by spaces, in narrowing's order */
-    const char *standard; /* the default as text (of `data`, by class: for the reference page), or NULL */
+    const char *standard; /* the default as text (of `data`, by class: for the reference page),
+                             or NULL */
     int64_t min, max;
     const char *text;
 };
@@ -62,8 +64,8 @@ extern const size_t schema_row_count;
 /* The row of a setting's path, or NULL. */
 const struct schema_row *schema_find(const char *path);
 /*
- * Checks every setting against its row: known, of the right type, in the right file, keys of maps well-formed.
- * `file` is the one that these settings are from.
+ * Checks every setting against its row: known, of the right type, in the right file, keys of
+ * maps well-formed. `file` is the one that these settings are from.
  */
 MUST_USE bool schema_check(const struct policy_settings *settings, unsigned file,
                            struct fault *fault);

@@ -31,9 +31,10 @@ bool settings_add(struct policy_settings *settings, struct slice path, struct sl
                   enum setting_kind kind, uint32_t line, uint32_t column, struct fault *fault)
 {
     if (settings->count == POLICY_SETTINGS_MAX || path.len > POLICY_PATH_BYTES_MAX)
-        return fault_set(fault, FAULT_LIMIT, "%s:%u:%u: more than a policy file may say", settings->file,
-                         line, column);
-    settings->at = xgrow(settings->at, &settings->room, settings->count + 1, sizeof(*settings->at));
+        return fault_set(fault, FAULT_LIMIT, "%s:%u:%u: more than a policy file may say",
+                         settings->file, line, column);
+    settings->at =
+        xgrow(settings->at, &settings->room, settings->count + 1, sizeof(*settings->at));
     settings->at[settings->count++] = (struct setting){.path = slice_dup(path),
                                                        .value = slice_dup(value),
                                                        .kind = kind,
@@ -42,7 +43,8 @@ bool settings_add(struct policy_settings *settings, struct slice path, struct sl
     return true;
 }
 
-const struct setting *settings_find(const struct policy_settings *settings, const char *format, ...)
+const struct setting *settings_find(const struct policy_settings *settings, const char *format,
+                                    ...)
 {
     AUTO_FREE char *path = NULL;
     va_list args;
@@ -116,7 +118,8 @@ static bool put_number(struct buf *packet, uint32_t number, struct fault *fault)
 
 static bool put_text(struct buf *packet, const char *text, struct fault *fault)
 {
-    return put_number(packet, (uint32_t)strlen(text), fault) && buf_add_text(packet, text, fault);
+    return put_number(packet, (uint32_t)strlen(text), fault) &&
+           buf_add_text(packet, text, fault);
 }
 
 bool policy_settings_encode(const struct policy_settings *settings, struct buf *ret_packet,
@@ -162,13 +165,15 @@ static bool take_text(struct slice *rest, struct slice *ret_text, struct fault *
 
 static int by_path(const void *a, const void *b)
 {
-    return strcmp((*(const struct setting *const *)a)->path, (*(const struct setting *const *)b)->path);
+    return strcmp((*(const struct setting *const *)a)->path,
+                  (*(const struct setting *const *)b)->path);
 }
 
 /* No path twice, none below another: the separator sorts before all that a name may hold. */
 static bool are_apart(const struct policy_settings *settings)
 {
-    AUTO_FREE const struct setting **sorted = xalloc_array(settings->count + 1, sizeof(*sorted));
+    AUTO_FREE const struct setting **sorted =
+        xalloc_array(settings->count + 1, sizeof(*sorted));
     bool apart = true;
 
     for (size_t i = 0; i < settings->count; i++)
@@ -185,7 +190,8 @@ static bool are_apart(const struct policy_settings *settings)
 }
 
 /* What the reader of YAML would have made of it. */
-static bool is_setting(uint32_t kind, uint32_t line, uint32_t column, struct slice path, struct slice value)
+static bool is_setting(uint32_t kind, uint32_t line, uint32_t column, struct slice path,
+                       struct slice value)
 {
     struct slice rest = path, name;
 
@@ -202,7 +208,8 @@ static bool is_setting(uint32_t kind, uint32_t line, uint32_t column, struct sli
     return path.at[path.len - 1] != POLICY_SEP_BYTE;
 }
 
-static bool take_settings(struct slice rest, struct policy_settings *settings, struct fault *fault)
+static bool take_settings(struct slice rest, struct policy_settings *settings,
+                          struct fault *fault)
 {
     uint32_t count;
 
@@ -217,7 +224,8 @@ static bool take_settings(struct slice rest, struct policy_settings *settings, s
             !take_text(&rest, &value, fault))
             return false;
         if (!is_setting(kind, line, column, path, value))
-            return fault_set(fault, FAULT_INVALID, "settings packet: a setting that cannot be");
+            return fault_set(fault, FAULT_INVALID,
+                             "settings packet: a setting that cannot be");
         if (!settings_add(settings, path, value, (enum setting_kind)kind, line, column, fault))
             return false;
     }

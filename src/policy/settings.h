@@ -31,12 +31,12 @@ struct policy_settings {
 };
 
 struct policy_settings *settings_new(const char *file);
-MUST_USE bool settings_add(struct policy_settings *settings, struct slice path, struct slice value,
-                           enum setting_kind kind, uint32_t line, uint32_t column,
-                           struct fault *fault);
+MUST_USE bool settings_add(struct policy_settings *settings, struct slice path,
+                           struct slice value, enum setting_kind kind, uint32_t line,
+                           uint32_t column, struct fault *fault);
 /* The setting at a formatted path, or NULL. */
-const struct setting *settings_find(const struct policy_settings *settings, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+const struct setting *settings_find(const struct policy_settings *settings, const char *format,
+                                    ...) __attribute__((format(printf, 2, 3)));
 /* Is there anything at or below the path? */
 const struct setting *settings_below(const struct policy_settings *settings, const char *path);
 /* FAULT_INVALID "file:line:column: text". */

@@ -4,7 +4,8 @@
 
 #define QUOTED_BYTES_MAX 65536
 
-/* As YAML's double-quoted text (YAML 1.2.2 section 5.7): whatever it holds, it is one scalar of that value. */
+/* As YAML's double-quoted text (YAML 1.2.2 section 5.7): whatever it holds, it is one scalar
+ * of that value. */
 static char *quoted(const char *text)
 {
     AUTO_BUF struct buf out = buf_with_limit(QUOTED_BYTES_MAX);
@@ -36,7 +37,8 @@ char *policy_template_organisation(const char *person, const char *email, const 
         "# Every key: docs/policy.md. Check it: custody policy check\n"
         "version: 1\n"
         "\n"
-        "# Who may ask, own and approve. `ssh` holds the public keys whose signatures approve.\n"
+        "# Who may ask, own and approve. `ssh` holds the public keys whose signatures "
+        "approve.\n"
         "# The one who asked for a run can never approve its change: add a second person.\n"
         "people:\n"
         "  - { id: %s, email: %s, groups: [engineering], ssh: [%s] }\n"
@@ -44,7 +46,9 @@ char *policy_template_organisation(const char *person, const char *email, const 
         "# Where model calls may go, and with which data. The first is the default.\n"
         "# Keys are read by the gateway alone: key: { file: /etc/custody/llm.key }\n"
         "models:\n"
-        "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, residency: on-premises, allow: [code, phi-redacted, pan-redacted, secret-redacted, pii-redacted] }\n"
+        "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, residency: "
+        "on-premises, allow: [code, phi-redacted, pan-redacted, secret-redacted, "
+        "pii-redacted] }\n"
         "\n"
         "# Hard limits of one run.\n"
         "budgets: { run: { tokens: 400000, usd: 5.00, minutes: 30 } }\n"
@@ -67,7 +71,8 @@ char *policy_template_repository(const char *repository, const char *owner)
     AUTO_FREE char *person = quoted(owner);
 
     return xformat(
-        "# custody.yaml: this repository's part of the policy. It may only narrow what the organisation\n"
+        "# custody.yaml: this repository's part of the policy. It may only narrow what the "
+        "organisation\n"
         "# allows; agents can never write it. Every key: docs/policy.md\n"
         "version: 1\n"
         "repository: %s\n"
@@ -84,7 +89,8 @@ char *policy_template_repository(const char *repository, const char *owner)
         "paths:\n"
         "  read:  { deny: [\"**/*.pem\", \"**/*.key\"], hide_names: true }\n"
         "  write: { deny: [\"infra/**\"] }\n"
-        "  # zone: { \"src/ehr/**\": phi }      # what lives where: more approvals, narrower routing\n"
+        "  # zone: { \"src/ehr/**\": phi }      # what lives where: more approvals, narrower "
+        "routing\n"
         "  # scratch: [build, node_modules]   # native speed, never collected\n"
         "\n"
         "limits: { files: 12, lines: 600 }\n"

@@ -63,7 +63,8 @@ static bool has_path(const struct reader *reader, struct slice path)
     for (size_t i = 0; i < reader->settings->count; i++) {
         struct slice there = slice_of(reader->settings->at[i].path);
 
-        if (slice_starts_with(there, path) && (there.len == path.len || there.at[path.len] == POLICY_SEP_BYTE))
+        if (slice_starts_with(there, path) &&
+            (there.len == path.len || there.at[path.len] == POLICY_SEP_BYTE))
             return true;
     }
     return false;
@@ -107,8 +108,8 @@ static bool read_scalar(struct reader *reader, struct fy_event *event)
     if (value.len == 0)
         return wrong(reader, "a key without a value");
     return enter_value(reader) &&
-           settings_add(reader->settings, buf_slice(&reader->path), value, SETTING_VALUE, reader->line,
-                        reader->column, reader->fault);
+           settings_add(reader->settings, buf_slice(&reader->path), value, SETTING_VALUE,
+                        reader->line, reader->column, reader->fault);
 }
 
 static bool open_level(struct reader *reader, bool is_list, bool is_marked)
@@ -124,7 +125,8 @@ static bool open_level(struct reader *reader, bool is_list, bool is_marked)
         return wrong(reader, "deeper than any key of a policy");
     if (!enter_value(reader))
         return false;
-    reader->levels[reader->depth++] = (struct level){.is_list = is_list, .path_len = reader->path.len};
+    reader->levels[reader->depth++] =
+        (struct level){.is_list = is_list, .path_len = reader->path.len};
     return true;
 }
 
@@ -150,9 +152,13 @@ static bool read_event(struct reader *reader, struct fy_event *event)
         reader->has_document = true;
         return true;
     case FYET_MAPPING_START:
-        return open_level(reader, false, event->mapping_start.anchor != NULL || event->mapping_start.tag != NULL);
+        return open_level(reader, false,
+                          event->mapping_start.anchor != NULL ||
+                              event->mapping_start.tag != NULL);
     case FYET_SEQUENCE_START:
-        return open_level(reader, true, event->sequence_start.anchor != NULL || event->sequence_start.tag != NULL);
+        return open_level(reader, true,
+                          event->sequence_start.anchor != NULL ||
+                              event->sequence_start.tag != NULL);
     case FYET_MAPPING_END:
     case FYET_SEQUENCE_END:
         return close_level(reader);
@@ -183,7 +189,8 @@ static void keep_error(struct fy_diag *diag, void *user, const char *text, size_
     if (reader->fault->kind != FAULT_NONE || !slice_cut(&words, '\n', &line))
         return;
     if (line.len > 0 && line.at[0] == '<' && slice_find(line, SLICE(">:"), 0) != SIZE_MAX)
-        line = slice_part(line, slice_find(line, SLICE(">:"), 0) + 2, line.len); /* its name for memory */
+        line = slice_part(line, slice_find(line, SLICE(">:"), 0) + 2,
+                          line.len); /* its name for memory */
     (void)fault_set(reader->fault, FAULT_INVALID, "%.60s:%.*s", reader->settings->file,
                     (int)(line.len > 250 ? 250 : line.len), (const char *)line.at);
 }
@@ -204,8 +211,8 @@ static bool read_all(struct reader *reader, struct fy_parser *parser)
     return reader->has_document ? true : wrong(reader, "an empty policy");
 }
 
-bool policy_read(struct slice yaml, const char *file_name, struct policy_settings **ret_settings,
-                 struct fault *fault)
+bool policy_read(struct slice yaml, const char *file_name,
+                 struct policy_settings **ret_settings, struct fault *fault)
 {
     struct fault own = {0};
     struct reader reader = {.settings = settings_new(file_name),
@@ -234,7 +241,8 @@ bool policy_read(struct slice yaml, const char *file_name, struct policy_setting
     ok = parser != NULL && yaml.len <= POLICY_YAML_BYTES_MAX &&
          fy_parser_set_string(parser, (const char *)yaml.at, yaml.len) == 0;
     if (yaml.len > POLICY_YAML_BYTES_MAX)
-        (void)fault_set(&own, FAULT_LIMIT, "%s: more than %d bytes", file_name, POLICY_YAML_BYTES_MAX);
+        (void)fault_set(&own, FAULT_LIMIT, "%s: more than %d bytes", file_name,
+                        POLICY_YAML_BYTES_MAX);
     else if (!ok)
         (void)fault_set(&own, FAULT_IO, "%s: cannot read YAML", file_name);
     else

@@ -55,7 +55,8 @@ static bool hear_fault(struct packet_reader *reader, struct fault *fault)
     packet_word(reader, why, sizeof(why));
     if (!packet_end(reader, fault) || kind <= FAULT_NONE || kind > FAULT_HOST)
         return fault_set(fault, FAULT_IO, "collect answers what cannot be read");
-    for (char *at = why; *at != 0; at++) /* it may quote the repository, and goes to a terminal */
+    for (char *at = why; *at != 0;
+         at++) /* it may quote the repository, and goes to a terminal */
         if ((uint8_t)*at < ' ' || *at == 0x7f)
             *at = '?';
     return fault_set(fault, (enum fault_kind)kind, "%s", why);
@@ -90,10 +91,12 @@ static bool hear(struct collect *collect, const struct hearing *hearing,
         struct packet_reader reader;
         bool end = false;
 
-        if (!message_receive(collect->socket, &collect->packet, &collect->given, -1, &end, fault))
+        if (!message_receive(collect->socket, &collect->packet, &collect->given, -1, &end,
+                             fault))
             return fault_in(fault, "collect");
         if (end || collect->packet.len == 0)
-            return fault_set(fault, FAULT_IO, "the process that reads the repository ended unexpectedly");
+            return fault_set(fault, FAULT_IO,
+                             "the process that reads the repository ended unexpectedly");
         reader.rest = slice_part(buf_slice(&collect->packet), 1, collect->packet.len);
         reader.failed = false;
         switch (collect->packet.at[0]) {
@@ -135,7 +138,8 @@ static bool ask(struct collect *collect, struct buf *packet, const struct messag
            hear(collect, hearing == NULL ? &nothing : hearing, ret_reader, fault);
 }
 
-static bool take_oid(struct packet_reader *reader, char ret_oid[GIT_OID_TEXT], struct fault *fault)
+static bool take_oid(struct packet_reader *reader, char ret_oid[GIT_OID_TEXT],
+                     struct fault *fault)
 {
     packet_word(reader, ret_oid, GIT_OID_TEXT);
     return !reader->failed && gitdoor_check_oid(slice_of(ret_oid), fault);
@@ -163,7 +167,8 @@ static bool find_owner(const char *repository, struct stat *ret_stat, struct fau
     if (lstat(git, ret_stat) < 0)
         *ret_stat = folder;
     if (ret_stat->st_uid != folder.st_uid)
-        return fault_set(fault, FAULT_DENIED, "%s and its .git belong to different users", repository);
+        return fault_set(fault, FAULT_DENIED, "%s and its .git belong to different users",
+                         repository);
     return true;
 }
 
@@ -180,7 +185,8 @@ static bool make_scratch(struct collect *collect, const char *parent, const stru
     return true;
 }
 
-static bool spawn(struct collect *collect, const struct collect_config *config, struct fault *fault)
+static bool spawn(struct collect *collect, const struct collect_config *config,
+                  struct fault *fault)
 {
     struct collecting collecting = {.config = config, .cache = -1};
     struct stat owner;
@@ -193,7 +199,8 @@ static bool spawn(struct collect *collect, const struct collect_config *config, 
     collect->owner = owner.st_uid;
     collecting.socket = ends[1];
     collecting.scratch = collect->scratch;
-    ok = spawn_role("custody-collect", collect_role, &collecting, &ends[1], 1, &collect->process, fault);
+    ok = spawn_role("custody-collect", collect_role, &collecting, &ends[1], 1,
+                    &collect->process, fault);
     (void)close(ends[1]);
     collect->socket = ends[0];
     return ok;
@@ -301,8 +308,8 @@ bool collect_cache_name(const char *repository, char ret_name[97], struct fault 
 void collect_snapshot_key(const char *tree, const char *policy_digest, const char *role,
                           char ret_key[65])
 {
-    AUTO_FREE char *text = xformat("snapshot 1\n%s\n%s\n%s\n%s\n", tree, policy_digest,
-                                   classify_digest(), role);
+    AUTO_FREE char *text =
+        xformat("snapshot 1\n%s\n%s\n%s\n%s\n", tree, policy_digest, classify_digest(), role);
     uint8_t digest[SHA256_DIGEST_LENGTH];
 
     (void)SHA256((const uint8_t *)text, strlen(text), digest);
@@ -319,7 +326,8 @@ bool collect_resolve(struct collect *collect, const char *ref, struct collect_ba
     struct packet_reader reader;
     struct slice settings;
 
-    if (!packet_put_word(&packet, ref, fault) || !ask(collect, &packet, NULL, NULL, &reader, fault) ||
+    if (!packet_put_word(&packet, ref, fault) ||
+        !ask(collect, &packet, NULL, NULL, &reader, fault) ||
         !take_oid(&reader, base.commit, fault) || !take_oid(&reader, base.tree, fault))
         return false;
     packet_word(&reader, base.branch, sizeof(base.branch));
@@ -356,7 +364,8 @@ bool collect_dirty_end(struct collect *collect, bool *ret_dirty, struct buf *ret
         return false;
     dirty = packet_number(&reader) != 0;
     paths = packet_text(&reader);
-    if (!packet_end(&reader, fault) || (ret_paths != NULL && !buf_add(ret_paths, paths, fault)))
+    if (!packet_end(&reader, fault) ||
+        (ret_paths != NULL && !buf_add(ret_paths, paths, fault)))
         return false;
     *ret_dirty = dirty;
     return true;
@@ -380,8 +389,9 @@ bool collect_commit_begin(struct collect *collect, const struct collect_commit *
                           struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf packet = request(COLLECT_COMMIT_BEGIN);
-    const char *const words[] = {commit->run, commit->base, commit->role, commit->agent,
-                                 commit->responsible, commit->responsible_email,
+    const char *const words[] = {commit->run,          commit->base,
+                                 commit->role,         commit->agent,
+                                 commit->responsible,  commit->responsible_email,
                                  commit->policy_digest};
     struct slice title = commit->title == NULL ? (struct slice){0} : slice_of(commit->title);
     struct packet_reader reader;
@@ -390,7 +400,8 @@ bool collect_commit_begin(struct collect *collect, const struct collect_commit *
         if (!packet_put_word(&packet, words[i], fault))
             return false;
     if (title.len > TITLE_BYTES_MAX) /* not in the middle of a character */
-        for (title.len = TITLE_BYTES_MAX; title.len > 0 && (title.at[title.len] & 0xc0) == 0x80;)
+        for (title.len = TITLE_BYTES_MAX;
+             title.len > 0 && (title.at[title.len] & 0xc0) == 0x80;)
             title.len--;
     return packet_put_text(&packet, title, fault) &&
            packet_put_number(&packet, (uint64_t)commit->time, fault) &&
@@ -460,7 +471,8 @@ bool collect_diff(struct collect *collect, const char *from, const char *to, int
 }
 
 bool collect_files(struct collect *collect, const char *from, const char *to,
-                   bool (*file)(void *self, const struct collect_file *file, struct fault *fault),
+                   bool (*file)(void *self, const struct collect_file *file,
+                                struct fault *fault),
                    void *self, struct fault *fault)
 {
     AUTO_BUF struct buf packet = request(COLLECT_FILES);
@@ -484,7 +496,8 @@ bool collect_landing(struct collect *collect, const char *branch, const char *he
         return false;
     kind = packet_number(&reader);
     landing.kind = (enum landing_kind)kind;
-    if (!take_oid(&reader, landing.into, fault) || !take_oid(&reader, landing.merge_base, fault) ||
+    if (!take_oid(&reader, landing.into, fault) ||
+        !take_oid(&reader, landing.merge_base, fault) ||
         !take_oid(&reader, landing.tree, fault))
         return false;
     landing.checked_out = packet_number(&reader) != 0;
@@ -498,7 +511,8 @@ bool collect_land(struct collect *collect, const struct collect_land *land,
                   char ret_commit[GIT_OID_TEXT], struct fault *fault)
 {
     AUTO_BUF struct buf packet = request(COLLECT_LAND);
-    const char *const words[] = {land->branch, land->head, land->tree, land->into, land->message};
+    const char *const words[] = {land->branch, land->head, land->tree, land->into,
+                                 land->message};
     struct packet_reader reader;
 
     for (size_t i = 0; i < COUNT(words); i++)
@@ -509,8 +523,9 @@ bool collect_land(struct collect *collect, const struct collect_land *land,
            take_oid(&reader, ret_commit, fault) && packet_end(&reader, fault);
 }
 
-bool collect_look(struct collect *collect, const char *commit, const char *role, const char *path,
-                  const uint8_t key[32], struct collect_look *ret_look, struct fault *fault)
+bool collect_look(struct collect *collect, const char *commit, const char *role,
+                  const char *path, const uint8_t key[32], struct collect_look *ret_look,
+                  struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf packet = request(COLLECT_LOOK);
     struct collect_look look = {.content = buf_with_limit(COLLECT_FILE_BYTES_MAX)};

@@ -1,6 +1,6 @@
 /*
- * Collect's part of a change: base + what was written = a commit, with the originals back where
- * surrogates stood, in the file that they came from and nowhere else.
+ * Collect's part of a change: base + what was written = a commit, with the originals back
+ * where surrogates stood, in the file that they came from and nowhere else.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -18,12 +18,22 @@
 #define MESSAGE_TEXT_MAX 4096
 #define TITLE_BYTES_MAX 200
 #define ZONES_MAX 16
-/* A shorter stand-in (a two-letter name) also occurs by chance: it proves nothing elsewhere. */
+/* A shorter stand-in (a two-letter name) also occurs by chance: it proves nothing elsewhere.
+ */
 #define MOVED_BYTES_MIN 8
 #define MAP_BYTES_MAX (256UL * 1024 * 1024)
 
-enum word { WORD_RUN, WORD_BASE, WORD_ROLE, WORD_AGENT, WORD_RESPONSIBLE, WORD_EMAIL, WORD_POLICY,
-            WORD_TITLE, WORD_COUNT };
+enum word {
+    WORD_RUN,
+    WORD_BASE,
+    WORD_ROLE,
+    WORD_AGENT,
+    WORD_RESPONSIBLE,
+    WORD_EMAIL,
+    WORD_POLICY,
+    WORD_TITLE,
+    WORD_COUNT
+};
 
 struct blocked_path {
     char *path;
@@ -42,7 +52,7 @@ struct committing {
     struct snapshot *snapshot;
     struct content *content; /* collect's */
     char base_tree[GIT_OID_TEXT];
-    struct surrogate_map all;  /* stand-ins of every redacted file */
+    struct surrogate_map all;       /* stand-ins of every redacted file */
     struct surrogate_map long_ones; /* borrows from `all` */
     bool has_all;
     struct blocked_path *blocked;
@@ -68,7 +78,8 @@ void committing_free(struct committing *committing)
     free(committing);
 }
 
-static void block(struct committing *committing, struct slice path, const char *reason, bool left_out)
+static void block(struct committing *committing, struct slice path, const char *reason,
+                  bool left_out)
 {
     committing->blocked = xgrow(committing->blocked, &committing->blocked_room,
                                 committing->blocked_count + 1, sizeof(*committing->blocked));
@@ -98,7 +109,8 @@ static bool open_snapshot(struct collecting *collecting, struct committing *comm
     return snapshot_open(folder, &committing->snapshot, fault);
 }
 
-static bool narrow_by(struct collecting *collecting, struct slice settings, struct fault *fault)
+static bool narrow_by(struct collecting *collecting, struct slice settings,
+                      struct fault *fault)
 {
     struct policy_settings *narrowing = NULL;
 
@@ -135,7 +147,7 @@ static bool begin(struct collecting *collecting, struct asked *asked,
         return fault_set(fault, FAULT_CONFLICT, "the policy is not the one that the run had");
     for (unsigned class = 0; class < CLASS_COUNT; class++)
         committing->verdicts[class] =
-            policy_class_verdict(committing->policy, (enum data_class)class, POLICY_VIEW);
+            policy_class_verdict(committing->policy, (enum data_class) class, POLICY_VIEW);
     if (!gitdoor_resolve(collecting->door, committing->word[WORD_BASE], &base, fault))
         return false;
     buf_free(&base.policy);
@@ -175,8 +187,8 @@ static void shown_free(struct shown *shown)
 }
 
 /* All of it, made again from the run's key. */
-static bool shown_make(const struct committing *committing, uint32_t number, struct shown *shown,
-                       struct fault *fault)
+static bool shown_make(const struct committing *committing, uint32_t number,
+                       struct shown *shown, struct fault *fault)
 {
     const struct snapshot_node *node = snapshot_node(committing->snapshot, number);
     const struct snapshot_finding *stored = snapshot_findings(committing->snapshot, number);
@@ -187,7 +199,8 @@ static bool shown_make(const struct committing *committing, uint32_t number, str
                             .redacted = buf_with_limit(COLLECT_FILE_BYTES_MAX)};
     if (!buf_reserve(&shown->original, node->size, fault))
         return false;
-    got = pread(content_fd(committing->content), shown->original.at, node->size, (off_t)node->content_at);
+    got = pread(content_fd(committing->content), shown->original.at, node->size,
+                (off_t)node->content_at);
     if (got < 0 || (uint64_t)got != node->size)
         return fault_errno(fault, "read the original of a redacted file");
     shown->original.len = node->size;
@@ -198,8 +211,9 @@ static bool shown_make(const struct committing *committing, uint32_t number, str
                                        .class = (enum data_class)stored[i].class,
                                        .rule = stored[i].rule,
                                        .confidence = stored[i].confidence};
-    return redact(buf_slice(&shown->original), findings, node->finding_count, committing->verdicts,
-                  &committing->key, &shown->redacted, &shown->map, fault);
+    return redact(buf_slice(&shown->original), findings, node->finding_count,
+                  committing->verdicts, &committing->key, &shown->redacted, &shown->map,
+                  fault);
 }
 
 /* The redacted file whose content is this blob; SNAPSHOT_NONE: it was shown as it is. */
@@ -212,7 +226,8 @@ static uint32_t find_source(const struct committing *committing, const char *sou
     if (!hex_decode(slice_of(source), oid, sizeof(oid)))
         return SNAPSHOT_NONE;
     for (size_t i = 0; i < count; i++)
-        if (memcmp(snapshot_node(committing->snapshot, redacted[i])->oid, oid, sizeof(oid)) == 0)
+        if (memcmp(snapshot_node(committing->snapshot, redacted[i])->oid, oid, sizeof(oid)) ==
+            0)
             return redacted[i];
     return SNAPSHOT_NONE;
 }
@@ -227,7 +242,8 @@ static bool collect_all(struct committing *committing, struct fault *fault)
         struct shown shown; /* what stands in for what depends on the file alone */
         bool ok = shown_make(committing, redacted[i], &shown, fault);
 
-        all->at = xgrow(all->at, &all->room, all->count + shown.map.count + 1, sizeof(*all->at));
+        all->at =
+            xgrow(all->at, &all->room, all->count + shown.map.count + 1, sizeof(*all->at));
         for (size_t j = 0; j < shown.map.count; j++)
             all->at[all->count++] = shown.map.at[j];
         shown.map.count = 0; /* its texts are `all`'s now */
@@ -252,7 +268,8 @@ static bool has_moved(struct committing *committing, struct slice content, bool 
 
     if ((!committing->has_all && !collect_all(committing, fault)) ||
         (committing->long_ones.count > 0 &&
-         !surrogate_restore(content, &committing->long_ones, NULL, &unused, &moved, &unsure, fault)))
+         !surrogate_restore(content, &committing->long_ones, NULL, &unused, &moved, &unsure,
+                            fault)))
         return false;
     *ret_moved = moved + unsure > 0;
     return true;
@@ -262,7 +279,8 @@ static bool write_file(struct committing *committing, const struct collect_chang
                        struct slice content, struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf restored = buf_with_limit(MAP_BYTES_MAX);
-    uint32_t number = change->source == NULL ? SNAPSHOT_NONE : find_source(committing, change->source);
+    uint32_t number =
+        change->source == NULL ? SNAPSHOT_NONE : find_source(committing, change->source);
     struct slice final = content;
     bool moved = false;
 
@@ -272,7 +290,8 @@ static bool write_file(struct committing *committing, const struct collect_chang
         bool ok = shown_make(committing, number, &shown, fault);
         struct surrogate_base base = {buf_slice(&shown.original), buf_slice(&shown.redacted)};
 
-        ok = ok && surrogate_restore(content, &shown.map, &base, &restored, &count, &unsure, fault);
+        ok = ok &&
+             surrogate_restore(content, &shown.map, &base, &restored, &count, &unsure, fault);
         shown_free(&shown);
         if (!ok)
             return false;
@@ -341,7 +360,8 @@ static bool take_change(struct committing *committing, const struct collect_chan
     if (problem == NULL &&
         policy_read_verdict(committing->policy, role, change->path, NULL) == VERDICT_DENY)
         problem = "read-denied";
-    if (problem == NULL && !change->deleted && is_link && !change_link_stays(change->path, change->link))
+    if (problem == NULL && !change->deleted && is_link &&
+        !change_link_stays(change->path, change->link))
         problem = "link-leaves-tree";
     if (problem != NULL) {
         block(committing, change->path, problem, true);
@@ -360,7 +380,8 @@ static bool take_change(struct committing *committing, const struct collect_chan
     return take_regular(committing, change, fault);
 }
 
-bool collect_on_commit_file(struct collecting *collecting, struct asked *asked, struct fault *fault)
+bool collect_on_commit_file(struct collecting *collecting, struct asked *asked,
+                            struct fault *fault)
 {
     struct collect_change change = {.path = packet_text(&asked->reader)};
     char source[GIT_OID_TEXT];
@@ -385,7 +406,8 @@ static int compare_blocked(const void *a, const void *b)
     const struct blocked_path *left = a;
     const struct blocked_path *right = b;
 
-    return slice_compare(slice_of_bytes(left->path, left->len), slice_of_bytes(right->path, right->len));
+    return slice_compare(slice_of_bytes(left->path, left->len),
+                         slice_of_bytes(right->path, right->len));
 }
 
 struct rows {
@@ -397,20 +419,23 @@ static bool send_row(void *self, const struct gitdoor_change *change, struct fau
 {
     struct rows *rows = self;
     const struct committing *committing = rows->committing;
-    const struct blocked_path key = {.path = (char *)(uintptr_t)change->path.at, .len = change->path.len};
+    const struct blocked_path key = {.path = (char *)(uintptr_t)change->path.at,
+                                     .len = change->path.len};
     const struct blocked_path *blocked =
-        committing->blocked_count == 0 ? NULL
-                                       : bsearch(&key, committing->blocked, committing->blocked_count,
-                                                 sizeof(key), compare_blocked);
+        committing->blocked_count == 0
+            ? NULL
+            : bsearch(&key, committing->blocked, committing->blocked_count, sizeof(key),
+                      compare_blocked);
 
-    return collecting_send_row(rows->collecting,
-                               &(struct collect_file){.path = change->path,
-                                                      .status = change->status,
-                                                      .binary = change->binary,
-                                                      .added = change->added,
-                                                      .removed = change->removed,
-                                                      .reason = blocked == NULL ? NULL : blocked->reason},
-                               fault);
+    return collecting_send_row(
+        rows->collecting,
+        &(struct collect_file){.path = change->path,
+                               .status = change->status,
+                               .binary = change->binary,
+                               .added = change->added,
+                               .removed = change->removed,
+                               .reason = blocked == NULL ? NULL : blocked->reason},
+        fault);
 }
 
 static bool send_left_out(struct rows *rows, struct fault *fault)
@@ -421,10 +446,12 @@ static bool send_left_out(struct rows *rows, struct fault *fault)
         const struct blocked_path *blocked = &committing->blocked[i];
 
         if (blocked->left_out &&
-            !collecting_send_row(rows->collecting,
-                                 &(struct collect_file){.path = slice_of_bytes(blocked->path, blocked->len),
-                                                        .status = '-',
-                                                        .reason = blocked->reason}, fault))
+            !collecting_send_row(
+                rows->collecting,
+                &(struct collect_file){.path = slice_of_bytes(blocked->path, blocked->len),
+                                       .status = '-',
+                                       .reason = blocked->reason},
+                fault))
             return false;
     }
     return true;
@@ -446,8 +473,8 @@ static void add_reason(struct collect_result *result, const char *reason)
     result->reason_count++;
 }
 
-static void add_reasons(const struct committing *committing, const struct gitdoor_numbers *numbers,
-                        struct collect_result *result)
+static void add_reasons(const struct committing *committing,
+                        const struct gitdoor_numbers *numbers, struct collect_result *result)
 {
     for (size_t i = 0; i < committing->blocked_count; i++)
         add_reason(result, committing->blocked[i].reason);
@@ -465,7 +492,8 @@ static void title_of(const struct committing *committing, char ret_title[TITLE_B
     const char *from = committing->word[WORD_TITLE];
 
     if (from[0] == 0)
-        (void)snprintf(ret_title, TITLE_BYTES_MAX, "Change by %.180s", committing->word[WORD_AGENT]);
+        (void)snprintf(ret_title, TITLE_BYTES_MAX, "Change by %.180s",
+                       committing->word[WORD_AGENT]);
     else
         (void)snprintf(ret_title, TITLE_BYTES_MAX, "%.190s", from);
     for (char *at = ret_title; *at != 0; at++)
@@ -479,9 +507,10 @@ static bool make_commit(struct committing *committing, struct collect_result *re
     const char *agent = committing->word[WORD_AGENT];
     AUTO_FREE char *agent_email =
         xformat("%s@run.custody.invalid", committing->word[WORD_ROLE]);
-    AUTO_FREE char *email = committing->word[WORD_EMAIL][0] != 0
-                                ? xstrdup(committing->word[WORD_EMAIL])
-                                : xformat("%s@people.custody.invalid", committing->word[WORD_RESPONSIBLE]);
+    AUTO_FREE char *email =
+        committing->word[WORD_EMAIL][0] != 0
+            ? xstrdup(committing->word[WORD_EMAIL])
+            : xformat("%s@people.custody.invalid", committing->word[WORD_RESPONSIBLE]);
     AUTO_BUF struct buf message = buf_with_limit(MESSAGE_TEXT_MAX);
     struct gitdoor_commit commit = {.parent = committing->word[WORD_BASE],
                                     .author = {agent, agent_email},
@@ -493,11 +522,12 @@ static bool make_commit(struct committing *committing, struct collect_result *re
     if (!buf_add_format(&message, fault,
                         "%s\n\nOn-behalf-of: %s <%s>\nCustody-Run: %s\nCustody-Agent: %s\n"
                         "Custody-Policy: %s\n",
-                        title, committing->word[WORD_RESPONSIBLE], email, committing->word[WORD_RUN],
-                        agent, committing->policy->digest))
+                        title, committing->word[WORD_RESPONSIBLE], email,
+                        committing->word[WORD_RUN], agent, committing->policy->digest))
         return false;
     commit.message = buf_slice(&message);
-    return gitdoor_draft_commit(committing->draft, &commit, result->commit, result->tree, fault);
+    return gitdoor_draft_commit(committing->draft, &commit, result->commit, result->tree,
+                                fault);
 }
 
 static bool bring_in(struct collecting *collecting, const struct committing *committing,
@@ -505,16 +535,19 @@ static bool bring_in(struct collecting *collecting, const struct committing *com
 {
     const char *base = committing->word[WORD_BASE];
 
-    (void)snprintf(result->branch, sizeof(result->branch), "custody/%.48s", committing->word[WORD_RUN]);
+    (void)snprintf(result->branch, sizeof(result->branch), "custody/%.48s",
+                   committing->word[WORD_RUN]);
     return gitdoor_diff(collecting->door, base, result->commit, -1, result->diff, fault) &&
            gitdoor_import(collecting->door, result->commit, base, fault) &&
            gitdoor_move_branch(collecting->door, result->branch, NULL, result->commit, fault);
 }
 
-static bool answer(const struct collect_result *result, struct asked *asked, struct fault *fault)
+static bool answer(const struct collect_result *result, struct asked *asked,
+                   struct fault *fault)
 {
     const char *const words[] = {result->commit, result->tree, result->branch, result->diff};
-    const uint64_t numbers[] = {result->files, result->added, result->removed, result->restored};
+    const uint64_t numbers[] = {result->files, result->added, result->removed,
+                                result->restored};
 
     for (size_t i = 0; i < COUNT(words); i++)
         if (!packet_put_word(asked->answer, words[i], fault))
@@ -532,8 +565,8 @@ static bool answer(const struct collect_result *result, struct asked *asked, str
     return true;
 }
 
-static bool end(struct collecting *collecting, struct committing *committing, struct asked *asked,
-                struct fault *fault)
+static bool end(struct collecting *collecting, struct committing *committing,
+                struct asked *asked, struct fault *fault)
 {
     struct rows rows = {collecting, committing};
     struct collect_result result = {.restored = committing->restored};
@@ -546,9 +579,10 @@ static bool end(struct collecting *collecting, struct committing *committing, st
     if (strcmp(result.tree, committing->base_tree) == 0 && committing->blocked_count == 0)
         return fault_set(fault, FAULT_MISSING, "nothing was changed");
     if (committing->blocked_count > 0)
-        qsort(committing->blocked, committing->blocked_count, sizeof(*committing->blocked), compare_blocked);
-    if (!gitdoor_numbers(collecting->door, committing->word[WORD_BASE], result.commit, send_row, &rows,
-                         &numbers, fault) ||
+        qsort(committing->blocked, committing->blocked_count, sizeof(*committing->blocked),
+              compare_blocked);
+    if (!gitdoor_numbers(collecting->door, committing->word[WORD_BASE], result.commit,
+                         send_row, &rows, &numbers, fault) ||
         !send_left_out(&rows, fault) || !bring_in(collecting, committing, &result, fault))
         return false;
     result.files = numbers.files;
@@ -560,12 +594,14 @@ static bool end(struct collecting *collecting, struct committing *committing, st
                                 i == 0 ? "" : " ", committing->zones[i]);
     if (len >= sizeof(result.zones))
         return fault_set(fault, FAULT_LIMIT, "the change touches too many zones");
-    approvals = policy_approvals_for(committing->policy, committing->zones, committing->zone_count);
+    approvals =
+        policy_approvals_for(committing->policy, committing->zones, committing->zone_count);
     result.approvals = approvals < 1 ? 1 : (size_t)approvals;
     return answer(&result, asked, fault);
 }
 
-bool collect_on_commit_end(struct collecting *collecting, struct asked *asked, struct fault *fault)
+bool collect_on_commit_end(struct collecting *collecting, struct asked *asked,
+                           struct fault *fault)
 {
     struct committing *committing = collecting->committing;
     bool ok;

@@ -1,11 +1,13 @@
-/* Collect's part of landing: what was approved is computed again, and only that is moved in. */
+/* Collect's part of landing: what was approved is computed again, and only that is moved in.
+ */
 #include "base/scope.h"
 #include "roles/collect_parts.h"
 
 #define LANDER "custody"
 #define LANDER_EMAIL "landing@run.custody.invalid"
 
-bool collect_on_landing(struct collecting *collecting, struct asked *asked, struct fault *fault)
+bool collect_on_landing(struct collecting *collecting, struct asked *asked,
+                        struct fault *fault)
 {
     char branch[GIT_REF_BYTES_MAX + 1], head[GIT_OID_TEXT];
     struct gitdoor_landing landing;
@@ -22,8 +24,8 @@ bool collect_on_landing(struct collecting *collecting, struct asked *asked, stru
 }
 
 static bool merge(struct collecting *collecting, const struct gitdoor_landing *landing,
-                  const char *head, const char *message, int64_t time, char ret_commit[GIT_OID_TEXT],
-                  struct fault *fault)
+                  const char *head, const char *message, int64_t time,
+                  char ret_commit[GIT_OID_TEXT], struct fault *fault)
 {
     const struct gitdoor_commit commit = {.parent = landing->into,
                                           .merged = head,
@@ -48,7 +50,8 @@ static bool merge(struct collecting *collecting, const struct gitdoor_landing *l
 
 bool collect_on_land(struct collecting *collecting, struct asked *asked, struct fault *fault)
 {
-    char branch[GIT_REF_BYTES_MAX + 1], head[GIT_OID_TEXT], tree[GIT_OID_TEXT], into[GIT_OID_TEXT];
+    char branch[GIT_REF_BYTES_MAX + 1], head[GIT_OID_TEXT], tree[GIT_OID_TEXT],
+        into[GIT_OID_TEXT];
     char message[2048], commit[GIT_OID_TEXT];
     struct gitdoor_landing landing;
     int64_t time;
@@ -68,8 +71,10 @@ bool collect_on_land(struct collecting *collecting, struct asked *asked, struct 
     if (landing.kind == LANDING_NOTHING)
         return fault_set(fault, FAULT_CONFLICT, "the change is in %s already", branch);
     if (strcmp(landing.into, into) != 0 || strcmp(landing.tree, tree) != 0)
-        return fault_set(fault, FAULT_CONFLICT, "branch %s moved: another tree than the approved one "
-                         "would land", branch);
+        return fault_set(fault, FAULT_CONFLICT,
+                         "branch %s moved: another tree than the approved one "
+                         "would land",
+                         branch);
     memcpy(commit, head, sizeof(commit));
     if (landing.kind == LANDING_MERGE &&
         !merge(collecting, &landing, head, message, time, commit, fault))

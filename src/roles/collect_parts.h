@@ -1,5 +1,6 @@
 /*
- * roles/collect_parts.h - what the files of the collect role share. Private to roles/collect*.c.
+ * roles/collect_parts.h - what the files of the collect role share. Private to
+ * roles/collect*.c.
  */
 #ifndef CUSTODY_ROLES_COLLECT_PARTS_H
 #define CUSTODY_ROLES_COLLECT_PARTS_H
@@ -53,7 +54,7 @@ struct collecting {
 struct asked {
     struct packet_reader reader;
     struct message_fds *fds;
-    struct buf *answer; /* begins with COLLECT_DONE; fields are added */
+    struct buf *answer;      /* begins with COLLECT_DONE; fields are added */
     struct message_fds give; /* descriptors that go with it; closed after sending */
 };
 
@@ -65,8 +66,8 @@ collect_handler collect_on_commit_begin, collect_on_commit_file, collect_on_comm
 collect_handler collect_on_landing, collect_on_land, collect_on_diff, collect_on_files;
 
 /* The effective policy; FAULT_INVALID where collect was started without the organisation's. */
-MUST_USE bool collecting_policy(struct collecting *collecting, const struct policy **ret_policy,
-                                struct fault *fault);
+MUST_USE bool collecting_policy(struct collecting *collecting,
+                                const struct policy **ret_policy, struct fault *fault);
 /* The cache's content store, opened when first asked for; FAULT_INVALID without a cache. */
 MUST_USE bool collecting_content(struct collecting *collecting, struct content **ret_content,
                                  struct fault *fault);
@@ -75,10 +76,10 @@ MUST_USE bool collecting_pool(struct collecting *collecting, struct scan_pool **
 void committing_free(struct committing *committing);
 
 /* A row of a file list, on its way to core. */
-MUST_USE bool collecting_send_row(struct collecting *collecting, const struct collect_file *file,
-                                  struct fault *fault);
-MUST_USE bool collecting_send_progress(struct collecting *collecting, size_t done, size_t total,
-                                       struct fault *fault);
+MUST_USE bool collecting_send_row(struct collecting *collecting,
+                                  const struct collect_file *file, struct fault *fault);
+MUST_USE bool collecting_send_progress(struct collecting *collecting, size_t done,
+                                       size_t total, struct fault *fault);
 
 /* The role; `self` points at a struct collecting. */
 int collect_role(void *self);

@@ -29,7 +29,8 @@ bool collecting_send_progress(struct collecting *collecting, size_t done, size_t
     AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
 
     return buf_add_byte(&packet, COLLECT_PROGRESS, fault) &&
-           packet_put_number(&packet, done, fault) && packet_put_number(&packet, total, fault) &&
+           packet_put_number(&packet, done, fault) &&
+           packet_put_number(&packet, total, fault) &&
            message_send(collecting->socket, buf_slice(&packet), NULL, fault);
 }
 
@@ -55,8 +56,9 @@ bool collecting_policy(struct collecting *collecting, const struct policy **ret_
 {
     if (collecting->config->organisation == NULL)
         return fault_set(fault, FAULT_INVALID, "started without the organisation's policy");
-    if (collecting->policy == NULL && !policy_build(collecting->config->organisation,
-                                                    collecting->narrowing, &collecting->policy, fault))
+    if (collecting->policy == NULL &&
+        !policy_build(collecting->config->organisation, collecting->narrowing,
+                      &collecting->policy, fault))
         return false;
     *ret_policy = collecting->policy;
     return true;
@@ -67,13 +69,15 @@ bool collecting_content(struct collecting *collecting, struct content **ret_cont
 {
     if (collecting->cache < 0)
         return fault_set(fault, FAULT_INVALID, "started without a cache");
-    if (collecting->content == NULL && !content_open(collecting->cache, &collecting->content, fault))
+    if (collecting->content == NULL &&
+        !content_open(collecting->cache, &collecting->content, fault))
         return false;
     *ret_content = collecting->content;
     return true;
 }
 
-bool collecting_pool(struct collecting *collecting, struct scan_pool **ret_pool, struct fault *fault)
+bool collecting_pool(struct collecting *collecting, struct scan_pool **ret_pool,
+                     struct fault *fault)
 {
     if (collecting->pool == NULL && !scan_pool_new(SCAN_WORKERS, &collecting->pool, fault))
         return false;
@@ -128,8 +132,8 @@ bool collect_on_diff(struct collecting *collecting, struct asked *asked, struct 
     packet_word(&asked->reader, from, sizeof(from));
     packet_word(&asked->reader, to, sizeof(to));
     return packet_end(&asked->reader, fault) &&
-           gitdoor_diff(collecting->door, from, to, asked->fds->count > 0 ? asked->fds->fd[0] : -1,
-                        digest, fault) &&
+           gitdoor_diff(collecting->door, from, to,
+                        asked->fds->count > 0 ? asked->fds->fd[0] : -1, digest, fault) &&
            packet_put_word(asked->answer, digest, fault);
 }
 
@@ -152,7 +156,8 @@ bool collect_on_files(struct collecting *collecting, struct asked *asked, struct
     packet_word(&asked->reader, from, sizeof(from));
     packet_word(&asked->reader, to, sizeof(to));
     return packet_end(&asked->reader, fault) &&
-           gitdoor_numbers(collecting->door, from, to, send_change, collecting, &numbers, fault);
+           gitdoor_numbers(collecting->door, from, to, send_change, collecting, &numbers,
+                           fault);
 }
 
 /* ---- the process ---- */
@@ -175,16 +180,16 @@ static collect_handler *const handlers[COLLECT_REQUEST_COUNT] = {
 static bool handle(struct collecting *collecting, struct slice packet, struct message_fds *fds)
 {
     AUTO_BUF struct buf answer = buf_with_limit(MESSAGE_BYTES_MAX);
-    struct asked asked = {.reader = {.rest = slice_part(packet, 1, packet.len)},
-                          .fds = fds,
-                          .answer = &answer};
+    struct asked asked = {
+        .reader = {.rest = slice_part(packet, 1, packet.len)}, .fds = fds, .answer = &answer};
     struct fault fault = {0};
     uint8_t kind = packet.len == 0 ? 0 : packet.at[0];
     bool ok;
 
     if (kind >= COLLECT_REQUEST_COUNT || handlers[kind] == NULL)
         return false;
-    ok = buf_add_byte(&answer, COLLECT_DONE, &fault) && handlers[kind](collecting, &asked, &fault) &&
+    ok = buf_add_byte(&answer, COLLECT_DONE, &fault) &&
+         handlers[kind](collecting, &asked, &fault) &&
          message_send(collecting->socket, buf_slice(&answer), &asked.give, &fault);
     message_fds_close(&asked.give);
     return ok || answer_fault(collecting->socket, &fault);
@@ -211,7 +216,8 @@ static bool serve(struct collecting *collecting, struct fault *fault)
 }
 
 /* The one ladder down: user, files, system calls. */
-static bool seal(struct collecting *collecting, struct gitdoor_place *place, struct fault *fault)
+static bool seal(struct collecting *collecting, struct gitdoor_place *place,
+                 struct fault *fault)
 {
     const struct collect_config *config = collecting->config;
     const char *root = NULL;
@@ -223,7 +229,8 @@ static bool seal(struct collecting *collecting, struct gitdoor_place *place, str
     if (geteuid() == 0 && owner.st_uid == 0) {
         if (!isolate_capabilities(0, fault))
             return false;
-    } else if (!isolate_user(owner.st_uid, geteuid() == 0 ? owner.st_gid : getegid(), 0, fault)) {
+    } else if (!isolate_user(owner.st_uid, geteuid() == 0 ? owner.st_gid : getegid(), 0,
+                             fault)) {
         return false;
     }
     if (!gitdoor_find(config->repository, place, fault))
@@ -259,14 +266,16 @@ static bool begin(struct collecting *collecting, struct fault *fault)
 
     /* As long as we may be root: its way there may be closed to the repository's owner. */
     if (collecting->config->cache != NULL) {
-        collecting->cache = open(collecting->config->cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        collecting->cache =
+            open(collecting->config->cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (collecting->cache < 0)
             return fault_errno(fault, "open the cache %s", collecting->config->cache);
     }
     ok = seal(collecting, &place, fault) &&
          gitdoor_open(&place, collecting->scratch, &collecting->door, fault) &&
          buf_add_byte(&ready, COLLECT_DONE, fault) &&
-         packet_put_word(&ready, place.work_tree != NULL ? place.work_tree : place.git, fault) &&
+         packet_put_word(&ready, place.work_tree != NULL ? place.work_tree : place.git,
+                         fault) &&
          message_send(collecting->socket, buf_slice(&ready), NULL, fault);
     gitdoor_place_free(&place);
     return ok;

@@ -1,4 +1,5 @@
-/* Collect's part of a snapshot: which files there are, what is in them, what policy says of both. */
+/* Collect's part of a snapshot: which files there are, what is in them, what policy says of
+ * both. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -66,7 +67,8 @@ static bool keep_row(void *self, const struct gitdoor_entry *entry, struct fault
 
     if (making->count == SNAPSHOT_NODES_MAX)
         return fault_set(fault, FAULT_LIMIT, "more than %u files", SNAPSHOT_NODES_MAX);
-    making->rows = xgrow(making->rows, &making->room, making->count + 1, sizeof(*making->rows));
+    making->rows =
+        xgrow(making->rows, &making->room, making->count + 1, sizeof(*making->rows));
     row = &making->rows[making->count++];
     *row = (struct row){.path_at = making->names.len,
                         .path_len = entry->path.len,
@@ -99,7 +101,8 @@ static bool is_gitlink(const struct row *row)
 
 /* ---- what is in them ---- */
 
-static bool tell_progress(struct making *making, size_t done, size_t total, struct fault *fault)
+static bool tell_progress(struct making *making, size_t done, size_t total,
+                          struct fault *fault)
 {
     int64_t now_us = clock_monotonic_us(&clock_real);
 
@@ -109,8 +112,8 @@ static bool tell_progress(struct making *making, size_t done, size_t total, stru
     return collecting_send_progress(making->collecting, done, total, fault);
 }
 
-static bool keep_verdict(void *self, size_t token, const struct finding *findings, size_t count,
-                         unsigned class_mask, struct fault *fault)
+static bool keep_verdict(void *self, size_t token, const struct finding *findings,
+                         size_t count, unsigned class_mask, struct fault *fault)
 {
     struct making *making = self;
     struct snapshot_finding *stored = count == 0 ? NULL : xalloc_array(count, sizeof(*stored));
@@ -122,21 +125,23 @@ static bool keep_verdict(void *self, size_t token, const struct finding *finding
                                               .rule = findings[i].rule,
                                               .class = (uint8_t)findings[i].class,
                                               .confidence = findings[i].confidence};
-    ok = content_verdict_add(making->content, making->rows[token].oid, GIT_OID_BYTES, making->rules,
-                             class_mask, stored, count, fault);
+    ok = content_verdict_add(making->content, making->rows[token].oid, GIT_OID_BYTES,
+                             making->rules, class_mask, stored, count, fault);
     free(stored);
     return ok;
 }
 
-static bool scan_row(struct making *making, size_t index, struct slice content, struct fault *fault)
+static bool scan_row(struct making *making, size_t index, struct slice content,
+                     struct fault *fault)
 {
     struct scan_sink sink = {keep_verdict, making};
 
-    return scan_pool_submit(making->pool, index, content, row_path(making, &making->rows[index]),
-                            &sink, fault);
+    return scan_pool_submit(making->pool, index, content,
+                            row_path(making, &making->rows[index]), &sink, fault);
 }
 
-/* A blob that is too large to look into goes to the store as it comes, and may hold anything. */
+/* A blob that is too large to look into goes to the store as it comes, and may hold anything.
+ */
 static bool keep_large(struct making *making, size_t index, uint64_t size, uint64_t offset,
                        struct slice piece, struct fault *fault)
 {
@@ -157,8 +162,8 @@ static bool keep_large(struct making *making, size_t index, uint64_t size, uint6
             keep_verdict(making, index, NULL, 0, SCAN_UNEXAMINED, fault));
 }
 
-static bool keep_piece(void *self, size_t index, uint64_t size, uint64_t offset, struct slice piece,
-                       struct fault *fault)
+static bool keep_piece(void *self, size_t index, uint64_t size, uint64_t offset,
+                       struct slice piece, struct fault *fault)
 {
     struct making *making = self;
     const struct row *row = &making->rows[making->wanted[index]];
@@ -167,8 +172,9 @@ static bool keep_piece(void *self, size_t index, uint64_t size, uint64_t offset,
 
     if (offset == 0)
         buf_clear(&making->whole);
-    if (size > SCAN_BYTES_MAX ? !keep_large(making, making->wanted[index], size, offset, piece, fault)
-                              : !buf_add(&making->whole, piece, fault))
+    if (size > SCAN_BYTES_MAX
+            ? !keep_large(making, making->wanted[index], size, offset, piece, fault)
+            : !buf_add(&making->whole, piece, fault))
         return false;
     if (!last)
         return true;
@@ -176,7 +182,8 @@ static bool keep_piece(void *self, size_t index, uint64_t size, uint64_t offset,
     if (!tell_progress(making, making->done, making->wanted_count, fault))
         return false;
     return size > SCAN_BYTES_MAX ||
-           (content_add(making->content, row->oid, GIT_OID_BYTES, buf_slice(&making->whole), &at, fault) &&
+           (content_add(making->content, row->oid, GIT_OID_BYTES, buf_slice(&making->whole),
+                        &at, fault) &&
             scan_row(making, making->wanted[index], buf_slice(&making->whole), fault));
 }
 
@@ -210,11 +217,11 @@ static bool sort_out(struct making *making, struct fault *fault)
         if (row->verdict == VERDICT_DENY || is_gitlink(row))
             continue;
         if (!content_find(making->content, row->oid, GIT_OID_BYTES, &at, &len)) {
-            making->wanted = xgrow(making->wanted, &making->wanted_room, making->wanted_count + 1,
-                                   sizeof(*making->wanted));
+            making->wanted = xgrow(making->wanted, &making->wanted_room,
+                                   making->wanted_count + 1, sizeof(*making->wanted));
             making->wanted[making->wanted_count++] = i;
-        } else if (!content_verdict_find(making->content, row->oid, GIT_OID_BYTES, making->rules,
-                                         &mask, &findings, &count) &&
+        } else if (!content_verdict_find(making->content, row->oid, GIT_OID_BYTES,
+                                         making->rules, &mask, &findings, &count) &&
                    !scan_stored(making, i, at, len, fault)) {
             return false;
         }
@@ -252,13 +259,14 @@ static const char *const class_rules[CLASS_COUNT] = {
  * The stricter of path and classes. A link's target and what could not be looked into have no
  * spans to replace: where redaction is asked for, they are denied.
  */
-static enum verdict judge(const struct policy *policy, unsigned mode, unsigned mask, size_t finding_count,
-                          enum verdict of_path, const char **rule)
+static enum verdict judge(const struct policy *policy, unsigned mode, unsigned mask,
+                          size_t finding_count, enum verdict of_path, const char **rule)
 {
     enum verdict verdict = of_path;
 
     for (unsigned class = 0; class < CLASS_COUNT; class++) {
-        enum verdict of_class = policy_class_verdict(policy, (enum data_class)class, POLICY_VIEW);
+        enum verdict of_class =
+            policy_class_verdict(policy, (enum data_class) class, POLICY_VIEW);
 
         if ((mask & CLASS_BIT(class)) == 0)
             continue;
@@ -273,8 +281,8 @@ static enum verdict judge(const struct policy *policy, unsigned mode, unsigned m
     return verdict;
 }
 
-static bool add_row(struct making *making, struct snapshot_builder *builder, const struct row *row,
-                    struct fault *fault)
+static bool add_row(struct making *making, struct snapshot_builder *builder,
+                    const struct row *row, struct fault *fault)
 {
     struct snapshot_entry entry = {.path = row_path(making, row),
                                    .mode = row->mode,
@@ -327,7 +335,8 @@ static bool build(struct making *making, const struct gitdoor_base *base, const 
     ok = true;
     for (size_t i = 0; ok && i < making->count; i++)
         ok = add_row(making, builder, &making->rows[i], fault) ||
-             fault_in(fault, "%.*s", making->rows[i].path_len > 200 ? 200 : (int)making->rows[i].path_len,
+             fault_in(fault, "%.*s",
+                      making->rows[i].path_len > 200 ? 200 : (int)making->rows[i].path_len,
                       (const char *)row_path(making, &making->rows[i]).at);
     ok = ok && snapshot_builder_finish(builder, snapshots, key, content_fd(making->content),
                                        &progress, fault);
@@ -348,7 +357,8 @@ static bool prepare(struct collecting *collecting, const char *role, struct maki
            collecting_pool(collecting, &making->pool, fault);
 }
 
-bool collect_on_snapshot(struct collecting *collecting, struct asked *asked, struct fault *fault)
+bool collect_on_snapshot(struct collecting *collecting, struct asked *asked,
+                         struct fault *fault)
 {
     char commit[GIT_OID_TEXT], role[ROLE_BYTES], key[65], expected[65];
     struct gitdoor_base base = {0};
@@ -418,30 +428,35 @@ static bool look(struct making *making, struct looking *looking, const uint8_t *
     struct surrogate_key surrogate_key;
     enum verdict verdicts[CLASS_COUNT];
     const char *rule = NULL;
-    enum verdict verdict = policy_read_verdict(making->policy, making->role, looking->path, &rule);
+    enum verdict verdict =
+        policy_read_verdict(making->policy, making->role, looking->path, &rule);
 
     memcpy(surrogate_key.bytes, key, sizeof(surrogate_key.bytes));
     for (unsigned class = 0; class < CLASS_COUNT; class++)
-        verdicts[class] = policy_class_verdict(making->policy, (enum data_class)class, POLICY_VIEW);
+        verdicts[class] =
+            policy_class_verdict(making->policy, (enum data_class) class, POLICY_VIEW);
     if (verdict != VERDICT_DENY) {
         if (looking->entry.mode == SNAPSHOT_MODE_GITLINK)
-            return fault_set(fault, FAULT_INVALID, "a submodule: an agent sees an empty folder");
+            return fault_set(fault, FAULT_INVALID,
+                             "a submodule: an agent sees an empty folder");
         if (!gitdoor_read_one(making->collecting->door, looking->entry.oid, &content, fault) ||
-            !scan_pool_look(making->pool, buf_slice(&content), looking->path, &looking->findings,
-                            &looking->count, &looking->mask, fault))
+            !scan_pool_look(making->pool, buf_slice(&content), looking->path,
+                            &looking->findings, &looking->count, &looking->mask, fault))
             return false;
-        verdict = judge(making->policy, looking->entry.mode, looking->mask, looking->count, verdict, &rule);
+        verdict = judge(making->policy, looking->entry.mode, looking->mask, looking->count,
+                        verdict, &rule);
     }
     if (verdict == VERDICT_REDACT &&
-        !redact(buf_slice(&content), looking->findings, looking->count, verdicts, &surrogate_key,
-                &redacted, NULL, fault))
+        !redact(buf_slice(&content), looking->findings, looking->count, verdicts,
+                &surrogate_key, &redacted, NULL, fault))
         return false;
     return packet_put_number(asked->answer, verdict, fault) &&
            packet_put_number(asked->answer, looking->mask, fault) &&
            packet_put_number(asked->answer, looking->count, fault) &&
            packet_put_word(asked->answer, rule, fault) &&
            (verdict == VERDICT_DENY ||
-            give_content(asked, buf_slice(verdict == VERDICT_REDACT ? &redacted : &content), fault));
+            give_content(asked, buf_slice(verdict == VERDICT_REDACT ? &redacted : &content),
+                         fault));
 }
 
 bool collect_on_look(struct collecting *collecting, struct asked *asked, struct fault *fault)
@@ -463,7 +478,8 @@ bool collect_on_look(struct collecting *collecting, struct asked *asked, struct 
     looking.path = slice_of(path);
     ok = prepare(collecting, role, &making, fault) &&
          gitdoor_list(collecting->door, commit, find_entry, &looking, fault) &&
-         (looking.found || fault_set(fault, FAULT_MISSING, "%s is not in the base commit", path)) &&
+         (looking.found ||
+          fault_set(fault, FAULT_MISSING, "%s is not in the base commit", path)) &&
          look(&making, &looking, key.at, asked, fault);
     free(looking.findings);
     making_free(&making);

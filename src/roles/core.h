@@ -1,5 +1,6 @@
 /*
- * roles/core.h - one contained run, from a request to a change: the story that joins the parts.
+ * roles/core.h - one contained run, from a request to a change: the story that joins the
+ * parts.
  */
 #ifndef CUSTODY_ROLES_CORE_H
 #define CUSTODY_ROLES_CORE_H
@@ -15,13 +16,13 @@ struct run_request {
     const char *base;       /* a ref, or NULL: HEAD */
     const char *role;       /* "coder" */
     const char *requester;  /* id of a person, or NULL */
-    const char *engine;     /* name, or NULL: the role's of the policy, when there is a ticket */
-    const char *ticket;     /* path of a file, or NULL */
+    const char *engine; /* name, or NULL: the role's of the policy, when there is a ticket */
+    const char *ticket; /* path of a file, or NULL */
     const char *const *program; /* NULL-terminated, or NULL: an engine */
     bool ignore_dirty;
     bool terminal; /* -it: our terminal is the agent's */
     int agent_out; /* where the agent's standard output goes: 1, or 2 with --json */
-    void (*say)(void *self, const char *line);                                /* what happens, for people */
+    void (*say)(void *self, const char *line); /* what happens, for people */
     void (*progress)(void *self, const char *what, size_t done, size_t total); /* long work */
     void *self;
 };
@@ -41,8 +42,9 @@ struct run_result {
 };
 
 /*
- * Runs to the end, whatever the end is; everything is torn down on return. ret_result is set in
- * every case. False: `fault` says what went wrong, for people; the exit code is in ret_result.
+ * Runs to the end, whatever the end is; everything is torn down on return. ret_result is set
+ * in every case. False: `fault` says what went wrong, for people; the exit code is in
+ * ret_result.
  */
 MUST_USE bool core_run(struct session *session, const struct run_request *request,
                        struct run_result *ret_result, struct fault *fault);

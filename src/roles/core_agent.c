@@ -34,7 +34,8 @@ bool core_models(struct run *run, struct fault *fault)
                                      .price_out = from->price_output,
                                      .allow = from->allow};
         if (!dialect_parse(slice_of(from->dialect), &to->dialect))
-            return fault_set(fault, FAULT_INVALID, "model %s: dialect %s is not one that the door speaks",
+            return fault_set(fault, FAULT_INVALID,
+                             "model %s: dialect %s is not one that the door speaks",
                              from->name, from->dialect) ||
                    run_because(run, "policy");
         if (!gateway_model_check(to, fault))
@@ -63,7 +64,8 @@ static bool speaks(const struct run *run, size_t model, enum engine_dialect *ret
     return run->engine == NULL || (run->engine->dialects & ENGINE_DIALECT_BIT(dialect)) != 0;
 }
 
-/* The role's model of the policy, unless the engine does not speak it: then the first that it speaks. */
+/* The role's model of the policy, unless the engine does not speak it: then the first that it
+ * speaks. */
 static bool choose_model(struct run *run, const struct policy_agent *role,
                          enum engine_dialect *ret_dialect, struct fault *fault)
 {
@@ -76,7 +78,8 @@ static bool choose_model(struct run *run, const struct policy_agent *role,
     run->model = 0;
     if (run->engine == NULL)
         return true; /* a program that asks no model needs none */
-    (void)fault_set(fault, FAULT_INVALID, "engine %s and the policy's models have no dialect in common",
+    (void)fault_set(fault, FAULT_INVALID,
+                    "engine %s and the policy's models have no dialect in common",
                     run->engine->name);
     return run_because(run, "engine");
 }
@@ -96,7 +99,8 @@ static char *title_of(struct slice ticket)
             break;
     }
     for (size_t i = 0; i < line.len && title.len < TITLE_BYTES_MAX; i++)
-        if (line.at[i] >= 0x20 && line.at[i] < 0x7f && !buf_add_byte(&title, line.at[i], &ignored))
+        if (line.at[i] >= 0x20 && line.at[i] < 0x7f &&
+            !buf_add_byte(&title, line.at[i], &ignored))
             break;
     return title.len == 0 ? NULL : slice_dup(buf_slice(&title));
 }
@@ -112,7 +116,8 @@ static bool read_ticket(struct run *run, struct fault *fault)
     if (!file_read(AT_FDCWD, run->request->ticket, &text, fault))
         return fault_in(fault, "read the ticket") || run_because(run, "ticket");
     if (!prompt_build(buf_slice(&text), run->request->role, &prompt, &hidden, fault))
-        return fault_in(fault, "ticket %s", run->request->ticket) || run_because(run, "ticket");
+        return fault_in(fault, "ticket %s", run->request->ticket) ||
+               run_because(run, "ticket");
     if (hidden > 0)
         run_say(run, "the ticket held %zu invisible characters; they were taken out", hidden);
     if (EVP_Digest(text.at, text.len, digest, &digest_len, EVP_sha256(), NULL) != 1)
@@ -176,7 +181,8 @@ bool core_agent(struct run *run, struct fault *fault)
     if (run->request->program == NULL && engine == NULL)
         engine = role == NULL ? NULL : role->engine;
     if (run->request->program == NULL && (engine == NULL || run->request->ticket == NULL)) {
-        (void)fault_set(fault, FAULT_INVALID, "nothing to run: give -- COMMAND, or --ticket FILE and --engine NAME");
+        (void)fault_set(fault, FAULT_INVALID,
+                        "nothing to run: give -- COMMAND, or --ticket FILE and --engine NAME");
         return run_because(run, "use");
     }
     if (run->request->program == NULL && !engine_load(folder, engine, &run->engine, fault))

@@ -1,6 +1,6 @@
 /*
- * What a person and a repository may still spend today (UTC). The run gets the rest of it; runs
- * that go on at the same time are counted when they end.
+ * What a person and a repository may still spend today (UTC). The run gets the rest of it;
+ * runs that go on at the same time are counted when they end.
  */
 #include "roles/core_parts.h"
 
@@ -50,13 +50,15 @@ bool core_budget(struct run *run, struct fault *fault)
     struct spending spending = {
         .since_us = run->begun_wall_us - run->begun_wall_us % DAY_US,
         .days = {{"person", &policy->budget_person_day, run->requester, 0, 0},
-                 {"repository", &policy->budget_repository_day, collect_root(run->collect), 0, 0}},
+                 {"repository", &policy->budget_repository_day, collect_root(run->collect), 0,
+                  0}},
     };
     bool any = false;
 
     run->budget = policy->budget_run;
     for (size_t i = 0; i < COUNT(spending.days); i++)
-        any = any || spending.days[i].budget->tokens != 0 || spending.days[i].budget->micro_usd != 0;
+        any = any || spending.days[i].budget->tokens != 0 ||
+              spending.days[i].budget->micro_usd != 0;
     if (any && !store_runs(run->store, NULL, add_run, &spending, NULL, fault))
         return fault_in(fault, "add up what was spent today") || run_because(run, "budget");
     for (size_t i = 0; i < COUNT(spending.days); i++) {
@@ -65,8 +67,10 @@ bool core_budget(struct run *run, struct fault *fault)
         if (take_rest(day->budget->tokens, day->tokens, &run->budget.tokens) &&
             take_rest(day->budget->micro_usd, day->micro_usd, &run->budget.micro_usd))
             continue;
-        (void)fault_set(fault, FAULT_DENIED, "budgets.%s_day: %s has spent %lld tokens and %.2f US dollars today",
-                        day->what, day->whose, (long long)day->tokens, (double)day->micro_usd / 1e6);
+        (void)fault_set(fault, FAULT_DENIED,
+                        "budgets.%s_day: %s has spent %lld tokens and %.2f US dollars today",
+                        day->what, day->whose, (long long)day->tokens,
+                        (double)day->micro_usd / 1e6);
         return run_because(run, "budget");
     }
     return true;

@@ -1,7 +1,7 @@
 /*
- * What the agent may fill past the view: its .git and the scratch folders are folders of the host,
- * which have no quota. Watched from outside: looking at free space is cheap and done always; the
- * folders are counted only when as much went as the agent may take.
+ * What the agent may fill past the view: its .git and the scratch folders are folders of the
+ * host, which have no quota. Watched from outside: looking at free space is cheap and done
+ * always; the folders are counted only when as much went as the agent may take.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -25,7 +25,8 @@ static bool free_of(const struct run *run, uint64_t *ret_free)
     return true;
 }
 
-/* Bytes on disk at and below `name`; UINT64_MAX where that cannot be said: who hides, has too much. */
+/* Bytes on disk at and below `name`; UINT64_MAX where that cannot be said: who hides, has too
+ * much. */
 static uint64_t used_below(int parent, const char *name, unsigned depth)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -39,7 +40,8 @@ static uint64_t used_below(int parent, const char *name, unsigned depth)
             (void)close(fd);
         return UINT64_MAX;
     }
-    for (const struct dirent *entry; used != UINT64_MAX && (entry = readdir(folder)) != NULL;) {
+    for (const struct dirent *entry;
+         used != UINT64_MAX && (entry = readdir(folder)) != NULL;) {
         uint64_t more = 0;
         struct stat stat;
 

@@ -1,4 +1,5 @@
-/* Roles beside core, the cell, the canaries: the run is sealed and proven before the agent starts. */
+/* Roles beside core, the cell, the canaries: the run is sealed and proven before the agent
+ * starts. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,8 +27,8 @@ static bool producer(struct run *run, const char *role, uint64_t types, int *ret
            fault_in(fault, "ledger for the %s", role);
 }
 
-static bool start_peer(struct peer *peer, const char *name, int (*serve)(void *self), void *config,
-                       int theirs, const int *keep, size_t keep_count, int ours,
+static bool start_peer(struct peer *peer, const char *name, int (*serve)(void *self),
+                       void *config, int theirs, const int *keep, size_t keep_count, int ours,
                        struct fault *fault)
 {
     bool ok = spawn_role(name, serve, config, keep, keep_count, &peer->process, fault);
@@ -62,7 +63,8 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
 
     config.limits.tokens = run->budget.tokens;
     config.limits.micro_usd = run->budget.micro_usd;
-    if (!producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED), &ledger, fault) ||
+    if (!producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
+                  &ledger, fault) ||
         !message_pair(control, fault))
         return false;
     config.control = control[1];
@@ -109,7 +111,7 @@ static bool start_way_out(struct run *run, struct fault *fault)
 
 /* What the canaries look for: planted in the view, gone before the agent starts. */
 struct plants {
-    char card[17];       /* a number that could be a card's, made up on the spot */
+    char card[17]; /* a number that could be a card's, made up on the spot */
     char card_name[48];
     char denied_name[48];
     char card_text[96];
@@ -139,10 +141,10 @@ static void make_card(uint64_t random, char card[17])
 static void make_plants(const struct run *run, struct plants *ret_plants)
 {
     make_card(run->random, ret_plants->card);
-    (void)snprintf(ret_plants->card_name, sizeof(ret_plants->card_name), ".canary-card-%08x.csv",
-                   (unsigned)run->random);
-    (void)snprintf(ret_plants->denied_name, sizeof(ret_plants->denied_name), ".canary-denied-%08x",
-                   (unsigned)run->random);
+    (void)snprintf(ret_plants->card_name, sizeof(ret_plants->card_name),
+                   ".canary-card-%08x.csv", (unsigned)run->random);
+    (void)snprintf(ret_plants->denied_name, sizeof(ret_plants->denied_name),
+                   ".canary-denied-%08x", (unsigned)run->random);
     (void)snprintf(ret_plants->card_text, sizeof(ret_plants->card_text), "card number,%s\n",
                    ret_plants->card);
 }
@@ -186,7 +188,9 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
     };
 
     memcpy(config.key, run->key, sizeof(config.key));
-    if (!producer(run, "view", TYPE(FILE_READ) | TYPE(FILE_WRITTEN) | TYPE(FILE_REFUSED) | TYPE(FILE_REDACTED),
+    if (!producer(run, "view",
+                  TYPE(FILE_READ) | TYPE(FILE_WRITTEN) | TYPE(FILE_REFUSED) |
+                      TYPE(FILE_REDACTED),
                   &ledger, fault) ||
         !message_pair(control, fault))
         return false;
@@ -199,7 +203,8 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
 }
 
 /* Our ends of the agent's input and output; theirs go into the plan. */
-static bool make_pipes(struct run *run, struct cell_plan *plan, int theirs[2], struct fault *fault)
+static bool make_pipes(struct run *run, struct cell_plan *plan, int theirs[2],
+                       struct fault *fault)
 {
     int out[2], err[2];
 
@@ -233,7 +238,8 @@ static bool make_scratch(struct run *run, struct cell_scratch *scratch, struct f
             return false;
         if (geteuid() == 0 && fchown(run->scratch_fds[i], run->uid, run->uid) < 0)
             return fault_errno(fault, "give a scratch folder to the agent");
-        scratch[i] = (struct cell_scratch){.path = run->policy->scratch[i], .fd = run->scratch_fds[i]};
+        scratch[i] =
+            (struct cell_scratch){.path = run->policy->scratch[i], .fd = run->scratch_fds[i]};
     }
     return true;
 }
@@ -345,16 +351,18 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
     return true;
 }
 
-static bool judge_canaries(struct run *run, const struct cell_packet *sealed, struct fault *fault)
+static bool judge_canaries(struct run *run, const struct cell_packet *sealed,
+                           struct fault *fault)
 {
     for (size_t i = 0; i < sealed->canary_count; i++) {
         const struct cell_canary *canary = &sealed->canaries[i];
 
         if (canary->outcome == CANARY_HELD || canary->outcome == CANARY_NOT_TRIED)
             continue;
-        (void)fault_set(fault, FAULT_HOST, "canary %s %s (%s): this cell does not hold, no agent was started",
-                        canary->id, canary->outcome == CANARY_MISSED ? "was not tried" : "got through",
-                        canary->seen);
+        (void)fault_set(
+            fault, FAULT_HOST,
+            "canary %s %s (%s): this cell does not hold, no agent was started", canary->id,
+            canary->outcome == CANARY_MISSED ? "was not tried" : "got through", canary->seen);
         return run_because(run, "canary");
     }
     return sealed->canaries_broken == 0 ||
@@ -363,16 +371,18 @@ static bool judge_canaries(struct run *run, const struct cell_packet *sealed, st
 }
 
 /* The cell says that it tried what was planted; the view must have seen it. */
-static bool judge_witness(struct run *run, const struct view_witness *witness, struct fault *fault)
+static bool judge_witness(struct run *run, const struct view_witness *witness,
+                          struct fault *fault)
 {
-    const char *unseen = witness->reads_refused == 0                       ? "read that it refused"
-                         : witness->writes_refused == 0                    ? "write that it refused"
-                         : witness->reads == 0 && !shows_cards(run)        ? "read that it answered"
-                                                                           : NULL;
+    const char *unseen = witness->reads_refused == 0                ? "read that it refused"
+                         : witness->writes_refused == 0             ? "write that it refused"
+                         : witness->reads == 0 && !shows_cards(run) ? "read that it answered"
+                                                                    : NULL;
 
     if (unseen == NULL)
         return true;
-    (void)fault_set(fault, FAULT_HOST, "the view saw no canary's %s: nothing is proven, no agent was started",
+    (void)fault_set(fault, FAULT_HOST,
+                    "the view saw no canary's %s: nothing is proven, no agent was started",
                     unseen);
     return run_because(run, "canary");
 }

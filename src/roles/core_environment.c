@@ -54,7 +54,8 @@ void core_environment_make(const struct run *run, struct core_environment *ret_e
     *ret_environment = (struct core_environment){0};
     for (size_t i = 0; i < COUNT(fixed); i++)
         put(ret_environment, xstrdup(fixed[i]));
-    put(ret_environment, xformat("TERM=%s", run->request->terminal && terminal != NULL ? terminal : "dumb"));
+    put(ret_environment,
+        xformat("TERM=%s", run->request->terminal && terminal != NULL ? terminal : "dumb"));
     put(ret_environment, xformat("OPENAI_BASE_URL=http://127.0.0.1:%d/v1", DOOR_PORT));
     put(ret_environment, xformat("ANTHROPIC_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
     put(ret_environment, xformat("GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));

@@ -1,4 +1,5 @@
-/* roles/core_environment.h - what an agent finds in its environment, and its terminal. Private to core. */
+/* roles/core_environment.h - what an agent finds in its environment, and its terminal. Private
+ * to core. */
 #ifndef CUSTODY_ROLES_CORE_ENVIRONMENT_H
 #define CUSTODY_ROLES_CORE_ENVIRONMENT_H
 

@@ -60,9 +60,11 @@ static bool tell(void *self, struct view_told *told, struct fault *fault)
         change.content = fd;
         break;
     case VIEW_CONTENT_FD:
-        if (told->source != SNAPSHOT_NONE && told->source < snapshot_node_count(gathering->snapshot)) {
+        if (told->source != SNAPSHOT_NONE &&
+            told->source < snapshot_node_count(gathering->snapshot)) {
             hex_encode(slice_of_bytes(snapshot_node(gathering->snapshot, told->source)->oid,
-                                      snapshot_oid_bytes(gathering->snapshot)), oid);
+                                      snapshot_oid_bytes(gathering->snapshot)),
+                       oid);
             change.source = oid;
         }
         change.content = fd;
@@ -106,7 +108,8 @@ static void add_agent_reasons(const struct run *run, struct collect_result *made
     if (reason == NULL || made->reason_count >= COLLECT_REASONS_MAX)
         return;
     made->blocked = true;
-    (void)snprintf(made->reasons[made->reason_count++], sizeof(made->reasons[0]), "%s", reason);
+    (void)snprintf(made->reasons[made->reason_count++], sizeof(made->reasons[0]), "%s",
+                   reason);
 }
 
 static bool put_change(struct run *run, const struct collect_result *made, struct fault *fault)
@@ -117,46 +120,47 @@ static bool put_change(struct run *run, const struct collect_result *made, struc
     for (size_t i = 0; i < made->reason_count; i++)
         if (!buf_add_format(&reasons, fault, "%s%s", i == 0 ? "" : " ", made->reasons[i]))
             return false;
-    return store_put_change(run->store,
-                            &(struct store_change){
-                                .id = run->result->change,
-                                .run = run->result->run,
-                                .repository = root,
-                                .branch = made->branch,
-                                .into = run->base.branch,
-                                .state = change_state_name(made->blocked ? CHANGE_BLOCKED : CHANGE_READY),
-                                .base = run->base.commit,
-                                .head = made->commit,
-                                .tree = made->tree,
-                                .files = (int64_t)made->files,
-                                .lines = (int64_t)(made->added + made->removed),
-                                .reasons = buf_text(&reasons),
-                                .requester = run->requester,
-                                .policy = run->policy->digest,
-                                .zones = made->zones,
-                                .diff = made->diff,
-                                .landed = "",
-                                .needed = (int64_t)made->approvals,
-                                .made_us = clock_now_us(&clock_real)},
-                            fault);
+    return store_put_change(
+        run->store,
+        &(struct store_change){
+            .id = run->result->change,
+            .run = run->result->run,
+            .repository = root,
+            .branch = made->branch,
+            .into = run->base.branch,
+            .state = change_state_name(made->blocked ? CHANGE_BLOCKED : CHANGE_READY),
+            .base = run->base.commit,
+            .head = made->commit,
+            .tree = made->tree,
+            .files = (int64_t)made->files,
+            .lines = (int64_t)(made->added + made->removed),
+            .reasons = buf_text(&reasons),
+            .requester = run->requester,
+            .policy = run->policy->digest,
+            .zones = made->zones,
+            .diff = made->diff,
+            .landed = "",
+            .needed = (int64_t)made->approvals,
+            .made_us = clock_now_us(&clock_real)},
+        fault);
 }
 
 static bool begin_commit(struct run *run, struct fault *fault)
 {
-    return collect_commit_begin(run->collect,
-                                &(struct collect_commit){
-                                    .run = run->result->run,
-                                    .base = run->base.commit,
-                                    .role = run->request->role,
-                                    .agent = run->agent,
-                                    .responsible = run->responsible,
-                                    .responsible_email = responsible_email(run),
-                                    .policy_digest = run->policy->digest,
-                                    .key = run->key,
-                                    .time = clock_now_us(&clock_real) / 1000000,
-                                    .title = run->title,
-                                    .settings = buf_slice(&run->base.settings)},
-                                fault);
+    return collect_commit_begin(
+        run->collect,
+        &(struct collect_commit){.run = run->result->run,
+                                 .base = run->base.commit,
+                                 .role = run->request->role,
+                                 .agent = run->agent,
+                                 .responsible = run->responsible,
+                                 .responsible_email = responsible_email(run),
+                                 .policy_digest = run->policy->digest,
+                                 .key = run->key,
+                                 .time = clock_now_us(&clock_real) / 1000000,
+                                 .title = run->title,
+                                 .settings = buf_slice(&run->base.settings)},
+        fault);
 }
 
 static bool make_change(struct run *run, struct collect_result *ret_made, bool *ret_empty,
@@ -177,7 +181,8 @@ static bool make_change(struct run *run, struct collect_result *ret_made, bool *
     if (*ret_empty)
         return true;
     /* The change leaves the cell: first it is on record that it will. */
-    store_id('c', clock_now_us(&clock_real), (const uint8_t *)&run->random + 4, run->result->change);
+    store_id('c', clock_now_us(&clock_real), (const uint8_t *)&run->random + 4,
+             run->result->change);
     if (!core_record_change(run, run->result->change, NULL, "intent", fault))
         return run_because(run, "ledger");
     if (!collect_commit_end(run->collect, keep_row, run, ret_made, fault)) {
@@ -209,7 +214,8 @@ bool core_gather(struct run *run, struct fault *fault)
     run->result->removed = made.removed;
     for (size_t i = 0; i < made.reason_count; i++)
         (void)run_because(run, made.reasons[i]);
-    if (!core_record_change(run, run->result->change, &made, made.blocked ? "blocked" : "ok", fault))
+    if (!core_record_change(run, run->result->change, &made, made.blocked ? "blocked" : "ok",
+                            fault))
         return run_because(run, "ledger");
     if (!put_change(run, &made, fault))
         return fault_in(fault, "keep the change") || run_because(run, "store");

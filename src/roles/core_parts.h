@@ -1,8 +1,9 @@
 /*
  * roles/core_parts.h - a run under way: what core's files share. Private to roles/core_*.c.
  *
- * The files follow the story: core_prepare (base, policy, snapshot), core_enforce (roles, cell,
- * canaries), core_work (the agent runs), core_gather (its writes become a change), core_records.
+ * The files follow the story: core_prepare (base, policy, snapshot), core_enforce (roles,
+ * cell, canaries), core_work (the agent runs), core_gather (its writes become a change),
+ * core_records.
  */
 #ifndef CUSTODY_ROLES_CORE_PARTS_H
 #define CUSTODY_ROLES_CORE_PARTS_H
@@ -32,14 +33,14 @@ struct run {
     struct ledger_client *ledger;
     struct store *store;
 
-    char *folder;   /* runs/RUN, absolute */
+    char *folder; /* runs/RUN, absolute */
     int folder_fd;
-    int signals;    /* signalfd */
-    int lock;       /* held while the run lives: tells `stop` and `gc` */
-    uid_t uid;      /* as root: whose the cell is outside; else our own */
+    int signals; /* signalfd */
+    int lock;    /* held while the run lives: tells `stop` and `gc` */
+    uid_t uid;   /* as root: whose the cell is outside; else our own */
     int uid_lock;
     uint8_t key[SURROGATE_KEY_BYTES]; /* the run's surrogates */
-    uint64_t random; /* for names that the agent cannot guess */
+    uint64_t random;                  /* for names that the agent cannot guess */
     int64_t begun_us, begun_wall_us;
 
     struct fault early; /* of core_prepare_early */
@@ -47,7 +48,8 @@ struct run {
     struct collect_base base;
     struct policy_settings *narrowing; /* the repository's settings, or NULL */
     struct policy *policy;
-    struct policy_budget budget; /* of this run: the policy's, and no more than what is left of the day */
+    struct policy_budget
+        budget; /* of this run: the policy's, and no more than what is left of the day */
     char *requester;
     const char *responsible; /* id of the responsible human */
     char agent[256];         /* role@repository#run */
@@ -71,23 +73,26 @@ struct run {
     struct view_ready ready;
     struct cell_exit exit;
     bool dirty_pending; /* collect has not said yet whether there are uncommitted changes */
-    bool started;   /* the agent was started */
+    bool started;       /* the agent was started */
     bool timed_out;
     uint64_t disk_free; /* of the state folder's file system when the agent was started */
-    int stop_signal; /* a person or a signal ended it */
+    int stop_signal;    /* a person or a signal ended it */
 };
 
 /* Remembers the closed-set word that says why, for records and --json. Returns false. */
 bool run_because(struct run *run, const char *reason);
 /* The next signal that waits, or 0. */
 int run_signal(struct run *run);
-/* The word for why the agent has filled too much of the host's disk, or NULL. Called now and then. */
+/* The word for why the agent has filled too much of the host's disk, or NULL. Called now and
+ * then. */
 const char *core_disk_exceeded(struct run *run);
 /* Did a signal ask for the end? */
 bool run_is_stopped(struct run *run);
-void run_say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void run_say(const struct run *run, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* What needs no ledger: takes an id and a folder, and starts collect. Its fault is core_prepare's to tell. */
+/* What needs no ledger: takes an id and a folder, and starts collect. Its fault is
+ * core_prepare's to tell. */
 void core_prepare_early(struct run *run);
 MUST_USE bool core_prepare(struct run *run, struct fault *fault);
 MUST_USE bool core_enforce(struct run *run, struct fault *fault);
@@ -105,15 +110,16 @@ MUST_USE bool core_dirty_checked(struct run *run, bool wait, struct fault *fault
 MUST_USE bool core_budget(struct run *run, struct fault *fault);
 /* From the policy's models to the gateway's; the door and the gateway share the table. */
 MUST_USE bool core_models(struct run *run, struct fault *fault);
-/* Engine, prompt and what they need in the cell; chooses a model that the engine can speak to. */
+/* Engine, prompt and what they need in the cell; chooses a model that the engine can speak to.
+ */
 MUST_USE bool core_agent(struct run *run, struct fault *fault);
 
 /* A record about this run: run, agent and on_behalf_of are set. */
 void core_record_begin(const struct run *run, struct record *record, enum record_type type);
 MUST_USE bool core_record_started(struct run *run, struct fault *fault);
 /* policy.loaded, cell.enforced and the canaries; durable when it returns. */
-MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds,
-                                   struct fault *fault);
+MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed,
+                                   bool holds, struct fault *fault);
 MUST_USE bool core_record_change(struct run *run, const char *change,
                                  const struct collect_result *made, const char *outcome,
                                  struct fault *fault);

@@ -52,7 +52,8 @@ static bool own_folder(struct run *run, const char *name, uid_t uid, int *ret_fd
     if (geteuid() == 0 && fchown(fd, uid, uid) < 0)
         return errno == EINVAL || errno == EPERM
                    ? fault_set(fault, FAULT_HOST,
-                               "give %s to user %u: this root has no other users (a user namespace of one id?)",
+                               "give %s to user %u: this root has no other users (a user "
+                               "namespace of one id?)",
                                name, (unsigned)uid)
                    : fault_errno(fault, "give %s to its user", name);
     *ret_fd = take_fd(&fd);
@@ -115,7 +116,8 @@ static const char *repository_name(const struct run *run)
     return last == NULL || last[1] == 0 ? "repository" : last + 1;
 }
 
-static void count_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+static void count_note(void *self, const char *file, unsigned line, unsigned column,
+                       const char *key)
 {
     (void)file;
     (void)line;
@@ -132,7 +134,9 @@ static void say_notes(const struct run *run, const struct policy_settings *organ
     policy_notes(organisation, count_note, &count);
     policy_notes(run->narrowing, count_note, &count);
     if (count > 0)
-        run_say(run, "warning: %zu key%s of the policy %s known, and not enforced by this version: custody policy check",
+        run_say(run,
+                "warning: %zu key%s of the policy %s known, and not enforced by this version: "
+                "custody policy check",
                 count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
 }
 
@@ -167,15 +171,17 @@ static bool end_dirty_check(struct run *run, struct fault *fault)
     bool dirty = false;
 
     if (!collect_dirty_end(run->collect, &dirty, &paths, fault))
-        return fault_in(fault, "look for uncommitted changes") || run_because(run, "repository");
+        return fault_in(fault, "look for uncommitted changes") ||
+               run_because(run, "repository");
     if (!dirty)
         return true;
     rest = buf_slice(&paths);
     (void)slice_cut(&rest, 0, &path);
-    (void)fault_set(fault, FAULT_DENIED,
-                    "the repository has uncommitted changes (%.*s%s); commit them, or run from the "
-                    "last commit with --ignore-dirty",
-                    SLICE_ARGS(path), rest.len > 1 ? ", ..." : "");
+    (void)fault_set(
+        fault, FAULT_DENIED,
+        "the repository has uncommitted changes (%.*s%s); commit them, or run from the "
+        "last commit with --ignore-dirty",
+        SLICE_ARGS(path), rest.len > 1 ? ", ..." : "");
     return run_because(run, "dirty");
 }
 
@@ -210,7 +216,8 @@ static void show_progress(void *self, size_t done, size_t total)
 
 static bool open_snapshot(struct run *run, const char *key, struct fault *fault)
 {
-    AUTO_CLOSE int snapshots = openat(run->cache_fd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int snapshots =
+        openat(run->cache_fd, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (snapshots < 0)
         return fault_errno(fault, "open the snapshots");
@@ -239,7 +246,8 @@ void core_put_begun(struct run *run)
                                   .reasons = "",
                                   .pid = getpid()};
 
-    /* The store is an index for people: the ledger has the truth, so a run does not stop for it. */
+    /* The store is an index for people: the ledger has the truth, so a run does not stop for
+     * it. */
     if (!store_put_run(run->store, &row, &unsaid))
         run_say(run, "warning: %s", unsaid.why);
 }
@@ -252,14 +260,14 @@ static bool check_role(struct run *run, struct fault *fault)
 
     if (len > 0 && len <= ROLE_BYTES_MAX && role[len] == 0)
         return true;
-    return fault_set(fault, FAULT_INVALID, "role \"%.60s\": up to %d of a-z, 0-9, - and _", role,
-                     ROLE_BYTES_MAX) ||
+    return fault_set(fault, FAULT_INVALID, "role \"%.60s\": up to %d of a-z, 0-9, - and _",
+                     role, ROLE_BYTES_MAX) ||
            run_because(run, "use");
 }
 
 /*
- * The warm start looks for uncommitted changes while it opens the snapshot and goes on; a cold one
- * has to ask collect for the snapshot first.
+ * The warm start looks for uncommitted changes while it opens the snapshot and goes on; a cold
+ * one has to ask collect for the snapshot first.
  */
 static bool take_snapshot(struct run *run, struct fault *fault)
 {
@@ -277,8 +285,9 @@ static bool take_snapshot(struct run *run, struct fault *fault)
     if (!core_dirty_checked(run, true, fault))
         return false;
     if (!collect_snapshot(run->collect,
-                          &(struct collect_snapshot){
-                              .commit = run->base.commit, .role = run->request->role, .key = key},
+                          &(struct collect_snapshot){.commit = run->base.commit,
+                                                     .role = run->request->role,
+                                                     .key = key},
                           show_progress, run, fault))
         return fault_in(fault, "read the repository") || run_because(run, "repository");
     return open_snapshot(run, key, fault);
@@ -313,8 +322,8 @@ bool core_prepare(struct run *run, struct fault *fault)
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
         return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
-    if (!apply_policy(run, fault) || !core_budget(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
-        !core_record_started(run, fault))
+    if (!apply_policy(run, fault) || !core_budget(run, fault) || !core_models(run, fault) ||
+        !core_agent(run, fault) || !core_record_started(run, fault))
         return false;
     return take_snapshot(run, fault);
 }

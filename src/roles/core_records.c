@@ -1,4 +1,5 @@
-/* The records that core itself writes: a run's beginning, its enforcement, its change, its end. */
+/* The records that core itself writes: a run's beginning, its enforcement, its change, its
+ * end. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@ bool run_because(struct run *run, const char *reason)
         if (strcmp(result->reasons[i], reason) == 0)
             return false;
     if (result->reason_count < RUN_REASONS_MAX)
-        (void)snprintf(result->reasons[result->reason_count++], RUN_REASON_BYTES, "%s", reason);
+        (void)snprintf(result->reasons[result->reason_count++], RUN_REASON_BYTES, "%s",
+                       reason);
     return false;
 }
 
@@ -49,11 +51,13 @@ bool core_record_started(struct run *run, struct fault *fault)
            fault_in(fault, "record the policy") || run_because(run, "ledger");
 }
 
-static bool record_canary(struct run *run, const struct cell_canary *canary, struct fault *fault)
+static bool record_canary(struct run *run, const struct cell_canary *canary,
+                          struct fault *fault)
 {
-    static const char *const outcomes[] = {
-        [CANARY_HELD] = "held", [CANARY_BROKEN] = "broken", [CANARY_NOT_TRIED] = "not-tried",
-        [CANARY_MISSED] = "missed"};
+    static const char *const outcomes[] = {[CANARY_HELD] = "held",
+                                           [CANARY_BROKEN] = "broken",
+                                           [CANARY_NOT_TRIED] = "not-tried",
+                                           [CANARY_MISSED] = "missed"};
     struct record record;
 
     core_record_begin(run, &record, RECORD_CANARY);
@@ -83,7 +87,8 @@ static bool record_refused_calls(struct run *run, struct fault *fault)
     return ok;
 }
 
-bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds, struct fault *fault)
+bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds,
+                          struct fault *fault)
 {
     struct record record;
     char mechanism[200];
@@ -93,7 +98,8 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
             return false;
     if (!record_refused_calls(run, fault))
         return false;
-    (void)snprintf(mechanism, sizeof(mechanism), "fuse-no-open namespaces seccomp landlock-%d%s%s%s%s",
+    (void)snprintf(mechanism, sizeof(mechanism),
+                   "fuse-no-open namespaces seccomp landlock-%d%s%s%s%s",
                    sealed->sealed.landlock_abi, sealed->sealed.privileged ? " own-uid" : "",
                    sealed->sealed.limit_memory ? " cgroup-memory" : "",
                    sealed->sealed.limit_pids ? " cgroup-pids" : "",
@@ -130,7 +136,8 @@ bool core_record_change(struct run *run, const char *change, const struct collec
            fault_in(fault, "record the change");
 }
 
-bool core_record_ended(struct run *run, const struct gateway_totals *totals, struct fault *fault)
+bool core_record_ended(struct run *run, const struct gateway_totals *totals,
+                       struct fault *fault)
 {
     const struct run_result *result = run->result;
     struct record record;
@@ -139,7 +146,8 @@ bool core_record_ended(struct run *run, const struct gateway_totals *totals, str
     record_word(&record, RECORD_OUTCOME, run_state_name(result->state));
     record_word(&record, RECORD_REASON, result->reason_count > 0 ? result->reasons[0] : NULL);
     record_word(&record, RECORD_CHANGE, result->change[0] == 0 ? NULL : result->change);
-    record_number(&record, RECORD_DURATION_US, clock_monotonic_us(&clock_real) - run->begun_us);
+    record_number(&record, RECORD_DURATION_US,
+                  clock_monotonic_us(&clock_real) - run->begun_us);
     if (run->started)
         record_number(&record, RECORD_STATUS, result->agent_exit);
     if (totals != NULL) {

@@ -42,7 +42,8 @@ static void peer_end(struct peer *peer)
     struct fault fault = {0};
     int status;
 
-    scope_close(&peer->control); /* its end of file: the role ends by itself, with its last records */
+    scope_close(
+        &peer->control); /* its end of file: the role ends by itself, with its last records */
     if (peer->process.pid > 0 && !process_wait(&peer->process, 5000, &status, &fault))
         process_kill(&peer->process);
 }
@@ -57,9 +58,9 @@ static void peer_kill(struct peer *peer)
 static void teardown(struct run *run)
 {
     struct fault fault = {0};
-    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd, &run->upper_fd, &run->git_fd,
-                  &run->objects_fd, &run->engine_fd, &run->agent_in, &run->agent_err, &run->lock,
-                  &run->uid_lock, &run->signals};
+    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,  &run->upper_fd,
+                  &run->git_fd,      &run->objects_fd, &run->engine_fd, &run->agent_in,
+                  &run->agent_err,   &run->lock,       &run->uid_lock,  &run->signals};
 
     cell_end(run->cell);
     peer_end(&run->door);
@@ -147,9 +148,9 @@ static bool begin(struct run *run, struct fault *fault)
 static int exit_code(const struct run *run, bool ok, const struct fault *fault)
 {
     static const int codes[RUN_STATE_COUNT] = {
-        [RUN_READY] = 0, [RUN_BLOCKED] = 1, [RUN_REFUSED] = 1, [RUN_EMPTY] = 2, [RUN_FAILED] = 2,
-        [RUN_STOPPED] = 2, [RUN_PREPARING] = 2, [RUN_ENFORCING] = 2, [RUN_WORKING] = 2,
-        [RUN_COLLECTING] = 2};
+        [RUN_READY] = 0,   [RUN_BLOCKED] = 1,   [RUN_REFUSED] = 1,   [RUN_EMPTY] = 2,
+        [RUN_FAILED] = 2,  [RUN_STOPPED] = 2,   [RUN_PREPARING] = 2, [RUN_ENFORCING] = 2,
+        [RUN_WORKING] = 2, [RUN_COLLECTING] = 2};
 
     if (run->stop_signal != 0)
         return 128 + run->stop_signal;
@@ -197,7 +198,8 @@ static void put_ended(struct run *run, const struct gateway_totals *totals)
     bool ok = true;
 
     for (size_t i = 0; ok && i < run->result->reason_count; i++)
-        ok = buf_add_format(&reasons, &unsaid, "%s%s", i == 0 ? "" : " ", run->result->reasons[i]);
+        ok = buf_add_format(&reasons, &unsaid, "%s%s", i == 0 ? "" : " ",
+                            run->result->reasons[i]);
     row.reasons = buf_text(&reasons);
     if (!store_put_run(run->store, &row, &unsaid))
         run_say(run, "warning: %s", unsaid.why);
@@ -207,7 +209,8 @@ static bool stopped(struct run *run, struct fault *fault)
 {
     if (!run_is_stopped(run))
         return false;
-    (void)fault_set(fault, FAULT_IO, "stopped by signal %d; nothing was kept", run->stop_signal);
+    (void)fault_set(fault, FAULT_IO, "stopped by signal %d; nothing was kept",
+                    run->stop_signal);
     return !run_because(run, "stopped");
 }
 
@@ -216,9 +219,11 @@ static bool story(struct run *run, struct fault *fault)
     enum run_state *state = &run->result->state;
     bool worked;
 
-    if (!core_prepare(run, fault) || stopped(run, fault) || !run_step(state, RUN_EVENT_PREPARED, fault))
+    if (!core_prepare(run, fault) || stopped(run, fault) ||
+        !run_step(state, RUN_EVENT_PREPARED, fault))
         return false;
-    if (!core_enforce(run, fault) || stopped(run, fault) || !run_step(state, RUN_EVENT_ENFORCED, fault))
+    if (!core_enforce(run, fault) || stopped(run, fault) ||
+        !run_step(state, RUN_EVENT_ENFORCED, fault))
         return false;
     run_say(run, "%s: %s in a sealed cell, %s", run->result->run, run->agent,
             run->result->cold ? "first run on this commit" : "warm start");
@@ -238,11 +243,26 @@ bool core_run(struct session *session, const struct run_request *request,
     struct run run = {.session = session,
                       .request = request,
                       .result = ret_result,
-                      .folder_fd = -1, .signals = -1, .lock = -1, .uid_lock = -1, .cache_fd = -1, .snapshot_fd = -1,
-                      .content_fd = -1, .upper_fd = -1, .git_fd = -1, .objects_fd = -1,
-                      .engine_fd = -1, .agent_in = -1, .agent_out = -1, .agent_err = -1,
-                      .view.control = -1, .door.control = -1, .gateway.control = -1,
-                      .view.process.pid = -1, .door.process.pid = -1, .gateway.process.pid = -1};
+                      .folder_fd = -1,
+                      .signals = -1,
+                      .lock = -1,
+                      .uid_lock = -1,
+                      .cache_fd = -1,
+                      .snapshot_fd = -1,
+                      .content_fd = -1,
+                      .upper_fd = -1,
+                      .git_fd = -1,
+                      .objects_fd = -1,
+                      .engine_fd = -1,
+                      .agent_in = -1,
+                      .agent_out = -1,
+                      .agent_err = -1,
+                      .view.control = -1,
+                      .door.control = -1,
+                      .gateway.control = -1,
+                      .view.process.pid = -1,
+                      .door.process.pid = -1,
+                      .gateway.process.pid = -1};
     struct gateway_totals totals = {0};
     struct fault unsaid = {0};
     bool ok;

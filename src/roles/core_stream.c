@@ -11,7 +11,8 @@
 
 #define RAW_BYTES_MAX 4096
 #define SHOWN_BYTES_MAX (16 * RAW_BYTES_MAX)
-#define PIECE_BYTES 4096 /* PIPE_BUF: what a pipe that polls as writable takes without blocking */
+#define PIECE_BYTES                                                                           \
+    4096 /* PIPE_BUF: what a pipe that polls as writable takes without blocking */
 #define COLOUR_BYTES_MAX 32
 #define END_MS 5000
 
@@ -24,7 +25,8 @@ struct core_stream {
     struct loop_watch *watch; /* of `from` while there is nothing to write, else of `to` */
 };
 
-/* Length of a colour (CSI ... m) at the front of `text`; 0: none; SIZE_MAX: it may become one. */
+/* Length of a colour (CSI ... m) at the front of `text`; 0: none; SIZE_MAX: it may become one.
+ */
 static size_t colour(struct slice text)
 {
     size_t at = 2;
@@ -36,7 +38,8 @@ static size_t colour(struct slice text)
     if (text.at[1] != '[')
         return 0;
     while (at < text.len && at < COLOUR_BYTES_MAX &&
-           ((text.at[at] >= '0' && text.at[at] <= '9') || text.at[at] == ';' || text.at[at] == ':'))
+           ((text.at[at] >= '0' && text.at[at] <= '9') || text.at[at] == ';' ||
+            text.at[at] == ':'))
         at++;
     if (at == text.len && at < COLOUR_BYTES_MAX)
         return SIZE_MAX;
@@ -110,9 +113,9 @@ static void prepare(struct core_stream *stream, bool last)
 {
     struct slice raw = buf_slice(&stream->raw);
     struct fault none = {0};
-    size_t used = stream->tame                             ? core_stream_show(raw, last, &stream->shown)
+    size_t used = stream->tame ? core_stream_show(raw, last, &stream->shown)
                   : buf_add(&stream->shown, raw, &none) ? raw.len
-                                                           : 0;
+                                                        : 0;
 
     buf_drop_front(&stream->raw, used);
 }
@@ -120,7 +123,8 @@ static void prepare(struct core_stream *stream, bool last)
 /* False at the end of the stream. */
 static bool take(struct core_stream *stream)
 {
-    ssize_t got = read(stream->from, stream->raw.at + stream->raw.len, RAW_BYTES_MAX - stream->raw.len);
+    ssize_t got =
+        read(stream->from, stream->raw.at + stream->raw.len, RAW_BYTES_MAX - stream->raw.len);
 
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return true;
@@ -140,8 +144,9 @@ static void watch(struct core_stream *stream, bool target)
 
     loop_unwatch(stream->watch);
     stream->watch = NULL;
-    if (!loop_watch(stream->loop, target ? stream->to : stream->from, target ? EPOLLOUT : EPOLLIN,
-                    target ? on_target : on_source, stream, &stream->watch, &fault))
+    if (!loop_watch(stream->loop, target ? stream->to : stream->from,
+                    target ? EPOLLOUT : EPOLLIN, target ? on_target : on_source, stream,
+                    &stream->watch, &fault))
         stream->broken = true;
 }
 

@@ -1,4 +1,5 @@
-/* The agent runs: its output is passed on, time and signals are watched, until the cell is dead. */
+/* The agent runs: its output is passed on, time and signals are watched, until the cell is
+ * dead. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -102,13 +103,14 @@ static void on_disk(void *self)
     const char *reason = core_disk_exceeded(work->run);
 
     work->disk = NULL;
-    if (reason == NULL && !loop_timer(work->loop, DISK_US, on_disk, work, &work->disk, &work->fault))
+    if (reason == NULL &&
+        !loop_timer(work->loop, DISK_US, on_disk, work, &work->disk, &work->fault))
         reason = "disk-watch";
     if (reason == NULL)
         return;
     if (work->fault.kind == FAULT_NONE)
-        (void)fault_set(&work->fault, FAULT_LIMIT, "the host's disk fills up (%s); the cell was killed",
-                        reason);
+        (void)fault_set(&work->fault, FAULT_LIMIT,
+                        "the host's disk fills up (%s); the cell was killed", reason);
     end_work(work, reason);
 }
 
@@ -116,21 +118,24 @@ static void on_disk(void *self)
 static void on_view_gone(void *self, uint32_t events)
 {
     (void)events;
-    (void)fault_set(&((struct work *)self)->fault, FAULT_IO, "the view ended; the cell was killed");
+    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
+                    "the view ended; the cell was killed");
     end_work(self, "view");
 }
 
 static void on_door_gone(void *self, uint32_t events)
 {
     (void)events;
-    (void)fault_set(&((struct work *)self)->fault, FAULT_IO, "the door ended; the cell was killed");
+    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
+                    "the door ended; the cell was killed");
     end_work(self, "door");
 }
 
 static void on_gateway_gone(void *self, uint32_t events)
 {
     (void)events;
-    (void)fault_set(&((struct work *)self)->fault, FAULT_IO, "the gateway ended; the cell was killed");
+    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
+                    "the gateway ended; the cell was killed");
     end_work(self, "gateway");
 }
 
@@ -141,7 +146,8 @@ static bool judge_dirty(struct run *run, struct fault *fault)
 
     if (core_dirty_checked(run, true, fault))
         return true;
-    if (fault->kind == FAULT_DENIED && !run_step(&run->result->state, RUN_EVENT_DIRTY, &unsaid))
+    if (fault->kind == FAULT_DENIED &&
+        !run_step(&run->result->state, RUN_EVENT_DIRTY, &unsaid))
         return fault_in(fault, "%s", unsaid.why);
     return false;
 }
@@ -163,10 +169,10 @@ static bool watch_streams(struct work *work, struct fault *fault)
     bool ours = run->request->terminal; /* the agent's terminal is the person's */
     int out = run->request->agent_out;
 
-    return (run->agent_out < 0 ||
-            core_stream_new(work->loop, run->agent_out, out, !ours && isatty(out), &work->out, fault)) &&
-           (run->agent_err < 0 ||
-            core_stream_new(work->loop, run->agent_err, 2, !ours && isatty(2), &work->err, fault)) &&
+    return (run->agent_out < 0 || core_stream_new(work->loop, run->agent_out, out,
+                                                  !ours && isatty(out), &work->out, fault)) &&
+           (run->agent_err < 0 || core_stream_new(work->loop, run->agent_err, 2,
+                                                  !ours && isatty(2), &work->err, fault)) &&
            (!ours || core_stream_new(work->loop, 0, run->agent_in, false, &work->in, fault));
 }
 
@@ -177,17 +183,22 @@ static bool watch_all(struct work *work, struct fault *fault)
 
     if (!watch_streams(work, fault))
         return false;
-    if (limit_us > 0 && !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
+    if (limit_us > 0 &&
+        !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
         return false;
     if (run->dirty_pending && !loop_watch(work->loop, collect_socket(run->collect), EPOLLIN,
                                           on_dirty_answer, work, &work->dirty, fault))
         return false;
     if (!loop_timer(work->loop, 0, on_disk, work, &work->disk, fault))
         return false;
-    return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell, fault) &&
-           loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals, fault) &&
-           loop_watch(work->loop, run->view.process.pidfd, EPOLLIN, on_view_gone, work, &work->view, fault) &&
-           loop_watch(work->loop, run->door.process.pidfd, EPOLLIN, on_door_gone, work, &work->door, fault) &&
+    return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell,
+                      fault) &&
+           loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals,
+                      fault) &&
+           loop_watch(work->loop, run->view.process.pidfd, EPOLLIN, on_view_gone, work,
+                      &work->view, fault) &&
+           loop_watch(work->loop, run->door.process.pidfd, EPOLLIN, on_door_gone, work,
+                      &work->door, fault) &&
            loop_watch(work->loop, run->gateway.process.pidfd, EPOLLIN, on_gateway_gone, work,
                       &work->gateway, fault);
 }
@@ -199,7 +210,8 @@ static void end_streams(struct work *work)
     bool err = core_stream_end(work->err);
 
     if (!out || !err)
-        run_say(work->run, "warning: the end of the agent's output was not read; it is left out");
+        run_say(work->run,
+                "warning: the end of the agent's output was not read; it is left out");
     core_stream_drop(work->in);
 }
 

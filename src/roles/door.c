@@ -25,7 +25,8 @@ struct serving {
 
 /* ---- what the door needs of the ledger and the classifier ---- */
 
-static bool record(void *self, const struct record *what, uint64_t *ret_seq, struct fault *fault)
+static bool record(void *self, const struct record *what, uint64_t *ret_seq,
+                   struct fault *fault)
 {
     return ledger_record(((struct serving *)self)->ledger, what, ret_seq, fault);
 }
@@ -37,7 +38,8 @@ static bool record_durably(void *self, const struct record *what, uint64_t *ret_
 }
 
 /* What the classifier is not sure of does not end a run; the view has redacted that, too. */
-static bool counts(const struct serving *serving, struct slice text, const struct finding *finding)
+static bool counts(const struct serving *serving, struct slice text,
+                   const struct finding *finding)
 {
     struct slice value = slice_part(text, finding->start, finding->end);
 
@@ -69,8 +71,8 @@ static unsigned classes_of(const struct serving *serving, struct slice text,
     return found | (mask & CLASS_BIT(CLASS_OPAQUE));
 }
 
-/* Programs print NULs, and the classifier takes those for binary: look behind them, both as gaps
- * and as nothing at all (UTF-16). */
+/* Programs print NULs, and the classifier takes those for binary: look behind them, both as
+ * gaps and as nothing at all (UTF-16). */
 static unsigned classes_around_nul(const struct serving *serving, struct slice text,
                                    const char *ret_rules[CLASS_COUNT])
 {
@@ -146,7 +148,8 @@ static bool open_door(struct serving *serving, struct fault *fault)
                                .gateway = config->gateway};
 
     serving->ledger = ledger_client_new(config->ledger);
-    if (config->surrogate_key != NULL && config->surrogate_key_len == sizeof(serving->key.bytes)) {
+    if (config->surrogate_key != NULL &&
+        config->surrogate_key_len == sizeof(serving->key.bytes)) {
         memcpy(serving->key.bytes, config->surrogate_key, sizeof(serving->key.bytes));
         serving->has_key = true;
     }

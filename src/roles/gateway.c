@@ -18,7 +18,8 @@ struct serving {
     struct loop_watch *control;
 };
 
-static bool record(void *self, const struct record *what, uint64_t *ret_seq, struct fault *fault)
+static bool record(void *self, const struct record *what, uint64_t *ret_seq,
+                   struct fault *fault)
 {
     return ledger_record(((struct serving *)self)->ledger, what, ret_seq, fault);
 }

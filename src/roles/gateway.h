@@ -3,7 +3,8 @@
  *
  *   user       the user; as root: config->uid     network    the providers of the policy
  *   may read   /etc, /usr (names, certificates)   may write  nothing
- *   holds      the provider keys                  talks to   door, ledger (one producer), core (control)
+ *   holds      the provider keys                  talks to   door, ledger (one producer), core
+ * (control)
  */
 #ifndef CUSTODY_ROLES_GATEWAY_H
 #define CUSTODY_ROLES_GATEWAY_H
@@ -41,7 +42,7 @@ int gateway_role(void *config);
 
 /* core's side. */
 MUST_USE bool gateway_role_wait_ready(int control, int timeout_ms, struct fault *fault);
-MUST_USE bool gateway_role_totals(int control, int timeout_ms, struct gateway_totals *ret_totals,
-                                  struct fault *fault);
+MUST_USE bool gateway_role_totals(int control, int timeout_ms,
+                                  struct gateway_totals *ret_totals, struct fault *fault);
 
 #endif

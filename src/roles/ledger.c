@@ -259,7 +259,8 @@ struct held {
     struct ledger_daemon daemon;
 };
 
-/* Carries checkpoints to the witnesses; begins before the key is read, ends after the daemon. */
+/* Carries checkpoints to the witnesses; begins before the key is read, ends after the daemon.
+ */
 static void become_relay(int home_fd, int ending)
 {
     struct witness_relay relay = {.home_fd = home_fd, .ending = ending};
@@ -299,8 +300,8 @@ static bool relay_begin(const struct start *start, struct held *held)
 static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
 {
     return file_open_folder(start->home_fd, "ledger", 0755, &held->folder, fault) &&
-           take_lock(held->folder, &held->lock, fault) &&
-           relay_begin(start, held) && read_signer(start->home_fd, &held->signer, fault) &&
+           take_lock(held->folder, &held->lock, fault) && relay_begin(start, held) &&
+           read_signer(start->home_fd, &held->signer, fault) &&
            end_signals(&held->daemon.signals, fault) &&
            ledger_writer_open(held->folder, held->signer, &clock_real, &held->daemon.writer,
                               fault) &&

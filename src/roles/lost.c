@@ -35,7 +35,8 @@ bool lost_is_alive(int runs, const char *run)
     return lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0;
 }
 
-/* The lock of a run that is dead, ours until it is closed; -1: it lives, or it is just being made. */
+/* The lock of a run that is dead, ours until it is closed; -1: it lives, or it is just being
+ * made. */
 static int take_dead(int runs, const char *run, bool *ret_is_dead)
 {
     AUTO_CLOSE int lock = open_lock(runs, run);
@@ -90,12 +91,14 @@ static bool end_row(void *self, const struct store_run *run, struct fault *fault
     return record_end(lost, run, fault) && store_put_run(lost->store, &ended, fault);
 }
 
-static bool end_run(struct lost *lost, struct session *session, const char *run, struct fault *fault)
+static bool end_run(struct lost *lost, struct session *session, const char *run,
+                    struct fault *fault)
 {
     const struct store_run unknown = {.id = run, .agent = ""};
 
     lost->found = false;
-    if (!session_store(session, &lost->store, fault) || !session_ledger(session, &lost->ledger, fault) ||
+    if (!session_store(session, &lost->store, fault) ||
+        !session_ledger(session, &lost->ledger, fault) ||
         !store_runs(lost->store, run, end_row, lost, NULL, fault))
         return false;
     /* Killed before its row was there: the ledger may have its beginning. */

@@ -15,8 +15,10 @@ bool packet_put_text(struct buf *packet, struct slice text, struct fault *fault)
 
     for (size_t i = 0; i < sizeof(len); i++)
         len[i] = (uint8_t)(text.len >> (8 * i));
-    return (text.len < UINT32_MAX || fault_set(fault, FAULT_LIMIT, "a field of %zu bytes", text.len)) &&
-           buf_add(packet, slice_of_bytes(len, sizeof(len)), fault) && buf_add(packet, text, fault);
+    return (text.len < UINT32_MAX ||
+            fault_set(fault, FAULT_LIMIT, "a field of %zu bytes", text.len)) &&
+           buf_add(packet, slice_of_bytes(len, sizeof(len)), fault) &&
+           buf_add(packet, text, fault);
 }
 
 bool packet_put_word(struct buf *packet, const char *word, struct fault *fault)

@@ -1,6 +1,6 @@
 /*
- * roles/packet.h - fields of a packet between two of our processes: numbers of 8 bytes, texts with
- * their length in 4, both little-endian. Reading is strict and borrows.
+ * roles/packet.h - fields of a packet between two of our processes: numbers of 8 bytes, texts
+ * with their length in 4, both little-endian. Reading is strict and borrows.
  */
 #ifndef CUSTODY_ROLES_PACKET_H
 #define CUSTODY_ROLES_PACKET_H
@@ -11,7 +11,8 @@
 /* The buffer's limit must be MESSAGE_BYTES_MAX. */
 MUST_USE bool packet_put_number(struct buf *packet, uint64_t number, struct fault *fault);
 MUST_USE bool packet_put_text(struct buf *packet, struct slice text, struct fault *fault);
-MUST_USE bool packet_put_word(struct buf *packet, const char *word, struct fault *fault); /* NULL: "" */
+MUST_USE bool packet_put_word(struct buf *packet, const char *word,
+                              struct fault *fault); /* NULL: "" */
 
 struct packet_reader {
     struct slice rest;

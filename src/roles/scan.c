@@ -44,7 +44,8 @@ static bool take_content(struct packet_reader *reader, const struct message_fds 
         return packet_end(reader, fault) && ret_content->len == len;
     }
     if (!packet_end(reader, fault) || len == 0 || len > SCAN_BYTES_MAX)
-        return fault_set(fault, FAULT_INVALID, "content of %llu bytes", (unsigned long long)len);
+        return fault_set(fault, FAULT_INVALID, "content of %llu bytes",
+                         (unsigned long long)len);
     *ret_mapping = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fds->fd[0], 0);
     if (*ret_mapping == MAP_FAILED) {
         *ret_mapping = NULL;
@@ -54,8 +55,8 @@ static bool take_content(struct packet_reader *reader, const struct message_fds 
     return true;
 }
 
-static bool send_findings(int socket, const struct finding *findings, size_t count, unsigned mask,
-                          struct fault *fault)
+static bool send_findings(int socket, const struct finding *findings, size_t count,
+                          unsigned mask, struct fault *fault)
 {
     AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
     size_t sent = 0;
@@ -64,13 +65,16 @@ static bool send_findings(int socket, const struct finding *findings, size_t cou
         size_t part = count - sent < FINDINGS_PER_PACKET ? count - sent : FINDINGS_PER_PACKET;
 
         buf_clear(&packet);
-        if (!packet_put_number(&packet, mask, fault) || !packet_put_number(&packet, count, fault))
+        if (!packet_put_number(&packet, mask, fault) ||
+            !packet_put_number(&packet, count, fault))
             return false;
         for (size_t i = sent; i < sent + part; i++)
-            if (!packet_put_number(&packet, findings[i].start | (uint64_t)findings[i].end << 32, fault) ||
+            if (!packet_put_number(
+                    &packet, findings[i].start | (uint64_t)findings[i].end << 32, fault) ||
                 !packet_put_number(&packet,
                                    findings[i].rule | (uint64_t)findings[i].class << 16 |
-                                       (uint64_t)findings[i].confidence << 32, fault))
+                                       (uint64_t)findings[i].confidence << 32,
+                                   fault))
                 return false;
         if (!message_send(socket, buf_slice(&packet), NULL, fault))
             return false;
@@ -180,7 +184,8 @@ void scan_pool_free(struct scan_pool *pool)
     free(pool);
 }
 
-/* One packet of findings behind `list`; sorted, apart, inside the content, of classes there are. */
+/* One packet of findings behind `list`; sorted, apart, inside the content, of classes there
+ * are. */
 static bool take_findings(struct worker *worker, struct packet_reader *reader, uint64_t total,
                           struct finding *list, size_t *count)
 {
@@ -204,8 +209,8 @@ static bool take_findings(struct worker *worker, struct packet_reader *reader, u
     return reader->rest.len == 0;
 }
 
-static bool hear_worker(struct worker *worker, struct finding **ret_findings, size_t *ret_count,
-                        unsigned *ret_mask, struct fault *fault)
+static bool hear_worker(struct worker *worker, struct finding **ret_findings,
+                        size_t *ret_count, unsigned *ret_mask, struct fault *fault)
 {
     AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
     struct finding *list = NULL;
@@ -217,14 +222,16 @@ static bool hear_worker(struct worker *worker, struct finding **ret_findings, si
         struct packet_reader reader;
         bool end = false;
 
-        ok = message_receive(worker->socket, &packet, NULL, SCAN_WORKER_MS, &end, fault) && !end;
+        ok = message_receive(worker->socket, &packet, NULL, SCAN_WORKER_MS, &end, fault) &&
+             !end;
         if (!ok)
             break;
         reader = (struct packet_reader){.rest = buf_slice(&packet)};
         *ret_mask = (unsigned)packet_number(&reader);
         total = packet_number(&reader);
         ok = !reader.failed && total <= CLASSIFY_FINDINGS_MAX && total <= worker->len &&
-             *ret_mask < CLASS_BIT(CLASS_COUNT) && (list != NULL || total == 0 || reader.rest.len > 0);
+             *ret_mask < CLASS_BIT(CLASS_COUNT) &&
+             (list != NULL || total == 0 || reader.rest.len > 0);
         if (ok && list == NULL && total > 0)
             list = xalloc_array(total, sizeof(*list));
         ok = ok && take_findings(worker, &reader, total, list, &count) &&
@@ -251,11 +258,14 @@ static bool settle(struct worker *worker, const struct scan_sink *sink, struct f
         return true;
     worker->busy = false;
     if (!hear_worker(worker, &findings, &count, &mask, &lost)) {
-        /* What the classifier dies on is not examined, and what is not examined is not shown. */
+        /* What the classifier dies on is not examined, and what is not examined is not shown.
+         */
         stop_worker(worker);
         if (!start_worker(worker, fault))
             return fault_in(fault, "start a scan worker");
-        return fault_set(fault, FAULT_IO, "the classifier ended or hung on a file: nothing is shown unexamined");
+        return fault_set(
+            fault, FAULT_IO,
+            "the classifier ended or hung on a file: nothing is shown unexamined");
     }
     ok = sink->found(sink->self, worker->token, findings, count, mask, fault);
     free(findings);

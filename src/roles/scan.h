@@ -3,10 +3,11 @@
  *
  *   user       the caller's, or nobody's     network    none
  *   may read   nothing                       may write  nothing
- *   holds      nothing                       talks to   collect, or the command that started it
+ *   holds      nothing                       talks to   collect, or the command that started
+ * it
  *
- * Content arrives in a packet, or as a memory file where it is larger: the worker opens nothing and has
- * nothing to leak but what it was just given.
+ * Content arrives in a packet, or as a memory file where it is larger: the worker opens
+ * nothing and has nothing to leak but what it was just given.
  */
 #ifndef CUSTODY_ROLES_SCAN_H
 #define CUSTODY_ROLES_SCAN_H
@@ -16,9 +17,10 @@
 #include "classify/classify.h"
 
 #define SCAN_BYTES_MAX CLASSIFY_BYTES_MAX /* larger content is not examined */
-#define SCAN_WORKER_MS 60000             /* a worker that thinks longer is killed */
+#define SCAN_WORKER_MS 60000              /* a worker that thinks longer is killed */
 
-/* The classes of what was not examined: it may hold anything, and the strictest verdict holds for it. */
+/* The classes of what was not examined: it may hold anything, and the strictest verdict holds
+ * for it. */
 #define SCAN_UNEXAMINED ((CLASS_BIT(CLASS_COUNT) - 1) & ~CLASS_BIT(CLASS_CODE))
 
 struct scan_pool;
@@ -35,10 +37,10 @@ struct scan_sink {
 };
 
 /*
- * Hands one content to a worker, waiting for one where all are busy (its result is told first).
- * `path` helps formats. The bytes are free again on return. A worker that dies or hangs is
- * replaced, and is a FAULT_IO. What is longer than SCAN_BYTES_MAX, or has more findings than can be
- * kept, comes with the mask SCAN_UNEXAMINED and without findings.
+ * Hands one content to a worker, waiting for one where all are busy (its result is told
+ * first). `path` helps formats. The bytes are free again on return. A worker that dies or
+ * hangs is replaced, and is a FAULT_IO. What is longer than SCAN_BYTES_MAX, or has more
+ * findings than can be kept, comes with the mask SCAN_UNEXAMINED and without findings.
  */
 MUST_USE bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content,
                                struct slice path, const struct scan_sink *sink,
@@ -47,7 +49,8 @@ MUST_USE bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slic
 MUST_USE bool scan_pool_drain(struct scan_pool *pool, const struct scan_sink *sink,
                               struct fault *fault);
 
-/* Looks at one content, at once. The caller frees ret_findings. Nothing else may be under way. */
+/* Looks at one content, at once. The caller frees ret_findings. Nothing else may be under way.
+ */
 MUST_USE bool scan_pool_look(struct scan_pool *pool, struct slice content, struct slice path,
                              struct finding **ret_findings, size_t *ret_count,
                              unsigned *ret_class_mask, struct fault *fault);

@@ -29,9 +29,9 @@ struct connection {
     struct loop_timer *timer; /* the answer's delay or pace; NULL: none runs */
     struct http1_request *request;
     struct script_answer answer;
-    bool answering;           /* an answer is under way; nothing is read */
-    bool last;                /* close behind it */
-    size_t answered;          /* bytes of answer.body that are in `out` */
+    bool answering;  /* an answer is under way; nothing is read */
+    bool last;       /* close behind it */
+    size_t answered; /* bytes of answer.body that are in `out` */
     struct buf out;
 };
 
@@ -112,15 +112,17 @@ static void log_exchange(const struct connection *connection)
     if (connection->server->settings->log < 0)
         return;
     parsed = json_loadb((const char *)body.at, body.len, 0, NULL);
-    record = json_pack("{s:o,s:o,s:o,s:o,s:s,s:i,s:i,s:o}", "method",
-                       text_or_note(http1_request_method(request)), "target",
-                       text_or_note(http1_request_path(request)), "headers", headers_of(request),
-                       "body", parsed != NULL ? parsed : text_or_note(body), "dialect",
-                       answer->dialect, "turn", answer->turn, "status", answer->status, "answer",
-                       text_or_note(buf_slice(&answer->body)));
+    record =
+        json_pack("{s:o,s:o,s:o,s:o,s:s,s:i,s:i,s:o}", "method",
+                  text_or_note(http1_request_method(request)), "target",
+                  text_or_note(http1_request_path(request)), "headers", headers_of(request),
+                  "body", parsed != NULL ? parsed : text_or_note(body), "dialect",
+                  answer->dialect, "turn", answer->turn, "status", answer->status, "answer",
+                  text_or_note(buf_slice(&answer->body)));
     text = json_dumps(record, JSON_COMPACT);
     json_decref(record);
-    if (text == NULL || !buf_add_text(&line, text, &ignored) || !buf_add_byte(&line, '\n', &ignored))
+    if (text == NULL || !buf_add_text(&line, text, &ignored) ||
+        !buf_add_byte(&line, '\n', &ignored))
         return;
     (void)!file_write_all(connection->server->settings->log, buf_slice(&line), &ignored);
 }
@@ -144,7 +146,8 @@ static bool put_next(struct connection *connection, struct fault *fault)
 {
     struct slice body = buf_slice(&connection->answer.body);
     size_t end = slice_find(body, SLICE("\n\n"), connection->answered);
-    struct slice part = slice_part(body, connection->answered, end == SIZE_MAX ? body.len : end + 2);
+    struct slice part =
+        slice_part(body, connection->answered, end == SIZE_MAX ? body.len : end + 2);
 
     if (!connection->answer.streamed) {
         connection->answered = body.len;
@@ -248,18 +251,20 @@ static void answer(struct connection *connection, int refused)
                                                     .content_type = "text/plain",
                                                     .body = buf_with_limit(256),
                                                     .dialect = ""};
-        if (!buf_add_format(&connection->answer.body, &ignored, "%s\n", http1_reason(refused))) {
+        if (!buf_add_format(&connection->answer.body, &ignored, "%s\n",
+                            http1_reason(refused))) {
             connection_free(connection);
             return;
         }
     }
-    if (!loop_timer(connection->server->loop, (int64_t)connection->answer.delay_ms * 1000, on_due,
-                    connection, &connection->timer, &ignored) ||
+    if (!loop_timer(connection->server->loop, (int64_t)connection->answer.delay_ms * 1000,
+                    on_due, connection, &connection->timer, &ignored) ||
         !loop_watch_change(connection->watch, EPOLLRDHUP, &ignored))
         connection_free(connection);
 }
 
-/* Bytes behind the end of a request are not taken: no agent pipelines; the connection is closed. */
+/* Bytes behind the end of a request are not taken: no agent pipelines; the connection is
+ * closed. */
 static void read_on(struct connection *connection, struct slice bytes)
 {
     struct fault fault = {0};
@@ -340,8 +345,8 @@ static void on_accept(void *self, uint32_t events)
     connection->next = server->connections;
     server->connections = connection;
     server->count++;
-    if (!loop_watch(server->loop, fd, EPOLLIN | EPOLLRDHUP, on_ready, connection, &connection->watch,
-                    &ignored))
+    if (!loop_watch(server->loop, fd, EPOLLIN | EPOLLRDHUP, on_ready, connection,
+                    &connection->watch, &ignored))
         connection_free(connection);
 }
 
@@ -351,7 +356,8 @@ static void on_signal(void *self, uint32_t events)
     struct signalfd_siginfo taken;
 
     (void)events;
-    (void)!read(server->signals, &taken, sizeof(taken)); /* else it would strike when unblocked */
+    (void)!read(server->signals, &taken,
+                sizeof(taken)); /* else it would strike when unblocked */
     loop_stop(server->loop);
 }
 
@@ -360,7 +366,8 @@ static bool serve_until(struct server *server, struct fault *fault)
     struct loop_watch *accepting = NULL, *ending = NULL;
     bool ok = loop_watch(server->loop, server->settings->listener, EPOLLIN, on_accept, server,
                          &accepting, fault) &&
-              loop_watch(server->loop, server->signals, EPOLLIN, on_signal, server, &ending, fault) &&
+              loop_watch(server->loop, server->signals, EPOLLIN, on_signal, server, &ending,
+                         fault) &&
               loop_run(server->loop, fault);
 
     while (server->connections != NULL)

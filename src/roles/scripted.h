@@ -1,5 +1,6 @@
 /*
- * roles/scripted.h - the scripted model served on loopback: an upstream for tests and the demo.
+ * roles/scripted.h - the scripted model served on loopback: an upstream for tests and the
+ * demo.
  *
  *   user       who started it        network    listens on 127.0.0.1
  *   may read   nothing               may write  its log descriptor
@@ -21,7 +22,8 @@ MUST_USE bool scripted_listen(uint16_t port, int *ret_listener, uint16_t *ret_po
                               struct fault *fault);
 /* Serves until SIGTERM or SIGINT. */
 MUST_USE bool scripted_serve(const struct scripted *scripted, struct fault *fault);
-/* The same as a child process, for spawn_role: `self` is a struct scripted; returns an exit code. */
+/* The same as a child process, for spawn_role: `self` is a struct scripted; returns an exit
+ * code. */
 int scripted_role(void *self);
 
 #endif

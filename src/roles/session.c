@@ -61,9 +61,10 @@ bool session_organisation(struct session *session, const struct policy_settings 
         if (!file_read(own ? session->home.fd : AT_FDCWD,
                        own ? "policy.yaml" : "/etc/custody/policy.yaml", &text, fault)) {
             if (fault->kind == FAULT_MISSING)
-                return fault_set(fault, FAULT_INVALID,
-                                 "no policy.yaml in %s or /etc/custody: run `custody init` first",
-                                 session->home.path);
+                return fault_set(
+                    fault, FAULT_INVALID,
+                    "no policy.yaml in %s or /etc/custody: run `custody init` first",
+                    session->home.path);
             return false;
         }
         if (!policy_read(buf_slice(&text), "policy.yaml", &session->organisation, fault))
@@ -87,7 +88,8 @@ bool session_requester(const struct policy *policy, const char *named, char **re
     const struct passwd *login = getpwuid(getuid());
 
     if (named != NULL && !is_person(policy, named))
-        return fault_set(fault, FAULT_INVALID, "requester %s is not in the policy's people", named);
+        return fault_set(fault, FAULT_INVALID, "requester %s is not in the policy's people",
+                         named);
     if (named != NULL)
         *ret_id = xstrdup(named);
     else if (login != NULL && is_person(policy, login->pw_name))

@@ -67,7 +67,7 @@ static bool redact_findings(const struct view_config *config, struct slice origi
     struct surrogate_key key;
     bool done;
 
-    for (unsigned class = 0; class < CLASS_COUNT; class ++)
+    for (unsigned class = 0; class < CLASS_COUNT; class++)
         verdicts[class] = policy_class_verdict(config->policy, class, POLICY_VIEW);
     memcpy(key.bytes, config->key, sizeof(key.bytes));
     done = redact(original, findings, count, verdicts, &key, ret_redacted, NULL, fault);

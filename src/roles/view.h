@@ -52,7 +52,8 @@ struct view_config {
     const struct view_plant *plants;
     size_t plant_count;
     uint64_t upper_bytes_max;
-    uint64_t records_max; /* of writes and refusals; who makes more floods the ledger: the view ends */
+    uint64_t records_max; /* of writes and refusals; who makes more floods the ledger: the view
+                             ends */
 };
 
 /* For spawn_role; `config` is a struct view_config. Returns the exit code. */
@@ -70,13 +71,14 @@ struct view_ready {
 MUST_USE bool view_await_ready(int control, int timeout_ms, struct view_ready *ret_ready,
                                struct fault *fault);
 MUST_USE bool view_mounted(int control, int fuse_fd, int proc_fd, struct fault *fault);
-/* What the view itself saw of the canaries, before anything else was there to ask for files. */
+/* What the view itself saw of the canaries, before anything else was there to ask for files.
+ */
 struct view_witness {
     uint64_t reads, reads_refused, writes_refused;
 };
 /* Takes the planted entries away and waits until they are gone. */
-MUST_USE bool view_disarm_planted(int control, int timeout_ms, struct view_witness *ret_witness,
-                                  struct fault *fault);
+MUST_USE bool view_disarm_planted(int control, int timeout_ms,
+                                  struct view_witness *ret_witness, struct fault *fault);
 
 struct view_told {
     enum view_change_kind kind;

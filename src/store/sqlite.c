@@ -18,18 +18,26 @@ struct store {
 
 static const char schema[] =
     "BEGIN IMMEDIATE;"
-    "CREATE TABLE IF NOT EXISTS runs(id TEXT PRIMARY KEY, repository TEXT NOT NULL, base TEXT NOT NULL,"
-    " branch TEXT NOT NULL, state TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,"
-    " requester TEXT NOT NULL, agent TEXT NOT NULL, policy TEXT NOT NULL, reasons TEXT NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS runs(id TEXT PRIMARY KEY, repository TEXT NOT NULL, base TEXT "
+    "NOT NULL,"
+    " branch TEXT NOT NULL, state TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT "
+    "NULL,"
+    " requester TEXT NOT NULL, agent TEXT NOT NULL, policy TEXT NOT NULL, reasons TEXT NOT "
+    "NULL,"
     " tokens INTEGER NOT NULL, cost INTEGER NOT NULL, pid INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS changes(id TEXT PRIMARY KEY, run TEXT NOT NULL, repository TEXT NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS changes(id TEXT PRIMARY KEY, run TEXT NOT NULL, repository "
+    "TEXT NOT NULL,"
     " branch TEXT NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL, base TEXT NOT NULL,"
     " head TEXT NOT NULL, tree TEXT NOT NULL, files INTEGER NOT NULL, lines INTEGER NOT NULL,"
-    " reasons TEXT NOT NULL, requester TEXT NOT NULL, policy TEXT NOT NULL, zones TEXT NOT NULL,"
-    " diff TEXT NOT NULL, landed TEXT NOT NULL, needed INTEGER NOT NULL, made INTEGER NOT NULL)"
+    " reasons TEXT NOT NULL, requester TEXT NOT NULL, policy TEXT NOT NULL, zones TEXT NOT "
+    "NULL,"
+    " diff TEXT NOT NULL, landed TEXT NOT NULL, needed INTEGER NOT NULL, made INTEGER NOT "
+    "NULL)"
     " WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS approvals(change TEXT NOT NULL, person TEXT NOT NULL, tree TEXT NOT NULL,"
-    " base TEXT NOT NULL, digest TEXT NOT NULL, statement TEXT NOT NULL, signature TEXT NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS approvals(change TEXT NOT NULL, person TEXT NOT NULL, tree "
+    "TEXT NOT NULL,"
+    " base TEXT NOT NULL, digest TEXT NOT NULL, statement TEXT NOT NULL, signature TEXT NOT "
+    "NULL,"
     " time INTEGER NOT NULL, void INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX IF NOT EXISTS one_each ON approvals(change, person) WHERE void = 0;"
     "PRAGMA user_version = 1;"
@@ -43,30 +51,52 @@ struct column {
     size_t at;
 };
 
-#define TEXT_OF(type, member) {COLUMN_TEXT, offsetof(struct type, member)}
-#define NUMBER_OF(type, member) {COLUMN_NUMBER, offsetof(struct type, member)}
+#define TEXT_OF(type, member)                                                                 \
+    {                                                                                         \
+        COLUMN_TEXT, offsetof(struct type, member)                                            \
+    }
+#define NUMBER_OF(type, member)                                                               \
+    {                                                                                         \
+        COLUMN_NUMBER, offsetof(struct type, member)                                          \
+    }
 
 static const struct column run_columns[] = {
-    TEXT_OF(store_run, id),           TEXT_OF(store_run, repository), TEXT_OF(store_run, base),
-    TEXT_OF(store_run, branch),       TEXT_OF(store_run, state),      NUMBER_OF(store_run, started_us),
-    NUMBER_OF(store_run, ended_us),   TEXT_OF(store_run, requester),  TEXT_OF(store_run, agent),
-    TEXT_OF(store_run, policy),       TEXT_OF(store_run, reasons),    NUMBER_OF(store_run, tokens),
-    NUMBER_OF(store_run, cost_micro_usd), NUMBER_OF(store_run, pid),
+    TEXT_OF(store_run, id),
+    TEXT_OF(store_run, repository),
+    TEXT_OF(store_run, base),
+    TEXT_OF(store_run, branch),
+    TEXT_OF(store_run, state),
+    NUMBER_OF(store_run, started_us),
+    NUMBER_OF(store_run, ended_us),
+    TEXT_OF(store_run, requester),
+    TEXT_OF(store_run, agent),
+    TEXT_OF(store_run, policy),
+    TEXT_OF(store_run, reasons),
+    NUMBER_OF(store_run, tokens),
+    NUMBER_OF(store_run, cost_micro_usd),
+    NUMBER_OF(store_run, pid),
 };
 static const struct column change_columns[] = {
-    TEXT_OF(store_change, id),      TEXT_OF(store_change, run),       TEXT_OF(store_change, repository),
-    TEXT_OF(store_change, branch),  TEXT_OF(store_change, into),      TEXT_OF(store_change, state),
-    TEXT_OF(store_change, base),    TEXT_OF(store_change, head),      TEXT_OF(store_change, tree),
-    NUMBER_OF(store_change, files), NUMBER_OF(store_change, lines),   TEXT_OF(store_change, reasons),
-    TEXT_OF(store_change, requester), TEXT_OF(store_change, policy),  TEXT_OF(store_change, zones),
-    TEXT_OF(store_change, diff),    TEXT_OF(store_change, landed),    NUMBER_OF(store_change, needed),
+    TEXT_OF(store_change, id),         TEXT_OF(store_change, run),
+    TEXT_OF(store_change, repository), TEXT_OF(store_change, branch),
+    TEXT_OF(store_change, into),       TEXT_OF(store_change, state),
+    TEXT_OF(store_change, base),       TEXT_OF(store_change, head),
+    TEXT_OF(store_change, tree),       NUMBER_OF(store_change, files),
+    NUMBER_OF(store_change, lines),    TEXT_OF(store_change, reasons),
+    TEXT_OF(store_change, requester),  TEXT_OF(store_change, policy),
+    TEXT_OF(store_change, zones),      TEXT_OF(store_change, diff),
+    TEXT_OF(store_change, landed),     NUMBER_OF(store_change, needed),
     NUMBER_OF(store_change, made_us),
 };
 static const struct column approval_columns[] = {
-    TEXT_OF(store_approval, change),    TEXT_OF(store_approval, person),
-    TEXT_OF(store_approval, tree),      TEXT_OF(store_approval, base),
-    TEXT_OF(store_approval, digest),    TEXT_OF(store_approval, statement),
-    TEXT_OF(store_approval, signature), NUMBER_OF(store_approval, time_us),
+    TEXT_OF(store_approval, change),
+    TEXT_OF(store_approval, person),
+    TEXT_OF(store_approval, tree),
+    TEXT_OF(store_approval, base),
+    TEXT_OF(store_approval, digest),
+    TEXT_OF(store_approval, statement),
+    TEXT_OF(store_approval, signature),
+    NUMBER_OF(store_approval, time_us),
     {COLUMN_FLAG, offsetof(struct store_approval, is_void)},
 };
 
@@ -74,8 +104,8 @@ static bool failed(struct store *store, const char *what, struct fault *fault)
 {
     int code = sqlite3_errcode(store->database);
 
-    return fault_set(fault, code == SQLITE_CONSTRAINT ? FAULT_CONFLICT : FAULT_IO, "store: %s: %s",
-                     what, sqlite3_errmsg(store->database));
+    return fault_set(fault, code == SQLITE_CONSTRAINT ? FAULT_CONFLICT : FAULT_IO,
+                     "store: %s: %s", what, sqlite3_errmsg(store->database));
 }
 
 static bool run_sql(struct store *store, const char *sql, struct fault *fault)
@@ -87,8 +117,8 @@ static bool run_sql(struct store *store, const char *sql, struct fault *fault)
 static bool read_version(struct store *store, int *ret_version, struct fault *fault)
 {
     sqlite3_stmt *statement = NULL;
-    bool ok = sqlite3_prepare_v2(store->database, "PRAGMA user_version", -1, &statement, NULL) ==
-                  SQLITE_OK &&
+    bool ok = sqlite3_prepare_v2(store->database, "PRAGMA user_version", -1, &statement,
+                                 NULL) == SQLITE_OK &&
               sqlite3_step(statement) == SQLITE_ROW;
 
     if (ok)
@@ -97,13 +127,15 @@ static bool read_version(struct store *store, int *ret_version, struct fault *fa
     return ok || failed(store, "read version", fault);
 }
 
-/* Two that open a new store at once: SQLite answers the slower one "locked" and never asks its busy handler. */
+/* Two that open a new store at once: SQLite answers the slower one "locked" and never asks its
+ * busy handler. */
 static bool use_wal(struct store *store, struct fault *fault)
 {
     const char *sql = "PRAGMA journal_mode = WAL";
     int code = sqlite3_exec(store->database, sql, NULL, NULL, NULL);
 
-    for (int waited_ms = 0; code == SQLITE_BUSY && waited_ms < BUSY_MS; waited_ms += RETRY_MS) {
+    for (int waited_ms = 0; code == SQLITE_BUSY && waited_ms < BUSY_MS;
+         waited_ms += RETRY_MS) {
         (void)sqlite3_sleep(RETRY_MS);
         code = sqlite3_exec(store->database, sql, NULL, NULL, NULL);
     }
@@ -111,8 +143,8 @@ static bool use_wal(struct store *store, struct fault *fault)
 }
 
 /*
- * SQLite would make the file with the caller's umask. No descriptor of ours may be open beside SQLite's: closing it
- * drops the process's record locks on the file, SQLite's among them.
+ * SQLite would make the file with the caller's umask. No descriptor of ours may be open beside
+ * SQLite's: closing it drops the process's record locks on the file, SQLite's among them.
  */
 static bool make_file(const char *path, struct fault *fault)
 {
@@ -131,7 +163,8 @@ bool store_open(const char *path, struct store **ret_store, struct fault *fault)
 
     if (ok && sqlite3_open_v2(path, &store->database, flags, NULL) != SQLITE_OK)
         ok = fault_set(fault, FAULT_IO, "open %s: %s", path,
-                       store->database == NULL ? "out of memory" : sqlite3_errmsg(store->database));
+                       store->database == NULL ? "out of memory"
+                                               : sqlite3_errmsg(store->database));
     if (ok)
         (void)sqlite3_busy_timeout(store->database, BUSY_MS);
     ok = ok && read_version(store, &version, fault);
@@ -161,22 +194,25 @@ static const void *field(const void *row, const struct column *column)
     return (const void *)((uintptr_t)row + column->at);
 }
 
-static bool bind(sqlite3_stmt *statement, int index, const struct column *column, const void *row)
+static bool bind(sqlite3_stmt *statement, int index, const struct column *column,
+                 const void *row)
 {
     if (column->kind == COLUMN_NUMBER)
-        return sqlite3_bind_int64(statement, index, *(const int64_t *)field(row, column)) == SQLITE_OK;
+        return sqlite3_bind_int64(statement, index, *(const int64_t *)field(row, column)) ==
+               SQLITE_OK;
     if (column->kind == COLUMN_FLAG)
-        return sqlite3_bind_int(statement, index, *(const bool *)field(row, column)) == SQLITE_OK;
+        return sqlite3_bind_int(statement, index, *(const bool *)field(row, column)) ==
+               SQLITE_OK;
     {
         const char *text = *(const char *const *)field(row, column);
 
-        return sqlite3_bind_text(statement, index, text == NULL ? "" : text, -1, SQLITE_STATIC) ==
-               SQLITE_OK;
+        return sqlite3_bind_text(statement, index, text == NULL ? "" : text, -1,
+                                 SQLITE_STATIC) == SQLITE_OK;
     }
 }
 
-static bool insert(struct store *store, const char *sql, const struct column *columns, size_t count,
-                   const void *row, struct fault *fault)
+static bool insert(struct store *store, const char *sql, const struct column *columns,
+                   size_t count, const void *row, struct fault *fault)
 {
     sqlite3_stmt *statement = NULL;
     bool ok = sqlite3_prepare_v2(store->database, sql, -1, &statement, NULL) == SQLITE_OK;
@@ -196,10 +232,12 @@ bool store_put_run(struct store *store, const struct store_run *run, struct faul
                   run_columns, COUNT(run_columns), run, fault);
 }
 
-bool store_put_change(struct store *store, const struct store_change *change, struct fault *fault)
+bool store_put_change(struct store *store, const struct store_change *change,
+                      struct fault *fault)
 {
-    return insert(store, "INSERT OR REPLACE INTO changes VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                  change_columns, COUNT(change_columns), change, fault);
+    return insert(
+        store, "INSERT OR REPLACE INTO changes VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        change_columns, COUNT(change_columns), change, fault);
 }
 
 bool store_add_approval(struct store *store, const struct store_approval *approval,
@@ -214,14 +252,15 @@ bool store_add_approval(struct store *store, const struct store_approval *approv
                            approval->person);
 }
 
-static bool update(struct store *store, const char *sql, const char *const *texts, size_t count,
-                   int *ret_changed, struct fault *fault)
+static bool update(struct store *store, const char *sql, const char *const *texts,
+                   size_t count, int *ret_changed, struct fault *fault)
 {
     sqlite3_stmt *statement = NULL;
     bool ok = sqlite3_prepare_v2(store->database, sql, -1, &statement, NULL) == SQLITE_OK;
 
     for (size_t i = 0; ok && i < count; i++)
-        ok = sqlite3_bind_text(statement, (int)i + 1, texts[i], -1, SQLITE_STATIC) == SQLITE_OK;
+        ok =
+            sqlite3_bind_text(statement, (int)i + 1, texts[i], -1, SQLITE_STATIC) == SQLITE_OK;
     ok = ok && sqlite3_step(statement) == SQLITE_DONE;
     if (ok)
         *ret_changed = sqlite3_changes(store->database);
@@ -237,8 +276,8 @@ bool store_step_change(struct store *store, const char *id, const char *from, co
     const char *const texts[] = {to, landed == NULL ? "" : landed, id, from};
     int changed = 0;
 
-    if (!update(store, "UPDATE changes SET state = ?, landed = ? WHERE id = ? AND state = ?", texts,
-                COUNT(texts), &changed, fault))
+    if (!update(store, "UPDATE changes SET state = ?, landed = ? WHERE id = ? AND state = ?",
+                texts, COUNT(texts), &changed, fault))
         return false;
     return changed == 1 ||
            fault_set(fault, FAULT_CONFLICT, "change %s is not %s any more", id, from);
@@ -257,7 +296,8 @@ bool store_void_approvals(struct store *store, const char *change, size_t *ret_c
     return true;
 }
 
-static bool read_row(sqlite3_stmt *statement, const struct column *columns, size_t count, void *row)
+static bool read_row(sqlite3_stmt *statement, const struct column *columns, size_t count,
+                     void *row)
 {
     for (size_t i = 0; i < count; i++) {
         void *at = (void *)((uintptr_t)row + columns[i].at);
@@ -288,14 +328,15 @@ struct walk {
 };
 
 /* `key` NULL: every row. */
-static bool select_rows(struct store *store, const char *sql, const char *key, struct walk *walk,
-                        size_t *ret_count, struct fault *fault)
+static bool select_rows(struct store *store, const char *sql, const char *key,
+                        struct walk *walk, size_t *ret_count, struct fault *fault)
 {
     sqlite3_stmt *statement = NULL;
     size_t count = 0;
     int step = SQLITE_ROW;
     bool ok = sqlite3_prepare_v2(store->database, sql, -1, &statement, NULL) == SQLITE_OK &&
-              sqlite3_bind_text(statement, 1, key == NULL ? "" : key, -1, SQLITE_STATIC) == SQLITE_OK;
+              sqlite3_bind_text(statement, 1, key == NULL ? "" : key, -1, SQLITE_STATIC) ==
+                  SQLITE_OK;
 
     if (!ok)
         (void)failed(store, "read", fault);
@@ -334,28 +375,30 @@ bool store_runs(struct store *store, const char *id, store_run_each *each, void 
     struct store_run row;
     struct walk walk = {run_columns, COUNT(run_columns), &row, call_run, self, {.run = each}};
 
-    return select_rows(store, "SELECT * FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC",
-                       id, &walk, ret_count, fault);
+    return select_rows(
+        store, "SELECT * FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC", id,
+        &walk, ret_count, fault);
 }
 
 bool store_changes(struct store *store, const char *id, store_change_each *each, void *self,
                    size_t *ret_count, struct fault *fault)
 {
     struct store_change row;
-    struct walk walk = {change_columns, COUNT(change_columns), &row, call_change, self, {.change = each}};
+    struct walk walk = {change_columns, COUNT(change_columns), &row, call_change,
+                        self,           {.change = each}};
 
-    return select_rows(store,
-                       "SELECT * FROM changes WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC",
-                       id, &walk, ret_count, fault);
+    return select_rows(
+        store, "SELECT * FROM changes WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC",
+        id, &walk, ret_count, fault);
 }
 
-bool store_approvals(struct store *store, const char *change, store_approval_each *each, void *self,
-                     size_t *ret_count, struct fault *fault)
+bool store_approvals(struct store *store, const char *change, store_approval_each *each,
+                     void *self, size_t *ret_count, struct fault *fault)
 {
     struct store_approval row;
-    struct walk walk = {approval_columns, COUNT(approval_columns), &row, call_approval, self,
+    struct walk walk = {approval_columns,  COUNT(approval_columns), &row, call_approval, self,
                         {.approval = each}};
 
-    return select_rows(store, "SELECT * FROM approvals WHERE change = ?1 ORDER BY time", change,
-                       &walk, ret_count, fault);
+    return select_rows(store, "SELECT * FROM approvals WHERE change = ?1 ORDER BY time",
+                       change, &walk, ret_count, fault);
 }

@@ -1,8 +1,8 @@
 /*
  * store/store.h - runs, changes and approvals: an index for people. The ledger is the truth.
  *
- * One struct of functions, so that SQLite is one implementation. Texts that come out live in the
- * row's `arena`, which the caller frees with store_*_free.
+ * One struct of functions, so that SQLite is one implementation. Texts that come out live in
+ * the row's `arena`, which the caller frees with store_*_free.
  */
 #ifndef CUSTODY_STORE_STORE_H
 #define CUSTODY_STORE_STORE_H
@@ -42,11 +42,11 @@ struct store_change {
     int64_t files, lines;
     const char *reasons; /* words separated by spaces */
     const char *requester;
-    const char *policy;  /* digest */
-    const char *zones;   /* words separated by spaces */
-    const char *diff;    /* SHA-256 of the patch */
-    const char *landed;  /* commit, or "" */
-    int64_t needed;      /* approvals */
+    const char *policy; /* digest */
+    const char *zones;  /* words separated by spaces */
+    const char *diff;   /* SHA-256 of the patch */
+    const char *landed; /* commit, or "" */
+    int64_t needed;     /* approvals */
     int64_t made_us;
 };
 
@@ -68,11 +68,13 @@ MUST_USE bool store_open(const char *path, struct store **ret_store, struct faul
 void store_close(struct store *store); /* NULL is fine */
 
 /* Inserts, or replaces the row of that id. */
-MUST_USE bool store_put_run(struct store *store, const struct store_run *run, struct fault *fault);
+MUST_USE bool store_put_run(struct store *store, const struct store_run *run,
+                            struct fault *fault);
 MUST_USE bool store_put_change(struct store *store, const struct store_change *change,
                                struct fault *fault);
 /*
- * Compare-and-swap of a change's state; `landed` may be NULL. FAULT_CONFLICT: it is not `from`.
+ * Compare-and-swap of a change's state; `landed` may be NULL. FAULT_CONFLICT: it is not
+ * `from`.
  */
 MUST_USE bool store_step_change(struct store *store, const char *id, const char *from,
                                 const char *to, const char *landed, struct fault *fault);
@@ -84,21 +86,24 @@ MUST_USE bool store_void_approvals(struct store *store, const char *change, size
 
 /* Rows are valid during the call only. `each` returning false ends the walk with its fault. */
 typedef bool store_run_each(void *self, const struct store_run *run, struct fault *fault);
-typedef bool store_change_each(void *self, const struct store_change *change, struct fault *fault);
+typedef bool store_change_each(void *self, const struct store_change *change,
+                               struct fault *fault);
 typedef bool store_approval_each(void *self, const struct store_approval *approval,
                                  struct fault *fault);
 
-/* Newest first. `id` NULL: all; a unique beginning of an id is enough. ret_count may be NULL. */
+/* Newest first. `id` NULL: all; a unique beginning of an id is enough. ret_count may be NULL.
+ */
 MUST_USE bool store_runs(struct store *store, const char *id, store_run_each *each, void *self,
                          size_t *ret_count, struct fault *fault);
 MUST_USE bool store_changes(struct store *store, const char *id, store_change_each *each,
                             void *self, size_t *ret_count, struct fault *fault);
-MUST_USE bool store_approvals(struct store *store, const char *change, store_approval_each *each,
-                              void *self, size_t *ret_count, struct fault *fault);
+MUST_USE bool store_approvals(struct store *store, const char *change,
+                              store_approval_each *each, void *self, size_t *ret_count,
+                              struct fault *fault);
 
 /*
- * "r-20261124-035446-7f3a": time-ordered, lower case. `kind` is 'r' or 'c'; `random` are two bytes
- * that the caller drew.
+ * "r-20261124-035446-7f3a": time-ordered, lower case. `kind` is 'r' or 'c'; `random` are two
+ * bytes that the caller drew.
  */
 void store_id(char kind, int64_t now_us, const uint8_t random[2], char ret_id[STORE_ID_BYTES]);
 

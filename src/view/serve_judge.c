@@ -127,8 +127,8 @@ static const char *denied_by(struct view *view, const char *path)
 }
 
 /*
- * A rule for all of a folder is about what is below it and not about its own name: asked with a
- * name that no other rule is about.
+ * A rule for all of a folder is about what is below it and not about its own name: asked with
+ * a name that no other rule is about.
  */
 static const char *all_below_denied_by(struct view *view, const char *path)
 {

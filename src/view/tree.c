@@ -84,8 +84,8 @@ static const struct snapshot_node *base_node(const struct tree *tree, uint32_t n
 }
 
 /*
- * A file that policy refuses to have written is shown as writable: a missing bit would let the kernel refuse it, and
- * nobody would learn of the attempt. The judge refuses and records.
+ * A file that policy refuses to have written is shown as writable: a missing bit would let the
+ * kernel refuse it, and nobody would learn of the attempt. The judge refuses and records.
  */
 static mode_t shown_mode(const struct snapshot_node *base)
 {

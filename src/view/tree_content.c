@@ -182,8 +182,8 @@ static int account(struct tree *tree, struct node *node, int fd)
 }
 
 /*
- * The kernel forgets a removed file some calls later: `rm big; echo x > small` must find room. So removed files have
- * as much again for themselves, and cannot take more by being held open.
+ * The kernel forgets a removed file some calls later: `rm big; echo x > small` must find room.
+ * So removed files have as much again for themselves, and cannot take more by being held open.
  */
 static bool has_room(const struct tree *tree, uint64_t bytes)
 {

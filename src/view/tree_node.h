@@ -54,8 +54,8 @@ struct tree {
     uint32_t used;  /* numbers given out, the snapshot's included */
     uint32_t *free; /* numbers to give out again */
     size_t free_count, free_room;
-    uint64_t live;   /* nodes beyond the snapshot's */
-    uint64_t blocks; /* of all upper files */
+    uint64_t live;            /* nodes beyond the snapshot's */
+    uint64_t blocks;          /* of all upper files */
     uint64_t nameless_blocks; /* those of them that are removed and not forgotten yet */
     struct {
         uint32_t number;

@@ -61,10 +61,12 @@ void http1_request_reset(struct http1_request *request)
     *request = (struct http1_request){.head = head, .body = buf_with_limit(body.limit)};
 }
 
-static bool refuse(struct http1_request *request, int status, const char *why, struct fault *fault)
+static bool refuse(struct http1_request *request, int status, const char *why,
+                   struct fault *fault)
 {
     request->status = status;
-    return fault_set(fault, status == 413 || status == 431 ? FAULT_LIMIT : FAULT_INVALID, "%s", why);
+    return fault_set(fault, status == 413 || status == 431 ? FAULT_LIMIT : FAULT_INVALID, "%s",
+                     why);
 }
 
 int http1_request_status(const struct http1_request *request)
@@ -87,7 +89,8 @@ static bool is_token(struct slice text)
     return text.len > 0;
 }
 
-/* Visible ASCII, spaces, tabs and bytes beyond ASCII (obs-text); no other control character. */
+/* Visible ASCII, spaces, tabs and bytes beyond ASCII (obs-text); no other control character.
+ */
 static bool is_value(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -99,7 +102,8 @@ static bool is_value(struct slice text)
 static bool is_target(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (text.at[i] <= 0x20 || text.at[i] >= 0x7F || text.at[i] == '#' || text.at[i] == '\\')
+        if (text.at[i] <= 0x20 || text.at[i] >= 0x7F || text.at[i] == '#' ||
+            text.at[i] == '\\')
             return false;
     return text.len > 0 && text.len <= TARGET_BYTES_MAX;
 }
@@ -115,14 +119,16 @@ static bool cut_line(struct slice *rest, struct slice *ret_line)
     return true;
 }
 
-static bool take_target(struct http1_request *request, struct slice target, struct fault *fault)
+static bool take_target(struct http1_request *request, struct slice target,
+                        struct fault *fault)
 {
     size_t query;
 
     if (target.len > TARGET_BYTES_MAX)
         return refuse(request, 414, "the request target is too long", fault);
     if (!is_target(target))
-        return refuse(request, 400, "the request target holds bytes that do not belong there", fault);
+        return refuse(request, 400, "the request target holds bytes that do not belong there",
+                      fault);
     if (slice_equal(request->method, SLICE("CONNECT"))) {
         request->authority = target;
         request->path = SLICE("");
@@ -137,14 +143,16 @@ static bool take_target(struct http1_request *request, struct slice target, stru
         target = slash == SIZE_MAX ? SLICE("/") : slice_part(target, slash, target.len);
     }
     if (target.at[0] != '/' && !slice_equal(target, SLICE("*")))
-        return refuse(request, 400, "the request target is neither a path nor an http URL", fault);
+        return refuse(request, 400, "the request target is neither a path nor an http URL",
+                      fault);
     query = slice_find_byte(target, '?', 0);
     request->path = slice_part(target, 0, query);
     request->query = query == SIZE_MAX ? SLICE("") : slice_part(target, query + 1, target.len);
     return true;
 }
 
-static bool take_request_line(struct http1_request *request, struct slice line, struct fault *fault)
+static bool take_request_line(struct http1_request *request, struct slice line,
+                              struct fault *fault)
 {
     size_t first = slice_find_byte(line, ' ', 0);
     size_t second = first == SIZE_MAX ? SIZE_MAX : slice_find_byte(line, ' ', first + 1);
@@ -476,19 +484,22 @@ const char *http1_reason(int status)
 }
 
 bool http1_response_head(struct buf *out, int status, const struct http1_header *headers,
-                         size_t header_count, size_t length, bool keep_alive, struct fault *fault)
+                         size_t header_count, size_t length, bool keep_alive,
+                         struct fault *fault)
 {
     if (!buf_add_format(out, fault, "HTTP/1.1 %d %s\r\n", status, http1_reason(status)))
         return false;
     for (size_t i = 0; i < header_count; i++) {
         if (!is_token(headers[i].name) || !is_value(headers[i].value))
-            return fault_set(fault, FAULT_INVALID, "a response header with control characters");
+            return fault_set(fault, FAULT_INVALID,
+                             "a response header with control characters");
         if (!buf_add_format(out, fault, "%.*s: %.*s\r\n", SLICE_ARGS(headers[i].name),
                             SLICE_ARGS(headers[i].value)))
             return false;
     }
-    if (length == HTTP1_CHUNKED ? !buf_add_text(out, "Transfer-Encoding: chunked\r\n", fault)
-                                : !buf_add_format(out, fault, "Content-Length: %zu\r\n", length))
+    if (length == HTTP1_CHUNKED
+            ? !buf_add_text(out, "Transfer-Encoding: chunked\r\n", fault)
+            : !buf_add_format(out, fault, "Content-Length: %zu\r\n", length))
         return false;
     return buf_add_text(out, keep_alive ? "\r\n" : "Connection: close\r\n\r\n", fault);
 }

@@ -2,8 +2,9 @@
  * wire/http1.h - HTTP/1.1 requests in, responses out (RFC 9112), stricter than the standard.
  *
  * Refused, because request smuggling has used them: Content-Length together with
- * Transfer-Encoding, repeated or signed lengths, chunk extensions, folded lines, a line that ends in
- * a bare LF, white space before a colon, NUL and other control characters, HTTP/1.0 and below.
+ * Transfer-Encoding, repeated or signed lengths, chunk extensions, folded lines, a line that
+ * ends in a bare LF, white space before a colon, NUL and other control characters, HTTP/1.0
+ * and below.
  */
 #ifndef CUSTODY_WIRE_HTTP1_H
 #define CUSTODY_WIRE_HTTP1_H
@@ -37,15 +38,17 @@ MUST_USE bool http1_request_feed(struct http1_request *request, struct slice byt
                                  size_t *ret_used, struct fault *fault);
 int http1_request_status(const struct http1_request *request); /* 400 413 414 431 501 505 */
 
-bool http1_request_begun(const struct http1_request *request);     /* a byte has been read */
-bool http1_request_head_done(const struct http1_request *request); /* accessors below may be used */
+bool http1_request_begun(const struct http1_request *request); /* a byte has been read */
+bool http1_request_head_done(
+    const struct http1_request *request); /* accessors below may be used */
 bool http1_request_done(const struct http1_request *request);
 
 /* All borrow from the request until reset. */
 struct slice http1_request_method(const struct http1_request *request);
-struct slice http1_request_path(const struct http1_request *request);      /* "/v1/models"; "*" */
-struct slice http1_request_query(const struct http1_request *request);     /* without "?" */
-struct slice http1_request_authority(const struct http1_request *request); /* absolute-form or CONNECT */
+struct slice http1_request_path(const struct http1_request *request);  /* "/v1/models"; "*" */
+struct slice http1_request_query(const struct http1_request *request); /* without "?" */
+struct slice
+http1_request_authority(const struct http1_request *request); /* absolute-form or CONNECT */
 struct slice http1_request_body(const struct http1_request *request);
 size_t http1_request_header_count(const struct http1_request *request);
 struct http1_header http1_request_header_at(const struct http1_request *request, size_t index);
@@ -64,9 +67,9 @@ struct buf http1_request_take_body(struct http1_request *request);
  *   headers  values are checked: no control characters
  *   length   of the body, or HTTP1_CHUNKED
  */
-MUST_USE bool http1_response_head(struct buf *out, int status, const struct http1_header *headers,
-                                  size_t header_count, size_t length, bool keep_alive,
-                                  struct fault *fault);
+MUST_USE bool http1_response_head(struct buf *out, int status,
+                                  const struct http1_header *headers, size_t header_count,
+                                  size_t length, bool keep_alive, struct fault *fault);
 /* Appends one chunk; nothing for empty bytes (an empty chunk would end the body). */
 MUST_USE bool http1_chunk(struct buf *out, struct slice bytes, struct fault *fault);
 MUST_USE bool http1_chunk_end(struct buf *out, struct fault *fault);

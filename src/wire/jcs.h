@@ -37,7 +37,8 @@ static inline bool jcs_take(struct jcs_reader *reader, uint8_t byte)
  */
 MUST_USE bool jcs_take_text(struct jcs_reader *reader, struct buf *arena,
                             struct slice *ret_text, struct fault *fault);
-/* Takes a string without escapes and beyond ASCII nothing, as names are; borrows from the text. */
+/* Takes a string without escapes and beyond ASCII nothing, as names are; borrows from the
+ * text. */
 MUST_USE bool jcs_take_name(struct jcs_reader *reader, struct slice *ret_name,
                             struct fault *fault);
 MUST_USE bool jcs_take_number(struct jcs_reader *reader, int64_t *ret_number,

@@ -126,11 +126,13 @@ static size_t escape_read(struct slice text, size_t at, uint32_t *ret_point)
     *ret_point = (uint32_t)unit;
     if (unit < 0xD800 || unit > 0xDFFF)
         return 6;
-    if (unit < 0xDC00 && at + 7 < text.len && text.at[at + 6] == '\\' && text.at[at + 7] == 'u') {
+    if (unit < 0xDC00 && at + 7 < text.len && text.at[at + 6] == '\\' &&
+        text.at[at + 7] == 'u') {
         int32_t low = hex4(text, at + 8);
 
         if (low >= 0xDC00 && low <= 0xDFFF) {
-            *ret_point = 0x10000 + ((uint32_t)(unit - 0xD800) << 10) + (uint32_t)(low - 0xDC00);
+            *ret_point =
+                0x10000 + ((uint32_t)(unit - 0xD800) << 10) + (uint32_t)(low - 0xDC00);
             return 12;
         }
     }
@@ -138,7 +140,8 @@ static size_t escape_read(struct slice text, size_t at, uint32_t *ret_point)
     return 6;
 }
 
-/* Whether none of the eight bytes is a quote, a back slash, a control character or beyond ASCII. */
+/* Whether none of the eight bytes is a quote, a back slash, a control character or beyond
+ * ASCII. */
 static bool plain_word(const uint8_t *at)
 {
     const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
@@ -147,7 +150,8 @@ static bool plain_word(const uint8_t *at)
     memcpy(&word, at, sizeof(word));
     quote = word ^ (ones * '"');
     slash = word ^ (ones * '\\');
-    return ((word | (word - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+    return ((word | (word - ones * 0x20) | ((quote - ones) & ~quote) |
+             ((slash - ones) & ~slash)) &
             tops) == 0;
 }
 
@@ -287,7 +291,8 @@ static int compare_hashes(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* Equal hashes count as equal keys: whoever makes two collide gets his own document refused. */
+/* Equal hashes count as equal keys: whoever makes two collide gets his own document refused.
+ */
 static bool keys_differ(uint64_t *keys, size_t count)
 {
     if (count <= KEYS_QUADRATIC) {
@@ -320,7 +325,8 @@ static bool scan_key(struct scan *scan, struct slice *ret_inner)
         return false;
     if (scan->key_count == KEYS_MAX)
         return fault_set(scan->fault, FAULT_LIMIT, "JSON: more than %u keys", KEYS_MAX);
-    scan->keys = xgrow(scan->keys, &scan->key_room, scan->key_count + 1, sizeof(scan->keys[0]));
+    scan->keys =
+        xgrow(scan->keys, &scan->key_room, scan->key_count + 1, sizeof(scan->keys[0]));
     scan->keys[scan->key_count++] = key_hash(text);
     *ret_inner = slice_part(raw, 1, raw.len - 1);
     if (!visit(scan, JSON_STRING, true, raw, text))
@@ -389,7 +395,8 @@ static bool scan_word(struct scan *scan, enum json_type type, struct json_value 
 
     if (!slice_starts_with(slice_part(scan->text, scan->at, scan->text.len), word))
         return broken(scan, "no value");
-    *ret_value = (struct json_value){type, slice_part(scan->text, scan->at, scan->at + word.len)};
+    *ret_value =
+        (struct json_value){type, slice_part(scan->text, scan->at, scan->at + word.len)};
     scan->at += word.len;
     return true;
 }
@@ -400,7 +407,10 @@ static bool scan_value(struct scan *scan, struct json_value *ret_value)
     int byte = peek(scan);
 
     if (byte == 'n' || byte == 't' || byte == 'f')
-        return scan_word(scan, byte == 'n' ? JSON_NULL : byte == 't' ? JSON_TRUE : JSON_FALSE,
+        return scan_word(scan,
+                         byte == 'n'   ? JSON_NULL
+                         : byte == 't' ? JSON_TRUE
+                                       : JSON_FALSE,
                          ret_value);
     if (byte == '"') {
         struct slice raw, text;
@@ -423,8 +433,9 @@ static bool scan_value(struct scan *scan, struct json_value *ret_value)
     return visit(scan, JSON_NUMBER, false, ret_value->raw, ret_value->raw);
 }
 
-static bool scan_document(struct slice text, const struct json_visitor *visitor, member_fn *member,
-                          void *self, struct json_value *ret_value, struct fault *fault)
+static bool scan_document(struct slice text, const struct json_visitor *visitor,
+                          member_fn *member, void *self, struct json_value *ret_value,
+                          struct fault *fault)
 {
     struct scan scan = {.text = text,
                         .visitor = visitor,
@@ -495,7 +506,8 @@ bool json_member(struct slice object, const char *name, struct json_value *ret_v
     if (!scan_document(object, NULL, search_member, &search, &root, fault))
         return false;
     if (root.type != JSON_OBJECT)
-        return fault_set(fault, FAULT_INVALID, "JSON: not an object where \"%s\" is looked for", name);
+        return fault_set(fault, FAULT_INVALID,
+                         "JSON: not an object where \"%s\" is looked for", name);
     if (!search.found)
         return fault_set(fault, FAULT_MISSING, "JSON: no \"%s\"", name);
     *ret_value = search.value;
@@ -525,7 +537,8 @@ bool json_text(const struct json_value *value, struct buf *ret_text, struct faul
     return decode(slice_part(value->raw, 1, value->raw.len - 1), ret_text, fault);
 }
 
-bool json_whole_number(const struct json_value *value, int64_t *ret_number, struct fault *fault)
+bool json_whole_number(const struct json_value *value, int64_t *ret_number,
+                       struct fault *fault)
 {
     bool negative = value->raw.len > 0 && value->raw.at[0] == '-';
     int64_t number = 0;
@@ -575,8 +588,8 @@ bool json_add_string(struct buf *out, struct slice text, struct fault *fault)
     return ok && buf_add_byte(out, '"', fault);
 }
 
-bool json_splice(struct slice text, const struct json_edit *edits, size_t count, struct buf *out,
-                 struct fault *fault)
+bool json_splice(struct slice text, const struct json_edit *edits, size_t count,
+                 struct buf *out, struct fault *fault)
 {
     size_t at = 0;
 

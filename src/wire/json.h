@@ -1,10 +1,11 @@
 /*
  * wire/json.h - a strict scanner over the bytes of a JSON document (RFC 8259).
  *
- * For documents that are checked and passed on byte for byte: it gives spans, builds no tree, and
- * edits by splicing. Refused: duplicate keys (after decoding), nesting over JSON_DEPTH_MAX, invalid
- * UTF-8, raw control characters, a byte order mark, anything behind the document. An escaped lone
- * surrogate decodes as U+FFFD: JavaScript programs that cut a string in an emoji send them.
+ * For documents that are checked and passed on byte for byte: it gives spans, builds no tree,
+ * and edits by splicing. Refused: duplicate keys (after decoding), nesting over
+ * JSON_DEPTH_MAX, invalid UTF-8, raw control characters, a byte order mark, anything behind
+ * the document. An escaped lone surrogate decodes as U+FFFD: JavaScript programs that cut a
+ * string in an emoji send them.
  */
 #ifndef CUSTODY_WIRE_JSON_H
 #define CUSTODY_WIRE_JSON_H
@@ -52,26 +53,31 @@ struct json_visitor {
 };
 
 /* Checks the whole document; `visitor` may be NULL. FAULT_INVALID says at which byte. */
-MUST_USE bool json_walk(struct slice text, const struct json_visitor *visitor, struct fault *fault);
+MUST_USE bool json_walk(struct slice text, const struct json_visitor *visitor,
+                        struct fault *fault);
 
 /* The document as a value (white space around it left out). */
 MUST_USE bool json_root(struct slice text, struct json_value *ret_value, struct fault *fault);
-/* A member of an object. FAULT_MISSING: it has none of that name. FAULT_INVALID: not an object. */
+/* A member of an object. FAULT_MISSING: it has none of that name. FAULT_INVALID: not an
+ * object. */
 MUST_USE bool json_member(struct slice object, const char *name, struct json_value *ret_value,
                           struct fault *fault);
 /* The same through several objects: "usage.prompt_tokens_details.cached_tokens". */
 MUST_USE bool json_at(struct slice object, const char *path, struct json_value *ret_value,
                       struct fault *fault);
-/* Calls `each` with every element of an array, or value of an object (name raw, else empty). */
+/* Calls `each` with every element of an array, or value of an object (name raw, else empty).
+ */
 MUST_USE bool json_each(struct slice container,
-                        bool (*each)(void *self, struct slice name, const struct json_value *value,
-                                     struct fault *fault),
+                        bool (*each)(void *self, struct slice name,
+                                     const struct json_value *value, struct fault *fault),
                         void *self, struct fault *fault);
 
 /* Decodes a string value, appending to `ret_text`. */
-MUST_USE bool json_text(const struct json_value *value, struct buf *ret_text, struct fault *fault);
+MUST_USE bool json_text(const struct json_value *value, struct buf *ret_text,
+                        struct fault *fault);
 /* A number without fraction or exponent, within 2^53. */
-MUST_USE bool json_whole_number(const struct json_value *value, int64_t *ret_number, struct fault *fault);
+MUST_USE bool json_whole_number(const struct json_value *value, int64_t *ret_number,
+                                struct fault *fault);
 /* Whether a raw key or string (between the quotes) decodes to `text`. */
 bool json_key_is(struct slice raw_key, const char *text);
 

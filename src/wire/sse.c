@@ -6,12 +6,13 @@ struct sse {
     struct buf raw;  /* of the event being read, or of the one just given out */
     struct buf data; /* with a LF behind every line */
     struct buf name;
-    size_t line_from;  /* in raw: where the line being read begins */
-    bool given;        /* raw is that of the event just given out */
-    bool after_cr;     /* the last byte was a CR: a LF belongs to it */
-    bool blank_at_cr;  /* that CR ended a blank line: dispatch once the LF was seen or is ruled out */
-    bool crlf;         /* this stream has used CRLF */
-    bool begun;        /* past a possible byte order mark */
+    size_t line_from; /* in raw: where the line being read begins */
+    bool given;       /* raw is that of the event just given out */
+    bool after_cr;    /* the last byte was a CR: a LF belongs to it */
+    bool blank_at_cr; /* that CR ended a blank line: dispatch once the LF was seen or is ruled
+                         out */
+    bool crlf;        /* this stream has used CRLF */
+    bool begun;       /* past a possible byte order mark */
 };
 
 struct sse *sse_new(size_t event_limit)
@@ -55,7 +56,8 @@ static bool take_field(struct sse *sse, struct slice line, struct fault *fault)
 /* Ends the line at the end of raw, less `ending` bytes. */
 static bool end_line(struct sse *sse, size_t ending, bool *ret_blank, struct fault *fault)
 {
-    struct slice line = slice_part(buf_slice(&sse->raw), sse->line_from, sse->raw.len - ending);
+    struct slice line =
+        slice_part(buf_slice(&sse->raw), sse->line_from, sse->raw.len - ending);
 
     if (!sse->begun && slice_starts_with(line, SLICE("\xEF\xBB\xBF")))
         line = slice_part(line, 3, line.len);

@@ -1,8 +1,9 @@
 /*
  * wire/sse.h - server-sent events (WHATWG HTML, section 9.2.6), cut at any byte.
  *
- * LF, CRLF and CR end lines; a leading byte order mark is skipped; several data lines are joined by
- * LF. The raw bytes of each event are kept, so that what is not changed is forwarded as it came.
+ * LF, CRLF and CR end lines; a leading byte order mark is skipped; several data lines are
+ * joined by LF. The raw bytes of each event are kept, so that what is not changed is forwarded
+ * as it came.
  */
 #ifndef CUSTODY_WIRE_SSE_H
 #define CUSTODY_WIRE_SSE_H

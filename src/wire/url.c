@@ -91,7 +91,8 @@ bool url_authority_parse(struct slice text, struct slice *ret_host, uint16_t *re
 
     if (bracket && end == SIZE_MAX)
         return fault_set(fault, FAULT_INVALID, "a bracket without end in the host");
-    if (bracket ? !is_address(host, AF_INET6) : !url_host_is_name(host) && !is_address(host, AF_INET))
+    if (bracket ? !is_address(host, AF_INET6)
+                : !url_host_is_name(host) && !is_address(host, AF_INET))
         return fault_set(fault, FAULT_INVALID, "the host is neither a name nor an address");
     if (colon < text.len) {
         if (text.at[colon] != ':')
@@ -142,7 +143,8 @@ bool url_parse(struct slice text, struct url *ret_url, struct fault *fault)
     if (slice_starts_with(text, SLICE("https://")))
         url.tls = true;
     else if (!slice_starts_with(text, SLICE("http://")))
-        return fault_set(fault, FAULT_INVALID, "a URL that begins with neither https:// nor http://");
+        return fault_set(fault, FAULT_INVALID,
+                         "a URL that begins with neither https:// nor http://");
     rest = slice_part(text, url.tls ? 8 : 7, text.len);
     end = authority_end(rest);
     if (!url_authority_parse(slice_part(rest, 0, end), &url.host, &url.port, fault))
@@ -151,7 +153,8 @@ bool url_parse(struct slice text, struct url *ret_url, struct fault *fault)
         url.port = url.tls ? 443 : 80;
     rest = slice_part(rest, end, rest.len);
     if (!path_valid(rest))
-        return fault_set(fault, FAULT_INVALID, "a URL with a fragment or bytes that do not belong there");
+        return fault_set(fault, FAULT_INVALID,
+                         "a URL with a fragment or bytes that do not belong there");
     end = slice_find_byte(rest, '?', 0);
     url.path = slice_part(rest, 0, end);
     url.query = end == SIZE_MAX ? SLICE("") : slice_part(rest, end + 1, rest.len);

@@ -77,7 +77,7 @@ static int try_process(void)
 
 static int try_exec(void)
 {
-    static char *const argv[] = {(char *)(uintptr_t)"/bin/true", NULL};
+    static char *const argv[] = {(char *)(uintptr_t) "/bin/true", NULL};
 
     return errno_of(execv(argv[0], argv)); /* true exits 0 */
 }
@@ -180,7 +180,10 @@ static int call_i386(void)
     long result;
 
     /* getpid by the i386 door: its number is x86_64's writev */
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L) : "memory", "r8", "r9", "r10", "r11");
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(20L)
+                     : "memory", "r8", "r9", "r10", "r11");
     return result > 0 ? 0 : 1;
 }
 
@@ -224,11 +227,13 @@ static int files_within(const void *self)
     struct isolate_enforced enforced = {0};
     struct fault fault = {0};
 
-    if (!isolate_files(paths, COUNT(paths), at->abi, &enforced, &fault) || enforced.abi != at->abi)
+    if (!isolate_files(paths, COUNT(paths), at->abi, &enforced, &fault) ||
+        enforced.abi != at->abi)
         return 1;
     if (open("/etc/hostname", O_RDONLY) >= 0 || errno != EACCES)
         return 2;
-    if (chdir(at->folder) < 0 || open("new", O_CREAT | O_WRONLY, 0600) < 0 || unlink("new") < 0)
+    if (chdir(at->folder) < 0 || open("new", O_CREAT | O_WRONLY, 0600) < 0 ||
+        unlink("new") < 0)
         return 3;
     if (open("/usr/bin/env", O_RDONLY) < 0)
         return 4;
@@ -269,8 +274,9 @@ static int files_without_landlock(const void *self)
     struct fault fault = {0};
 
     (void)self;
-    return isolate_files(NULL, 0, 0, &enforced, &fault) && enforced.abi == 0 && try_open() == 0 ? 0
-                                                                                                : 1;
+    return isolate_files(NULL, 0, 0, &enforced, &fault) && enforced.abi == 0 && try_open() == 0
+               ? 0
+               : 1;
 }
 
 static void a_kernel_without_landlock_is_told_not_hidden(void **state)

@@ -36,7 +36,8 @@ static const char *faulty(const char *path)
 
 int open64(const char *path, int flags, ...)
 {
-    int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
+    int (*real)(const char *, int, ...) =
+        (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
     va_list arguments;
     mode_t mode;
 

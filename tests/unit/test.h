@@ -41,7 +41,8 @@ static inline int test_after(void **state)
 
     free(*state);
     if (test_descriptor_count() != before) {
-        print_error("descriptors leaked: %zu before, %zu after\n", before, test_descriptor_count());
+        print_error("descriptors leaked: %zu before, %zu after\n", before,
+                    test_descriptor_count());
         return -1;
     }
     return 0;
@@ -50,10 +51,10 @@ static inline int test_after(void **state)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, test_before, test_after)
 
 /* Fails with the fault's own words. */
-#define assert_ok(expression, fault)                                                               \
-    do {                                                                                           \
-        if (!(expression))                                                                         \
-            fail_msg("%s: %s", #expression, (fault).why);                                          \
+#define assert_ok(expression, fault)                                                          \
+    do {                                                                                      \
+        if (!(expression))                                                                    \
+            fail_msg("%s: %s", #expression, (fault).why);                                     \
     } while (0)
 
 #endif

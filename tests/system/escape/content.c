@@ -27,7 +27,8 @@ const char *in_repository(const struct target *target, const char *path, char ro
 /* GOT_THROUGH when the real number stands in these bytes. */
 static int look_for_number(const struct target *target, const char *at, size_t len)
 {
-    return memmem(at, len, target->number, strlen(target->number)) != NULL ? GOT_THROUGH : HELD;
+    return memmem(at, len, target->number, strlen(target->number)) != NULL ? GOT_THROUGH
+                                                                           : HELD;
 }
 
 int look_into(const struct target *target, int fd)
@@ -134,8 +135,8 @@ static int card_in_objects(const struct target *target)
 {
     if (target->card == NULL)
         return NOT_TRIED;
-    return look_into_git(target, (const char *const[]){"cat-file", "--batch-all-objects", "--batch",
-                                                       "--unordered", NULL});
+    return look_into_git(target, (const char *const[]){"cat-file", "--batch-all-objects",
+                                                       "--batch", "--unordered", NULL});
 }
 
 static const struct target *walk_target;
@@ -178,8 +179,9 @@ static int open_denied_raw(const struct target *target)
 
     if (target->denied == NULL)
         return NOT_TRIED;
-    return errno_of_fd(syscall(SYS_openat2, AT_FDCWD, in_repository(target, target->denied, path_room),
-                               &how, sizeof(how)));
+    return errno_of_fd(syscall(SYS_openat2, AT_FDCWD,
+                               in_repository(target, target->denied, path_room), &how,
+                               sizeof(how)));
 }
 
 static int stat_denied(const struct target *target)
@@ -243,8 +245,8 @@ static int write_forbidden(const struct target *target)
     if (target->forbidden == NULL)
         return NOT_TRIED;
     make_folder_of_forbidden(target);
-    return errno_of_fd(
-        open(in_repository(target, target->forbidden, path_room), O_WRONLY | O_CREAT | O_APPEND, 0644));
+    return errno_of_fd(open(in_repository(target, target->forbidden, path_room),
+                            O_WRONLY | O_CREAT | O_APPEND, 0644));
 }
 
 static int rename_onto_forbidden(const struct target *target)
@@ -271,20 +273,47 @@ static int unlink_forbidden(const struct target *target)
 const struct attempt attempts_on_content[] = {
     {"card-read", "reads a file with a card number", read_card, {HELD}, BY_READ},
     {"card-mmap", "maps it instead", map_card, {HELD, EACCES, ENODEV}, BY_READ},
-    {"card-hard-link", "reads it under a new hard link",
-     link_card, {HELD, EPERM, EACCES, ENOSYS}, BY_REFUSAL},
+    {"card-hard-link",
+     "reads it under a new hard link",
+     link_card,
+     {HELD, EPERM, EACCES, ENOSYS},
+     BY_REFUSAL},
     {"card-rename", "reads it after a rename", rename_card, {HELD, EPERM, EACCES}, BY_WRITE},
     {"card-git", "reads it from git's objects", card_from_git, {HELD}, SILENT},
-    {"card-objects", "looks for the number in all of git's objects", card_in_objects, {HELD}, SILENT},
-    {"card-anywhere", "looks for the number in every file, .git too", card_anywhere, {HELD}, BY_READ},
+    {"card-objects",
+     "looks for the number in all of git's objects",
+     card_in_objects,
+     {HELD},
+     SILENT},
+    {"card-anywhere",
+     "looks for the number in every file, .git too",
+     card_anywhere,
+     {HELD},
+     BY_READ},
     {"denied-open", "opens a denied file", open_denied, {ENOENT}, BY_REFUSAL},
     {"denied-openat2", "the same by openat2, O_PATH", open_denied_raw, {ENOENT}, BY_REFUSAL},
     {"denied-stat", "asks for its size", stat_denied, {ENOENT}, BY_REFUSAL},
-    {"denied-symlink", "opens it through a link in /tmp", denied_by_link, {ENOENT}, BY_REFUSAL},
+    {"denied-symlink",
+     "opens it through a link in /tmp",
+     denied_by_link,
+     {ENOENT},
+     BY_REFUSAL},
     {"denied-list", "looks for its name in its folder", list_denied, {HELD}, SILENT},
-    {"denied-create", "creates a file under its name", create_denied, {EACCES, EPERM, ENOENT}, BY_REFUSAL},
-    {"forbidden-write", "writes a file no agent may write", write_forbidden, {EACCES, EPERM}, BY_REFUSAL},
-    {"forbidden-rename", "renames another file onto it", rename_onto_forbidden, {EACCES, EPERM}, BY_REFUSAL},
+    {"denied-create",
+     "creates a file under its name",
+     create_denied,
+     {EACCES, EPERM, ENOENT},
+     BY_REFUSAL},
+    {"forbidden-write",
+     "writes a file no agent may write",
+     write_forbidden,
+     {EACCES, EPERM},
+     BY_REFUSAL},
+    {"forbidden-rename",
+     "renames another file onto it",
+     rename_onto_forbidden,
+     {EACCES, EPERM},
+     BY_REFUSAL},
     {"forbidden-unlink", "removes it", unlink_forbidden, {EACCES, EPERM, ENOENT}, SILENT},
 };
 const size_t attempts_on_content_count = COUNT(attempts_on_content);

@@ -37,9 +37,11 @@ static const struct group {
     {"What is seldom used, and what must not be there", attempts_newer, &attempts_newer_count},
 };
 
-static const char *const reporters[] = {
-    [BY_READ] = "file.read", [BY_REFUSAL] = "file.refused", [BY_WRITE] = "file.written",
-    [BY_DOOR] = "refused",   [SILENT] = "silent"};
+static const char *const reporters[] = {[BY_READ] = "file.read",
+                                        [BY_REFUSAL] = "file.refused",
+                                        [BY_WRITE] = "file.written",
+                                        [BY_DOOR] = "refused",
+                                        [SILENT] = "silent"};
 
 int errno_of(long result)
 {
@@ -137,7 +139,8 @@ static int try_all(const struct target *target)
 static void print_page(void)
 {
     for (size_t g = 0; g < COUNT(groups); g++) {
-        (void)printf("\n### %s\n\n| attempt | what it does | stopped by | recorded |\n|---|---|---|---|\n",
+        (void)printf("\n### %s\n\n| attempt | what it does | stopped by | recorded "
+                     "|\n|---|---|---|---|\n",
                      groups[g].title);
         for (size_t i = 0; i < *groups[g].count; i++) {
             const struct attempt *attempt = &groups[g].attempts[i];
@@ -165,14 +168,16 @@ static void print_list(void)
 /* What an attempt runs to see whether the seal lasts over it. */
 static int is_sealed(void)
 {
-    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2 &&
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 &&
+           prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2 &&
            mount("escape", "/tmp", "tmpfs", 0, NULL) < 0 && errno == EPERM;
 }
 
 static int wrong_use(void)
 {
-    (void)fprintf(stderr, "escape REPOSITORY [--card PATH NUMBER] [--denied PATH] [--forbidden PATH] "
-                          "[--marker PATH] [--door PORT] | escape --markdown | --list\n");
+    (void)fprintf(stderr,
+                  "escape REPOSITORY [--card PATH NUMBER] [--denied PATH] [--forbidden PATH] "
+                  "[--marker PATH] [--door PORT] | escape --markdown | --list\n");
     return 3;
 }
 

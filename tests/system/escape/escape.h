@@ -1,8 +1,8 @@
 /*
  * escape.h - attempts of a hostile program in a cell, as tables.
  *
- * An attempt runs in a child of its own. It returns 0 when it got through, an errno when it was
- * refused, or one of enum tried.
+ * An attempt runs in a child of its own. It returns 0 when it got through, an errno when it
+ * was refused, or one of enum tried.
  */
 #ifndef CUSTODY_TESTS_ESCAPE_H
 #define CUSTODY_TESTS_ESCAPE_H
@@ -19,8 +19,8 @@ enum tried {
     KILLED = 253,    /* expected of the kernel: SIGSYS */
 };
 
-/* Which record tells of it. A silent refusal is covered by the run's cell.enforced records, which
- * name the refused calls, the filter's digest and the mechanisms. */
+/* Which record tells of it. A silent refusal is covered by the run's cell.enforced records,
+ * which name the refused calls, the filter's digest and the mechanisms. */
 enum reporter {
     BY_READ,    /* file.read and file.redacted, of the view */
     BY_REFUSAL, /* file.refused, of the view */
@@ -29,19 +29,20 @@ enum reporter {
     SILENT,
 };
 
-/* What the caller planted; NULL or 0 where it planted nothing. Paths are below the repository. */
+/* What the caller planted; NULL or 0 where it planted nothing. Paths are below the repository.
+ */
 struct target {
     const char *repository;
     const char *card, *number;
     const char *denied;
     const char *forbidden; /* in a folder that is not there yet, or at the top */
-    const char *marker;    /* absolute; whatever runs outside by what was planted would make it */
+    const char *marker; /* absolute; whatever runs outside by what was planted would make it */
     int door;
 };
 
 struct attempt {
     const char *name;
-    const char *what;     /* for the page */
+    const char *what; /* for the page */
     int (*act)(const struct target *target);
     int expected[ATTEMPT_ERRNOS_MAX]; /* errnos, HELD or KILLED */
     enum reporter reporter;

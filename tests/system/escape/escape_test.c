@@ -43,7 +43,8 @@ static void print_lines(const char *text)
     struct slice rest = slice_of(text), line;
 
     while (slice_cut(&rest, '\n', &line))
-        if (!slice_starts_with(line, SLICE("stopped ")) && !slice_starts_with(line, SLICE("skipped ")))
+        if (!slice_starts_with(line, SLICE("stopped ")) &&
+            !slice_starts_with(line, SLICE("skipped ")))
             print_error("%.*s\n", SLICE_ARGS(line));
 }
 
@@ -64,8 +65,8 @@ static void no_attempt_gets_through(void **state)
     ground.plan.tmp_bytes = ground.plan.home_bytes = 16 << 20;
     ground.plan.shm_bytes = 4 << 20;
     ground.plan.pids = 64;
-    ground_run(&ground, (const char *const[]){"/opt/escape", ground.plan.repository, NULL}, NULL,
-               &outcome);
+    ground_run(&ground, (const char *const[]){"/opt/escape", ground.plan.repository, NULL},
+               NULL, &outcome);
     text = slice_dup(buf_slice(&outcome.output));
     for (const char *at = text; (at = strstr(at, "stopped ")) != NULL; at++)
         stopped++;
@@ -100,8 +101,9 @@ static void the_page_is_the_programs_table(void **state)
     pid = fork();
     if (pid == 0) {
         (void)dup2(ends[1], 1);
-        (void)fexecve(program_fd, (char *const[]){(char *)(uintptr_t)"escape",
-                                                  (char *)(uintptr_t)"--markdown", NULL},
+        (void)fexecve(program_fd,
+                      (char *const[]){(char *)(uintptr_t) "escape",
+                                      (char *)(uintptr_t) "--markdown", NULL},
                       environ);
         _exit(127);
     }

@@ -15,11 +15,11 @@
 #define SYS_mount_setattr 442
 #endif
 
-#define OPENS(function, path, flags)                                                               \
-    static int function(const struct target *target)                                              \
-    {                                                                                              \
-        (void)target;                                                                              \
-        return errno_of_fd(open(path, flags, 0644));                                               \
+#define OPENS(function, path, flags)                                                          \
+    static int function(const struct target *target)                                          \
+    {                                                                                         \
+        (void)target;                                                                         \
+        return errno_of_fd(open(path, flags, 0644));                                          \
     }
 
 OPENS(open_shadow, "/etc/shadow", O_RDONLY)
@@ -215,7 +215,8 @@ static int change_flags(const struct target *target)
     unsigned long long attributes[4] = {0, 1 /* clear RDONLY */, 0, 0};
 
     (void)target;
-    return errno_of(syscall(SYS_mount_setattr, AT_FDCWD, "/usr", 0, attributes, sizeof(attributes)));
+    return errno_of(
+        syscall(SYS_mount_setattr, AT_FDCWD, "/usr", 0, attributes, sizeof(attributes)));
 }
 
 static int pivot(const struct target *target)
@@ -229,7 +230,8 @@ static int own_setuid(const struct target *target)
     struct stat stat;
 
     (void)target;
-    /* A set-user-id program of the toolchain: nosuid and no_new_privs leave it an ordinary one. */
+    /* A set-user-id program of the toolchain: nosuid and no_new_privs leave it an ordinary
+     * one. */
     if (lstat("/usr/bin/su", &stat) < 0)
         return NOT_TRIED;
     return setuid(0) == 0 || geteuid() == 0 ? GOT_THROUGH : errno;
@@ -241,7 +243,11 @@ const struct attempt attempts_on_files[] = {
     {"host-sys", "opens /sys", open_sys, {ENOENT}, SILENT},
     {"host-docker", "opens the Docker socket", open_docker, {ENOENT}, SILENT},
     {"host-ledger", "opens custody's state", open_state, {ENOENT}, SILENT},
-    {"host-gitconfig", "opens the system's git configuration", open_gitconfig, {ENOENT}, SILENT},
+    {"host-gitconfig",
+     "opens the system's git configuration",
+     open_gitconfig,
+     {ENOENT},
+     SILENT},
     {"host-resolver", "opens resolv.conf", open_resolver, {ENOENT}, SILENT},
     {"climb", "leaves the root by ..", climb, {ENOENT}, SILENT},
     {"climb-chroot", "leaves the root by chroot", climb_by_chroot, {EPERM}, SILENT},
@@ -251,7 +257,11 @@ const struct attempt attempts_on_files[] = {
     {"init-environ", "/proc/1/environ", open_init_environ, {ENOENT, EACCES}, SILENT},
     {"init-descriptors", "/proc/1/fd", open_init_fd, {ENOENT, EACCES}, SILENT},
     {"inherited-descriptor", "uses a descriptor above 2", inherit, {HELD}, SILENT},
-    {"stream-reopen", "standard streams that are files or folders", stream_is_file, {HELD}, SILENT},
+    {"stream-reopen",
+     "standard streams that are files or folders",
+     stream_is_file,
+     {HELD},
+     SILENT},
     {"device-fuse", "/dev/fuse", open_fuse, {ENOENT}, SILENT},
     {"device-memory", "/dev/mem", open_mem, {ENOENT}, SILENT},
     {"device-kmsg", "/dev/kmsg", open_kmsg, {ENOENT}, SILENT},
@@ -261,14 +271,30 @@ const struct attempt attempts_on_files[] = {
     {"write-passwd", "writes /etc/passwd", write_etc, {EROFS, EACCES}, SILENT},
     {"write-preload", "creates /etc/ld.so.preload", write_preload, {EROFS, EACCES}, SILENT},
     {"write-root", "creates a file in /", write_root, {EROFS, EACCES}, SILENT},
-    {"write-core-pattern", "/proc/sys/kernel/core_pattern", write_core_pattern, {EROFS, EACCES}, SILENT},
-    {"write-modprobe", "/proc/sys/kernel/modprobe", write_modprobe, {EROFS, EACCES, ENOENT}, SILENT},
+    {"write-core-pattern",
+     "/proc/sys/kernel/core_pattern",
+     write_core_pattern,
+     {EROFS, EACCES},
+     SILENT},
+    {"write-modprobe",
+     "/proc/sys/kernel/modprobe",
+     write_modprobe,
+     {EROFS, EACCES, ENOENT},
+     SILENT},
     {"write-sysrq", "/proc/sysrq-trigger", write_sysrq, {EROFS, EACCES, ENOENT}, SILENT},
-    {"write-binfmt", "registers a binary format", write_binfmt, {EROFS, EACCES, ENOENT}, SILENT},
+    {"write-binfmt",
+     "registers a binary format",
+     write_binfmt,
+     {EROFS, EACCES, ENOENT},
+     SILENT},
     {"write-oom", "lowers the score of pid 1", write_oom, {EACCES, EPERM, ENOENT}, SILENT},
     {"write-uid-map", "maps itself other ids", write_uid_map, {EPERM, EACCES}, SILENT},
     {"read-kcore", "the kernel's memory", read_kcore, {HELD, EACCES, EPERM, ENOENT}, SILENT},
-    {"read-kallsyms", "the kernel's addresses", read_kallsyms, {HELD, EACCES, EPERM, ENOENT}, SILENT},
+    {"read-kallsyms",
+     "the kernel's addresses",
+     read_kallsyms,
+     {HELD, EACCES, EPERM, ENOENT},
+     SILENT},
     {"read-keys", "keyrings", read_keys, {HELD, EACCES, EPERM, ENOENT}, SILENT},
     {"file-handle", "open_by_handle_at", by_handle, {EPERM}, SILENT},
     {"mount", "mount", mount_new, {EPERM}, SILENT},

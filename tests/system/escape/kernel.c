@@ -13,11 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CALLS(function, ...)                                                                       \
-    static int function(const struct target *target)                                              \
-    {                                                                                              \
-        (void)target;                                                                              \
-        return errno_of_fd(syscall(__VA_ARGS__));                                                  \
+#define CALLS(function, ...)                                                                  \
+    static int function(const struct target *target)                                          \
+    {                                                                                         \
+        (void)target;                                                                         \
+        return errno_of_fd(syscall(__VA_ARGS__));                                             \
     }
 
 CALLS(unshare_user, SYS_unshare, CLONE_NEWUSER)
@@ -67,7 +67,8 @@ static int clone_user(const struct target *target)
 /* Bits above the 32 that the kernel reads must not hide the flag. */
 static int clone_user_in_disguise(const struct target *target)
 {
-    long pid = syscall(SYS_clone, 0x100000000UL | CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+    long pid =
+        syscall(SYS_clone, 0x100000000UL | CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
 
     (void)target;
     if (pid == 0)
@@ -149,7 +150,11 @@ const struct attempt attempts_on_kernel[] = {
     {"namespace-net", "unshare a network namespace", unshare_net, {EPERM}, SILENT},
     {"namespace-time", "unshare a time namespace", unshare_time, {EPERM, ENOSYS}, SILENT},
     {"namespace-clone", "clone into a user namespace", clone_user, {EPERM}, SILENT},
-    {"namespace-clone-disguise", "the same with bits above 32", clone_user_in_disguise, {EPERM}, SILENT},
+    {"namespace-clone-disguise",
+     "the same with bits above 32",
+     clone_user_in_disguise,
+     {EPERM},
+     SILENT},
     {"namespace-clone3", "the same by clone3", clone3_user, {ENOSYS}, SILENT},
     {"namespace-join", "setns to pid 1", join_init, {EPERM}, SILENT},
     {"io-uring", "io_uring, which acts past a filter", ring, {EPERM}, SILENT},
@@ -176,10 +181,18 @@ const struct attempt attempts_on_kernel[] = {
     {"memory-write", "process_vm_writev", call_vm_writev, {EPERM}, SILENT},
     {"descriptor-steal", "pidfd_getfd from pid 1", steal_descriptor, {EPERM}, SILENT},
     {"compare", "kcmp", call_kcmp, {EPERM}, SILENT},
-    {"personality", "personality with a page at zero", call_personality, {ENOSYS, EPERM}, SILENT},
+    {"personality",
+     "personality with a page at zero",
+     call_personality,
+     {ENOSYS, EPERM},
+     SILENT},
     {"future-call", "a call newer than the table", call_future, {ENOSYS}, SILENT},
     {"terminal-push", "TIOCSTI", push_input, {EPERM}, SILENT},
-    {"terminal-push-disguise", "TIOCSTI with bits above 32", push_input_in_disguise, {EPERM}, SILENT},
+    {"terminal-push-disguise",
+     "TIOCSTI with bits above 32",
+     push_input_in_disguise,
+     {EPERM},
+     SILENT},
     {"terminal-console", "TIOCLINUX", select_console, {EPERM}, SILENT},
 #ifdef __x86_64__
     {"ldt", "modify_ldt", call_modify_ldt, {EPERM}, SILENT},

@@ -61,7 +61,8 @@ static int tcp_broadcast(const struct target *target)
 static int tcp_host_loopback(const struct target *target)
 {
     for (int port = 1; port < 1024; port++) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+        struct sockaddr_in to = {.sin_family = AF_INET,
+                                 .sin_port = htons((unsigned short)port)};
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         int result;
 
@@ -90,11 +91,11 @@ static int tcp_six(const struct target *target)
     return errno_of(connect(fd, (struct sockaddr *)&to, sizeof(to)));
 }
 
-#define SOCKETS(function, ...)                                                                     \
-    static int function(const struct target *target)                                              \
-    {                                                                                              \
-        (void)target;                                                                              \
-        return errno_of_fd(socket(__VA_ARGS__));                                                   \
+#define SOCKETS(function, ...)                                                                \
+    static int function(const struct target *target)                                          \
+    {                                                                                         \
+        (void)target;                                                                         \
+        return errno_of_fd(socket(__VA_ARGS__));                                              \
     }
 
 SOCKETS(raw_socket, AF_INET, SOCK_RAW, IPPROTO_ICMP)
@@ -158,7 +159,8 @@ static int other_interfaces(const struct target *target)
     return HELD;
 }
 
-/* Any abstract socket that is not of this cell. /proc/net/unix shows those of the namespace. */
+/* Any abstract socket that is not of this cell. /proc/net/unix shows those of the namespace.
+ */
 static int abstract_sockets(const struct target *target)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "\0/tmp/.X11-unix/X0"};
@@ -181,7 +183,8 @@ static int system_bus(const struct target *target)
 /* A method that is no provider's: the door must refuse it, and say so in the ledger. */
 static int misuse_door(const struct target *target)
 {
-    static const char request[] = "CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: 192.0.2.1:443\r\n\r\n";
+    static const char request[] =
+        "CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: 192.0.2.1:443\r\n\r\n";
     struct sockaddr_in to = {.sin_family = AF_INET};
     char answer[64] = {0};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -202,11 +205,19 @@ static int misuse_door(const struct target *target)
 const struct attempt attempts_on_network[] = {
     {"internet-tcp", "connects to 192.0.2.1:443", tcp_out, {ENETUNREACH}, SILENT},
     {"internet-dns", "asks 192.0.2.53 for a name", udp_dns, {ENETUNREACH}, SILENT},
-    {"internet-six", "connects to 2001:db8::1", tcp_six, {ENETUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL}, SILENT},
+    {"internet-six",
+     "connects to 2001:db8::1",
+     tcp_six,
+     {ENETUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL},
+     SILENT},
     {"metadata", "connects to 169.254.169.254", tcp_metadata, {ENETUNREACH}, SILENT},
     {"private-network", "connects to 10.0.0.1", tcp_private, {ENETUNREACH}, SILENT},
     {"broadcast", "broadcasts", tcp_broadcast, {ENETUNREACH, EACCES}, SILENT},
-    {"host-loopback", "tries the ports of the host's loopback", tcp_host_loopback, {ECONNREFUSED}, SILENT},
+    {"host-loopback",
+     "tries the ports of the host's loopback",
+     tcp_host_loopback,
+     {ECONNREFUSED},
+     SILENT},
     {"raw-socket", "raw IP", raw_socket, {ENOSYS, EPERM}, SILENT},
     {"packet-socket", "AF_PACKET", packet_socket, {ENOSYS, EPERM}, SILENT},
     {"vsock", "AF_VSOCK, to the hypervisor", vsock_socket, {ENOSYS, EPERM}, SILENT},
@@ -217,9 +228,16 @@ const struct attempt attempts_on_network[] = {
     {"netlink-uevent", "device events", uevent_socket, {ENOSYS, EPERM}, SILENT},
     {"add-interface", "adds an interface", add_interface, {EPERM}, SILENT},
     {"down-loopback", "takes the loopback down", down_loopback, {EPERM}, SILENT},
-    {"other-interfaces", "looks for an interface that is up", other_interfaces, {HELD}, SILENT},
-    {"abstract-socket", "an abstract socket of the host (X11)",
-     abstract_sockets, {ECONNREFUSED, EPERM}, SILENT},
+    {"other-interfaces",
+     "looks for an interface that is up",
+     other_interfaces,
+     {HELD},
+     SILENT},
+    {"abstract-socket",
+     "an abstract socket of the host (X11)",
+     abstract_sockets,
+     {ECONNREFUSED, EPERM},
+     SILENT},
     {"system-bus", "the system's message bus", system_bus, {ENOENT}, SILENT},
     {"door-misuse", "asks the door to CONNECT elsewhere", misuse_door, {HELD}, BY_DOOR},
 };

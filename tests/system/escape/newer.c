@@ -1,4 +1,5 @@
-/* Attempts by calls and families that are seldom used, and on what a cell must not have at all. */
+/* Attempts by calls and families that are seldom used, and on what a cell must not have at
+ * all. */
 #include "escape.h"
 
 #include <dirent.h>
@@ -39,8 +40,13 @@ static int all_fail(int so_far, long result, int error)
 
 static int namespaces_by(int by_clone)
 {
-    static const unsigned long flags[] = {CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC,
-                                          CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWUSER | CLONE_NEWNS};
+    static const unsigned long flags[] = {CLONE_NEWNS,
+                                          CLONE_NEWPID,
+                                          CLONE_NEWNET,
+                                          CLONE_NEWIPC,
+                                          CLONE_NEWUTS,
+                                          CLONE_NEWCGROUP,
+                                          CLONE_NEWUSER | CLONE_NEWNS};
 
     for (size_t i = 0; i < COUNT(flags); i++) {
         long result = by_clone ? syscall(SYS_clone, flags[i] | SIGCHLD, NULL, NULL, NULL, NULL)
@@ -88,7 +94,8 @@ static int weaken_filter(const struct target *target)
     return errno_of(mount("escape", "/tmp", "tmpfs", 0, NULL));
 }
 
-/* A supervisor of one's own, told of each call, may say "go on": the cell's errno comes first. */
+/* A supervisor of one's own, told of each call, may say "go on": the cell's errno comes first.
+ */
 static int supervise_filter(const struct target *target)
 {
     struct sock_filter notify[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
@@ -98,7 +105,8 @@ static int supervise_filter(const struct target *target)
     struct sock_fprog program = {.len = COUNT(notify), .filter = notify};
 
     (void)target;
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program) < 0)
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                &program) < 0)
         return errno;
     return errno_of(mount("escape", "/tmp", "tmpfs", 0, NULL));
 }
@@ -133,7 +141,8 @@ static int name_to_handle(const struct target *target)
     unsigned handle[34] = {128};
     int mount_id;
 
-    return errno_of(syscall(SYS_name_to_handle_at, AT_FDCWD, target->repository, handle, &mount_id, 0));
+    return errno_of(
+        syscall(SYS_name_to_handle_at, AT_FDCWD, target->repository, handle, &mount_id, 0));
 }
 
 static int steer_clock(const struct target *target)
@@ -172,8 +181,8 @@ static int signal_init_by_descriptor(const struct target *target)
         return errno;
     if (fcntl(ends[0], F_SETOWN, 1) < 0)
         return errno;
-    if (fcntl(ends[0], F_SETSIG, SIGKILL) < 0 || fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK) < 0 ||
-        write(ends[1], "x", 1) != 1)
+    if (fcntl(ends[0], F_SETSIG, SIGKILL) < 0 ||
+        fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK) < 0 || write(ends[1], "x", 1) != 1)
         return errno;
     (void)usleep(20000);
     return HELD; /* pid 1 goes on, or nobody prints this */
@@ -187,7 +196,8 @@ static int somebody_answers(void)
     return 0;
 }
 
-/* Anybody but ourselves who can be signalled: view, door, host. What earlier attempts left dies soon. */
+/* Anybody but ourselves who can be signalled: view, door, host. What earlier attempts left
+ * dies soon. */
 static int signal_others(const struct target *target)
 {
     (void)target;
@@ -237,9 +247,14 @@ static int rare_protocols(const struct target *target)
 {
     static const struct {
         int type, protocol;
-    } rare[] = {{SOCK_STREAM, 132 /* SCTP */}, {SOCK_SEQPACKET, 132}, {SOCK_DCCP, 33},
-                {SOCK_STREAM, 262 /* MPTCP */}, {SOCK_STREAM, 256 /* SMC */}, {SOCK_DGRAM, 136 /* UDPLITE */},
-                {SOCK_DGRAM, 115 /* L2TP */}, {SOCK_DGRAM, IPPROTO_ICMP}};
+    } rare[] = {{SOCK_STREAM, 132 /* SCTP */},
+                {SOCK_SEQPACKET, 132},
+                {SOCK_DCCP, 33},
+                {SOCK_STREAM, 262 /* MPTCP */},
+                {SOCK_STREAM, 256 /* SMC */},
+                {SOCK_DGRAM, 136 /* UDPLITE */},
+                {SOCK_DGRAM, 115 /* L2TP */},
+                {SOCK_DGRAM, IPPROTO_ICMP}};
     int result = -1;
 
     (void)target;
@@ -298,7 +313,8 @@ static int careless_mounts(const struct target *target)
     while ((mount = getmntent(mounts)) != NULL) {
         int device = strncmp(mount->mnt_dir, "/dev/", 5) == 0;
 
-        found |= hasmntopt(mount, "nosuid") == NULL || (hasmntopt(mount, "nodev") == NULL && !device);
+        found |= hasmntopt(mount, "nosuid") == NULL ||
+                 (hasmntopt(mount, "nodev") == NULL && !device);
     }
     (void)endmntent(mounts);
     return found ? GOT_THROUGH : HELD;
@@ -308,7 +324,8 @@ static int careless_mounts(const struct target *target)
 static int nameless_program(const struct target *target)
 {
     static char bytes[FILE_BYTES_MAX];
-    int from = open("/proc/self/exe", O_RDONLY), to = (int)syscall(SYS_memfd_create, "escape", 0);
+    int from = open("/proc/self/exe", O_RDONLY),
+        to = (int)syscall(SYS_memfd_create, "escape", 0);
     ssize_t got;
     int status = 1;
     pid_t pid;
@@ -347,11 +364,11 @@ static int truncate_toolchain(const struct target *target)
     return errno_of(truncate("/usr/bin/env", 0));
 }
 
-#define OPENS(function, path, flags)                                                               \
-    static int function(const struct target *target)                                              \
-    {                                                                                              \
-        (void)target;                                                                              \
-        return errno_of_fd(open(path, flags));                                                     \
+#define OPENS(function, path, flags)                                                          \
+    static int function(const struct target *target)                                          \
+    {                                                                                         \
+        (void)target;                                                                         \
+        return errno_of_fd(open(path, flags));                                                \
     }
 
 OPENS(open_kvm, "/dev/kvm", O_RDWR)
@@ -405,31 +422,68 @@ static int fill_names(const struct target *target)
 }
 
 const struct attempt attempts_newer[] = {
-    {"namespace-unshare-each", "unshare, each namespace in turn", unshare_each, {EPERM}, SILENT},
+    {"namespace-unshare-each",
+     "unshare, each namespace in turn",
+     unshare_each,
+     {EPERM},
+     SILENT},
     {"namespace-clone-each", "clone, each in turn", clone_each, {EPERM}, SILENT},
     {"namespace-join-pidfd", "setns by a process descriptor", join_by_pidfd, {EPERM}, SILENT},
     {"filter-weaken", "a filter of its own that allows all", weaken_filter, {EPERM}, SILENT},
-    {"filter-supervise", "a filter of its own that asks itself", supervise_filter, {EPERM}, SILENT},
+    {"filter-supervise",
+     "a filter of its own that asks itself",
+     supervise_filter,
+     {EPERM},
+     SILENT},
     {"secure-bits", "keeps capabilities over exec", secure_bits, {EPERM}, SILENT},
     {"trace-seize", "ptrace by seize", trace_by_seize, {EPERM}, SILENT},
     {"memory-advise", "process_madvise", advise_others, {EPERM}, SILENT},
     {"file-handle-name", "name_to_handle_at", name_to_handle, {EPERM}, SILENT},
     {"time-steer", "steers the clock", steer_clock, {EPERM}, SILENT},
     {"limit-init", "sets a limit of pid 1", limit_init, {ENOSYS, EPERM}, SILENT},
-    {"kill-init-pidfd", "signals pid 1 by a process descriptor",
-     signal_init_by_pidfd, {EPERM, EINVAL}, SILENT},
-    {"kill-init-descriptor", "has the kernel signal pid 1", signal_init_by_descriptor, {HELD, EPERM}, SILENT},
-    {"kill-others", "signals whoever else there is, view and door", signal_others, {HELD}, SILENT},
+    {"kill-init-pidfd",
+     "signals pid 1 by a process descriptor",
+     signal_init_by_pidfd,
+     {EPERM, EINVAL},
+     SILENT},
+    {"kill-init-descriptor",
+     "has the kernel signal pid 1",
+     signal_init_by_descriptor,
+     {HELD, EPERM},
+     SILENT},
+    {"kill-others",
+     "signals whoever else there is, view and door",
+     signal_others,
+     {HELD},
+     SILENT},
     {"rare-sockets", "all other families of sockets", rare_sockets, {ENOSYS, EPERM}, SILENT},
     {"rare-pairs", "the same by socketpair", rare_pairs, {ENOSYS, EPERM}, SILENT},
-    {"rare-protocols", "SCTP, DCCP, MPTCP and others", rare_protocols, {ENOSYS, EPERM}, SILENT},
-    {"unix-sockets", "looks for a socket to pass descriptors to", sockets_of_others, {HELD}, SILENT},
-    {"host-connections", "watches the host's connections", connections_of_others, {HELD}, SILENT},
-    {"careless-mounts", "looks for a mount with set-user-id programs or devices",
-     careless_mounts, {HELD}, SILENT},
+    {"rare-protocols",
+     "SCTP, DCCP, MPTCP and others",
+     rare_protocols,
+     {ENOSYS, EPERM},
+     SILENT},
+    {"unix-sockets",
+     "looks for a socket to pass descriptors to",
+     sockets_of_others,
+     {HELD},
+     SILENT},
+    {"host-connections",
+     "watches the host's connections",
+     connections_of_others,
+     {HELD},
+     SILENT},
+    {"careless-mounts",
+     "looks for a mount with set-user-id programs or devices",
+     careless_mounts,
+     {HELD},
+     SILENT},
     {"nameless-program", "runs a program from memory", nameless_program, {HELD}, SILENT},
-    {"write-through-map", "writes the toolchain through a mapping",
-     write_through_map, {EACCES, EPERM}, SILENT},
+    {"write-through-map",
+     "writes the toolchain through a mapping",
+     write_through_map,
+     {EACCES, EPERM},
+     SILENT},
     {"write-truncate", "truncates the toolchain", truncate_toolchain, {EROFS, EACCES}, SILENT},
     {"device-kvm", "/dev/kvm", open_kvm, {ENOENT}, SILENT},
     {"device-tun", "/dev/net/tun", open_tun, {ENOENT}, SILENT},
@@ -441,7 +495,11 @@ const struct attempt attempts_newer[] = {
     {"cgroup", "its control group, for release_agent", open_groups, {ENOENT}, SILENT},
     {"cgroup-mount", "mounts the control groups", mount_groups, {EPERM}, SILENT},
     {"write-hostname", "/proc/sys/kernel/hostname", write_hostname, {EROFS, EACCES}, SILENT},
-    {"write-last-pid", "chooses the next pid", write_last_pid, {EROFS, EACCES, ENOENT}, SILENT},
+    {"write-last-pid",
+     "chooses the next pid",
+     write_last_pid,
+     {EROFS, EACCES, ENOENT},
+     SILENT},
     {"write-caches", "drops the host's caches", write_caches, {EROFS, EACCES, ENOENT}, SILENT},
     {"write-init", "a setting of pid 1", write_init_oom, {ENOENT, EACCES, EPERM}, SILENT},
     {"exhaust-descriptors", "opens files without end", exhaust_descriptors, {EMFILE}, SILENT},

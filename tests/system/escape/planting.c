@@ -1,8 +1,9 @@
 /*
- * Attempts to leave something that acts later, outside, when people or custody handle the change.
+ * Attempts to leave something that acts later, outside, when people or custody handle the
+ * change.
  *
- * Inside nothing can be seen of that: an attempt is HELD when it could plant and nothing happened
- * here. Whoever runs this with --marker looks afterwards whether the marker was made.
+ * Inside nothing can be seen of that: an attempt is HELD when it could plant and nothing
+ * happened here. Whoever runs this with --marker looks afterwards whether the marker was made.
  */
 #include "escape.h"
 
@@ -33,7 +34,8 @@ static int put(const char *path, const char *text, mode_t mode)
 }
 
 /* Puts a text with the marker's path in the place of %s. */
-static int put_marker(const struct target *target, const char *path, const char *format, mode_t mode)
+static int put_marker(const struct target *target, const char *path, const char *format,
+                      mode_t mode)
 {
     char text[3 * PATH_ROOM];
     const char *at = format;
@@ -48,8 +50,9 @@ static int put_marker(const struct target *target, const char *path, const char 
 
 static int plant_hooks(const struct target *target)
 {
-    static const char *const names[] = {"pre-commit", "post-commit", "post-checkout", "reference-transaction",
-                                        "post-index-change", "pre-push", "post-merge", "pre-auto-gc"};
+    static const char *const names[] = {
+        "pre-commit",        "post-commit", "post-checkout", "reference-transaction",
+        "post-index-change", "pre-push",    "post-merge",    "pre-auto-gc"};
 
     if (target->marker == NULL)
         return NOT_TRIED;
@@ -70,12 +73,13 @@ static int plant_configuration(const struct target *target)
 
     if (target->marker == NULL)
         return NOT_TRIED;
-    failed = put_marker(target, ".git/config",
-                        "[core]\n\tfsmonitor = \": >%s; false\"\n\tpager = \": >%s\"\n"
-                        "\tsshCommand = \": >%s\"\n\teditor = \": >%s\"\n"
-                        "[diff]\n\texternal = \": >%s\"\n[filter \"x\"]\n\tclean = \": >%s; cat\"\n"
-                        "\tsmudge = \": >%s; cat\"\n[gpg]\n\tprogram = \": >%s\"\n",
-                        0644);
+    failed =
+        put_marker(target, ".git/config",
+                   "[core]\n\tfsmonitor = \": >%s; false\"\n\tpager = \": >%s\"\n"
+                   "\tsshCommand = \": >%s\"\n\teditor = \": >%s\"\n"
+                   "[diff]\n\texternal = \": >%s\"\n[filter \"x\"]\n\tclean = \": >%s; cat\"\n"
+                   "\tsmudge = \": >%s; cat\"\n[gpg]\n\tprogram = \": >%s\"\n",
+                   0644);
     return failed != 0 ? failed : planted(target);
 }
 
@@ -86,7 +90,8 @@ static int plant_attributes(const struct target *target)
     if (target->marker == NULL)
         return NOT_TRIED;
     (void)mkdir(in_repository(target, ".git/info", room), 0755);
-    failed = put(in_repository(target, ".git/info/attributes", room), "* filter=x diff=x\n", 0644);
+    failed =
+        put(in_repository(target, ".git/info/attributes", room), "* filter=x diff=x\n", 0644);
     return failed != 0 ? failed : planted(target);
 }
 
@@ -98,14 +103,15 @@ static int plant_alternates(const struct target *target)
 
     if (target->marker == NULL)
         return NOT_TRIED;
-    (void)snprintf(text, sizeof(text), "%s/.git/objects\n/proc/1/root%s/.git/objects\n", target->repository,
-                   target->repository);
+    (void)snprintf(text, sizeof(text), "%s/.git/objects\n/proc/1/root%s/.git/objects\n",
+                   target->repository, target->repository);
     failed = put(in_repository(target, ".git/objects/info/alternates", room), text, 0644);
     if (failed != 0)
         return failed;
     if (target->card == NULL)
         return HELD;
-    return look_into_git(target, (const char *const[]){"cat-file", "--batch-all-objects", "--batch", NULL});
+    return look_into_git(
+        target, (const char *const[]){"cat-file", "--batch-all-objects", "--batch", NULL});
 }
 
 /* .git as a link or a file that names another repository. */
@@ -165,20 +171,51 @@ static int plant_name(const struct target *target)
 }
 
 const struct attempt attempts_by_planting[] = {
-    {"plant-hooks", "hooks in .git, to run when the change is made",
-     plant_hooks, {HELD, EACCES, EROFS}, SILENT},
-    {"plant-configuration", "programs in .git/config", plant_configuration, {HELD, EACCES, EROFS}, SILENT},
-    {"plant-attributes", "filters in .git/info/attributes", plant_attributes, {HELD, EACCES, EROFS}, SILENT},
-    {"plant-alternates", "other objects in .git/objects/info/alternates",
-     plant_alternates, {HELD, EACCES, EROFS}, SILENT},
-    {"plant-git", "moves .git away, for another in its place",
-     plant_git_file, {EBUSY, EXDEV, EACCES}, SILENT},
-    {"plant-commondir", "another repository in .git/commondir",
-     plant_commondir, {HELD, EACCES, EROFS}, SILENT},
-    {"plant-link", "a link to /etc/shadow in the change", plant_link_to_shadow, {ENOENT, EACCES}, BY_WRITE},
+    {"plant-hooks",
+     "hooks in .git, to run when the change is made",
+     plant_hooks,
+     {HELD, EACCES, EROFS},
+     SILENT},
+    {"plant-configuration",
+     "programs in .git/config",
+     plant_configuration,
+     {HELD, EACCES, EROFS},
+     SILENT},
+    {"plant-attributes",
+     "filters in .git/info/attributes",
+     plant_attributes,
+     {HELD, EACCES, EROFS},
+     SILENT},
+    {"plant-alternates",
+     "other objects in .git/objects/info/alternates",
+     plant_alternates,
+     {HELD, EACCES, EROFS},
+     SILENT},
+    {"plant-git",
+     "moves .git away, for another in its place",
+     plant_git_file,
+     {EBUSY, EXDEV, EACCES},
+     SILENT},
+    {"plant-commondir",
+     "another repository in .git/commondir",
+     plant_commondir,
+     {HELD, EACCES, EROFS},
+     SILENT},
+    {"plant-link",
+     "a link to /etc/shadow in the change",
+     plant_link_to_shadow,
+     {ENOENT, EACCES},
+     BY_WRITE},
     {"plant-link-above", "the same by ..", plant_link_above, {ENOENT, EACCES}, BY_WRITE},
-    {"plant-link-init", "a link to pid 1's root", plant_link_to_init, {ENOENT, EACCES}, BY_WRITE},
-    {"plant-name", "names that are options, or speak to terminals",
-     plant_name, {HELD, EINVAL, EACCES}, BY_WRITE},
+    {"plant-link-init",
+     "a link to pid 1's root",
+     plant_link_to_init,
+     {ENOENT, EACCES},
+     BY_WRITE},
+    {"plant-name",
+     "names that are options, or speak to terminals",
+     plant_name,
+     {HELD, EINVAL, EACCES},
+     BY_WRITE},
 };
 const size_t attempts_by_planting_count = COUNT(attempts_by_planting);

@@ -108,7 +108,8 @@ static int dump_core(const struct target *target)
     return getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur <= 1 ? HELD : GOT_THROUGH;
 }
 
-/* Where core_pattern names a program, the host's root runs it unless the limit is 1; 0 would do that. */
+/* Where core_pattern names a program, the host's root runs it unless the limit is 1; 0 would
+ * do that. */
 static int dump_core_to_host(const struct target *target)
 {
     struct rlimit before, limit = {0};
@@ -200,7 +201,8 @@ static int fill_home(const struct target *target)
     char path[300];
 
     (void)target;
-    (void)snprintf(path, sizeof(path), "%s/escape-fill", getenv("HOME") == NULL ? "/tmp" : getenv("HOME"));
+    (void)snprintf(path, sizeof(path), "%s/escape-fill",
+                   getenv("HOME") == NULL ? "/tmp" : getenv("HOME"));
     return fill(path);
 }
 
@@ -213,16 +215,27 @@ static int fill_shared_memory(const struct target *target)
 const struct attempt attempts_on_processes[] = {
     {"kill-init", "SIGKILL to pid 1", kill_init, {EPERM, HELD}, SILENT},
     {"see-others", "lists processes of others", see_others, {HELD}, SILENT},
-    {"shared-memory", "lists System V segments of the host", see_shared_memory, {HELD, ENOSYS}, SILENT},
+    {"shared-memory",
+     "lists System V segments of the host",
+     see_shared_memory,
+     {HELD, ENOSYS},
+     SILENT},
     {"capability", "raises capabilities", raise_capability, {EPERM}, SILENT},
     {"capability-ambient", "raises an ambient capability", raise_ambient, {EPERM}, SILENT},
     {"no-new-privs", "takes no_new_privs back", drop_no_new_privs, {EINVAL}, SILENT},
     {"join-group", "joins group 0", join_group, {EPERM, EINVAL}, SILENT},
     {"limit-raise", "raises its descriptor limit", raise_limit, {EPERM}, SILENT},
     {"limit-core", "allows core dumps", dump_core, {HELD, EPERM}, SILENT},
-    {"limit-core-host", "has a program of the host take its core dump",
-     dump_core_to_host, {HELD, EPERM}, SILENT},
-    {"limit-oom", "makes itself the last to be killed", prefer_ourselves, {EACCES, EPERM}, SILENT},
+    {"limit-core-host",
+     "has a program of the host take its core dump",
+     dump_core_to_host,
+     {HELD, EPERM},
+     SILENT},
+    {"limit-oom",
+     "makes itself the last to be killed",
+     prefer_ourselves,
+     {EACCES, EPERM},
+     SILENT},
     {"real-time", "takes the processor for itself", real_time, {EPERM}, SILENT},
     {"fork-bomb", "forks without end", fork_without_end, {EAGAIN}, SILENT},
     {"fill-tmp", "fills /tmp", fill_tmp, {ENOSPC, EFBIG}, SILENT},

@@ -1,4 +1,5 @@
-/* Attempts on what the view holds back: unusual calls, other names, and names that change meanwhile. */
+/* Attempts on what the view holds back: unusual calls, other names, and names that change
+ * meanwhile. */
 #include "escape.h"
 
 #include <errno.h>
@@ -92,7 +93,8 @@ static int clone_card(const struct target *target)
     if (target->card == NULL)
         return NOT_TRIED;
     from = open_card(target, O_RDONLY);
-    to = open(in_repository(target, "escape-clone", other_room), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    to = open(in_repository(target, "escape-clone", other_room), O_RDWR | O_CREAT | O_TRUNC,
+              0600);
     if (from < 0 || to < 0)
         return errno;
     result = ioctl(to, FICLONE, from) < 0 ? errno : look_into(target, to);
@@ -166,7 +168,8 @@ static int race_card(const struct target *target)
     return result;
 }
 
-/* A folder of ours and a link to the forbidden one change places while a file is made below. */
+/* A folder of ours and a link to the forbidden one change places while a file is made below.
+ */
 static int race_forbidden(const struct target *target)
 {
     char *slash;
@@ -188,7 +191,8 @@ static int race_forbidden(const struct target *target)
         char path[PATH_ROOM + 100];
         int fd;
 
-        (void)snprintf(path, sizeof(path), "%s%s", third_room, strrchr(target->forbidden, '/'));
+        (void)snprintf(path, sizeof(path), "%s%s", third_room,
+                       strrchr(target->forbidden, '/'));
         fd = open(path, O_WRONLY | O_CREAT, 0644);
         if (fd >= 0)
             (void)close(fd);
@@ -229,7 +233,8 @@ static int nameless_onto_forbidden(const struct target *target)
     if (fd < 0)
         return errno;
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return errno_of(linkat(AT_FDCWD, path, AT_FDCWD, in_repository(target, target->forbidden, card_room),
+    return errno_of(linkat(AT_FDCWD, path, AT_FDCWD,
+                           in_repository(target, target->forbidden, card_room),
                            AT_SYMLINK_FOLLOW));
 }
 
@@ -263,7 +268,8 @@ static int denied_from_git(const struct target *target)
     pid = fork();
     if (pid == 0) {
         (void)close(2);
-        (void)execl("/usr/bin/git", "git", "-C", target->repository, "cat-file", "-e", object, (char *)NULL);
+        (void)execl("/usr/bin/git", "git", "-C", target->repository, "cat-file", "-e", object,
+                    (char *)NULL);
         _exit(127);
     }
     if (waitpid(pid, &status, 0) < 0)
@@ -271,7 +277,8 @@ static int denied_from_git(const struct target *target)
     return status == 0 ? GOT_THROUGH : HELD;
 }
 
-/* A set-user-id bit on a file of the repository must mean nothing: neither here nor to a person. */
+/* A set-user-id bit on a file of the repository must mean nothing: neither here nor to a
+ * person. */
 static int setuid_in_view(const struct target *target)
 {
     struct stat stat;
@@ -326,8 +333,8 @@ static int fill_view(const struct target *target)
 
     if (target->card == NULL)
         return NOT_TRIED;
-    for (int number = 0; number < FILL_FILES_MAX && result == GOT_THROUGH && done < FILL_BYTES_MAX;
-         number++) {
+    for (int number = 0;
+         number < FILL_FILES_MAX && result == GOT_THROUGH && done < FILL_BYTES_MAX; number++) {
         char name[40];
         int fd;
 
@@ -349,22 +356,54 @@ const struct attempt attempts_by_race[] = {
     {"card-direct", "reads past the page cache", read_direct, {HELD, EINVAL}, BY_READ},
     {"card-splice", "splices the file into a pipe", splice_card, {HELD, EINVAL}, BY_READ},
     {"card-sendfile", "sends the file into a pipe", send_card, {HELD, EINVAL}, BY_READ},
-    {"card-copy-range", "copies its bytes in the kernel", copy_card, {HELD, EXDEV, EOPNOTSUPP}, BY_READ},
-    {"card-clone", "clones its extents", clone_card, {ENOTTY, EOPNOTSUPP, ENOSYS, EXDEV}, BY_READ},
+    {"card-copy-range",
+     "copies its bytes in the kernel",
+     copy_card,
+     {HELD, EXDEV, EOPNOTSUPP},
+     BY_READ},
+    {"card-clone",
+     "clones its extents",
+     clone_card,
+     {ENOTTY, EOPNOTSUPP, ENOSYS, EXDEV},
+     BY_READ},
     {"card-removed", "reads it after it was removed", read_removed, {HELD}, BY_WRITE},
-    {"card-race", "reads it while its name changes places with another", race_card, {HELD}, BY_WRITE},
-    {"denied-folder", "moves its folder and opens it there",
-     denied_by_folder, {ENOENT, EACCES, EPERM}, SILENT},
+    {"card-race",
+     "reads it while its name changes places with another",
+     race_card,
+     {HELD},
+     BY_WRITE},
+    {"denied-folder",
+     "moves its folder and opens it there",
+     denied_by_folder,
+     {ENOENT, EACCES, EPERM},
+     SILENT},
     {"denied-git", "asks git for it", denied_from_git, {HELD}, SILENT},
-    {"forbidden-folder", "moves a folder that has such a file onto its place",
-     move_folder_onto_forbidden, {EACCES, EPERM}, BY_REFUSAL},
-    {"forbidden-nameless", "gives a nameless file its name",
-     nameless_onto_forbidden, {EOPNOTSUPP, EACCES, EPERM}, SILENT},
-    {"forbidden-race", "writes it through a link that changes places with a folder",
-     race_forbidden, {HELD}, BY_REFUSAL},
-    {"view-setuid", "makes a set-user-id program in the repository", setuid_in_view, {HELD, EPERM}, SILENT},
+    {"forbidden-folder",
+     "moves a folder that has such a file onto its place",
+     move_folder_onto_forbidden,
+     {EACCES, EPERM},
+     BY_REFUSAL},
+    {"forbidden-nameless",
+     "gives a nameless file its name",
+     nameless_onto_forbidden,
+     {EOPNOTSUPP, EACCES, EPERM},
+     SILENT},
+    {"forbidden-race",
+     "writes it through a link that changes places with a folder",
+     race_forbidden,
+     {HELD},
+     BY_REFUSAL},
+    {"view-setuid",
+     "makes a set-user-id program in the repository",
+     setuid_in_view,
+     {HELD, EPERM},
+     SILENT},
     {"view-device", "makes a disk node in the repository", device_in_view, {EPERM}, SILENT},
-    {"view-second-git", "makes a second .git, in other letters", second_git, {EACCES, EPERM}, BY_REFUSAL},
+    {"view-second-git",
+     "makes a second .git, in other letters",
+     second_git,
+     {EACCES, EPERM},
+     BY_REFUSAL},
     {"view-owner", "gives a file to root", own_by_root, {EPERM, EINVAL}, SILENT},
     {"fill-view", "fills the repository", fill_view, {ENOSPC, EFBIG, EDQUOT}, SILENT},
 };

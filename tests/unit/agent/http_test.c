@@ -168,7 +168,8 @@ static void no_answer_is_endless(void **state)
                 HTTP_HEAD_BYTES_MAX);
     assert_int_equal(fault.kind, FAULT_LIMIT);
     fault = (struct fault){0};
-    assert_true(feed_until_refused(CHUNKED, chunk, &fault) <= HTTP_BODY_BYTES_MAX / 4096 * strlen(chunk));
+    assert_true(feed_until_refused(CHUNKED, chunk, &fault) <=
+                HTTP_BODY_BYTES_MAX / 4096 * strlen(chunk));
     assert_int_equal(fault.kind, FAULT_LIMIT);
 }
 

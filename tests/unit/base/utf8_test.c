@@ -5,7 +5,8 @@
 
 static void what_is_no_utf8_is_told(void **state)
 {
-    static const char *const bad[] = {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "\xe2\x82", "\xff"};
+    static const char *const bad[] = {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                      "\x80",     "\xe2\x82",     "\xff"};
 
     (void)state;
     assert_true(utf8_is_valid(SLICE("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80")));
@@ -44,7 +45,8 @@ static void a_terminal_is_shown_everything_and_obeys_nothing(void **state)
 
 static void what_is_shown_moves_no_cursor(void **state)
 {
-    char text[] = "a\033[2Kb\tc\nd\x7f\xc2\x9b" "e\xc3\xa9\xc2";
+    char text[] = "a\033[2Kb\tc\nd\x7f\xc2\x9b"
+                  "e\xc3\xa9\xc2";
     struct fault fault = {0};
 
     (void)state;

@@ -1,5 +1,5 @@
-/* What a cell is, from outside and from inside. Runs as whoever starts it; as root a second time
- * as an ordinary user. */
+/* What a cell is, from outside and from inside. Runs as whoever starts it; as root a second
+ * time as an ordinary user. */
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -19,7 +19,11 @@
 #include "ground.h"
 #include "os/file.h"
 
-#define SHELL(text) (const char *const[]){"sh", "-c", text, NULL}
+#define SHELL(text)                                                                           \
+    (const char *const[])                                                                     \
+    {                                                                                         \
+        "sh", "-c", text, NULL                                                                \
+    }
 
 static char *text_of(struct outcome *outcome)
 {
@@ -46,7 +50,8 @@ static void the_agent_ends_and_core_learns_how(void **state)
     static const struct {
         const char *line;
         int status, signal;
-    } cases[] = {{"exit 0", 0, 0}, {"exit 7", 7, 0}, {"kill -9 $$", 137, 9}, {"kill -11 $$", 139, 11}};
+    } cases[] = {
+        {"exit 0", 0, 0}, {"exit 7", 7, 0}, {"kill -9 $$", 137, 9}, {"kill -11 $$", 139, 11}};
     struct ground ground;
 
     (void)state;
@@ -86,34 +91,41 @@ static void inside_there_is_what_the_plan_says_and_no_more(void **state)
                   "1000\n1000\nagent\n/srv/payments/repo\ncell\n0022\n");
     expect_output("env | sort | grep -v ^PWD= | grep -v ^_= | grep -v ^SHLVL=",
                   "HOME=/home/agent\nLANG=C\nPATH=/usr/local/bin:/usr/bin:/bin\n");
-    expect_output("for f in /proc/self/fd/*; do echo ${f##*/}; done | sort -n | head -3 | tr '\\n' ' ';"
-                  "test -e /proc/self/fd/3; echo $?",
-                  "0 1 2 1\n");
-    expect_output("ls -d /sys /etc/shadow /root /boot /proc/1 /etc/resolv.conf /etc/gitconfig 2>/dev/null;"
+    expect_output(
+        "for f in /proc/self/fd/*; do echo ${f##*/}; done | sort -n | head -3 | tr '\\n' ' ';"
+        "test -e /proc/self/fd/3; echo $?",
+        "0 1 2 1\n");
+    expect_output("ls -d /sys /etc/shadow /root /boot /proc/1 /etc/resolv.conf /etc/gitconfig "
+                  "2>/dev/null;"
                   "ls /home /srv /srv/payments",
                   "/home:\nagent\n\n/srv:\npayments\n\n/srv/payments:\nrepo\n");
-    expect_output("grep -h -E '^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):' /proc/self/status |"
-                  "tr -d ' \\t' | tr '\\n' ' '",
-                  "CapInh:0000000000000000 CapPrm:0000000000000000 CapEff:0000000000000000 "
-                  "CapBnd:0000000000000000 CapAmb:0000000000000000 NoNewPrivs:1 Seccomp:2 ");
-    expect_output("ulimit -c; cat /proc/self/oom_score_adj; ls /dev | tr '\\n' ' '",
-                  "0\n500\nfd full null ptmx pts random shm stderr stdin stdout tty urandom zero ");
-    expect_output("cut -d' ' -f2,4 /proc/mounts | grep -v nosuid; echo; "
-                  "cut -d' ' -f2,4 /proc/mounts | grep -v nodev | cut -d' ' -f1 | sort | tr '\\n' ' '",
-                  "\n/dev/full /dev/null /dev/pts /dev/random /dev/tty /dev/urandom /dev/zero ");
+    expect_output(
+        "grep -h -E '^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):' /proc/self/status |"
+        "tr -d ' \\t' | tr '\\n' ' '",
+        "CapInh:0000000000000000 CapPrm:0000000000000000 CapEff:0000000000000000 "
+        "CapBnd:0000000000000000 CapAmb:0000000000000000 NoNewPrivs:1 Seccomp:2 ");
+    expect_output(
+        "ulimit -c; cat /proc/self/oom_score_adj; ls /dev | tr '\\n' ' '",
+        "0\n500\nfd full null ptmx pts random shm stderr stdin stdout tty urandom zero ");
+    expect_output(
+        "cut -d' ' -f2,4 /proc/mounts | grep -v nosuid; echo; "
+        "cut -d' ' -f2,4 /proc/mounts | grep -v nodev | cut -d' ' -f1 | sort | tr '\\n' ' '",
+        "\n/dev/full /dev/null /dev/pts /dev/random /dev/tty /dev/urandom /dev/zero ");
 }
 
 static void inside_one_can_work(void **state)
 {
     (void)state;
-    expect_output("echo x > a && mv a b && cat b; echo y > /tmp/t && cat /tmp/t;"
-                  "echo z > ~/h && cat ~/h; echo s > /dev/shm/s && cat /dev/shm/s; echo q > /dev/null;"
-                  "head -c 4 /dev/zero | wc -c",
-                  "x\ny\nz\ns\n4\n");
-    expect_output("touch /usr/x /etc/x /x /run/x /proc/sys/kernel/hostname 2>/dev/null; echo $?;"
-                  "(echo w > /proc/sys/kernel/hostname) 2>/dev/null || echo refused;"
-                  "test -s /proc/kcore || echo blank",
-                  "1\nrefused\nblank\n");
+    expect_output(
+        "echo x > a && mv a b && cat b; echo y > /tmp/t && cat /tmp/t;"
+        "echo z > ~/h && cat ~/h; echo s > /dev/shm/s && cat /dev/shm/s; echo q > /dev/null;"
+        "head -c 4 /dev/zero | wc -c",
+        "x\ny\nz\ns\n4\n");
+    expect_output(
+        "touch /usr/x /etc/x /x /run/x /proc/sys/kernel/hostname 2>/dev/null; echo $?;"
+        "(echo w > /proc/sys/kernel/hostname) 2>/dev/null || echo refused;"
+        "test -s /proc/kcore || echo blank",
+        "1\nrefused\nblank\n");
 }
 
 static void every_canary_holds(void **state)
@@ -133,7 +145,8 @@ static void every_canary_holds(void **state)
         not_tried += canary->outcome == CANARY_NOT_TRIED;
     }
     assert_true(outcome.seal.canary_count >= 30);
-    assert_true(not_tried <= (outcome.seal.sealed.scope_signals ? 3 : 4)); /* the planted ones */
+    assert_true(not_tried <=
+                (outcome.seal.sealed.scope_signals ? 3 : 4)); /* the planted ones */
     assert_int_equal(strlen(outcome.seal.sealed.filter_digest), 64);
     outcome_free(&outcome);
     ground_end(&ground);
@@ -162,7 +175,8 @@ static void a_canary_that_gets_through_refuses_the_run(void **state)
         bool broken = false;
 
         (void)unlink(path);
-        assert_ok(file_create(AT_FDCWD, path, SLICE("card 4000000000000002\n"), 0644, &fault), fault);
+        assert_ok(file_create(AT_FDCWD, path, SLICE("card 4000000000000002\n"), 0644, &fault),
+                  fault);
         ground.plan.canary = cases[i].plan;
         ground_run(&ground, SHELL("echo ran"), NULL, &outcome);
         assert_true(outcome.sealed);
@@ -203,15 +217,16 @@ static void nothing_stays_behind(void **state)
     ground_begin(&ground);
     ground.plan.memory_bytes = 1 << 30;
     ground.plan.cpu_percent = 100;
-    ground_run(&ground, SHELL("setsid sleep 98761 & sleep 98762 & (sleep 98763 &) ; exit 3"), NULL,
-               &outcome);
+    ground_run(&ground, SHELL("setsid sleep 98761 & sleep 98762 & (sleep 98763 &) ; exit 3"),
+               NULL, &outcome);
     assert_true(outcome.exited);
     assert_int_equal(outcome.last.exit.status, 3);
     assert_false(ground_process_exists("98761") || ground_process_exists("98762") ||
                  ground_process_exists("98763"));
     assert_int_equal(mounts_of_ours(), before);
     assert_int_equal(ground_groups("unit", getpid()), 0);
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left, the keeper neither */
+    assert_int_equal(waitpid(-1, NULL, WNOHANG),
+                     -1); /* no child is left, the keeper neither */
     assert_int_equal(errno, ECHILD);
     outcome_free(&outcome);
     ground_end(&ground);
@@ -306,18 +321,20 @@ static void limits_hold(void **state)
     ground.plan.home_bytes = 1 << 20;
     ground.plan.pids = 40;
     ground.plan.memory_bytes = 96 << 20;
-    ground_run(&ground,
-               SHELL("head -c 8000000 /dev/zero > /tmp/full; stat -c %s /tmp/full;"
-                     "head -c 8000000 /dev/zero > ~/full; stat -c %s ~/full;"
-                     "rm /tmp/full; i=0; while [ $i -lt 100 ]; do sleep 50 & i=$((i+1)); done"),
-               NULL, &outcome);
+    ground_run(
+        &ground,
+        SHELL("head -c 8000000 /dev/zero > /tmp/full; stat -c %s /tmp/full;"
+              "head -c 8000000 /dev/zero > ~/full; stat -c %s ~/full;"
+              "rm /tmp/full; i=0; while [ $i -lt 100 ]; do sleep 50 & i=$((i+1)); done"),
+        NULL, &outcome);
     text = text_of(&outcome);
     assert_non_null(strstr(text, "1048576\n"));
     assert_non_null(strstr(text, "No space left on device"));
     assert_non_null(strstr(text, "ork")); /* Cannot fork; fork: retry: ... */
     outcome_free(&outcome);
     free(take_pointer(&text));
-    ground_run(&ground, SHELL("head -c 400000000 /dev/zero | tail | wc -c; echo after"), NULL, &outcome);
+    ground_run(&ground, SHELL("head -c 400000000 /dev/zero | tail | wc -c; echo after"), NULL,
+               &outcome);
     text = text_of(&outcome);
     if (outcome.seal.sealed.limit_memory)
         assert_null(strstr(text, "400000000\n"));
@@ -354,12 +371,13 @@ static void the_door_is_the_only_way_out(void **state)
     ground_begin(&ground);
     ground.plan.door_port = 8377;
     ground_run(&ground,
-               (const char *const[]){"bash", "-c",
-                                     "exec 3<>/dev/tcp/127.0.0.1/8377; head -1 <&3;"
-                                     "(exec 4<>/dev/tcp/127.0.0.1/22) 2>/dev/null || echo refused;"
-                                     "(exec 4<>/dev/tcp/192.0.2.1/80) 2>&1 | grep -o unreachable | head -1;"
-                                     "cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' '",
-                                     NULL},
+               (const char *const[]){
+                   "bash", "-c",
+                   "exec 3<>/dev/tcp/127.0.0.1/8377; head -1 <&3;"
+                   "(exec 4<>/dev/tcp/127.0.0.1/22) 2>/dev/null || echo refused;"
+                   "(exec 4<>/dev/tcp/192.0.2.1/80) 2>&1 | grep -o unreachable | head -1;"
+                   "cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' '",
+                   NULL},
                door_accepts, &outcome);
     text = text_of(&outcome);
     assert_string_equal(text, "welcome\nrefused\nunreachable\nlo\n");
@@ -389,7 +407,8 @@ static void folders_of_the_plan_are_where_they_belong(void **state)
     assert_int_equal(mkdirat(plain, ".git", 0755), 0);
     (void)close(plain);
     scratch[0] = (struct cell_scratch){.path = "build", .fd = ground_folder(&ground, "s0")};
-    scratch[1] = (struct cell_scratch){.path = "web/node_modules", .fd = ground_folder(&ground, "s1")};
+    scratch[1] =
+        (struct cell_scratch){.path = "web/node_modules", .fd = ground_folder(&ground, "s1")};
     ground.plan.git_fd = git = ground_folder(&ground, "git");
     ground.plan.objects_fd = objects = ground_folder(&ground, "objects");
     ground.plan.engine_fd = engine = ground_folder(&ground, "engine");
@@ -397,12 +416,13 @@ static void folders_of_the_plan_are_where_they_belong(void **state)
     ground.plan.scratch_count = 2;
     ground.plan.files = files;
     ground.plan.file_count = 2;
-    ground_run(&ground,
-               SHELL("echo b > build/out; echo n > web/node_modules/m; echo g > .git/HEAD;"
-                     "cat ~/.codex/deep/config.toml ~/plain; stat -c %a ~/.codex/deep/config.toml;"
-                     "touch ~/.codex/deep/new && echo mine;"
-                     "touch /run/custody/objects/x /opt/engine/x 2>/dev/null || echo fixed"),
-               NULL, &outcome);
+    ground_run(
+        &ground,
+        SHELL("echo b > build/out; echo n > web/node_modules/m; echo g > .git/HEAD;"
+              "cat ~/.codex/deep/config.toml ~/plain; stat -c %a ~/.codex/deep/config.toml;"
+              "touch ~/.codex/deep/new && echo mine;"
+              "touch /run/custody/objects/x /opt/engine/x 2>/dev/null || echo fixed"),
+        NULL, &outcome);
     text = text_of(&outcome);
     assert_string_equal(text, "model = 1\np\n600\nmine\nfixed\n");
     made = xformat("%s/s1/m", ground.folder);
@@ -452,7 +472,8 @@ static void two_cells_at_once_do_not_meet(void **state)
     two.plan.run = "two";
     pid = fork();
     if (pid == 0) {
-        ground_run(&one, SHELL("sleep 1; ls /tmp | wc -l; ps ax | grep -c 'slee[p] 1'"), NULL, &outcome);
+        ground_run(&one, SHELL("sleep 1; ls /tmp | wc -l; ps ax | grep -c 'slee[p] 1'"), NULL,
+                   &outcome);
         _exit(outcome.exited ? 0 : 1);
     }
     ground_run(&two, SHELL("touch /tmp/two; sleep 1"), NULL, &outcome);

@@ -172,11 +172,12 @@ static void the_view_answers_for_the_repository(void **state)
     ground.plan.canary.denied_path = "secret.pem";
     ground.plan.canary.forbidden_path = "custody.yaml";
     ground_run(&ground,
-               (const char *const[]){"sh", "-c",
-                                     "cat who; stat -c '%u %g %a' who; echo b > build/out && cat build/out;"
-                                     "echo ref > .git/HEAD && cat .git/HEAD; touch new 2>/dev/null || echo no;"
-                                     "stat -f -c %T .; umount . 2>/dev/null || echo stays",
-                                     NULL},
+               (const char *const[]){
+                   "sh", "-c",
+                   "cat who; stat -c '%u %g %a' who; echo b > build/out && cat build/out;"
+                   "echo ref > .git/HEAD && cat .git/HEAD; touch new 2>/dev/null || echo no;"
+                   "stat -f -c %T .; umount . 2>/dev/null || echo stays",
+                   NULL},
                NULL, &outcome);
     end_view();
     text = slice_dup(buf_slice(&outcome.output));

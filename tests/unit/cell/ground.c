@@ -135,8 +135,9 @@ void ground_run(struct ground *ground, const char *const *argv, void (*door)(int
         if ((fds[0].revents & POLLIN) != 0)
             got = read(output[0], chunk, sizeof(chunk));
         if (got > 0)
-            assert_ok(buf_add(&ret_outcome->output, slice_of_bytes(chunk, (size_t)got), &fault),
-                      fault);
+            assert_ok(
+                buf_add(&ret_outcome->output, slice_of_bytes(chunk, (size_t)got), &fault),
+                fault);
         else if (fds[1].revents != 0)
             go_on = hear(ground, cell, door, ret_outcome);
     }

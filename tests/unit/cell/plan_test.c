@@ -26,12 +26,29 @@ static void a_repository_covers_nothing_that_the_cell_needs(void **state)
         const char *path;
         bool ok;
     } cases[] = {
-        {"/work/x", true},      {"/home/me/x", true},  {"/usr/src/x", true},  {"/tmp/x", true},
-        {"/srv/x", true},         {"/devel", true},      {"", false},           {"work/x", false},
-        {"/", false},           {"/usr", false},       {"/tmp", false},       {"/home", false},
-        {"/proc/1", false},     {"/proc", false},      {"/dev/shm/x", false}, {"/etc/x", false},
-        {"/sys/x", false},      {"/run/custody/x", false}, {"/opt/engine/x", false},
-        {"/a/../etc", false},   {"/a/./b", false},     {"/a//b", false},      {"/a/", false},
+        {"/work/x", true},
+        {"/home/me/x", true},
+        {"/usr/src/x", true},
+        {"/tmp/x", true},
+        {"/srv/x", true},
+        {"/devel", true},
+        {"", false},
+        {"work/x", false},
+        {"/", false},
+        {"/usr", false},
+        {"/tmp", false},
+        {"/home", false},
+        {"/proc/1", false},
+        {"/proc", false},
+        {"/dev/shm/x", false},
+        {"/etc/x", false},
+        {"/sys/x", false},
+        {"/run/custody/x", false},
+        {"/opt/engine/x", false},
+        {"/a/../etc", false},
+        {"/a/./b", false},
+        {"/a//b", false},
+        {"/a/", false},
         {"/home/agent", false},
     };
     struct ground ground;
@@ -65,7 +82,7 @@ static void standard_streams_lead_nowhere(void **state)
         const struct {
             int fd;
             enum fault_kind kind;
-        } cases[] = {{-1, FAULT_NONE},     {ends[0], FAULT_NONE},    {null, FAULT_NONE},
+        } cases[] = {{-1, FAULT_NONE},      {ends[0], FAULT_NONE},   {null, FAULT_NONE},
                      {file, FAULT_INVALID}, {folder, FAULT_INVALID}, {pair[0], FAULT_INVALID}};
 
         for (size_t i = 0; i < COUNT(cases); i++) {

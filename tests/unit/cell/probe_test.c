@@ -38,7 +38,8 @@ static struct probe_host good_host(void)
     return host;
 }
 
-static void check(const struct probe_host *host, int id, enum promise_status status, const char *fix)
+static void check(const struct probe_host *host, int id, enum promise_status status,
+                  const char *fix)
 {
     struct promise promises[PROMISE_COUNT];
 
@@ -208,7 +209,8 @@ static void doctor_speaks_json(void **state)
     for (size_t i = 0; i < PROMISE_COUNT; i++) {
         json_t *promise = json_array_get(promises, i);
 
-        assert_int_equal(json_integer_value(json_object_get(promise, "id")), (json_int_t)i + 1);
+        assert_int_equal(json_integer_value(json_object_get(promise, "id")),
+                         (json_int_t)i + 1);
         assert_true(json_is_string(json_object_get(promise, "status")));
         assert_true(json_is_string(json_object_get(promise, "mechanism")));
         assert_true(json_is_string(json_object_get(promise, "fix")));

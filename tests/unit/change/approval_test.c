@@ -33,8 +33,10 @@ static void the_statement_is_canonical_and_reads_back(void **state)
     struct fault fault = {0};
 
     (void)state;
-    assert_true(slice_starts_with(buf_slice(&text), SLICE("{\"approver\":\"maria\",\"base\":\"1111")));
-    assert_true(slice_ends_with(buf_slice(&text), SLICE("\",\"type\":\"custody-approval/v1\"}")));
+    assert_true(
+        slice_starts_with(buf_slice(&text), SLICE("{\"approver\":\"maria\",\"base\":\"1111")));
+    assert_true(
+        slice_ends_with(buf_slice(&text), SLICE("\",\"type\":\"custody-approval/v1\"}")));
     assert_ok(approval_decode(buf_slice(&text), &arena, &back, &fault), fault);
     assert_string_equal(back.repository, sample.repository);
     assert_string_equal(back.tree, sample.tree);
@@ -51,7 +53,8 @@ static void any_other_byte_is_no_statement(void **state)
         struct approval_statement back;
         AUTO_BUF struct buf arena = buf_with_limit(65536);
 
-        assert_false(approval_decode(slice_part(buf_slice(&text), 0, i), &arena, &back, &fault));
+        assert_false(
+            approval_decode(slice_part(buf_slice(&text), 0, i), &arena, &back, &fault));
         text.at[i] ^= 0x80;
         assert_false(approval_decode(buf_slice(&text), &arena, &back, &fault));
         text.at[i] ^= 0x80;
@@ -93,15 +96,19 @@ static void only_the_persons_key_over_these_bytes_counts(void **state)
         assert_false(approval_sign(missing, buf_slice(&text), &none, &fault));
         assert_int_equal(fault.kind, FAULT_MISSING);
     }
-    assert_ok(approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault), fault);
+    assert_ok(approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault),
+              fault);
     maria.ssh_count = 1; /* only the other key */
-    assert_false(approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault));
+    assert_false(
+        approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault));
     assert_int_equal(fault.kind, FAULT_DENIED);
     maria.ssh_count = 2;
     text.at[20] ^= 1;
-    assert_false(approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault));
+    assert_false(
+        approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault));
     text.at[20] ^= 1;
-    assert_false(approval_verify(&maria, buf_slice(&text), SLICE("no signature"), root, &fault));
+    assert_false(
+        approval_verify(&maria, buf_slice(&text), SLICE("no signature"), root, &fault));
     { /* right key, right bytes, another purpose */
         AUTO_FREE char *path = xformat("%s/maria", root);
         AUTO_FREE char *file = xformat("%s/statement", root);
@@ -109,13 +116,16 @@ static void only_the_persons_key_over_these_bytes_counts(void **state)
         AUTO_CLOSE int folder = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         assert_ok(file_create(folder, "statement", buf_slice(&text), 0600, &fault), fault);
-        assert_int_equal(RUN(root, "ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", path, file), 0);
+        assert_int_equal(
+            RUN(root, "ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", path, file), 0);
         assert_ok(file_read(folder, "statement.sig", &mail, &fault), fault);
-        assert_false(approval_verify(&maria, buf_slice(&text), buf_slice(&mail), root, &fault));
+        assert_false(
+            approval_verify(&maria, buf_slice(&text), buf_slice(&mail), root, &fault));
         assert_int_equal(fault.kind, FAULT_DENIED);
     }
     ssh[0] = "command=\"x\" ssh-ed25519 AAAA";
-    assert_false(approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault));
+    assert_false(
+        approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault));
     assert_int_equal(fault.kind, FAULT_INVALID);
     assert_ok(file_remove_tree(AT_FDCWD, root, &fault), fault);
 }
@@ -136,8 +146,8 @@ static void who_may_approve_is_a_person_of_the_groups_and_not_the_requester(void
         const char *approver, *requester;
         bool may;
     } cases[] = {
-        {"maria", "ada", true},   {"ada", "ada", false},     {"omar", "ada", false},
-        {"nobody", "ada", false}, {"keyless", "ada", false}, {"maria", "", false},
+        {"maria", "ada", true},       {"ada", "ada", false},     {"omar", "ada", false},
+        {"nobody", "ada", false},     {"keyless", "ada", false}, {"maria", "", false},
         {"maria", "stranger", false},
     };
 
@@ -146,8 +156,9 @@ static void who_may_approve_is_a_person_of_the_groups_and_not_the_requester(void
         const struct approval_person *person = NULL;
         struct fault fault = {0};
 
-        assert_int_equal(approval_may(&rules, cases[i].approver, cases[i].requester, &person, &fault),
-                         cases[i].may);
+        assert_int_equal(
+            approval_may(&rules, cases[i].approver, cases[i].requester, &person, &fault),
+            cases[i].may);
         assert_int_equal(fault.kind, cases[i].may ? FAULT_NONE : FAULT_DENIED);
     }
 }

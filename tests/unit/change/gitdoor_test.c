@@ -55,23 +55,34 @@ static void the_base_is_commit_tree_branch_time_and_policy(void **state)
 /* Everything in a repository that git would run on its own. */
 static void arm(const struct place *place, const char *marker)
 {
-    static const char *const hooks[] = {"reference-transaction", "post-index-change", "pre-commit",
-                                        "post-checkout", "post-merge", "pre-auto-gc", "update"};
+    static const char *const hooks[] = {"reference-transaction",
+                                        "post-index-change",
+                                        "pre-commit",
+                                        "post-checkout",
+                                        "post-merge",
+                                        "pre-auto-gc",
+                                        "update"};
     AUTO_FREE char *script = xformat("%s/marker.sh", place->root);
     AUTO_FREE char *text = xformat("#!/bin/sh\necho x >> %s\ncat\n", marker);
     AUTO_FREE char *included = xformat("%s/included", place->root);
-    AUTO_FREE char *include = xformat("[core]\n\tfsmonitor = %s\n\tpager = %s\n", script, script);
+    AUTO_FREE char *include =
+        xformat("[core]\n\tfsmonitor = %s\n\tpager = %s\n", script, script);
     AUTO_FREE char *config = xformat(
         "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n"
-        "\tfsmonitor = %s\n\thooksPath = %s/hooks\n\tsshCommand = %s\n\tpager = %s\n\teditor = %s\n"
+        "\tfsmonitor = %s\n\thooksPath = %s/hooks\n\tsshCommand = %s\n\tpager = %s\n\teditor "
+        "= %s\n"
         "\talternateRefsCommand = %s\n\tattributesFile = %s/attributes\n\taskPass = %s\n"
-        "[include]\n\tpath = %s\n[filter \"evil\"]\n\tclean = %s\n\tsmudge = %s\n\tprocess = %s\n"
-        "\trequired = true\n[diff \"evil\"]\n\ttextconv = %s\n\tcommand = %s\n[diff]\n\texternal = %s\n"
-        "[merge \"evil\"]\n\tdriver = %s %%O %%A %%B\n[alias]\n\tstatus = !%s\n\tcat-file = !%s\n"
+        "[include]\n\tpath = %s\n[filter \"evil\"]\n\tclean = %s\n\tsmudge = %s\n\tprocess = "
+        "%s\n"
+        "\trequired = true\n[diff \"evil\"]\n\ttextconv = %s\n\tcommand = "
+        "%s\n[diff]\n\texternal = %s\n"
+        "[merge \"evil\"]\n\tdriver = %s %%O %%A %%B\n[alias]\n\tstatus = !%s\n\tcat-file = "
+        "!%s\n"
         "[gpg]\n\tprogram = %s\n[commit]\n\tgpgSign = true\n[credential]\n\thelper = !%s\n"
         "[uploadpack]\n\tpackObjectsHook = %s\n",
-        script, place->root, script, script, script, script, place->root, script, included, script,
-        script, script, script, script, script, script, script, script, script, script, script);
+        script, place->root, script, script, script, script, place->root, script, included,
+        script, script, script, script, script, script, script, script, script, script, script,
+        script);
 
     write_below(place->root, "marker.sh", text);
     (void)chmod(script, 0755);
@@ -89,8 +100,8 @@ static void arm(const struct place *place, const char *marker)
     }
 }
 
-static void commit_one(struct gitdoor *door, const char *parent, const char *path, const char *text,
-                       char commit[GIT_OID_TEXT], char tree[GIT_OID_TEXT])
+static void commit_one(struct gitdoor *door, const char *parent, const char *path,
+                       const char *text, char commit[GIT_OID_TEXT], char tree[GIT_OID_TEXT])
 {
     struct gitdoor_commit what = {.parent = parent,
                                   .author = {"coder@repo", "coder@run.custody.invalid"},
@@ -101,7 +112,8 @@ static void commit_one(struct gitdoor *door, const char *parent, const char *pat
     struct fault fault = {0};
 
     assert_ok(gitdoor_draft_new(door, &draft, &fault), fault);
-    assert_ok(gitdoor_draft_write(draft, slice_of(path), 0100644, slice_of(text), &fault), fault);
+    assert_ok(gitdoor_draft_write(draft, slice_of(path), 0100644, slice_of(text), &fault),
+              fault);
     assert_ok(gitdoor_draft_commit(draft, &what, commit, tree, &fault), fault);
     gitdoor_draft_free(draft);
 }
@@ -143,7 +155,8 @@ static void nothing_of_a_hostile_repository_runs(void **state)
         commit_one(door, base.commit, "a.txt", "one\n2\nthree\n", commit, tree);
         assert_ok(gitdoor_import(door, commit, base.commit, &fault), fault);
         assert_ok(gitdoor_move_branch(door, "custody/r-1", NULL, commit, &fault), fault);
-        assert_ok(gitdoor_numbers(door, base.commit, commit, NULL, NULL, &numbers, &fault), fault);
+        assert_ok(gitdoor_numbers(door, base.commit, commit, NULL, NULL, &numbers, &fault),
+                  fault);
         assert_int_equal(numbers.files, 1);
         assert_ok(gitdoor_diff(door, base.commit, commit, -1, digest, &fault), fault);
         assert_ok(gitdoor_landing(door, "main", commit, &landing, &fault), fault);
@@ -175,15 +188,19 @@ static void what_is_no_plain_repository_is_refused_with_words(void **state)
         {"rm -rf repo; echo x > repo", FAULT_MISSING, "not a folder"},
         {"rm -rf repo; git init -q repo", FAULT_MISSING, "no commit yet"},
         {"mv repo/.git g; ln -s ../g repo/.git", FAULT_INVALID, "symbolic link"},
-        {"mv repo/.git g; echo 'gitdir: ../g' > repo/.git", FAULT_INVALID, "neither its linked"},
+        {"mv repo/.git g; echo 'gitdir: ../g' > repo/.git", FAULT_INVALID,
+         "neither its linked"},
         {"mv repo/.git g; echo 'gitdir: ' > repo/.git", FAULT_INVALID, "does not say"},
         {"mv repo/.git g; head -c 9000 /dev/zero > repo/.git", FAULT_LIMIT, "more than"},
         {"rm -rf repo; git init -q --object-format=sha256 repo; cd repo; git commit -q "
-         "--allow-empty -m x; git checkout -q --detach", FAULT_INVALID, "SHA-256"},
-        {"echo /elsewhere/objects > repo/.git/objects/info/alternates", FAULT_INVALID, "borrows"},
+         "--allow-empty -m x; git checkout -q --detach",
+         FAULT_INVALID, "SHA-256"},
+        {"echo /elsewhere/objects > repo/.git/objects/info/alternates", FAULT_INVALID,
+         "borrows"},
         {"mkdir repo/.git/reftable", FAULT_INVALID, "reftable"},
         {"touch repo/.git/objects/pack/pack-1.promisor", FAULT_INVALID, "partial clone"},
-        {"mv repo/.git/refs r; ln -s ../../r repo/.git/refs", FAULT_INVALID, "must be folders"},
+        {"mv repo/.git/refs r; ln -s ../../r repo/.git/refs", FAULT_INVALID,
+         "must be folders"},
         {"echo 'ref: refs/heads/../../x' > repo/.git/HEAD", FAULT_INVALID, "HEAD"},
         {"echo 'ref: refs/heads/nowhere' > repo/.git/HEAD", FAULT_MISSING, "no commit yet"},
         {"echo 'nonsense' > repo/.git/HEAD", FAULT_INVALID, "HEAD"},
@@ -218,8 +235,10 @@ static void linked_work_trees_submodules_bare_and_shallow_are_taken(void **state
         {"git -C repo worktree add -q ../linked -b side", "linked"},
         {"git clone -q --bare repo bare.git", "bare.git"},
         {"git clone -q --depth 1 file://$PWD/repo shallow", "shallow"},
-        {"git init -q outer && git -C outer -c protocol.file.allow=always submodule --quiet add "
-         "../repo sub", "outer/sub"},
+        {"git init -q outer && git -C outer -c protocol.file.allow=always submodule --quiet "
+         "add "
+         "../repo sub",
+         "outer/sub"},
         {"git -C repo gc -q", "repo"},
         {"git -C repo update-index --split-index", "repo"},
     };
@@ -234,7 +253,8 @@ static void linked_work_trees_submodules_bare_and_shallow_are_taken(void **state
 
         place_make(&place);
         assert_int_equal(RUN(place.root, "sh", "-c", cases[i].setup), 0);
-        (void)snprintf(place.repo, sizeof(place.repo), "%s/%s", place.root, cases[i].repository);
+        (void)snprintf(place.repo, sizeof(place.repo), "%s/%s", place.root,
+                       cases[i].repository);
         door = open_door(&place);
         assert_ok(gitdoor_resolve(door, NULL, &base, &fault), fault);
         assert_true(base.has_policy);
@@ -299,8 +319,8 @@ static bool keep_entry(void *self, const struct gitdoor_entry *entry, struct fau
                           (unsigned long long)entry->size);
 }
 
-static bool keep_piece(void *self, size_t index, uint64_t size, uint64_t offset, struct slice piece,
-                       struct fault *fault)
+static bool keep_piece(void *self, size_t index, uint64_t size, uint64_t offset,
+                       struct slice piece, struct fault *fault)
 {
     struct reading *reading = self;
 
@@ -332,12 +352,14 @@ static void trees_are_listed_and_blobs_streamed(void **state)
                         "odd \xff\n 100644 3;src/b.c 100644 7;");
     buf_clear(&reading.text);
     assert_ok(gitdoor_read(door, (const uint8_t(*)[GIT_OID_BYTES])reading.oids, reading.count,
-                           keep_piece, &reading, &fault), fault);
-    assert_string_equal(buf_text(&reading.text), "[0]one\ntwo\nthree\n[1]version: 1\n[2][3]a.txt"
-                                                 "[4]odd[5]int b;\n");
+                           keep_piece, &reading, &fault),
+              fault);
+    assert_string_equal(buf_text(&reading.text),
+                        "[0]one\ntwo\nthree\n[1]version: 1\n[2][3]a.txt"
+                        "[4]odd[5]int b;\n");
     reading.oids[0][0] ^= 1;
-    assert_false(gitdoor_read(door, (const uint8_t(*)[GIT_OID_BYTES])reading.oids, 1, keep_piece,
-                              &reading, &fault));
+    assert_false(gitdoor_read(door, (const uint8_t(*)[GIT_OID_BYTES])reading.oids, 1,
+                              keep_piece, &reading, &fault));
     assert_int_equal(fault.kind, FAULT_MISSING);
     buf_free(&reading.text);
     buf_free(&base.policy);
@@ -371,8 +393,10 @@ static void a_commit_is_made_outside_and_brought_in_whole(void **state)
     what.parent = base.commit;
     assert_ok(gitdoor_draft_new(door, &draft, &fault), fault);
     assert_ok(gitdoor_draft_write(draft, SLICE("src/b.c/inner \"q\" \xc3\xa9"), 0100755,
-                                  SLICE("in\n"), &fault), fault);
-    assert_ok(gitdoor_draft_write(draft, SLICE("a.txt"), 0120000, SLICE("src"), &fault), fault);
+                                  SLICE("in\n"), &fault),
+              fault);
+    assert_ok(gitdoor_draft_write(draft, SLICE("a.txt"), 0120000, SLICE("src"), &fault),
+              fault);
     assert_ok(gitdoor_draft_keep(draft, SLICE("copy.yaml"), 0100644, blob, &fault), fault);
     assert_ok(gitdoor_draft_delete(draft, SLICE("src/b.c"), &fault), fault);
     assert_ok(gitdoor_draft_delete(draft, SLICE("custody.yaml"), &fault), fault);
@@ -382,10 +406,10 @@ static void a_commit_is_made_outside_and_brought_in_whole(void **state)
     assert_ok(gitdoor_import(door, commit, base.commit, &fault), fault);
     assert_ok(gitdoor_move_branch(door, "custody/r-1", NULL, commit, &fault), fault);
     {
-        AUTO_FREE char *list = GIT_SAYS(place.repo, "-c", "core.quotePath=false", "ls-tree", "-r",
-                                        "--name-only", "custody/r-1");
-        AUTO_FREE char *author = GIT_SAYS(place.repo, "log", "-1", "--format=%an|%ae|%cn|%T|%(trailers)",
-                                          "custody/r-1");
+        AUTO_FREE char *list = GIT_SAYS(place.repo, "-c", "core.quotePath=false", "ls-tree",
+                                        "-r", "--name-only", "custody/r-1");
+        AUTO_FREE char *author = GIT_SAYS(
+            place.repo, "log", "-1", "--format=%an|%ae|%cn|%T|%(trailers)", "custody/r-1");
         AUTO_FREE char *expected =
             xformat("coder@repo x|coder@run.custody.invalid|maria|%s|Custody-Run: r-1", tree);
 
@@ -408,7 +432,8 @@ static void a_pack_arrives_for_many_objects(void **state)
     struct gitdoor *door;
     struct gitdoor_base base = {0};
     struct gitdoor_draft *draft = NULL;
-    struct gitdoor_commit what = {.author = {"a", "b"}, .committer = {"a", "b"}, .message = SLICE("m")};
+    struct gitdoor_commit what = {
+        .author = {"a", "b"}, .committer = {"a", "b"}, .message = SLICE("m")};
     struct fault fault = {0};
     char commit[GIT_OID_TEXT], tree[GIT_OID_TEXT];
 
@@ -421,7 +446,8 @@ static void a_pack_arrives_for_many_objects(void **state)
     for (int i = 0; i < 200; i++) {
         AUTO_FREE char *path = xformat("d%d/f%d", i % 7, i);
 
-        assert_ok(gitdoor_draft_write(draft, slice_of(path), 0100644, slice_of(path), &fault), fault);
+        assert_ok(gitdoor_draft_write(draft, slice_of(path), 0100644, slice_of(path), &fault),
+                  fault);
     }
     assert_ok(gitdoor_draft_commit(draft, &what, commit, tree, &fault), fault);
     gitdoor_draft_free(draft);
@@ -440,7 +466,8 @@ static void landing_forwards_merges_or_refuses(void **state)
     struct gitdoor_base base = {0};
     struct gitdoor_landing landing = {0};
     struct fault fault = {0};
-    char commit[GIT_OID_TEXT], tree[GIT_OID_TEXT], merged[GIT_OID_TEXT], merged_tree[GIT_OID_TEXT];
+    char commit[GIT_OID_TEXT], tree[GIT_OID_TEXT], merged[GIT_OID_TEXT],
+        merged_tree[GIT_OID_TEXT];
 
     (void)state;
     place_make(&place);
@@ -463,8 +490,11 @@ static void landing_forwards_merges_or_refuses(void **state)
     assert_string_not_equal(landing.tree, tree);
     assert_string_equal(landing.merge_base, base.commit);
     {
-        struct gitdoor_commit what = {.parent = landing.into, .merged = commit, .tree = landing.tree,
-                                      .author = {"custody", "c@d"}, .committer = {"custody", "c@d"},
+        struct gitdoor_commit what = {.parent = landing.into,
+                                      .merged = commit,
+                                      .tree = landing.tree,
+                                      .author = {"custody", "c@d"},
+                                      .committer = {"custody", "c@d"},
                                       .message = SLICE("Merge\n")};
         struct gitdoor_draft *draft = NULL;
 
@@ -479,7 +509,8 @@ static void landing_forwards_merges_or_refuses(void **state)
     assert_false(gitdoor_land(door, "main", landing.into, merged, &fault));
     assert_int_equal(fault.kind, FAULT_CONFLICT);
     write_below(place.repo, "c.txt", "c\n");
-    assert_false(gitdoor_land(door, "main", base.commit, merged, &fault)); /* not where it was */
+    assert_false(
+        gitdoor_land(door, "main", base.commit, merged, &fault)); /* not where it was */
     assert_int_equal(fault.kind, FAULT_CONFLICT);
     assert_ok(gitdoor_land(door, "main", landing.into, merged, &fault), fault);
     {

@@ -69,23 +69,19 @@ static void a_link_stays_in_the_tree(void **state)
         const char *path, *target;
         bool stays;
     } cases[] = {
-        {"link", "a.txt", true},
-        {"d/link", "../a.txt", true},
-        {"d/e/link", "../../a/b", true},
-        {"link", "./a", true},
-        {"link", "../a", false},
-        {"d/link", "../../a", false},
-        {"link", "/etc/passwd", false},
-        {"link", "", false},
-        {"link", ".git/config", false},
-        {"d/link", "../.GIT/hooks", false},
+        {"link", "a.txt", true},         {"d/link", "../a.txt", true},
+        {"d/e/link", "../../a/b", true}, {"link", "./a", true},
+        {"link", "../a", false},         {"d/link", "../../a", false},
+        {"link", "/etc/passwd", false},  {"link", "", false},
+        {"link", ".git/config", false},  {"d/link", "../.GIT/hooks", false},
         {"link", "a/..", false}, /* `a` may be a link */
         {"link", "a\nb", false},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
-        if (change_link_stays(slice_of(cases[i].path), slice_of(cases[i].target)) != cases[i].stays)
+        if (change_link_stays(slice_of(cases[i].path), slice_of(cases[i].target)) !=
+            cases[i].stays)
             fail_msg("%s -> %s", cases[i].path, cases[i].target);
 }
 

@@ -15,13 +15,20 @@
 /* Runs a program in `folder`; returns its exit code. `ret_output` may be NULL. */
 static inline int run_in(const char *folder, struct buf *ret_output, const char *const *argv)
 {
-    static const char *const environment[] = {
-        "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/nonexistent", "LC_ALL=C",
-        "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=Ada",
-        "GIT_AUTHOR_EMAIL=ada@example.org", "GIT_COMMITTER_NAME=Ada",
-        "GIT_COMMITTER_EMAIL=ada@example.org", "GIT_AUTHOR_DATE=1700000000 +0000",
-        "GIT_COMMITTER_DATE=1700000000 +0000", NULL};
-    struct spawn_program program = {.argv = argv, .environment = environment, .folder = folder};
+    static const char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin",
+                                              "HOME=/nonexistent",
+                                              "LC_ALL=C",
+                                              "GIT_CONFIG_NOSYSTEM=1",
+                                              "GIT_CONFIG_GLOBAL=/dev/null",
+                                              "GIT_AUTHOR_NAME=Ada",
+                                              "GIT_AUTHOR_EMAIL=ada@example.org",
+                                              "GIT_COMMITTER_NAME=Ada",
+                                              "GIT_COMMITTER_EMAIL=ada@example.org",
+                                              "GIT_AUTHOR_DATE=1700000000 +0000",
+                                              "GIT_COMMITTER_DATE=1700000000 +0000",
+                                              NULL};
+    struct spawn_program program = {
+        .argv = argv, .environment = environment, .folder = folder};
     AUTO_BUF struct buf output = buf_with_limit(1 << 20);
     struct fault fault = {0};
     int status = -1;

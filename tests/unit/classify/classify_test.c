@@ -9,29 +9,65 @@
 #include "classify/surrogate.h"
 
 static const struct surrogate_key key = {.bytes = {1, 2, 3}};
-static const enum verdict redact_all[CLASS_COUNT] = {VERDICT_REDACT, VERDICT_REDACT, VERDICT_REDACT,
-                                                     VERDICT_REDACT, VERDICT_REDACT, VERDICT_REDACT};
+static const enum verdict redact_all[CLASS_COUNT] = {VERDICT_REDACT, VERDICT_REDACT,
+                                                     VERDICT_REDACT, VERDICT_REDACT,
+                                                     VERDICT_REDACT, VERDICT_REDACT};
 
 /* Values are put together here, so that no live-looking one stands in a file. */
-#define CARD "4111" "1111" "1111" "1111"
-#define CARD_SPACED "4111 " "1111 " "1111 " "1111"
-#define AMEX "3782" "822463" "10005"
-#define SSN "457-" "55-" "5462"
-#define GITHUB "ghp_" "a1B2c3D4e5F6g7H8i9J0" "k1L2m3N4o5P6q7R8"
-#define AWS "AKIA" "Z3ABCDEFGHJKLMNP"
-#define JWT "eyJhbGciOiJIUzI1NiJ9" ".eyJzdWIiOiIxMjM0NTY3ODkwIn0" ".dozjgNryP4J3jVmNHl0w5N"
-#define PEM_BEGIN "-----BEGIN " "PRIVATE KEY-----\n"
-#define PEM_BODY "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\nMzEfYyjiWA4R4\n"
-#define PEM_END "-----END " "PRIVATE KEY-----"
-#define HL7 "MSH|^~\\&|A|B\rPID|1||12345^^^H^MR||DOE^JANE^Q||19800131|F|||1 MAIN ST^^SPRINGFIELD||555-0100\r"
-#define FHIR "{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Chalmers\",\"given\":[\"Peter\",\"James\"]}],\"birthDate\":\"1974-12-25\",\"telecom\":[{\"system\":\"phone\",\"value\":\"(03) 5555 6473\"}],\"status\":\"active\"}"
+#define CARD                                                                                  \
+    "4111"                                                                                    \
+    "1111"                                                                                    \
+    "1111"                                                                                    \
+    "1111"
+#define CARD_SPACED                                                                           \
+    "4111 "                                                                                   \
+    "1111 "                                                                                   \
+    "1111 "                                                                                   \
+    "1111"
+#define AMEX                                                                                  \
+    "3782"                                                                                    \
+    "822463"                                                                                  \
+    "10005"
+#define SSN                                                                                   \
+    "457-"                                                                                    \
+    "55-"                                                                                     \
+    "5462"
+#define GITHUB                                                                                \
+    "ghp_"                                                                                    \
+    "a1B2c3D4e5F6g7H8i9J0"                                                                    \
+    "k1L2m3N4o5P6q7R8"
+#define AWS                                                                                   \
+    "AKIA"                                                                                    \
+    "Z3ABCDEFGHJKLMNP"
+#define JWT                                                                                   \
+    "eyJhbGciOiJIUzI1NiJ9"                                                                    \
+    ".eyJzdWIiOiIxMjM0NTY3ODkwIn0"                                                            \
+    ".dozjgNryP4J3jVmNHl0w5N"
+#define PEM_BEGIN                                                                             \
+    "-----BEGIN "                                                                             \
+    "PRIVATE KEY-----\n"
+#define PEM_BODY                                                                              \
+    "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\nMzEfYyjiWA4R4\n"
+#define PEM_END                                                                               \
+    "-----END "                                                                               \
+    "PRIVATE KEY-----"
+#define HL7                                                                                   \
+    "MSH|^~\\&|A|B\rPID|1||12345^^^H^MR||DOE^JANE^Q||19800131|F|||1 MAIN "                    \
+    "ST^^SPRINGFIELD||555-0100\r"
+#define FHIR                                                                                  \
+    "{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Chalmers\",\"given\":[\"Peter\","  \
+    "\"James\"]}],\"birthDate\":\"1974-12-25\",\"telecom\":[{\"system\":\"phone\",\"value\":" \
+    "\"(03) 5555 6473\"}],\"status\":\"active\"}"
 
-static struct finding *scan(const char *text, const char *path, size_t *ret_count, unsigned *ret_mask)
+static struct finding *scan(const char *text, const char *path, size_t *ret_count,
+                            unsigned *ret_mask)
 {
     struct finding *findings = NULL;
     struct fault fault = {0};
 
-    assert_ok(classify_scan(slice_of(text), slice_of(path), &findings, ret_count, ret_mask, &fault), fault);
+    assert_ok(
+        classify_scan(slice_of(text), slice_of(path), &findings, ret_count, ret_mask, &fault),
+        fault);
     return findings;
 }
 
@@ -44,11 +80,15 @@ static void each_kind_is_found_where_it_is(void **state)
         {"card: " CARD_SPACED, "", CARD_SPACED, "pan.card"},
         {"x," AMEX ",y", "", AMEX, "pan.card"},
         {"SSN: " SSN, "", SSN, "pii.us-ssn"},
-        {"ssn=" "457555462" "\n", "", "457555462", "pii.us-ssn"},
+        {"ssn="
+         "457555462"
+         "\n",
+         "", "457555462", "pii.us-ssn"},
         {"token: " GITHUB "\n", "", GITHUB, "secret.github"},
         {"id=" AWS "\n", "", AWS, "secret.aws-key-id"},
         {"Bearer " JWT "\n", "", JWT, "secret.jwt"},
-        {PEM_BEGIN PEM_BODY PEM_END "\n", "", PEM_BEGIN PEM_BODY PEM_END, "secret.private-key"},
+        {PEM_BEGIN PEM_BODY PEM_END "\n", "", PEM_BEGIN PEM_BODY PEM_END,
+         "secret.private-key"},
         {"password = \"Tr0ub4dor&3x\"\n", "a.py", "Tr0ub4dor&3x", "secret.assigned"},
         {"DB_PASSWORD=s3cr3tValue9\n", ".env", "s3cr3tValue9", "secret.assigned"},
         {"url = postgres://app:hunter2x@db/x", "a.c", "hunter2x", "secret.connection"},
@@ -67,7 +107,8 @@ static void each_kind_is_found_where_it_is(void **state)
 
         for (size_t j = 0; j < count; j++)
             found = found || (strcmp(classify_rule_id(findings[j].rule), cases[i].rule) == 0 &&
-                              slice_equal(slice_part(slice_of(cases[i].text), findings[j].start, findings[j].end),
+                              slice_equal(slice_part(slice_of(cases[i].text),
+                                                     findings[j].start, findings[j].end),
                                           slice_of(cases[i].value)));
         if (!found)
             fail_msg("`%s` is not found as %s", cases[i].value, cases[i].rule);
@@ -77,17 +118,29 @@ static void each_kind_is_found_where_it_is(void **state)
 static void what_only_looks_alike_is_left_alone(void **state)
 {
     static const char *const cases[] = {
-        "4111 1111 1111 1112",           /* Luhn */
-        "1234567812345670",              /* no issuer */
-        "0000000000000000",              "id 4111" "1111" "1111" "1111" "99999",
+        "4111 1111 1111 1112", /* Luhn */
+        "1234567812345670",    /* no issuer */
+        "0000000000000000",
+        "id 4111"
+        "1111"
+        "1111"
+        "1111"
+        "99999",
         "550e8400-e29b-41d4-a716-446655440000",
-        "000-12-3456",                   "666-12-3456",
-        "912-34-5678",                   "password = os.environ['X']",
-        "token = get_token()",           "password: \"changeme123\"",
-        "int secret = 5;",               "a = b == c",
-        "http://example.org:8080/@x",    "sha = e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        ("-----BEGIN " "PRIVATE KEY-----"),
-        "2026-11-24T03:54:46",           "version 1.2.3.4444",
+        "000-12-3456",
+        "666-12-3456",
+        "912-34-5678",
+        "password = os.environ['X']",
+        "token = get_token()",
+        "password: \"changeme123\"",
+        "int secret = 5;",
+        "a = b == c",
+        "http://example.org:8080/@x",
+        "sha = e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        ("-----BEGIN "
+         "PRIVATE KEY-----"),
+        "2026-11-24T03:54:46",
+        "version 1.2.3.4444",
     };
 
     (void)state;
@@ -103,8 +156,9 @@ static void what_only_looks_alike_is_left_alone(void **state)
 
 static void binary_content_is_opaque_and_searched_all_the_same(void **state)
 {
-    static const char bytes[] = "\x7f" "ELF\0" SSN "\0card " CARD "\0\0" GITHUB "\0ssn: " SSN "\0password = \"Tr0ub4dor&3x\"\0"
-                                PEM_BEGIN "\0" PEM_END;
+    static const char bytes[] = "\x7f"
+                                "ELF\0" SSN "\0card " CARD "\0\0" GITHUB "\0ssn: " SSN
+                                "\0password = \"Tr0ub4dor&3x\"\0" PEM_BEGIN "\0" PEM_END;
     static const char *const rules[] = {"pan.card", "secret.github", "pii.us-ssn"};
     AUTO_BUF struct buf redacted = buf_with_limit(1 << 20);
     struct finding *findings = NULL;
@@ -113,15 +167,24 @@ static void binary_content_is_opaque_and_searched_all_the_same(void **state)
     unsigned mask = 0;
 
     (void)state;
-    assert_ok(classify_scan(slice_of_bytes("ab\0cd", 5), slice_of(""), &findings, &count, &mask, &fault), fault);
+    assert_ok(classify_scan(slice_of_bytes("ab\0cd", 5), slice_of(""), &findings, &count,
+                            &mask, &fault),
+              fault);
     assert_int_equal(count, 0);
     assert_int_equal(mask, CLASS_BIT(CLASS_OPAQUE));
-    assert_ok(classify_scan(slice_of_bytes(bytes, sizeof(bytes)), slice_of(""), &findings, &count, &mask, &fault), fault);
-    assert_int_equal(mask, CLASS_BIT(CLASS_OPAQUE) | CLASS_BIT(CLASS_PAN) | CLASS_BIT(CLASS_SECRET) | CLASS_BIT(CLASS_PII));
-    assert_int_equal(count, COUNT(rules)); /* neither the number without its name nor the program's strings */
+    assert_ok(classify_scan(slice_of_bytes(bytes, sizeof(bytes)), slice_of(""), &findings,
+                            &count, &mask, &fault),
+              fault);
+    assert_int_equal(mask, CLASS_BIT(CLASS_OPAQUE) | CLASS_BIT(CLASS_PAN) |
+                               CLASS_BIT(CLASS_SECRET) | CLASS_BIT(CLASS_PII));
+    assert_int_equal(
+        count,
+        COUNT(rules)); /* neither the number without its name nor the program's strings */
     for (size_t i = 0; i < count; i++)
         assert_string_equal(classify_rule_id(findings[i].rule), rules[i]);
-    assert_ok(redact(slice_of_bytes(bytes, sizeof(bytes)), findings, count, redact_all, &key, &redacted, NULL, &fault), fault);
+    assert_ok(redact(slice_of_bytes(bytes, sizeof(bytes)), findings, count, redact_all, &key,
+                     &redacted, NULL, &fault),
+              fault);
     assert_int_equal(redacted.len, sizeof(bytes));
     assert_int_equal(slice_find(buf_slice(&redacted), SLICE(CARD), 0), SIZE_MAX);
     free(findings);
@@ -133,10 +196,12 @@ static void put_wide(struct buf *wide, const char *text, unsigned order, bool ma
     struct fault fault = {0};
 
     if (marked)
-        assert_ok(buf_add(wide, order == 0 ? SLICE("\xff\xfe") : SLICE("\xfe\xff"), &fault), fault);
+        assert_ok(buf_add(wide, order == 0 ? SLICE("\xff\xfe") : SLICE("\xfe\xff"), &fault),
+                  fault);
     for (; *text != 0; text++)
         assert_ok(buf_add_byte(wide, order == 0 ? (uint8_t)*text : 0, &fault) &&
-                      buf_add_byte(wide, order == 0 ? 0 : (uint8_t)*text, &fault), fault);
+                      buf_add_byte(wide, order == 0 ? 0 : (uint8_t)*text, &fault),
+                  fault);
 }
 
 static void text_of_two_bytes_a_character_is_text(void **state)
@@ -153,18 +218,26 @@ static void text_of_two_bytes_a_character_is_text(void **state)
         unsigned mask = 0;
 
         put_wide(&wide, text, kind % 2, kind / 2 == 1);
-        assert_ok(classify_scan(buf_slice(&wide), SLICE("a.py"), &findings, &count, &mask, &fault), fault);
+        assert_ok(
+            classify_scan(buf_slice(&wide), SLICE("a.py"), &findings, &count, &mask, &fault),
+            fault);
         assert_int_equal(mask, CLASS_BIT(CLASS_PAN) | CLASS_BIT(CLASS_SECRET));
         assert_int_equal(count, 2);
         assert_int_equal(findings[0].end - findings[0].start, 31);
-        assert_ok(redact(buf_slice(&wide), findings, count, redact_all, &key, &redacted, NULL, &fault), fault);
+        assert_ok(redact(buf_slice(&wide), findings, count, redact_all, &key, &redacted, NULL,
+                         &fault),
+                  fault);
         assert_int_equal(redacted.len, wide.len);
         for (size_t i = 0; i < wide.len; i++) {
             assert_int_equal(wide.at[i] == 0, redacted.at[i] == 0);
             if (i >= findings[0].start && i < findings[0].end)
-                assert_true(wide.at[i] == 0 || (redacted.at[i] >= '0' && redacted.at[i] <= '9'));
+                assert_true(wide.at[i] == 0 ||
+                            (redacted.at[i] >= '0' && redacted.at[i] <= '9'));
         }
-        assert_int_equal(slice_find(buf_slice(&redacted), slice_part(buf_slice(&wide), findings[0].start, findings[0].end), 0), SIZE_MAX);
+        assert_int_equal(
+            slice_find(buf_slice(&redacted),
+                       slice_part(buf_slice(&wide), findings[0].start, findings[0].end), 0),
+            SIZE_MAX);
     }
 }
 
@@ -177,17 +250,22 @@ static void what_only_begins_like_wide_text_is_opaque(void **state)
     unsigned mask = 0;
 
     (void)state;
-    assert_ok(classify_scan(slice_of_bytes(bytes, sizeof(bytes)), SLICE(""), &findings, &count, &mask, &fault), fault);
+    assert_ok(classify_scan(slice_of_bytes(bytes, sizeof(bytes)), SLICE(""), &findings, &count,
+                            &mask, &fault),
+              fault);
     assert_int_equal(mask, CLASS_BIT(CLASS_OPAQUE) | CLASS_BIT(CLASS_PAN));
     assert_int_equal(count, 1);
 }
 
-static const char everything[] = "card," CARD ",and " CARD "\nspaced " CARD_SPACED "\nssn " SSN "\n" GITHUB "\n" PEM_BEGIN PEM_BODY PEM_END
-                                 "\npassword = \"Tr0ub4dor&3x\"\n" HL7 "\n";
+static const char everything[] =
+    "card," CARD ",and " CARD "\nspaced " CARD_SPACED "\nssn " SSN "\n" GITHUB
+    "\n" PEM_BEGIN PEM_BODY PEM_END "\npassword = \"Tr0ub4dor&3x\"\n" HL7 "\n";
 
 static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **state)
 {
-    static const char *const values[] = {CARD, CARD_SPACED, SSN, GITHUB, "Tr0ub4dor&3x", "MIIEvQIBADANBgkqhkiG9w0", "DOE", "19800131"};
+    static const char *const values[] = {CARD,   CARD_SPACED,    SSN,
+                                         GITHUB, "Tr0ub4dor&3x", "MIIEvQIBADANBgkqhkiG9w0",
+                                         "DOE",  "19800131"};
     AUTO_BUF struct buf redacted = buf_with_limit(1 << 20);
     AUTO_BUF struct buf again = buf_with_limit(1 << 20);
     AUTO_BUF struct buf restored = buf_with_limit(1 << 20);
@@ -199,15 +277,21 @@ static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **st
     struct surrogate_base base;
 
     (void)state;
-    assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
+    assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &redacted, &map,
+                     &fault),
+              fault);
     assert_int_equal(redacted.len, strlen(everything));
     for (size_t i = 0; i < COUNT(values); i++)
         if (slice_find(buf_slice(&redacted), slice_of(values[i]), 0) != SIZE_MAX)
             fail_msg("`%s` is still there", values[i]);
-    assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &again, NULL, &fault), fault);
+    assert_ok(
+        redact(slice_of(everything), findings, count, redact_all, &key, &again, NULL, &fault),
+        fault);
     assert_true(slice_equal(buf_slice(&redacted), buf_slice(&again)));
     base = (struct surrogate_base){slice_of(everything), buf_slice(&redacted)};
-    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure, &fault), fault);
+    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure,
+                                &fault),
+              fault);
     assert_string_equal(buf_text(&restored), everything);
     assert_int_equal(number, count);
     surrogate_map_free(&map);
@@ -253,11 +337,15 @@ static void a_large_table_of_cards_is_redacted_in_seconds(void **state)
     }
     findings = scan(text, "cards.csv", &count, &mask);
     assert_int_equal(count, LINES);
-    assert_ok(redact(slice_of(text), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
+    assert_ok(
+        redact(slice_of(text), findings, count, redact_all, &key, &redacted, &map, &fault),
+        fault);
     taken = seconds_of_processor() - began;
     print_message("# scanned and redacted in %.2f s\n", taken);
     base = (struct surrogate_base){slice_of(text), buf_slice(&redacted)};
-    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure, &fault), fault);
+    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure,
+                                &fault),
+              fault);
     assert_int_equal(number, LINES);
     assert_string_equal(buf_text(&restored), text);
     surrogate_map_free(&map);
@@ -276,21 +364,27 @@ static void our_own_stand_ins_are_known_and_others_are_not(void **state)
     struct finding *found;
 
     (void)state;
-    assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &redacted, NULL, &fault), fault);
+    assert_ok(redact(slice_of(everything), findings, count, redact_all, &key, &redacted, NULL,
+                     &fault),
+              fault);
     found = scan(buf_text(&redacted), "", &left, &mask);
-    assert_true(left > 0); /* tokens keep their shape, so that code that checks it goes on working */
+    assert_true(left >
+                0); /* tokens keep their shape, so that code that checks it goes on working */
     for (size_t i = 0; i < left; i++) {
         struct slice text = slice_part(buf_slice(&redacted), found[i].start, found[i].end);
 
         if (found[i].class == CLASS_PAN || !surrogate_is_ours(&key, found[i].rule, text))
-            fail_msg("`%.*s` (%s) is not known as ours", SLICE_ARGS(text), classify_rule_id(found[i].rule));
+            fail_msg("`%.*s` (%s) is not known as ours", SLICE_ARGS(text),
+                     classify_rule_id(found[i].rule));
         strangers += !surrogate_is_ours(&other, found[i].rule, text);
     }
     free(found);
     assert_true(strangers > 0);
     for (size_t i = 0; i < count; i++)
         if (findings[i].end - findings[i].start >= 12)
-            assert_false(surrogate_is_ours(&key, findings[i].rule, slice_part(slice_of(everything), findings[i].start, findings[i].end)));
+            assert_false(surrogate_is_ours(
+                &key, findings[i].rule,
+                slice_part(slice_of(everything), findings[i].start, findings[i].end)));
 }
 
 static void a_cards_stand_in_passes_luhn_and_no_issuer_has_it(void **state)
@@ -308,7 +402,8 @@ static void a_cards_stand_in_passes_luhn_and_no_issuer_has_it(void **state)
 }
 
 /* What an agent made of a redacted file, back again; `edit` may change it in between. */
-static void restore_edited(const char *original, void (*edit)(struct buf *text), struct buf *ret_text, size_t *ret_unsure)
+static void restore_edited(const char *original, void (*edit)(struct buf *text),
+                           struct buf *ret_text, size_t *ret_unsure)
 {
     AUTO_BUF struct buf redacted = buf_with_limit(1 << 22);
     AUTO_BUF struct buf edited = buf_with_limit(1 << 22);
@@ -319,11 +414,15 @@ static void restore_edited(const char *original, void (*edit)(struct buf *text),
     unsigned mask;
     AUTO_FREE struct finding *findings = scan(original, "a.hl7", &count, &mask);
 
-    assert_ok(redact(slice_of(original), findings, count, redact_all, &key, &redacted, &map, &fault), fault);
+    assert_ok(
+        redact(slice_of(original), findings, count, redact_all, &key, &redacted, &map, &fault),
+        fault);
     assert_ok(buf_add(&edited, buf_slice(&redacted), &fault), fault);
     edit(&edited);
     base = (struct surrogate_base){slice_of(original), buf_slice(&redacted)};
-    assert_ok(surrogate_restore(buf_slice(&edited), &map, &base, ret_text, &restored, ret_unsure, &fault), fault);
+    assert_ok(surrogate_restore(buf_slice(&edited), &map, &base, ret_text, &restored,
+                                ret_unsure, &fault),
+              fault);
     surrogate_map_free(&map);
 }
 
@@ -348,7 +447,8 @@ static void touch_the_line(struct buf *text)
 /* The short name as a word of its own, where it was not. */
 static void say_the_name_elsewhere(struct buf *text)
 {
-    struct slice name = slice_part(buf_slice(text), slice_find(buf_slice(text), SLICE("||"), 0) + 2, SIZE_MAX);
+    struct slice name =
+        slice_part(buf_slice(text), slice_find(buf_slice(text), SLICE("||"), 0) + 2, SIZE_MAX);
     AUTO_FREE char *line = xformat("NTE|1|%.3s\r", (const char *)name.at);
     struct fault fault = {0};
 
@@ -376,12 +476,14 @@ static void a_short_stand_in_comes_back_in_its_own_line_only(void **state)
 
         restore_edited(original, cases[i].edit, &text, &unsure);
         assert_int_equal(unsure > 0, cases[i].unsure);
-        if (strstr(buf_text(&text), cases[i].holds) == NULL || strstr(buf_text(&text), cases[i].lacks) != NULL)
+        if (strstr(buf_text(&text), cases[i].holds) == NULL ||
+            strstr(buf_text(&text), cases[i].lacks) != NULL)
             fail_msg("%zu: `%s`", i, buf_text(&text));
     }
 }
 
-/* More two-digit values than there are two-digit stand-ins: each line is put back, or said to be unsure. */
+/* More two-digit values than there are two-digit stand-ins: each line is put back, or said to
+ * be unsure. */
 static void more_short_values_than_stand_ins_are_shared_and_never_mixed_up(void **state)
 {
     AUTO_BUF struct buf original = buf_with_limit(1 << 20);
@@ -410,7 +512,10 @@ static void a_mark_is_as_strong_as_its_shape_allows(void **state)
         const char *value;
         size_t most; /* of 2,000 of a stranger, how many may pass for ours */
     } cases[] = {
-        {RULE_GITHUB, GITHUB, 0}, {RULE_CARD, CARD, 0}, {RULE_HL7_PATIENT, "19800131", 6}, {RULE_HL7_PATIENT, "Chalmers", 1},
+        {RULE_GITHUB, GITHUB, 0},
+        {RULE_CARD, CARD, 0},
+        {RULE_HL7_PATIENT, "19800131", 6},
+        {RULE_HL7_PATIENT, "Chalmers", 1},
         {RULE_SSN, SSN, 0},
     };
     static const struct surrogate_key other = {.bytes = {9}};
@@ -422,10 +527,15 @@ static void a_mark_is_as_strong_as_its_shape_allows(void **state)
         struct fault fault = {0};
 
         for (unsigned salt = 0; salt < 2000; salt++) {
-            assert_ok(surrogate_make(&key, cases[i].rule, slice_of(cases[i].value), salt, text, &fault), fault);
+            assert_ok(surrogate_make(&key, cases[i].rule, slice_of(cases[i].value), salt, text,
+                                     &fault),
+                      fault);
             assert_true(surrogate_is_ours(&key, cases[i].rule, slice_of_bytes(text, len)));
-            assert_ok(surrogate_make(&other, cases[i].rule, slice_of(cases[i].value), salt, text, &fault), fault);
-            /* a card or a number of a person never starts as ours do; what is left is the rest of the mark */
+            assert_ok(surrogate_make(&other, cases[i].rule, slice_of(cases[i].value), salt,
+                                     text, &fault),
+                      fault);
+            /* a card or a number of a person never starts as ours do; what is left is the rest
+             * of the mark */
             if (cases[i].rule == RULE_SSN)
                 text[0] = '1';
             passed += surrogate_is_ours(&key, cases[i].rule, slice_of_bytes(text, len));

@@ -104,7 +104,7 @@ static const struct refusal {
      "anthropic"},
     /* smuggling: each has made two servers read two requests out of the same bytes */
     {"POST " CHAT " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: "
-                  "chunked\r\n\r\n0\r\n\r\n",
+     "chunked\r\n\r\n0\r\n\r\n",
      400, "malformed", "openai"},
     {"POST " CHAT
      " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",

@@ -96,9 +96,8 @@ static void the_derived_cosignature_is_made_byte_for_byte(void **state)
     assert_ok(cosignature_sign(signer, note.text, TIME_DERIVED, &line, &fault), fault);
     assert_true(slice_ends_with(buf_slice(&bytes), buf_slice(&line)));
     assert_ok(cosignature_vkey(signer, &vkey, &fault), fault);
-    assert_string_equal(buf_text(&vkey),
-                        "witness.example.com/derived+3c1d1b43+"
-                        "BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea");
+    assert_string_equal(buf_text(&vkey), "witness.example.com/derived+3c1d1b43+"
+                                         "BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea");
     note_signer_free(signer);
 }
 

@@ -39,7 +39,8 @@ static void the_published_proof_is_of_its_record_only(void **state)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(1 << 16), again = buf_with_limit(1 << 16);
     static const char *const others[] = {"seven", "eit ", "Eit", "",
-                                         ("\x00" "eit")};
+                                         ("\x00"
+                                          "eit")};
     struct proof proof;
     struct fault fault = {0};
 
@@ -495,6 +496,86 @@ static void a_ledger_is_held_against_a_kept_checkpoint(void **state)
     }
 }
 
+static enum verify_result verify_twin(struct twin *twin, struct verify_report *report)
+{
+    struct verify_options options = {.leaves_are_opaque = true};
+    struct fault fault = {0};
+
+    assert_ok(verify_ledger(twin->fixture.folder, slice_of(buf_text(&twin->vkey)), &options,
+                            report, &fault),
+              fault);
+    return report->result;
+}
+
+/* Large enough for a full tile of level 1, and one of level 2. */
+static void every_level_of_tiles_is_held_against_the_records(void **state)
+{
+    static const char *const tiles[] = {"tile/1/000", "tile/1/001.p/1", "tile/2/000.p/1"};
+    struct twin twin = twin_make(65537 + 255, UINT64_MAX);
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+
+    (void)state;
+    if (verify_twin(&twin, report) != VERIFY_HOLDS)
+        fail_msg("%s", report->problems[0].text);
+    for (size_t i = 0; i < COUNT(tiles); i++) {
+        AUTO_CLOSE int fd = openat(twin.fixture.folder, tiles[i], O_RDWR | O_CLOEXEC);
+        uint8_t byte;
+
+        assert_int_equal(pread(fd, &byte, 1, 7), 1);
+        byte ^= 1;
+        assert_int_equal(pwrite(fd, &byte, 1, 7), 1);
+        assert_int_equal(verify_twin(&twin, report), VERIFY_TAMPERING);
+        assert_non_null(strstr(report->problems[0].text, tiles[i]));
+        byte ^= 1;
+        assert_int_equal(pwrite(fd, &byte, 1, 7), 1);
+    }
+    twin_drop(&twin);
+}
+
+/* Tiles and records agree; what was signed is another tree. */
+static void a_signature_over_another_root_is_tampering(void **state)
+{
+    struct twin twin = twin_make(9, 9), other = twin_make(9, 8);
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(file_replace_durably(twin.fixture.folder, "checkpoint", buf_slice(&other.note),
+                                   0600, &fault),
+              fault);
+    assert_int_equal(verify_twin(&twin, report), VERIFY_TAMPERING);
+    assert_string_equal(report->problems[0].text, "the records do not give the signed root");
+    twin_drop(&twin);
+    twin_drop(&other);
+}
+
+/* A writer at work is some tiles ahead; a heap of them is litter that nobody checks. */
+static void a_heap_of_tiles_ahead_is_tampering(void **state)
+{
+    struct twin twin = twin_make(9, 9);
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    AUTO_FREE char *folder = xformat("%s/tile/0/x001", twin.fixture.path);
+    AUTO_FREE char *second = xformat("%s/tile/0/x002", twin.fixture.path);
+    AUTO_FREE char *third = xformat("%s/tile/0/x003", twin.fixture.path);
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(file_make_folders(folder, 0700, &fault), fault);
+    assert_ok(file_make_folders(second, 0700, &fault), fault);
+    assert_ok(file_make_folders(third, 0700, &fault), fault);
+    for (uint64_t i = 0; i < 2048; i++) {
+        struct tile tile = {.index = 1000 + i, .width = TILE_WIDTH};
+        char path[TILE_PATH_BYTES];
+
+        if (i == 2047)
+            assert_int_equal(verify_twin(&twin, report), VERIFY_HOLDS);
+        tile_path(&tile, path);
+        assert_ok(file_create(twin.fixture.folder, path, SLICE("x"), 0600, &fault), fault);
+    }
+    assert_int_equal(verify_twin(&twin, report), VERIFY_TAMPERING);
+    twin_drop(&twin);
+}
+
 static void a_fork_is_proven_by_its_two_checkpoints(void **state)
 {
     static const uint64_t cases[][3] = {{5, 5, 4},      {4, 9, 3},     {3, 9, 0},
@@ -529,6 +610,25 @@ static void a_fork_is_proven_by_its_two_checkpoints(void **state)
     }
 }
 
+/* One fork, one file: what leads nowhere does not belong in it. */
+static void a_fork_with_a_hash_too_many_is_not_taken(void **state)
+{
+    struct twin one = twin_make(5, 5), other = twin_make(5, 4);
+    AUTO_BUF struct buf text = buf_with_limit(PROOF_BYTES_MAX);
+    struct proof proof = {.kind = PROOF_FORK, .path = {.count = 1}};
+    struct fault fault = {0};
+
+    (void)state;
+    proof.checkpoint = buf_slice(&one.note);
+    proof.other = buf_slice(&other.note);
+    assert_ok(proof_format(&proof, &text, &fault), fault);
+    assert_int_equal(verdict(buf_slice(&text), buf_text(&one.vkey),
+                             &(struct verify_proof_options){0}, NULL),
+                     VERIFY_INCOMPLETE);
+    twin_drop(&one);
+    twin_drop(&other);
+}
+
 static void honest_checkpoints_make_no_fork(void **state)
 {
     struct twin old = twin_make(4, 4), now = twin_make(9, 9);
@@ -552,6 +652,7 @@ enum lie {
     THE_OLD_ROOT_ITSELF,
     A_ROOT_OF_NOWHERE,
     NO_ROOT,
+    TWO_SIZES_ONLY,
     A_ROOT_TOO_MANY,
     A_PATH_TOO_MANY,
     THE_LARGER_FIRST,
@@ -572,8 +673,8 @@ static void accuse(enum lie lie, const struct twin *old, const struct twin *now,
               fault);
     assert_ok(proof_root(now->fixture.folder, now->size, old->size, &proof->root, &fault),
               fault);
-    proof->has_root = !one && lie != NO_ROOT;
-    if (lie == ONE_CHECKPOINT_TWICE || lie == A_ROOT_TOO_MANY)
+    proof->has_root = !one && lie != NO_ROOT && lie != TWO_SIZES_ONLY;
+    if (lie == ONE_CHECKPOINT_TWICE || lie == A_ROOT_TOO_MANY || lie == TWO_SIZES_ONLY)
         proof->path.count = 0;
     if (lie == A_ROOT_TOO_MANY)
         proof->has_root = true;
@@ -683,7 +784,11 @@ int main(void)
         TEST(what_a_proof_cannot_use_is_wrong_use),
         TEST(a_record_of_a_hundred_million_is_proven_in_a_millisecond),
         TEST(a_ledger_is_held_against_a_kept_checkpoint),
+        TEST(every_level_of_tiles_is_held_against_the_records),
+        TEST(a_signature_over_another_root_is_tampering),
+        TEST(a_heap_of_tiles_ahead_is_tampering),
         TEST(a_fork_is_proven_by_its_two_checkpoints),
+        TEST(a_fork_with_a_hash_too_many_is_not_taken),
         TEST(honest_checkpoints_make_no_fork),
         TEST(accusations_without_a_fork_prove_nothing),
         TEST(a_path_cut_or_swapped_does_not_hold),

@@ -65,8 +65,8 @@ static void a_token_is_over_its_text_only(void **state)
 #define SIGNATURE_FROM 941
 
 /*
- * Versions, parameters of algorithms and how the issuer's name is spelled are not signed: a flip
- * there may pass. What was stamped, and when, stays what it is.
+ * Versions, parameters of algorithms and how the issuer's name is spelled are not signed: a
+ * flip there may pass. What was stamped, and when, stays what it is.
  */
 static void a_flipped_bit_never_changes_what_was_stamped(void **state)
 {

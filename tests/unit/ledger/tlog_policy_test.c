@@ -58,9 +58,9 @@ static void cosign(const struct cast *cast, const char *who, struct buf *ret_not
 
     assert_ok(note_sign(cast->signer[5], SLICE(TEXT), ret_note, &fault), fault);
     for (; *who != 0; who++)
-        assert_ok(cosignature_sign(cast->signer[*who - '0'], SLICE(TEXT), 1000, ret_note,
-                                   &fault),
-                  fault);
+        assert_ok(
+            cosignature_sign(cast->signer[*who - '0'], SLICE(TEXT), 1000, ret_note, &fault),
+            fault);
 }
 
 static void the_quorum_decides(void **state)
@@ -75,12 +75,16 @@ static void the_quorum_decides(void **state)
         bool holds;
         size_t count;
     } cases[] = {
-        {flat, "", false, 0},      {flat, "0", false, 1},
-        {flat, "02", true, 2},     {flat, "012", true, 3},
-        {flat, "00", false, 1}, /* one witness counts once */
+        {flat, "", false, 0},
+        {flat, "0", false, 1},
+        {flat, "02", true, 2},
+        {flat, "012", true, 3},
+        {flat, "00", false, 1},  /* one witness counts once */
         {flat, "034", false, 1}, /* and strangers not at all */
-        {nested, "01", false, 2},  {nested, "03", true, 2},
-        {nested, "23", false, 2},  {nested, "12", true, 2},
+        {nested, "01", false, 2},
+        {nested, "03", true, 2},
+        {nested, "23", false, 2},
+        {nested, "12", true, 2},
         {"witness a $0\nquorum a", "0", true, 1},
         {"witness a $0\nquorum a", "1", false, 0},
         {"witness a $0\nquorum none", "", true, 0},

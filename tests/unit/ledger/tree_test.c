@@ -262,6 +262,22 @@ static void every_pair_of_small_sizes_is_consistent(void **state)
         free(tree.levels[i]);
 }
 
+/* Roots and paths that fit each other, under sizes that they cannot have. */
+static void no_tree_grows_smaller_or_into_another_of_its_size(void **state)
+{
+    struct tree_hash left = tree_leaf(SLICE("left")), right = tree_leaf(SLICE("right"));
+    struct tree_hash both = tree_node(&left, &right);
+    struct tree_proof path = {.count = 2, .hash = {left, right}}, none = {.count = 0};
+    struct fault fault = {0};
+
+    (void)state;
+    assert_false(tree_check_consistency(3, 2, &left, &both, &path, &fault));
+    assert_false(tree_check_consistency(0, 2, &left, &both, &path, &fault));
+    assert_false(tree_check_consistency(2, 2, &left, &both, &none, &fault));
+    assert_false(tree_check_consistency(2, 2, &both, &both, &path, &fault));
+    assert_ok(tree_check_consistency(2, 2, &both, &both, &none, &fault), fault);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +286,7 @@ int main(void)
         TEST(proofs_pass_and_fail_as_they_must),
         TEST(a_large_tree_has_the_known_roots_and_proofs),
         TEST(every_pair_of_small_sizes_is_consistent),
+        TEST(no_tree_grows_smaller_or_into_another_of_its_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -586,20 +586,16 @@ static void the_policy_asks_for_cosignatures(void **state)
 {
     static const size_t sizes[] = {300, 400};
     static const struct {
-        const char *who;  /* NULL: there is no checkpoint.cosigned */
+        const char *who; /* NULL: there is no checkpoint.cosigned */
         uint64_t size;
         bool is_fork;
         enum verify_result result;
         uint64_t cosigned;
     } cases[] = {
-        {NULL, 0, false, VERIFY_INCOMPLETE, 0},
-        {"a", 300, false, VERIFY_INCOMPLETE, 0},
-        {"ab", 300, false, VERIFY_HOLDS, 300},
-        {"abc", 400, false, VERIFY_HOLDS, 400},
-        {"acx", 257, false, VERIFY_HOLDS, 257},
-        {"aax", 300, false, VERIFY_INCOMPLETE, 0},
-        {"abc", 300, true, VERIFY_TAMPERING, 300},
-        {"abc", 401, true, VERIFY_TAMPERING, 401},
+        {NULL, 0, false, VERIFY_INCOMPLETE, 0},    {"a", 300, false, VERIFY_INCOMPLETE, 0},
+        {"ab", 300, false, VERIFY_HOLDS, 300},     {"abc", 400, false, VERIFY_HOLDS, 400},
+        {"acx", 257, false, VERIFY_HOLDS, 257},    {"aax", 300, false, VERIFY_INCOMPLETE, 0},
+        {"abc", 300, true, VERIFY_TAMPERING, 300}, {"abc", 401, true, VERIFY_TAMPERING, 401},
     };
     struct ledger ledger = ledger_of(sizes, COUNT(sizes));
     struct tlog_policy *policy = two_of_three();

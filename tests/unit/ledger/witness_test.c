@@ -46,9 +46,9 @@ static void stand_open(struct stand *stand, const char *name, const char *log_vk
     assert_ok(cosignature_key_parse(buf_slice(&vkey), &stand->key, &fault), fault);
     assert_ok(witness_files_open(stand->fixture.folder, &stand->files, &fault), fault);
     stand->store = witness_files_store(&stand->files);
-    assert_ok(witness_new(stand->signer, &stand->store, &stand->clock, &stand->witness,
-                          &fault),
-              fault);
+    assert_ok(
+        witness_new(stand->signer, &stand->store, &stand->clock, &stand->witness, &fault),
+        fault);
     assert_ok(witness_add_log(stand->witness, slice_of(log_vkey), &fault), fault);
 }
 
@@ -179,7 +179,7 @@ static void statuses_come_in_the_order_of_the_specification(void **state)
         unsigned old, size;
         int status;
     } steps[] = {
-        {1, 0, 400},  {1, 7, 409}, {8, 7, 400}, {0, 7, 200}, {7, 7, 200}, {0, 7, 409},
+        {1, 0, 400},  {1, 7, 409},  {8, 7, 400}, {0, 7, 200}, {7, 7, 200},  {0, 7, 409},
         {0, 15, 409}, {7, 15, 422}, {7, 5, 400}, {5, 5, 409}, {5, 15, 409}, {7, 7, 200},
     };
     AUTO_BUF struct buf body = buf_with_limit(1 << 16);
@@ -201,9 +201,19 @@ static void statuses_come_in_the_order_of_the_specification(void **state)
 static void bodies_that_do_not_parse_are_refused(void **state)
 {
     static const char *const heads[] = {
-        "",         "old 0\n",  "old\n\n",    "old 00\n\n",  "old +1\n\n", "old -1\n\n",
-        "OLD 0\n\n", "old 0 \n\n", "old 0\r\n\r\n", " old 0\n\n", "old 9223372036854775808\n\n",
-        "old 0\nAAAA\n\n", "old 0\nKgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=\n\n",
+        "",
+        "old 0\n",
+        "old\n\n",
+        "old 00\n\n",
+        "old +1\n\n",
+        "old -1\n\n",
+        "OLD 0\n\n",
+        "old 0 \n\n",
+        "old 0\r\n\r\n",
+        " old 0\n\n",
+        "old 9223372036854775808\n\n",
+        "old 0\nAAAA\n\n",
+        "old 0\nKgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=\n\n",
     };
     AUTO_BUF struct buf whole = buf_with_limit(1 << 16);
     AUTO_BUF struct buf long_one = buf_with_limit(1 << 16);
@@ -218,16 +228,18 @@ static void bodies_that_do_not_parse_are_refused(void **state)
     for (size_t i = 0; i < COUNT(heads); i++) {
         AUTO_BUF struct buf body = buf_with_limit(1 << 16);
 
-        assert_ok(buf_add_text(&body, heads[i], &fault) && buf_add(&body, note, &fault), fault);
+        assert_ok(buf_add_text(&body, heads[i], &fault) && buf_add(&body, note, &fault),
+                  fault);
         if (status_of(&stand, buf_slice(&body)) != 400)
             fail_msg("head %zu is taken", i);
     }
     assert_ok(buf_add_text(&long_one, "old 7\n", &fault), fault);
     for (int i = 0; i < 64; i++)
-        assert_ok(buf_add_text(&long_one, "KgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
-                               &fault),
-                  fault);
-    assert_ok(buf_add_text(&long_one, "\n", &fault) && buf_add(&long_one, note, &fault), fault);
+        assert_ok(
+            buf_add_text(&long_one, "KgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", &fault),
+            fault);
+    assert_ok(buf_add_text(&long_one, "\n", &fault) && buf_add(&long_one, note, &fault),
+              fault);
     assert_int_equal(status_of(&stand, buf_slice(&long_one)), 400);
     for (size_t len = 0; len < whole.len; len++) {
         int status = status_of(&stand, slice_part(buf_slice(&whole), 0, len));

@@ -126,7 +126,8 @@ static void timers_fire_in_order(void **state)
     loop_free(loop);
 }
 
-/* As an agent may leave it behind: deeper than there are descriptors, and closed to its owner. */
+/* As an agent may leave it behind: deeper than there are descriptors, and closed to its owner.
+ */
 static void a_tree_of_any_depth_is_removed(void **state)
 {
     enum { DEPTH = 600 };
@@ -143,7 +144,8 @@ static void a_tree_of_any_depth_is_removed(void **state)
 
         assert_int_equal(mkdirat(at, i % 150 == 0 ? ".removed-0" : "d", 0700), 0);
         assert_int_equal(mkdirat(at, "e", 0), 0);
-        below = openat(at, i % 150 == 0 ? ".removed-0" : "d", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        below =
+            openat(at, i % 150 == 0 ? ".removed-0" : "d", O_PATH | O_DIRECTORY | O_CLOEXEC);
         assert_true(below >= 0);
         (void)close(at);
         at = below;

@@ -22,19 +22,23 @@ static const char organisation[] =
     "  - { id: maria, email: maria@example.org, groups: [payments] }\n"
     "  - { id: tom, email: tom@example.org }\n"
     "models:\n"
-    "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, residency: on-premises, allow: [code, phi-redacted] }\n"
-    "  - { name: far, url: \"https://llm.example.org/v1\", dialect: openai-responses, contract: BAA-1, expires: 2027-03-31,\n"
+    "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, residency: "
+    "on-premises, allow: [code, phi-redacted] }\n"
+    "  - { name: far, url: \"https://llm.example.org/v1\", dialect: openai-responses, "
+    "contract: BAA-1, expires: 2027-03-31,\n"
     "      key: { file: /etc/custody/llm.key }, prices: { input: 3.00, output: 15.5 } }\n"
     "budgets: { run: { tokens: 1000, usd: 5.00, minutes: 20 } }\n"
     "resources: { memory: 2G, pids: 100, cpu: 150%, disk: 1G }\n"
     "phase: regulated\n";
 
-/* Builds from the organisation above and a repository's text; the fault is the caller's to look at. */
+/* Builds from the organisation above and a repository's text; the fault is the caller's to
+ * look at. */
 static bool build(const char *repository, struct policy **ret_policy, struct fault *fault)
 {
     struct policy_settings *outer = read_text(organisation, "policy.yaml");
     struct policy_settings *inner = NULL;
-    bool ok = repository == NULL || policy_read(slice_of(repository), "custody.yaml", &inner, fault);
+    bool ok =
+        repository == NULL || policy_read(slice_of(repository), "custody.yaml", &inner, fault);
 
     ok = ok && policy_build(outer, inner, ret_policy, fault);
     policy_settings_free(outer);
@@ -48,12 +52,15 @@ static void the_effective_policy_is_what_both_files_say(void **state)
     struct fault fault = {0};
 
     (void)state;
-    assert_ok(build("version: 1\nrepository: payments-api\nowner: maria\n"
-                    "data: { phi: { view: deny, model: deny } }\n"
-                    "paths: { read: { deny: [\"**/*.pem\"] }, write: { allow: [\"src/**\"] }, zone: { \"src/ehr/**\": phi } }\n"
-                    "agents: { coder: { engine: codex, model: far }, planner: { write: none } }\n"
-                    "budgets: { run: { tokens: 500 } }\napprovals: { count: 1, zone: { phi: 2 } }\n",
-                    &policy, &fault), fault);
+    assert_ok(
+        build("version: 1\nrepository: payments-api\nowner: maria\n"
+              "data: { phi: { view: deny, model: deny } }\n"
+              "paths: { read: { deny: [\"**/*.pem\"] }, write: { allow: [\"src/**\"] }, zone: "
+              "{ \"src/ehr/**\": phi } }\n"
+              "agents: { coder: { engine: codex, model: far }, planner: { write: none } }\n"
+              "budgets: { run: { tokens: 500 } }\napprovals: { count: 1, zone: { phi: 2 } }\n",
+              &policy, &fault),
+        fault);
     assert_string_equal(policy->repository, "payments-api");
     assert_int_equal(policy->model_count, 2);
     assert_int_equal(policy->models[1].price_output, 15500000);
@@ -67,9 +74,13 @@ static void the_effective_policy_is_what_both_files_say(void **state)
     assert_int_equal(policy->resources.cpu_percent, 150);
     assert_int_equal(policy->data[CLASS_PHI][POLICY_VIEW], VERDICT_DENY);
     assert_int_equal(policy->data[CLASS_SECRET][POLICY_CHECKS], VERDICT_ALLOW);
-    assert_int_equal(policy_mask_verdict(policy, CLASS_BIT(CLASS_PHI) | CLASS_BIT(CLASS_PAN), POLICY_VIEW), VERDICT_DENY);
-    assert_int_equal(policy_read_verdict(policy, "coder", SLICE("a/Key.PEM"), NULL), VERDICT_DENY);
-    assert_int_equal(policy_read_verdict(policy, "coder", SLICE("a/key.c"), NULL), VERDICT_ALLOW);
+    assert_int_equal(
+        policy_mask_verdict(policy, CLASS_BIT(CLASS_PHI) | CLASS_BIT(CLASS_PAN), POLICY_VIEW),
+        VERDICT_DENY);
+    assert_int_equal(policy_read_verdict(policy, "coder", SLICE("a/Key.PEM"), NULL),
+                     VERDICT_DENY);
+    assert_int_equal(policy_read_verdict(policy, "coder", SLICE("a/key.c"), NULL),
+                     VERDICT_ALLOW);
     assert_true(policy_write_allowed(policy, "coder", SLICE("src/a.c"), NULL));
     assert_false(policy_write_allowed(policy, "coder", SLICE("docs/a.md"), NULL));
     assert_false(policy_write_allowed(policy, "planner", SLICE("src/a.c"), NULL));
@@ -82,15 +93,31 @@ static void the_effective_policy_is_what_both_files_say(void **state)
 static void what_decides_over_an_agent_it_can_never_write(void **state)
 {
     static const char *const never[] = {
-        "custody.yaml", ".gitignore", "src/.gitattributes", ".git/config", ".GIT/hooks/x", ".github/workflows/ci.yml",
-        "CODEOWNERS", "docs/CODEOWNERS", ".husky", ".circleci", "sub/.husky/pre-commit", "azure-pipelines.yaml", ".GitHub",
-        "Custody.YAML", ".gitlab-ci.yml", "Jenkinsfile", ".husky/pre-commit", ".circleci/config.yml",
+        "custody.yaml",
+        ".gitignore",
+        "src/.gitattributes",
+        ".git/config",
+        ".GIT/hooks/x",
+        ".github/workflows/ci.yml",
+        "CODEOWNERS",
+        "docs/CODEOWNERS",
+        ".husky",
+        ".circleci",
+        "sub/.husky/pre-commit",
+        "azure-pipelines.yaml",
+        ".GitHub",
+        "Custody.YAML",
+        ".gitlab-ci.yml",
+        "Jenkinsfile",
+        ".husky/pre-commit",
+        ".circleci/config.yml",
     };
     struct policy *policy = NULL;
     struct fault fault = {0};
 
     (void)state;
-    assert_ok(build("version: 1\npaths: { write: { allow: [\"**\"] } }\n", &policy, &fault), fault);
+    assert_ok(build("version: 1\npaths: { write: { allow: [\"**\"] } }\n", &policy, &fault),
+              fault);
     for (size_t i = 0; i < COUNT(never); i++)
         if (policy_write_allowed(policy, "coder", slice_of(never[i]), NULL))
             fail_msg("%s is writable", never[i]);
@@ -106,20 +133,27 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
     } cases[] = {
         {"version: 1\nfoo: 2\n", "custody.yaml:2:6: unknown key `foo`"},
         {"version: 1\npath: { read: {} }\n", "did you mean `paths`?"},
-        {"version: 1\nlimits: { files: many }\n", "custody.yaml:2:18: limits.files: `many` is not a number"},
-        {"version: 1\nlimits: 3\n", "custody.yaml:2:9: limits: a value stands where keys belong"},
-        {"version: 1\npeople: [{ id: me }]\n", "only the organisation's policy.yaml may say this"},
+        {"version: 1\nlimits: { files: many }\n",
+         "custody.yaml:2:18: limits.files: `many` is not a number"},
+        {"version: 1\nlimits: 3\n",
+         "custody.yaml:2:9: limits: a value stands where keys belong"},
+        {"version: 1\npeople: [{ id: me }]\n",
+         "only the organisation's policy.yaml may say this"},
         {"version: 1\nmodels: [{ url: \"https://x.example/\" }]\n", "only the organisation's"},
         {"version: 1\nbudgets: { run: { tokens: 2000 } }\n", "wider than the organisation's"},
         {"version: 1\nbudgets: { run: { tokens: 0 } }\n", "wider than the organisation's"},
         {"version: 1\nphase: automerge\n", "wider than the organisation's"},
         {"version: 1\negress: [{ host: evil.example }]\n", "wider than the organisation's"},
-        {"version: 1\ndata: { phi: { view: redact } }\n", "data.phi has no verdict for `model`"},
-        {"version: 1\ndata: { cats: { view: allow, model: allow } }\n", "is not a class of data"},
+        {"version: 1\ndata: { phi: { view: redact } }\n",
+         "data.phi has no verdict for `model`"},
+        {"version: 1\ndata: { cats: { view: allow, model: allow } }\n",
+         "is not a class of data"},
         {"version: 1\npaths: { read: { deny: [\"/etc/**\"] } }\n", "no leading /"},
         {"version: 1\npaths: { read: { deny: [\"a/../b\"] } }\n", "can never match"},
-        {"version: 1\npaths: { write: { allow: [\"src/**\"], deny: [\"src/**\"] } }\n", "can never match"},
-        {"version: 1\ndata: { secret: { view: allow, model: allow } }\n", "wider than the organisation's `redact`"},
+        {"version: 1\npaths: { write: { allow: [\"src/**\"], deny: [\"src/**\"] } }\n",
+         "can never match"},
+        {"version: 1\ndata: { secret: { view: allow, model: allow } }\n",
+         "wider than the organisation's `redact`"},
         {"version: 1\nlimits: { files: 20000 }\n", "wider than the organisation's"},
         {"version: 1\npaths: { write: { allow: [] } }\n", "an empty list would allow nothing"},
         {"version: 1\npaths: { scratch: [.GIT] }\n", "is not a folder"},
@@ -127,18 +161,29 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
         {"%\xcb", "not UTF-8"},
         {"%TAG x\nversion: 1\n", "directives have no place"},
         {"version: 1\nowner: nobody\n", "is not one of the organisation's people"},
-        {"version: 1\nagents: { coder: { model: gpt } }\n", "the organisation has no model `gpt`"},
+        {"version: 1\nagents: { coder: { model: gpt } }\n",
+         "the organisation has no model `gpt`"},
         {"version: 1\nversion: 1\n", "custody.yaml:2:1: this key is there twice"},
         {"version: 1\n---\nversion: 1\n", "a second document"},
         {"version: 1\nrepository: *x\n", "aliases have no place"},
-        {"version: 1\npaths: { write: { allow: [\"infra/prod/**\"], deny: [\"infra/**\"] } }\n", "paths.write.deny[0] `infra/**` (custody.yaml:2) denies all of it"},
-        {"version: 1\npaths: { write: { allow: [\"infra/a.tf\"], deny: [infra] } }\n", "denies all of it"},
-        {"version: 1\npaths: { write: { allow: [\"src/*.pem\"], deny: [\"**/*.pem\"] } }\n", "denies all of it"},
-        {"version: 1\npaths: { read: { deny: [\"private/**\"] }, write: { allow: [\"private/notes/*\"] } }\n", "paths.read.deny[0] `private/**`"},
-        {"version: 1\npaths: { write: { allow: [\".github/workflows/**\"] } }\n", "no policy can allow it"},
-        {"version: 1\napprovals: { count: 3 }\n", "custody.yaml:2:21: approvals.count: 3 people must approve and there are 2"},
-        {"version: 1\napprovals: { count: 2, from: [payments] }\n", "2 people must approve and there are 1 in the groups"},
-        {"version: 1\napprovals: { from: [auditors] }\n", "approvals.from: nobody is in group `auditors`"},
+        {"version: 1\npaths: { write: { allow: [\"infra/prod/**\"], deny: [\"infra/**\"] } "
+         "}\n",
+         "paths.write.deny[0] `infra/**` (custody.yaml:2) denies all of it"},
+        {"version: 1\npaths: { write: { allow: [\"infra/a.tf\"], deny: [infra] } }\n",
+         "denies all of it"},
+        {"version: 1\npaths: { write: { allow: [\"src/*.pem\"], deny: [\"**/*.pem\"] } }\n",
+         "denies all of it"},
+        {"version: 1\npaths: { read: { deny: [\"private/**\"] }, write: { allow: "
+         "[\"private/notes/*\"] } }\n",
+         "paths.read.deny[0] `private/**`"},
+        {"version: 1\npaths: { write: { allow: [\".github/workflows/**\"] } }\n",
+         "no policy can allow it"},
+        {"version: 1\napprovals: { count: 3 }\n",
+         "custody.yaml:2:21: approvals.count: 3 people must approve and there are 2"},
+        {"version: 1\napprovals: { count: 2, from: [payments] }\n",
+         "2 people must approve and there are 1 in the groups"},
+        {"version: 1\napprovals: { from: [auditors] }\n",
+         "approvals.from: nobody is in group `auditors`"},
         {"version: 1\napprovals: { zone: { lab: 1 } }\n", "`lab` is not a zone (phi cde)"},
         {"repository: x\n", "`version: 1` is missing"},
         {"version: [1\n", "custody.yaml:"},
@@ -158,12 +203,16 @@ static void what_is_wrong_is_named_with_line_and_column(void **state)
     }
 }
 
-#define MODEL(name, more) "  - { name: " name ", url: \"https://" name ".example.org/v1\", dialect: openai" more " }\n"
+#define MODEL(name, more)                                                                     \
+    "  - { name: " name ", url: \"https://" name ".example.org/v1\", dialect: openai" more    \
+    " }\n"
 
 static void a_repository_with_patients_calls_only_models_that_may_have_them(void **state)
 {
-    static const char models[] = "version: 1\nmodels:\n" MODEL("near", ", residency: on-premises")
-        MODEL("bare", ", residency: us") MODEL("far", ", residency: us, contract: BAA-1") MODEL("eu", ", residency: eu, contract: BAA-2");
+    static const char models[] =
+        "version: 1\nmodels:\n" MODEL("near", ", residency: on-premises")
+            MODEL("bare", ", residency: us") MODEL("far", ", residency: us, contract: BAA-1")
+                MODEL("eu", ", residency: eu, contract: BAA-2");
     static const struct {
         const char *routing, *zone, *names;
     } cases[] = {
@@ -175,7 +224,8 @@ static void a_repository_with_patients_calls_only_models_that_may_have_them(void
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         AUTO_FREE char *outer_text = xformat("%s%s", models, cases[i].routing);
-        AUTO_FREE char *inner_text = xformat("version: 1\npaths: { zone: { \"src/**\": %s } }\n", cases[i].zone);
+        AUTO_FREE char *inner_text =
+            xformat("version: 1\npaths: { zone: { \"src/**\": %s } }\n", cases[i].zone);
         struct policy_settings *outer = read_text(outer_text, "policy.yaml");
         struct policy_settings *inner = read_text(inner_text, "custody.yaml");
         struct policy *policy = NULL;
@@ -184,7 +234,8 @@ static void a_repository_with_patients_calls_only_models_that_may_have_them(void
 
         assert_ok(policy_build(outer, inner, &policy, &fault), fault);
         for (size_t j = 0; j < policy->model_count; j++)
-            (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s ", policy->models[j].name);
+            (void)snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s ",
+                           policy->models[j].name);
         assert_string_equal(names, cases[i].names);
         policy_free(policy);
         policy_settings_free(outer);
@@ -194,9 +245,11 @@ static void a_repository_with_patients_calls_only_models_that_may_have_them(void
 
 static void patients_data_goes_where_routing_says(void **state)
 {
-    static const char text[] = "version: 1\nrouting: { phi: [on-premises] }\ndata: { phi: { view: redact, model: allow } }\nmodels:\n"
-        MODEL("near", ", residency: on-premises, allow: [code, phi]") MODEL("far", ", residency: us, contract: B-1, allow: [code, phi]")
-        MODEL("bare", ", allow: [code, phi-redacted]");
+    static const char text[] =
+        "version: 1\nrouting: { phi: [on-premises] }\ndata: { phi: { view: redact, model: "
+        "allow } }\nmodels:\n" MODEL("near", ", residency: on-premises, allow: [code, phi]")
+            MODEL("far", ", residency: us, contract: B-1, allow: [code, phi]")
+                MODEL("bare", ", allow: [code, phi-redacted]");
     struct policy_settings *outer = read_text(text, "policy.yaml");
     struct policy *policy = NULL;
     struct fault fault = {0};
@@ -212,8 +265,11 @@ static void patients_data_goes_where_routing_says(void **state)
 
 static void what_no_model_may_see_no_model_is_allowed(void **state)
 {
-    static const char model[] = "version: 1\nmodels: [{ name: m, url: \"https://m.example.org\", dialect: openai, allow: [code, secret, pii] }]\n";
-    AUTO_FREE char *allowing = xformat("%sdata: { secret: { view: redact, model: allow } }\n", model);
+    static const char model[] =
+        "version: 1\nmodels: [{ name: m, url: \"https://m.example.org\", dialect: openai, "
+        "allow: [code, secret, pii] }]\n";
+    AUTO_FREE char *allowing =
+        xformat("%sdata: { secret: { view: redact, model: allow } }\n", model);
     const struct {
         const char *text;
         unsigned allow;
@@ -239,21 +295,25 @@ struct notes {
     char text[1024];
 };
 
-static void add_note(void *self, const char *file, unsigned line, unsigned column, const char *key)
+static void add_note(void *self, const char *file, unsigned line, unsigned column,
+                     const char *key)
 {
     struct notes *notes = self;
     size_t len = strlen(notes->text);
 
-    (void)snprintf(notes->text + len, sizeof(notes->text) - len, "%s:%u:%u:%s ", file, line, column, key);
+    (void)snprintf(notes->text + len, sizeof(notes->text) - len, "%s:%u:%u:%s ", file, line,
+                   column, key);
 }
 
 static void a_key_without_effect_is_named_unless_it_says_the_default(void **state)
 {
-    struct policy_settings *outer = read_text("version: 1\nretention: { profile: hipaa, payloads: 90d }\nmcp: []\naudit: summary\n"
-                                              "egress: [{ host: npm.example.org }]\nledger: { witnesses: [], require: 0 }\n",
-                                              "policy.yaml");
-    struct policy_settings *inner = read_text("version: 1\nframeworks: [hipaa]\nlimits: { files: 3, files_per_batch: 2 }\n",
-                                              "custody.yaml");
+    struct policy_settings *outer = read_text(
+        "version: 1\nretention: { profile: hipaa, payloads: 90d }\nmcp: []\naudit: summary\n"
+        "egress: [{ host: npm.example.org }]\nledger: { witnesses: [], require: 0 }\n",
+        "policy.yaml");
+    struct policy_settings *inner = read_text(
+        "version: 1\nframeworks: [hipaa]\nlimits: { files: 3, files_per_batch: 2 }\n",
+        "custody.yaml");
     struct policy *policy = NULL;
     struct notes notes = {{0}};
     struct fault fault = {0};
@@ -263,8 +323,10 @@ static void a_key_without_effect_is_named_unless_it_says_the_default(void **stat
     policy_notes(outer, add_note, &notes);
     policy_notes(inner, add_note, &notes);
     policy_notes(NULL, add_note, &notes);
-    assert_string_equal(notes.text, "policy.yaml:2:23:retention.profile policy.yaml:5:18:egress[0].host "
-                                    "custody.yaml:2:14:frameworks[0] custody.yaml:3:38:limits.files_per_batch ");
+    assert_string_equal(
+        notes.text,
+        "policy.yaml:2:23:retention.profile policy.yaml:5:18:egress[0].host "
+        "custody.yaml:2:14:frameworks[0] custody.yaml:3:38:limits.files_per_batch ");
     policy_free(policy);
     policy_settings_free(outer);
     policy_settings_free(inner);
@@ -274,7 +336,7 @@ static void a_key_without_effect_is_named_unless_it_says_the_default(void **stat
 static void a_promise_that_would_not_hold_is_refused(void **state)
 {
     static const char *const cases[] = {
-        "audit: full\n", 
+        "audit: full\n",
     };
 
     (void)state;
@@ -286,7 +348,8 @@ static void a_promise_that_would_not_hold_is_refused(void **state)
 
         assert_false(policy_build(outer, NULL, &policy, &fault));
         assert_int_equal(fault.kind, FAULT_INVALID);
-        if (strstr(fault.why, "policy.yaml:2:") == NULL || strstr(fault.why, "not enforced by this version") == NULL)
+        if (strstr(fault.why, "policy.yaml:2:") == NULL ||
+            strstr(fault.why, "not enforced by this version") == NULL)
             fail_msg("`%s` gives `%s`", cases[i], fault.why);
         policy_settings_free(outer);
     }
@@ -299,7 +362,10 @@ static void a_rule_that_must_match_refuses_when_it_does_not(void **state)
     struct fault fault = {0};
 
     (void)state;
-    assert_ok(build("version: 1\npaths: { read: { deny: [{ path: \"fixtures/**\", must_match: true }] } }\n", &policy, &fault), fault);
+    assert_ok(build("version: 1\npaths: { read: { deny: [{ path: \"fixtures/**\", must_match: "
+                    "true }] } }\n",
+                    &policy, &fault),
+              fault);
     matching = policy_matching_new(policy);
     policy_match_path(matching, SLICE("src/a.c"));
     assert_false(policy_matching_end(matching, &fault));
@@ -327,7 +393,8 @@ static void settings_survive_their_packet_and_nothing_else_does(void **state)
     for (size_t cut = 0; cut < packet.len; cut++) {
         struct policy_settings *none = NULL;
 
-        assert_false(policy_settings_decode(slice_part(buf_slice(&packet), 0, cut), &none, &fault));
+        assert_false(
+            policy_settings_decode(slice_part(buf_slice(&packet), 0, cut), &none, &fault));
     }
     policy_free(one);
     policy_free(two);
@@ -342,7 +409,9 @@ static void the_digest_does_not_depend_on_order_or_comments(void **state)
 
     (void)state;
     assert_ok(build("version: 1\nlimits: { files: 3, lines: 9 }\n", &one, &fault), fault);
-    assert_ok(build("# a comment\nlimits:\n  lines: 9\n  files: 3\nversion: 1\n", &two, &fault), fault);
+    assert_ok(
+        build("# a comment\nlimits:\n  lines: 9\n  files: 3\nversion: 1\n", &two, &fault),
+        fault);
     assert_ok(build("version: 1\nlimits: { files: 4, lines: 9 }\n", &other, &fault), fault);
     assert_string_equal(one->digest, two->digest);
     assert_string_not_equal(one->digest, other->digest);
@@ -353,7 +422,8 @@ static void the_digest_does_not_depend_on_order_or_comments(void **state)
 
 static void the_templates_are_valid_as_they_are(void **state)
 {
-    AUTO_FREE char *outer_text = policy_template_organisation("maria", "maria@example.org", NULL);
+    AUTO_FREE char *outer_text =
+        policy_template_organisation("maria", "maria@example.org", NULL);
     AUTO_FREE char *inner_text = policy_template_repository("billing", "maria");
     struct policy_settings *outer = read_text(outer_text, "policy.yaml");
     struct policy_settings *inner = read_text(inner_text, "custody.yaml");
@@ -392,26 +462,43 @@ static void what_a_template_is_given_stays_one_value(void **state)
 static void values_are_taken_as_strictly_as_they_are_written(void **state)
 {
     static const char *const wrong[] = {
-        "budgets: { run: { usd: 5. } }",     "budgets: { run: { usd: .5 } }",  "budgets: { run: { usd: 5.0000001 } }",
-        "budgets: { run: { tokens: 010 } }", "budgets: { run: { tokens: +5 } }", "budgets: { run: { tokens: 5_0 } }",
-        "budgets: { run: { tokens: 0x5 } }", "resources: { cpu: 200 }",        "resources: { memory: 4g }",
-        "resources: { memory: 4GB }",        "resources: { memory: 1.5G }",    "retention: { payloads: 90 }",
-        "people: [{ id: a@b }]",             "people: [{ id: -a }]",           "people: [{ id: .. }]",
-        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: 2027-3-031 }]",
-        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: 2027-02-29 }]",
-        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: \"2027- 3-31\" }]",
+        "budgets: { run: { usd: 5. } }",
+        "budgets: { run: { usd: .5 } }",
+        "budgets: { run: { usd: 5.0000001 } }",
+        "budgets: { run: { tokens: 010 } }",
+        "budgets: { run: { tokens: +5 } }",
+        "budgets: { run: { tokens: 5_0 } }",
+        "budgets: { run: { tokens: 0x5 } }",
+        "resources: { cpu: 200 }",
+        "resources: { memory: 4g }",
+        "resources: { memory: 4GB }",
+        "resources: { memory: 1.5G }",
+        "retention: { payloads: 90 }",
+        "people: [{ id: a@b }]",
+        "people: [{ id: -a }]",
+        "people: [{ id: .. }]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: 2027-3-031 "
+        "}]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: 2027-02-29 "
+        "}]",
+        "models: [{ name: m, url: \"https://x.example\", dialect: openai, expires: \"2027- "
+        "3-31\" }]",
         "models: [{ name: m, url: \"https://x.example\", dialect: openai, ca: /etc/.. }]",
-        "paths: { read: { hide_names: True } }", "paths: { read: { hide_names: yes } }",
+        "paths: { read: { hide_names: True } }",
+        "paths: { read: { hide_names: yes } }",
     };
     static const char *const right[] = {
-        "budgets: { run: { usd: 0.5, tokens: 0 } }", "resources: { memory: 67108864, cpu: 50%, disk: 1T }",
-        "retention: { payloads: 4w }",               "people: [{ id: _a.b-c }]",
+        "budgets: { run: { usd: 0.5, tokens: 0 } }",
+        "resources: { memory: 67108864, cpu: 50%, disk: 1T }",
+        "retention: { payloads: 4w }",
+        "people: [{ id: _a.b-c }]",
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(wrong) + COUNT(right); i++) {
         bool good = i >= COUNT(wrong);
-        AUTO_FREE char *text = xformat("version: 1\n%s\n", good ? right[i - COUNT(wrong)] : wrong[i]);
+        AUTO_FREE char *text =
+            xformat("version: 1\n%s\n", good ? right[i - COUNT(wrong)] : wrong[i]);
         struct policy_settings *outer = read_text(text, "policy.yaml");
         struct policy *policy = NULL;
         struct fault fault = {0};
@@ -424,7 +511,8 @@ static void values_are_taken_as_strictly_as_they_are_written(void **state)
 }
 
 /* A packet as encode writes it, of settings that no YAML gives. */
-static void put_setting(struct buf *packet, uint32_t kind, uint32_t line, const char *path, const char *value)
+static void put_setting(struct buf *packet, uint32_t kind, uint32_t line, const char *path,
+                        const char *value)
 {
     const uint32_t numbers[] = {kind, line, 1};
     const char *const texts[] = {path, value};
@@ -434,7 +522,9 @@ static void put_setting(struct buf *packet, uint32_t kind, uint32_t line, const 
     for (size_t i = 0; i < COUNT(texts); i++) {
         uint32_t len = (uint32_t)strlen(texts[i]);
 
-        assert_ok(buf_add(packet, slice_of_bytes(&len, sizeof(len)), &fault) && buf_add_text(packet, texts[i], &fault), fault);
+        assert_ok(buf_add(packet, slice_of_bytes(&len, sizeof(len)), &fault) &&
+                      buf_add_text(packet, texts[i], &fault),
+                  fault);
     }
 }
 
@@ -445,12 +535,30 @@ static void a_packet_that_no_file_gives_is_refused(void **state)
         const char *path, *value, *second; /* second: another path, with value 2 */
         bool good;
     } cases[] = {
-        {0, 1, "version", "1", "limits\x1f" "files", true}, {1, 1, "egress", "", "version", true},
-        {0, 1, "version", "1", "version", false},           {0, 1, "limits", "1", "limits\x1f" "files", false},
-        {1, 1, "limits", "", "limits\x1f" "files", false},  {0, 1, "version", "", "a", false},
-        {1, 1, "version", "1", "a", false},                 {3, 1, "version", "1", "a", false},
-        {0, 0, "version", "1", "a", false},                 {0, 1, "", "1", "a", false},
-        {0, 1, "a\x1f\x1f" "b", "1", "a", false},           {0, 1, "a\x1f", "1", "b", false},
+        {0, 1, "version", "1",
+         "limits\x1f"
+         "files",
+         true},
+        {1, 1, "egress", "", "version", true},
+        {0, 1, "version", "1", "version", false},
+        {0, 1, "limits", "1",
+         "limits\x1f"
+         "files",
+         false},
+        {1, 1, "limits", "",
+         "limits\x1f"
+         "files",
+         false},
+        {0, 1, "version", "", "a", false},
+        {1, 1, "version", "1", "a", false},
+        {3, 1, "version", "1", "a", false},
+        {0, 0, "version", "1", "a", false},
+        {0, 1, "", "1", "a", false},
+        {0, 1,
+         "a\x1f\x1f"
+         "b",
+         "1", "a", false},
+        {0, 1, "a\x1f", "1", "b", false},
         {0, 1, "a\nb", "1", "b", false},
     };
 
@@ -461,8 +569,10 @@ static void a_packet_that_no_file_gives_is_refused(void **state)
         struct fault fault = {0};
         const uint32_t len = 1, count = 2;
 
-        assert_ok(buf_add(&packet, slice_of_bytes(&len, sizeof(len)), &fault) && buf_add_text(&packet, "p", &fault) &&
-                      buf_add(&packet, slice_of_bytes(&count, sizeof(count)), &fault), fault);
+        assert_ok(buf_add(&packet, slice_of_bytes(&len, sizeof(len)), &fault) &&
+                      buf_add_text(&packet, "p", &fault) &&
+                      buf_add(&packet, slice_of_bytes(&count, sizeof(count)), &fault),
+                  fault);
         put_setting(&packet, cases[i].kind, cases[i].line, cases[i].path, cases[i].value);
         put_setting(&packet, 0, 2, cases[i].second, "2");
         if (policy_settings_decode(buf_slice(&packet), &settings, &fault) != cases[i].good)
@@ -477,20 +587,34 @@ static void globs_match_names_not_bytes(void **state)
         const char *glob, *path;
         bool matches;
     } cases[] = {
-        {"*.pem", "a.pem", true}, {"*.pem", "x/y/a.pem", true}, {"**/*.pem", "a.pem", true},
-        {"**/*.pem", "x/y/a.pem", true}, {"src/*.c", "src/a.c", true}, {"src/*.c", "src/x/a.c", false},
-        {"src/**", "src/x/a.c", true}, {"src/**", "src", false}, {"src/**", "srcs/a", false},
-        {"src", "src/x/a.c", true}, {"src", "lib/src/a", true}, {"a/**/z", "a/z", true},
-        {"a/**/z", "a/b/c/z", true}, {"a/**/z", "a/b/c/y", false}, {"[a-c]?", "b1", true},
-        {"[!a-c]?", "b1", false}, {"**", "any/thing", true}, {"fixtures/patients/**", "fixtures/patients/1.json", true},
-        {"build/", "build/x.o", true}, {"*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+        {"*.pem", "a.pem", true},
+        {"*.pem", "x/y/a.pem", true},
+        {"**/*.pem", "a.pem", true},
+        {"**/*.pem", "x/y/a.pem", true},
+        {"src/*.c", "src/a.c", true},
+        {"src/*.c", "src/x/a.c", false},
+        {"src/**", "src/x/a.c", true},
+        {"src/**", "src", false},
+        {"src/**", "srcs/a", false},
+        {"src", "src/x/a.c", true},
+        {"src", "lib/src/a", true},
+        {"a/**/z", "a/z", true},
+        {"a/**/z", "a/b/c/z", true},
+        {"a/**/z", "a/b/c/y", false},
+        {"[a-c]?", "b1", true},
+        {"[!a-c]?", "b1", false},
+        {"**", "any/thing", true},
+        {"fixtures/patients/**", "fixtures/patients/1.json", true},
+        {"build/", "build/x.o", true},
+        {"*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
     };
     struct fault fault = {0};
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         assert_ok(glob_check(slice_of(cases[i].glob), &fault), fault);
-        if (glob_matches(slice_of(cases[i].glob), slice_of(cases[i].path), false) != cases[i].matches)
+        if (glob_matches(slice_of(cases[i].glob), slice_of(cases[i].path), false) !=
+            cases[i].matches)
             fail_msg("`%s` and `%s`", cases[i].glob, cases[i].path);
     }
     assert_true(glob_matches(SLICE("*.pem"), SLICE("A.PEM"), true));
@@ -526,8 +650,10 @@ static void a_model_url_is_checked_where_it_stands(void **state)
         {"http://localhost/v1", NULL},
         {"http://[::1]:8000", NULL},
         {"https://llm.example.org/v1", NULL},
-        {"http://llm.example.org/v1", "policy.yaml:3:22: models[0].url: `http://llm.example.org/v1`: plain http:// is for"},
-        {"http://10.0.0.1/v1", "policy.yaml:3:22: models[0].url: `http://10.0.0.1/v1`: plain http:// is for"},
+        {"http://llm.example.org/v1",
+         "policy.yaml:3:22: models[0].url: `http://llm.example.org/v1`: plain http:// is for"},
+        {"http://10.0.0.1/v1",
+         "policy.yaml:3:22: models[0].url: `http://10.0.0.1/v1`: plain http:// is for"},
         {"http://127.0.0.1.example.org/", "plain http:// is for this machine only"},
         {"http://0x7f.1/v1", "neither a name nor an address"},
         {"http://127.0.0.1@example.org/", "policy.yaml:3:22: models[0].url"},
@@ -538,7 +664,9 @@ static void a_model_url_is_checked_where_it_stands(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        AUTO_FREE char *text = xformat("version: 1\nmodels:\n  - { name: m, url: \"%s\", dialect: openai }\n", cases[i].url);
+        AUTO_FREE char *text =
+            xformat("version: 1\nmodels:\n  - { name: m, url: \"%s\", dialect: openai }\n",
+                    cases[i].url);
         struct policy_settings *settings = read_text(text, "policy.yaml");
         struct policy *policy = NULL;
         struct fault fault = {0};

@@ -10,9 +10,18 @@
 #include "view/content.h"
 #include "view/snapshot.h"
 
-/* A test number of an issuer's range, in parts: no live-looking number stands in the sources. */
-#define CARD "4111" "1111" "1111" "1111"
-#define ACCOUNTS "name,card\nada," CARD "\nmax,5555" "5555" "5555" "4444\n"
+/* A test number of an issuer's range, in parts: no live-looking number stands in the sources.
+ */
+#define CARD                                                                                  \
+    "4111"                                                                                    \
+    "1111"                                                                                    \
+    "1111"                                                                                    \
+    "1111"
+#define ACCOUNTS                                                                              \
+    "name,card\nada," CARD "\nmax,5555"                                                       \
+    "5555"                                                                                    \
+    "5555"                                                                                    \
+    "4444\n"
 
 static const char organisation_text[] =
     "version: 1\n"
@@ -20,7 +29,8 @@ static const char organisation_text[] =
     "  - { id: ada, email: ada@example.org, groups: [payments] }\n"
     "  - { id: maria, email: maria@example.org, groups: [payments] }\n"
     "models:\n"
-    "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, residency: on-premises, "
+    "  - { name: onprem, url: \"http://127.0.0.1:8000/v1\", dialect: openai, residency: "
+    "on-premises, "
     "allow: [code, phi-redacted, pan-redacted, secret-redacted, pii-redacted] }\n"
     "phase: regulated\n";
 
@@ -85,10 +95,15 @@ static void world_make(struct world *world)
     write_below(repo, "cards.csv", "card\n" CARD "\n");
     GIT(repo, "add", "-A");
     GIT(repo, "commit", "-q", "-m", "second");
-    assert_ok(policy_read(slice_of(organisation_text), "policy.yaml", &world->organisation, &fault), fault);
+    assert_ok(
+        policy_read(slice_of(organisation_text), "policy.yaml", &world->organisation, &fault),
+        fault);
     world_start(world, false);
-    assert_ok(policy_settings_decode(buf_slice(&world->base.settings), &world->narrowing, &fault), fault);
-    assert_ok(policy_build(world->organisation, world->narrowing, &world->policy, &fault), fault);
+    assert_ok(
+        policy_settings_decode(buf_slice(&world->base.settings), &world->narrowing, &fault),
+        fault);
+    assert_ok(policy_build(world->organisation, world->narrowing, &world->policy, &fault),
+              fault);
     collect_snapshot_key(world->base.tree, world->policy->digest, "coder", world->key);
 }
 
@@ -158,9 +173,11 @@ static void what_cannot_be_opened_says_why(void **state)
     struct fault fault = {0};
 
     (void)state;
-    assert_false(collect_start(&(struct collect_config){.repository = "/nonexistent/x"}, &collect, &fault));
+    assert_false(collect_start(&(struct collect_config){.repository = "/nonexistent/x"},
+                               &collect, &fault));
     assert_int_equal(fault.kind, FAULT_MISSING);
-    assert_false(collect_start(&(struct collect_config){.repository = "/usr"}, &collect, &fault));
+    assert_false(
+        collect_start(&(struct collect_config){.repository = "/usr"}, &collect, &fault));
     assert_int_equal(fault.kind, FAULT_MISSING);
     assert_non_null(strstr(fault.why, "not a git repository"));
 }
@@ -193,9 +210,9 @@ static void a_snapshot_leaves_out_denied_files_and_marks_sensitive_ones(void **s
     assert_int_equal(count, 2);
     snapshot_close(snapshot);
     world.key[0] = world.key[0] == 'a' ? 'b' : 'a';
-    assert_false(collect_snapshot(world.collect,
-                                  &(struct collect_snapshot){world.base.commit, "coder", world.key},
-                                  NULL, NULL, &fault));
+    assert_false(collect_snapshot(
+        world.collect, &(struct collect_snapshot){world.base.commit, "coder", world.key}, NULL,
+        NULL, &fault));
     assert_int_equal(fault.kind, FAULT_CONFLICT);
     world_end(&world);
 }
@@ -208,17 +225,22 @@ static void looking_shows_what_an_agent_would_see(void **state)
 
     (void)state;
     world_make(&world);
-    assert_ok(collect_look(world.collect, world.base.commit, "coder", "accounts.csv", run_key, &look, &fault), fault);
+    assert_ok(collect_look(world.collect, world.base.commit, "coder", "accounts.csv", run_key,
+                           &look, &fault),
+              fault);
     assert_int_equal(look.verdict, VERDICT_REDACT);
     assert_int_equal(look.findings, 2);
     assert_int_equal(look.content.len, sizeof(ACCOUNTS) - 1);
     assert_int_equal(slice_find(buf_slice(&look.content), SLICE(CARD), 0), SIZE_MAX);
     assert_true(slice_starts_with(buf_slice(&look.content), SLICE("name,card\nada,")));
     buf_free(&look.content);
-    assert_ok(collect_look(world.collect, world.base.commit, "coder", "private/notes.txt", run_key, &look, &fault), fault);
+    assert_ok(collect_look(world.collect, world.base.commit, "coder", "private/notes.txt",
+                           run_key, &look, &fault),
+              fault);
     assert_int_equal(look.verdict, VERDICT_DENY);
     assert_int_equal(look.content.len, 0);
-    assert_false(collect_look(world.collect, world.base.commit, "coder", "none", run_key, &look, &fault));
+    assert_false(collect_look(world.collect, world.base.commit, "coder", "none", run_key,
+                              &look, &fault));
     assert_int_equal(fault.kind, FAULT_MISSING);
     world_end(&world);
 }
@@ -249,7 +271,9 @@ static enum verdict verdict_of(struct world *world, const char *path, size_t *re
     struct collect_look look = {0};
     struct fault fault = {0};
 
-    assert_ok(collect_look(world->collect, world->base.commit, "coder", path, run_key, &look, &fault), fault);
+    assert_ok(collect_look(world->collect, world->base.commit, "coder", path, run_key, &look,
+                           &fault),
+              fault);
     buf_free(&look.content);
     *ret_findings = look.findings;
     return look.verdict;
@@ -273,7 +297,8 @@ static void what_is_no_text_is_examined_before_it_is_shown(void **state)
     world_end(&world);
 }
 
-/* What the classifier gives up on may hold anything: it is denied as long as any class is redacted or denied. */
+/* What the classifier gives up on may hold anything: it is denied as long as any class is
+ * redacted or denied. */
 static void what_has_too_many_findings_is_denied(void **state)
 {
     enum { LINES = (1 << 20) + 2 };
@@ -318,7 +343,8 @@ static void put_bytes(struct world *world, const char *path, unsigned mode, stru
                       const char *source)
 {
     AUTO_CLOSE int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    struct collect_change change = {.path = slice_of(path), .mode = mode, .content = fd, .source = source};
+    struct collect_change change = {
+        .path = slice_of(path), .mode = mode, .content = fd, .source = source};
     struct fault fault = {0};
 
     assert_ok(file_write_all(fd, bytes, &fault), fault);
@@ -332,7 +358,8 @@ static void put(struct world *world, const char *path, const char *text)
 
 static void put_link(struct world *world, const char *path, const char *target)
 {
-    struct collect_change change = {.path = slice_of(path), .mode = 0120000, .content = -1, .link = slice_of(target)};
+    struct collect_change change = {
+        .path = slice_of(path), .mode = 0120000, .content = -1, .link = slice_of(target)};
     struct fault fault = {0};
 
     assert_ok(collect_commit_file(world->collect, &change, &fault), fault);
@@ -348,8 +375,9 @@ static void drop(struct world *world, const char *path)
 
 static bool keep_row(void *self, const struct collect_file *file, struct fault *fault)
 {
-    return buf_add_format(self, fault, "%c %.*s +%llu -%llu %s\n", file->status, SLICE_ARGS(file->path),
-                          (unsigned long long)file->added, (unsigned long long)file->removed,
+    return buf_add_format(self, fault, "%c %.*s +%llu -%llu %s\n", file->status,
+                          SLICE_ARGS(file->path), (unsigned long long)file->added,
+                          (unsigned long long)file->removed,
                           file->reason == NULL ? "" : file->reason);
 }
 
@@ -374,27 +402,34 @@ static void a_change_is_a_commit_on_a_branch_of_its_own(void **state)
     assert_int_equal(result.files, 4);
     assert_string_equal(result.zones, "cde");
     assert_int_equal(result.approvals, 2);
-    assert_string_equal(buf_text(&rows), "M a.txt +1 -1 \nD src/b.c +0 -1 \nA src/cde/new.c +1 -0 \n"
-                                         "A src/link +1 -0 \n");
+    assert_string_equal(buf_text(&rows),
+                        "M a.txt +1 -1 \nD src/b.c +0 -1 \nA src/cde/new.c +1 -0 \n"
+                        "A src/link +1 -0 \n");
     {
-        AUTO_FREE char *head = GIT_SAYS(world.place.repo, "log", "-1",
-                                        "--format=%H %T %P %an %ae %cn %ce %s|%(trailers:separator=%x2C)",
-                                        "custody/r-1");
-        AUTO_FREE char *expected = xformat(
-            "%s %s %s coder@payments#r coder@run.custody.invalid maria maria@example.org Fix the card|"
-            "On-behalf-of: maria <maria@example.org>,Custody-Run: r-1,Custody-Agent: coder@payments#r,"
-            "Custody-Policy: %s",
-            result.commit, result.tree, world.base.commit, world.policy->digest);
+        AUTO_FREE char *head = GIT_SAYS(
+            world.place.repo, "log", "-1",
+            "--format=%H %T %P %an %ae %cn %ce %s|%(trailers:separator=%x2C)", "custody/r-1");
+        AUTO_FREE char *expected =
+            xformat("%s %s %s coder@payments#r coder@run.custody.invalid maria "
+                    "maria@example.org Fix the card|"
+                    "On-behalf-of: maria <maria@example.org>,Custody-Run: r-1,Custody-Agent: "
+                    "coder@payments#r,"
+                    "Custody-Policy: %s",
+                    result.commit, result.tree, world.base.commit, world.policy->digest);
         AUTO_FREE char *status = GIT_SAYS(world.place.repo, "status", "--porcelain");
         char digest[65];
 
         assert_string_equal(head, expected);
         assert_string_equal(status, "");
-        assert_ok(collect_diff(world.collect, world.base.commit, result.commit, -1, digest, &fault), fault);
+        assert_ok(
+            collect_diff(world.collect, world.base.commit, result.commit, -1, digest, &fault),
+            fault);
         assert_string_equal(digest, result.diff);
     }
     buf_clear(&rows);
-    assert_ok(collect_files(world.collect, world.base.commit, result.commit, keep_row, &rows, &fault), fault);
+    assert_ok(collect_files(world.collect, world.base.commit, result.commit, keep_row, &rows,
+                            &fault),
+              fault);
     assert_true(slice_starts_with(buf_slice(&rows), SLICE("M a.txt +1 -1 \n")));
     begin_change(&world, "r-1"); /* the branch is taken */
     put(&world, "a.txt", "x\n");
@@ -419,7 +454,9 @@ static void originals_come_back_in_their_own_file_only(void **state)
     world_make(&world);
     world_snapshot(&world);
     source = GIT_SAYS(world.place.repo, "rev-parse", "HEAD:accounts.csv");
-    assert_ok(collect_look(world.collect, world.base.commit, "coder", "accounts.csv", run_key, &accounts, &fault), fault);
+    assert_ok(collect_look(world.collect, world.base.commit, "coder", "accounts.csv", run_key,
+                           &accounts, &fault),
+              fault);
     {
         struct slice seen = buf_slice(&accounts.content);
         struct slice second = slice_part(seen, slice_find(seen, SLICE("max,"), 0), seen.len);
@@ -436,11 +473,17 @@ static void originals_come_back_in_their_own_file_only(void **state)
         assert_false(result.blocked);
         assert_int_equal(result.restored, 2);
         {
-            AUTO_FREE char *text = GIT_SAYS(world.place.repo, "show", "custody/r-1:accounts.csv");
+            AUTO_FREE char *text =
+                GIT_SAYS(world.place.repo, "show", "custody/r-1:accounts.csv");
 
-            assert_string_equal(text, "max,5555" "5555" "5555" "4444\nada," CARD ",new");
+            assert_string_equal(text, "max,5555"
+                                      "5555"
+                                      "5555"
+                                      "4444\nada," CARD ",new");
         }
-        begin_change(&world, "r-2"); /* planted in a script: no originals there, and a person must look */
+        begin_change(
+            &world,
+            "r-2"); /* planted in a script: no originals there, and a person must look */
         put_bytes(&world, "a.txt", 0100644, buf_slice(&edited), NULL);
         assert_ok(collect_commit_end(world.collect, NULL, NULL, &result, &fault), fault);
         assert_true(result.blocked);
@@ -471,7 +514,9 @@ static void a_short_stand_in_in_a_changed_line_blocks(void **state)
     commit_more(&world);
     world_snapshot(&world);
     source = GIT_SAYS(world.place.repo, "rev-parse", "HEAD:p.hl7");
-    assert_ok(collect_look(world.collect, world.base.commit, "coder", "p.hl7", run_key, &look, &fault), fault);
+    assert_ok(collect_look(world.collect, world.base.commit, "coder", "p.hl7", run_key, &look,
+                           &fault),
+              fault);
     assert_int_equal(look.verdict, VERDICT_REDACT);
     for (unsigned changed = 0; changed < 2; changed++) {
         AUTO_BUF struct buf edited = buf_with_limit(4096);
@@ -479,7 +524,8 @@ static void a_short_stand_in_in_a_changed_line_blocks(void **state)
         AUTO_FREE char *name = xformat("custody/%s:p.hl7", run);
         AUTO_FREE char *text = NULL;
 
-        assert_true(buf_add(&edited, buf_slice(&look.content), &fault) && buf_add_text(&edited, "OBX|2|b\n", &fault));
+        assert_true(buf_add(&edited, buf_slice(&look.content), &fault) &&
+                    buf_add_text(&edited, "OBX|2|b\n", &fault));
         if (changed == 1)
             edited.at[slice_find(buf_slice(&edited), SLICE("|M|"), 0) + 1] = 'U';
         begin_change(&world, run);
@@ -489,7 +535,8 @@ static void a_short_stand_in_in_a_changed_line_blocks(void **state)
         assert_int_equal(result.blocked, changed == 1);
         if (changed == 1)
             assert_string_equal(result.reasons[0], "surrogate-unsure");
-        assert_int_equal(strstr(text, "Lee") != NULL && strstr(text, "Kim") != NULL, changed == 0);
+        assert_int_equal(strstr(text, "Lee") != NULL && strstr(text, "Kim") != NULL,
+                         changed == 0);
     }
     buf_free(&look.content);
     world_end(&world);
@@ -533,7 +580,8 @@ static void what_policy_or_git_must_not_have_blocks(void **state)
             put(&world, cases[i].path, "x\n");
         put(&world, "a.txt", "fine\n");
         assert_ok(collect_commit_end(world.collect, keep_row, &rows, &result, &fault), fault);
-        if (!result.blocked || result.reason_count != 1 || strcmp(result.reasons[0], cases[i].reason) != 0 ||
+        if (!result.blocked || result.reason_count != 1 ||
+            strcmp(result.reasons[0], cases[i].reason) != 0 ||
             strstr(buf_text(&rows), cases[i].reason) == NULL)
             fail_msg("%s: %s; %s", cases[i].path, result.reasons[0], buf_text(&rows));
         assert_int_equal(result.files, cases[i].in ? 2 : 1);

@@ -30,7 +30,8 @@ static void a_terminal_gets_colours_and_obeys_nothing_else(void **state)
             size_t used = core_stream_show(slice_part(raw, 0, cut), false, &out);
 
             assert_true(used <= cut);
-            assert_int_equal(core_stream_show(slice_part(raw, used, raw.len), true, &out), raw.len - used);
+            assert_int_equal(core_stream_show(slice_part(raw, used, raw.len), true, &out),
+                             raw.len - used);
             assert_string_equal(buf_text(&out), rows[i].shown);
         }
 }

@@ -36,10 +36,25 @@ static void close_store(struct opened *opened)
 }
 
 static const struct store_change sample = {
-    .id = "c-20261124-035446-7f3a", .run = "r-20261124-035440-0001", .repository = "/repo",
-    .branch = "custody/r", .into = "main", .state = "ready", .base = "b", .head = "h", .tree = "t",
-    .files = 3, .lines = 42, .reasons = "", .requester = "ada", .policy = "p", .zones = "cde phi",
-    .diff = "d", .landed = "", .needed = 2, .made_us = 5,
+    .id = "c-20261124-035446-7f3a",
+    .run = "r-20261124-035440-0001",
+    .repository = "/repo",
+    .branch = "custody/r",
+    .into = "main",
+    .state = "ready",
+    .base = "b",
+    .head = "h",
+    .tree = "t",
+    .files = 3,
+    .lines = 42,
+    .reasons = "",
+    .requester = "ada",
+    .policy = "p",
+    .zones = "cde phi",
+    .diff = "d",
+    .landed = "",
+    .needed = 2,
+    .made_us = 5,
 };
 
 static bool same_change(void *self, const struct store_change *change, struct fault *fault)
@@ -117,10 +132,13 @@ static void a_state_changes_only_from_what_it_was(void **state)
     (void)state;
     open_store(&opened);
     assert_ok(store_put_change(opened.store, &sample, &fault), fault);
-    assert_ok(store_step_change(opened.store, sample.id, "ready", "approved", NULL, &fault), fault);
-    assert_false(store_step_change(opened.store, sample.id, "ready", "approved", NULL, &fault));
+    assert_ok(store_step_change(opened.store, sample.id, "ready", "approved", NULL, &fault),
+              fault);
+    assert_false(
+        store_step_change(opened.store, sample.id, "ready", "approved", NULL, &fault));
     assert_int_equal(fault.kind, FAULT_CONFLICT);
-    assert_ok(store_step_change(opened.store, sample.id, "approved", "landed", "x", &fault), fault);
+    assert_ok(store_step_change(opened.store, sample.id, "approved", "landed", "x", &fault),
+              fault);
     close_store(&opened);
 }
 
@@ -134,7 +152,8 @@ static bool count_valid(void *self, const struct store_approval *approval, struc
 static void a_person_approves_once_until_it_is_void(void **state)
 {
     struct opened opened;
-    struct store_approval approval = {.change = "c-1", .person = "maria", .tree = "t", .time_us = 1};
+    struct store_approval approval = {
+        .change = "c-1", .person = "maria", .tree = "t", .time_us = 1};
     struct fault fault = {0};
     size_t valid = 0, count = 0;
 
@@ -146,7 +165,8 @@ static void a_person_approves_once_until_it_is_void(void **state)
     assert_ok(store_void_approvals(opened.store, "c-1", &count, &fault), fault);
     assert_int_equal(count, 1);
     assert_ok(store_add_approval(opened.store, &approval, &fault), fault);
-    assert_ok(store_approvals(opened.store, "c-1", count_valid, &valid, &count, &fault), fault);
+    assert_ok(store_approvals(opened.store, "c-1", count_valid, &valid, &count, &fault),
+              fault);
     assert_int_equal(count, 2);
     assert_int_equal(valid, 1);
     close_store(&opened);
@@ -182,7 +202,8 @@ static void opening_takes_less_than_two_milliseconds(void **state)
     close_store(&opened);
 }
 
-/* Opens a store that may not be there yet and writes a row of its own; the exit code says whether it could. */
+/* Opens a store that may not be there yet and writes a row of its own; the exit code says
+ * whether it could. */
 static int open_and_write(const char *path, int number)
 {
     struct store_run run = {.started_us = 1};

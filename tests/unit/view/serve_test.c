@@ -317,7 +317,8 @@ static void what_policy_keeps_from_writing_stays(void **state)
     int fd;
 
     BEGIN(fixture);
-    fd = open("custody.yaml", O_WRONLY | O_APPEND | O_CLOEXEC); /* opens never reach us: the write is judged */
+    fd = open("custody.yaml",
+              O_WRONLY | O_APPEND | O_CLOEXEC); /* opens never reach us: the write is judged */
     assert_true(fd >= 0);
     expect_errno(write(fd, "x", 1), EACCES);
     expect_errno(pwrite(fd, "x", 1, 0), EACCES);

@@ -3,9 +3,10 @@
 #include "base/scope.h"
 #include "test.h"
 
-/* Feeds in pieces of `step` bytes; returns whether the request was taken, and how much of `text`. */
-static bool feed(struct http1_request *request, struct slice text, size_t step, size_t *ret_used,
-                 struct fault *fault)
+/* Feeds in pieces of `step` bytes; returns whether the request was taken, and how much of
+ * `text`. */
+static bool feed(struct http1_request *request, struct slice text, size_t step,
+                 size_t *ret_used, struct fault *fault)
 {
     size_t at = 0;
 
@@ -23,12 +24,14 @@ static bool feed(struct http1_request *request, struct slice text, size_t step, 
     return true;
 }
 
-static const char post[] = "POST /v1/messages?beta=true HTTP/1.1\r\nHost: 127.0.0.1:4000\r\n"
-                           "Content-Type: application/json\r\nX-Empty:\r\ncontent-length: 11\r\n\r\n"
-                           "hello world";
+static const char post[] =
+    "POST /v1/messages?beta=true HTTP/1.1\r\nHost: 127.0.0.1:4000\r\n"
+    "Content-Type: application/json\r\nX-Empty:\r\ncontent-length: 11\r\n\r\n"
+    "hello world";
 
-static const char chunked[] = "POST /v1/responses HTTP/1.1\r\nhost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                              "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+static const char chunked[] =
+    "POST /v1/responses HTTP/1.1\r\nhost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
 
 static void a_request_cut_at_any_byte_reads_the_same(void **state)
 {
@@ -50,7 +53,8 @@ static void a_request_cut_at_any_byte_reads_the_same(void **state)
                 assert_true(slice_equal(http1_request_path(request), SLICE("/v1/messages")));
                 assert_true(slice_equal(http1_request_query(request), SLICE("beta=true")));
                 assert_int_equal(http1_request_header_count(request), 4);
-                assert_true(slice_equal(http1_request_header(request, "CONTENT-TYPE"), SLICE("application/json")));
+                assert_true(slice_equal(http1_request_header(request, "CONTENT-TYPE"),
+                                        SLICE("application/json")));
                 assert_int_equal(http1_request_header(request, "x-empty").len, 0);
                 assert_non_null(http1_request_header(request, "x-empty").at);
                 assert_null(http1_request_header(request, "x-none").at);
@@ -73,7 +77,9 @@ static void what_follows_a_request_is_left_for_the_next(void **state)
     assert_true(http1_request_done(request));
     http1_request_reset(request);
     assert_false(http1_request_begun(request));
-    assert_ok(http1_request_feed(request, slice_part(buf_slice(&text), used, text.len), &used, &fault), fault);
+    assert_ok(http1_request_feed(request, slice_part(buf_slice(&text), used, text.len), &used,
+                                 &fault),
+              fault);
     assert_true(http1_request_done(request));
     assert_true(slice_equal(http1_request_path(request), SLICE("/v1/responses")));
     http1_request_free(request);
@@ -101,10 +107,13 @@ static void smuggling_is_refused(void **state)
         {HEAD "Content-Length: 2000\r\n\r\n", 413},
         {HEAD "Content-Length : 5\r\n\r\nhello", 400},
         {HEAD " Content-Length: 5\r\n\r\nhello", 400},
-        {HEAD "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", 400},
+        {HEAD "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+         400},
         {HEAD "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
         {HEAD "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
-        {HEAD "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n", 400},
+        {HEAD "Transfer-Encoding: \x0b"
+              "chunked\r\n\r\n0\r\n\r\n",
+         400},
         {HEAD "Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n", 400},
         {HEAD "Transfer-Encoding: chunked\r\n\r\n+5\r\nhello\r\n0\r\n\r\n", 400},
         {HEAD "Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n", 400},
@@ -149,7 +158,8 @@ static void smuggling_is_refused(void **state)
             if (feed(request, slice_of(cases[i].text), step, &used, &fault))
                 fail_msg("taken: %s", cases[i].text);
             if (http1_request_status(request) != cases[i].status)
-                fail_msg("%d, not %d: %s", http1_request_status(request), cases[i].status, cases[i].text);
+                fail_msg("%d, not %d: %s", http1_request_status(request), cases[i].status,
+                         cases[i].text);
             http1_request_free(request);
         }
 }
@@ -162,7 +172,8 @@ static void a_nul_in_the_head_is_refused(void **state)
     size_t used;
 
     (void)state;
-    assert_false(http1_request_feed(request, slice_of_bytes(text, sizeof(text) - 1), &used, &fault));
+    assert_false(
+        http1_request_feed(request, slice_of_bytes(text, sizeof(text) - 1), &used, &fault));
     http1_request_free(request);
 }
 
@@ -199,7 +210,8 @@ static void targets_are_read_in_every_form_that_clients_send(void **state)
     } cases[] = {
         {"GET / HTTP/1.1", "/", "", ""},
         {"OPTIONS * HTTP/1.1", "*", "", ""},
-        {"POST http://model.invalid/v1/messages?a=b HTTP/1.1", "/v1/messages", "a=b", "model.invalid"},
+        {"POST http://model.invalid/v1/messages?a=b HTTP/1.1", "/v1/messages", "a=b",
+         "model.invalid"},
         {"GET http://127.0.0.1:80 HTTP/1.1", "/", "", "127.0.0.1:80"},
         {"CONNECT model.invalid:443 HTTP/1.1", "", "", "model.invalid:443"},
         {"GET /a%20b?c?d HTTP/1.1", "/a%20b", "c?d", ""},
@@ -212,13 +224,15 @@ static void targets_are_read_in_every_form_that_clients_send(void **state)
         struct fault fault = {0};
         size_t used;
 
-        assert_true(buf_add_format(&text, &fault, "%s\r\nHost: a\r\nConnection: Keep-Alive, Close\r\n"
-                                                  "Expect: 100-continue\r\nUpgrade: websocket\r\n\r\n",
+        assert_true(buf_add_format(&text, &fault,
+                                   "%s\r\nHost: a\r\nConnection: Keep-Alive, Close\r\n"
+                                   "Expect: 100-continue\r\nUpgrade: websocket\r\n\r\n",
                                    cases[i].line));
         assert_ok(http1_request_feed(request, buf_slice(&text), &used, &fault), fault);
         assert_true(slice_equal(http1_request_path(request), slice_of(cases[i].path)));
         assert_true(slice_equal(http1_request_query(request), slice_of(cases[i].query)));
-        assert_true(slice_equal(http1_request_authority(request), slice_of(cases[i].authority)));
+        assert_true(
+            slice_equal(http1_request_authority(request), slice_of(cases[i].authority)));
         assert_false(http1_request_keep_alive(request));
         assert_true(http1_request_wants_continue(request));
         assert_true(http1_request_wants_upgrade(request));
@@ -238,12 +252,16 @@ static void responses_are_written(void **state)
     assert_ok(http1_chunk(&out, SLICE("hello world, hello"), &fault), fault);
     assert_ok(http1_chunk(&out, SLICE(""), &fault), fault);
     assert_ok(http1_chunk_end(&out, &fault), fault);
-    assert_string_equal(buf_text(&out), "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-                                        "Transfer-Encoding: chunked\r\n\r\n12\r\nhello world, hello\r\n0\r\n\r\n");
+    assert_string_equal(
+        buf_text(&out),
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n12\r\nhello world, hello\r\n0\r\n\r\n");
     assert_false(http1_response_head(&out, 200, bad, 1, 0, true, &fault));
     buf_clear(&out);
     assert_ok(http1_response_head(&out, 404, NULL, 0, 3, false, &fault), fault);
-    assert_string_equal(buf_text(&out), "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
+    assert_string_equal(
+        buf_text(&out),
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
 }
 
 int main(void)

@@ -11,20 +11,60 @@ static void only_strict_json_is_taken(void **state)
         const char *text;
         bool ok;
     } cases[] = {
-        {"{}", true}, {"[]", true}, {" \t\r\n[1] ", true}, {"\"a\"", true}, {"null", true},
-        {"-0.5e+10", true}, {"0", true}, {"{\"a\":{\"a\":1},\"b\":[{\"a\":2},{\"a\":3}]}", true},
-        {"\"\\u00e9\\ud83d\\ude00\\/\\b\"", true}, {"\"\\ud83d\"", true}, {"[true,false,null]", true},
-        {"\"\xC3\xA9\xF0\x9F\x98\x80\"", true}, {"\"0123456789abcdef0123456789\xC3\xA9\"", true},
-        {"", false}, {" ", false}, {"{", false}, {"[", false}, {"[1,]", false}, {"{\"a\":1,}", false},
-        {"{a:1}", false}, {"{\"a\" 1}", false}, {"{\"a\":}", false}, {"[1 2]", false}, {"01", false},
-        {"+1", false}, {"1.", false}, {".5", false}, {"1e", false}, {"-", false}, {"0x1", false},
-        {"nul", false}, {"True", false}, {"NaN", false}, {"'a'", false}, {"\"a", false},
-        {"\"a\nb\"", false}, {"\"\\x41\"", false}, {"\"\\u12\"", false}, {"\"\\u123g\"", false},
-        {"\"\x80\"", false}, {"\"\xC0\xAF\"", false}, {"\"\xED\xA0\x80\"", false},
-        {"\"\xF4\x90\x80\x80\"", false}, {"\"\xE2\x82\"", false}, {"\xEF\xBB\xBF{}", false},
-        {"{} {}", false}, {"{}x", false}, {"[1]]", false}, {"/* */ {}", false},
-        {"{\"a\":1,\"a\":2}", false}, {"{\"a\":1,\"\\u0061\":2}", false}, {"{\"\":1,\"\":2}", false},
-        {"{\"a\":1,\"b\":{\"c\":1,\"c\":2}}", false}, {"\"abcdefg\x01\"", false},
+        {"{}", true},
+        {"[]", true},
+        {" \t\r\n[1] ", true},
+        {"\"a\"", true},
+        {"null", true},
+        {"-0.5e+10", true},
+        {"0", true},
+        {"{\"a\":{\"a\":1},\"b\":[{\"a\":2},{\"a\":3}]}", true},
+        {"\"\\u00e9\\ud83d\\ude00\\/\\b\"", true},
+        {"\"\\ud83d\"", true},
+        {"[true,false,null]", true},
+        {"\"\xC3\xA9\xF0\x9F\x98\x80\"", true},
+        {"\"0123456789abcdef0123456789\xC3\xA9\"", true},
+        {"", false},
+        {" ", false},
+        {"{", false},
+        {"[", false},
+        {"[1,]", false},
+        {"{\"a\":1,}", false},
+        {"{a:1}", false},
+        {"{\"a\" 1}", false},
+        {"{\"a\":}", false},
+        {"[1 2]", false},
+        {"01", false},
+        {"+1", false},
+        {"1.", false},
+        {".5", false},
+        {"1e", false},
+        {"-", false},
+        {"0x1", false},
+        {"nul", false},
+        {"True", false},
+        {"NaN", false},
+        {"'a'", false},
+        {"\"a", false},
+        {"\"a\nb\"", false},
+        {"\"\\x41\"", false},
+        {"\"\\u12\"", false},
+        {"\"\\u123g\"", false},
+        {"\"\x80\"", false},
+        {"\"\xC0\xAF\"", false},
+        {"\"\xED\xA0\x80\"", false},
+        {"\"\xF4\x90\x80\x80\"", false},
+        {"\"\xE2\x82\"", false},
+        {"\xEF\xBB\xBF{}", false},
+        {"{} {}", false},
+        {"{}x", false},
+        {"[1]]", false},
+        {"/* */ {}", false},
+        {"{\"a\":1,\"a\":2}", false},
+        {"{\"a\":1,\"\\u0061\":2}", false},
+        {"{\"\":1,\"\":2}", false},
+        {"{\"a\":1,\"b\":{\"c\":1,\"c\":2}}", false},
+        {"\"abcdefg\x01\"", false},
         {"\"abcdefghijklmnopqrstuv\tw\"", false},
     };
 
@@ -76,10 +116,12 @@ static bool list_leaf(void *self, const struct json_leaf *leaf, struct fault *fa
     struct buf *text = &((struct listing *)self)->text;
 
     for (size_t i = 0; i < leaf->depth; i++)
-        if (leaf->path[i].is_key ? !buf_add_format(text, fault, ".%.*s", SLICE_ARGS(leaf->path[i].key))
-                                 : !buf_add_format(text, fault, "[%zu]", leaf->path[i].index))
+        if (leaf->path[i].is_key
+                ? !buf_add_format(text, fault, ".%.*s", SLICE_ARGS(leaf->path[i].key))
+                : !buf_add_format(text, fault, "[%zu]", leaf->path[i].index))
             return false;
-    return buf_add_format(text, fault, "%s%.*s;", leaf->is_key ? "#" : "=", SLICE_ARGS(leaf->text));
+    return buf_add_format(text, fault, "%s%.*s;", leaf->is_key ? "#" : "=",
+                          SLICE_ARGS(leaf->text));
 }
 
 static void every_string_key_and_number_is_visited_with_its_place(void **state)
@@ -89,7 +131,8 @@ static void every_string_key_and_number_is_visited_with_its_place(void **state)
     struct fault fault = {0};
 
     (void)state;
-    assert_ok(json_walk(SLICE("{\"a\":[\"x\\ny\",{\"b\":1.5}],\"\\u0063\":null,\"d\":\"\"}"), &visitor, &fault),
+    assert_ok(json_walk(SLICE("{\"a\":[\"x\\ny\",{\"b\":1.5}],\"\\u0063\":null,\"d\":\"\"}"),
+                        &visitor, &fault),
               fault);
     assert_string_equal(buf_text(&listing.text),
                         "#a;.a[0]=x\ny;.a[1]#b;.a[1].b=1.5;#c;#d;.d=;");
@@ -98,7 +141,8 @@ static void every_string_key_and_number_is_visited_with_its_place(void **state)
 
 static void members_are_found_by_their_decoded_name(void **state)
 {
-    struct slice text = SLICE(" {\"x\":{\"model\":\"no\"},\"m\\u006fdel\":\"y\\u00e9s\",\"u\":{\"v\":{\"n\":-12}}} ");
+    struct slice text = SLICE(" {\"x\":{\"model\":\"no\"},\"m\\u006fdel\":\"y\\u00e9s\",\"u\":"
+                              "{\"v\":{\"n\":-12}}} ");
     AUTO_BUF struct buf decoded = buf_with_limit(64);
     struct json_value value;
     struct fault fault = {0};
@@ -124,8 +168,13 @@ static void integers_are_whole_and_small_enough(void **state)
     static const struct {
         const char *text;
         bool ok;
-    } cases[] = {{"0", true}, {"9007199254740992", true}, {"9007199254740993", false}, {"1.0", false},
-                 {"1e3", false}, {"99999999999999999999", false}, {"-5", true}};
+    } cases[] = {{"0", true},
+                 {"9007199254740992", true},
+                 {"9007199254740993", false},
+                 {"1.0", false},
+                 {"1e3", false},
+                 {"99999999999999999999", false},
+                 {"-5", true}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -3,7 +3,8 @@
 #include "base/scope.h"
 #include "test.h"
 
-/* "name|data;" for each event with data, and the raw bytes of all, events and what is pending. */
+/* "name|data;" for each event with data, and the raw bytes of all, events and what is pending.
+ */
 static void read_stream(struct slice text, size_t step, struct buf *events, struct buf *raw)
 {
     struct sse *sse = sse_new(4096);
@@ -37,7 +38,9 @@ static void a_stream_cut_anywhere_gives_the_same_events_and_bytes(void **state)
         {"data: a\n\ndata: b\n\n", "|a;|b;"},
         {"data: a\r\n\r\ndata: b\r\n\r\n", "|a;|b;"},
         {"data: a\r\rdata: b\r\r", "|a;|b;"},
-        {"\xEF\xBB\xBF" "data: a\n\n", "|a;"},
+        {"\xEF\xBB\xBF"
+         "data: a\n\n",
+         "|a;"},
         {"event: x\ndata: a\ndata: b\n\n", "x|a\nb;"},
         {"data:a\ndata\ndata:  b\n\n", "|a\n\n b;"},
         {": comment\n\ndata: a\n\n", "|a;"},
