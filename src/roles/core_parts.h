@@ -73,6 +73,7 @@ struct run {
     struct view_ready ready;
     struct cell_exit exit;
     bool dirty_pending; /* collect has not said yet whether there are uncommitted changes */
+    bool dirty_late;    /* it is asked when the agent has started: looking takes longer than a start */
     bool started;       /* the agent was started */
     bool timed_out;
     uint64_t disk_free; /* of the state folder's file system when the agent was started */
@@ -101,11 +102,10 @@ MUST_USE bool core_gather(struct run *run, struct fault *fault);
 
 /* The run's row in the store, before its end. */
 void core_put_begun(struct run *run);
-/*
- * Judges the check for uncommitted changes that core_prepare began, once. `wait`: whatever it
- * takes. Else that of a large tree may go on, and core_work ends the run where it finds some.
- */
-MUST_USE bool core_dirty_checked(struct run *run, bool wait, struct fault *fault);
+/* Asks collect whether there are uncommitted changes; the answer is core_dirty_checked's. */
+MUST_USE bool core_dirty_begin(struct run *run, struct fault *fault);
+/* Waits for the answer where collect was asked. FAULT_DENIED names what is dirty. */
+MUST_USE bool core_dirty_checked(struct run *run, struct fault *fault);
 /* Sets run->budget. FAULT_DENIED: the day's is spent. */
 MUST_USE bool core_budget(struct run *run, struct fault *fault);
 /* From the policy's models to the gateway's; the door and the gateway share the table. */

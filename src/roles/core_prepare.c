@@ -194,14 +194,19 @@ static bool is_large_tree(const struct run *run)
     return lstat(index, &stat) == 0 && stat.st_size > LARGE_INDEX_BYTES;
 }
 
-bool core_dirty_checked(struct run *run, bool wait, struct fault *fault)
+bool core_dirty_checked(struct run *run, struct fault *fault)
 {
-    struct pollfd answer = {.fd = collect_socket(run->collect), .events = POLLIN};
-
-    if (!run->dirty_pending || (!wait && is_large_tree(run) && poll(&answer, 1, 0) == 0))
+    if (!run->dirty_pending || run->dirty_late)
         return true;
     run->dirty_pending = false;
     return end_dirty_check(run, fault);
+}
+
+bool core_dirty_begin(struct run *run, struct fault *fault)
+{
+    run->dirty_late = false;
+    return !run->dirty_pending || collect_dirty_begin(run->collect, fault) ||
+           run_because(run, "repository");
 }
 
 static void show_progress(void *self, size_t done, size_t total)
@@ -275,14 +280,15 @@ static bool take_snapshot(struct run *run, struct fault *fault)
     char key[65];
 
     run->dirty_pending = !run->request->ignore_dirty;
+    run->dirty_late = run->dirty_pending && is_large_tree(run);
     collect_snapshot_key(run->base.tree, run->policy->digest, run->request->role, key);
-    if (run->dirty_pending && !collect_dirty_begin(run->collect, fault))
-        return run_because(run, "repository");
+    if (!run->dirty_late && !core_dirty_begin(run, fault))
+        return false;
     if (open_snapshot(run, key, &missing))
         return true;
     run->result->cold = true;
     core_put_begun(run);
-    if (!core_dirty_checked(run, true, fault))
+    if ((run->dirty_late && !core_dirty_begin(run, fault)) || !core_dirty_checked(run, fault))
         return false;
     if (!collect_snapshot(run->collect,
                           &(struct collect_snapshot){.commit = run->base.commit,

@@ -37,6 +37,41 @@ static void end_work(struct work *work, const char *reason)
     loop_stop(work->loop);
 }
 
+/* With uncommitted changes the run should not have begun: it is refused, and nothing kept. */
+static bool judge_dirty(struct run *run, struct fault *fault)
+{
+    struct fault unsaid = {0};
+
+    if (core_dirty_checked(run, fault))
+        return true;
+    if (fault->kind == FAULT_DENIED &&
+        !run_step(&run->result->state, RUN_EVENT_DIRTY, &unsaid))
+        return fault_in(fault, "%s", unsaid.why);
+    return false;
+}
+
+static void on_dirty_answer(void *self, uint32_t events)
+{
+    struct work *work = self;
+
+    (void)events;
+    loop_unwatch(work->dirty);
+    work->dirty = NULL;
+    if (!judge_dirty(work->run, &work->fault))
+        end_work(work, NULL);
+}
+
+/* Of a large tree, beside the agent's work. */
+static void look_for_dirt(struct work *work)
+{
+    struct run *run = work->run;
+
+    if (!core_dirty_begin(run, &work->fault) ||
+        !loop_watch(work->loop, collect_socket(run->collect), EPOLLIN, on_dirty_answer, work,
+                    &work->dirty, &work->fault))
+        end_work(work, "repository");
+}
+
 static void on_cell(void *self, uint32_t events)
 {
     struct work *work = self;
@@ -50,8 +85,10 @@ static void on_cell(void *self, uint32_t events)
     switch (packet.type) {
     case CELL_STARTED:
         work->run->started = true;
-        core_put_begun(work->run); /* for `custody runs`: it is working now */
         work->run->result->start_us = clock_monotonic_us(&clock_real) - work->run->begun_us;
+        if (work->run->dirty_late)
+            look_for_dirt(work);
+        core_put_begun(work->run); /* for `custody runs`: it is working now */
         break;
     case CELL_EXITED:
         work->run->exit = packet.exit;
@@ -139,30 +176,6 @@ static void on_gateway_gone(void *self, uint32_t events)
     end_work(self, "gateway");
 }
 
-/* With uncommitted changes the run should not have begun: it is refused, and nothing kept. */
-static bool judge_dirty(struct run *run, struct fault *fault)
-{
-    struct fault unsaid = {0};
-
-    if (core_dirty_checked(run, true, fault))
-        return true;
-    if (fault->kind == FAULT_DENIED &&
-        !run_step(&run->result->state, RUN_EVENT_DIRTY, &unsaid))
-        return fault_in(fault, "%s", unsaid.why);
-    return false;
-}
-
-static void on_dirty_answer(void *self, uint32_t events)
-{
-    struct work *work = self;
-
-    (void)events;
-    loop_unwatch(work->dirty);
-    work->dirty = NULL;
-    if (!judge_dirty(work->run, &work->fault))
-        end_work(work, NULL);
-}
-
 static bool watch_streams(struct work *work, struct fault *fault)
 {
     const struct run *run = work->run;
@@ -185,9 +198,6 @@ static bool watch_all(struct work *work, struct fault *fault)
         return false;
     if (limit_us > 0 &&
         !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
-        return false;
-    if (run->dirty_pending && !loop_watch(work->loop, collect_socket(run->collect), EPOLLIN,
-                                          on_dirty_answer, work, &work->dirty, fault))
         return false;
     if (!loop_timer(work->loop, 0, on_disk, work, &work->disk, fault))
         return false;
