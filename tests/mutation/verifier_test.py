@@ -87,7 +87,8 @@ class Builder:
 def main():
     build = os.path.abspath(sys.argv[1])
     words = sys.argv[2:]
-    chosen = [row for row in mutations() if not words or any(word in row[0] + ": " + row[1] for word in words)]
+    chosen = [row for row in mutations()
+              if not words or any(word in row[0] + ": " + row[1] for word in words)]
     if not words and len(chosen) < LEAST:
         sys.exit(f"only {len(chosen)} checks in the list")
     subprocess.run(["ninja", "-C", build] + ["tests/unit/unit-ledger-" + test for test in TESTS], check=True,

@@ -549,6 +549,37 @@ static void a_signature_over_another_root_is_tampering(void **state)
     twin_drop(&other);
 }
 
+static void an_empty_ledger_is_incomplete_however_well_signed(void **state)
+{
+    struct twin twin = twin_make(0, 0);
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+
+    (void)state;
+    assert_int_equal(verify_twin(&twin, report), VERIFY_INCOMPLETE);
+    assert_true(report->has_checkpoint);
+    assert_int_equal(report->problem_count, 1);
+    twin_drop(&twin);
+}
+
+/* What another key signed says nothing about this ledger: that is a wrong question. */
+static void a_kept_checkpoint_of_another_key_is_wrong_use(void **state)
+{
+    AUTO_BUF struct buf other = buf_with_limit(4096);
+    struct twin twin = twin_make(9, 9);
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    struct slice kept;
+    struct verify_options options = {.leaves_are_opaque = true, .kept = &kept};
+    struct fault fault = {0};
+
+    (void)state;
+    published_checkpoint(7, &other);
+    kept = buf_slice(&other);
+    assert_false(verify_ledger(twin.fixture.folder, slice_of(buf_text(&twin.vkey)), &options,
+                               report, &fault));
+    assert_int_equal(fault.kind, FAULT_INVALID);
+    twin_drop(&twin);
+}
+
 /* A writer at work is some tiles ahead; a heap of them is litter that nobody checks. */
 static void a_heap_of_tiles_ahead_is_tampering(void **state)
 {
@@ -786,6 +817,8 @@ int main(void)
         TEST(a_ledger_is_held_against_a_kept_checkpoint),
         TEST(every_level_of_tiles_is_held_against_the_records),
         TEST(a_signature_over_another_root_is_tampering),
+        TEST(an_empty_ledger_is_incomplete_however_well_signed),
+        TEST(a_kept_checkpoint_of_another_key_is_wrong_use),
         TEST(a_heap_of_tiles_ahead_is_tampering),
         TEST(a_fork_is_proven_by_its_two_checkpoints),
         TEST(a_fork_with_a_hash_too_many_is_not_taken),
