@@ -28,7 +28,7 @@ const char *fault_outcome(enum fault_kind kind)
     return rows[kind].outcome;
 }
 
-bool fault_set(struct fault *fault, enum fault_kind kind, const char *format, ...)
+bool (fault_set)(struct fault *fault, enum fault_kind kind, const char *format, ...)
 {
     va_list args;
 
@@ -57,7 +57,7 @@ static enum fault_kind kind_of_errno(int error)
     }
 }
 
-bool fault_errno(struct fault *fault, const char *format, ...)
+bool (fault_errno)(struct fault *fault, const char *format, ...)
 {
     int error = errno;
     va_list args;
@@ -72,7 +72,7 @@ bool fault_errno(struct fault *fault, const char *format, ...)
     return false;
 }
 
-bool fault_in(struct fault *fault, const char *format, ...)
+bool (fault_in)(struct fault *fault, const char *format, ...)
 {
     va_list args;
     char step[160];

@@ -30,7 +30,7 @@ bool hex_decode(struct slice text, uint8_t *ret_bytes, size_t len)
         if (hex_digit(text.at[i]) < 0 || (text.at[i] >= 'A' && text.at[i] <= 'F'))
             return false;
     for (size_t i = 0; i < len; i++)
-        ret_bytes[i] =
-            (uint8_t)(hex_digit(text.at[2 * i]) << 4 | hex_digit(text.at[2 * i + 1]));
+        ret_bytes[i] = (uint8_t)((unsigned)hex_digit(text.at[2 * i]) << 4 |
+                                 (unsigned)hex_digit(text.at[2 * i + 1]));
     return true;
 }

@@ -207,7 +207,7 @@ static const struct keyword {
 
 static bool take_line(struct tlog_policy *policy, struct slice text, struct fault *fault)
 {
-    struct line line;
+    struct line line = {0};
 
     for (size_t i = 0; i < text.len; i++)
         if ((text.at[i] < 0x20 && text.at[i] != '\t') || text.at[i] == 0x7f)

@@ -88,7 +88,7 @@ static void keep_evidence(int folder, const struct verify_report *report,
 
     if (name == NULL)
         return;
-    if (!report->is_fork)
+    if (!report->is_fork || kept == NULL)
         (void)snprintf(outcome->note, sizeof(outcome->note),
                        "no fork proof: the checkpoint does not contradict these records");
     else if (!write_fork_proof(folder, *kept, name, &fault))

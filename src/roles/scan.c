@@ -340,7 +340,7 @@ static bool keep_looked(void *self, size_t token, const struct finding *findings
     looked->mask = class_mask;
     looked->count = count;
     looked->findings = count == 0 ? NULL : xalloc_array(count, sizeof(*findings));
-    if (count > 0)
+    if (looked->findings != NULL)
         memcpy(looked->findings, findings, count * sizeof(*findings));
     return true;
 }

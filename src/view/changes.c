@@ -110,7 +110,7 @@ static bool is_same(struct walk *walk, uint32_t number, const struct tree_origin
         S_ISLNK(stat->st_mode) != (base_node(walk, base)->mode == SNAPSHOT_MODE_LINK))
         return true;
     if (S_ISLNK(stat->st_mode)) {
-        struct slice bytes;
+        struct slice bytes = {0};
         int error = tree_target(walk->view->tree, number, &walk->target);
 
         if (error == 0)

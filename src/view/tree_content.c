@@ -33,7 +33,7 @@ static int open_upper(struct tree *tree, uint32_t number, int *ret_fd)
 {
     size_t at = number % TREE_OPEN_FILES;
     char name[16];
-    int fd;
+    int fd = -1;
 
     if (tree->open[at].number == number) {
         *ret_fd = tree->open[at].fd;
@@ -56,7 +56,7 @@ int tree_open_upper(const struct tree *tree, uint32_t number, int *ret_fd)
 {
     const struct node *node = tree_touched(tree, number);
     char name[16];
-    int fd;
+    int fd = -1;
 
     if (node == NULL || node->content != CONTENT_UPPER)
         return ENOENT;

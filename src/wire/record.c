@@ -358,6 +358,7 @@ static bool add_value(const struct place *place, const struct record *record,
 {
     const struct record_value *value;
 
+    assert(header != NULL || place->what < RECORD_FIELD_COUNT || place->what == HEADER_TYPE);
     switch (place->what) {
     case HEADER_PREV:
         return add_base64(buf, header->prev, HASH_BYTES, fault);
