@@ -175,7 +175,7 @@ bool verify_proof(struct slice bytes, struct slice vkey,
 }
 
 static const char *const not_checked[] = {
-    "witnesses: no cosignature is asked for yet, so who holds the key could show others "
+    "witnesses: a proof is checked without them, so who holds the key could show others "
     "another ledger",
     "the rest of the ledger: a proof is about what it names, and about nothing else",
 };
