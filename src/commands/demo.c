@@ -114,10 +114,13 @@ static bool read_result(struct demo *demo, struct buf *output, int status, struc
     if (ok) {
         (void)snprintf(demo->run, sizeof(demo->run), "%s", run);
         (void)snprintf(demo->change, sizeof(demo->change), "%s", change);
+    } else if (status == EXIT_HOST) {
+        (void)fault_set(fault, FAULT_HOST,
+                        "this host cannot hold a cell for you: custody doctor says what is missing");
     } else {
         (void)fault_set(fault, FAULT_IO,
-                        "the run ended with %d and no change that is ready: %.200s", status,
-                        buf_text(output));
+                        "the run ended with %d and no change that is ready: %.*s", status,
+                        SLICE_ARGS(slice_trim(slice_part(buf_slice(output), 0, 200))));
     }
     json_decref(result);
     return ok;
