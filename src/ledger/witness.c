@@ -10,7 +10,6 @@
 #include "ledger/note_parts.h"
 #include "wire/base64.h"
 
-#define OLD_DIGITS_MAX 19
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
 struct witness {
@@ -26,22 +25,8 @@ struct witness {
 
 static bool parse_old(struct slice line, uint64_t *ret_size)
 {
-    struct slice digits;
-    uint64_t size = 0;
-
-    if (!slice_starts_with(line, SLICE("old ")))
-        return false;
-    digits = slice_part(line, 4, line.len);
-    if (digits.len == 0 || digits.len > OLD_DIGITS_MAX ||
-        (digits.len > 1 && digits.at[0] == '0'))
-        return false;
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.at[i] < '0' || digits.at[i] > '9')
-            return false;
-        size = size * 10 + (uint64_t)(digits.at[i] - '0');
-    }
-    *ret_size = size;
-    return size <= TREE_SIZE_MAX;
+    return slice_starts_with(line, SLICE("old ")) &&
+           checkpoint_parse_size(slice_part(line, 4, line.len), ret_size);
 }
 
 bool witness_request_parse(struct slice body, struct witness_request *ret_request,

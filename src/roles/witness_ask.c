@@ -18,21 +18,11 @@ const char *witness_outcome_name(enum witness_outcome outcome)
     return outcome_names[outcome];
 }
 
+/* A body of type text/x.tlog.size: the number and a line end. */
 static bool parse_size(struct slice text, uint64_t *ret_size)
 {
-    struct slice digits = slice_part(text, 0, text.len - 1);
-    uint64_t size = 0;
-
-    if (text.len < 2 || text.len > 20 || text.at[text.len - 1] != '\n' ||
-        (digits.len > 1 && digits.at[0] == '0'))
-        return false;
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.at[i] < '0' || digits.at[i] > '9')
-            return false;
-        size = size * 10 + (uint64_t)(digits.at[i] - '0');
-    }
-    *ret_size = size;
-    return size <= TREE_SIZE_MAX;
+    return slice_ends_with(text, SLICE("\n")) &&
+           checkpoint_parse_size(slice_part(text, 0, text.len - 1), ret_size);
 }
 
 /* What came is worth what its key says about this very checkpoint. */

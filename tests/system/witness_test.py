@@ -1,6 +1,7 @@
 """Witnesses: real processes that cosign a real ledger, killed and lied to."""
 import fcntl
 import json
+import contextlib
 import os
 import re
 import shutil
@@ -230,7 +231,8 @@ def end_traced(process):
     """strace that is killed would leave the program behind."""
     children = open(f'/proc/{process.pid}/task/{process.pid}/children').read().split()
     for child in children:
-        os.kill(int(child), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it was faster
+            os.kill(int(child), signal.SIGKILL)
     process.wait()
 
 
