@@ -128,11 +128,13 @@ static void follow_intents(struct producer *producer, const struct record *recor
 {
     uint64_t answered = (uint64_t)record->field[RECORD_INTENT].number;
 
-    if (record->type == RECORD_MODEL_INTENT) {
+    if (record->type == RECORD_MODEL_INTENT ||
+        (record->field[RECORD_OUTCOME].set &&
+         slice_equal(record->field[RECORD_OUTCOME].text, SLICE("intended")))) {
         producer->intents = xgrow(producer->intents, &producer->intent_room,
                                   producer->intent_count + 1, sizeof(producer->intents[0]));
         producer->intents[producer->intent_count++] = seq;
-    } else if (record->type == RECORD_MODEL_OUTCOME) {
+    } else if (record->field[RECORD_INTENT].set) {
         for (size_t i = 0; i < producer->intent_count; i++)
             if (producer->intents[i] == answered) {
                 producer->intents[i] = producer->intents[--producer->intent_count];

@@ -10,8 +10,6 @@
 #define SALTS_AT_ONCE 64
 #define IDLE_SOURCES_MAX 4096
 
-#define OWN_TYPES (UINT64_C(1) << RECORD_LEDGER_OPENED | UINT64_C(1) << RECORD_HEARTBEAT)
-
 struct ledger_source {
     char *name;
     char *src;
@@ -34,7 +32,7 @@ struct ledger_writer {
 
 uint64_t ledger_writer_types(void)
 {
-    return ((UINT64_C(1) << RECORD_TYPE_COUNT) - 1) & ~OWN_TYPES;
+    return ((UINT64_C(1) << RECORD_TYPE_COUNT) - 1) & ~record_own_types();
 }
 
 /* "SEQ PREV" of the ledger's own sequence, which goes on through all daemons. */

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "wire/base64.h"
 #include "wire/jcs.h"
+#include "wire/record_table.h"
 
 #define TEXT_BYTES_MAX 512
 #define PATH_BYTES_MAX 12288 /* PATH_MAX, every byte as %XX */
@@ -13,155 +14,13 @@
 #define HASH_BYTES 32
 #define SALT_BYTES 16
 
-_Static_assert(RECORD_FIELD_COUNT <= 64, "a set of fields is a 64-bit mask");
-_Static_assert(RECORD_TYPE_COUNT <= 64, "a set of types is a 64-bit mask");
-
-#define F(field) (UINT64_C(1) << RECORD_##field)
-
-/* Who did it, and what policy said: allowed in every record about a run. */
-#define WHO (F(RUN) | F(AGENT) | F(ON_BEHALF_OF) | F(ENGINE) | F(PID) | F(EXECUTABLE))
-#define RULED                                                                                 \
-    (F(OPERATION) | F(CLASS) | F(VERDICT) | F(RULE) | F(POLICY) | F(OUTCOME) | F(REASON) |    \
-     F(MECHANISM) | F(COUNT) | F(DURATION_US) | F(REPOSITORY) | F(STATUS) | F(DIGEST) |       \
-     F(SIZE))
-#define ABOUT (WHO | RULED)
-#define PLACE (F(PATH) | F(PATH_TO) | F(BLOB) | F(BLOB_AFTER))
-#define PEER (F(HOST) | F(PORT) | F(METHOD) | F(BYTES_IN) | F(BYTES_OUT))
-#define CALL                                                                                  \
-    (PEER | F(PATH) | F(MODEL) | F(PROVIDER) | F(DIALECT) | F(RESIDENCY) | F(CONTRACT) |      \
-     F(TOKENS_IN) | F(TOKENS_OUT) | F(TOKENS_CACHED) | F(COST_MICRO_USD) | F(INTENT))
-#define CHANGED                                                                               \
-    (F(CHANGE) | F(BASE) | F(HEAD) | F(TREE) | F(BRANCH) | F(FILES) | F(LINES) | F(TICKET) |  \
-     F(PERSON) | F(PATH))
-
-static const struct type_row {
-    char name[24];
-    uint64_t required;
-    uint64_t allowed; /* besides the required ones */
-} types[RECORD_TYPE_COUNT] = {
-    [RECORD_RUN_STARTED] = {"run.started", F(RUN), ABOUT | CHANGED | F(MODEL) | F(PROVIDER)},
-    [RECORD_RUN_ENDED] = {"run.ended", F(RUN) | F(OUTCOME), ABOUT | CHANGED | CALL},
-    [RECORD_CELL_ENFORCED] = {"cell.enforced", F(RUN), ABOUT | F(PATH)},
-    [RECORD_CANARY] = {"canary", F(RUN) | F(OUTCOME), ABOUT | PLACE | PEER},
-    [RECORD_FILE_READ] = {"file.read", F(RUN) | F(PATH), ABOUT | PLACE},
-    [RECORD_FILE_WRITTEN] = {"file.written", F(RUN) | F(PATH) | F(OPERATION), ABOUT | PLACE},
-    [RECORD_FILE_REFUSED] = {"file.refused", F(RUN) | F(PATH), ABOUT | PLACE},
-    [RECORD_FILE_REDACTED] = {"file.redacted", F(RUN) | F(PATH), ABOUT | PLACE},
-    [RECORD_EXEC] = {"exec", F(RUN), ABOUT | PLACE},
-    [RECORD_REFUSED] = {"refused", F(REASON), ABOUT | PLACE | CALL | CHANGED},
-    [RECORD_MODEL_INTENT] = {"model.intent", F(RUN), ABOUT | CALL},
-    [RECORD_MODEL_OUTCOME] = {"model.outcome", F(RUN) | F(INTENT) | F(OUTCOME), ABOUT | CALL},
-    [RECORD_EGRESS] = {"egress", F(RUN) | F(HOST), ABOUT | CALL},
-    [RECORD_CHANGE_MADE] = {"change.made", F(CHANGE), ABOUT | CHANGED},
-    [RECORD_CHANGE_CHECKED] = {"change.checked", F(CHANGE) | F(OUTCOME), ABOUT | CHANGED},
-    [RECORD_CHANGE_REJECTED] = {"change.rejected", F(CHANGE), ABOUT | CHANGED},
-    [RECORD_APPROVAL_GIVEN] = {"approval.given", F(CHANGE) | F(PERSON) | F(TREE),
-                               ABOUT | CHANGED},
-    [RECORD_APPROVAL_VOID] = {"approval.void", F(CHANGE), ABOUT | CHANGED},
-    [RECORD_CHANGE_LANDED] = {"change.landed", F(CHANGE) | F(TREE), ABOUT | CHANGED},
-    [RECORD_POLICY_LOADED] = {"policy.loaded", F(POLICY), ABOUT | F(PATH) | F(BLOB)},
-    [RECORD_LEDGER_OPENED] = {"ledger.opened", F(REASON) | F(COUNT), F(SIZE) | F(DIGEST)},
-    [RECORD_KEY_ROTATED] = {"key.rotated", F(DIGEST), ABOUT | F(PERSON)},
-    [RECORD_HEARTBEAT] = {"heartbeat", F(COUNT), F(SIZE) | F(DURATION_US)},
-    [RECORD_ERASURE] = {"erasure", F(OUTCOME), ABOUT | CHANGED},
-    [RECORD_BREAKGLASS] = {"breakglass", F(PERSON) | F(REASON), ABOUT | CHANGED},
-};
-
-enum kind {
-    KIND_NUMBER,
-    KIND_TEXT,
-    KIND_PATH,
-    KIND_WORD,   /* [a-z0-9_.-], of a closed set */
-    KIND_OBJECT, /* a git object id: 40 or 64 lower-case hexadecimal digits */
-    KIND_DIGEST, /* SHA-256: 64 of them */
-    KIND_CLASS,  /* base/vocabulary.h */
-    KIND_VERDICT,
-};
-
-/* What the ledger adds has its own places, behind the fields. */
-enum header_place {
-    HEADER_PREV = RECORD_FIELD_COUNT,
-    HEADER_SALT,
-    HEADER_SEQ,
-    HEADER_SRC,
-    HEADER_TIME,
-    HEADER_TYPE,
-    HEADER_VERSION,
-};
-
-#define HEADER_COUNT 6 /* all but the type, which every record has */
-
-/* Sorted as RFC 8785 sorts: a unit test encodes every field and has the result checked. */
-static const struct place {
-    char object[8];  /* "" at the top */
-    char member[16]; /* both are arrays, so that a name is compared without its length */
-    unsigned what;   /* an enum record_field or header_place */
-    enum kind kind;
-} places[] = {
-    {"", "agent", RECORD_AGENT, KIND_TEXT},
-    {"", "bytes_in", RECORD_BYTES_IN, KIND_NUMBER},
-    {"", "bytes_out", RECORD_BYTES_OUT, KIND_NUMBER},
-    {"", "class", RECORD_CLASS, KIND_CLASS},
-    {"", "contract", RECORD_CONTRACT, KIND_TEXT},
-    {"", "cost_micro_usd", RECORD_COST_MICRO_USD, KIND_NUMBER},
-    {"", "count", RECORD_COUNT, KIND_NUMBER},
-    {"", "duration_us", RECORD_DURATION_US, KIND_NUMBER},
-    {"", "files", RECORD_FILES, KIND_NUMBER},
-    {"", "intent", RECORD_INTENT, KIND_NUMBER},
-    {"", "lines", RECORD_LINES, KIND_NUMBER},
-    {"", "mechanism", RECORD_MECHANISM, KIND_TEXT},
-    {"object", "base", RECORD_BASE, KIND_OBJECT},
-    {"object", "blob", RECORD_BLOB, KIND_OBJECT},
-    {"object", "blob_after", RECORD_BLOB_AFTER, KIND_OBJECT},
-    {"object", "branch", RECORD_BRANCH, KIND_TEXT},
-    {"object", "change", RECORD_CHANGE, KIND_TEXT},
-    {"object", "dialect", RECORD_DIALECT, KIND_TEXT},
-    {"object", "digest", RECORD_DIGEST, KIND_DIGEST},
-    {"object", "head", RECORD_HEAD, KIND_OBJECT},
-    {"object", "host", RECORD_HOST, KIND_TEXT},
-    {"object", "method", RECORD_METHOD, KIND_TEXT},
-    {"object", "model", RECORD_MODEL, KIND_TEXT},
-    {"object", "path", RECORD_PATH, KIND_PATH},
-    {"object", "path_to", RECORD_PATH_TO, KIND_PATH},
-    {"object", "person", RECORD_PERSON, KIND_TEXT},
-    {"object", "port", RECORD_PORT, KIND_NUMBER},
-    {"object", "provider", RECORD_PROVIDER, KIND_TEXT},
-    {"object", "repository", RECORD_REPOSITORY, KIND_PATH},
-    {"object", "size", RECORD_SIZE, KIND_NUMBER},
-    {"object", "ticket", RECORD_TICKET, KIND_TEXT},
-    {"object", "tree", RECORD_TREE, KIND_OBJECT},
-    {"", "on_behalf_of", RECORD_ON_BEHALF_OF, KIND_TEXT},
-    {"", "operation", RECORD_OPERATION, KIND_WORD},
-    {"", "outcome", RECORD_OUTCOME, KIND_WORD},
-    {"", "policy", RECORD_POLICY, KIND_DIGEST},
-    {"", "prev", HEADER_PREV, KIND_TEXT},
-    {"process", "engine", RECORD_ENGINE, KIND_TEXT},
-    {"process", "executable", RECORD_EXECUTABLE, KIND_PATH},
-    {"process", "pid", RECORD_PID, KIND_NUMBER},
-    {"", "reason", RECORD_REASON, KIND_WORD},
-    {"", "residency", RECORD_RESIDENCY, KIND_TEXT},
-    {"", "rule", RECORD_RULE, KIND_TEXT},
-    {"", "run", RECORD_RUN, KIND_TEXT},
-    {"", "salt", HEADER_SALT, KIND_TEXT},
-    {"", "seq", HEADER_SEQ, KIND_NUMBER},
-    {"", "src", HEADER_SRC, KIND_TEXT},
-    {"", "status", RECORD_STATUS, KIND_NUMBER},
-    {"", "t_us", HEADER_TIME, KIND_NUMBER},
-    {"", "tokens_cached", RECORD_TOKENS_CACHED, KIND_NUMBER},
-    {"", "tokens_in", RECORD_TOKENS_IN, KIND_NUMBER},
-    {"", "tokens_out", RECORD_TOKENS_OUT, KIND_NUMBER},
-    {"", "type", HEADER_TYPE, KIND_TEXT},
-    {"", "v", HEADER_VERSION, KIND_TEXT},
-    {"", "verdict", RECORD_VERDICT, KIND_VERDICT},
-};
-
 #define VERSION "rec/v1"
 
-static const struct place *place_of_field(enum record_field field)
+static const struct record_place *place_of_field(enum record_field field)
 {
-    for (size_t i = 0; i < COUNT(places); i++)
-        if (places[i].what == (unsigned)field)
-            return &places[i];
+    for (size_t i = 0; i < record_place_count; i++)
+        if (record_places[i].what == (unsigned)field)
+            return &record_places[i];
     return NULL;
 }
 
@@ -172,13 +31,15 @@ static bool name_is(const char *known, size_t room, struct slice name)
 }
 
 /* At or behind `from`: in canonical text names only go up. NULL: there is none. */
-static const struct place *place_of_name(struct slice object, struct slice member, size_t from)
+static const struct record_place *place_of_name(struct slice object, struct slice member,
+                                                size_t from)
 {
-    for (size_t at = from; at < COUNT(places); at++)
-        if (name_is(places[at].member, sizeof(places[at].member), member) &&
-            (object.len == 0 ? places[at].object[0] == 0
-                             : name_is(places[at].object, sizeof(places[at].object), object)))
-            return &places[at];
+    for (size_t at = from; at < record_place_count; at++)
+        if (name_is(record_places[at].member, sizeof(record_places[at].member), member) &&
+            (object.len == 0 ? record_places[at].object[0] == 0
+                             : name_is(record_places[at].object,
+                                       sizeof(record_places[at].object), object)))
+            return &record_places[at];
     return NULL;
 }
 
@@ -190,7 +51,7 @@ void record_begin(struct record *record, enum record_type type)
 
 void record_text(struct record *record, enum record_field field, struct slice text)
 {
-    assert(place_of_field(field)->kind != KIND_NUMBER);
+    assert(place_of_field(field)->kind != RECORD_KIND_NUMBER);
     record->field[field] = (struct record_value){.set = true, .text = text};
 }
 
@@ -202,7 +63,7 @@ void record_word(struct record *record, enum record_field field, const char *wor
 
 void record_number(struct record *record, enum record_field field, int64_t number)
 {
-    assert(place_of_field(field)->kind == KIND_NUMBER);
+    assert(place_of_field(field)->kind == RECORD_KIND_NUMBER);
     record->field[field] = (struct record_value){.set = true, .number = number};
 }
 
@@ -223,13 +84,22 @@ bool record_printable(struct slice raw, struct buf *ret_text, struct fault *faul
 
 const char *record_type_name(enum record_type type)
 {
-    return types[type].name;
+    return record_types[type].name;
+}
+
+uint64_t record_own_types(void)
+{
+    uint64_t own = 0;
+
+    for (unsigned i = 0; i < RECORD_TYPE_COUNT; i++)
+        own |= (uint64_t)record_types[i].is_own << i;
+    return own;
 }
 
 bool record_type_parse(struct slice name, enum record_type *ret_type)
 {
     for (unsigned i = 0; i < RECORD_TYPE_COUNT; i++)
-        if (name_is(types[i].name, sizeof(types[i].name), name)) {
+        if (name_is(record_types[i].name, sizeof(record_types[i].name), name)) {
             *ret_type = (enum record_type)i;
             return true;
         }
@@ -239,7 +109,7 @@ bool record_type_parse(struct slice name, enum record_type *ret_type)
 const char *record_field_name(enum record_field field)
 {
     static char names[RECORD_FIELD_COUNT][40];
-    const struct place *place = place_of_field(field);
+    const struct record_place *place = place_of_field(field);
 
     (void)snprintf(names[field], sizeof(names[field]), "%s%s%s", place->object,
                    place->object[0] == 0 ? "" : ".", place->member);
@@ -267,27 +137,27 @@ static bool is_hex(struct slice text)
     return true;
 }
 
-static bool value_is_allowed(enum kind kind, const struct record_value *value)
+static bool value_is_allowed(enum record_kind kind, const struct record_value *value)
 {
     enum data_class class;
     enum verdict verdict;
 
     switch (kind) {
-    case KIND_NUMBER:
+    case RECORD_KIND_NUMBER:
         return value->number <= JCS_NUMBER_MAX && value->number >= -JCS_NUMBER_MAX;
-    case KIND_TEXT:
+    case RECORD_KIND_TEXT:
         return value->text.len <= TEXT_BYTES_MAX && utf8_is_printable(value->text);
-    case KIND_PATH:
+    case RECORD_KIND_PATH:
         return value->text.len <= PATH_BYTES_MAX && utf8_is_printable(value->text);
-    case KIND_WORD:
+    case RECORD_KIND_WORD:
         return is_word(value->text);
-    case KIND_OBJECT:
+    case RECORD_KIND_OBJECT:
         return (value->text.len == 40 || value->text.len == 64) && is_hex(value->text);
-    case KIND_DIGEST:
+    case RECORD_KIND_DIGEST:
         return value->text.len == 64 && is_hex(value->text);
-    case KIND_CLASS:
+    case RECORD_KIND_CLASS:
         return class_parse(value->text, &class);
-    case KIND_VERDICT:
+    case RECORD_KIND_VERDICT:
         return verdict_parse(value->text, &verdict);
     }
     return false;
@@ -296,12 +166,12 @@ static bool value_is_allowed(enum kind kind, const struct record_value *value)
 /* The table's say on fields: the required ones are there, and no others than allowed. */
 static bool check_set(enum record_type type, uint64_t set, struct fault *fault)
 {
-    const struct type_row *row;
+    const struct record_type_row *row;
     uint64_t wrong;
 
     if ((unsigned)type >= RECORD_TYPE_COUNT)
         return fault_set(fault, FAULT_INVALID, "record of an unknown type");
-    row = &types[type];
+    row = &record_types[type];
     wrong = set & ~(row->required | row->allowed);
     if (wrong != 0)
         return fault_set(fault, FAULT_INVALID, "record %s may not have %s", row->name,
@@ -313,7 +183,7 @@ static bool check_set(enum record_type type, uint64_t set, struct fault *fault)
     return true;
 }
 
-static bool check_value(const struct place *place, const struct record_value *value,
+static bool check_value(const struct record_place *place, const struct record_value *value,
                         struct fault *fault)
 {
     return value_is_allowed(place->kind, value)
@@ -326,8 +196,8 @@ static bool record_check(const struct record *record, struct fault *fault)
 {
     uint64_t set = 0;
 
-    for (size_t i = 0; i < COUNT(places); i++) {
-        const struct place *place = &places[i];
+    for (size_t i = 0; i < record_place_count; i++) {
+        const struct record_place *place = &record_places[i];
 
         if (place->what >= RECORD_FIELD_COUNT || !record->field[place->what].set)
             continue;
@@ -345,39 +215,40 @@ static bool add_base64(struct buf *buf, const uint8_t *bytes, size_t len, struct
            buf_add_byte(buf, '"', fault);
 }
 
-static bool place_is_set(const struct place *place, const struct record *record,
+static bool place_is_set(const struct record_place *place, const struct record *record,
                          const struct record_header *header)
 {
     if (place->what < RECORD_FIELD_COUNT)
         return record->field[place->what].set;
-    return place->what == HEADER_TYPE || header != NULL;
+    return place->what == RECORD_HEADER_TYPE || header != NULL;
 }
 
-static bool add_value(const struct place *place, const struct record *record,
+static bool add_value(const struct record_place *place, const struct record *record,
                       const struct record_header *header, struct buf *buf, struct fault *fault)
 {
     const struct record_value *value;
 
-    assert(header != NULL || place->what < RECORD_FIELD_COUNT || place->what == HEADER_TYPE);
+    assert(header != NULL || place->what < RECORD_FIELD_COUNT ||
+           place->what == RECORD_HEADER_TYPE);
     switch (place->what) {
-    case HEADER_PREV:
+    case RECORD_HEADER_PREV:
         return add_base64(buf, header->prev, HASH_BYTES, fault);
-    case HEADER_SALT:
+    case RECORD_HEADER_SALT:
         return add_base64(buf, header->salt, SALT_BYTES, fault);
-    case HEADER_SEQ:
+    case RECORD_HEADER_SEQ:
         return jcs_add_number(buf, (int64_t)header->seq, fault);
-    case HEADER_SRC:
+    case RECORD_HEADER_SRC:
         return jcs_add_text(buf, header->src, fault);
-    case HEADER_TIME:
+    case RECORD_HEADER_TIME:
         return jcs_add_number(buf, header->t_us, fault);
-    case HEADER_TYPE:
-        return jcs_add_text(buf, slice_of(types[record->type].name), fault);
-    case HEADER_VERSION:
+    case RECORD_HEADER_TYPE:
+        return jcs_add_text(buf, slice_of(record_types[record->type].name), fault);
+    case RECORD_HEADER_VERSION:
         return jcs_add_text(buf, SLICE(VERSION), fault);
     default:
         value = &record->field[place->what];
-        return place->kind == KIND_NUMBER ? jcs_add_number(buf, value->number, fault)
-                                          : jcs_add_text(buf, value->text, fault);
+        return place->kind == RECORD_KIND_NUMBER ? jcs_add_number(buf, value->number, fault)
+                                                 : jcs_add_text(buf, value->text, fault);
     }
 }
 
@@ -388,8 +259,8 @@ static bool add_members(const struct record *record, const struct record_header 
     const char *open = ""; /* the object that we are in */
     bool first = true;
 
-    for (size_t i = 0; i < COUNT(places); i++) {
-        const struct place *place = &places[i];
+    for (size_t i = 0; i < record_place_count; i++) {
+        const struct record_place *place = &record_places[i];
 
         if (!place_is_set(place, record, header))
             continue;
@@ -429,8 +300,8 @@ bool record_encode(const struct record *record, const struct record_header *head
         buf_add_byte(ret_text, '}', fault)) {
         if (ret_text->len - before <= RECORD_BYTES_MAX)
             return true;
-        (void)fault_set(fault, FAULT_LIMIT, "record %s of %zu bytes", types[record->type].name,
-                        ret_text->len - before);
+        (void)fault_set(fault, FAULT_LIMIT, "record %s of %zu bytes",
+                        record_types[record->type].name, ret_text->len - before);
     }
     ret_text->len = before;
     return false;
@@ -462,34 +333,34 @@ static bool take_base64(struct decoding *decoding, struct slice text, size_t len
     return true;
 }
 
-static bool take_header_text(struct decoding *decoding, const struct place *place,
+static bool take_header_text(struct decoding *decoding, const struct record_place *place,
                              struct slice text)
 {
     struct record_header *header = decoding->header;
 
-    if (place->what == HEADER_TYPE) {
+    if (place->what == RECORD_HEADER_TYPE) {
         decoding->has_type = true;
         return record_type_parse(text, &decoding->record->type);
     }
     decoding->header_count++;
     if (header == NULL)
         return false;
-    if (place->what == HEADER_PREV)
+    if (place->what == RECORD_HEADER_PREV)
         return take_base64(decoding, text, HASH_BYTES, &header->prev);
-    if (place->what == HEADER_SALT)
+    if (place->what == RECORD_HEADER_SALT)
         return take_base64(decoding, text, SALT_BYTES, &header->salt);
-    if (place->what == HEADER_VERSION)
+    if (place->what == RECORD_HEADER_VERSION)
         return slice_equal(text, SLICE(VERSION));
     header->src = text;
-    return place->what == HEADER_SRC && text.len > 0 && text.len <= TEXT_BYTES_MAX;
+    return place->what == RECORD_HEADER_SRC && text.len > 0 && text.len <= TEXT_BYTES_MAX;
 }
 
-static bool take_value(struct decoding *decoding, const struct place *place,
+static bool take_value(struct decoding *decoding, const struct record_place *place,
                        struct fault *fault)
 {
     struct record_value value = {.set = true};
 
-    if (place->kind == KIND_NUMBER) {
+    if (place->kind == RECORD_KIND_NUMBER) {
         if (!jcs_take_number(&decoding->reader, &value.number, fault))
             return false;
     } else if (!jcs_take_text(&decoding->reader, decoding->arena, &value.text, fault)) {
@@ -500,29 +371,29 @@ static bool take_value(struct decoding *decoding, const struct place *place,
         decoding->set |= UINT64_C(1) << place->what;
         return check_value(place, &value, fault);
     }
-    if (place->kind == KIND_NUMBER && decoding->header != NULL &&
-        (value.number >= 0 || place->what == HEADER_TIME)) {
+    if (place->kind == RECORD_KIND_NUMBER && decoding->header != NULL &&
+        (value.number >= 0 || place->what == RECORD_HEADER_TIME)) {
         decoding->header_count++;
-        if (place->what == HEADER_SEQ)
+        if (place->what == RECORD_HEADER_SEQ)
             decoding->header->seq = (uint64_t)value.number;
         else
             decoding->header->t_us = value.number;
         return true;
     }
-    if (place->kind == KIND_NUMBER || !take_header_text(decoding, place, value.text))
+    if (place->kind == RECORD_KIND_NUMBER || !take_header_text(decoding, place, value.text))
         return fault_set(fault, FAULT_INVALID, "record: the value of %s is not allowed",
                          place->member);
     return true;
 }
 
 /* Where a member belongs. Names that only go up are in order, and none comes twice. */
-static const struct place *take_place(struct decoding *decoding, struct slice object,
-                                      struct slice name, struct fault *fault)
+static const struct record_place *take_place(struct decoding *decoding, struct slice object,
+                                             struct slice name, struct fault *fault)
 {
-    const struct place *place = place_of_name(object, name, decoding->next);
+    const struct record_place *place = place_of_name(object, name, decoding->next);
 
     if (place != NULL)
-        decoding->next = (size_t)(place - places) + 1;
+        decoding->next = (size_t)(place - record_places) + 1;
     else if (place_of_name(object, name, 0) != NULL)
         (void)fault_set(fault, FAULT_INVALID, "record is not canonical");
     else
@@ -544,7 +415,7 @@ static bool open_object(struct decoding *decoding, struct slice name, struct fau
 static bool take_members(struct decoding *decoding, struct slice object, struct fault *fault)
 {
     do {
-        const struct place *place;
+        const struct record_place *place;
         struct slice name;
 
         if (!jcs_take_name(&decoding->reader, &name, fault))
@@ -596,7 +467,7 @@ bool record_decode(struct slice text, struct record *ret_record,
         return false;
     if (!decoding.has_type)
         return fault_set(fault, FAULT_INVALID, "record without a type");
-    if (decoding.header_count != 0 && decoding.header_count != HEADER_COUNT)
+    if (decoding.header_count != 0 && decoding.header_count != RECORD_HEADER_COUNT)
         return fault_set(fault, FAULT_INVALID, "record with half a header");
     if (!check_set(record.type, decoding.set, fault))
         return false;

@@ -37,15 +37,27 @@ enum record_type {
     RECORD_CHANGE_LANDED,
     RECORD_POLICY_LOADED,
     RECORD_LEDGER_OPENED,
-    RECORD_KEY_ROTATED,
+    RECORD_LEDGER_CLOSED,
     RECORD_HEARTBEAT,
+    RECORD_CLOCK_STEPPED,
+    RECORD_DISK_STATE,
+    RECORD_SHARD_BEGUN,
+    RECORD_KEY_ROTATED,
+    RECORD_KEY_STORED,
+    RECORD_LEDGER_BACKUP,
+    RECORD_LEDGER_MOVED,
+    RECORD_LEDGER_RESTORED,
+    RECORD_ARCHIVE_MOVED,
+    RECORD_ARCHIVE_EXPIRED,
+    RECORD_HOLD_PLACED,
+    RECORD_HOLD_RELEASED,
     RECORD_ERASURE,
     RECORD_BREAKGLASS,
     RECORD_TYPE_COUNT,
 };
 
 /*
- * The JSON place of each is in record.c's table: "object.path" is member `path` of `object`.
+ * The JSON place of each is in record_table.c: "object.path" is member `path` of `object`.
  */
 enum record_field {
     RECORD_RUN,          /* run */
@@ -79,10 +91,10 @@ enum record_field {
     RECORD_VERDICT,    /* verdict */
     RECORD_RULE,       /* rule */
     RECORD_POLICY,     /* policy: digest */
-    RECORD_OUTCOME,    /* outcome: ok refused failed ... */
+    RECORD_OUTCOME,    /* outcome: intended ok refused failed ... */
     RECORD_REASON,     /* reason: a word of a closed set, [a-z0-9_-] */
     RECORD_MECHANISM,  /* mechanism */
-    RECORD_INTENT,     /* intent: `seq` of the intent that this is the outcome of */
+    RECORD_INTENT,     /* intent: `seq` of the record that announced this; see OUTCOME */
     RECORD_RESIDENCY,  /* residency */
     RECORD_CONTRACT,   /* contract */
     RECORD_STATUS,     /* status: exit code, HTTP status */
@@ -96,6 +108,15 @@ enum record_field {
     RECORD_TOKENS_CACHED,
     RECORD_COST_MICRO_USD,
     RECORD_DURATION_US,
+    RECORD_FIRST,      /* object.first: of a range of bytes or records */
+    RECORD_END,        /* object.end: behind its last */
+    RECORD_PAYLOAD,    /* object.payload: SHA-256 of what stands encrypted elsewhere */
+    RECORD_COMMITMENT, /* object.commitment: keyed, to a value that the record may not hold */
+    RECORD_SCOPE,      /* object.scope: whose key opens both */
+    RECORD_ORIGIN,     /* object.origin: a ledger's */
+    RECORD_ROOT,       /* object.root: of its tree, hex */
+    RECORD_SECOND,     /* object.second: a second person */
+    RECORD_EXPIRES,    /* expires: seconds since 1970 */
     RECORD_FIELD_COUNT,
 };
 
@@ -122,6 +143,8 @@ void record_number(struct record *record, enum record_field field, int64_t numbe
 MUST_USE bool record_printable(struct slice raw, struct buf *ret_text, struct fault *fault);
 
 const char *record_type_name(enum record_type type); /* "file.read" */
+/* Mask of the types that only the ledger itself writes. */
+uint64_t record_own_types(void);
 MUST_USE bool record_type_parse(struct slice name, enum record_type *ret_type);
 const char *record_field_name(enum record_field field); /* "object.path" */
 
