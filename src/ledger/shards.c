@@ -1,0 +1,148 @@
+#include "ledger/shards.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "ledger/checkpoint.h"
+#include "os/file.h"
+
+#define NUMBER_DIGITS 4
+
+void shard_name(unsigned number, char ret_name[SHARD_NAME_BYTES])
+{
+    (void)snprintf(ret_name, SHARD_NAME_BYTES, "shards/%0*u", NUMBER_DIGITS, number);
+}
+
+/* "0001"; 0 for what is no shard's name. */
+static unsigned number_of(const char *name)
+{
+    unsigned number = 0;
+
+    if (strlen(name) != NUMBER_DIGITS)
+        return 0;
+    for (; *name != 0; name++) {
+        if (*name < '0' || *name > '9')
+            return 0;
+        number = number * 10 + (unsigned)(*name - '0');
+    }
+    return number;
+}
+
+/* Takes `folder`, also on failure. */
+static bool add(struct shard_list *list, size_t *room, unsigned number, int folder,
+                struct fault *fault)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(NOTE_BYTES_MAX);
+    AUTO_CLOSE int own = folder;
+    struct shard shard = {.number = number};
+    struct checkpoint checkpoint;
+    struct note note;
+
+    if (file_read(own, "checkpoint", &bytes, fault)) {
+        if (!note_parse(buf_slice(&bytes), &note, fault) ||
+            !checkpoint_parse(note.text, &checkpoint, fault))
+            return false;
+        shard.size = checkpoint.size;
+        (void)snprintf(shard.origin, sizeof(shard.origin), "%.*s",
+                       SLICE_ARGS(checkpoint.origin));
+    } else if (fault->kind != FAULT_MISSING) {
+        return false;
+    }
+    list->at = xgrow(list->at, room, list->count + 1, sizeof(list->at[0]));
+    shard.folder = take_fd(&own);
+    list->at[list->count++] = shard;
+    return true;
+}
+
+static bool is_same(int a, int b)
+{
+    struct stat of_a, of_b;
+
+    return fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+           of_a.st_ino == of_b.st_ino;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct shard *left = a, *right = b;
+
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
+/* `current`: it may have been closed since it was opened. */
+static bool add_closed(struct shard_list *list, size_t *room, int shards, int current,
+                       struct fault *fault)
+{
+    int own = dup(shards);
+    DIR *dir = own < 0 ? NULL : fdopendir(own);
+    bool ok = true;
+
+    if (dir == NULL) {
+        scope_close(&own);
+        return fault_errno(fault, "list shards");
+    }
+    for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
+        unsigned number = number_of(entry->d_name);
+        AUTO_CLOSE int folder = -1;
+
+        if (number == 0)
+            continue;
+        folder =
+            openat(shards, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (folder < 0)
+            ok = fault_errno(fault, "open shards/%s", entry->d_name);
+        else if (!is_same(folder, current) &&
+                 !add(list, room, number, take_fd(&folder), fault))
+            ok = fault_in(fault, "shards/%s", entry->d_name);
+    }
+    (void)closedir(dir);
+    return ok;
+}
+
+static bool open_all(int home_fd, struct shard_list *list, struct fault *fault)
+{
+    AUTO_CLOSE int current = openat(home_fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int shards = -1;
+    size_t room = 0;
+    unsigned last;
+
+    if (current < 0)
+        return fault_errno(fault, "open ledger");
+    shards = openat(home_fd, "shards", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (shards < 0 && errno != ENOENT)
+        return fault_errno(fault, "open shards");
+    if (shards >= 0 && !add_closed(list, &room, shards, current, fault))
+        return false;
+    if (list->count > 0)
+        qsort(list->at, list->count, sizeof(list->at[0]), by_number);
+    last = list->count == 0 ? 0 : list->at[list->count - 1].number;
+    if (!add(list, &room, last + 1, take_fd(&current), fault))
+        return fault_in(fault, "ledger");
+    list->at[list->count - 1].is_current = true;
+    return true;
+}
+
+bool shards_open(int home_fd, struct shard_list *ret_list, struct fault *fault)
+{
+    struct shard_list list = {0};
+
+    if (!open_all(home_fd, &list, fault)) {
+        shards_close(&list);
+        return false;
+    }
+    *ret_list = list;
+    return true;
+}
+
+void shards_close(struct shard_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        (void)close(list->at[i].folder);
+    free(list->at);
+    *list = (struct shard_list){0};
+}

@@ -1,0 +1,40 @@
+/*
+ * ledger/shards.h - the shards of one state folder: what was closed, and what is written to.
+ *
+ *   shards/0001/ ...   closed ones, as each ledger/ was when it ended; their keys as `vkey`
+ *   ledger/            the current one; its key is keys/ledger.vkey
+ *
+ * A closed shard is never written to again. Nothing here is verified: see
+ * verify_chain.h.
+ */
+#ifndef CUSTODY_LEDGER_SHARDS_H
+#define CUSTODY_LEDGER_SHARDS_H
+
+#include "ledger/note.h"
+
+#define SHARDS_MAX 9999
+#define SHARD_NAME_BYTES 24
+
+struct shard {
+    unsigned number; /* from 1; the current one has the highest */
+    bool is_current;
+    int folder;                           /* with `checkpoint` and `tile/` */
+    char origin[NOTE_NAME_BYTES_MAX + 1]; /* as its checkpoint says; "" without one */
+    uint64_t size;                        /* records under it */
+};
+
+struct shard_list {
+    struct shard *at; /* oldest first; the current one is last */
+    size_t count;
+};
+
+/* "shards/0001" */
+void shard_name(unsigned number, char ret_name[SHARD_NAME_BYTES]);
+/*
+ * Opens all of them. A shard that is closed meanwhile is in the list once. FAULT_MISSING:
+ * there is no ledger/.
+ */
+MUST_USE bool shards_open(int home_fd, struct shard_list *ret_list, struct fault *fault);
+void shards_close(struct shard_list *list); /* also one of zeros */
+
+#endif
