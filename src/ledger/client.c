@@ -229,6 +229,16 @@ bool ledger_checkpoint(struct ledger_client *client, struct fault *fault)
     return true;
 }
 
+bool ledger_end(struct ledger_client *client, struct fault *fault)
+{
+    struct message_fds fds = {0};
+
+    if (!ask(client, LEDGER_END, (struct slice){0}, LEDGER_ACK_MS, &fds, fault))
+        return false;
+    message_fds_close(&fds);
+    return true;
+}
+
 bool ledger_producer(struct ledger_client *client, const char *name, uint64_t types,
                      int *ret_socket, struct fault *fault)
 {

@@ -40,6 +40,12 @@ MUST_USE bool ledger_record_durably(struct ledger_client *client, const struct r
 MUST_USE bool ledger_checkpoint(struct ledger_client *client, struct fault *fault);
 
 /*
+ * Asks the ledger to end in order (core's socket only): what was acknowledged is published,
+ * and its lock is free soon. FAULT_CONFLICT: others are connected; it goes on.
+ */
+MUST_USE bool ledger_end(struct ledger_client *client, struct fault *fault);
+
+/*
  * Asks for a further producer (core's socket only).
  *   name        "view/01J..." ; [a-z0-9./_-], at most 96 bytes; its sequence goes on where it
  * ended types       mask of 1 << record type that it may write ret_socket  close-on-exec; hand

@@ -214,19 +214,11 @@ static bool recover_wal(struct log *log, const struct found *found, struct repla
     return true;
 }
 
-static bool recover(struct log *log, struct replay *replay, struct found *found,
-                    struct log_recovery *ret_recovery, struct fault *fault)
+static bool recover(struct log *log, const struct note_key *key, struct replay *replay,
+                    struct found *found, struct log_recovery *ret_recovery,
+                    struct fault *fault)
 {
-    AUTO_BUF struct buf vkey = buf_with_limit(1024);
-    struct note_key *key;
-    bool ok;
-
-    if (!note_signer_vkey(log->signer, &vkey, fault) ||
-        !note_key_parse(buf_slice(&vkey), &key, fault))
-        return false;
-    ok = read_found(log, key, found, fault);
-    note_key_free(key);
-    if (!ok)
+    if (!read_found(log, key, found, fault))
         return false;
     log->published = found->has_published ? found->published.size : 0;
     if (!edge_load(log->edge, log->published, &log->range, fault) ||
@@ -244,17 +236,18 @@ static bool recover(struct log *log, struct replay *replay, struct found *found,
     return true;
 }
 
-bool log_open(int folder, const struct note_signer *signer,
-              bool (*on_leaf)(void *self, uint64_t index, struct slice leaf,
-                              const struct tree_hash *leaf_hash, struct fault *fault),
-              void *self, struct log **ret_log, struct log_recovery *ret_recovery,
-              struct fault *fault)
+/* `replay` says who hears of the records; `signer` may be NULL where none is signed. */
+static bool open_log(int folder, const struct note_signer *signer, const struct note_key *key,
+                     struct replay replay, struct log **ret_log,
+                     struct log_recovery *ret_recovery, struct fault *fault)
 {
     struct log_recovery recovery = {0};
     struct found found = {.state_note = buf_with_limit(NOTE_BYTES_MAX)};
     struct log *log = xalloc(sizeof(*log));
-    struct replay replay = {.log = log, .found = &found, .on_leaf = on_leaf, .self = self};
     bool ok;
+
+    replay.log = log;
+    replay.found = &found;
 
     *log = (struct log){.folder = fcntl(folder, F_DUPFD_CLOEXEC, 3),
                         .wal_folder = -1,
@@ -266,7 +259,7 @@ bool log_open(int folder, const struct note_signer *signer,
          file_open_folder(log->folder, "state", 0700, &log->state_folder, fault);
     if (ok) {
         log->edge = edge_new(log->folder, log->state_folder);
-        ok = recover(log, &replay, &found, &recovery, fault);
+        ok = recover(log, key, &replay, &found, &recovery, fault);
     }
     buf_free(&found.state_note);
     if (!ok) {
@@ -279,6 +272,38 @@ bool log_open(int folder, const struct note_signer *signer,
     memcpy(recovery.memo, log->memo, sizeof(recovery.memo));
     *ret_log = log;
     *ret_recovery = recovery;
+    return true;
+}
+
+bool log_open(int folder, const struct note_signer *signer,
+              bool (*on_leaf)(void *self, uint64_t index, struct slice leaf,
+                              const struct tree_hash *leaf_hash, struct fault *fault),
+              void *self, struct log **ret_log, struct log_recovery *ret_recovery,
+              struct fault *fault)
+{
+    AUTO_BUF struct buf vkey = buf_with_limit(1024);
+    struct note_key *key;
+    bool ok;
+
+    if (!note_signer_vkey(signer, &vkey, fault) ||
+        !note_key_parse(buf_slice(&vkey), &key, fault))
+        return false;
+    ok = open_log(folder, signer, key, (struct replay){.on_leaf = on_leaf, .self = self},
+                  ret_log, ret_recovery, fault);
+    note_key_free(key);
+    return ok;
+}
+
+bool log_settle(int folder, const struct note_key *key, uint64_t *ret_unsealed,
+                struct fault *fault)
+{
+    struct log_recovery recovery;
+    struct log *log;
+
+    if (!open_log(folder, NULL, key, (struct replay){0}, &log, &recovery, fault))
+        return false;
+    *ret_unsealed = log->range.size - log->published;
+    log_free(log);
     return true;
 }
 

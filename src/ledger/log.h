@@ -45,6 +45,14 @@ MUST_USE bool log_open(int folder, const struct note_signer *signer,
                                        const struct tree_hash *leaf_hash, struct fault *fault),
                        void *self, struct log **ret_log, struct log_recovery *ret_recovery,
                        struct fault *fault);
+/*
+ * Publishes what was signed and is not out yet, and signs nothing: for a ledger whose signing
+ * key is gone. Faults as log_open.
+ *   ret_unsealed  records that were acknowledged and that no checkpoint will ever cover; they
+ *                 stay in the write-ahead log
+ */
+MUST_USE bool log_settle(int folder, const struct note_key *key, uint64_t *ret_unsealed,
+                         struct fault *fault);
 void log_free(struct log *log); /* NULL is fine; does not commit */
 
 /*

@@ -14,6 +14,7 @@ enum ledger_packet {
     LEDGER_RECORD_DURABLY = 'd', /* the same; LEDGER_ACK is wanted */
     LEDGER_CHECKPOINT = 'c',     /* u64 tag */
     LEDGER_PRODUCER = 'p',       /* u64 tag, u64 types, name; of core only */
+    LEDGER_END = 'e',            /* u64 tag; of core only, when nobody else is connected */
     LEDGER_HELLO = 'h',          /* u64 next seq, u64 types that it may write */
     LEDGER_ACK = 'a',            /* u64 seq: all before it are on disk */
     LEDGER_DONE = 'o',           /* u64 tag; with LEDGER_PRODUCER's socket */

@@ -36,6 +36,7 @@
 #include "os/message.h"
 #include "os/spawn.h"
 #include "roles/ledger_daemon.h"
+#include "roles/ledger_parts.h"
 #include "roles/witness_relay.h"
 
 #define SOCKET_NAME "ledger.sock"
@@ -82,25 +83,36 @@ static bool place_new(int folder, const char *name, struct slice bytes, mode_t m
     return ok;
 }
 
+bool ledger_new_name(char **ret_name, struct fault *fault)
+{
+    uint8_t random[4];
+    char host[48], hex[9];
+
+    if (RAND_bytes(random, sizeof(random)) != 1)
+        return fault_set(fault, FAULT_IO, "name a ledger: no randomness");
+    host_name(host, sizeof(host));
+    hex_encode(slice_of_bytes(random, sizeof(random)), hex);
+    *ret_name = xformat("custody-%s-%s", host, hex);
+    return true;
+}
+
 bool ledger_keys_make(int home_fd, struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf skey = buf_with_limit(1024);
     AUTO_BUF struct buf vkey = buf_with_limit(1024);
     AUTO_CLOSE int folder = -1;
     AUTO_FREE char *name = NULL;
-    uint8_t seed[NOTE_SEED_BYTES], random[4];
-    char host[48], hex[9];
+    uint8_t seed[NOTE_SEED_BYTES];
     bool ok;
 
     if (!file_open_folder(home_fd, "keys", 0711, &folder, fault))
         return false;
     if (file_exists(folder, "ledger.key") || file_exists(folder, "ledger.vkey"))
         return fault_set(fault, FAULT_CONFLICT, "keys/ledger.key is there already");
-    if (RAND_priv_bytes(seed, sizeof(seed)) != 1 || RAND_bytes(random, sizeof(random)) != 1)
+    if (!ledger_new_name(&name, fault))
+        return false;
+    if (RAND_priv_bytes(seed, sizeof(seed)) != 1)
         return fault_set(fault, FAULT_IO, "make a signing key: no randomness");
-    host_name(host, sizeof(host));
-    hex_encode(slice_of_bytes(random, sizeof(random)), hex);
-    name = xformat("custody-%s-%s", host, hex);
     ok = note_key_texts(slice_of(name), seed, &skey, &vkey, fault) &&
          buf_add_byte(&skey, '\n', fault) && buf_add_byte(&vkey, '\n', fault) &&
          place_new(folder, "ledger.key", buf_slice(&skey), 0600, fault) &&
@@ -153,8 +165,7 @@ bool ledger_connect_running(int home_fd, int *ret_socket, struct fault *fault)
     return connect_once(home_fd, ret_socket, fault);
 }
 
-/* FAULT_CONFLICT: another daemon has it. */
-static bool take_lock(int folder, int *ret_lock, struct fault *fault)
+bool ledger_lock_folder(int folder, int *ret_lock, struct fault *fault)
 {
     AUTO_CLOSE int lock =
         openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -169,21 +180,46 @@ static bool take_lock(int folder, int *ret_lock, struct fault *fault)
     return true;
 }
 
-static bool read_signer(int home_fd, struct note_signer **ret_signer, struct fault *fault)
+/* It may have become a closed shard between our opening it and our having its lock. */
+static bool is_still_current(int home_fd, int folder)
+{
+    struct stat named, opened;
+
+    return fstatat(home_fd, "ledger", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstat(folder, &opened) == 0 && named.st_dev == opened.st_dev &&
+           named.st_ino == opened.st_ino;
+}
+
+bool ledger_lock(int home_fd, int *ret_folder, int *ret_lock, struct fault *fault)
+{
+    AUTO_CLOSE int folder = -1;
+    AUTO_CLOSE int lock = -1;
+
+    if (!file_open_folder(home_fd, "ledger", 0755, &folder, fault) ||
+        !ledger_lock_folder(folder, &lock, fault))
+        return false;
+    if (!is_still_current(home_fd, folder))
+        return fault_set(fault, FAULT_CONFLICT, "a new shard has just begun");
+    *ret_folder = take_fd(&folder);
+    *ret_lock = take_fd(&lock);
+    return true;
+}
+
+bool ledger_signer(int home_fd, const char *name, struct note_signer **ret_signer,
+                   struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf skey = buf_with_limit(4096);
     struct stat stat;
 
-    if (fstatat(home_fd, "keys/ledger.key", &stat, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(home_fd, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? fault_set(fault, FAULT_MISSING,
                                            "there is no signing key: run `custody init` first")
-                               : fault_errno(fault, "keys/ledger.key");
+                               : fault_errno(fault, "%s", name);
     if ((stat.st_mode & 077) != 0)
-        return fault_set(fault, FAULT_INVALID,
-                         "keys/ledger.key can be read by others: chmod 600 it");
-    if (!file_read(home_fd, "keys/ledger.key", &skey, fault) ||
+        return fault_set(fault, FAULT_INVALID, "%s can be read by others: chmod 600 it", name);
+    if (!file_read(home_fd, name, &skey, fault) ||
         !note_signer_parse(slice_trim(buf_slice(&skey)), ret_signer, fault))
-        return fault_in(fault, "keys/ledger.key");
+        return fault_in(fault, "%s", name);
     return true;
 }
 
@@ -299,9 +335,9 @@ static bool relay_begin(const struct start *start, struct held *held)
 
 static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
 {
-    return file_open_folder(start->home_fd, "ledger", 0755, &held->folder, fault) &&
-           take_lock(held->folder, &held->lock, fault) && relay_begin(start, held) &&
-           read_signer(start->home_fd, &held->signer, fault) &&
+    return ledger_lock(start->home_fd, &held->folder, &held->lock, fault) &&
+           relay_begin(start, held) &&
+           ledger_signer(start->home_fd, "keys/ledger.key", &held->signer, fault) &&
            end_signals(&held->daemon.signals, fault) &&
            ledger_writer_open(held->folder, held->signer, &clock_real, &held->daemon.writer,
                               fault) &&

@@ -239,6 +239,23 @@ static bool on_producer(struct client *client, struct slice body)
     return message_send(client->socket, slice_of_bytes(done, sizeof(done)), &fds, &fault);
 }
 
+/* Somebody needs the folder for itself: to begin a new shard, to move it. */
+static bool on_end(struct client *client, struct slice body)
+{
+    struct serving *serving = client->serving;
+    struct fault fault = {0};
+
+    if (body.len != 8)
+        return false;
+    if (serving->client_count > 1) {
+        (void)fault_set(&fault, FAULT_CONFLICT, "%zu other producers are connected",
+                        serving->client_count - 1);
+        return answer_fault(client, ledger_get_u64(body.at), &fault);
+    }
+    loop_stop(serving->loop); /* which takes no more clients */
+    return answer_number(client, LEDGER_DONE, ledger_get_u64(body.at));
+}
+
 /* All that can be asked of this process. What is not here ends the connection. */
 static const struct request_rule {
     enum ledger_packet packet;
@@ -249,6 +266,7 @@ static const struct request_rule {
     {LEDGER_RECORD_DURABLY, false, on_record_durably},
     {LEDGER_CHECKPOINT, false, on_checkpoint},
     {LEDGER_PRODUCER, true, on_producer},
+    {LEDGER_END, true, on_end},
 };
 
 static bool dispatch(struct client *client, struct slice packet)

@@ -137,21 +137,21 @@ static bool append_opened(struct ledger_writer *writer, const struct log_recover
     return append(writer, &writer->own, &record, fault) && log_commit(writer->log, fault);
 }
 
-bool ledger_writer_open(int folder, const struct note_signer *signer,
-                        const struct clock *clock, struct ledger_writer **ret_writer,
-                        struct fault *fault)
+static bool load(int folder, const struct note_signer *signer, const struct clock *clock,
+                 struct ledger_writer **ret_writer, struct log_recovery *ret_recovery,
+                 struct fault *fault)
 {
     struct ledger_writer *writer = xalloc(sizeof(*writer));
     struct own_leaves own = {.writer = writer};
-    struct log_recovery recovery;
 
     writer->clock = clock;
     writer->arena = buf_with_limit(RECORD_BYTES_MAX + 1);
     writer->text = buf_with_limit(RECORD_BYTES_MAX);
     writer->leaf = buf_with_limit(RECORD_BYTES_MAX);
     writer->own.src = xstrdup("ledger");
-    if (!log_open(folder, signer, on_recovered_leaf, &own, &writer->log, &recovery, fault) ||
-        !memo_parse(slice_of(recovery.memo), &writer->own, fault)) {
+    if (!log_open(folder, signer, on_recovered_leaf, &own, &writer->log, ret_recovery,
+                  fault) ||
+        !memo_parse(slice_of(ret_recovery->memo), &writer->own, fault)) {
         ledger_writer_free(writer);
         return false;
     }
@@ -159,7 +159,33 @@ bool ledger_writer_open(int folder, const struct note_signer *signer,
         writer->own.next_seq = own.next_seq;
         writer->own.last = own.last;
     }
-    if (!memo_write(writer, fault) || !append_opened(writer, &recovery, fault)) {
+    if (!memo_write(writer, fault)) {
+        ledger_writer_free(writer);
+        return false;
+    }
+    *ret_writer = writer;
+    return true;
+}
+
+bool ledger_writer_load(int folder, const struct note_signer *signer,
+                        const struct clock *clock, struct ledger_writer **ret_writer,
+                        struct fault *fault)
+{
+    struct log_recovery recovery;
+
+    return load(folder, signer, clock, ret_writer, &recovery, fault);
+}
+
+bool ledger_writer_open(int folder, const struct note_signer *signer,
+                        const struct clock *clock, struct ledger_writer **ret_writer,
+                        struct fault *fault)
+{
+    struct ledger_writer *writer;
+    struct log_recovery recovery;
+
+    if (!load(folder, signer, clock, &writer, &recovery, fault))
+        return false;
+    if (!append_opened(writer, &recovery, fault)) {
         ledger_writer_free(writer);
         return false;
     }
@@ -281,6 +307,12 @@ bool ledger_writer_append(struct ledger_writer *writer, struct ledger_source *so
     return true;
 }
 
+bool ledger_writer_own(struct ledger_writer *writer, const struct record *record,
+                       struct fault *fault)
+{
+    return append(writer, &writer->own, record, fault);
+}
+
 bool ledger_writer_heartbeat(struct ledger_writer *writer, struct fault *fault)
 {
     struct record record;
@@ -314,6 +346,11 @@ bool ledger_writer_checkpoint(struct ledger_writer *writer, struct fault *fault)
 bool ledger_writer_close(struct ledger_writer *writer, struct fault *fault)
 {
     return log_close(writer->log, fault);
+}
+
+uint64_t ledger_writer_size(const struct ledger_writer *writer)
+{
+    return log_size(writer->log);
 }
 
 bool ledger_writer_has_unpublished(const struct ledger_writer *writer)

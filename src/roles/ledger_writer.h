@@ -25,7 +25,12 @@ uint64_t ledger_writer_types(void);
 MUST_USE bool ledger_writer_open(int folder, const struct note_signer *signer,
                                  const struct clock *clock, struct ledger_writer **ret_writer,
                                  struct fault *fault);
-void ledger_writer_free(struct ledger_writer *writer); /* NULL is fine */
+/* The same without a record: for whoever begins or ends a shard. */
+MUST_USE bool ledger_writer_load(int folder, const struct note_signer *signer,
+                                 const struct clock *clock, struct ledger_writer **ret_writer,
+                                 struct fault *fault);
+void ledger_writer_free(struct ledger_writer *writer);           /* NULL is fine */
+uint64_t ledger_writer_size(const struct ledger_writer *writer); /* records appended */
 
 /*
  * The sequence of `name`: where it ended, if its last user has released it, else a new one.
@@ -43,7 +48,9 @@ uint64_t ledger_source_next(const struct ledger_source *source); /* seq of its n
  */
 MUST_USE bool ledger_writer_append(struct ledger_writer *writer, struct ledger_source *source,
                                    uint64_t types, struct slice text, struct fault *fault);
-/* The ledger's own records. */
+/* The ledger's own records; `record` is any of them. */
+MUST_USE bool ledger_writer_own(struct ledger_writer *writer, const struct record *record,
+                                struct fault *fault);
 MUST_USE bool ledger_writer_heartbeat(struct ledger_writer *writer, struct fault *fault);
 MUST_USE bool ledger_writer_refused(struct ledger_writer *writer, const char *reason,
                                     struct fault *fault);
