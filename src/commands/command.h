@@ -58,6 +58,11 @@ struct invocation {
 const char *invocation_option(const struct invocation *invocation, const char *name);
 bool invocation_flag(const struct invocation *invocation, const char *name);
 
+/* 2026-11-24, 2026-11-24T08:30:00Z, or 90s 15m 2h 7d ago, in UTC; `option` is for the fault.
+ */
+MUST_USE bool command_time(const char *option, const char *text, int64_t *ret_us,
+                           struct fault *fault);
+
 /* "custody run: WHY" to standard error; with --json also {"error":...} to standard output. */
 int command_fail(const struct invocation *invocation, const struct fault *fault);
 /* Prints and frees `value`, one line. */

@@ -9,10 +9,9 @@
 #include "base/scope.h"
 #include "commands/table.h"
 #include "flow/home.h"
-#include "ledger/ledger.h"
 #include "ledger/reader.h"
 #include "os/clock_real.h"
-#include "roles/ledger.h"
+#include "roles/published.h"
 #include "wire/record.h"
 
 #define FOLLOW_PAUSE_MS 250
@@ -50,47 +49,6 @@ struct printing {
     bool goes_on; /* --limit's lines are out: print what comes */
     uint64_t shown;
 };
-
-static bool parse_ago(const char *text, int64_t *ret_us)
-{
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
-    char *end;
-    long count;
-
-    errno = 0;
-    count = strtol(text, &end, 10);
-    if (errno != 0 || end == text || count < 0 || count > 1000000 || end[0] == 0 ||
-        end[1] != 0)
-        return false;
-    for (size_t i = 0; i < COUNT(units); i++)
-        if (end[0] == units[i].unit) {
-            *ret_us = clock_now_us(&clock_real) - count * units[i].seconds * 1000000;
-            return true;
-        }
-    return false;
-}
-
-static bool parse_since(const char *text, int64_t *ret_us, struct fault *fault)
-{
-    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"};
-
-    if (parse_ago(text, ret_us))
-        return true;
-    for (size_t i = 0; i < COUNT(forms); i++) {
-        struct tm tm = {0};
-        const char *end = strptime(text, forms[i], &tm);
-
-        if (end != NULL && *end == 0) {
-            *ret_us = (int64_t)timegm(&tm) * 1000000;
-            return true;
-        }
-    }
-    return fault_set(fault, FAULT_INVALID,
-                     "--since %s: write 2026-11-24, 2026-11-24T08:30:00Z, or 15m", text);
-}
 
 static bool parse_limit(const char *text, size_t *ret_limit, struct fault *fault)
 {
@@ -156,7 +114,7 @@ static bool read_options(const struct invocation *invocation, struct printing *r
         .arena = buf_with_limit(RECORD_BYTES_MAX + 1),
     };
 
-    if ((since != NULL && !parse_since(since, &printing.since_us, fault)) ||
+    if ((since != NULL && !command_time("since", since, &printing.since_us, fault)) ||
         (limit != NULL && !parse_limit(limit, &printing.limit, fault)) ||
         !check_words(invocation, &printing, fault))
         return false;
@@ -321,28 +279,11 @@ static bool put_last(struct printing *printing, struct fault *fault)
     return true;
 }
 
-/* What is on its way is made public first; where no daemon runs, the write-ahead log may have
- * more. */
-static bool is_published(const struct home *home)
-{
-    struct ledger_client *client;
-    struct fault ignored = {0};
-    int socket;
-    bool ok;
-
-    if (!ledger_connect_running(home->fd, &socket, &ignored))
-        return false;
-    client = ledger_client_new(socket);
-    ok = ledger_checkpoint(client, &ignored);
-    ledger_client_free(client);
-    return ok;
-}
-
 static bool print_log(const struct invocation *invocation, const struct home *home, int folder,
                       struct printing *printing, struct fault *fault)
 {
     const struct timespec pause = {.tv_nsec = FOLLOW_PAUSE_MS * 1000000L};
-    struct reader_options reading = {.with_unsealed = !is_published(home)};
+    struct reader_options reading = {.with_unsealed = !ledger_is_published(home->fd)};
 
     if (!reader_each(folder, &reading, on_leaf, printing, &reading.from, fault) ||
         (printing->limit > 0 && !put_last(printing, fault)))

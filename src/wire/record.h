@@ -108,7 +108,7 @@ enum record_field {
     RECORD_TOKENS_CACHED,
     RECORD_COST_MICRO_USD,
     RECORD_DURATION_US,
-    RECORD_FIRST,      /* object.first: of a range of bytes or records */
+    RECORD_FIRST,      /* object.first: of bytes, records or, of a hold, microseconds */
     RECORD_END,        /* object.end: behind its last */
     RECORD_PAYLOAD,    /* object.payload: SHA-256 of what stands encrypted elsewhere */
     RECORD_COMMITMENT, /* object.commitment: keyed, to a value that the record may not hold */
@@ -117,6 +117,7 @@ enum record_field {
     RECORD_ROOT,       /* object.root: of its tree, hex */
     RECORD_SECOND,     /* object.second: a second person */
     RECORD_EXPIRES,    /* expires: seconds since 1970 */
+    RECORD_HOLD,       /* object.hold: id of a legal hold */
     RECORD_FIELD_COUNT,
 };
 
