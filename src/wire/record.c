@@ -67,6 +67,13 @@ void record_number(struct record *record, enum record_field field, int64_t numbe
     record->field[field] = (struct record_value){.set = true, .number = number};
 }
 
+void record_sealed(struct record *record, const struct record_seal *seal)
+{
+    record_word(record, RECORD_PAYLOAD, seal->payload);
+    record_word(record, RECORD_COMMITMENT, seal->commitment);
+    record_word(record, RECORD_SCOPE, seal->scope);
+}
+
 bool record_printable(struct slice raw, struct buf *ret_text, struct fault *fault)
 {
     bool is_utf8 = utf8_is_valid(raw);

@@ -138,6 +138,18 @@ void record_text(struct record *record, enum record_field field, struct slice te
 void record_word(struct record *record, enum record_field field, const char *word);
 void record_number(struct record *record, enum record_field field, int64_t number);
 /*
+ * What a record says instead of a value that it may not hold: where that stands encrypted,
+ * what commits to it, and whose key opens both. Texts are digits; "" where there is none.
+ */
+struct record_seal {
+    char payload[65];
+    char commitment[65];
+    const char *scope; /* NULL: nothing is sealed */
+};
+
+/* The three fields of it; borrows. */
+void record_sealed(struct record *record, const struct record_seal *seal);
+/*
  * Appends `raw` with control characters, '%' and, where it is not UTF-8, every byte above 0x7f
  * as %XX: file names may be any bytes, a record's text may not. Reversible; never shortens.
  */
