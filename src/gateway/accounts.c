@@ -1,11 +1,7 @@
 /* Records and money of a call. */
-#include <openssl/evp.h>
-
-#include "base/hex.h"
 #include "gateway/dialect.h"
 #include "gateway/exchange.h"
 
-#define DIGEST_BYTES 32
 #define BYTES_PER_TOKEN_LOW                                                                   \
     3 /* for the reservation: prose and code make fewer; usage settles it */
 #define BYTES_PER_TOKEN 4 /* for an estimate afterwards */
@@ -48,21 +44,27 @@ static void begin(struct record *record, enum record_type type,
         record_word(record, RECORD_MODEL, exchange->open.asked);
 }
 
+bool accounts_keep(struct exchange *exchange, struct fault *fault)
+{
+    const struct gateway_sealer *sealer = &exchange->gateway->config.sealer;
+
+    return sealer->keep(sealer->self, RECORD_MODEL_INTENT, buf_slice(&exchange->body),
+                        &exchange->prompt, fault);
+}
+
 bool accounts_intent(struct exchange *exchange, bool durably, struct fault *fault)
 {
     const struct gateway_ledger *ledger = &exchange->gateway->config.ledger;
-    uint8_t digest[DIGEST_BYTES];
-    char digest_text[2 * DIGEST_BYTES + 1];
+    const struct gateway_sealer *sealer = &exchange->gateway->config.sealer;
     struct record record;
 
-    if (EVP_Digest(exchange->body.at, exchange->body.len, digest, NULL, EVP_sha256(), NULL) !=
-        1)
-        return fault_set(fault, FAULT_HOST, "no SHA-256");
-    hex_encode(slice_of_bytes(digest, sizeof(digest)), digest_text);
+    if (!sealer->commit(sealer->self, RECORD_MODEL_INTENT, buf_slice(&exchange->body),
+                        &exchange->prompt, fault))
+        return false;
     begin(&record, RECORD_MODEL_INTENT, exchange);
     record_word(&record, RECORD_CLASS, class_name(class_of_mask(exchange->open.classes)));
     record_word(&record, RECORD_VERDICT, verdict_name(VERDICT_ALLOW));
-    record_word(&record, RECORD_DIGEST, digest_text);
+    record_sealed(&record, &exchange->prompt);
     record_number(&record, RECORD_BYTES_OUT, (int64_t)exchange->body.len);
     record_number(&record, RECORD_COUNT, (int64_t)(exchange->open.leaves & INT32_MAX));
     record_number(&record, RECORD_SIZE, (int64_t)(exchange->open.scanned_bytes & INT32_MAX));
@@ -109,6 +111,27 @@ static bool estimate(struct exchange *exchange)
     return true;
 }
 
+/*
+ * The agent has its answer already. What cannot be kept is said by a record of its own, and
+ * the outcome still commits to it.
+ */
+static void seal_answer(struct exchange *exchange, struct record_seal *seal)
+{
+    const struct gateway_sealer *sealer = &exchange->gateway->config.sealer;
+    struct slice said = buf_slice(&exchange->answer.held);
+    struct fault fault = {0};
+
+    if (said.len == 0)
+        return;
+    if (!sealer->keep(sealer->self, RECORD_MODEL_OUTCOME, said, seal, &fault) ||
+        !sealer->sync(sealer->self, &fault)) {
+        seal->payload[0] = 0;
+        accounts_refused(exchange, "payload-lost");
+    }
+    if (!sealer->commit(sealer->self, RECORD_MODEL_OUTCOME, said, seal, &fault))
+        seal->commitment[0] = 0; /* without a ledger: nothing is recorded any more */
+}
+
 void accounts_outcome(struct exchange *exchange, const struct ending *ending)
 {
     struct gateway *gateway = exchange->gateway;
@@ -119,6 +142,7 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     int64_t in = usage_input(model->dialect, usage);
     int64_t cost =
         usage_cost(in, model->price_in) + usage_cost(usage->output, model->price_out);
+    struct record_seal seal = {0};
     struct record record;
     struct fault fault = {0};
 
@@ -132,7 +156,9 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     gateway->totals.tokens_reasoning += usage->reasoning;
     gateway->totals.cost_micro_usd += cost;
 
+    seal_answer(exchange, &seal);
     begin(&record, RECORD_MODEL_OUTCOME, exchange);
+    record_sealed(&record, &seal);
     record_number(&record, RECORD_INTENT, (int64_t)exchange->intent);
     record_word(&record, RECORD_OUTCOME, ending->outcome);
     record_word(&record, RECORD_REASON, ending->reason);

@@ -110,7 +110,8 @@ static void decide(struct exchange *exchange)
                                                      &answer->status);
     answer->stream = answer->status >= 200 && answer->status < 300 &&
                      strncasecmp(answer->content_type, "text/event-stream", 17) == 0;
-    answer->held = buf_with_limit(EXCHANGE_ANSWER_BYTES_MAX);
+    answer->held =
+        buf_with_limit(answer->stream ? EXCHANGE_STREAM_BYTES_MAX : EXCHANGE_ANSWER_BYTES_MAX);
     if (answer->stream)
         answer->sse = sse_new(EXCHANGE_ANSWER_BYTES_MAX);
 }
@@ -121,7 +122,7 @@ static void push_head(struct exchange *exchange)
     struct call_head head = {.packet = CALL_HEAD,
                              .stream = answer->stream,
                              .status = (int32_t)answer->status,
-                             .length = answer->held.len};
+                             .length = answer->stream ? 0 : answer->held.len};
 
     if (answer->headed)
         return;
@@ -184,8 +185,8 @@ size_t answer_on_bytes(char *bytes, size_t size, size_t count, void *self)
         return 0;
     }
     answer->bytes += piece.len;
-    ok = answer->stream ? forward_events(exchange, piece, &fault)
-                        : buf_add(&answer->held, piece, &fault);
+    ok = buf_add(&answer->held, piece, &fault) &&
+         (!answer->stream || forward_events(exchange, piece, &fault));
     if (!ok)
         exchange->broken = "too-large";
     return ok && !exchange->door_gone ? piece.len : 0;

@@ -13,6 +13,7 @@
 
 #define EXCHANGE_ANSWER_BYTES_MAX                                                             \
     (16 * 1024 * 1024) /* an answer that is not streamed; one event */
+#define EXCHANGE_STREAM_BYTES_MAX (64 * 1024 * 1024)
 
 enum exchange_state {
     EXCHANGE_SPARE,   /* at the door, not used yet */
@@ -61,7 +62,7 @@ struct answer {
     char retry_after[64];
     char request_id[128];
     bool encoded;    /* compressed, though nobody asked for that */
-    struct buf held; /* of an answer that is not streamed */
+    struct buf held; /* all that came: forwarded whole if not streamed, sealed in any case */
     struct sse *sse;
     uint64_t bytes, events;
 };
@@ -76,6 +77,7 @@ struct exchange {
     struct call_open open;
     const struct provider *provider;
     struct buf body;
+    struct record_seal prompt; /* of `body` */
     CURL *easy;
     struct curl_slist *headers;
     bool paused;
@@ -127,6 +129,8 @@ void answer_free(struct answer *answer);
 
 /* accounts.c: records and money */
 struct spending accounts_upper_bound(const struct exchange *exchange);
+/* Puts the prompt on disk; the intent will name it. */
+MUST_USE bool accounts_keep(struct exchange *exchange, struct fault *fault);
 MUST_USE bool accounts_intent(struct exchange *exchange, bool durably, struct fault *fault);
 void accounts_refused(struct exchange *exchange, const char *reason);
 void accounts_outcome(struct exchange *exchange, const struct ending *ending);

@@ -63,6 +63,20 @@ struct gateway_ledger {
     void *self;
 };
 
+/*
+ * Keeps what a call says out of its records, as a struct of functions (roles/sealer.h): `keep`
+ * puts it encrypted on disk, `sync` makes all that was kept durable, `commit` binds it to the
+ * record that is written next. `type` is that record's.
+ */
+struct gateway_sealer {
+    bool (*keep)(void *self, enum record_type type, struct slice value,
+                 struct record_seal *seal, struct fault *fault);
+    bool (*sync)(void *self, struct fault *fault);
+    bool (*commit)(void *self, enum record_type type, struct slice value,
+                   struct record_seal *seal, struct fault *fault);
+    void *self;
+};
+
 /* Checks what a policy entry says, without reading files: url, plain HTTP to loopback only,
  * prices. */
 MUST_USE bool gateway_model_check(const struct gateway_model *model, struct fault *fault);
@@ -126,6 +140,7 @@ struct gateway_config {
         model; /* the run's: without its key nothing starts; others then refuse their calls */
     struct gateway_limits limits;
     struct gateway_ledger ledger; /* writes `model.intent`, `model.outcome`, `refused` */
+    struct gateway_sealer sealer;
     const struct clock *clock;
 };
 

@@ -46,7 +46,18 @@ static void refuse_for_ledger(struct exchange *exchange)
 {
     budget_settle(&exchange->gateway->budget, exchange->reserved, (struct spending){0});
     exchange_refuse(exchange, 400, "ledger",
-                    "custody: the record of this call cannot be written, so it is refused");
+                    "custody: this call cannot be recorded, so it is refused");
+}
+
+/* What an intent names is on disk before it: one wait for the folder of all of them. */
+static bool keep_prompts(struct gateway *gateway, struct fault *fault)
+{
+    struct exchange *first = next_ready(gateway->exchanges);
+
+    for (struct exchange *at = first; at != NULL; at = next_ready(at->next))
+        if (!accounts_keep(at, fault))
+            return false;
+    return first == NULL || gateway->config.sealer.sync(gateway->config.sealer.self, fault);
 }
 
 /* Writes the intents: all but the last are queued, the last is waited for, and it is behind
@@ -154,7 +165,7 @@ void send_batch(void *self)
         next = next_ready(at->next);
         admit(at);
     }
-    recorded = record_intents(gateway, &fault);
+    recorded = keep_prompts(gateway, &fault) && record_intents(gateway, &fault);
     for (at = next_ready(gateway->exchanges); at != NULL; at = next) {
         next = next_ready(at->next);
         if (!recorded) {

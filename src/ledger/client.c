@@ -16,6 +16,7 @@ struct ledger_client {
     int socket;
     bool is_greeted;
     uint64_t types;
+    char src[LEDGER_SRC_BYTES_MAX + 1];
     uint64_t next_seq, durable_seq;
     uint64_t last_tag;
     struct buf in, out;
@@ -114,9 +115,11 @@ static bool take_packet(struct ledger_client *client, int64_t deadline_us,
         return gone(fault);
     ret_answer->packet = (enum ledger_packet)body.at[0];
     ret_answer->tag = ledger_get_u64(body.at + 1);
-    if (ret_answer->packet == LEDGER_HELLO && body.len == 17) {
+    if (ret_answer->packet == LEDGER_HELLO && body.len > 17 &&
+        body.len <= 17 + LEDGER_SRC_BYTES_MAX) {
         client->next_seq = client->durable_seq = ret_answer->tag;
         client->types = ledger_get_u64(body.at + 9);
+        memcpy(client->src, body.at + 17, body.len - 17);
         client->is_greeted = true;
     } else if (ret_answer->packet == LEDGER_ACK && ret_answer->tag > client->durable_seq) {
         client->durable_seq = ret_answer->tag;
@@ -185,6 +188,16 @@ bool ledger_record_durably(struct ledger_client *client, const struct record *re
     }
     if (ret_seq != NULL)
         *ret_seq = seq;
+    return true;
+}
+
+bool ledger_next(struct ledger_client *client, const char **ret_src, uint64_t *ret_seq,
+                 struct fault *fault)
+{
+    if (!be_greeted(client, deadline_in_ms(LEDGER_ACK_MS), fault))
+        return false;
+    *ret_src = client->src;
+    *ret_seq = client->next_seq;
     return true;
 }
 

@@ -35,6 +35,12 @@ MUST_USE bool ledger_record(struct ledger_client *client, const struct record *r
 MUST_USE bool ledger_record_durably(struct ledger_client *client, const struct record *record,
                                     uint64_t *ret_seq, struct fault *fault);
 /*
+ * Who writes, and the number of what it will write next: for what must be bound to a record
+ * before there is one. `src` is the client's.
+ */
+MUST_USE bool ledger_next(struct ledger_client *client, const char **ret_src,
+                          uint64_t *ret_seq, struct fault *fault);
+/*
  * Returns when all that was queued is on disk and covered by a published, signed checkpoint.
  */
 MUST_USE bool ledger_checkpoint(struct ledger_client *client, struct fault *fault);

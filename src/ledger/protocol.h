@@ -15,13 +15,14 @@ enum ledger_packet {
     LEDGER_CHECKPOINT = 'c',     /* u64 tag */
     LEDGER_PRODUCER = 'p',       /* u64 tag, u64 types, name; of core only */
     LEDGER_END = 'e',            /* u64 tag; of core only, when nobody else is connected */
-    LEDGER_HELLO = 'h',          /* u64 next seq, u64 types that it may write */
+    LEDGER_HELLO = 'h',          /* u64 next seq, u64 types that it may write, src */
     LEDGER_ACK = 'a',            /* u64 seq: all before it are on disk */
     LEDGER_DONE = 'o',           /* u64 tag; with LEDGER_PRODUCER's socket */
     LEDGER_FAILED = 'f',         /* u64 tag, u8 enum fault_kind, why */
 };
 
 #define LEDGER_NAME_BYTES_MAX 96
+#define LEDGER_SRC_BYTES_MAX 160 /* a name and what the ledger adds to it */
 
 static inline void ledger_put_u64(uint8_t *at, uint64_t value)
 {

@@ -51,7 +51,7 @@ static bool check_class_whole(struct builder *builder, const struct policy_setti
 
 static bool build_data(struct builder *builder)
 {
-    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         enum verdict *verdicts = builder->policy->data[class];
 
         if (!check_class_whole(builder, builder->organisation, (enum data_class) class) ||
@@ -300,6 +300,7 @@ static bool build_rest(struct builder *builder)
         !builder_number(builder, "resources" S "disk", &disk) ||
         !builder_number(builder, "resources" S "pids", &policy->resources.pids) ||
         !builder_number(builder, "resources" S "cpu", &policy->resources.cpu_percent) ||
+        !builder_number(builder, "retention" S "payloads", &policy->payload_days) ||
         !builder_number(builder, "limits" S "files", &policy->limit_files) ||
         !builder_number(builder, "limits" S "lines", &policy->limit_lines) ||
         !builder_word(builder, "phase", "regulated", &policy->phase) ||

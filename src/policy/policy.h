@@ -138,6 +138,7 @@ struct policy {
     const char **scratch;
     size_t scratch_count;
     int64_t limit_files, limit_lines; /* of a change */
+    int64_t payload_days;             /* 0: payloads are not kept, only committed to */
     struct policy_check *checks;
     size_t check_count;
     int64_t approvals;           /* at least */

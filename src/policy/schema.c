@@ -126,8 +126,10 @@ const struct schema_row schema_rows[] = {
      "first reads and writes, or every open"},
     {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, NOTED, "none pci hipaa", "none", 0,
      0, "how long records are kept"},
-    {"retention" S "payloads", SCHEMA_DURATION, ORG, NARROW_OWN, NOTED, NULL, "90d", 1, 36500,
-     "how long payloads are kept"},
+    {"retention" S "payloads", SCHEMA_DURATION, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 1,
+     36500,
+     "how long tickets, prompts, answers and diffs are kept, encrypted; not named: none is, "
+     "records only commit to them"},
     {"ledger" S "witnesses" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, ENFORCED, NULL, NULL,
      0, 0, "a witness that is asked to cosign checkpoints; plain http to loopback only"},
     {"ledger" S "witnesses" S "#" S "key", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL,

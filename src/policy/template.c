@@ -60,6 +60,11 @@ char *policy_template_organisation(const char *person, const char *email, const 
         "# No egress but model calls; this version has no other, whatever is named here.\n"
         "egress: []\n"
         "\n"
+        "# Tickets, prompts, answers and diffs are committed to in the ledger; this keeps "
+        "them, "
+        "encrypted.\n"
+        "# retention: { payloads: 90d }\n"
+        "\n"
         "audit: summary\n"
         "phase: regulated\n",
         id, address, key);

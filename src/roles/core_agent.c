@@ -3,10 +3,7 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
 #include "agent/prompt.h"
-#include "base/hex.h"
 #include "base/scope.h"
 #include "os/file.h"
 #include "roles/core_parts.h"
@@ -107,24 +104,19 @@ static char *title_of(struct slice ticket)
 
 static bool read_ticket(struct run *run, struct fault *fault)
 {
-    AUTO_BUF struct buf text = buf_with_limit(PROMPT_TICKET_BYTES_MAX);
+    struct buf *text = &run->ticket;
     AUTO_BUF struct buf prompt = buf_with_limit(PROMPT_BYTES_MAX);
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned digest_len = 0;
     size_t hidden = 0;
 
-    if (!file_read(AT_FDCWD, run->request->ticket, &text, fault))
+    if (!file_read(AT_FDCWD, run->request->ticket, text, fault))
         return fault_in(fault, "read the ticket") || run_because(run, "ticket");
-    if (!prompt_build(buf_slice(&text), run->request->role, &prompt, &hidden, fault))
+    if (!prompt_build(buf_slice(text), run->request->role, &prompt, &hidden, fault))
         return fault_in(fault, "ticket %s", run->request->ticket) ||
                run_because(run, "ticket");
     if (hidden > 0)
         run_say(run, "the ticket held %zu invisible characters; they were taken out", hidden);
-    if (EVP_Digest(text.at, text.len, digest, &digest_len, EVP_sha256(), NULL) != 1)
-        return fault_set(fault, FAULT_IO, "digest the ticket");
-    hex_encode(slice_of_bytes(digest, 32), run->ticket_digest);
     run->prompt = slice_dup(buf_slice(&prompt));
-    run->title = title_of(buf_slice(&text));
+    run->title = title_of(buf_slice(text));
     return true;
 }
 

@@ -57,6 +57,8 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
                                          .model_count = run->policy->model_count,
                                          .identity = identity(run),
                                          .door = to_door,
+                                         .sealer = run->sealer,
+                                         .home = run->session->home.fd,
                                          .drop_user = geteuid() == 0,
                                          .uid = run->uid,
                                          .gid = run->uid};
@@ -69,8 +71,10 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
         return false;
     config.control = control[1];
     config.ledger = ledger;
-    return start_peer(&run->gateway, "gateway", gateway_role, &config, control[1],
-                      (const int[]){control[1], to_door, ledger}, 3, control[0], fault);
+    return start_peer(
+        &run->gateway, "gateway", gateway_role, &config, control[1],
+        (const int[]){control[1], to_door, ledger, run->session->home.fd, run->sealer.folder},
+        run->sealer.folder >= 0 ? 5 : 4, control[0], fault);
 }
 
 static bool start_door(struct run *run, int to_gateway, struct fault *fault)
@@ -103,7 +107,9 @@ static bool start_way_out(struct run *run, struct fault *fault)
 
     if (!message_pair(between, fault))
         return false;
-    ok = start_gateway(run, between[0], fault) && start_door(run, between[1], fault);
+    ok = start_gateway(run, between[0], fault);
+    core_seal_forget(run);
+    ok = ok && start_door(run, between[1], fault);
     (void)close(between[0]);
     (void)close(between[1]);
     return ok;

@@ -14,6 +14,7 @@
 #include "roles/collect.h"
 #include "roles/core.h"
 #include "roles/gateway.h"
+#include "roles/sealer.h"
 #include "roles/view.h"
 
 #define DOOR_PORT 9187
@@ -40,6 +41,7 @@ struct run {
     uid_t uid;   /* as root: whose the cell is outside; else our own */
     int uid_lock;
     uint8_t key[SURROGATE_KEY_BYTES]; /* the run's surrogates */
+    struct sealer sealer;             /* of tickets and diffs; see core_seal.c */
     uint64_t random;                  /* for names that the agent cannot guess */
     int64_t begun_us, begun_wall_us;
 
@@ -62,8 +64,8 @@ struct run {
     struct engine_installed installed;
     struct engine_launch launch;
     char *prompt, *title;
+    struct buf ticket; /* its text, until run.started names it */
     char *own_program; /* where we lie ourselves; NULL: the engine does not need it */
-    char ticket_digest[65];
 
     struct peer view, door, gateway;
     struct cell *cell;
@@ -73,7 +75,8 @@ struct run {
     struct view_ready ready;
     struct cell_exit exit;
     bool dirty_pending; /* collect has not said yet whether there are uncommitted changes */
-    bool dirty_late;    /* it is asked when the agent has started: looking takes longer than a start */
+    bool dirty_late;    /* it is asked when the agent has started: looking takes longer than a
+                           start */
     bool started;       /* the agent was started */
     bool timed_out;
     uint64_t disk_free; /* of the state folder's file system when the agent was started */
@@ -110,6 +113,17 @@ MUST_USE bool core_dirty_checked(struct run *run, struct fault *fault);
 MUST_USE bool core_budget(struct run *run, struct fault *fault);
 /* From the policy's models to the gateway's; the door and the gateway share the table. */
 MUST_USE bool core_models(struct run *run, struct fault *fault);
+/*
+ * Makes the run's erasure scope and seals the ticket. Not durable yet: the gateway sees to
+ * that while it starts, and the agent is not started before.
+ */
+MUST_USE bool core_seal_ticket(struct run *run, struct record_seal *seal, struct fault *fault);
+/* Core's copy of the scope's key goes, before roles and cells that parse hostile bytes are
+ * forked from it. */
+void core_seal_forget(struct run *run);
+/* Seals the patch between the base and `head`. */
+MUST_USE bool core_seal_diff(struct run *run, const char *head, struct record_seal *seal,
+                             struct fault *fault);
 /* Engine, prompt and what they need in the cell; chooses a model that the engine can speak to.
  */
 MUST_USE bool core_agent(struct run *run, struct fault *fault);

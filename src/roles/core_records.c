@@ -32,17 +32,19 @@ void core_record_begin(const struct run *run, struct record *record, enum record
 
 bool core_record_started(struct run *run, struct fault *fault)
 {
+    struct record_seal ticket = {0};
     struct record record;
 
+    if (!core_seal_ticket(run, &ticket, fault))
+        return fault_in(fault, "seal the ticket") || run_because(run, "state-folder");
     core_record_begin(run, &record, RECORD_RUN_STARTED);
+    record_sealed(&record, &ticket);
     record_word(&record, RECORD_PERSON, run->requester);
     record_word(&record, RECORD_REPOSITORY, collect_root(run->collect));
     record_word(&record, RECORD_BASE, run->base.commit);
     record_word(&record, RECORD_TREE, run->base.tree);
     record_word(&record, RECORD_POLICY, run->policy->digest);
     record_word(&record, RECORD_ENGINE, run->engine == NULL ? NULL : run->engine->name);
-    if (run->ticket_digest[0] != 0)
-        record_word(&record, RECORD_DIGEST, run->ticket_digest);
     if (!ledger_record(run->ledger, &record, NULL, fault))
         return fault_in(fault, "record the start") || run_because(run, "ledger");
     core_record_begin(run, &record, RECORD_POLICY_LOADED);
@@ -116,9 +118,13 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
 bool core_record_change(struct run *run, const char *change, const struct collect_result *made,
                         const char *outcome, struct fault *fault)
 {
+    struct record_seal diff = {0};
     struct record record;
 
+    if (made != NULL && !core_seal_diff(run, made->commit, &diff, fault))
+        return fault_in(fault, "seal the diff");
     core_record_begin(run, &record, RECORD_CHANGE_MADE);
+    record_sealed(&record, &diff);
     record_word(&record, RECORD_CHANGE, change);
     record_word(&record, RECORD_BASE, run->base.commit);
     record_word(&record, RECORD_POLICY, run->policy->digest);

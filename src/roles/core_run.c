@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "agent/prompt.h"
 #include "base/scope.h"
 #include "base/utf8.h"
 #include "os/clock_real.h"
@@ -88,6 +89,9 @@ static void teardown(struct run *run)
     free(run->title);
     free(run->own_program);
     free(run->folder);
+    buf_free(&run->ticket);
+    core_seal_forget(run);
+    scope_close(&run->sealer.folder);
     explicit_bzero(run->key, sizeof(run->key));
 }
 
@@ -254,6 +258,8 @@ bool core_run(struct session *session, const struct run_request *request,
                       .git_fd = -1,
                       .objects_fd = -1,
                       .engine_fd = -1,
+                      .sealer.folder = -1,
+                      .ticket = buf_with_limit(PROMPT_TICKET_BYTES_MAX),
                       .agent_in = -1,
                       .agent_out = -1,
                       .agent_err = -1,

@@ -15,6 +15,7 @@ struct serving {
     struct loop *loop;
     struct gateway *gateway;
     struct ledger_client *ledger;
+    struct sealer sealer;
     struct loop_watch *control;
 };
 
@@ -28,6 +29,23 @@ static bool record_durably(void *self, const struct record *what, uint64_t *ret_
                            struct fault *fault)
 {
     return ledger_record_durably(((struct serving *)self)->ledger, what, ret_seq, fault);
+}
+
+static bool keep(void *self, enum record_type type, struct slice value,
+                 struct record_seal *seal, struct fault *fault)
+{
+    return sealer_keep(self, type, value, seal, fault);
+}
+
+static bool sync_kept(void *self, struct fault *fault)
+{
+    return sealer_sync(self, fault);
+}
+
+static bool commit(void *self, enum record_type type, struct slice value,
+                   struct record_seal *seal, struct fault *fault)
+{
+    return sealer_commit(self, type, value, seal, fault);
 }
 
 static void say(int control, char what, struct slice more)
@@ -66,9 +84,12 @@ static bool open_gateway(struct serving *serving, struct fault *fault)
                                      .model = config->model,
                                      .limits = config->limits,
                                      .ledger = {record, record_durably, serving},
+                                     .sealer = {keep, sync_kept, commit, &serving->sealer},
                                      .clock = &clock_real};
 
     serving->ledger = ledger_client_new(config->ledger);
+    serving->sealer = config->sealer;
+    serving->sealer.ledger = serving->ledger;
     return loop_new(&serving->loop, fault) &&
            gateway_new(serving->loop, &gateway, &serving->gateway, fault) &&
            gateway_serve(serving->gateway, config->door, &config->identity, fault) &&
@@ -76,10 +97,22 @@ static bool open_gateway(struct serving *serving, struct fault *fault)
                       &serving->control, fault);
 }
 
-/* Names are resolved and the system's certificates read when a provider is first called. */
-static bool confine_files(struct fault *fault)
+/* The agent is not started before we are ready, so not before its scope's key is on disk. */
+static bool settle(const struct gateway_role_config *config, struct fault *fault)
 {
-    static const struct isolate_path paths[] = {
+    bool ok = config->sealer.scope == NULL ||
+              scope_files_settle(config->home, config->sealer.scope, fault);
+
+    if (config->sealer.scope != NULL)
+        (void)close(config->home);
+    return ok ? true : fault_in(fault, "keep the key of the run's scope");
+}
+
+/* Names are resolved and the system's certificates read when a provider is first called. */
+static bool confine_files(const struct sealer *sealer, struct fault *fault)
+{
+    const struct isolate_path paths[] = {
+        {.fd = sealer->folder, .access = ISOLATE_READ | ISOLATE_WRITE},
         {.path = "/etc", .access = ISOLATE_READ},
         {.path = "/usr", .access = ISOLATE_READ | ISOLATE_EXECUTE},
         {.path = "/lib", .access = ISOLATE_READ | ISOLATE_EXECUTE, .optional = true},
@@ -89,7 +122,10 @@ static bool confine_files(struct fault *fault)
         {.path = "/dev/urandom", .access = ISOLATE_READ, .optional = true},
     };
 
-    return isolate_files(paths, COUNT(paths), ISOLATE_ABI_KERNEL, NULL, fault);
+    bool keeps = sealer->scope != NULL && sealer->folder >= 0;
+
+    return isolate_files(paths + !keeps, COUNT(paths) - !keeps, ISOLATE_ABI_KERNEL, NULL,
+                         fault);
 }
 
 static bool give_up_privileges(const struct gateway_role_config *config, struct fault *fault)
@@ -102,14 +138,15 @@ static bool give_up_privileges(const struct gateway_role_config *config, struct 
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
     return (!config->drop_user || isolate_user(config->uid, config->gid, 0, fault)) &&
-           confine_files(fault) && isolate_syscalls(ISOLATE_GATEWAY, fault);
+           confine_files(&config->sealer, fault) && isolate_syscalls(ISOLATE_GATEWAY, fault);
 }
 
 int gateway_role(void *self)
 {
     struct serving serving = {.config = self};
     struct fault fault = {0};
-    bool ok = open_gateway(&serving, &fault) && give_up_privileges(serving.config, &fault);
+    bool ok = open_gateway(&serving, &fault) && settle(serving.config, &fault) &&
+              give_up_privileges(serving.config, &fault);
 
     if (ok) {
         say(serving.config->control, GATEWAY_READY, SLICE(""));
@@ -121,6 +158,7 @@ int gateway_role(void *self)
     ledger_client_free(serving.ledger);
     loop_unwatch(serving.control);
     loop_free(serving.loop);
+    explicit_bzero(&serving.sealer, sizeof(serving.sealer));
     return ok ? 0 : 2;
 }
 

@@ -2,9 +2,9 @@
  * roles/gateway.h - gateway: adds the provider keys, writes intents and outcomes.
  *
  *   user       the user; as root: config->uid     network    the providers of the policy
- *   may read   /etc, /usr (names, certificates)   may write  nothing
- *   holds      the provider keys                  talks to   door, ledger (one producer), core
- * (control)
+ *   may read   /etc, /usr (names, certificates)   may write  payloads of its run
+ *   holds      the provider keys, the run's       talks to   door, ledger (one producer), core
+ *              scope key                                     (control)
  */
 #ifndef CUSTODY_ROLES_GATEWAY_H
 #define CUSTODY_ROLES_GATEWAY_H
@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "gateway/gateway.h"
+#include "roles/sealer.h"
 
 struct gateway_role_config {
     int control; /* core's end speaks the packets below; taken */
@@ -22,6 +23,9 @@ struct gateway_role_config {
     size_t model; /* the run's */
     struct gateway_identity identity;
     struct gateway_limits limits;
+    struct sealer sealer; /* its ledger is the role's own; its folder is taken */
+    int home;       /* the state folder, with a scope: what core has written for it is made
+                       durable here, beside core's own work; taken */
     bool drop_user; /* as root: become uid, gid */
     uid_t uid;
     gid_t gid;
@@ -37,7 +41,8 @@ struct gateway_role_config {
 #define GATEWAY_FAILED 'F'
 #define GATEWAY_TOTALS 'T'
 
-/* For spawn_role; keep control, door and ledger. */
+/* For spawn_role; keep control, door, ledger, and with a scope home and the sealer's folder.
+ */
 int gateway_role(void *config);
 
 /* core's side. */

@@ -142,11 +142,19 @@ static bool add_client(struct serving *serving, int socket, struct slice name, u
 {
     struct client *client;
     struct ledger_source *source;
-    uint8_t hello[17] = {LEDGER_HELLO};
+    AUTO_BUF struct buf hello = buf_with_limit(17 + LEDGER_SRC_BYTES_MAX);
+    uint8_t head[17] = {LEDGER_HELLO};
     AUTO_CLOSE int own = socket;
 
     if (!ledger_writer_source(serving->writer, name, &source, fault))
         return false;
+    ledger_put_u64(head + 1, ledger_source_next(source));
+    ledger_put_u64(head + 9, types);
+    if (!buf_add(&hello, slice_of_bytes(head, sizeof(head)), fault) ||
+        !buf_add_text(&hello, ledger_source_name(source), fault)) {
+        ledger_writer_release(source);
+        return false;
+    }
     client = xalloc(sizeof(*client));
     *client = (struct client){.serving = serving,
                               .socket = own,
@@ -154,8 +162,6 @@ static bool add_client(struct serving *serving, int socket, struct slice name, u
                               .types = types,
                               .source = source,
                               .next = serving->clients};
-    ledger_put_u64(hello + 1, ledger_source_next(source));
-    ledger_put_u64(hello + 9, types);
     if (!loop_watch(serving->loop, own, EPOLLIN, on_client, client, &client->watch, fault)) {
         ledger_writer_release(source);
         free(client);
@@ -166,8 +172,7 @@ static bool add_client(struct serving *serving, int socket, struct slice name, u
     serving->client_count++;
     loop_timer_cancel(serving->linger_timer);
     serving->linger_timer = NULL;
-    (void)answer(client,
-                 slice_of_bytes(hello, sizeof(hello))); /* else its end is seen on reading */
+    (void)answer(client, buf_slice(&hello)); /* else its end is seen on reading */
     return true;
 }
 

@@ -287,6 +287,11 @@ uint64_t ledger_source_next(const struct ledger_source *source)
     return source->next_seq;
 }
 
+const char *ledger_source_name(const struct ledger_source *source)
+{
+    return source->src;
+}
+
 bool ledger_writer_append(struct ledger_writer *writer, struct ledger_source *source,
                           uint64_t types, struct slice text, struct fault *fault)
 {

@@ -40,6 +40,7 @@ MUST_USE bool ledger_writer_source(struct ledger_writer *writer, struct slice na
                                    struct ledger_source **ret_source, struct fault *fault);
 void ledger_writer_release(struct ledger_source *source);
 uint64_t ledger_source_next(const struct ledger_source *source); /* seq of its next record */
+const char *ledger_source_name(const struct ledger_source *source); /* its `src` */
 
 /*
  * Appends a record in the producer's form; it is not durable before ledger_writer_commit.
