@@ -6,6 +6,7 @@
 #include "commands/reasons.h"
 #include "commands/table.h"
 #include "roles/core.h"
+#include "roles/erase.h"
 #include "roles/lost.h"
 
 static const struct option_rule options[] = {
@@ -116,15 +117,21 @@ static void report(const struct run_result *result, bool json, bool quiet)
         say_what_next(result);
 }
 
-/* Earlier runs that were killed get their last record from the next one. */
-static void end_killed_runs(struct session *session)
+/*
+ * Earlier runs that were killed get their last record from the next one; an erasure that was
+ * cut off is finished, and what has been kept long enough goes.
+ */
+static void clean_up(struct session *session)
 {
     struct fault fault = {0};
-    size_t removed;
+    size_t count;
 
-    if (!lost_sweep(session, &removed, &fault))
+    if (!lost_sweep(session, &count, &fault))
         (void)fprintf(stderr, "custody: warning: look for runs that were killed: %s\n",
                       fault.why);
+    fault = (struct fault){0};
+    if (!erase_resume(session, &fault) || !erase_expired(session, &count, &fault))
+        (void)fprintf(stderr, "custody: warning: erase what is due: %s\n", fault.why);
 }
 
 static int run(const struct invocation *invocation)
@@ -161,7 +168,7 @@ static int run(const struct invocation *invocation)
         return command_fail(invocation, &fault);
     if (!core_run(&session, &request, &result, &fault))
         (void)fprintf(stderr, "custody run: %s\n", fault.why);
-    end_killed_runs(&session);
+    clean_up(&session);
     session_close(&session);
     report(&result, invocation->json, quiet);
     if (invocation->json)

@@ -9,6 +9,7 @@
 #include "commands/table.h"
 #include "flow/flow.h"
 #include "os/file.h"
+#include "roles/erase.h"
 #include "roles/lost.h"
 #include "roles/session.h"
 
@@ -218,19 +219,22 @@ static int run_gc(const struct invocation *invocation)
 {
     struct session session;
     struct fault fault = {0};
-    size_t removed = 0;
+    size_t removed = 0, erased = 0;
     bool ok;
 
     if (!session_open(&session, &fault))
         return command_fail(invocation, &fault);
-    ok = lost_sweep(&session, &removed, &fault);
+    ok = lost_sweep(&session, &removed, &fault) && erase_resume(&session, &fault) &&
+         erase_expired(&session, &erased, &fault);
     session_close(&session);
     if (!ok)
         return command_fail(invocation, &fault);
     if (invocation->json)
-        command_print_json(json_pack("{s:I}", "removed", (json_int_t)removed));
+        command_print_json(json_pack("{s:I,s:I}", "removed", (json_int_t)removed, "erased",
+                                     (json_int_t)erased));
     else
-        (void)printf("%zu folders of killed runs removed\n", removed);
+        (void)printf("%zu folders of killed runs removed, %zu runs' payloads erased\n",
+                     removed, erased);
     return EXIT_YES;
 }
 
@@ -239,6 +243,7 @@ const struct command command_runs_gc = {
     .arguments = "",
     .prints_json = true,
     .summary =
-        "Records the end of runs that were killed, and removes what they have left on disk",
+        "Records the end of runs that were killed, removes what they have left on disk, and "
+        "erases payloads that were kept long enough (retention.payloads)",
     .run = run_gc,
 };

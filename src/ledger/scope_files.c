@@ -15,12 +15,16 @@
 #include "base/scope.h"
 #include "os/file.h"
 
-static bool open_keys(int home, int *ret_folder, struct fault *fault)
+static const char *const folder_names[] = {
+    [SCOPE_FILES_KEYS] = "scopes", [SCOPE_FILES_NOTES] = "erasing"};
+
+static bool open_folder(int home, enum scope_files_kind kind, int *ret_folder,
+                        struct fault *fault)
 {
     AUTO_CLOSE int keys = -1;
 
     return file_open_folder(home, "keys", 0711, &keys, fault) &&
-           file_open_folder(keys, "scopes", 0700, ret_folder, fault);
+           file_open_folder(keys, folder_names[kind], 0700, ret_folder, fault);
 }
 
 static bool check_name(const char *scope, struct fault *fault)
@@ -36,7 +40,7 @@ bool scope_files_make(int home, const char *scope, uint8_t ret_key[SCOPE_KEY_BYT
     AUTO_CLOSE int folder = -1;
     uint8_t key[SCOPE_KEY_BYTES];
 
-    if (!check_name(scope, fault) || !open_keys(home, &folder, fault))
+    if (!check_name(scope, fault) || !open_folder(home, SCOPE_FILES_KEYS, &folder, fault))
         return false;
     if (getrandom(key, sizeof(key), 0) != sizeof(key))
         return fault_errno(fault, "draw random bytes");
@@ -64,6 +68,21 @@ bool scope_files_load(int home, const char *scope, uint8_t ret_key[SCOPE_KEY_BYT
 bool scope_files_has_key(int home, const char *scope)
 {
     AUTO_FREE char *name = xformat("keys/scopes/%s", scope);
+
+    return scope_name_valid(slice_of(scope)) && file_exists(home, name);
+}
+
+bool scope_files_remains(int home, const char *scope)
+{
+    AUTO_FREE char *payloads = xformat("payloads/%s", scope);
+
+    return scope_files_has_key(home, scope) ||
+           (scope_name_valid(slice_of(scope)) && file_exists(home, payloads));
+}
+
+bool scope_files_has_payload(int home, const char *scope, const char *digest)
+{
+    AUTO_FREE char *name = xformat("payloads/%s/%s", scope, digest);
 
     return scope_name_valid(slice_of(scope)) && file_exists(home, name);
 }
@@ -173,7 +192,7 @@ static bool destroy_key(int home, const char *scope, struct fault *fault)
     AUTO_CLOSE int folder = -1;
     AUTO_CLOSE int fd = -1;
 
-    if (!open_keys(home, &folder, fault))
+    if (!open_folder(home, SCOPE_FILES_KEYS, &folder, fault))
         return false;
     fd = openat(folder, scope, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno != ENOENT)
@@ -217,7 +236,35 @@ bool scope_files_destroy(int home, const char *scope, size_t *ret_payloads,
            file_remove_tree(payloads, scope, fault) && sync_fd(payloads, "payloads", fault);
 }
 
-bool scope_files_each(int home,
+bool scope_files_note(int home, const char *scope, struct slice note, struct fault *fault)
+{
+    AUTO_CLOSE int folder = -1;
+
+    return check_name(scope, fault) && open_folder(home, SCOPE_FILES_NOTES, &folder, fault) &&
+           file_replace_durably(folder, scope, note, 0600, fault) &&
+           sync_name(home, "keys", fault);
+}
+
+bool scope_files_read_note(int home, const char *scope, struct buf *ret_note,
+                           struct fault *fault)
+{
+    AUTO_FREE char *name = xformat("keys/erasing/%s", scope);
+
+    return check_name(scope, fault) && file_read(home, name, ret_note, fault);
+}
+
+bool scope_files_drop_note(int home, const char *scope, struct fault *fault)
+{
+    AUTO_CLOSE int folder = -1;
+
+    if (!open_folder(home, SCOPE_FILES_NOTES, &folder, fault))
+        return false;
+    if (unlinkat(folder, scope, 0) < 0 && errno != ENOENT)
+        return fault_errno(fault, "remove keys/erasing/%s", scope);
+    return sync_fd(folder, "keys/erasing", fault);
+}
+
+bool scope_files_each(int home, enum scope_files_kind kind,
                       bool (*on_scope)(void *self, const char *scope, int64_t made_us,
                                        struct fault *fault),
                       void *self, struct fault *fault)
@@ -226,16 +273,16 @@ bool scope_files_each(int home,
     DIR *dir;
     bool ok = true;
 
-    if (!open_keys(home, &folder, fault))
+    if (!open_folder(home, kind, &folder, fault))
         return false;
     dir = fdopendir(folder);
     if (dir == NULL)
-        return fault_errno(fault, "list keys/scopes");
+        return fault_errno(fault, "list keys/%s", folder_names[kind]);
     (void)take_fd(&folder);
     for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
         struct stat stat;
 
-        if (entry->d_name[0] != '.' &&
+        if (scope_name_valid(slice_of(entry->d_name)) &&
             fstatat(dirfd(dir), entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(stat.st_mode))
             ok = on_scope(self, entry->d_name,

@@ -2,7 +2,7 @@
  * ledger/scope_files.h - what a scope has on disk, below the state folder.
  *
  *   keys/scopes/SCOPE            its key, 32 bytes, mode 0600 in a folder of 0700
- *   keys/scopes/.erasing-SCOPE   somebody began to erase it: who, and why (erase.h)
+ *   keys/erasing/SCOPE           somebody has begun to erase it: who, and why (roles/erase.h)
  *   payloads/SCOPE/HEX           its payloads; HEX is the SHA-256 of the file
  *
  * payloads/ is 0700, too: as root, the user of a run has the descriptor of its own folder and
@@ -27,6 +27,9 @@ MUST_USE bool scope_files_make(int home, const char *scope, uint8_t ret_key[SCOP
 MUST_USE bool scope_files_load(int home, const char *scope, uint8_t ret_key[SCOPE_KEY_BYTES],
                                struct fault *fault);
 bool scope_files_has_key(int home, const char *scope);
+/* Is there a key, or a payload's folder? */
+bool scope_files_remains(int home, const char *scope);
+bool scope_files_has_payload(int home, const char *scope, const char *digest);
 /* Opens the scope's payloads, making the folder (of user `owner`, as root) where it is not
  * there. The caller closes. */
 MUST_USE bool scope_files_payloads(int home, const char *scope, uid_t owner, int *ret_folder,
@@ -52,8 +55,19 @@ MUST_USE bool scope_files_get(int home, const char *scope, const char *digest,
  */
 MUST_USE bool scope_files_destroy(int home, const char *scope, size_t *ret_payloads,
                                   struct fault *fault);
-/* Calls `on_scope` for each key; its false ends it. made_us: when it was made. */
-MUST_USE bool scope_files_each(int home,
+
+/* Notes durably that the scope is to go, so that a crash does not leave it half there. */
+MUST_USE bool scope_files_note(int home, const char *scope, struct slice note,
+                               struct fault *fault);
+/* Appends the note. FAULT_MISSING: there is none. */
+MUST_USE bool scope_files_read_note(int home, const char *scope, struct buf *ret_note,
+                                    struct fault *fault);
+MUST_USE bool scope_files_drop_note(int home, const char *scope, struct fault *fault);
+
+enum scope_files_kind { SCOPE_FILES_KEYS, SCOPE_FILES_NOTES };
+
+/* Calls `on_scope` for each key or note; its false ends it. made_us: when it was made. */
+MUST_USE bool scope_files_each(int home, enum scope_files_kind kind,
                                bool (*on_scope)(void *self, const char *scope, int64_t made_us,
                                                 struct fault *fault),
                                void *self, struct fault *fault);

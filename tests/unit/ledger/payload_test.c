@@ -279,7 +279,7 @@ static void a_destroyed_scope_leaves_neither_key_nor_payload(void **state)
 
 static void a_changed_file_and_a_strange_name_are_refused(void **state)
 {
-    static const char *const names[] = {"", ".", "..", "../x", "a/b", ".erasing-x"};
+    static const char *const names[] = {"", ".", "..", "../x", "a/b", ".x"};
     char folder[32], digest[SCOPE_DIGEST_TEXT];
     AUTO_CLOSE int home = make_home(folder);
     AUTO_CLOSE int payloads = -1;

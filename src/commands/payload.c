@@ -1,0 +1,188 @@
+/* custody payload - tickets, prompts, answers and diffs that records name and do not hold. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+#include "commands/table.h"
+#include "flow/home.h"
+#include "os/file.h"
+#include "roles/sealed.h"
+
+#define COMMITMENT_WORD "\"commitment\":\"" /* of a record that names a value */
+#define DIGEST_START_MIN 6
+
+static const struct option_rule list_options[] = {
+    {"run", "RUN", "only of this run"},
+    {0},
+};
+
+struct listing {
+    int home;
+    const char *run; /* NULL: all */
+    json_t *rows;    /* NULL: text */
+    size_t count;
+};
+
+static bool is_sealed(const struct record *record, const char *run)
+{
+    return commitment_field(record->type) != NULL && record->field[RECORD_COMMITMENT].set &&
+           record->field[RECORD_SCOPE].set &&
+           (run == NULL || slice_equal(record->field[RECORD_RUN].text, slice_of(run)));
+}
+
+static bool list_one(void *self, const struct sealed_record *sealed, struct fault *fault)
+{
+    struct listing *listing = self;
+    const struct record *record = sealed->record;
+    struct slice payload =
+        record->field[RECORD_PAYLOAD].set ? record->field[RECORD_PAYLOAD].text : SLICE("");
+    struct slice run = record->field[RECORD_RUN].text;
+    const char *state, *field = commitment_field(record->type);
+    char when[CLOCK_TEXT_BYTES];
+
+    (void)fault;
+    if (!is_sealed(record, listing->run))
+        return true;
+    listing->count++;
+    state = sealed_state_name(sealed_state_of(listing->home, record));
+    clock_text(sealed->header->t_us, when);
+    if (listing->rows != NULL)
+        return json_array_append_new(listing->rows,
+                                     json_pack("{s:I,s:I,s:s,s:s%,s:s,s:s%,s:s}", "shard",
+                                               (json_int_t)sealed->shard, "index",
+                                               (json_int_t)sealed->index, "time", when, "run",
+                                               run.at, run.len, "kind", field, "payload",
+                                               payload.at, payload.len, "state", state)) == 0;
+    (void)printf("%7llu  %.19sZ  %-24.*s  %-7s  %-9s  %.*s\n",
+                 (unsigned long long)sealed->index, when, SLICE_ARGS(run), field, state,
+                 SLICE_ARGS(slice_part(payload, 0, 16)));
+    return true;
+}
+
+static int run_list(const struct invocation *invocation)
+{
+    struct listing listing = {.run = invocation_option(invocation, "run"),
+                              .rows = invocation->json ? json_array() : NULL};
+    struct fault fault = {0};
+    struct home home;
+    bool ok;
+
+    if (!home_open(false, &home, &fault)) {
+        json_decref(listing.rows);
+        return command_fail(invocation, &fault);
+    }
+    listing.home = home.fd;
+    ok = sealed_each(home.fd, COMMITMENT_WORD, list_one, &listing, &fault);
+    home_close(&home);
+    if (!ok) {
+        json_decref(listing.rows);
+        return command_fail(invocation, &fault);
+    }
+    if (listing.rows != NULL)
+        command_print_json(listing.rows);
+    else if (listing.count == 0)
+        (void)fputs("no payloads, and no commitments\n", stderr);
+    return EXIT_YES;
+}
+
+const struct command command_payload_list = {
+    .name = "payload list",
+    .arguments = "",
+    .prints_json = true,
+    .summary = "Lists tickets, prompts, answers and diffs that records name",
+    .text = "Index of the record, time, run, kind, state, and the beginning of the payload's "
+            "digest. States:\n"
+            "kept (`custody payload show`), committed (the policy kept none, see "
+            "retention.payloads),\n"
+            "erased (its key is gone), lost (the key is there, the file is not).",
+    .options = list_options,
+    .run = run_list,
+};
+
+/* What is looked for: a record of `run` by its index, or by how its payload's digest begins.
+ */
+struct finding {
+    int home;
+    const char *run, *word;
+    bool is_found, is_ambiguous, is_open;
+    struct buf value;
+    struct fault fault; /* of the one that was found, where it does not open */
+};
+
+static bool is_named(const struct sealed_record *sealed, const char *word)
+{
+    AUTO_FREE char *index = xformat("%llu", (unsigned long long)sealed->index);
+    const struct record_value *payload = &sealed->record->field[RECORD_PAYLOAD];
+
+    return strcmp(index, word) == 0 || (payload->set && strlen(word) >= DIGEST_START_MIN &&
+                                        slice_starts_with(payload->text, slice_of(word)));
+}
+
+static bool find_one(void *self, const struct sealed_record *sealed, struct fault *fault)
+{
+    struct finding *finding = self;
+
+    (void)fault;
+    if (!is_sealed(sealed->record, finding->run) || !is_named(sealed, finding->word))
+        return true;
+    if (finding->is_found) {
+        finding->is_ambiguous = true;
+        return true;
+    }
+    finding->is_found = true;
+    finding->is_open = sealed_value(finding->home, sealed->record, sealed->header,
+                                    &finding->value, &finding->fault);
+    return true;
+}
+
+static bool show(struct finding *finding, struct fault *fault)
+{
+    if (!sealed_each(finding->home, finding->run, find_one, finding, fault))
+        return false;
+    if (!finding->is_found)
+        return fault_set(fault, FAULT_MISSING,
+                         "run %s has no such payload: `custody payload list --run %s`",
+                         finding->run, finding->run);
+    if (finding->is_ambiguous)
+        return fault_set(fault, FAULT_INVALID,
+                         "%s names more than one record: give the whole digest, or the index",
+                         finding->word);
+    if (!finding->is_open) {
+        *fault = finding->fault;
+        return false;
+    }
+    return file_write_all(STDOUT_FILENO, buf_slice(&finding->value), fault);
+}
+
+static int run_show(const struct invocation *invocation)
+{
+    struct finding finding = {.run = invocation->arguments[0],
+                              .word = invocation->arguments[1],
+                              .value = buf_with_limit(PAYLOAD_BYTES_MAX)};
+    struct fault fault = {0};
+    struct home home;
+    bool ok;
+
+    if (!home_open(false, &home, &fault))
+        return command_fail(invocation, &fault);
+    finding.home = home.fd;
+    ok = show(&finding, &fault);
+    home_close(&home);
+    buf_free_secret(&finding.value);
+    return ok ? EXIT_YES : command_fail(invocation, &fault);
+}
+
+const struct command command_payload_show = {
+    .name = "payload show",
+    .arguments = "RUN INDEX|DIGEST",
+    .arguments_min = 2,
+    .arguments_max = 2,
+    .summary = "Prints one ticket, prompt, answer or diff as it was, byte for byte",
+    .text = "Decrypts it with the run's key, and prints it only if the file has the digest, "
+            "and the value is\n"
+            "what the record commits to. DIGEST may be cut to its first 6 digits.\n"
+            "Exit: 0 printed, 1 erased (says when, by whom) or not what was recorded, 3 there "
+            "is none.",
+    .run = run_show,
+};
