@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/fault.h"
+#include "roles/session.h"
 
 /* `word` is a folder with `checkpoint` and `tile/`; NULL: this machine's. The caller closes.
  */
@@ -11,5 +12,15 @@ MUST_USE bool ledger_open(const char *word, int *ret_folder, struct fault *fault
 /* `word` is a vkey or a file with one; NULL: keys/ledger.vkey beside the ledger. Appends. */
 MUST_USE bool ledger_key(const char *word, int folder, struct buf *ret_key,
                          struct fault *fault);
+/*
+ * Who asks, for a record: the policy's person with the caller's login name, else "uid-N", also
+ * where the policy cannot be read. The caller frees.
+ */
+char *ledger_person(struct session *session);
+/*
+ * ledger/ and its lock. FAULT_CONFLICT names the runs that are under way and what to do.
+ */
+MUST_USE bool ledger_take_idle(struct session *session, int *ret_folder, int *ret_lock,
+                               struct fault *fault);
 
 #endif

@@ -24,6 +24,8 @@ const struct command *const commands[] = {
     &command_engine_list,
     &command_engine_show,
     &command_engine_install,
+    &command_key_rotate,
+    &command_key_replace,
     &command_log,
     &command_payload_list,
     &command_payload_show,

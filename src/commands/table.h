@@ -19,6 +19,8 @@ extern const struct command command_engine_show;
 extern const struct command command_erase;
 extern const struct command command_help;
 extern const struct command command_init;
+extern const struct command command_key_replace;
+extern const struct command command_key_rotate;
 extern const struct command command_log;
 extern const struct command command_payload_list;
 extern const struct command command_payload_show;

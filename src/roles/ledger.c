@@ -29,6 +29,7 @@
 
 #include "base/hex.h"
 #include "base/scope.h"
+#include "ledger/ledger.h"
 #include "ledger/protocol.h"
 #include "os/clock_real.h"
 #include "os/file.h"
@@ -37,6 +38,7 @@
 #include "os/spawn.h"
 #include "roles/ledger_daemon.h"
 #include "roles/ledger_parts.h"
+#include "roles/ledger_shard.h"
 #include "roles/witness_relay.h"
 
 #define SOCKET_NAME "ledger.sock"
@@ -44,6 +46,7 @@
 #define HELLO_MS 2000
 #define START_MS 30000 /* a full write-ahead log is replayed in well under one second */
 #define BACKLOG 128
+#define TAKE_MS 3000
 
 /* Lower case, and '-' for what a key's name may not have. */
 static void host_name(char *ret_name, size_t size)
@@ -96,29 +99,41 @@ bool ledger_new_name(char **ret_name, struct fault *fault)
     return true;
 }
 
+static bool plain_key(struct slice name, struct buf *ret_skey, struct buf *ret_vkey,
+                      struct fault *fault)
+{
+    uint8_t seed[NOTE_SEED_BYTES];
+    bool ok;
+
+    if (RAND_priv_bytes(seed, sizeof(seed)) != 1)
+        return fault_set(fault, FAULT_IO, "make a signing key: no randomness");
+    ok = note_key_texts(name, seed, ret_skey, ret_vkey, fault) &&
+         buf_add_byte(ret_skey, '\n', fault) && buf_add_byte(ret_vkey, '\n', fault);
+    explicit_bzero(seed, sizeof(seed));
+    return ok;
+}
+
+bool ledger_next_key(int home_fd, struct slice name, struct buf *ret_key, struct buf *ret_vkey,
+                     struct fault *fault)
+{
+    (void)home_fd;
+    return plain_key(name, ret_key, ret_vkey, fault);
+}
+
 bool ledger_keys_make(int home_fd, struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf skey = buf_with_limit(1024);
     AUTO_BUF struct buf vkey = buf_with_limit(1024);
     AUTO_CLOSE int folder = -1;
     AUTO_FREE char *name = NULL;
-    uint8_t seed[NOTE_SEED_BYTES];
-    bool ok;
 
     if (!file_open_folder(home_fd, "keys", 0711, &folder, fault))
         return false;
     if (file_exists(folder, "ledger.key") || file_exists(folder, "ledger.vkey"))
         return fault_set(fault, FAULT_CONFLICT, "keys/ledger.key is there already");
-    if (!ledger_new_name(&name, fault))
-        return false;
-    if (RAND_priv_bytes(seed, sizeof(seed)) != 1)
-        return fault_set(fault, FAULT_IO, "make a signing key: no randomness");
-    ok = note_key_texts(slice_of(name), seed, &skey, &vkey, fault) &&
-         buf_add_byte(&skey, '\n', fault) && buf_add_byte(&vkey, '\n', fault) &&
-         place_new(folder, "ledger.key", buf_slice(&skey), 0600, fault) &&
-         place_new(folder, "ledger.vkey", buf_slice(&vkey), 0644, fault);
-    explicit_bzero(seed, sizeof(seed));
-    return ok;
+    return ledger_new_name(&name, fault) && plain_key(slice_of(name), &skey, &vkey, fault) &&
+           place_new(folder, "ledger.key", buf_slice(&skey), 0600, fault) &&
+           place_new(folder, "ledger.vkey", buf_slice(&vkey), 0644, fault);
 }
 
 /* A path through the descriptor: the state folder's own may be too long for a socket's
@@ -335,7 +350,7 @@ static bool relay_begin(const struct start *start, struct held *held)
 
 static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
 {
-    return ledger_lock(start->home_fd, &held->folder, &held->lock, fault) &&
+    return ledger_current(start->home_fd, &clock_real, &held->folder, &held->lock, fault) &&
            relay_begin(start, held) &&
            ledger_signer(start->home_fd, "keys/ledger.key", &held->signer, fault) &&
            end_signals(&held->daemon.signals, fault) &&
@@ -479,4 +494,43 @@ bool ledger_connect(const char *home_path, int home_fd, int *ret_socket, struct 
     }
     return fault_set(fault, FAULT_LIMIT,
                      "%.200s: the ledger can be neither reached nor started", home_path);
+}
+
+/* What it serves goes on; a reader that asks for a checkpoint is gone in a moment. */
+static bool ask_to_end(int home_fd, struct fault *fault)
+{
+    struct ledger_client *client;
+    int socket;
+    bool ok;
+
+    if (!connect_once(home_fd, &socket, fault))
+        return fault->kind == FAULT_MISSING;
+    client = ledger_client_new(socket);
+    ok = ledger_end(client, fault);
+    ledger_client_free(client);
+    return ok;
+}
+
+bool ledger_take(int home_fd, int *ret_folder, int *ret_lock, struct fault *fault)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    int64_t deadline_us = clock_monotonic_us(&clock_real) + INT64_C(1000) * TAKE_MS;
+    struct fault busy = {0};
+
+    for (;;) {
+        if (ledger_current(home_fd, &clock_real, ret_folder, ret_lock, fault))
+            return true;
+        if (fault->kind != FAULT_CONFLICT)
+            return false;
+        if (!ask_to_end(home_fd, &busy) && busy.kind != FAULT_CONFLICT) {
+            *fault = busy;
+            return false;
+        }
+        if (clock_monotonic_us(&clock_real) > deadline_us)
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    if (busy.kind == FAULT_CONFLICT)
+        *fault = busy;
+    return false;
 }

@@ -27,6 +27,11 @@ MUST_USE bool ledger_keys_make(int home_fd, struct fault *fault);
  */
 MUST_USE bool ledger_connect(const char *home_path, int home_fd, int *ret_socket,
                              struct fault *fault);
+/*
+ * ledger/ and its lock, for whoever needs the ledger for themselves: a daemon that serves
+ * nobody is asked to end. FAULT_CONFLICT: it serves somebody. See ledger_current.
+ */
+MUST_USE bool ledger_take(int home_fd, int *ret_folder, int *ret_lock, struct fault *fault);
 /* The same, but starts nothing. FAULT_MISSING: no daemon runs. */
 MUST_USE bool ledger_connect_running(int home_fd, int *ret_socket, struct fault *fault);
 
