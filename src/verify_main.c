@@ -15,12 +15,17 @@
 static const char usage[] =
     "usage: custody-verify LEDGER --key VKEY [--against FILE [--fork-proof FILE]] \n"
     "                      [--policy FILE] [--timestamps DIR --tsa-ca FILE] [--json]\n"
+    "       custody-verify --chain LEDGER... --key VKEY [the same options]\n"
     "       custody-verify --proof FILE --key VKEY [--record FILE | --against FILE] [--json]\n"
     "\n"
     "Checks a ledger: signature, every record, every tile, the root, every producer's "
     "sequence.\n"
     "Or one proof, without a ledger.\n"
     "  LEDGER             the folder with `checkpoint` and `tile/`\n"
+    "  --chain            several of them, oldest first: the shards of one ledger, each with "
+    "its `vkey`\n"
+    "                     beside its checkpoint; VKEY may be the key of any of them, best "
+    "the newest\n"
     "  --key VKEY         the ledger's public key, or the name of a file that holds it; get "
     "it\n"
     "                     from someone other than who gave you the ledger\n"
@@ -36,9 +41,11 @@ static const char usage[] =
     "Exit: 0 holds, 1 evidence of tampering, 2 incomplete, 3 wrong use.\n";
 
 struct words {
-    const char *ledger, *key;
+    const char **ledgers;
+    size_t ledger_count;
+    const char *key;
     struct verify_files files;
-    bool json;
+    bool json, is_chain;
 };
 
 static int wrong_use(const char *why)
@@ -47,26 +54,60 @@ static int wrong_use(const char *why)
     return WRONG_USE;
 }
 
+static bool open_ledger(const char *name, int *ret_folder, struct fault *fault)
+{
+    int folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder < 0)
+        return fault_errno(fault, "open %s", name);
+    *ret_folder = folder;
+    return true;
+}
+
+static bool verify_one(const struct words *words, struct slice key, struct buf *text,
+                       struct verify_outcome *outcome, struct fault *fault)
+{
+    AUTO_CLOSE int folder = -1;
+
+    return (words->ledger_count == 0 || open_ledger(words->ledgers[0], &folder, fault)) &&
+           verify_files(folder, key, &words->files, words->json, text, outcome, fault);
+}
+
+/* The folders stay open to the program's end. */
+static bool verify_all(const struct words *words, struct slice key, struct buf *text,
+                       struct verify_outcome *outcome, struct fault *fault)
+{
+    size_t count = words->ledger_count;
+    AUTO_FREE struct chain_shard *shards = xalloc_array(count, sizeof(*shards));
+    AUTO_FREE struct buf *vkeys = xalloc_array(count, sizeof(*vkeys));
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < count; i++) {
+        int folder = -1;
+
+        vkeys[i] = buf_with_limit(4096);
+        ok = open_ledger(words->ledgers[i], &folder, fault) &&
+             verify_files_shard(words->ledgers[i], 0, folder, key, &shards[i], &vkeys[i],
+                                fault);
+    }
+    ok = ok && verify_files_chain(shards, count, slice_trim(key), &words->files, words->json,
+                                  text, outcome, fault);
+    for (size_t i = 0; i < count; i++)
+        buf_free(&vkeys[i]);
+    return ok;
+}
+
 static int verify(const struct words *words)
 {
     AUTO_BUF struct buf key = buf_with_limit(4096);
-    AUTO_BUF struct buf text = buf_with_limit(1 << 20);
-    AUTO_CLOSE int folder = -1;
+    AUTO_BUF struct buf text = buf_with_limit(4 << 20);
     struct verify_outcome outcome;
     struct fault fault = {0};
 
-    if (!verify_files_check(&words->files, words->ledger != NULL, &fault) ||
-        !verify_files_key(words->key, &key, &fault))
-        return wrong_use(fault.why);
-    if (words->ledger != NULL) {
-        folder = open(words->ledger, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (folder < 0) {
-            (void)fault_errno(&fault, "open %s", words->ledger);
-            return wrong_use(fault.why);
-        }
-    }
-    if (!verify_files(folder, buf_slice(&key), &words->files, words->json, &text, &outcome,
-                      &fault))
+    if (!verify_files_check(&words->files, words->ledger_count > 0, &fault) ||
+        !verify_files_key(words->key, &key, &fault) ||
+        !(words->is_chain ? verify_all : verify_one)(words, buf_slice(&key), &text, &outcome,
+                                                     &fault))
         return wrong_use(fault.why);
     (void)printf("%s%s", buf_text(&text), words->json ? "\n" : "");
     if (outcome.note[0] != 0)
@@ -111,15 +152,32 @@ static bool take_word(char **argv, int *at, struct words *words)
             return true;
     if (strcmp(argv[*at], "--json") == 0)
         return words->json = true;
-    if (argv[*at][0] == '-' || words->ledger != NULL)
+    if (strcmp(argv[*at], "--chain") == 0)
+        return words->is_chain = true;
+    if (argv[*at][0] == '-')
         return false;
-    words->ledger = argv[*at];
+    words->ledgers[words->ledger_count++] = argv[*at];
     return true;
+}
+
+/* NULL: they go together. */
+static const char *contradiction(const struct words *words)
+{
+    if (words->is_chain && (words->key == NULL || words->ledger_count == 0))
+        return "--chain takes LEDGER..., oldest first, and --key VKEY";
+    if (!words->is_chain && words->ledger_count > 1)
+        return "several ledgers are checked with --chain";
+    if ((words->key == NULL && words->files.policy == NULL) ||
+        (words->ledger_count == 0 && words->files.proof == NULL))
+        return "it takes LEDGER or --proof, and --key VKEY; see custody-verify --help";
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    struct words words = {.ledger = NULL};
+    AUTO_FREE const char **ledgers = xalloc_array((size_t)argc + 1, sizeof(*ledgers));
+    struct words words = {.ledgers = ledgers};
+    const char *why;
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -129,9 +187,6 @@ int main(int argc, char **argv)
         if (!take_word(argv, &i, &words))
             return wrong_use("see custody-verify --help");
     }
-    if ((words.key == NULL && words.files.policy == NULL) ||
-        (words.ledger == NULL && words.files.proof == NULL))
-        return wrong_use(
-            "it takes LEDGER or --proof, and --key VKEY; see custody-verify --help");
-    return verify(&words);
+    why = contradiction(&words);
+    return why != NULL ? wrong_use(why) : verify(&words);
 }

@@ -107,9 +107,9 @@ static bool opens(const struct session *session, struct fault *fault)
 
 static bool has_key(const struct session *session, struct fault *fault)
 {
-    return opens(session, fault)
-               ? true
-               : fault_in(fault, "without the old key: `custody key replace --lost`");
+    return opens(session, fault) ? true
+                                 : fault_in(fault, "if the signing key is lost, say `custody "
+                                                   "key replace --lost`");
 }
 
 static bool has_lost_key(const struct session *session, struct fault *fault)

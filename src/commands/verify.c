@@ -7,7 +7,10 @@
 #include "base/scope.h"
 #include "commands/ledger.h"
 #include "commands/table.h"
+#include "flow/home.h"
+#include "ledger/shards.h"
 #include "ledger/verify_files.h"
+#include "os/file.h"
 
 static const struct option_rule options[] = {
     {"key", "VKEY",
@@ -37,6 +40,85 @@ static bool find_ledger(const struct invocation *invocation, const struct verify
     return ledger_open(word, ret_folder, fault);
 }
 
+static bool verify_one(const struct invocation *invocation, const struct verify_files *files,
+                       struct buf *text, struct verify_outcome *outcome, struct fault *fault)
+{
+    AUTO_BUF struct buf key = buf_with_limit(4096);
+    AUTO_CLOSE int folder = -1;
+
+    return find_ledger(invocation, files, &folder, fault) &&
+           ledger_key(invocation_option(invocation, "key"), folder, &key, fault) &&
+           verify_files(folder, buf_slice(&key), files, invocation->json, text, outcome,
+                        fault);
+}
+
+/* Keys that lie beside closed shards, and the one beside this machine's ledger. */
+static bool describe(const struct shard_list *list, struct slice current,
+                     struct chain_shard *shards, char (*names)[SHARD_NAME_BYTES],
+                     struct buf *vkeys, struct fault *fault)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct shard *shard = &list->at[i];
+
+        vkeys[i] = buf_with_limit(4096);
+        if (shard->is_current) {
+            shards[i] = (struct chain_shard){.name = "ledger",
+                                             .number = shard->number,
+                                             .folder = shard->folder,
+                                             .vkey = current};
+            continue;
+        }
+        shard_name(shard->number, names[i]);
+        if (!verify_files_shard(names[i], shard->number, shard->folder, (struct slice){0},
+                                &shards[i], &vkeys[i], fault))
+            return false;
+    }
+    return true;
+}
+
+static bool verify_list(const struct shard_list *list, struct slice current,
+                        struct slice trusted, const struct verify_files *files, bool json,
+                        struct buf *text, struct verify_outcome *outcome, struct fault *fault)
+{
+    size_t count = list->count;
+    AUTO_FREE struct chain_shard *shards = xalloc_array(count, sizeof(*shards));
+    AUTO_FREE char(*names)[SHARD_NAME_BYTES] = xalloc_array(count, sizeof(*names));
+    AUTO_FREE struct buf *vkeys = xalloc_array(count, sizeof(*vkeys));
+    bool ok = describe(list, current, shards, names, vkeys, fault) &&
+              verify_files_chain(shards, count, trusted, files, json, text, outcome, fault);
+
+    for (size_t i = 0; i < count; i++)
+        buf_free(&vkeys[i]);
+    return ok;
+}
+
+/* All shards of this machine's ledger. */
+static bool verify_home(const struct invocation *invocation, const struct verify_files *files,
+                        struct buf *text, struct verify_outcome *outcome, struct fault *fault)
+{
+    AUTO_BUF struct buf current = buf_with_limit(4096);
+    AUTO_BUF struct buf key = buf_with_limit(4096);
+    const char *word = invocation_option(invocation, "key");
+    struct shard_list list = {0};
+    struct home home;
+    bool ok;
+
+    if (!verify_files_check(files, true, fault) || !home_open(false, &home, fault))
+        return false;
+    ok = file_read(home.fd, "keys/ledger.vkey", &current, fault) &&
+         (word == NULL ? buf_add(&key, buf_slice(&current), fault)
+                       : verify_files_key(word, &key, fault)) &&
+         shards_open(home.fd, &list, fault) &&
+         verify_list(&list, slice_trim(buf_slice(&current)), slice_trim(buf_slice(&key)),
+                     files, invocation->json, text, outcome, fault);
+    if (ok && outcome->note[0] == 0 && file_exists(home.fd, "shards/turn"))
+        (void)snprintf(outcome->note, sizeof(outcome->note),
+                       "a new shard was being begun; the ledger's next start completes that");
+    shards_close(&list);
+    home_close(&home);
+    return ok;
+}
+
 static int run(const struct invocation *invocation)
 {
     struct verify_files files = {.proof = invocation_option(invocation, "proof"),
@@ -46,16 +128,12 @@ static int run(const struct invocation *invocation)
                                  .timestamps = invocation_option(invocation, "timestamps"),
                                  .tsa_ca = invocation_option(invocation, "tsa-ca"),
                                  .fork_proof = invocation_option(invocation, "fork-proof")};
-    AUTO_BUF struct buf key = buf_with_limit(4096);
-    AUTO_BUF struct buf text = buf_with_limit(1 << 20);
-    AUTO_CLOSE int folder = -1;
+    AUTO_BUF struct buf text = buf_with_limit(4 << 20);
+    bool is_home = invocation->argument_count == 0 && files.proof == NULL;
     struct verify_outcome outcome;
     struct fault fault = {0};
 
-    if (!find_ledger(invocation, &files, &folder, &fault) ||
-        !ledger_key(invocation_option(invocation, "key"), folder, &key, &fault) ||
-        !verify_files(folder, buf_slice(&key), &files, invocation->json, &text, &outcome,
-                      &fault)) {
+    if (!(is_home ? verify_home : verify_one)(invocation, &files, &text, &outcome, &fault)) {
         (void)command_fail(invocation, &fault);
         return EXIT_WRONG_USE; /* nothing was verified; what is wrong with a ledger is a result
                                 */
@@ -74,7 +152,10 @@ const struct command command_verify = {
     .summary = "Checks that a ledger, or a proof, holds: signature, every record, every tile",
     .text = "Reads files only. LEDGER is the folder with `checkpoint` and `tile/`; without "
             "it, this\n"
-            "machine's. Everything is computed anew from the records, and each producer's "
+            "machine's, with all the shards that it had before: each must lead on from the "
+            "one before,\n"
+            "and --key may be the key of any of them. Everything is computed anew from the "
+            "records, and each producer's "
             "sequence\n"
             "must be without a gap. With --against, the first records must also be those of a "
             "checkpoint\n"

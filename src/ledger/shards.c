@@ -104,12 +104,24 @@ static bool add_closed(struct shard_list *list, size_t *room, int shards, int cu
     return ok;
 }
 
+/* A key's name says which shard it signs, "NAME/3": more than what is left of the others. */
+static unsigned number_in(const char *origin)
+{
+    const char *slash = strrchr(origin, '/');
+    uint64_t number;
+
+    return slash != NULL && checkpoint_parse_size(slice_of(slash + 1), &number) &&
+                   number <= SHARDS_MAX
+               ? (unsigned)number
+               : 0;
+}
+
 static bool open_all(int home_fd, struct shard_list *list, struct fault *fault)
 {
     AUTO_CLOSE int current = openat(home_fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO_CLOSE int shards = -1;
     size_t room = 0;
-    unsigned last;
+    unsigned last, named;
 
     if (current < 0)
         return fault_errno(fault, "open ledger");
@@ -123,6 +135,9 @@ static bool open_all(int home_fd, struct shard_list *list, struct fault *fault)
     last = list->count == 0 ? 0 : list->at[list->count - 1].number;
     if (!add(list, &room, last + 1, take_fd(&current), fault))
         return fault_in(fault, "ledger");
+    named = number_in(list->at[list->count - 1].origin);
+    if (named > last)
+        list->at[list->count - 1].number = named;
     list->at[list->count - 1].is_current = true;
     return true;
 }

@@ -44,21 +44,13 @@ static void problem(struct verifier *verifier, enum verify_result result, const 
 static void problem(struct verifier *verifier, enum verify_result result, const char *format,
                     ...)
 {
-    struct verify_report *report = verifier->report;
-    struct verify_problem *place = &report->problems[report->problem_count];
+    char text[sizeof(verifier->report->problems[0].text)];
     va_list args;
 
-    if (report->result == VERIFY_HOLDS || result == VERIFY_TAMPERING)
-        report->result = result;
-    if (report->problem_count++ >= VERIFY_PROBLEMS_MAX)
-        return;
-    place->result = result;
     va_start(args, format);
-    (void)vsnprintf(place->text, sizeof(place->text), format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    for (char *at = place->text; *at != 0; at++) /* names of files may be anything */
-        if (*at < 0x20 || *at > 0x7e)
-            *at = '?';
+    verify_report_add(verifier->report, result, text);
 }
 
 /* What a file that cannot be read means. */

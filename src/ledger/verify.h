@@ -82,6 +82,9 @@ MUST_USE bool verify_ledger(int folder, struct slice vkey,
                             const struct verify_options *options,
                             struct verify_report *ret_report, struct fault *fault);
 
+/* Adds what is wrong; control characters become '?'. */
+void verify_report_add(struct verify_report *report, enum verify_result result,
+                       const char *text);
 /* One JSON object, without a line end: {problems, result, root, size, ...}. */
 MUST_USE bool verify_report_json(const struct verify_report *report, struct buf *ret_text,
                                  struct fault *fault);

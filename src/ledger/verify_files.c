@@ -10,6 +10,8 @@
 #include "ledger/verify_proof.h"
 #include "os/file.h"
 
+#define VKEY_BYTES_MAX 4096
+
 bool verify_files_check(const struct verify_files *files, bool has_ledger, struct fault *fault)
 {
     if (files->proof != NULL && has_ledger)
@@ -124,9 +126,36 @@ static bool open_timestamps(const struct verify_files *files, struct buf *ca,
     return true;
 }
 
-static void free_policy(struct tlog_policy **policy)
+/* What the options name, read; ends with inputs_free. */
+struct inputs {
+    struct verify_options options;
+    struct tlog_policy *policy;
+    struct buf kept, ca;
+    struct slice kept_bytes;
+    int timestamps;
+};
+
+static bool inputs_read(const struct verify_files *files, struct inputs *inputs,
+                        struct fault *fault)
 {
-    tlog_policy_free(*policy);
+    *inputs = (struct inputs){.timestamps = -1,
+                              .kept = buf_with_limit(NOTE_BYTES_MAX),
+                              .ca = buf_with_limit(TIMESTAMP_CA_BYTES_MAX)};
+    if (!read_policy(files->policy, &inputs->policy, fault) ||
+        !open_timestamps(files, &inputs->ca, &inputs->options, &inputs->timestamps, fault) ||
+        !read_one(files->against, &inputs->kept, &inputs->kept_bytes, &inputs->options.kept,
+                  fault))
+        return false;
+    inputs->options.policy = inputs->policy;
+    return true;
+}
+
+static void inputs_free(struct inputs *inputs)
+{
+    tlog_policy_free(inputs->policy);
+    buf_free(&inputs->kept);
+    buf_free(&inputs->ca);
+    scope_close(&inputs->timestamps);
 }
 
 bool verify_files(int folder, struct slice vkey, const struct verify_files *files, bool json,
@@ -134,25 +163,62 @@ bool verify_files(int folder, struct slice vkey, const struct verify_files *file
                   struct fault *fault)
 {
     AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
-    __attribute__((cleanup(free_policy))) struct tlog_policy *policy = NULL;
-    AUTO_BUF struct buf kept = buf_with_limit(NOTE_BYTES_MAX);
-    AUTO_BUF struct buf ca = buf_with_limit(TIMESTAMP_CA_BYTES_MAX);
-    AUTO_CLOSE int timestamps = -1;
-    struct verify_options options = {0};
-    struct slice kept_bytes;
+    struct inputs inputs;
+    bool ok;
 
     memset(ret_outcome, 0, sizeof(*ret_outcome));
     if (files->proof != NULL)
         return verify_one_proof(vkey, files, json, ret_text, ret_outcome, fault);
-    if (!read_policy(files->policy, &policy, fault) ||
-        !open_timestamps(files, &ca, &options, &timestamps, fault) ||
-        !read_one(files->against, &kept, &kept_bytes, &options.kept, fault))
+    ok = inputs_read(files, &inputs, fault) &&
+         verify_ledger(folder, vkey, &inputs.options, report, fault);
+    if (ok) {
+        ret_outcome->result = report->result;
+        keep_evidence(folder, report, inputs.options.kept, files->fork_proof, ret_outcome);
+        ok = json ? verify_report_json(report, ret_text, fault)
+                  : verify_report_text(report, ret_text, fault);
+    }
+    inputs_free(&inputs);
+    return ok;
+}
+
+bool verify_files_chain(const struct chain_shard *shards, size_t count, struct slice vkey,
+                        const struct verify_files *files, bool json, struct buf *ret_text,
+                        struct verify_outcome *ret_outcome, struct fault *fault)
+{
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    AUTO_FREE struct verify_shard *verdicts = xalloc_array(count, sizeof(*verdicts));
+    struct inputs inputs;
+    size_t kept;
+    bool ok;
+
+    memset(ret_outcome, 0, sizeof(*ret_outcome));
+    ok = inputs_read(files, &inputs, fault) &&
+         verify_chain(shards, count, vkey, &inputs.options, report, verdicts, &kept, fault);
+    if (ok) {
+        ret_outcome->result = report->result;
+        if (kept < count)
+            keep_evidence(shards[kept].folder, report, inputs.options.kept, files->fork_proof,
+                          ret_outcome);
+        ok = json ? verify_chain_json(report, shards, verdicts, count, ret_text, fault)
+                  : verify_chain_text(report, shards, verdicts, count, ret_text, fault);
+    }
+    inputs_free(&inputs);
+    return ok;
+}
+
+bool verify_files_shard(const char *name, unsigned number, int folder, struct slice trusted,
+                        struct chain_shard *ret_shard, struct buf *ret_vkey,
+                        struct fault *fault)
+{
+    AUTO_BUF struct buf text = buf_with_limit(VKEY_BYTES_MAX);
+    bool is_there = file_exists(folder, "vkey");
+
+    if (is_there && !file_read(folder, "vkey", &text, fault))
+        return fault_in(fault, "%s", name);
+    if (!buf_add(ret_vkey, is_there ? slice_trim(buf_slice(&text)) : slice_trim(trusted),
+                 fault))
         return false;
-    options.policy = policy;
-    if (!verify_ledger(folder, vkey, &options, report, fault))
-        return false;
-    ret_outcome->result = report->result;
-    keep_evidence(folder, report, options.kept, files->fork_proof, ret_outcome);
-    return json ? verify_report_json(report, ret_text, fault)
-                : verify_report_text(report, ret_text, fault);
+    *ret_shard = (struct chain_shard){
+        .name = name, .number = number, .folder = folder, .vkey = buf_slice(ret_vkey)};
+    return true;
 }

@@ -5,7 +5,7 @@
 #ifndef CUSTODY_LEDGER_VERIFY_FILES_H
 #define CUSTODY_LEDGER_VERIFY_FILES_H
 
-#include "ledger/verify.h"
+#include "ledger/verify_chain.h"
 
 /* Names of files; NULL where there is none. */
 struct verify_files {
@@ -37,5 +37,18 @@ MUST_USE bool verify_files_key(const char *word, struct buf *ret_key, struct fau
 MUST_USE bool verify_files(int folder, struct slice vkey, const struct verify_files *files,
                            bool json, struct buf *ret_text, struct verify_outcome *ret_outcome,
                            struct fault *fault);
+/* The same of several shards, oldest first; files->proof is not looked at. */
+MUST_USE bool verify_files_chain(const struct chain_shard *shards, size_t count,
+                                 struct slice vkey, const struct verify_files *files,
+                                 bool json, struct buf *ret_text,
+                                 struct verify_outcome *ret_outcome, struct fault *fault);
+/*
+ * Describes the shard in `folder`, whose key is `vkey` beside its checkpoint, or `trusted`
+ * where there is none: a ledger that has one shard only needs none.
+ *   name, folder, ret_vkey  borrowed as long as the shard is used
+ */
+MUST_USE bool verify_files_shard(const char *name, unsigned number, int folder,
+                                 struct slice trusted, struct chain_shard *ret_shard,
+                                 struct buf *ret_vkey, struct fault *fault);
 
 #endif

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/scope.h"
 #include "ledger/tree.h"
@@ -25,6 +27,22 @@ const char *verify_result_name(enum verify_result result)
 int verify_exit_code(enum verify_result result)
 {
     return (int)result;
+}
+
+void verify_report_add(struct verify_report *report, enum verify_result result,
+                       const char *text)
+{
+    struct verify_problem *place = &report->problems[report->problem_count];
+
+    if (report->result == VERIFY_HOLDS || result == VERIFY_TAMPERING)
+        report->result = result;
+    if (report->problem_count++ >= VERIFY_PROBLEMS_MAX)
+        return;
+    place->result = result;
+    (void)snprintf(place->text, sizeof(place->text), "%s", text);
+    for (char *at = place->text; *at != 0; at++) /* names of files may be anything */
+        if (*at < 0x20 || *at > 0x7e)
+            *at = '?';
 }
 
 /* What this verification could not say anything about; `at` counts up to the first false. */

@@ -220,6 +220,16 @@ bool ledger_lock(int home_fd, int *ret_folder, int *ret_lock, struct fault *faul
     return true;
 }
 
+static bool no_key(int home_fd, struct fault *fault)
+{
+    return file_exists(home_fd, "keys/ledger.vkey")
+               ? fault_set(fault, FAULT_MISSING,
+                           "the signing key keys/ledger.key is gone: bring it back, or begin "
+                           "a new shard with `custody key replace --lost`")
+               : fault_set(fault, FAULT_MISSING,
+                           "there is no signing key: run `custody init` first");
+}
+
 bool ledger_signer(int home_fd, const char *name, struct note_signer **ret_signer,
                    struct fault *fault)
 {
@@ -227,9 +237,7 @@ bool ledger_signer(int home_fd, const char *name, struct note_signer **ret_signe
     struct stat stat;
 
     if (fstatat(home_fd, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? fault_set(fault, FAULT_MISSING,
-                                           "there is no signing key: run `custody init` first")
-                               : fault_errno(fault, "%s", name);
+        return errno == ENOENT ? no_key(home_fd, fault) : fault_errno(fault, "%s", name);
     if ((stat.st_mode & 077) != 0)
         return fault_set(fault, FAULT_INVALID, "%s can be read by others: chmod 600 it", name);
     if (!file_read(home_fd, name, &skey, fault) ||
