@@ -2,7 +2,7 @@
 BUILD := build
 SHELL := /bin/bash
 
-.PHONY: all deps build check demo lint fuzz bench soak install clean asan clang
+.PHONY: all deps build check demo lint fuzz bench bench-ledger soak install clean asan clang
 
 all: build
 
@@ -40,6 +40,11 @@ fuzz: deps
 bench: build
 	@tools/install-deps bench
 	bench/run $(BUILD)
+
+# The ledger beside the machine's limits, SQLite and PostgreSQL; TMPDIR says on which disk.
+bench-ledger: build
+	@tools/install-deps bench
+	bench/ledger $(BUILD)
 
 soak: build
 	@tools/install-deps check
