@@ -1,61 +1,52 @@
 #include "ledger/tree.h"
 
 #include <assert.h>
-#include <openssl/evp.h>
 
-/* One context for the process: it has no threads, and making one costs more than a hash. */
-static EVP_MD_CTX *hash_begin(void)
+#include "ledger/sha256.h"
+
+#define PREFIX_LEAF 0
+#define PREFIX_NODE 1
+#define NODES_AT_ONCE 128 /* of their hashes a place on the stack is taken */
+
+_Static_assert(sizeof(struct tree_hash) == SHA256_BYTES, "hashes stand side by side");
+
+void tree_leaves(const struct slice *leaves, size_t count, struct tree_hash *ret_hashes)
 {
-    static EVP_MD_CTX *context;
-    EVP_MD *sha256;
-
-    if (context != NULL) { /* NULL: the algorithm that it has */
-        if (EVP_DigestInit_ex2(context, NULL, NULL) != 1)
-            abort();
-        return context;
-    }
-    context = EVP_MD_CTX_new();
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (context == NULL || sha256 == NULL || EVP_DigestInit_ex2(context, sha256, NULL) != 1)
-        abort();         /* a library without SHA-256 can keep no ledger */
-    EVP_MD_free(sha256); /* the context holds it */
-    return context;
-}
-
-static struct tree_hash hash_end(EVP_MD_CTX *context)
-{
-    struct tree_hash hash;
-
-    if (EVP_DigestFinal_ex(context, hash.at, NULL) != 1)
-        abort();
-    return hash;
-}
-
-static void hash_add(EVP_MD_CTX *context, const void *at, size_t len)
-{
-    if (len > 0 && EVP_DigestUpdate(context, at, len) != 1)
-        abort();
+    sha256_prefixed(PREFIX_LEAF, leaves, count, ret_hashes->at);
 }
 
 struct tree_hash tree_leaf(struct slice leaf)
 {
-    static const uint8_t prefix = 0;
-    EVP_MD_CTX *context = hash_begin();
+    struct tree_hash hash;
 
-    hash_add(context, &prefix, sizeof(prefix));
-    hash_add(context, leaf.at, leaf.len);
-    return hash_end(context);
+    tree_leaves(&leaf, 1, &hash);
+    return hash;
+}
+
+void tree_nodes(const struct tree_hash *hashes, size_t count, struct tree_hash *ret_nodes)
+{
+    while (count > 0) {
+        size_t now = count < NODES_AT_ONCE ? count : NODES_AT_ONCE;
+        struct tree_hash nodes[NODES_AT_ONCE] __attribute__((uninitialized));
+        struct slice pairs[NODES_AT_ONCE] __attribute__((uninitialized));
+
+        for (size_t i = 0; i < now; i++)
+            pairs[i] = slice_of_bytes(hashes[2 * i].at, 2 * sizeof(*hashes));
+        sha256_prefixed(PREFIX_NODE, pairs, now, nodes->at);
+        memcpy(ret_nodes, nodes, now * sizeof(*nodes));
+        hashes += 2 * now;
+        ret_nodes += now;
+        count -= now;
+    }
 }
 
 struct tree_hash tree_node(const struct tree_hash *left, const struct tree_hash *right)
 {
-    uint8_t bytes[1 + 2 * TREE_HASH_BYTES] = {1};
-    EVP_MD_CTX *context = hash_begin();
+    struct tree_hash pair[2] = {*left, *right};
+    struct tree_hash node;
 
-    memcpy(bytes + 1, left->at, TREE_HASH_BYTES);
-    memcpy(bytes + 1 + TREE_HASH_BYTES, right->at, TREE_HASH_BYTES);
-    hash_add(context, bytes, sizeof(bytes));
-    return hash_end(context);
+    tree_nodes(pair, 1, &node);
+    return node;
 }
 
 bool tree_hash_equal(const struct tree_hash *a, const struct tree_hash *b)
@@ -82,12 +73,45 @@ void tree_append(struct tree_range *range, const struct tree_hash *leaf)
     tree_append_subtree(range, leaf, 0);
 }
 
+/*
+ * Whole subtrees of up to 2^SUBTREE_HEIGHT leaves, wherever the range has come to a multiple
+ * of their size, level by level: all nodes of a level can be hashed side by side.
+ */
+#define SUBTREE_HEIGHT 8
+
+void tree_append_many(struct tree_range *range, const struct tree_hash *leaves, size_t count)
+{
+    while (count > 0) {
+        struct tree_hash nodes[1 << (SUBTREE_HEIGHT - 1)] __attribute__((uninitialized));
+        unsigned height = SUBTREE_HEIGHT;
+        size_t width;
+
+        while (range->size % (UINT64_C(1) << height) != 0 || (UINT64_C(1) << height) > count)
+            height--;
+        width = (size_t)1 << height;
+        if (height == 0) {
+            tree_append(range, leaves);
+        } else {
+            tree_nodes(leaves, width / 2, nodes);
+            for (size_t left = width / 2; left > 1; left /= 2)
+                tree_nodes(nodes, left / 2, nodes);
+            tree_append_subtree(range, nodes, height);
+        }
+        leaves += width;
+        count -= width;
+    }
+}
+
 struct tree_hash tree_root(const struct tree_range *range)
 {
+    static const struct tree_hash empty = {{0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14,
+                                            0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+                                            0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c,
+                                            0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55}};
     struct tree_hash root;
 
     if (range->count == 0)
-        return hash_end(hash_begin());
+        return empty;
     root = range->node[range->count - 1];
     for (unsigned i = range->count - 1; i > 0; i--)
         root = tree_node(&range->node[i - 1], &root);
@@ -98,8 +122,7 @@ struct tree_hash tree_root_of(const struct tree_hash *hashes, size_t count)
 {
     struct tree_range range = {0};
 
-    for (size_t i = 0; i < count; i++)
-        tree_append(&range, &hashes[i]);
+    tree_append_many(&range, hashes, count);
     return tree_root(&range);
 }
 

@@ -32,12 +32,20 @@ struct tree_proof {
 
 /* SHA-256(0x00 || leaf) */
 struct tree_hash tree_leaf(struct slice leaf);
+/* The same of many; several times faster than one by one. */
+void tree_leaves(const struct slice *leaves, size_t count, struct tree_hash *ret_hashes);
 /* SHA-256(0x01 || left || right) */
 struct tree_hash tree_node(const struct tree_hash *left, const struct tree_hash *right);
+/*
+ * ret_nodes[i] = node of hashes[2 * i] and hashes[2 * i + 1], `count` of them; ret_nodes may
+ * be `hashes`.
+ */
+void tree_nodes(const struct tree_hash *hashes, size_t count, struct tree_hash *ret_nodes);
 bool tree_hash_equal(const struct tree_hash *a, const struct tree_hash *b);
 
 /* Zeroed is the empty range. The size must stay below TREE_SIZE_MAX. */
 void tree_append(struct tree_range *range, const struct tree_hash *leaf);
+void tree_append_many(struct tree_range *range, const struct tree_hash *leaves, size_t count);
 /*
  * Appends a perfect subtree of 2^height leaves; the range's size must be a multiple of that.
  */
