@@ -1,5 +1,7 @@
 #include "ledger/reader.h"
 
+#include <fcntl.h>
+
 #include "base/scope.h"
 #include "ledger/checkpoint.h"
 #include "ledger/tile.h"
@@ -61,12 +63,12 @@ static bool on_frame(void *self, const struct wal_frame *frame, struct fault *fa
 static bool read_unsealed(struct reading *reading, int folder, uint64_t size,
                           struct fault *fault)
 {
-    AUTO_BUF struct buf bytes = buf_with_limit(WAL_FILE_BYTES);
+    AUTO_CLOSE int wal = openat(folder, "wal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct wal_scan scan;
 
-    if (!file_read(folder, "wal/frames", &bytes, fault))
-        return fault->kind == FAULT_MISSING || fault->kind == FAULT_DENIED;
-    return wal_scan(buf_slice(&bytes), size, on_frame, reading, &scan, fault);
+    return (wal < 0 ? fault_errno(fault, "open wal")
+                    : wal_each(wal, size, on_frame, reading, &scan, fault)) ||
+           fault->kind == FAULT_MISSING || fault->kind == FAULT_DENIED;
 }
 
 bool reader_each(int folder, const struct reader_options *options,

@@ -1,392 +1,317 @@
 #include "ledger/wal.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "ledger/wal_segments.h"
 #include "os/file.h"
 
+/* Frames that go to the disk together. */
+struct batch {
+    struct buf bytes;
+    uint64_t first, next;
+};
+
 struct wal {
-    int fd;
-    uint64_t first;    /* index of the frame at offset 0 */
-    uint32_t *offsets; /* of the frames since then, batch included */
-    size_t count, room;
-    size_t end; /* offset behind the last committed frame */
-    struct buf batch;
-    uint64_t durable; /* index behind the last committed frame */
+    const struct durable *durable; /* that writes what is under way */
+    struct wal_segments segments;
+    struct batch filling, under_way;
+    bool is_under_way;
+    uint64_t known; /* index behind the last record on disk */
 };
 
-/* CRC-32C (Castagnoli), reflected. */
-static uint32_t crc32c(uint32_t crc, struct slice bytes)
+static struct wal_segment *newest(struct wal *wal)
 {
-    static uint32_t table[256];
-
-    if (table[1] == 0)
-        for (uint32_t i = 0; i < 256; i++) {
-            uint32_t value = i;
-
-            for (int bit = 0; bit < 8; bit++)
-                value = (value >> 1) ^ ((value & 1) != 0 ? 0x82f63b78U : 0);
-            table[i] = value;
-        }
-    crc = ~crc;
-    for (size_t i = 0; i < bytes.len; i++)
-        crc = (crc >> 8) ^ table[(crc ^ bytes.at[i]) & 0xff];
-    return ~crc;
+    return &wal->segments.slot[wal->segments.order[wal->segments.used - 1]];
 }
 
-static void put_be(uint8_t *at, size_t len, uint64_t value)
+static bool recover(struct wal *wal, int folder, uint64_t published, wal_on_frame *on_frame,
+                    void *self, struct wal_scan *ret_scan, struct fault *fault)
 {
-    for (size_t i = 0; i < len; i++)
-        at[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
-}
-
-static uint32_t get_u32(const uint8_t *at)
-{
-    uint32_t value;
-
-    memcpy(&value, at, sizeof(value));
-    return be32toh(value);
-}
-
-static uint64_t get_u64(const uint8_t *at)
-{
-    uint64_t value;
-
-    memcpy(&value, at, sizeof(value));
-    return be64toh(value);
-}
-
-#define AT_LEN 0
-#define AT_INDEX 4
-#define AT_DURABLE 12
-#define AT_HASH 20
-#define AT_CRC 52
-
-void wal_frame_write(const struct wal_frame *frame, uint8_t ret_head[WAL_FRAME_HEAD_BYTES])
-{
-    put_be(ret_head + AT_LEN, 4, frame->leaf.len);
-    put_be(ret_head + AT_INDEX, 8, frame->index);
-    put_be(ret_head + AT_DURABLE, 8, frame->durable);
-    memcpy(ret_head + AT_HASH, frame->leaf_hash.at, TREE_HASH_BYTES);
-    put_be(ret_head + AT_CRC, 4,
-           crc32c(crc32c(0, slice_of_bytes(ret_head, AT_CRC)), frame->leaf));
-}
-
-bool wal_frame_read(struct slice bytes, struct wal_frame *ret_frame, size_t *ret_len)
-{
-    struct wal_frame frame;
-    struct tree_hash hash;
-    uint64_t len;
-
-    if (bytes.len < WAL_FRAME_HEAD_BYTES)
-        return false;
-    len = get_u32(bytes.at + AT_LEN);
-    if (len > WAL_LEAF_BYTES_MAX || len > bytes.len - WAL_FRAME_HEAD_BYTES)
-        return false;
-    frame.index = get_u64(bytes.at + AT_INDEX);
-    frame.durable = get_u64(bytes.at + AT_DURABLE);
-    if (frame.index >= TREE_SIZE_MAX || frame.durable > frame.index)
-        return false;
-    frame.leaf = slice_part(bytes, WAL_FRAME_HEAD_BYTES, WAL_FRAME_HEAD_BYTES + len);
-    if (crc32c(crc32c(0, slice_part(bytes, 0, AT_CRC)), frame.leaf) !=
-        get_u32(bytes.at + AT_CRC))
-        return false;
-    memcpy(frame.leaf_hash.at, bytes.at + AT_HASH, TREE_HASH_BYTES);
-    hash = tree_leaf(frame.leaf);
-    if (len > 0 && !tree_hash_equal(&hash, &frame.leaf_hash))
-        return false;
-    *ret_frame = frame;
-    *ret_len = WAL_FRAME_HEAD_BYTES + len;
-    return true;
-}
-
-/*
- * Looks behind the last good frame. What lies there is older than it (the file is written over
- * and over), or of the last write, which nobody was told of; but a whole frame that was
- * written when more was on disk than we have found says that something acknowledged is
- * damaged.
- */
-static bool look_behind(struct slice bytes, uint64_t known, struct wal_scan *scan,
-                        struct fault *fault)
-{
-    for (size_t at = scan->end; at + WAL_FRAME_HEAD_BYTES <= bytes.len; at++) {
-        uint64_t index = get_u64(bytes.at + at + AT_INDEX);
-        uint64_t durable = get_u64(bytes.at + at + AT_DURABLE);
-        struct wal_frame frame;
-        size_t len;
-
-        if (index < known || index - known > WAL_FILE_BYTES || durable > index ||
-            get_u32(bytes.at + at + AT_LEN) == 0)
-            continue;
-        if (at == scan->end && index == known)
-            scan->torn = WAL_FRAME_HEAD_BYTES;
-        if (!wal_frame_read(slice_part(bytes, at, bytes.len), &frame, &len))
-            continue;
-        if (durable > known)
-            return fault_set(fault, FAULT_INVALID,
-                             "record %llu was acknowledged and is damaged at byte %zu",
-                             (unsigned long long)known, scan->end);
-        scan->torn = at + len - scan->end;
-    }
-    return true;
-}
-
-bool wal_scan(struct slice bytes, uint64_t published,
-              bool (*on_frame)(void *self, const struct wal_frame *frame, struct fault *fault),
-              void *self, struct wal_scan *ret_scan, struct fault *fault)
-{
-    struct wal_scan scan = {.first = published, .next = published};
-    struct wal_frame frame;
-    size_t len;
-
-    while (wal_frame_read(slice_part(bytes, scan.end, bytes.len), &frame, &len)) {
-        if (frame.leaf.len == 0) {
-            if (scan.count > 0)
-                break;
-            scan = (struct wal_scan){
-                .first = frame.index, .next = frame.index, .is_closed = true};
-            *ret_scan = scan;
-            return true;
-        }
-        if (scan.count == 0)
-            scan.first = scan.next = frame.index;
-        if (frame.index != scan.next)
-            break;
-        if (!on_frame(self, &frame, fault))
+    if (!file_exists(folder, WAL_FIRST_NAME)) {
+        wal->segments.folder = folder;
+        wal->segments.most = WAL_SEGMENTS_MAX;
+        if (!wal_segments_make(&wal->segments, &published, fault))
             return false;
-        scan.next++;
-        scan.count++;
-        scan.end += len;
+    } else if (!wal_segments_open(folder, O_RDWR, &wal->segments, fault)) {
+        return false;
     }
-    if (!look_behind(bytes, scan.next > published ? scan.next : published, &scan, fault))
-        return false;
-    *ret_scan = scan;
-    return true;
-}
-
-/* A closed log, written in full and not only reserved: a commit then changes data alone. */
-static bool make_file(int folder, const char *name, uint64_t published, struct fault *fault)
-{
-    AUTO_BUF struct buf bytes = buf_with_limit(WAL_FILE_BYTES);
-    struct wal_frame closed = {.index = published, .durable = published};
-
-    if (!buf_reserve(&bytes, WAL_FILE_BYTES, fault))
-        return false;
-    memset(bytes.at, 0, WAL_FILE_BYTES);
-    bytes.len = WAL_FILE_BYTES;
-    wal_frame_write(&closed, bytes.at);
-    return file_replace_durably(folder, name, buf_slice(&bytes), 0600, fault);
-}
-
-/* The first frame says whether the log was closed; then the rest need not be read. */
-static bool read_frames(int fd, struct buf *bytes, struct fault *fault)
-{
-    struct wal_frame frame;
-    struct stat stat;
-    size_t len;
-    ssize_t got;
-
-    if (fstat(fd, &stat) < 0)
-        return fault_errno(fault, "stat");
-    if (stat.st_size != WAL_FILE_BYTES)
-        return fault_set(fault, FAULT_INVALID, "%lld bytes instead of %d",
-                         (long long)stat.st_size, WAL_FILE_BYTES);
-    if (!buf_reserve(bytes, WAL_FILE_BYTES, fault))
-        return false;
-    got = pread(fd, bytes->at, WAL_FRAME_HEAD_BYTES, 0);
-    if (got != WAL_FRAME_HEAD_BYTES)
-        return fault_errno(fault, "read");
-    bytes->len = WAL_FRAME_HEAD_BYTES;
-    if (wal_frame_read(buf_slice(bytes), &frame, &len) && frame.leaf.len == 0)
-        return true;
-    buf_clear(bytes);
-    return file_read_fd(fd, bytes, fault);
-}
-
-/* What a recovered frame's place is, while on_frame runs. */
-struct opening {
-    struct wal *wal;
-    bool (*on_frame)(void *self, const struct wal_frame *frame, struct fault *fault);
-    void *self;
-};
-
-static void remember_offset(struct wal *wal, size_t offset)
-{
-    wal->offsets = xgrow(wal->offsets, &wal->room, wal->count + 1, sizeof(wal->offsets[0]));
-    wal->offsets[wal->count++] = (uint32_t)offset;
-}
-
-static bool opening_on_frame(void *self, const struct wal_frame *frame, struct fault *fault)
-{
-    struct opening *opening = self;
-    struct wal *wal = opening->wal;
-
-    if (!opening->on_frame(opening->self, frame, fault))
-        return false;
-    remember_offset(wal, wal->end);
-    wal->end += WAL_FRAME_HEAD_BYTES + frame->leaf.len;
-    return true;
-}
-
-static bool overwrite_torn(struct wal *wal, struct fault *fault)
-{
-    AUTO_BUF struct buf zeros = buf_with_limit(WAL_FILE_BYTES);
-    size_t len = WAL_FILE_BYTES - wal->end;
-
-    if (!buf_reserve(&zeros, len, fault))
-        return false;
-    memset(zeros.at, 0, len);
-    return file_write_at(wal->fd, slice_of_bytes(zeros.at, len), wal->end, fault);
-}
-
-static bool wal_recover(struct wal *wal, uint64_t published, struct opening *opening,
-                        struct wal_scan *ret_scan, struct fault *fault)
-{
-    AUTO_BUF struct buf bytes = buf_with_limit(WAL_FILE_BYTES);
-
-    if (!read_frames(wal->fd, &bytes, fault) ||
-        !wal_scan(buf_slice(&bytes), published, opening_on_frame, opening, ret_scan, fault))
-        return false;
-    wal->first = ret_scan->first;
-    wal->durable = ret_scan->next;
-    if (ret_scan->torn > 0 && !overwrite_torn(wal, fault))
+    if (!wal_segments_scan(&wal->segments, published, on_frame, self, ret_scan, fault) ||
+        !wal_segments_cut(&wal->segments, fault))
         return false;
     /* What we have read may have been in the page cache only: a killed writer had not synced
      * it. */
-    if ((ret_scan->count > 0 || ret_scan->torn > 0) && fdatasync(wal->fd) < 0)
-        return fault_errno(fault, "sync");
+    for (unsigned i = 0; i < wal->segments.used && !ret_scan->is_closed; i++)
+        if (fdatasync(wal->segments.slot[wal->segments.order[i]].fd) < 0)
+            return fault_errno(fault, "sync");
+    wal->known = ret_scan->next;
+    wal->filling.first = wal->filling.next = ret_scan->next;
     return true;
 }
 
-bool wal_open(int folder, const char *name, uint64_t published,
-              bool (*on_frame)(void *self, const struct wal_frame *frame, struct fault *fault),
-              void *self, struct wal **ret_wal, struct wal_scan *ret_scan, struct fault *fault)
+bool wal_open(int folder, uint64_t published, wal_on_frame *on_frame, void *self,
+              struct wal **ret_wal, struct wal_scan *ret_scan, struct fault *fault)
 {
-    struct wal *wal;
-    struct opening opening = {.on_frame = on_frame, .self = self};
-    AUTO_CLOSE int fd = -1;
+    struct wal *wal = xalloc(sizeof(*wal));
 
-    if (!file_exists(folder, name) && !make_file(folder, name, published, fault))
-        return false;
-    fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return fault_errno(fault, "open %s", name);
-    wal = xalloc(sizeof(*wal));
-    wal->fd = take_fd(&fd);
-    wal->batch =
+    wal->filling.bytes = wal->under_way.bytes =
         buf_with_limit(WAL_BATCH_BYTES_MAX + WAL_FRAME_HEAD_BYTES + WAL_LEAF_BYTES_MAX);
-    opening.wal = wal;
-    if (!wal_recover(wal, published, &opening, ret_scan, fault)) {
+    if (!recover(wal, folder, published, on_frame, self, ret_scan, fault)) {
         wal_free(wal);
-        return fault_in(fault, "%s", name);
+        return false;
     }
     *ret_wal = wal;
     return true;
 }
 
+bool wal_each(int folder, uint64_t published, wal_on_frame *on_frame, void *self,
+              struct wal_scan *ret_scan, struct fault *fault)
+{
+    AUTO_FREE struct wal_segments *segments = xalloc(sizeof(*segments));
+    bool ok;
+
+    if (!wal_segments_open(folder, O_RDONLY, segments, fault))
+        return false;
+    ok = wal_segments_scan(segments, published, on_frame, self, ret_scan, fault);
+    wal_segments_close(segments);
+    return ok;
+}
+
 void wal_free(struct wal *wal)
 {
+    struct fault ignored = {0};
+    bool done;
+
     if (wal == NULL)
         return;
-    (void)close(wal->fd);
-    free(wal->offsets);
-    buf_free(&wal->batch);
+    /* The kernel reads from our memory until it is done. */
+    if (wal->is_under_way && !wal_finish(wal, true, &done, &ignored))
+        wal->is_under_way = false;
+    wal_segments_close(&wal->segments);
+    buf_free(&wal->filling.bytes);
+    buf_free(&wal->under_way.bytes);
     free(wal);
 }
 
 bool wal_batch_has_room(const struct wal *wal, size_t leaf_len)
 {
-    return wal->batch.len == 0 ||
-           wal->batch.len + WAL_FRAME_HEAD_BYTES + leaf_len <= WAL_BATCH_BYTES_MAX;
-}
-
-bool wal_file_has_room(const struct wal *wal, size_t leaf_len)
-{
-    return wal->end + wal->batch.len + WAL_FRAME_HEAD_BYTES + leaf_len <= WAL_FILE_BYTES;
+    return wal->filling.bytes.len == 0 ||
+           wal->filling.bytes.len + WAL_FRAME_HEAD_BYTES + leaf_len <= WAL_BATCH_BYTES_MAX;
 }
 
 size_t wal_batch_bytes(const struct wal *wal)
 {
-    return wal->batch.len;
+    return wal->filling.bytes.len;
 }
 
 bool wal_add(struct wal *wal, uint64_t index, const struct tree_hash *leaf_hash,
              struct slice leaf, struct fault *fault)
 {
-    struct wal_frame frame = {
-        .index = index, .durable = wal->durable, .leaf_hash = *leaf_hash, .leaf = leaf};
-    uint8_t head[WAL_FRAME_HEAD_BYTES];
-
-    assert(index == wal->first + wal->count && leaf.len > 0 && leaf.len <= WAL_LEAF_BYTES_MAX);
-    if (!wal_batch_has_room(wal, leaf.len) || !wal_file_has_room(wal, leaf.len))
-        return fault_set(fault, FAULT_LIMIT, "no room in the write-ahead log");
-    wal_frame_write(&frame, head);
-    remember_offset(wal, wal->end + wal->batch.len);
-    return buf_add(&wal->batch, slice_of_bytes(head, sizeof(head)), fault) &&
-           buf_add(&wal->batch, leaf, fault);
-}
-
-bool wal_commit(struct wal *wal, struct fault *fault)
-{
-    struct stat stat;
-
-    if (wal->batch.len == 0)
-        return true;
-    /*
-     * A file that somebody removed would take every record with it, and no write would fail.
+    /* Once this batch is written, everything before it is on disk: else the process has ended.
      */
-    if (fstat(wal->fd, &stat) < 0 || stat.st_nlink == 0)
-        return fault_set(fault, FAULT_IO, "the write-ahead log was removed");
-    if (!file_write_at(wal->fd, buf_slice(&wal->batch), wal->end, fault))
-        return fault_in(fault, "write-ahead log");
-    if (fdatasync(wal->fd) < 0) {
-        (void)fault_errno(fault, "sync the write-ahead log");
-        fault->kind = FAULT_IO;
+    struct wal_frame frame = {
+        .index = index, .durable = wal->filling.first, .leaf_hash = *leaf_hash, .leaf = leaf};
+    struct buf *bytes = &wal->filling.bytes;
+
+    assert(index == wal->filling.next && leaf.len > 0 && leaf.len <= WAL_LEAF_BYTES_MAX);
+    if (!wal_batch_has_room(wal, leaf.len))
+        return fault_set(fault, FAULT_LIMIT, "no room in the batch");
+    if (!buf_reserve(bytes, WAL_FRAME_HEAD_BYTES + leaf.len, fault))
         return false;
+    wal_frame_write(&frame, bytes->at + bytes->len);
+    memcpy(bytes->at + bytes->len + WAL_FRAME_HEAD_BYTES, leaf.at, leaf.len);
+    bytes->len += WAL_FRAME_HEAD_BYTES + leaf.len;
+    wal->filling.next++;
+    return true;
+}
+
+/* A slot that holds nothing any more, or a new one, becomes the newest. */
+static bool next_segment(struct wal *wal, struct fault *fault)
+{
+    struct wal_segments *segments = &wal->segments;
+    bool in_use[WAL_SEGMENTS_MAX] = {false};
+
+    for (unsigned i = 0; i < segments->used; i++)
+        in_use[segments->order[i]] = true;
+    for (unsigned slot = 0; slot < segments->count; slot++)
+        if (!in_use[slot]) {
+            segments->order[segments->used++] = slot;
+            return true;
+        }
+    return wal_segments_make(segments, NULL, fault);
+}
+
+static bool place_batch(struct wal *wal, struct fault *fault)
+{
+    if (newest(wal)->end + wal->filling.bytes.len <= WAL_SEGMENT_BYTES)
+        return true;
+    if (!next_segment(wal, fault))
+        return false;
+    *newest(wal) = (struct wal_segment){
+        .fd = newest(wal)->fd, .first = wal->filling.first, .next = wal->filling.first};
+    return true;
+}
+
+/* A file that somebody removed would take its records with it, and no write would fail. */
+static bool segments_are_there(const struct wal *wal, struct fault *fault)
+{
+    for (unsigned i = 0; i < wal->segments.used; i++) {
+        struct stat stat;
+
+        if (fstat(wal->segments.slot[wal->segments.order[i]].fd, &stat) < 0 ||
+            stat.st_nlink == 0)
+            return fault_set(fault, FAULT_IO, "the write-ahead log was removed");
     }
-    wal->end += wal->batch.len;
-    wal->durable = wal->first + wal->count;
-    buf_clear(&wal->batch);
     return true;
 }
 
-bool wal_read(const struct wal *wal, uint64_t index, struct buf *leaf,
-              struct tree_hash *ret_leaf_hash, struct fault *fault)
+static bool failed(struct fault *fault)
 {
-    struct wal_frame frame;
-    size_t len, begin, end;
-    ssize_t got;
+    fault->kind = FAULT_IO; /* a full disk is none: its blocks are there */
+    return fault_in(fault, "write-ahead log");
+}
 
-    assert(index >= wal->first && index < wal->durable);
-    begin = wal->offsets[index - wal->first];
-    end =
-        index + 1 < wal->first + wal->count ? wal->offsets[index + 1 - wal->first] : wal->end;
-    buf_clear(leaf);
-    if (!buf_reserve(leaf, end - begin, fault))
+bool wal_begin(struct wal *wal, const struct durable *durable, struct fault *fault)
+{
+    struct batch empty = wal->under_way;
+
+    assert(!wal->is_under_way);
+    if (wal->filling.bytes.len == 0)
+        return true;
+    if (!segments_are_there(wal, fault) || !place_batch(wal, fault))
         return false;
-    got = pread(wal->fd, leaf->at, end - begin, (off_t)begin);
-    if (got < 0)
-        return fault_errno(fault, "read the write-ahead log");
-    leaf->len = (size_t)got;
-    if (!wal_frame_read(buf_slice(leaf), &frame, &len) || frame.index != index)
-        return fault_set(fault, FAULT_IO, "record %llu is not on the disk as it was written",
-                         (unsigned long long)index);
-    *ret_leaf_hash = frame.leaf_hash;
-    buf_drop_front(leaf, WAL_FRAME_HEAD_BYTES);
+    wal->under_way = wal->filling;
+    wal->filling = empty;
+    wal->filling.first = wal->filling.next = wal->under_way.next;
+    buf_clear(&wal->filling.bytes);
+    wal->is_under_way = true;
+    wal->durable = durable;
+    return wal->durable->begin(wal->durable->self, newest(wal)->fd,
+                               buf_slice(&wal->under_way.bytes), newest(wal)->end, fault)
+               ? true
+               : failed(fault);
+}
+
+bool wal_is_under_way(const struct wal *wal)
+{
+    return wal->is_under_way;
+}
+
+bool wal_finish(struct wal *wal, bool wait, bool *ret_done, struct fault *fault)
+{
+    *ret_done = true;
+    if (!wal->is_under_way)
+        return true;
+    if (!wal->durable->finish(wal->durable->self, wait, ret_done, fault))
+        return failed(fault);
+    if (!*ret_done)
+        return true;
+    wal->is_under_way = false;
+    newest(wal)->end += wal->under_way.bytes.len;
+    newest(wal)->next = wal->known = wal->under_way.next;
     return true;
 }
 
-void wal_rewind(struct wal *wal, uint64_t size)
+void wal_limit(struct wal *wal, unsigned segments)
 {
-    assert(wal->batch.len == 0 && size >= wal->durable);
-    wal->first = wal->durable = size;
-    wal->count = 0;
-    wal->end = 0;
+    wal->segments.most = segments;
+}
+
+uint64_t wal_durable(const struct wal *wal)
+{
+    return wal->known;
+}
+
+/* The segment that holds the record, and where in it to begin. */
+static struct wal_segment *segment_of(struct wal *wal, struct wal_cursor *cursor)
+{
+    for (unsigned i = 0; i < wal->segments.used; i++) {
+        struct wal_segment *segment = &wal->segments.slot[wal->segments.order[i]];
+
+        if (cursor->next < segment->first || cursor->next >= segment->next)
+            continue;
+        if (!cursor->is_placed || cursor->segment != segment->first) {
+            cursor->segment = segment->first;
+            cursor->at = 0;
+            cursor->is_placed = true;
+        }
+        return segment;
+    }
+    return NULL;
+}
+
+static bool read_piece(const struct wal_segment *segment, size_t at, struct buf *bytes,
+                       struct fault *fault)
+{
+    size_t len = segment->end - at < bytes->limit ? segment->end - at : bytes->limit;
+
+    buf_clear(bytes);
+    if (!buf_reserve(bytes, len, fault))
+        return false;
+    while (bytes->len < len) {
+        ssize_t got = pread(segment->fd, bytes->at + bytes->len, len - bytes->len,
+                            (off_t)(at + bytes->len));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fault_errno(fault, "read the write-ahead log");
+        if (got == 0)
+            return true; /* its last frames are missing: seen below */
+        bytes->len += (size_t)got;
+    }
+    return true;
+}
+
+bool wal_read(struct wal *wal, struct wal_cursor *cursor, uint64_t until, struct buf *bytes,
+              wal_on_frame *on_frame, void *self, struct fault *fault)
+{
+    const struct wal_segment *segment = segment_of(wal, cursor);
+    uint64_t before = cursor->next;
+    struct wal_frame frame;
+    struct slice rest;
+    size_t len;
+
+    assert(cursor->next < until && until <= wal->known && segment != NULL);
+    if (!read_piece(segment, cursor->at, bytes, fault))
+        return false;
+    rest = buf_slice(bytes);
+    while (cursor->next < until && cursor->next < segment->next &&
+           wal_frame_read_unhashed(rest, &frame, &len)) {
+        if (frame.index == cursor->next) {
+            if (!on_frame(self, &frame, fault))
+                return false;
+            cursor->next++;
+        } else if (frame.index > cursor->next) {
+            break;
+        }
+        rest = slice_part(rest, len, rest.len);
+    }
+    cursor->at += bytes->len - rest.len;
+    /* Nothing at all: a frame is damaged. Only older ones: those before the one that is
+     * sought. */
+    if (cursor->next == before && rest.len == bytes->len)
+        return fault_set(fault, FAULT_IO, "record %llu is not on the disk as it was written",
+                         (unsigned long long)before);
+    return true;
+}
+
+void wal_release(struct wal *wal, uint64_t published)
+{
+    struct wal_segments *segments = &wal->segments;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < segments->used; i++)
+        if (i + 1 == segments->used || segments->slot[segments->order[i]].next > published)
+            segments->order[kept++] = segments->order[i];
+    segments->used = kept;
+    if (published == wal->known && !wal->is_under_way)
+        *newest(wal) =
+            (struct wal_segment){.fd = newest(wal)->fd, .first = published, .next = published};
 }
 
 bool wal_close_durably(struct wal *wal, uint64_t size, const struct tree_hash *root,
@@ -394,12 +319,16 @@ bool wal_close_durably(struct wal *wal, uint64_t size, const struct tree_hash *r
 {
     struct wal_frame frame = {.index = size, .durable = size, .leaf_hash = *root};
     uint8_t head[WAL_FRAME_HEAD_BYTES];
+    struct wal_segment *first = &wal->segments.slot[0];
 
-    assert(wal->end == 0 && wal->batch.len == 0 && wal->durable == size);
+    assert(wal->known == size && wal->filling.bytes.len == 0 && !wal->is_under_way);
     wal_frame_write(&frame, head);
-    if (!file_write_at(wal->fd, slice_of_bytes(head, sizeof(head)), 0, fault))
+    if (!file_write_at(first->fd, slice_of_bytes(head, sizeof(head)), 0, fault))
         return fault_in(fault, "close the write-ahead log");
-    if (fdatasync(wal->fd) < 0)
+    if (fdatasync(first->fd) < 0)
         return fault_errno(fault, "sync the write-ahead log");
-    return true;
+    *first = (struct wal_segment){.fd = first->fd, .first = size, .next = size};
+    wal->segments.order[0] = 0;
+    wal->segments.used = 1;
+    return wal_segments_shrink(&wal->segments, fault);
 }

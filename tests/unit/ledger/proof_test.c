@@ -421,7 +421,7 @@ static struct twin twin_make(uint64_t size, uint64_t parting)
                         .vkey = buf_with_limit(1024),
                         .size = size};
     struct note_signer *signer = fixture_signer(0, &twin.vkey);
-    struct edge *edge = edge_new(twin.fixture.folder, twin.fixture.folder);
+    struct edge *edge = edge_new(twin.fixture.folder, twin.fixture.folder, &durable_plain);
     struct tree_range range = {0};
     struct tree_hash root;
     struct fault fault = {0};

@@ -140,7 +140,7 @@ static void a_bundle_is_its_entries_with_their_lengths(void **state)
 
 static void write_tree(const struct fixture *fixture, uint64_t size)
 {
-    struct edge *edge = edge_new(fixture->folder, fixture->folder);
+    struct edge *edge = edge_new(fixture->folder, fixture->folder, &durable_plain);
     struct fault fault = {0};
 
     for (uint64_t i = 0; i < size; i++) {
@@ -161,7 +161,7 @@ static void a_large_tree_lies_on_disk_as_known(void **state)
     struct fixture fixture = fixture_make();
     AUTO_FREE struct tile_source *from_tiles = xalloc(sizeof(*from_tiles));
     struct tree_source source = tile_source(from_tiles);
-    struct edge *edge = edge_new(fixture.folder, fixture.folder);
+    struct edge *edge = edge_new(fixture.folder, fixture.folder, &durable_plain);
     struct tree_range range;
     struct tree_hash root, known;
     struct fault fault = {0};
@@ -211,7 +211,7 @@ static void a_large_tree_lies_on_disk_as_known(void **state)
 static void a_tile_is_never_written_over_with_other_bytes(void **state)
 {
     struct fixture fixture = fixture_make();
-    struct edge *edge = edge_new(fixture.folder, fixture.folder);
+    struct edge *edge = edge_new(fixture.folder, fixture.folder, &durable_plain);
     struct fault fault = {0};
 
     (void)state;

@@ -128,10 +128,16 @@ static struct wal *reopen(struct wal *wal, const struct fixture *fixture, uint64
 
     wal_free(wal);
     *ret_seen = (struct seen){0};
-    assert_ok(wal_open(fixture->folder, "frames", published, see, ret_seen, &again, ret_scan,
-                       &fault),
+    assert_ok(wal_open(fixture->folder, published, see, ret_seen, &again, ret_scan, &fault),
               fault);
     return again;
+}
+
+static bool commit(struct wal *wal, struct fault *fault)
+{
+    bool done;
+
+    return wal_begin(wal, &durable_plain, fault) && wal_finish(wal, true, &done, fault);
 }
 
 static void append(struct wal *wal, uint64_t index, const char *text)
@@ -142,10 +148,17 @@ static void append(struct wal *wal, uint64_t index, const char *text)
     assert_ok(wal_add(wal, index, &hash, slice_of(text), &fault), fault);
 }
 
+static bool keep(void *self, const struct wal_frame *frame, struct fault *fault)
+{
+    buf_clear(self);
+    return buf_add(self, frame->leaf, fault);
+}
+
 static void what_was_committed_comes_back(void **state)
 {
     struct fixture fixture = fixture_make();
-    AUTO_BUF struct buf leaf = buf_with_limit(1 << 17);
+    AUTO_BUF struct buf leaf = buf_with_limit(1 << 17), piece = buf_with_limit(1 << 18);
+    struct wal_cursor cursor = {0};
     struct wal_scan scan;
     struct seen seen;
     struct tree_hash hash;
@@ -156,28 +169,30 @@ static void what_was_committed_comes_back(void **state)
     assert_true(scan.is_closed);
     append(wal, 0, "zero");
     append(wal, 1, "one");
-    assert_ok(wal_commit(wal, &fault), fault);
+    assert_ok(commit(wal, &fault), fault);
     append(wal, 2, "never committed");
-    assert_ok(wal_read(wal, 1, &leaf, &hash, &fault), fault);
+    cursor.next = 1;
+    assert_ok(wal_read(wal, &cursor, 2, &piece, keep, &leaf, &fault), fault);
     assert_string_equal(buf_text(&leaf), "one");
+    assert_int_equal(cursor.next, 2);
     wal = reopen(wal, &fixture, 0, &scan, &seen);
     assert_int_equal(seen.count, 2);
     append(wal, 2, "two");
-    assert_ok(wal_commit(wal, &fault), fault);
-    wal_rewind(wal, 3);
+    assert_ok(commit(wal, &fault), fault);
+    wal_release(wal, 3);
     append(wal, 3, "three, over zero");
-    assert_ok(wal_commit(wal, &fault), fault);
+    assert_ok(commit(wal, &fault), fault);
     wal = reopen(wal, &fixture, 3, &scan, &seen);
     assert_int_equal(scan.first, 3);
     assert_int_equal(seen.count, 1);
-    wal_rewind(wal, 4);
+    wal_release(wal, 4);
     hash = tree_leaf(SLICE("root"));
     assert_ok(wal_close_durably(wal, 4, &hash, &fault), fault);
     wal = reopen(wal, &fixture, 4, &scan, &seen);
     assert_true(scan.is_closed);
     assert_int_equal(scan.first, 4);
     append(wal, 4, "four");
-    assert_ok(wal_commit(wal, &fault), fault);
+    assert_ok(commit(wal, &fault), fault);
     wal = reopen(wal, &fixture, 4, &scan, &seen);
     assert_int_equal(seen.count, 1);
     wal_free(wal);
@@ -198,7 +213,7 @@ static void a_cut_tail_does_not_rise_again(void **state)
     append(wal, 0, "first");
     append(wal, 1, "secnd");
     append(wal, 2, "third");
-    assert_ok(wal_commit(wal, &fault), fault);
+    assert_ok(commit(wal, &fault), fault);
     {
         AUTO_CLOSE int fd = openat(fixture.folder, "frames", O_RDWR | O_CLOEXEC);
 
@@ -208,7 +223,7 @@ static void a_cut_tail_does_not_rise_again(void **state)
     assert_int_equal(seen.count, 0);
     assert_true(scan.torn > 0);
     append(wal, 0, "other");
-    assert_ok(wal_commit(wal, &fault), fault);
+    assert_ok(commit(wal, &fault), fault);
     wal = reopen(wal, &fixture, 0, &scan, &seen);
     assert_int_equal(seen.count, 1);
     wal_free(wal);
@@ -226,7 +241,7 @@ static void a_removed_file_stops_the_log(void **state)
     (void)state;
     append(wal, 0, "zero");
     assert_int_equal(unlinkat(fixture.folder, "frames", 0), 0);
-    assert_false(wal_commit(wal, &fault));
+    assert_false(commit(wal, &fault));
     assert_int_equal(fault.kind, FAULT_IO);
     wal_free(wal);
     fixture_drop(&fixture);
@@ -245,9 +260,9 @@ static void a_file_of_another_size_is_refused(void **state)
     {
         AUTO_CLOSE int fd = openat(fixture.folder, "frames", O_RDWR | O_CLOEXEC);
 
-        assert_int_equal(ftruncate(fd, WAL_FILE_BYTES - 1), 0);
+        assert_int_equal(ftruncate(fd, WAL_SEGMENT_BYTES - 1), 0);
     }
-    assert_false(wal_open(fixture.folder, "frames", 0, see, &seen, &again, &scan, &fault));
+    assert_false(wal_open(fixture.folder, 0, see, &seen, &again, &scan, &fault));
     assert_int_equal(fault.kind, FAULT_INVALID);
     fixture_drop(&fixture);
 }
