@@ -12,6 +12,7 @@ struct reading {
     bool (*on_leaf)(void *self, uint64_t index, struct slice leaf, struct fault *fault);
     void *self;
     uint64_t next;
+    uint64_t to;
 };
 
 static bool published_size(int folder, uint64_t *ret_size, struct fault *fault)
@@ -43,6 +44,8 @@ static bool read_bundle(struct reading *reading, int folder, uint64_t size, stru
     for (uint64_t index = tile.index * TILE_WIDTH; tile_bundle_take(&rest, &entry); index++) {
         if (index < reading->next)
             continue;
+        if (index >= reading->to)
+            return true;
         if (!reading->on_leaf(reading->self, index, entry, fault))
             return false;
         reading->next = index + 1;
@@ -54,7 +57,7 @@ static bool on_frame(void *self, const struct wal_frame *frame, struct fault *fa
 {
     struct reading *reading = self;
 
-    if (frame->index != reading->next)
+    if (frame->index != reading->next || frame->index >= reading->to)
         return true;
     reading->next++;
     return reading->on_leaf(reading->self, frame->index, frame->leaf, fault);
@@ -77,12 +80,15 @@ bool reader_each(int folder, const struct reader_options *options,
                  void *self, uint64_t *ret_next, struct fault *fault)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(TILE_BUNDLE_BYTES_MAX);
-    struct reading reading = {.on_leaf = on_leaf, .self = self, .next = options->from};
-    uint64_t size;
+    struct reading reading = {.on_leaf = on_leaf,
+                              .self = self,
+                              .next = options->from,
+                              .to = options->to == 0 ? UINT64_MAX : options->to};
+    uint64_t size = options->size;
 
-    if (!published_size(folder, &size, fault))
+    if (size == 0 && !published_size(folder, &size, fault))
         return false;
-    while (reading.next < size)
+    while (reading.next < size && reading.next < reading.to)
         if (!read_bundle(&reading, folder, size, &bytes, fault))
             return false;
     if (options->with_unsealed && !read_unsealed(&reading, folder, size, fault))

@@ -11,6 +11,8 @@
 
 struct reader_options {
     uint64_t from;      /* index of the first record wanted */
+    uint64_t to;        /* index behind the last one wanted; 0: to the end */
+    uint64_t size;      /* sealed records, where the caller knows; 0: the checkpoint says */
     bool with_unsealed; /* also what is in the write-ahead log only; for a ledger nobody writes
                            to */
 };
