@@ -1,56 +1,70 @@
 /* custody log - what happened, record by record. */
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
-#include <time.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/scope.h"
+#include "commands/log_print.h"
+#include "commands/log_types.h"
 #include "commands/table.h"
 #include "flow/home.h"
-#include "ledger/reader.h"
 #include "os/clock_real.h"
-#include "roles/published.h"
-#include "wire/record.h"
+#include "roles/history.h"
 
 #define FOLLOW_PAUSE_MS 250
-#define LIMIT_MAX 1000000
+#define PROGRESS_PAUSE_US 200000
+#define LIMIT_MAX 1000000000
+#define TOLD_FROM 1000000 /* indexing fewer takes no time that one would ask about */
 
 static const struct option_rule options[] = {
     {"run", "RUN", "only of this run"},
     {"agent", "GLOB", "only of agents whose principal (role@repository#run) matches"},
-    {"path", "GLOB", "only about paths that match; * goes through /"},
+    {"path", "GLOB", "only about paths, old or new, that match; * goes through /"},
     {"type", "GLOB", "only of these types: file.read, model.*"},
     {"class", "CLASS", "only about this data class: phi pan secret pii opaque code"},
     {"verdict", "VERDICT", "only with this verdict: allow redact deny"},
+    {"outcome", "WORD", "only with this outcome: intended ok refused failed ..."},
+    {"change", "CHANGE", "only about this change"},
+    {"person", "ID", "only where this person decided, agreed, or is responsible"},
     {"since", "TIME", "only since: 2026-11-24, 2026-11-24T08:30:00Z, or 90s 15m 2h 7d ago"},
+    {"until", "TIME", "only before"},
     {"limit", "N", "only the last N"},
     {"follow", NULL, "go on printing what comes"},
     {"format", "FORMAT", "text, or json: one record a line"},
+    {"types", NULL, "print the types of records and their fields instead"},
+    {"reindex", NULL, "make the index anew first"},
+    {"no-index", NULL, "read every record, and leave the index alone"},
     {0},
 };
 
-/* A text field that must match. */
-struct filter {
-    enum record_field field;
-    const char *pattern; /* NULL: any */
+static const struct filter_rule {
+    const char *option;
+    unsigned fields[HISTORY_FIELDS_MAX];
+    unsigned field_count;
     bool is_glob;
+} filter_rules[] = {
+    {"run", {RECORD_RUN}, 1, false},
+    {"agent", {RECORD_AGENT}, 1, true},
+    {"path", {RECORD_PATH, RECORD_PATH_TO}, 2, true},
+    {"type", {HISTORY_TYPE}, 1, true},
+    {"class", {RECORD_CLASS}, 1, false},
+    {"verdict", {RECORD_VERDICT}, 1, false},
+    {"outcome", {RECORD_OUTCOME}, 1, false},
+    {"change", {RECORD_CHANGE}, 1, false},
+    {"person", {RECORD_PERSON, RECORD_SECOND, RECORD_ON_BEHALF_OF}, 3, false},
 };
 
 struct printing {
+    const struct invocation *invocation;
     bool json;
-    int64_t since_us;
-    const char *type;
-    struct filter filters[5];
-    struct buf arena;
-    char **last; /* a ring of lines, with --limit */
-    size_t limit, last_count;
-    bool goes_on; /* --limit's lines are out: print what comes */
+    struct history_question question;
     uint64_t shown;
+    int64_t told_us; /* when progress was last told; 0: never */
 };
 
-static bool parse_limit(const char *text, size_t *ret_limit, struct fault *fault)
+static bool parse_limit(const char *text, uint64_t *ret_limit, struct fault *fault)
 {
     char *end;
     long limit;
@@ -60,7 +74,7 @@ static bool parse_limit(const char *text, size_t *ret_limit, struct fault *fault
     if (errno != 0 || end == text || *end != 0 || limit < 1 || limit > LIMIT_MAX)
         return fault_set(fault, FAULT_INVALID, "--limit %s: a number from 1 to %d", text,
                          LIMIT_MAX);
-    *ret_limit = (size_t)limit;
+    *ret_limit = (uint64_t)limit;
     return true;
 }
 
@@ -73,12 +87,12 @@ static bool type_is_known(const char *pattern)
 }
 
 /* A word that no record can have would print nothing and look like an answer. */
-static bool check_words(const struct invocation *invocation, const struct printing *printing,
-                        struct fault *fault)
+static bool check_words(const struct invocation *invocation, struct fault *fault)
 {
     const char *class = invocation_option(invocation, "class");
     const char *verdict = invocation_option(invocation, "verdict");
     const char *format = invocation_option(invocation, "format");
+    const char *type = invocation_option(invocation, "type");
     enum data_class class_value;
     enum verdict verdict_value;
 
@@ -90,9 +104,11 @@ static bool check_words(const struct invocation *invocation, const struct printi
                          verdict);
     if (format != NULL && strcmp(format, "json") != 0 && strcmp(format, "text") != 0)
         return fault_set(fault, FAULT_INVALID, "--format %s: json or text", format);
-    if (printing->type != NULL && !type_is_known(printing->type))
-        return fault_set(fault, FAULT_INVALID, "--type %s: there is no such type of record",
-                         printing->type);
+    if (type != NULL && !type_is_known(type))
+        return fault_set(fault, FAULT_INVALID,
+                         "--type %s: there is no such type of record, see --types", type);
+    if (invocation_flag(invocation, "reindex") && invocation_flag(invocation, "no-index"))
+        return fault_set(fault, FAULT_INVALID, "--reindex and --no-index: one of them");
     return true;
 }
 
@@ -100,233 +116,131 @@ static bool read_options(const struct invocation *invocation, struct printing *r
                          struct fault *fault)
 {
     const char *since = invocation_option(invocation, "since");
+    const char *until = invocation_option(invocation, "until");
     const char *limit = invocation_option(invocation, "limit");
     const char *format = invocation_option(invocation, "format");
     struct printing printing = {
+        .invocation = invocation,
         .json = invocation->json || (format != NULL && strcmp(format, "json") == 0),
-        .since_us = INT64_MIN,
-        .type = invocation_option(invocation, "type"),
-        .filters = {{RECORD_RUN, invocation_option(invocation, "run"), false},
-                    {RECORD_AGENT, invocation_option(invocation, "agent"), true},
-                    {RECORD_PATH, invocation_option(invocation, "path"), true},
-                    {RECORD_CLASS, invocation_option(invocation, "class"), false},
-                    {RECORD_VERDICT, invocation_option(invocation, "verdict"), false}},
-        .arena = buf_with_limit(RECORD_BYTES_MAX + 1),
+        .question = {.since_us = INT64_MIN, .until_us = INT64_MAX},
     };
+    struct history_question *question = &printing.question;
 
-    if ((since != NULL && !command_time("since", since, &printing.since_us, fault)) ||
-        (limit != NULL && !parse_limit(limit, &printing.limit, fault)) ||
-        !check_words(invocation, &printing, fault))
+    for (size_t i = 0; i < COUNT(filter_rules); i++) {
+        const struct filter_rule *rule = &filter_rules[i];
+        const char *pattern = invocation_option(invocation, rule->option);
+        struct history_filter *filter = &question->filters[question->filter_count];
+
+        if (pattern == NULL)
+            continue;
+        memcpy(filter->fields, rule->fields, sizeof(filter->fields));
+        filter->field_count = rule->field_count;
+        filter->pattern = pattern;
+        filter->is_glob = rule->is_glob;
+        question->filter_count++;
+    }
+    if ((since != NULL && !command_time("since", since, &question->since_us, fault)) ||
+        (until != NULL && !command_time("until", until, &question->until_us, fault)) ||
+        (limit != NULL && !parse_limit(limit, &question->last, fault)) ||
+        !check_words(invocation, fault))
         return false;
-    if (printing.limit > 0)
-        printing.last = xalloc_array(printing.limit, sizeof(char *));
     *ret_printing = printing;
     return true;
 }
 
-static bool matches(const struct printing *printing, const struct record *record,
-                    const struct record_header *header)
-{
-    if (header->t_us < printing->since_us ||
-        (printing->type != NULL &&
-         fnmatch(printing->type, record_type_name(record->type), 0) != 0))
-        return false;
-    for (size_t i = 0; i < COUNT(printing->filters); i++) {
-        const struct filter *filter = &printing->filters[i];
-        const struct record_value *value = &record->field[filter->field];
-
-        if (filter->pattern == NULL)
-            continue;
-        if (!value->set)
-            return false;
-        if (filter->is_glob) {
-            AUTO_FREE char *text = slice_dup(value->text);
-
-            if (fnmatch(filter->pattern, text, 0) != 0)
-                return false;
-        } else if (!slice_equal(value->text, slice_of(filter->pattern))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The record as it is in the ledger, but for what only a verifier needs; index and time in
- * front. */
-static char *json_line(uint64_t index, struct slice leaf, const struct record_header *header)
-{
-    static const char *const left_out[] = {"v", "salt", "prev", "t_us"};
-    char when[CLOCK_TEXT_BYTES];
-    json_t *record = json_loadb((const char *)leaf.at, leaf.len, JSON_REJECT_DUPLICATES, NULL);
-    json_t *line;
-    char *text;
-
-    clock_text(header->t_us, when);
-    for (size_t i = 0; i < COUNT(left_out); i++)
-        (void)json_object_del(record, left_out[i]);
-    line = json_pack("{s:I,s:s,s:o}", "index", (json_int_t)index, "time", when, "type",
-                     json_incref(json_object_get(record, "type")));
-    (void)json_object_update(line, record);
-    text = json_dumps(line, JSON_COMPACT);
-    json_decref(line);
-    json_decref(record);
-    if (text == NULL)
-        abort();
-    return text;
-}
-
-/* What a record is about, in the order in which people ask. */
-static const enum record_field about[] = {RECORD_PATH,   RECORD_PATH_TO, RECORD_EXECUTABLE,
-                                          RECORD_MODEL,  RECORD_HOST,    RECORD_CHANGE,
-                                          RECORD_PERSON, RECORD_BRANCH};
-static const enum record_field said[] = {RECORD_OPERATION, RECORD_CLASS,  RECORD_VERDICT,
-                                         RECORD_RULE,      RECORD_REASON, RECORD_OUTCOME};
-static const enum record_field counted[] = {RECORD_TOKENS_IN, RECORD_TOKENS_OUT,
-                                            RECORD_TOKENS_CACHED, RECORD_COST_MICRO_USD};
-
-static void add_words(struct buf *line, const struct record *record,
-                      const enum record_field *fields, size_t count)
-{
-    struct fault ignored = {0};
-
-    for (size_t i = 0; i < count; i++)
-        if (record->field[fields[i]].set &&
-            !buf_add_format(line, &ignored, " %.*s",
-                            SLICE_ARGS(record->field[fields[i]].text)))
-            return;
-}
-
-static void add_counts(struct buf *line, const struct record *record)
-{
-    struct fault ignored = {0};
-
-    for (size_t i = 0; i < COUNT(counted); i++)
-        if (record->field[counted[i]].set &&
-            !buf_add_format(line, &ignored, " %s %lld", record_field_name(counted[i]),
-                            (long long)record->field[counted[i]].number))
-            return;
-}
-
-static char *text_line(uint64_t index, const struct record *record,
-                       const struct record_header *header)
-{
-    AUTO_BUF struct buf line = buf_with_limit(RECORD_BYTES_MAX);
-    struct slice who = record->field[RECORD_AGENT].set ? record->field[RECORD_AGENT].text
-                       : record->field[RECORD_RUN].set ? record->field[RECORD_RUN].text
-                                                       : header->src;
-    char when[CLOCK_TEXT_BYTES];
-    struct fault ignored = {0};
-
-    clock_text(header->t_us, when);
-    if (buf_add_format(&line, &ignored, "%7llu  %.10s %.8s  %-15s  %-28.*s ",
-                       (unsigned long long)index, when, when + 11,
-                       record_type_name(record->type), SLICE_ARGS(who))) {
-        add_words(&line, record, about, COUNT(about));
-        add_words(&line, record, said, COUNT(said));
-        add_counts(&line, record);
-    }
-    return xstrdup(buf_text(&line));
-}
-
-/* Prints, or keeps for --limit. Takes `line`. */
-static bool put_line(struct printing *printing, char *line, struct fault *fault)
-{
-    char **place;
-
-    printing->shown++;
-    if (printing->limit == 0 || printing->goes_on) {
-        bool ok = puts(line) >= 0;
-
-        free(line);
-        return ok ? true : fault_errno(fault, "print");
-    }
-    place = &printing->last[printing->last_count++ % printing->limit];
-    free(*place);
-    *place = line;
-    return true;
-}
-
-static bool on_leaf(void *self, uint64_t index, struct slice leaf, struct fault *fault)
+static bool print_record(void *self, const struct history_record *record, struct fault *fault)
 {
     struct printing *printing = self;
-    struct record_header header;
-    struct record record;
 
-    if (!record_decode(leaf, &record, &header, &printing->arena, fault))
-        return fault_in(fault, "record %llu (see `custody verify`)",
-                        (unsigned long long)index);
-    if (!matches(printing, &record, &header))
-        return true;
-    return put_line(printing,
-                    printing->json ? json_line(index, leaf, &header)
-                                   : text_line(index, &record, &header),
-                    fault);
+    printing->shown++;
+    return printing->json ? log_print_json(record, stdout, fault)
+                          : log_print_text(record, stdout, fault);
 }
 
-static bool put_last(struct printing *printing, struct fault *fault)
+static void tell(void *self, const char *text)
 {
-    size_t limit = printing->limit;
-    size_t first = printing->last_count > limit ? printing->last_count - limit : 0;
+    (void)self;
+    (void)fprintf(stderr, "custody log: %s\n", text);
+}
 
-    printing->goes_on = true;
-    for (size_t i = first; i < printing->last_count; i++) {
-        char *line = printing->last[i % limit];
+/* A line that is written over on a terminal; elsewhere one line, where it takes long. */
+static void show_progress(void *self, uint64_t done, uint64_t total)
+{
+    struct printing *printing = self;
+    int64_t now_us = clock_monotonic_us(&clock_real);
 
-        printing->last[i % limit] = NULL;
-        if (!put_line(printing, line, fault))
-            return false;
+    if (!isatty(STDERR_FILENO)) {
+        if (printing->told_us == 0 && total - done > TOLD_FROM)
+            (void)fprintf(stderr, "custody log: indexing %llu records\n",
+                          (unsigned long long)(total - done));
+        printing->told_us = now_us;
+        return;
     }
-    return true;
+    if (done < total && now_us - printing->told_us < PROGRESS_PAUSE_US)
+        return;
+    printing->told_us = now_us;
+    (void)fprintf(stderr, "\rcustody log: indexing, %llu of %llu records%s",
+                  (unsigned long long)done, (unsigned long long)total,
+                  done < total ? "" : "\r\033[K");
+    (void)fflush(stderr);
 }
 
-static bool print_log(const struct invocation *invocation, const struct home *home, int folder,
-                      struct printing *printing, struct fault *fault)
+/* False: nobody reads any more. */
+static bool wait_for_more(void)
 {
-    const struct timespec pause = {.tv_nsec = FOLLOW_PAUSE_MS * 1000000L};
-    struct reader_options reading = {.with_unsealed = !ledger_is_published(home->fd)};
+    struct pollfd reader = {.fd = STDOUT_FILENO};
 
-    if (!reader_each(folder, &reading, on_leaf, printing, &reading.from, fault) ||
-        (printing->limit > 0 && !put_last(printing, fault)))
+    if (fflush(stdout) != 0)
         return false;
-    reading.with_unsealed = false;
-    while (invocation_flag(invocation, "follow")) {
-        if (fflush(stdout) != 0)
-            return true; /* nobody reads any more */
-        (void)nanosleep(&pause, NULL);
-        if (!reader_each(folder, &reading, on_leaf, printing, &reading.from, fault))
-            return false;
-    }
-    return true;
+    return poll(&reader, 1, FOLLOW_PAUSE_MS) <= 0 ||
+           (reader.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0;
 }
 
-static void printing_free(struct printing *printing)
+static bool print_log(struct printing *printing, const struct home *home, struct fault *fault)
 {
-    for (size_t i = 0; i < printing->limit; i++)
-        free(printing->last[i]);
-    free(printing->last);
-    buf_free(&printing->arena);
+    const struct history_options how = {
+        .lag = HISTORY_LAG,
+        .is_rebuilt = invocation_flag(printing->invocation, "reindex"),
+        .is_plain = invocation_flag(printing->invocation, "no-index"),
+        .tell = tell,
+        .progress = show_progress,
+        .self = printing,
+    };
+    struct history *history;
+    bool ok;
+
+    if (!history_open(home, &how, &history, fault))
+        return false;
+    ok = history_each(history, &printing->question, print_record, printing, fault);
+    while (ok && invocation_flag(printing->invocation, "follow") && wait_for_more())
+        ok = history_more(history, &printing->question, print_record, printing, fault);
+    history_close(history);
+    return ok;
+}
+
+static int print_types(const struct invocation *invocation)
+{
+    if (invocation->json)
+        log_types_json();
+    else
+        log_types_text(stdout);
+    return EXIT_YES;
 }
 
 static int run(const struct invocation *invocation)
 {
     struct printing printing;
     struct fault fault = {0};
-    AUTO_CLOSE int folder = -1;
     struct home home;
     bool ok;
 
-    if (!read_options(invocation, &printing, &fault))
+    if (invocation_flag(invocation, "types"))
+        return print_types(invocation);
+    if (!read_options(invocation, &printing, &fault) || !home_open(false, &home, &fault))
         return command_fail(invocation, &fault);
-    if (!home_open(false, &home, &fault)) {
-        printing_free(&printing);
-        return command_fail(invocation, &fault);
-    }
-    folder = openat(home.fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ok = folder >= 0 ? print_log(invocation, &home, folder, &printing, &fault)
-                     : fault_errno(&fault, "open %s/ledger", home.path);
+    ok = print_log(&printing, &home, &fault);
     if (ok && !printing.json && printing.shown == 0)
         (void)fputs("no records\n", stderr);
-    printing_free(&printing);
     home_close(&home);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
 }
@@ -336,11 +250,18 @@ const struct command command_log = {
     .arguments = "",
     .prints_json = true,
     .summary = "Shows what happened: the ledger's records",
-    .text = "Oldest first. With --json (or --format json) one record a line: index, time, "
-            "type, run,\n"
-            "agent, on_behalf_of, object, process, class, verdict, rule, policy, outcome and "
-            "counts.\n"
-            "It reads; `custody verify` says whether what it reads is what was written.",
+    .text =
+        "Oldest first, over all shards. With --json (or --format json) one record a line: "
+        "index, shard,\n"
+        "time, type, run, agent, on_behalf_of, object, process, class, verdict, rule, policy, "
+        "outcome and\n"
+        "counts. It reads; `custody verify` says whether what it reads is what was written.\n"
+        "Where there are more than some thousand records, an index ($CUSTODY_HOME/log.db) is "
+        "made and kept:\n"
+        "it says where not to look. It may be deleted at any time. What is printed comes from "
+        "the ledger, but\n"
+        "an index that somebody has falsified could hide records: --no-index reads them all, "
+        "--reindex makes it anew.",
     .options = options,
     .run = run,
 };
