@@ -58,7 +58,7 @@ bool index_add(struct index *index, int64_t time_us, const struct index_term *te
 
 bool index_add_unreadable(struct index *index, struct fault *fault)
 {
-    if (!add_time(index, INT64_MIN, INT64_MAX, fault))
+    if (!add_time(index, INT64_MAX, INT64_MIN, fault)) /* no time at all */
         return false;
     add_term(index, index->field_count - 1, SLICE("unreadable"));
     index->size++;

@@ -104,7 +104,8 @@ int64_t index_checksum(const uint64_t *numbers, size_t count, struct slice bytes
         for (unsigned shift = 0; shift < 64; shift += 8)
             text[len++] = (uint8_t)(numbers[i] >> shift);
     checksum = crc32_z(checksum, text, len);
-    return (int64_t)crc32_z(checksum, bytes.at, bytes.len);
+    /* NULL would begin a new one. */
+    return (int64_t)(bytes.len == 0 ? checksum : crc32_z(checksum, bytes.at, bytes.len));
 }
 
 sqlite3_stmt *index_statement(struct index *index, enum index_sql which, struct fault *fault)

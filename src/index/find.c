@@ -79,12 +79,10 @@ static bool mark_block(sqlite3_stmt *row, uint64_t previous, const struct window
     /* The first one that is read may have others before it only if it begins in time. */
     if (previous == 0 ? first > window->from && numbers[1] != 0 : numbers[1] != previous)
         return index_damaged("a block is missing", fault);
-    *ret_first = first;
-    if (first >= window->to)
-        return true;
     if (sqlite3_column_int64(row, 2) != index_checksum(numbers, COUNT(numbers), bytes) ||
         !postings_mark(first, bytes, window->from, window->to, window->bits))
         return index_damaged("a block is not what was written", fault);
+    *ret_first = first;
     return true;
 }
 
