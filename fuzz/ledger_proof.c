@@ -25,7 +25,8 @@ static void write_again(struct slice input)
 static void verify(struct slice input)
 {
     static const struct slice record = {(const uint8_t *)"never written", 13};
-    const struct verify_proof_options options[] = {{.record = NULL}, {.record = &record}};
+    const struct verify_proof_options options[] = {
+        {.record = NULL}, {.record = &record}, {.record = &record, .value = &record}};
     AUTO_BUF struct buf text = buf_with_limit(1 << 16);
     struct verify_proof_report report;
     struct fault fault = {0};

@@ -16,7 +16,9 @@ static const char usage[] =
     "usage: custody-verify LEDGER --key VKEY [--against FILE [--fork-proof FILE]] \n"
     "                      [--policy FILE] [--timestamps DIR --tsa-ca FILE] [--json]\n"
     "       custody-verify --chain LEDGER... --key VKEY [the same options]\n"
-    "       custody-verify --proof FILE --key VKEY [--record FILE | --against FILE] [--json]\n"
+    "       custody-verify --proof FILE --key VKEY [--record FILE [--value FILE] | --against "
+    "FILE]\n"
+    "                      [--json]\n"
     "\n"
     "Checks a ledger: signature, every record, every tile, the root, every producer's "
     "sequence.\n"
@@ -38,6 +40,9 @@ static const char usage[] =
     "  --tsa-ca FILE      certificates (PEM) of the authorities to believe\n"
     "  --proof FILE       a proof made by `custody prove` or --fork-proof\n"
     "  --record FILE      the bytes of the record that the proof is about\n"
+    "  --value FILE       what that record is said to commit to: a prompt, a diff, ...; the "
+    "proof\n"
+    "                     must open it\n"
     "Exit: 0 holds, 1 evidence of tampering, 2 incomplete, 3 wrong use.\n";
 
 struct words {
@@ -142,6 +147,7 @@ static bool take_word(char **argv, int *at, struct words *words)
         {"--fork-proof", &words->files.fork_proof},
         {"--proof", &words->files.proof},
         {"--record", &words->files.record},
+        {"--value", &words->files.value},
         {"--policy", &words->files.policy},
         {"--timestamps", &words->files.timestamps},
         {"--tsa-ca", &words->files.tsa_ca},

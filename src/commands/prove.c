@@ -6,12 +6,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include <openssl/crypto.h>
+
 #include "base/scope.h"
 #include "commands/ledger.h"
 #include "commands/table.h"
+#include "flow/home.h"
 #include "ledger/proof.h"
 #include "ledger/tile.h"
 #include "os/file.h"
+#include "roles/sealed.h"
 
 static const struct option_rule options[] = {
     {"from", "SIZE", "prove that the ledger grew out of its first SIZE records"},
@@ -20,6 +24,9 @@ static const struct option_rule options[] = {
     {"checkpoint", "FILE", "the signed checkpoint of SIZE, where that is not the newest one"},
     {"out", "FILE", "write the proof there; else to standard output"},
     {"record", "FILE", "write the record's bytes there; the proof is about them"},
+    {"open", "FILE",
+     "write the value that the record commits to there; the proof shows that it is that one"},
+    {"value", "FILE", "the same with a value that you have, where no payload was kept"},
     {"ledger", "DIR", "the folder with `checkpoint` and `tile/`; else this machine's"},
     {"key", "VKEY",
      "the ledger's public key, or a file with it; else keys/ledger.vkey beside it"},
@@ -35,6 +42,7 @@ struct proving {
     struct buf published, given; /* notes; `given` empty: the published one */
     struct checkpoint newest, checkpoint;
     struct buf record;
+    struct buf extra, value; /* an opening, and what it opens; empty: none was asked for */
 };
 
 static bool parse_number(const char *what, const char *word, uint64_t *ret_number,
@@ -57,8 +65,13 @@ static bool read_words(const struct invocation *invocation, struct proving *prov
         return fault_set(fault, FAULT_INVALID,
                          "it takes INDEX [--size SIZE], or --from SIZE "
                          "[--to SIZE]");
-    if (from != NULL && invocation_option(invocation, "record") != NULL)
-        return fault_set(fault, FAULT_INVALID, "--record goes with INDEX");
+    if (from != NULL && (invocation_option(invocation, "record") != NULL ||
+                         invocation_option(invocation, "open") != NULL ||
+                         invocation_option(invocation, "value") != NULL))
+        return fault_set(fault, FAULT_INVALID, "--record, --open and --value go with INDEX");
+    if (invocation_option(invocation, "open") != NULL &&
+        invocation_option(invocation, "value") != NULL)
+        return fault_set(fault, FAULT_INVALID, "--open or --value: it is the same value");
     return parse_number(from == NULL ? "INDEX" : "--from",
                         from == NULL ? invocation->arguments[0] : from, &proving->number,
                         fault) &&
@@ -106,7 +119,46 @@ static bool check_own_proof(const struct proving *proving, const struct tree_pro
                                   path, fault);
 }
 
-static bool make_proof(struct proving *proving, struct buf *text, struct fault *fault)
+/* The key is this machine's; where a ledger is a copy, its records' keys are elsewhere. */
+static bool open_record(int home_fd, const char *given, struct proving *proving,
+                        struct fault *fault)
+{
+    AUTO_BUF struct buf arena = buf_with_limit(RECORD_BYTES_MAX + 1);
+    uint8_t key[COMMITMENT_KEY_BYTES];
+    struct record_header header;
+    struct record record;
+    bool ok;
+
+    if (!record_decode(buf_slice(&proving->record), &record, &header, &arena, fault) ||
+        !sealed_key(home_fd, &record, &header, key, fault))
+        return false;
+    ok = given == NULL ? sealed_value(home_fd, &record, &header, &proving->value, fault)
+                       : file_read(AT_FDCWD, given, &proving->value, fault) &&
+                             sealed_check(&record, key, buf_slice(&proving->value), fault);
+    ok = ok && commitment_opening(key, &proving->extra, fault);
+    OPENSSL_cleanse(key, sizeof(key));
+    return ok;
+}
+
+static bool open_value(const struct invocation *invocation, struct proving *proving,
+                       struct fault *fault)
+{
+    const char *given = invocation_option(invocation, "value");
+    struct home home;
+    bool ok;
+
+    if (given == NULL && invocation_option(invocation, "open") == NULL)
+        return true;
+    if (!home_open(false, &home, fault))
+        return false;
+    ok = open_record(home.fd, given, proving, fault);
+    home_close(&home);
+    return ok ? true
+              : fault_in(fault, "open record %llu", (unsigned long long)proving->number);
+}
+
+static bool make_proof(const struct invocation *invocation, struct proving *proving,
+                       struct buf *text, struct fault *fault)
 {
     struct proof proof = {.number = proving->number,
                           .kind =
@@ -124,6 +176,9 @@ static bool make_proof(struct proving *proving, struct buf *text, struct fault *
         return false;
     if (!check_own_proof(proving, &proof.path, fault))
         return fault_in(fault, "the ledger does not hold (see `custody verify`)");
+    if (!open_value(invocation, proving, fault))
+        return false;
+    proof.extra = buf_slice(&proving->extra);
     return proof_format(&proof, text, fault);
 }
 
@@ -140,8 +195,11 @@ static bool put_out(const struct invocation *invocation, const struct proving *p
 {
     const char *out = invocation_option(invocation, "out");
     const char *record = invocation_option(invocation, "record");
+    const char *open = invocation_option(invocation, "open");
 
-    if ((record != NULL &&
+    if ((open != NULL &&
+         !file_create(AT_FDCWD, open, buf_slice(&proving->value), 0600, fault)) ||
+        (record != NULL &&
          !file_create(AT_FDCWD, record, buf_slice(&proving->record), 0600, fault)) ||
         (out != NULL && !file_create(AT_FDCWD, out, buf_slice(text), 0644, fault)))
         return false;
@@ -167,7 +225,7 @@ static bool prove(const struct invocation *invocation, struct proving *proving,
         return false;
     ok = read_checkpoints(invocation, key, proving, fault);
     note_key_free(key);
-    return ok && make_proof(proving, &text, fault) &&
+    return ok && make_proof(invocation, proving, &text, fault) &&
            put_out(invocation, proving, &text, fault);
 }
 
@@ -176,7 +234,9 @@ static int run(const struct invocation *invocation)
     struct proving proving = {.folder = -1,
                               .published = buf_with_limit(NOTE_BYTES_MAX),
                               .given = buf_with_limit(NOTE_BYTES_MAX),
-                              .record = buf_with_limit(TILE_ENTRY_BYTES_MAX)};
+                              .record = buf_with_limit(TILE_ENTRY_BYTES_MAX),
+                              .extra = buf_with_limit(PROOF_EXTRA_BYTES_MAX),
+                              .value = buf_with_limit(PAYLOAD_BYTES_MAX)};
     struct fault fault = {0};
     bool ok = prove(invocation, &proving, &fault);
 
@@ -184,6 +244,8 @@ static int run(const struct invocation *invocation)
     buf_free(&proving.published);
     buf_free(&proving.given);
     buf_free(&proving.record);
+    buf_free_secret(&proving.extra);
+    buf_free_secret(&proving.value);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
 }
 
@@ -203,7 +265,12 @@ const struct command command_prove = {
         "of a witness's add-checkpoint request, to be checked against the checkpoint of "
         "that size that\n"
         "somebody kept: `custody verify --proof FILE --against CHECKPOINT`.\n"
-        "A proof that would not hold is not handed out.",
+        "A proof that would not hold is not handed out.\n"
+        "With --open, the proof also shows what a record of a ticket, prompt, answer or diff "
+        "commits to:\n"
+        "`custody verify --proof FILE --record FILE --value FILE`. It opens that one value, "
+        "and "
+        "nothing else.",
     .options = options,
     .run = run,
 };

@@ -24,6 +24,7 @@ static const struct option_rule options[] = {
     {"fork-proof", "FILE", "where the ledger contradicts that checkpoint, write the evidence"},
     {"proof", "FILE", "check this proof (see `custody prove`) and no ledger"},
     {"record", "FILE", "the bytes of the record that the proof is about"},
+    {"value", "FILE", "what that record is said to commit to; the proof must open it"},
     {0},
 };
 
@@ -123,6 +124,7 @@ static int run(const struct invocation *invocation)
 {
     struct verify_files files = {.proof = invocation_option(invocation, "proof"),
                                  .record = invocation_option(invocation, "record"),
+                                 .value = invocation_option(invocation, "value"),
                                  .against = invocation_option(invocation, "against"),
                                  .policy = invocation_option(invocation, "policy"),
                                  .timestamps = invocation_option(invocation, "timestamps"),

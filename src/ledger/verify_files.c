@@ -11,6 +11,8 @@
 #include "os/file.h"
 
 #define VKEY_BYTES_MAX 4096
+#define VALUE_BYTES_MAX                                                                       \
+    (64UL * 1024 * 1024) /* as payload.h: no record commits to a larger one */
 
 bool verify_files_check(const struct verify_files *files, bool has_ledger, struct fault *fault)
 {
@@ -18,6 +20,8 @@ bool verify_files_check(const struct verify_files *files, bool has_ledger, struc
         return fault_set(fault, FAULT_INVALID, "--proof is checked without a ledger");
     if (files->proof == NULL && files->record != NULL)
         return fault_set(fault, FAULT_INVALID, "--record goes with --proof");
+    if (files->value != NULL && files->record == NULL)
+        return fault_set(fault, FAULT_INVALID, "--value goes with --record");
     if (files->proof != NULL && (files->policy != NULL || files->timestamps != NULL))
         return fault_set(fault, FAULT_INVALID, "--policy and --timestamps go with a ledger");
     if ((files->timestamps == NULL) != (files->tsa_ca == NULL))
@@ -56,13 +60,15 @@ static bool verify_one_proof(struct slice vkey, const struct verify_files *files
     AUTO_BUF struct buf proof = buf_with_limit(PROOF_BYTES_MAX);
     AUTO_BUF struct buf record = buf_with_limit(TILE_ENTRY_BYTES_MAX);
     AUTO_BUF struct buf kept = buf_with_limit(NOTE_BYTES_MAX);
+    AUTO_BUF struct buf value = buf_with_limit(VALUE_BYTES_MAX);
     struct verify_proof_report report;
     struct verify_proof_options options = {0};
-    struct slice record_bytes, kept_bytes;
+    struct slice record_bytes, kept_bytes, value_bytes;
 
     if (!file_read(AT_FDCWD, files->proof, &proof, fault) ||
         !read_one(files->record, &record, &record_bytes, &options.record, fault) ||
         !read_one(files->against, &kept, &kept_bytes, &options.kept, fault) ||
+        !read_one(files->value, &value, &value_bytes, &options.value, fault) ||
         !verify_proof(buf_slice(&proof), vkey, &options, &report, fault))
         return false;
     outcome->result = report.result;

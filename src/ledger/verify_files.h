@@ -11,6 +11,7 @@
 struct verify_files {
     const char *proof;   /* check this, and no ledger */
     const char *record;  /* the bytes that an inclusion proof is about */
+    const char *value;   /* what that record is said to commit to */
     const char *against; /* a checkpoint that was kept */
     const char *policy;  /* a tlog-policy: whose cosignatures are needed */
     const char *timestamps,

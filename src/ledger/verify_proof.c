@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "base/scope.h"
+#include "ledger/commitment.h"
 #include "wire/base64.h"
 #include "wire/jcs.h"
 
@@ -23,9 +24,23 @@ static void conclude(struct verify_proof_report *report, enum verify_result resu
             *at = '?';
 }
 
-static void check_inclusion(const struct proof *proof, const struct checkpoint *checkpoint,
-                            const struct slice *record, struct verify_proof_report *report)
+/* `extra` is nobody's word: what counts is that the record, which is in the tree, fits. */
+static void check_value(const struct proof *proof, struct slice record, struct slice value,
+                        struct verify_proof_report *report)
 {
+    struct fault fault = {0};
+
+    report->is_opened = commitment_check(record, proof->extra, value, &fault);
+    if (!report->is_opened)
+        conclude(report, fault.kind == FAULT_CONFLICT ? VERIFY_TAMPERING : VERIFY_INCOMPLETE,
+                 "the record is in this tree; its value: %s", fault.why);
+}
+
+static void check_inclusion(const struct proof *proof, const struct checkpoint *checkpoint,
+                            const struct verify_proof_options *options,
+                            struct verify_proof_report *report)
+{
+    const struct slice *record = options->record;
     struct tree_hash leaf;
     struct fault fault = {0};
 
@@ -39,6 +54,8 @@ static void check_inclusion(const struct proof *proof, const struct checkpoint *
                               &checkpoint->root, &fault))
         conclude(report, VERIFY_TAMPERING, "the record is not in this tree at this index: %s",
                  fault.why);
+    else if (options->value != NULL)
+        check_value(proof, *record, *options->value, report);
 }
 
 static void check_consistency(const struct proof *proof, const struct checkpoint *checkpoint,
@@ -130,7 +147,7 @@ static void check(struct slice bytes, const struct note_key *key,
     report->root = checkpoint.root;
     (void)snprintf(report->origin, sizeof(report->origin), "%s", note_key_name(key));
     if (proof->kind == PROOF_INCLUSION)
-        check_inclusion(proof, &checkpoint, options->record, report);
+        check_inclusion(proof, &checkpoint, options, report);
     else if (proof->kind == PROOF_CONSISTENCY)
         check_consistency(proof, &checkpoint, kept, report);
     else
@@ -145,6 +162,9 @@ static bool check_options(const struct verify_proof_options *options,
         return true;
     if (options->record != NULL && report->kind != PROOF_INCLUSION)
         return fault_set(fault, FAULT_INVALID, "a proof of %s is not about a record",
+                         proof_kind_name(report->kind));
+    if (options->value != NULL && report->kind != PROOF_INCLUSION)
+        return fault_set(fault, FAULT_INVALID, "a proof of %s opens no value",
                          proof_kind_name(report->kind));
     if (options->kept != NULL && report->kind != PROOF_CONSISTENCY)
         return fault_set(fault, FAULT_INVALID,
@@ -211,7 +231,8 @@ bool verify_proof_json(const struct verify_proof_report *report, struct buf *ret
         !add_not_checked(ret_text, fault) ||
         (report->has_kind && report->kind != PROOF_INCLUSION &&
          !buf_add_format(ret_text, fault, ",\"old_size\":%llu", number)) ||
-        !buf_add_text(ret_text, ",\"origin\":", fault) ||
+        !buf_add_format(ret_text, fault,
+                        ",\"opened\":%s,\"origin\":", report->is_opened ? "true" : "false") ||
         !jcs_add_text(ret_text, slice_of(report->origin), fault) ||
         !buf_add_text(ret_text, ",\"problem\":", fault) ||
         !jcs_add_text(ret_text, slice_of(report->why), fault) ||
@@ -246,7 +267,9 @@ static bool add_sentence(const struct verify_proof_report *report, struct buf *t
 bool verify_proof_text(const struct verify_proof_report *report, struct buf *ret_text,
                        struct fault *fault)
 {
-    if (!add_sentence(report, ret_text, fault))
+    if (!add_sentence(report, ret_text, fault) ||
+        (report->is_opened &&
+         !buf_add_text(ret_text, "  value   is what the record commits to\n", fault)))
         return false;
     if (report->has_checkpoint &&
         (!buf_add_format(ret_text, fault, "  origin  %s\n  root    ", report->origin) ||

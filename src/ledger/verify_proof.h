@@ -14,6 +14,7 @@
 struct verify_proof_options {
     const struct slice *record; /* the bytes that the asker holds; NULL: none */
     const struct slice *kept;   /* a checkpoint that the asker kept, signed; NULL: none */
+    const struct slice *value;  /* what the record is said to commit to; NULL: not asked */
 };
 
 struct verify_proof_report {
@@ -29,7 +30,8 @@ struct verify_proof_report {
     uint64_t size;
     struct tree_hash root;
     char origin[128];
-    char why[240]; /* printable; empty where it holds */
+    bool is_opened; /* the value that was given is what the record commits to */
+    char why[240];  /* printable; empty where it holds */
 };
 
 /*

@@ -5,6 +5,7 @@
 
 #include "ledger/payload.h"
 #include "ledger/scope_files.h"
+#include "ledger/verify_proof.h"
 
 #define SCOPE "r-1"
 #define VALUE "name,dob\nJane Doe,1970-01-01\n"
@@ -209,6 +210,105 @@ static void an_opening_fits_its_record_and_value_only(void **state)
     }
 }
 
+static void a_record_that_commits_to_nothing_opens_to_nothing(void **state)
+{
+    static const uint8_t zeros[32];
+    static const enum record_type types[] = {RECORD_MODEL_INTENT, RECORD_EGRESS};
+    const struct record_header header = {
+        .src = SLICE("gateway/r-1~0.1"), .prev = zeros, .salt = zeros, .t_us = 1};
+    AUTO_BUF struct buf unused = buf_with_limit(RECORD_BYTES_MAX);
+    AUTO_BUF struct buf extra = buf_with_limit(4096);
+
+    (void)state;
+    make_committed(VALUE, &unused, &extra);
+    for (size_t i = 0; i < COUNT(types); i++) {
+        AUTO_BUF struct buf leaf = buf_with_limit(RECORD_BYTES_MAX);
+        struct record record;
+        struct fault fault = {0};
+
+        record_begin(&record, types[i]);
+        record_word(&record, RECORD_RUN, "r-1");
+        record_word(&record, RECORD_HOST, "host");
+        assert_ok(record_encode(&record, &header, &leaf, &fault), fault);
+        assert_int_equal(check(buf_slice(&leaf), buf_slice(&extra), VALUE), FAULT_MISSING);
+    }
+}
+
+/* A proof of a ledger whose only record is `leaf`. */
+static void make_proof(struct slice leaf, struct slice extra, struct buf *proof_text,
+                       struct buf *vkey)
+{
+    AUTO_BUF struct buf checkpoint = buf_with_limit(NOTE_BYTES_MAX);
+    struct note_signer *signer = fixture_signer(1, vkey);
+    struct tree_hash root = tree_leaf(leaf);
+    struct proof proof = {.kind = PROOF_INCLUSION, .extra = extra};
+    struct fault fault = {0};
+
+    assert_ok(checkpoint_sign(1, &root, signer, &checkpoint, &fault), fault);
+    proof.checkpoint = buf_slice(&checkpoint);
+    assert_ok(proof_format(&proof, proof_text, &fault), fault);
+    note_signer_free(signer);
+}
+
+/* VERIFY_HOLDS only with is_opened, and the other way round. */
+static enum verify_result verify_value(struct slice leaf, struct slice extra,
+                                       struct slice record, const struct slice *value)
+{
+    AUTO_BUF struct buf text = buf_with_limit(PROOF_BYTES_MAX), vkey = buf_with_limit(1024);
+    AUTO_BUF struct buf json = buf_with_limit(1 << 16);
+    struct verify_proof_options options = {.record = &record, .value = value};
+    struct verify_proof_report report;
+    struct fault fault = {0};
+
+    make_proof(leaf, extra, &text, &vkey);
+    assert_ok(verify_proof(buf_slice(&text), buf_slice(&vkey), &options, &report, &fault),
+              fault);
+    assert_int_equal(report.is_opened, report.result == VERIFY_HOLDS && value != NULL);
+    assert_ok(verify_proof_json(&report, &json, &fault), fault);
+    assert_int_equal(slice_find(buf_slice(&json), SLICE("\"opened\":true"), 0) != SIZE_MAX,
+                     report.is_opened);
+    return report.result;
+}
+
+static void a_proof_with_an_opening_holds_for_its_value_only(void **state)
+{
+    AUTO_BUF struct buf leaf = buf_with_limit(RECORD_BYTES_MAX);
+    AUTO_BUF struct buf other = buf_with_limit(RECORD_BYTES_MAX);
+    AUTO_BUF struct buf extra = buf_with_limit(4096), other_extra = buf_with_limit(4096);
+    const struct slice value = SLICE(VALUE), wrong = SLICE("another");
+    struct slice record, opening;
+
+    (void)state;
+    make_committed(VALUE, &leaf, &extra);
+    make_committed("another", &other, &other_extra);
+    record = buf_slice(&leaf);
+    opening = buf_slice(&extra);
+    assert_int_equal(verify_value(record, opening, record, &value), VERIFY_HOLDS);
+    assert_int_equal(verify_value(record, opening, record, NULL), VERIFY_HOLDS);
+    assert_int_equal(verify_value(record, opening, record, &wrong), VERIFY_TAMPERING);
+    assert_int_equal(verify_value(record, SLICE(""), record, &value), VERIFY_INCOMPLETE);
+    /* The opening fits that record, which is not the one in the tree. */
+    assert_int_equal(verify_value(buf_slice(&other), opening, record, &value),
+                     VERIFY_TAMPERING);
+}
+
+static void a_value_goes_with_a_proof_of_inclusion_only(void **state)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(1 << 16);
+    const struct slice value = SLICE(VALUE);
+    const struct verify_proof_options options = {.value = &value};
+    struct verify_proof_report report;
+    struct fault fault = {0};
+
+    (void)state;
+    fixture_read("cosignature/derived-add-checkpoint-7-to-15.request", &bytes);
+    assert_false(verify_proof(buf_slice(&bytes),
+                              SLICE("example.com/log/testdata+33d7b496+"
+                                    "AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"),
+                              &options, &report, &fault));
+    assert_int_equal(fault.kind, FAULT_INVALID);
+}
+
 static int make_home(char folder[32])
 {
     int home;
@@ -314,6 +414,9 @@ int main(void)
         TEST(every_flipped_bit_and_every_cut_of_a_payload_shows),
         TEST(only_records_that_have_a_value_have_a_payload),
         TEST(an_opening_fits_its_record_and_value_only),
+        TEST(a_record_that_commits_to_nothing_opens_to_nothing),
+        TEST(a_proof_with_an_opening_holds_for_its_value_only),
+        TEST(a_value_goes_with_a_proof_of_inclusion_only),
         TEST(a_destroyed_scope_leaves_neither_key_nor_payload),
         TEST(a_changed_file_and_a_strange_name_are_refused),
     };
