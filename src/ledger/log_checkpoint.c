@@ -22,6 +22,18 @@ static bool take_leaf(void *self, const struct wal_frame *frame, struct fault *f
     return true;
 }
 
+void log_growth_begin(struct log *log)
+{
+    const struct note_signing *signing =
+        log->signer == NULL ? NULL : note_signer_signing(log->signer);
+
+    if (signing == NULL || signing->follow == NULL)
+        return;
+    if (log->growth == NULL)
+        log->growth = xalloc(sizeof(*log->growth));
+    tree_growth_begin(log->growth, log->sealed.size, signing->signed_size(signing->self));
+}
+
 /*
  * The tree that will be signed, computed a second time from bytes read back: what memory and
  * disk disagree on is not signed (a flipped bit in one leaf has ended a public log).
@@ -38,6 +50,8 @@ static bool check_piece(struct log *log, uint64_t until, struct fault *fault)
         memcmp(log->hashes, log->known, log->piece_count * sizeof(*log->hashes)) != 0)
         return fault_set(fault, FAULT_IO, "memory and disk do not agree on a record");
     tree_append_many(&log->checked, log->hashes, log->piece_count);
+    for (size_t i = 0; log->growth != NULL && i < log->piece_count; i++)
+        tree_growth_add(log->growth, &log->hashes[i]);
     return true;
 }
 
@@ -47,22 +61,33 @@ static bool ranges_are_equal(const struct tree_range *a, const struct tree_range
            memcmp(a->node, b->node, a->count * sizeof(a->node[0])) == 0;
 }
 
+/* Whoever signs elsewhere hears first what leads to it. */
+static bool sign_target(struct log *log, struct buf *ret_note, struct fault *fault)
+{
+    const struct note_signing *signing = note_signer_signing(log->signer);
+    struct tree_hash root = tree_root(&log->checked);
+
+    if (log->growth != NULL)
+        signing->follow(signing->self, &log->sealed, log->growth);
+    return checkpoint_sign(log->checked.size, &root, log->signer, ret_note, fault);
+}
+
 /* The commit point: once this is on disk, no other tree of this size will ever be signed. */
 static bool sign(struct log *log, struct fault *fault)
 {
     AUTO_BUF struct buf note = buf_with_limit(NOTE_BYTES_MAX);
     AUTO_BUF struct buf state = buf_with_limit(NOTE_BYTES_MAX + 1024);
-    struct tree_hash root = tree_root(&log->checked);
 
     if (!ranges_are_equal(&log->checked, &log->target))
         return fault_set(fault, FAULT_IO, "memory and disk do not agree on the tree");
-    if (!checkpoint_sign(log->checked.size, &root, log->signer, &note, fault) ||
+    if (!sign_target(log, &note, fault) ||
         !buf_add_format(&state, fault, LOG_STATE_HEAD "%s\n", log->target_memo) ||
         !buf_add(&state, buf_slice(&note), fault) ||
         !file_replace_durably(log->state_folder, LOG_STATE_NAME, buf_slice(&state), 0600,
                               fault))
         return fault_in(fault, "sign a checkpoint");
     log->sealed = log->checked;
+    log_growth_begin(log);
     buf_free(&log->note);
     log->note = take_buf(&note);
     return true;

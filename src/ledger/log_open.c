@@ -159,6 +159,7 @@ static bool recover(struct log *log, const struct note_key *key, struct replay *
         return false;
     log->committed = log->range;
     log->checked = log->sealed;
+    log_growth_begin(log);
     log->checking.next = log->sealed.size;
     log->publishing.next = log->published;
     (void)snprintf(log->committed_memo, sizeof(log->committed_memo), "%s", log->memo);
@@ -257,6 +258,7 @@ void log_free(struct log *log)
     free(log->leaves);
     free(log->hashes);
     free(log->known);
+    free(log->growth);
     buf_free(&log->piece);
     buf_free(&log->note);
     scope_close(&log->state_folder);

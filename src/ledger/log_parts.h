@@ -32,6 +32,7 @@ struct log {
     struct tree_range committed; /* of what is on disk */
     struct tree_range checked;   /* the same tree, from bytes read back; behind it or equal */
     struct tree_range sealed;    /* of what the last signed checkpoint covers */
+    struct tree_growth *growth;  /* from sealed to checked, for who signs elsewhere; or NULL */
     uint64_t published;
     char memo[LOG_MEMO_BYTES_MAX]; /* about everything appended */
     char under_way_memo[LOG_MEMO_BYTES_MAX], committed_memo[LOG_MEMO_BYTES_MAX];
@@ -51,6 +52,8 @@ struct log {
 
 /* The checkpoint that is under way, to its end. */
 MUST_USE bool log_work_off(struct log *log, struct fault *fault);
+/* From here on, what is checked is remembered for whoever signs elsewhere, if anybody does. */
+void log_growth_begin(struct log *log);
 /* Publishes what log->note covers, waiting for it; for a log that died behind its signature.
  */
 MUST_USE bool log_publish_sealed(struct log *log, struct fault *fault);

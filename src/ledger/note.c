@@ -29,7 +29,8 @@ struct note_signer {
     char name[NOTE_NAME_BYTES_MAX + 1];
     uint8_t id[NOTE_ID_BYTES];
     uint8_t public_key[PUBLIC_BYTES];
-    EVP_PKEY *secret;
+    struct note_signing signing;
+    struct note_key *check; /* of signatures that are made elsewhere; else NULL */
 };
 
 /* Unicode's white space beyond ASCII, as UTF-8. */
@@ -273,6 +274,32 @@ static void typed_public(uint8_t type, const uint8_t public_key[PUBLIC_BYTES],
     memcpy(ret_typed + 1, public_key, PUBLIC_BYTES);
 }
 
+static bool sign_by_secret(void *self, struct slice message,
+                           uint8_t ret_signature[SIGNATURE_BYTES], struct fault *fault)
+{
+    size_t len = SIGNATURE_BYTES;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = context != NULL && EVP_DigestSignInit(context, NULL, NULL, NULL, self) == 1 &&
+              EVP_DigestSign(context, ret_signature, &len, message.at, message.len) == 1 &&
+              len == SIGNATURE_BYTES;
+
+    EVP_MD_CTX_free(context);
+    return ok || fault_set(fault, FAULT_IO, "sign a note: OpenSSL failed");
+}
+
+static void free_secret(void *self)
+{
+    EVP_PKEY_free(self); /* cleanses */
+}
+
+/* Why a seed gives no key: 32 bytes of any value are one, so it is the library. */
+static bool no_secret(struct fault *fault)
+{
+    return fault_set(fault, FAULT_HOST,
+                     "OpenSSL has no Ed25519 here: a FIPS provider has it when it is of FIPS "
+                     "186-5; see `openssl list -signature-algorithms`");
+}
+
 static bool signer_of_seed(struct slice name, const uint8_t said[NOTE_ID_BYTES],
                            const uint8_t *seed, struct note_signer **ret_signer,
                            struct fault *fault)
@@ -280,10 +307,14 @@ static bool signer_of_seed(struct slice name, const uint8_t said[NOTE_ID_BYTES],
     struct note_signer *signer = xalloc(sizeof(*signer));
     uint8_t typed[1 + PUBLIC_BYTES];
 
-    signer->secret = secret_of_seed(seed, signer->public_key);
-    if (signer->secret == NULL) {
+    signer->signing = (struct note_signing){
+        .sign = sign_by_secret,
+        .end = free_secret,
+        .self = secret_of_seed(seed, signer->public_key),
+    };
+    if (signer->signing.self == NULL) {
         note_signer_free(signer);
-        return fault_set(fault, FAULT_INVALID, "signing key: OpenSSL refuses it");
+        return no_secret(fault);
     }
     memcpy(signer->name, name.at, name.len);
     typed_public(NOTE_TYPE_ED25519, signer->public_key, typed);
@@ -296,23 +327,57 @@ static bool signer_of_seed(struct slice name, const uint8_t said[NOTE_ID_BYTES],
     return true;
 }
 
-bool note_signer_parse(struct slice skey, struct note_signer **ret_signer, struct fault *fault)
+bool note_signer_of(struct slice vkey, const struct note_signing *signing,
+                    struct note_signer **ret_signer, struct fault *fault)
 {
-    uint8_t typed[1 + NOTE_SEED_BYTES];
-    uint8_t said[NOTE_ID_BYTES];
-    struct slice name;
-    bool ok;
+    struct note_signer *signer = xalloc(sizeof(*signer));
 
+    signer->signing = *signing;
+    if (!note_key_parse(vkey, &signer->check, fault)) {
+        note_signer_free(signer);
+        return false;
+    }
+    memcpy(signer->name, signer->check->name, sizeof(signer->name));
+    memcpy(signer->id, signer->check->id, sizeof(signer->id));
+    memcpy(signer->public_key, signer->check->raw, sizeof(signer->public_key));
+    *ret_signer = signer;
+    return true;
+}
+
+/* `ret_typed`: the type, then the seed. */
+static bool skey_parse(struct slice skey, struct slice *ret_name,
+                       uint8_t ret_id[NOTE_ID_BYTES], uint8_t ret_typed[1 + NOTE_SEED_BYTES],
+                       struct fault *fault)
+{
     if (!slice_starts_with(skey, SLICE(SKEY_HEAD)))
         return fault_set(fault, FAULT_INVALID, "signing key: not a signed-note key");
     skey = slice_part(skey, sizeof(SKEY_HEAD) - 1, skey.len);
-    if (!take_name_and_id(&skey, &name, said, fault))
+    if (!take_name_and_id(&skey, ret_name, ret_id, fault))
         return fault_in(fault, "signing key");
-    ok = base64_decode_exactly(skey, typed, sizeof(typed)) && typed[0] == NOTE_TYPE_ED25519;
-    if (!ok)
-        (void)fault_set(fault, FAULT_INVALID, "signing key: not an Ed25519 seed");
-    else
-        ok = signer_of_seed(name, said, typed + 1, ret_signer, fault);
+    return (base64_decode_exactly(skey, ret_typed, 1 + NOTE_SEED_BYTES) &&
+            ret_typed[0] == NOTE_TYPE_ED25519) ||
+           fault_set(fault, FAULT_INVALID, "signing key: not an Ed25519 seed");
+}
+
+bool note_signer_parse(struct slice skey, struct note_signer **ret_signer, struct fault *fault)
+{
+    uint8_t typed[1 + NOTE_SEED_BYTES], id[NOTE_ID_BYTES];
+    struct slice name;
+    bool ok = skey_parse(skey, &name, id, typed, fault) &&
+              signer_of_seed(name, id, typed + 1, ret_signer, fault);
+
+    explicit_bzero(typed, sizeof(typed));
+    return ok;
+}
+
+bool note_skey_seed(struct slice skey, uint8_t ret_seed[NOTE_SEED_BYTES], struct fault *fault)
+{
+    uint8_t typed[1 + NOTE_SEED_BYTES], id[NOTE_ID_BYTES];
+    struct slice name;
+    bool ok = skey_parse(skey, &name, id, typed, fault);
+
+    if (ok)
+        memcpy(ret_seed, typed + 1, NOTE_SEED_BYTES);
     explicit_bzero(typed, sizeof(typed));
     return ok;
 }
@@ -321,8 +386,14 @@ void note_signer_free(struct note_signer *signer)
 {
     if (signer == NULL)
         return;
-    EVP_PKEY_free(signer->secret); /* cleanses */
+    signer->signing.end(signer->signing.self);
+    note_key_free(signer->check);
     free(signer);
+}
+
+const struct note_signing *note_signer_signing(const struct note_signer *signer)
+{
+    return &signer->signing;
 }
 
 const char *note_signer_name(const struct note_signer *signer)
@@ -341,6 +412,25 @@ static bool add_key_text(struct slice name, const uint8_t id[NOTE_ID_BYTES],
            base64_encode(typed, ret_text, fault);
 }
 
+static bool own_name_check(struct slice name, struct fault *fault)
+{
+    return own_name_is_allowed(name) ||
+           fault_set(fault, FAULT_INVALID, "key name: only [a-z0-9./_-], at most %d",
+                     NOTE_NAME_BYTES_MAX);
+}
+
+bool note_vkey_of(struct slice name, const uint8_t public_key[PUBLIC_BYTES],
+                  struct buf *ret_vkey, struct fault *fault)
+{
+    uint8_t typed[1 + PUBLIC_BYTES], id[NOTE_ID_BYTES];
+
+    if (!own_name_check(name, fault))
+        return false;
+    typed_public(NOTE_TYPE_ED25519, public_key, typed);
+    key_id(name, slice_of_bytes(typed, sizeof(typed)), id);
+    return add_key_text(name, id, slice_of_bytes(typed, sizeof(typed)), ret_vkey, fault);
+}
+
 bool note_key_texts(struct slice name, const uint8_t seed[NOTE_SEED_BYTES],
                     struct buf *ret_skey, struct buf *ret_vkey, struct fault *fault)
 {
@@ -349,12 +439,11 @@ bool note_key_texts(struct slice name, const uint8_t seed[NOTE_SEED_BYTES],
     EVP_PKEY *secret;
     bool ok;
 
-    if (!own_name_is_allowed(name))
-        return fault_set(fault, FAULT_INVALID, "key name: only [a-z0-9./_-], at most %d",
-                         NOTE_NAME_BYTES_MAX);
+    if (!own_name_check(name, fault))
+        return false;
     secret = secret_of_seed(seed, public_key);
     if (secret == NULL)
-        return fault_set(fault, FAULT_IO, "make a signing key: OpenSSL has no Ed25519");
+        return no_secret(fault);
     EVP_PKEY_free(secret);
     typed_public(NOTE_TYPE_ED25519, public_key, typed);
     key_id(name, slice_of_bytes(typed, sizeof(typed)), id);
@@ -397,15 +486,12 @@ bool note_signer_vkey(const struct note_signer *signer, struct buf *ret_vkey,
 bool note_signer_sign(const struct note_signer *signer, struct slice message,
                       uint8_t ret_signature[SIGNATURE_BYTES], struct fault *fault)
 {
-    size_t len = SIGNATURE_BYTES;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = context != NULL &&
-              EVP_DigestSignInit(context, NULL, NULL, NULL, signer->secret) == 1 &&
-              EVP_DigestSign(context, ret_signature, &len, message.at, message.len) == 1 &&
-              len == SIGNATURE_BYTES;
-
-    EVP_MD_CTX_free(context);
-    return ok || fault_set(fault, FAULT_IO, "sign a note: OpenSSL failed");
+    if (!signer->signing.sign(signer->signing.self, message, ret_signature, fault))
+        return false;
+    if (signer->check != NULL && !note_key_check(signer->check, message, ret_signature))
+        return fault_set(fault, FAULT_IO, "sign a note: the signature is not one of %s",
+                         signer->name);
+    return true;
 }
 
 bool note_sign(const struct note_signer *signer, struct slice text, struct buf *ret_note,

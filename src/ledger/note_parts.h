@@ -10,8 +10,6 @@
 
 #define NOTE_TYPE_ED25519 1
 #define NOTE_TYPE_COSIGNATURE 4
-#define NOTE_PUBLIC_BYTES 32
-#define NOTE_SIGNATURE_BYTES 64
 #define NOTE_DASH "\xe2\x80\x94 " /* an em dash and a space open each signature line */
 
 /* A verifier key of another Ed25519 type. Never hand it to note_verify. */
@@ -22,11 +20,6 @@ bool note_key_made(const struct note_key *key, const struct note_signature *sign
 /* Appends the line as it stood. */
 MUST_USE bool note_signature_write(const struct note_signature *signature,
                                    struct buf *ret_line, struct fault *fault);
-/* NOTE_PUBLIC_BYTES; borrowed. */
-const uint8_t *note_key_public(const struct note_key *key);
-/* `signature` is NOTE_SIGNATURE_BYTES of Ed25519 over `message`. */
-bool note_key_check(const struct note_key *key, struct slice message,
-                    const uint8_t *signature);
 
 /* The signer's own key as one of another type: its id, its text (appended). */
 void note_signer_id_as(const struct note_signer *signer, uint8_t type,

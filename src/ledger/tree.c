@@ -102,6 +102,46 @@ void tree_append_many(struct tree_range *range, const struct tree_hash *leaves, 
     }
 }
 
+void tree_growth_begin(struct tree_growth *growth, uint64_t from, uint64_t split)
+{
+    growth->from = growth->size = from;
+    growth->split = split;
+    growth->count = 0;
+}
+
+/* Are the last two parts halves of one that neither begins before `from` nor spans `split`? */
+static bool last_two_join(const struct tree_growth *growth)
+{
+    const struct tree_part *last = &growth->part[growth->count - 1];
+    uint64_t len = UINT64_C(2) << last->height, start = growth->size - len;
+
+    return last[-1].height == last->height && start % len == 0 &&
+           (growth->split <= start || growth->split >= growth->size);
+}
+
+void tree_growth_add(struct tree_growth *growth, const struct tree_hash *leaf)
+{
+    growth->part[growth->count++] = (struct tree_part){.hash = *leaf};
+    growth->size++;
+    while (growth->count > 1 && last_two_join(growth)) {
+        struct tree_part *left = &growth->part[growth->count - 2];
+
+        left->hash = tree_node(&left->hash, &left[1].hash);
+        left->height++;
+        growth->count--;
+    }
+}
+
+bool tree_part_fits(const struct tree_range *range, const struct tree_part *part)
+{
+    uint64_t len;
+
+    if (part->height >= TREE_HEIGHT_MAX)
+        return false;
+    len = UINT64_C(1) << part->height;
+    return range->size % len == 0 && len < TREE_SIZE_MAX - range->size;
+}
+
 struct tree_hash tree_root(const struct tree_range *range)
 {
     static const struct tree_hash empty = {{0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14,

@@ -51,6 +51,32 @@ void tree_append_many(struct tree_range *range, const struct tree_hash *leaves, 
  */
 void tree_append_subtree(struct tree_range *range, const struct tree_hash *node,
                          unsigned height);
+
+/* A perfect subtree. */
+struct tree_part {
+    unsigned height;
+    struct tree_hash hash;
+};
+
+#define TREE_GROWTH_MAX (4 * (TREE_HEIGHT_MAX + 1))
+
+/*
+ * How a tree grew, for somebody who knows its beginning: the perfect subtrees that lead from
+ * one size to a larger one. None reaches over `split`, a size in between, so that the tree of
+ * that size is met on the way.
+ */
+struct tree_growth {
+    uint64_t from, split, size;
+    unsigned count;
+    struct tree_part part[TREE_GROWTH_MAX];
+};
+
+/* `split` may be any size; one outside of what grows splits nothing. */
+void tree_growth_begin(struct tree_growth *growth, uint64_t from, uint64_t split);
+void tree_growth_add(struct tree_growth *growth, const struct tree_hash *leaf);
+/* May it be appended to that range? For parts that somebody else has sent. */
+bool tree_part_fits(const struct tree_range *range, const struct tree_part *part);
+
 /* SHA-256("") for the empty range. */
 struct tree_hash tree_root(const struct tree_range *range);
 /* Root of the perfect or ragged tree over `count` (1 to 256) hashes. */

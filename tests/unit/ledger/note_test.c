@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include "ledger/checkpoint.h"
+#include "ledger/note_parts.h"
 
 /* The rest of the line in vkeys.txt that begins with `head`. */
 static struct slice line_after(struct slice text, const char *head)
@@ -335,6 +336,78 @@ static void openssl_accepts_the_pinned_set_of_signatures(void **state)
     json_decref(golden);
 }
 
+/* A token that makes, where `is_good`, what `seed` would make. */
+struct token {
+    struct note_signer *inner;
+    bool is_good;
+    size_t asked, ended;
+};
+
+static bool sign_as_token(void *self, struct slice message, uint8_t *ret_signature,
+                          struct fault *fault)
+{
+    struct token *token = self;
+
+    token->asked++;
+    if (!note_signer_sign(token->inner, message, ret_signature, fault))
+        return false;
+    ret_signature[63] ^= token->is_good ? 0 : 1;
+    return true;
+}
+
+static void end_token(void *self)
+{
+    ((struct token *)self)->ended++;
+}
+
+static void a_signature_made_elsewhere_is_checked_before_it_is_used(void **state)
+{
+    AUTO_BUF struct buf vkey = buf_with_limit(1024), note = buf_with_limit(1024);
+    struct token token = {.inner = fixture_signer(0, &vkey), .is_good = true};
+    const struct note_signing signing = {
+        .sign = sign_as_token, .end = end_token, .self = &token};
+    struct note_signer *signer;
+    struct note_key *key;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_false(note_signer_of(SLICE("not a key"), &signing, &signer, &fault));
+    assert_int_equal(token.ended, 1);
+    assert_ok(note_signer_of(slice_trim(buf_slice(&vkey)), &signing, &signer, &fault), fault);
+    assert_ok(note_sign(signer, SLICE("words\n"), &note, &fault), fault);
+    assert_ok(note_key_parse(slice_trim(buf_slice(&vkey)), &key, &fault), fault);
+    assert_true(note_holds(buf_slice(&note), key));
+    token.is_good = false;
+    buf_clear(&note);
+    assert_false(note_sign(signer, SLICE("words\n"), &note, &fault));
+    assert_int_equal(note.len, 0);
+    assert_int_equal(token.asked, 2);
+    note_key_free(key);
+    note_signer_free(signer);
+    assert_int_equal(token.ended, 2);
+    note_signer_free(token.inner);
+}
+
+static void an_openssl_without_ed25519_says_so(void **state)
+{
+    AUTO_BUF struct buf skey = buf_with_limit(1024), vkey = buf_with_limit(1024);
+    const uint8_t seed[NOTE_SEED_BYTES] = {7};
+    struct note_signer *signer;
+    struct fault fault = {0};
+    bool parsed;
+
+    (void)state;
+    assert_ok(note_key_texts(SLICE("a"), seed, &skey, &vkey, &fault), fault);
+    assert_int_equal(EVP_set_default_properties(NULL, "fips=yes"), 1);
+    parsed = note_signer_parse(buf_slice(&skey), &signer, &fault);
+    assert_int_equal(EVP_set_default_properties(NULL, NULL), 1);
+    assert_false(parsed);
+    assert_int_equal(fault.kind, FAULT_HOST);
+    assert_non_null(strstr(fault.why, "no Ed25519"));
+    assert_ok(note_signer_parse(buf_slice(&skey), &signer, &fault), fault);
+    note_signer_free(signer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +422,8 @@ int main(void)
         TEST(a_checkpoint_has_three_lines_and_one_form),
         TEST(an_origin_other_than_the_keys_name_is_refused),
         TEST(openssl_accepts_the_pinned_set_of_signatures),
+        TEST(a_signature_made_elsewhere_is_checked_before_it_is_used),
+        TEST(an_openssl_without_ed25519_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

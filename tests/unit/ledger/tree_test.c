@@ -278,6 +278,44 @@ static void no_tree_grows_smaller_or_into_another_of_its_size(void **state)
     assert_ok(tree_check_consistency(2, 2, &both, &both, &none, &fault), fault);
 }
 
+/* What grew, appended to the old range, gives the new one, and meets the split on the way. */
+static void growth_leads_from_any_size_to_any_larger_one(void **state)
+{
+    static struct tree_range at[70];
+
+    (void)state;
+    for (size_t size = 1; size < COUNT(at); size++) {
+        struct tree_hash leaf = tree_leaf(slice_of_bytes(&size, sizeof(size)));
+
+        at[size] = at[size - 1];
+        tree_append(&at[size], &leaf);
+    }
+    for (size_t from = 0; from < COUNT(at); from++)
+        for (size_t size = from; size < COUNT(at); size++)
+            for (size_t split = from; split <= size; split++) {
+                struct tree_range range = at[from];
+                struct tree_growth growth;
+                bool met = split == from;
+
+                tree_growth_begin(&growth, from, split);
+                for (size_t i = from + 1; i <= size; i++) {
+                    struct tree_hash leaf = tree_leaf(slice_of_bytes(&i, sizeof(i)));
+
+                    tree_growth_add(&growth, &leaf);
+                }
+                assert_true(growth.count <= 24);
+                for (unsigned i = 0; i < growth.count; i++) {
+                    assert_true(tree_part_fits(&range, &growth.part[i]));
+                    tree_append_subtree(&range, &growth.part[i].hash, growth.part[i].height);
+                    met |= range.size == split;
+                }
+                assert_true(met);
+                assert_int_equal(range.size, size);
+                assert_memory_equal(range.node, at[size].node,
+                                    range.count * sizeof(range.node[0]));
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +325,7 @@ int main(void)
         TEST(a_large_tree_has_the_known_roots_and_proofs),
         TEST(every_pair_of_small_sizes_is_consistent),
         TEST(no_tree_grows_smaller_or_into_another_of_its_size),
+        TEST(growth_leads_from_any_size_to_any_larger_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
