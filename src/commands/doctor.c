@@ -5,6 +5,7 @@
 #include "base/scope.h"
 #include "cell/probe.h"
 #include "commands/doctor_trials.h"
+#include "commands/key.h"
 #include "commands/table.h"
 #include "flow/home.h"
 #include "os/clock_real.h"
@@ -132,23 +133,48 @@ static void print_promises(const struct promise *promises)
     }
 }
 
+/* Where there is a ledger. */
+static void find_key(struct key_standing *ret_standing)
+{
+    struct fault unsaid = {0};
+    struct home home;
+
+    *ret_standing = (struct key_standing){.kind = "none", .protects = ""};
+    if (!home_open(false, &home, &unsaid))
+        return;
+    key_standing_of(home.fd, ret_standing);
+    home_close(&home);
+}
+
+static void print_key(const struct key_standing *key)
+{
+    (void)printf("  signing key           %s%s%s\n", key->kind,
+                 key->where[0] == '\0' ? "" : ": ", key->where);
+    if (key->fix[0] != '\0')
+        (void)printf("                        better: %s\n", key->fix);
+}
+
 static int run(const struct invocation *invocation)
 {
     AUTO_FREE char *state = home_path();
     AUTO_FREE struct probe_host *host = xalloc(sizeof(*host));
     struct promise promises[PROMISE_COUNT];
+    struct key_standing key;
     bool enforceable;
 
+    find_key(&key);
     probe_host(state == NULL ? "/" : state, &clock_real, host);
     doctor_try_ours(host);
     probe_promises(host, promises);
     enforceable = probe_enforceable(host);
     if (invocation->json) {
-        command_print_json(json_pack("{s:b, s:o, s:o}", "enforceable", enforceable, "promises",
-                                     json_of_promises(promises), "host", json_of_host(host)));
+        command_print_json(json_pack("{s:b, s:o, s:o, s:o}", "enforceable", enforceable,
+                                     "promises", json_of_promises(promises), "host",
+                                     json_of_host(host), "key", key_standing_json(&key)));
     } else {
         print_promises(promises);
         print_host(host);
+        print_key(&key);
         (void)printf("%s\n", enforceable ? "A cell can be enforced here."
                                          : "A cell cannot be enforced here.");
     }

@@ -7,6 +7,7 @@
 
 #include "base/scope.h"
 #include "change/gitdoor.h"
+#include "commands/key.h"
 #include "commands/scan.h"
 #include "commands/table.h"
 #include "os/file.h"
@@ -19,6 +20,10 @@
 static const struct option_rule options[] = {
     {"repo", "DIR", "the repository (default: this folder)"},
     {"commit", NULL, "commit custody.yaml, too"},
+    {"key", "URI", "the signing key is in this PKCS#11 token, or made there"},
+    {"seal-with", "FILE", "seal the signing key with this secret (see custody key seal)"},
+    {"tpm", NULL, "seal it by this host's TPM 2.0"},
+    {"pcrs", "LIST", "and by these registers of it: sha256:7"},
     {NULL, NULL, NULL},
 };
 
@@ -134,13 +139,19 @@ static bool write_repository(struct initiation *init, struct fault *fault)
     return true;
 }
 
-static bool make_keys(struct initiation *init, struct fault *fault)
+/* How an existing key is kept is not for init to change. */
+static bool make_keys(const struct key_storage *storage, struct initiation *init,
+                      struct fault *fault)
 {
     struct fault there = {0};
 
-    init->made_keys = ledger_keys_make(init->home.fd, &there);
-    if (init->made_keys || there.kind == FAULT_CONFLICT)
+    init->made_keys = ledger_keys_make_as(init->home.fd, storage, &there);
+    if (init->made_keys || (there.kind == FAULT_CONFLICT && storage->kind == KEYFILE_PLAIN))
         return true;
+    if (there.kind == FAULT_CONFLICT)
+        return fault_set(fault, FAULT_INVALID,
+                         "there is a signing key already: `custody key seal` changes how it "
+                         "is kept");
     *fault = there;
     return false;
 }
@@ -203,8 +214,8 @@ static void tell(const struct invocation *invocation, const struct initiation *i
             init->root, init->root);
 }
 
-static bool initiate(const struct invocation *invocation, struct initiation *init,
-                     struct fault *fault)
+static bool initiate(const struct invocation *invocation, const struct key_storage *storage,
+                     struct initiation *init, struct fault *fault)
 {
     const char *repository = invocation_option(invocation, "repo");
     struct gitdoor_place place = {0};
@@ -221,7 +232,8 @@ static bool initiate(const struct invocation *invocation, struct initiation *ini
     gitdoor_place_free(&place);
     init->owner = login_name();
     ok = home_open(true, &init->home, fault) && write_organisation(init, fault) &&
-         make_keys(init, fault) && write_repository(init, fault) && open_ledger(fault);
+         make_keys(storage, init, fault) && write_repository(init, fault) &&
+         open_ledger(fault);
     if (ok && invocation_flag(invocation, "commit") && init->made_repository_policy)
         ok = commit_policy(init, fault);
     return ok;
@@ -230,8 +242,14 @@ static bool initiate(const struct invocation *invocation, struct initiation *ini
 static int run(const struct invocation *invocation)
 {
     struct initiation init = {.home.fd = -1};
+    struct key_words words = {.with = invocation_option(invocation, "seal-with"),
+                              .tpm = invocation_flag(invocation, "tpm"),
+                              .pcrs = invocation_option(invocation, "pcrs"),
+                              .uri = invocation_option(invocation, "key")};
+    struct key_storage storage;
     struct fault fault = {0};
-    bool ok = initiate(invocation, &init, &fault);
+    bool ok = key_words_storage(&words, &storage, &fault) &&
+              initiate(invocation, &storage, &init, &fault);
     int code = EXIT_YES;
 
     if (ok && invocation->json) {
@@ -252,6 +270,7 @@ static int run(const struct invocation *invocation)
     }
     if (!ok)
         code = command_fail(invocation, &fault);
+    key_words_free(&words);
     free(init.root);
     free(init.owner);
     home_close(&init.home);

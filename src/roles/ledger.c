@@ -3,8 +3,12 @@
  *
  *   user       who started it               network    none
  *   may read   ledger/                      may write  ledger/
- *   holds      the signing key              talks to   core (ledger.sock: same user, or root)
+ *   holds      the signing key, or none     talks to   core (ledger.sock: same user, or root)
  * and whom core hands a producer's socket
+ *
+ * The key is opened before the descent, whatever keeps it: a secret's file is read, a TPM is
+ * asked (in a process that ends with its answer). A key in a token is never here: a process
+ * of its own asks the token, see roles/signer.c, and this one has a socket to it.
  *
  * One daemon per state folder, elected by a lock on ledger/lock. It outlives the run that
  * started it, so that runs share one writer and one group commit, and ends when nobody has
@@ -29,6 +33,7 @@
 
 #include "base/hex.h"
 #include "base/scope.h"
+#include "keystore/secret.h"
 #include "ledger/ledger.h"
 #include "ledger/protocol.h"
 #include "os/clock_real.h"
@@ -37,6 +42,7 @@
 #include "os/message.h"
 #include "os/spawn.h"
 #include "roles/ledger_daemon.h"
+#include "roles/ledger_key.h"
 #include "roles/ledger_parts.h"
 #include "roles/ledger_shard.h"
 #include "roles/witness_relay.h"
@@ -99,30 +105,27 @@ bool ledger_new_name(char **ret_name, struct fault *fault)
     return true;
 }
 
-static bool plain_key(struct slice name, struct buf *ret_skey, struct buf *ret_vkey,
-                      struct fault *fault)
-{
-    uint8_t seed[NOTE_SEED_BYTES];
-    bool ok;
-
-    if (RAND_priv_bytes(seed, sizeof(seed)) != 1)
-        return fault_set(fault, FAULT_IO, "make a signing key: no randomness");
-    ok = note_key_texts(name, seed, ret_skey, ret_vkey, fault) &&
-         buf_add_byte(ret_skey, '\n', fault) && buf_add_byte(ret_vkey, '\n', fault);
-    explicit_bzero(seed, sizeof(seed));
-    return ok;
-}
-
 bool ledger_next_key(int home_fd, struct slice name, struct buf *ret_key, struct buf *ret_vkey,
                      struct fault *fault)
 {
-    (void)home_fd;
-    return plain_key(name, ret_key, ret_vkey, fault);
+    AUTO_FREE char *text = slice_dup(name);
+    AUTO_BUF struct buf uri = buf_with_limit(KEYFILE_BYTES_MAX);
+    struct key_storage storage = {.kind = KEYFILE_PLAIN};
+    struct ledger_key key = {0};
+    bool ok = !file_exists(home_fd, LEDGER_KEY_NAME) ||
+              (ledger_key_read(home_fd, LEDGER_KEY_NAME, &key, fault) &&
+               key_storage_like(&key, name, &uri, &storage, fault));
+
+    ok = ok && key_storage_make(&storage, text, ret_key, ret_vkey, fault) &&
+         buf_add_byte(ret_vkey, '\n', fault);
+    ledger_key_free(&key);
+    return ok || fault_in(fault, "make a new key, kept as " LEDGER_KEY_NAME
+                                 " is (move that away, and the new one is plain)");
 }
 
-bool ledger_keys_make(int home_fd, struct fault *fault)
+bool ledger_keys_make_as(int home_fd, const struct key_storage *storage, struct fault *fault)
 {
-    AUTO_BUF_SECRET struct buf skey = buf_with_limit(1024);
+    AUTO_BUF_SECRET struct buf key = buf_with_limit(KEYFILE_BYTES_MAX);
     AUTO_BUF struct buf vkey = buf_with_limit(1024);
     AUTO_CLOSE int folder = -1;
     AUTO_FREE char *name = NULL;
@@ -131,9 +134,16 @@ bool ledger_keys_make(int home_fd, struct fault *fault)
         return false;
     if (file_exists(folder, "ledger.key") || file_exists(folder, "ledger.vkey"))
         return fault_set(fault, FAULT_CONFLICT, "keys/ledger.key is there already");
-    return ledger_new_name(&name, fault) && plain_key(slice_of(name), &skey, &vkey, fault) &&
-           place_new(folder, "ledger.key", buf_slice(&skey), 0600, fault) &&
+    return ledger_new_name(&name, fault) &&
+           key_storage_make(storage, name, &key, &vkey, fault) &&
+           buf_add_byte(&vkey, '\n', fault) &&
+           place_new(folder, "ledger.key", buf_slice(&key), 0600, fault) &&
            place_new(folder, "ledger.vkey", buf_slice(&vkey), 0644, fault);
+}
+
+bool ledger_keys_make(int home_fd, struct fault *fault)
+{
+    return ledger_keys_make_as(home_fd, &(struct key_storage){.kind = KEYFILE_PLAIN}, fault);
 }
 
 /* A path through the descriptor: the state folder's own may be too long for a socket's
@@ -233,17 +243,14 @@ static bool no_key(int home_fd, struct fault *fault)
 bool ledger_signer(int home_fd, const char *name, struct note_signer **ret_signer,
                    struct fault *fault)
 {
-    AUTO_BUF_SECRET struct buf skey = buf_with_limit(4096);
-    struct stat stat;
+    struct ledger_key key;
+    bool ok;
 
-    if (fstatat(home_fd, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? no_key(home_fd, fault) : fault_errno(fault, "%s", name);
-    if ((stat.st_mode & 077) != 0)
-        return fault_set(fault, FAULT_INVALID, "%s can be read by others: chmod 600 it", name);
-    if (!file_read(home_fd, name, &skey, fault) ||
-        !note_signer_parse(slice_trim(buf_slice(&skey)), ret_signer, fault))
-        return fault_in(fault, "%s", name);
-    return true;
+    if (!ledger_key_read(home_fd, name, &key, fault))
+        return fault->kind == FAULT_MISSING ? no_key(home_fd, fault) : false;
+    ok = ledger_key_signer(&key, home_fd, ret_signer, fault);
+    ledger_key_free(&key);
+    return ok || fault_in(fault, "%s", name);
 }
 
 /* Listening before it has its name, so that whoever finds the name is heard. */
@@ -295,7 +302,6 @@ static bool isolate(int folder, struct fault *fault)
 {
     struct isolate_path paths[] = {{.fd = folder, .access = ISOLATE_READ | ISOLATE_WRITE}};
 
-    (void)prctl(PR_SET_DUMPABLE, 0); /* the key is in memory */
     /*
      * Landlock's first version forbids every rename between folders: ours put a tile in place.
      */
@@ -308,6 +314,7 @@ static bool isolate(int folder, struct fault *fault)
 struct start {
     int home_fd;
     int report; /* the starter hears here how it went */
+    int secret; /* a descriptor that opens the key, where the environment names one; or -1 */
 };
 
 /* What the daemon holds; whatever is there is given back by daemon_end. */
@@ -353,6 +360,7 @@ static void start_relay(int home_fd, int *ret_alive)
 static bool relay_begin(const struct start *start, struct held *held)
 {
     start_relay(start->home_fd, &held->relay);
+    secret_guard();
     return true;
 }
 
@@ -360,7 +368,8 @@ static bool daemon_begin(const struct start *start, struct held *held, struct fa
 {
     return ledger_current(start->home_fd, &clock_real, &held->folder, &held->lock, fault) &&
            relay_begin(start, held) &&
-           ledger_signer(start->home_fd, "keys/ledger.key", &held->signer, fault) &&
+           ledger_signer(start->home_fd, LEDGER_KEY_NAME, &held->signer, fault) &&
+           ledger_key_published(start->home_fd, held->signer, fault) &&
            end_signals(&held->daemon.signals, fault) &&
            ledger_writer_open(held->folder, held->signer, &clock_real, &held->daemon.writer,
                               fault) &&
@@ -404,6 +413,8 @@ static int serve(const struct start *start)
     (void)!write(start->report, &fault, sizeof(fault)); /* kind FAULT_NONE: it listens */
     (void)close(start->report);
     (void)close(start->home_fd);
+    if (start->secret >= 0)
+        (void)close(start->secret);
     if (ok) {
         ok = ledger_daemon_serve(&held.daemon, &fault);
         if (!ok)
@@ -416,7 +427,8 @@ static int serve(const struct start *start)
 /* In the child: a session of its own, no terminal, no folder, no descriptor but two. */
 static int become_daemon(const struct start *start)
 {
-    const int keep[] = {start->home_fd, start->report};
+    const int keep[] = {start->home_fd, start->report,
+                        start->secret < 0 ? start->report : start->secret};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0 || setsid() < 0 || chdir("/") < 0)
@@ -456,7 +468,9 @@ static bool read_report(int report, struct fault *ret_said, struct fault *fault)
 static bool start_daemon(int home_fd, struct fault *fault)
 {
     AUTO_CLOSE int report = -1;
-    struct start start = {.home_fd = home_fd};
+    const char *secret = getenv(LEDGER_KEY_SECRET);
+    struct start start = {.home_fd = home_fd,
+                          .secret = secret == NULL ? -1 : secret_place_fd(slice_of(secret))};
     struct fault said;
     int ends[2], status;
     pid_t pid;

@@ -9,12 +9,17 @@
 
 #include "base/fault.h"
 
+struct key_storage;
+
 /*
  * Makes keys/ledger.key (0600, a signed-note skey) and keys/ledger.vkey below the state
  * folder. The name of the key, which is the origin of the log, is custody-HOSTNAME-8HEX.
  * FAULT_CONFLICT where there is one already; it is never replaced.
  */
 MUST_USE bool ledger_keys_make(int home_fd, struct fault *fault);
+/* The same, kept as `storage` says (roles/ledger_key.h). */
+MUST_USE bool ledger_keys_make_as(int home_fd, const struct key_storage *storage,
+                                  struct fault *fault);
 
 /*
  * Connects to the daemon, starting it where it does not run. The socket is close-on-exec; hand
