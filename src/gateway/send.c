@@ -1,6 +1,7 @@
 /* What goes to the provider: never before its intent is on disk. */
 #include <stdlib.h>
 
+#include "base/scope.h"
 #include "gateway/exchange.h"
 
 #ifndef CUSTODY_VERSION
@@ -42,11 +43,13 @@ static struct exchange *next_ready(struct exchange *from)
     return from;
 }
 
-static void refuse_for_ledger(struct exchange *exchange)
+static void refuse_for_ledger(struct exchange *exchange, const struct fault *why)
 {
+    AUTO_FREE char *message = xformat(
+        "custody: the record of this call cannot be written, so it is refused: %s", why->why);
+
     budget_settle(&exchange->gateway->budget, exchange->reserved, (struct spending){0});
-    exchange_refuse(exchange, 400, "ledger",
-                    "custody: this call cannot be recorded, so it is refused");
+    exchange_refuse(exchange, 400, "ledger", message);
 }
 
 /* What an intent names is on disk before it: one wait for the folder of all of them. */
@@ -169,7 +172,7 @@ void send_batch(void *self)
     for (at = next_ready(gateway->exchanges); at != NULL; at = next) {
         next = next_ready(at->next);
         if (!recorded) {
-            refuse_for_ledger(at);
+            refuse_for_ledger(at, &fault);
             continue;
         }
         gateway->totals.calls++;

@@ -17,7 +17,12 @@ struct ledger_client {
     bool is_greeted;
     uint64_t types;
     char src[LEDGER_SRC_BYTES_MAX + 1];
-    uint64_t next_seq, durable_seq;
+    uint64_t next_seq;
+    uint64_t sent;     /* records, by this socket */
+    uint64_t asked;    /* of them, up to the last that is to be answered */
+    uint64_t answered; /* up to this one: on disk, or refused */
+    uint64_t refused;  /* this one was */
+    struct fault refusal;
     uint64_t last_tag;
     struct buf in, out;
 };
@@ -98,7 +103,32 @@ static bool send_by(struct ledger_client *client, struct slice packet, int64_t d
     }
 }
 
-/* Takes one packet in; acknowledgements are noted, answers handed back. */
+static struct fault said_by_ledger(uint8_t kind, struct slice why)
+{
+    struct fault said = {0};
+
+    (void)fault_set(&said,
+                    kind > FAULT_NONE && kind <= FAULT_HOST ? (enum fault_kind)kind : FAULT_IO,
+                    "ledger: %.*s", SLICE_ARGS(why));
+    return said;
+}
+
+/* About the records up to number `taken`. A late one, about an earlier record, does no harm.
+ */
+static void note_answer(struct ledger_client *client, enum ledger_packet packet,
+                        uint64_t taken, struct slice rest)
+{
+    if (taken > client->answered)
+        client->answered = taken;
+    if (taken == client->sent) /* nothing is under way: this number is right */
+        client->next_seq = ledger_get_u64(rest.at);
+    if (packet == LEDGER_ACK)
+        return;
+    client->refused = taken;
+    client->refusal = said_by_ledger(rest.at[8], slice_part(rest, 9, rest.len));
+}
+
+/* Takes one packet in; what is about records is noted, answers are handed back. */
 static bool take_packet(struct ledger_client *client, int64_t deadline_us,
                         struct answer *ret_answer, struct fault *fault)
 {
@@ -117,19 +147,16 @@ static bool take_packet(struct ledger_client *client, int64_t deadline_us,
     ret_answer->tag = ledger_get_u64(body.at + 1);
     if (ret_answer->packet == LEDGER_HELLO && body.len > 17 &&
         body.len <= 17 + LEDGER_SRC_BYTES_MAX) {
-        client->next_seq = client->durable_seq = ret_answer->tag;
+        client->next_seq = ret_answer->tag;
         client->types = ledger_get_u64(body.at + 9);
         memcpy(client->src, body.at + 17, body.len - 17);
         client->is_greeted = true;
-    } else if (ret_answer->packet == LEDGER_ACK && ret_answer->tag > client->durable_seq) {
-        client->durable_seq = ret_answer->tag;
+    } else if ((ret_answer->packet == LEDGER_ACK && body.len == 17) ||
+               (ret_answer->packet == LEDGER_REFUSED && body.len >= 18)) {
+        note_answer(client, ret_answer->packet, ret_answer->tag,
+                    slice_part(body, 9, body.len));
     } else if (ret_answer->packet == LEDGER_FAILED && body.len >= 10) {
-        enum fault_kind kind = body.at[9] > FAULT_NONE && body.at[9] <= FAULT_HOST
-                                   ? (enum fault_kind)body.at[9]
-                                   : FAULT_IO;
-
-        (void)fault_set(&ret_answer->why, kind, "ledger: %.*s",
-                        SLICE_ARGS(slice_part(body, 10, body.len)));
+        ret_answer->why = said_by_ledger(body.at[9], slice_part(body, 10, body.len));
     }
     return true;
 }
@@ -163,12 +190,31 @@ static bool send_record(struct ledger_client *client, enum ledger_packet packet,
     if (ret_seq != NULL)
         *ret_seq = client->next_seq;
     client->next_seq++;
+    client->sent++;
+    return true;
+}
+
+/* Until record number `sent` is on disk, or refused. */
+static bool await_answer(struct ledger_client *client, uint64_t sent, int64_t deadline_us,
+                         struct fault *fault)
+{
+    struct answer answer;
+
+    while (client->answered < sent) {
+        if (!take_packet(client, deadline_us, &answer, fault))
+            return false;
+        message_fds_close(&answer.fds);
+    }
     return true;
 }
 
 bool ledger_record(struct ledger_client *client, const struct record *record,
                    uint64_t *ret_seq, struct fault *fault)
 {
+    /* After one that was not answered in time its number is not known before that answer. */
+    if (ret_seq != NULL &&
+        !await_answer(client, client->asked, deadline_in_ms(LEDGER_ACK_MS), fault))
+        return false;
     return send_record(client, LEDGER_RECORD, record, FOR_EVER, ret_seq, fault);
 }
 
@@ -176,18 +222,19 @@ bool ledger_record_durably(struct ledger_client *client, const struct record *re
                            uint64_t *ret_seq, struct fault *fault)
 {
     int64_t deadline_us = deadline_in_ms(LEDGER_ACK_MS);
-    struct answer answer;
-    uint64_t seq;
+    uint64_t number;
 
-    if (!send_record(client, LEDGER_RECORD_DURABLY, record, deadline_us, &seq, fault))
+    if (!send_record(client, LEDGER_RECORD_DURABLY, record, deadline_us, NULL, fault))
         return false;
-    while (client->durable_seq <= seq) {
-        if (!take_packet(client, deadline_us, &answer, fault))
-            return false;
-        message_fds_close(&answer.fds);
+    number = client->asked = client->sent;
+    if (!await_answer(client, number, deadline_us, fault))
+        return false;
+    if (client->refused == number) {
+        *fault = client->refusal;
+        return false;
     }
     if (ret_seq != NULL)
-        *ret_seq = seq;
+        *ret_seq = client->next_seq - 1;
     return true;
 }
 

@@ -30,7 +30,8 @@ MUST_USE bool ledger_record(struct ledger_client *client, const struct record *r
                             uint64_t *ret_seq, struct fault *fault);
 /*
  * The same, and returns only when this record and all queued before it are on disk.
- * FAULT_LIMIT after LEDGER_ACK_MS: the caller must not act.
+ * FAULT_LIMIT after LEDGER_ACK_MS: the caller must not act. FAULT_DENIED: the ledger refuses
+ * acts now, and says why; this one, and those queued before it, are not to be done.
  */
 MUST_USE bool ledger_record_durably(struct ledger_client *client, const struct record *record,
                                     uint64_t *ret_seq, struct fault *fault);

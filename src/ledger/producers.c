@@ -18,6 +18,8 @@ struct producers {
     struct producer *places; /* open addressing; a power of two, at most half full */
     size_t place_count, count;
     uint64_t skips;
+    bool has_heard;   /* a record of the ledger's own, without a gap in our reading since */
+    int64_t heard_us; /* its time */
     struct buf arena;
 };
 
@@ -123,6 +125,28 @@ static void check_sequence(struct producers *producers, struct producer *produce
             xformat("record %llu of %s does not follow its previous one", seq, producer->src));
 }
 
+/*
+ * The ledger's writer shows each minute that it is at work. By its own clock: what that has
+ * jumped is taken off, as the record of the jump says.
+ */
+static void follow_writer(struct producers *producers, uint64_t index,
+                          const struct record *record, const struct record_header *header)
+{
+    int64_t silent_us = header->t_us - producers->heard_us;
+
+    if (!slice_equal(header->src, SLICE(PRODUCERS_OWN)))
+        return;
+    if (record->type == RECORD_CLOCK_STEPPED)
+        silent_us -= record->field[RECORD_DURATION_US].number;
+    if (producers->has_heard && record->type != RECORD_LEDGER_OPENED &&
+        silent_us > PRODUCERS_SILENT_US)
+        find(producers, PRODUCERS_SILENT, index,
+             xformat("the ledger's writer was silent for %lld s before record %llu",
+                     (long long)(silent_us / 1000000), (unsigned long long)index));
+    producers->has_heard = true;
+    producers->heard_us = header->t_us;
+}
+
 static void follow_intents(struct producer *producer, const struct record *record,
                            uint64_t seq)
 {
@@ -162,6 +186,7 @@ void producers_leaf(struct producers *producers, uint64_t index, struct slice le
     producer = producer_of(producers, header.src);
     check_sequence(producers, producer, index, &header);
     follow_intents(producer, &record, header.seq);
+    follow_writer(producers, index, &record, &header);
     producer->next_seq = header.seq + 1;
     producer->last = *leaf_hash;
 }
@@ -169,6 +194,7 @@ void producers_leaf(struct producers *producers, uint64_t index, struct slice le
 void producers_skip(struct producers *producers)
 {
     producers->skips++;
+    producers->has_heard = false; /* it may have written there */
 }
 
 uint64_t producers_count(const struct producers *producers)

@@ -14,7 +14,12 @@ struct producers;
 enum producers_finding {
     PRODUCERS_GAP,    /* records are missing */
     PRODUCERS_BROKEN, /* not a record, out of order, or not linked to the one before */
+    PRODUCERS_SILENT, /* the ledger itself wrote nothing for longer than it may */
 };
+
+/* The ledger's own producer writes a heartbeat each minute; two may be late, not missing. */
+#define PRODUCERS_OWN "ledger"
+#define PRODUCERS_SILENT_US 125000000
 
 /* `find` is called with what is wrong with record `index`. */
 struct producers *producers_new(void (*find)(void *self, enum producers_finding finding,
@@ -27,7 +32,7 @@ void producers_leaf(struct producers *producers, uint64_t index, struct slice le
 /* Leaves could not be read here: what each producer wrote among them is not known. */
 void producers_skip(struct producers *producers);
 uint64_t producers_count(const struct producers *producers);
-/* model.intent records that no model.outcome of the same producer answers. */
+/* Acts that were announced and that no record of the same producer answers. */
 uint64_t producers_open_intents(const struct producers *producers);
 
 #endif

@@ -2,7 +2,9 @@
  * ledger/protocol.h - packets between the ledger and its producers. Numbers are big-endian.
  *
  * The first packet on a socket is LEDGER_HELLO, from the ledger. `tag` is the asker's, and
- * comes back with the answer, so that a late answer is not taken for another's.
+ * comes back with the answer, so that a late answer is not taken for another's. `taken` is for
+ * records what `tag` is for questions: how many came by this socket up to the one that is
+ * answered.
  */
 #ifndef CUSTODY_LEDGER_PROTOCOL_H
 #define CUSTODY_LEDGER_PROTOCOL_H
@@ -16,9 +18,10 @@ enum ledger_packet {
     LEDGER_PRODUCER = 'p',       /* u64 tag, u64 types, name; of core only */
     LEDGER_END = 'e',            /* u64 tag; of core only, when nobody else is connected */
     LEDGER_HELLO = 'h',          /* u64 next seq, u64 types that it may write, src */
-    LEDGER_ACK = 'a',            /* u64 seq: all before it are on disk */
-    LEDGER_DONE = 'o',           /* u64 tag; with LEDGER_PRODUCER's socket */
-    LEDGER_FAILED = 'f',         /* u64 tag, u8 enum fault_kind, why */
+    LEDGER_ACK = 'a',            /* u64 taken, u64 next seq: all before it are on disk */
+    LEDGER_REFUSED = 'n', /* u64 taken, u64 next seq, u8 enum fault_kind, why: not written */
+    LEDGER_DONE = 'o',    /* u64 tag; with LEDGER_PRODUCER's socket */
+    LEDGER_FAILED = 'f',  /* u64 tag, u8 enum fault_kind, why */
 };
 
 #define LEDGER_NAME_BYTES_MAX 96

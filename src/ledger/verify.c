@@ -63,6 +63,13 @@ static enum verify_result meaning_of(const struct fault *fault)
 static void on_finding(void *self, enum producers_finding finding, uint64_t index,
                        const char *why)
 {
+    struct verify_report *report = ((struct verifier *)self)->report;
+
+    if (finding == PRODUCERS_SILENT) {
+        if (report->silences++ == 0)
+            (void)snprintf(report->silence, sizeof(report->silence), "%s", why);
+        return;
+    }
     problem(self, finding == PRODUCERS_GAP ? VERIFY_INCOMPLETE : VERIFY_TAMPERING,
             "record %llu: %s", (unsigned long long)index, why);
 }

@@ -39,7 +39,13 @@ struct verify_report {
     struct verify_problem problems[VERIFY_PROBLEMS_MAX];
     size_t problem_count; /* may exceed VERIFY_PROBLEMS_MAX: the rest was only counted */
     uint64_t producers;
-    uint64_t intents_open;  /* model calls that were announced and have no outcome */
+    uint64_t intents_open; /* acts that were announced and have no outcome */
+    /*
+     * How often the writer was silent for longer than two heartbeats, and the first time in
+     * words. No problem by itself: a stopped writer acknowledges nothing, so nothing was done.
+     */
+    uint64_t silences;
+    char silence[160];
     uint64_t files_ahead;   /* tiles of a checkpoint that is not published yet */
     bool has_policy;        /* cosignatures were asked for */
     bool has_cosigned;      /* there is a cosigned checkpoint of this ledger, and it fits */

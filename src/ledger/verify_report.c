@@ -71,7 +71,7 @@ static bool not_checked(const struct verify_report *report, size_t at, const cha
         texts[count++] = "tiles of a checkpoint that is not published yet";
     if (report->intents_open > 0)
         texts[count++] =
-            "model calls that were announced and have no outcome: still running, or cut off";
+            "acts that were announced and have no outcome: still under way, or cut off";
     if (at >= count)
         return false;
     *ret_text = texts[at];
@@ -126,11 +126,13 @@ bool verify_report_json(const struct verify_report *report, struct buf *ret_text
                         (unsigned long long)report->producers, result_names[report->result]))
         return false;
     if (!report->has_checkpoint)
-        return buf_add_text(ret_text, "null,\"size\":null,\"stamped\":0,\"witnesses\":null}",
-                            fault);
+        return buf_add_text(
+            ret_text, "null,\"silences\":0,\"size\":null,\"stamped\":0,\"witnesses\":null}",
+            fault);
     if (!buf_add_byte(ret_text, '"', fault) || !add_root(report, ret_text, fault) ||
-        !buf_add_format(ret_text, fault, "\",\"size\":%llu,\"stamped\":%llu,\"witnesses\":",
-                        (unsigned long long)report->size,
+        !buf_add_format(ret_text, fault,
+                        "\",\"silences\":%llu,\"size\":%llu,\"stamped\":%llu,\"witnesses\":",
+                        (unsigned long long)report->silences, (unsigned long long)report->size,
                         (unsigned long long)report->stamped_size))
         return false;
     if (!report->has_policy)
@@ -153,6 +155,16 @@ static bool add_stamped(const struct verify_report *report, struct buf *text,
                           (unsigned long long)report->stamped_count);
 }
 
+static bool add_silence(const struct verify_report *report, struct buf *text,
+                        struct fault *fault)
+{
+    return report->silences == 0 ||
+           buf_add_format(text, fault,
+                          "  silent    %s (silences: %llu): it was stopped, or records of it "
+                          "are missing\n",
+                          report->silence, (unsigned long long)report->silences);
+}
+
 bool verify_report_text(const struct verify_report *report, struct buf *ret_text,
                         struct fault *fault)
 {
@@ -173,6 +185,7 @@ bool verify_report_text(const struct verify_report *report, struct buf *ret_text
                         (unsigned long long)report->kept_size))
         return false;
     if (!buf_add_byte(ret_text, '\n', fault) || !add_stamped(report, ret_text, fault) ||
+        !add_silence(report, ret_text, fault) ||
         (report->has_policy &&
          !buf_add_format(ret_text, fault, "  cosigned  %llu records; %s\n",
                          (unsigned long long)report->cosigned_size, report->witnesses)))

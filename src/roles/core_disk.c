@@ -6,24 +6,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/scope.h"
 #include "roles/core_parts.h"
 
 #define DEPTH_MAX 128
-#define RESERVE_BYTES (256ULL << 20) /* of the host's, for the ledger and everybody else */
-
-static bool free_of(const struct run *run, uint64_t *ret_free)
-{
-    struct statvfs room;
-
-    if (fstatvfs(run->folder_fd, &room) < 0)
-        return false;
-    *ret_free = (uint64_t)room.f_bavail * room.f_frsize;
-    return true;
-}
+#define LAST_BYTES (1ULL << 20) /* less than this, and nothing can be written for sure */
 
 /* Bytes on disk at and below `name`; UINT64_MAX where that cannot be said: who hides, has too
  * much. */
@@ -68,19 +57,56 @@ static bool folders_exceed(const struct run *run, uint64_t most)
     return used > most;
 }
 
-const char *core_disk_exceeded(struct run *run)
+/*
+ * The level below which the ledger begins nothing new ends a run that is under way, too. One
+ * that was begun below it was begun under break-glass, and goes on to the very end.
+ */
+static const char *disk_low(struct disk_watch *watch, int fd, const char *what,
+                            struct fault *ret_why)
 {
-    uint64_t most = run->policy->resources.disk_bytes, left;
+    struct fault ignored = {0};
+    char left[DISK_TEXT_BYTES];
+    struct disk_space space;
+    enum disk_level level;
 
-    if (!free_of(run, &left))
+    if (fd < 0 || !disk_space_of(fd, &space, &ignored))
         return NULL;
-    if (run->disk_free == 0)
-        run->disk_free = left;
-    if (left >= run->disk_free)
+    level = disk_level_of(&space, DISK_OK);
+    if (!watch->begun) {
+        *watch = (struct disk_watch){.begun = true, .level = level, .free = space.free};
         return NULL;
-    if (left < RESERVE_BYTES)
-        return "disk-full";
-    if (run->disk_free - left < most || !folders_exceed(run, most))
+    }
+    watch->now = space.free;
+    if (level < DISK_REFUSE || (watch->level >= DISK_REFUSE && space.free >= LAST_BYTES))
         return NULL;
+    disk_size_text(space.free, left);
+    (void)fault_set(ret_why, FAULT_LIMIT,
+                    "%s has %s left; the cell was killed before the disk is full", what, left);
+    return "disk-full";
+}
+
+static const char *ledger_disk_low(struct run *run, struct fault *ret_why)
+{
+    AUTO_CLOSE int ledger =
+        openat(run->session->home.fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return disk_low(&run->disk_of_ledger, ledger, "the ledger's disk", ret_why);
+}
+
+const char *core_disk_exceeded(struct run *run, struct fault *ret_why)
+{
+    uint64_t most = run->policy->resources.disk_bytes;
+    struct disk_watch *watch = &run->disk_of_run;
+    const char *reason =
+        disk_low(watch, run->folder_fd, "the disk of the state folder", ret_why);
+
+    if (reason == NULL)
+        reason = ledger_disk_low(run, ret_why);
+    if (reason != NULL || watch->now >= watch->free || watch->free - watch->now < most ||
+        !folders_exceed(run, most))
+        return reason;
+    (void)fault_set(ret_why, FAULT_LIMIT,
+                    "the agent has filled more of the disk than resources.disk allows; the "
+                    "cell was killed");
     return "disk-limit";
 }

@@ -10,6 +10,7 @@
 
 #include "agent/engine.h"
 #include "cell/cell.h"
+#include "os/disk.h"
 #include "os/spawn.h"
 #include "roles/collect.h"
 #include "roles/core.h"
@@ -25,6 +26,13 @@
 struct peer {
     struct process process;
     int control;
+};
+
+/* A file system that the agent may fill. */
+struct disk_watch {
+    bool begun;
+    enum disk_level level; /* when the agent was started */
+    uint64_t free, now;    /* bytes: then, and at the last look */
 };
 
 struct run {
@@ -79,17 +87,19 @@ struct run {
                            start */
     bool started;       /* the agent was started */
     bool timed_out;
-    uint64_t disk_free; /* of the state folder's file system when the agent was started */
-    int stop_signal;    /* a person or a signal ended it */
+    struct disk_watch disk_of_run, disk_of_ledger; /* may be two file systems */
+    int stop_signal;                               /* a person or a signal ended it */
 };
 
 /* Remembers the closed-set word that says why, for records and --json. Returns false. */
 bool run_because(struct run *run, const char *reason);
 /* The next signal that waits, or 0. */
 int run_signal(struct run *run);
-/* The word for why the agent has filled too much of the host's disk, or NULL. Called now and
- * then. */
-const char *core_disk_exceeded(struct run *run);
+/*
+ * The word for why the agent has filled too much of the host's disk, with what people are
+ * told; or NULL. Called now and then.
+ */
+const char *core_disk_exceeded(struct run *run, struct fault *ret_why);
 /* Did a signal ask for the end? */
 bool run_is_stopped(struct run *run);
 void run_say(const struct run *run, const char *format, ...)

@@ -137,7 +137,7 @@ static void on_time_limit(void *self)
 static void on_disk(void *self)
 {
     struct work *work = self;
-    const char *reason = core_disk_exceeded(work->run);
+    const char *reason = core_disk_exceeded(work->run, &work->fault);
 
     work->disk = NULL;
     if (reason == NULL &&
@@ -145,9 +145,6 @@ static void on_disk(void *self)
         reason = "disk-watch";
     if (reason == NULL)
         return;
-    if (work->fault.kind == FAULT_NONE)
-        (void)fault_set(&work->fault, FAULT_LIMIT,
-                        "the host's disk fills up (%s); the cell was killed", reason);
     end_work(work, reason);
 }
 

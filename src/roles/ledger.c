@@ -322,6 +322,7 @@ struct held {
     int folder, lock;
     int relay; /* while it is open, the relay goes on */
     struct note_signer *signer;
+    struct ledger_gate *gate;
     struct ledger_daemon daemon;
 };
 
@@ -364,15 +365,41 @@ static bool relay_begin(const struct start *start, struct held *held)
     return true;
 }
 
+/* What this is on is said in ledger.opened, so that a later reader knows what a sync meant. */
+static bool look_at_disk(int folder, const char **ret_name, struct fault *fault)
+{
+    enum disk_kind kind;
+
+    if (!disk_kind_of(folder, &kind, ret_name, fault))
+        return false;
+    if (kind != DISK_REMOTE)
+        return true;
+    return fault_set(fault, FAULT_HOST,
+                     "the state folder is on %s, where nobody knows what is on disk after a "
+                     "sync: move it to a local file system with CUSTODY_HOME",
+                     *ret_name);
+}
+
+static bool open_writer(struct held *held, struct fault *fault)
+{
+    struct ledger_gate_config gate = {.folder = held->folder, .clock = &clock_real};
+    struct ledger_writer_guard guard = {0};
+
+    if (!look_at_disk(held->folder, &guard.mechanism, fault) ||
+        !ledger_gate_open(&gate, &held->gate, fault))
+        return false;
+    guard.gate = held->gate;
+    return ledger_writer_open_guarded(&guard, held->folder, held->signer, &clock_real,
+                                      &held->daemon.writer, fault);
+}
+
 static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
 {
     return ledger_current(start->home_fd, &clock_real, &held->folder, &held->lock, fault) &&
            relay_begin(start, held) &&
            ledger_signer(start->home_fd, LEDGER_KEY_NAME, &held->signer, fault) &&
            ledger_key_published(start->home_fd, held->signer, fault) &&
-           end_signals(&held->daemon.signals, fault) &&
-           ledger_writer_open(held->folder, held->signer, &clock_real, &held->daemon.writer,
-                              fault) &&
+           end_signals(&held->daemon.signals, fault) && open_writer(held, fault) &&
            listen_at(start->home_fd, &held->daemon.listener, fault) &&
            isolate(held->folder, fault);
 }
@@ -382,6 +409,7 @@ static void daemon_end(struct held *held)
     scope_close(&held->daemon.listener);
     scope_close(&held->daemon.signals);
     ledger_writer_free(held->daemon.writer);
+    ledger_gate_free(held->gate);
     note_signer_free(held->signer);
     scope_close(&held->lock); /* last: the next daemon may begin */
     scope_close(&held->folder);

@@ -14,6 +14,7 @@
 #define BATCH_US 2000 /* how long a record waits whose producer does not */
 #define CHECKPOINT_US 1000000
 #define HEARTBEAT_US 60000000
+#define LOOK_US 1000000         /* at the disk */
 #define FIRST_CLIENT_US 2000000 /* whoever started it is about to connect */
 
 struct serving;
@@ -25,6 +26,7 @@ struct client {
     bool is_core; /* may ask for further producers */
     uint64_t types;
     struct ledger_source *source;
+    uint64_t taken; /* records that came by this socket */
     bool wants_ack;
     bool wants_checkpoint;
     uint64_t checkpoint_tag;
@@ -37,9 +39,11 @@ struct serving {
     struct loop *loop;
     struct client *clients;
     size_t client_count;
-    struct loop_timer *commit_timer, *checkpoint_timer, *linger_timer, *heartbeat_timer;
+    struct loop_timer *commit_timer, *checkpoint_timer, *linger_timer, *heartbeat_timer,
+        *look_timer;
     bool commit_is_urgent, checkpoint_is_urgent;
-    uint8_t *packet; /* MESSAGE_BYTES_MAX */
+    uint8_t *packet;    /* MESSAGE_BYTES_MAX */
+    const char *ending; /* a word: why it ends in order */
     bool failed;
     struct fault fault; /* what ends it, when failed */
 };
@@ -48,6 +52,7 @@ static void on_commit_due(void *self);
 static void on_checkpoint_due(void *self);
 static void on_linger_due(void *self);
 static void on_heartbeat_due(void *self);
+static void on_look_due(void *self);
 static void on_client(void *self, uint32_t events);
 
 /* The log cannot go on: nothing is acknowledged any more, and the process ends. */
@@ -116,24 +121,48 @@ static bool answer(struct client *client, struct slice packet)
     return put >= 0;
 }
 
-static bool answer_number(struct client *client, enum ledger_packet packet, uint64_t number)
+static bool answer_done(struct client *client, uint64_t tag)
 {
-    uint8_t bytes[9] = {(uint8_t)packet};
+    uint8_t bytes[9] = {LEDGER_DONE};
 
-    ledger_put_u64(bytes + 1, number);
+    ledger_put_u64(bytes + 1, tag);
     return answer(client, slice_of_bytes(bytes, sizeof(bytes)));
+}
+
+/* Where this client's records are: `packet`, and what comes after it. */
+static bool answer_records(struct client *client, enum ledger_packet packet, struct slice rest)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(17 + rest.len);
+    uint8_t head[17] = {(uint8_t)packet};
+    struct fault ignored = {0};
+
+    ledger_put_u64(head + 1, client->taken);
+    ledger_put_u64(head + 9, ledger_source_next(client->source));
+    return buf_add(&bytes, slice_of_bytes(head, sizeof(head)), &ignored) &&
+           buf_add(&bytes, rest, &ignored) && answer(client, buf_slice(&bytes));
+}
+
+/* Kind and words of a fault, as they stand in a packet. */
+static struct slice fault_bytes(const struct fault *fault,
+                                uint8_t room[1 + sizeof(((struct fault *)NULL)->why)])
+{
+    size_t len = strlen(fault->why);
+
+    room[0] = (uint8_t)fault->kind;
+    memcpy(room + 1, fault->why, len);
+    return slice_of_bytes(room, 1 + len);
 }
 
 static bool answer_fault(struct client *client, uint64_t tag, const struct fault *fault)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(10 + sizeof(fault->why));
-    uint8_t head[10] = {LEDGER_FAILED};
+    uint8_t head[9] = {LEDGER_FAILED}, room[1 + sizeof(fault->why)];
     struct fault ignored = {0};
 
     ledger_put_u64(head + 1, tag);
-    head[9] = (uint8_t)fault->kind;
     return buf_add(&bytes, slice_of_bytes(head, sizeof(head)), &ignored) &&
-           buf_add_text(&bytes, fault->why, &ignored) && answer(client, buf_slice(&bytes));
+           buf_add(&bytes, fault_bytes(fault, room), &ignored) &&
+           answer(client, buf_slice(&bytes));
 }
 
 /* Takes `socket`, also on failure. */
@@ -179,13 +208,29 @@ static bool add_client(struct serving *serving, int socket, struct slice name, u
 /* A handler's false drops the client: it does not keep to the protocol. */
 typedef bool handler(struct client *client, struct slice body);
 
-static bool take_record(struct client *client, struct slice body)
+/* The gate's refusal is an answer where one is waited for, and no reason to drop anybody. */
+static bool refuse(struct client *client, bool durably, const struct fault *why)
+{
+    uint8_t room[1 + sizeof(why->why)];
+
+    commit_soon(client->serving, false);
+    return !durably || answer_records(client, LEDGER_REFUSED, fault_bytes(why, room));
+}
+
+static bool take_record(struct client *client, struct slice body, bool durably)
 {
     struct serving *serving = client->serving;
     struct fault fault = {0};
 
-    if (ledger_writer_append(serving->writer, client->source, client->types, body, &fault))
+    client->taken++;
+    if (ledger_writer_append(serving->writer, client->source, client->types, body, durably,
+                             &fault)) {
+        client->wants_ack |= durably;
+        commit_soon(serving, durably);
         return true;
+    }
+    if (fault.kind == FAULT_DENIED)
+        return refuse(client, durably, &fault);
     if (fault.kind != FAULT_INVALID ||
         !ledger_writer_refused(serving->writer, "schema-reject", &fault))
         fail(serving, &fault);
@@ -195,19 +240,12 @@ static bool take_record(struct client *client, struct slice body)
 
 static bool on_record(struct client *client, struct slice body)
 {
-    if (!take_record(client, body))
-        return false;
-    commit_soon(client->serving, false);
-    return true;
+    return take_record(client, body, false);
 }
 
 static bool on_record_durably(struct client *client, struct slice body)
 {
-    if (!take_record(client, body))
-        return false;
-    client->wants_ack = true;
-    commit_soon(client->serving, true);
-    return true;
+    return take_record(client, body, true);
 }
 
 static bool on_checkpoint(struct client *client, struct slice body)
@@ -257,8 +295,9 @@ static bool on_end(struct client *client, struct slice body)
                         serving->client_count - 1);
         return answer_fault(client, ledger_get_u64(body.at), &fault);
     }
+    serving->ending = "asked";
     loop_stop(serving->loop); /* which takes no more clients */
-    return answer_number(client, LEDGER_DONE, ledger_get_u64(body.at));
+    return answer_done(client, ledger_get_u64(body.at));
 }
 
 /* All that can be asked of this process. What is not here ends the connection. */
@@ -323,7 +362,7 @@ static void on_commit_due(void *self)
 
         next = client->next;
         client->wants_ack = false;
-        if (wanted && !answer_number(client, LEDGER_ACK, ledger_source_next(client->source)))
+        if (wanted && !answer_records(client, LEDGER_ACK, SLICE("")))
             drop_client(client);
     }
 }
@@ -348,7 +387,7 @@ static void on_checkpoint_due(void *self)
 
         next = client->next;
         client->wants_checkpoint = false;
-        if (wanted && !(done ? answer_number(client, LEDGER_DONE, client->checkpoint_tag)
+        if (wanted && !(done ? answer_done(client, client->checkpoint_tag)
                              : answer_fault(client, client->checkpoint_tag, &fault)))
             drop_client(client);
     }
@@ -369,11 +408,29 @@ static void on_heartbeat_due(void *self)
     set_timer(serving, &serving->heartbeat_timer, HEARTBEAT_US, on_heartbeat_due);
 }
 
+static void on_look_due(void *self)
+{
+    struct serving *serving = self;
+    struct fault fault = {0};
+
+    serving->look_timer = NULL;
+    if (!ledger_writer_look(serving->writer, &fault)) {
+        fail(serving, &fault);
+        return;
+    }
+    if (ledger_writer_batch_bytes(serving->writer) > 0)
+        commit_soon(serving, false);
+    if (ledger_writer_has_unpublished(serving->writer))
+        checkpoint_soon(serving, false);
+    set_timer(serving, &serving->look_timer, LOOK_US, on_look_due);
+}
+
 static void on_linger_due(void *self)
 {
     struct serving *serving = self;
 
     serving->linger_timer = NULL;
+    serving->ending = "idle";
     loop_stop(serving->loop);
 }
 
@@ -382,6 +439,7 @@ static void on_signal(void *self, uint32_t events)
     struct serving *serving = self;
 
     (void)events;
+    serving->ending = "signal";
     loop_stop(serving->loop);
 }
 
@@ -437,6 +495,7 @@ static bool serve(struct serving *serving, struct fault *fault)
                                                            : FIRST_CLIENT_US,
               on_linger_due);
     set_timer(serving, &serving->heartbeat_timer, HEARTBEAT_US, on_heartbeat_due);
+    set_timer(serving, &serving->look_timer, LOOK_US, on_look_due);
     checkpoint_soon(serving, false);
     if (!serving->failed && !loop_run(serving->loop, fault))
         return false;
@@ -449,13 +508,13 @@ static bool serve(struct serving *serving, struct fault *fault)
 
 bool ledger_daemon_serve(const struct ledger_daemon *daemon, struct fault *fault)
 {
-    struct serving serving = {.daemon = daemon, .writer = daemon->writer};
+    struct serving serving = {.daemon = daemon, .writer = daemon->writer, .ending = "stopped"};
     bool ok;
 
     if (!loop_new(&serving.loop, fault))
         return false;
     serving.packet = xalloc(MESSAGE_BYTES_MAX);
-    ok = serve(&serving, fault) && ledger_writer_close(daemon->writer, fault);
+    ok = serve(&serving, fault) && ledger_writer_end(daemon->writer, serving.ending, fault);
     while (serving.clients != NULL)
         drop_client(serving.clients);
     loop_free(serving.loop);

@@ -9,6 +9,7 @@
 #define SALT_BYTES 16
 #define SALTS_AT_ONCE 64
 #define IDLE_SOURCES_MAX 4096
+#define STEP_US 2000000 /* the clock against the one that only goes on: more is a step */
 
 struct ledger_source {
     char *name;
@@ -16,15 +17,19 @@ struct ledger_source {
     uint64_t next_seq;
     struct tree_hash last; /* zeros before the first */
     bool is_in_use;
+    struct fault refused; /* an act that nobody waits for was refused; see ledger_writer.h */
+    const char *refused_word;
     struct ledger_source *next;
 };
 
 struct ledger_writer {
     struct log *log;
+    struct ledger_gate *gate;
     const struct clock *clock;
     struct ledger_source own;
     struct ledger_source *sources; /* the newest first */
     uint64_t opened_index, source_count;
+    int64_t t_us, monotonic_us; /* of the last record; monotonic 0: it was another process's */
     uint8_t salts[SALTS_AT_ONCE][SALT_BYTES];
     size_t salts_left;
     struct buf arena, text, leaf;
@@ -35,32 +40,59 @@ uint64_t ledger_writer_types(void)
     return ((UINT64_C(1) << RECORD_TYPE_COUNT) - 1) & ~record_own_types();
 }
 
-/* "SEQ PREV" of the ledger's own sequence, which goes on through all daemons. */
-static bool memo_parse(struct slice memo, struct ledger_source *own, struct fault *fault)
+static bool decimal(struct slice digits, uint64_t *ret_number)
 {
-    struct slice digits;
-    uint64_t seq = 0;
+    uint64_t number = 0;
+
+    if (digits.len == 0 || digits.len > 18)
+        return false;
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.at[i] < '0' || digits.at[i] > '9')
+            return false;
+        number = number * 10 + (uint64_t)(digits.at[i] - '0');
+    }
+    *ret_number = number;
+    return true;
+}
+
+/*
+ * "SEQ PREV T_US LEVEL": the ledger's own sequence, which goes on through all daemons, the
+ * time of the last record and the level of the disk that was recorded. State of before has the
+ * first two only.
+ */
+static bool memo_parse(struct slice memo, struct ledger_writer *writer, struct fault *fault)
+{
+    struct slice words[4] = {0};
+    uint64_t t_us = 0, level = DISK_OK;
+    bool ok = true;
 
     if (memo.len == 0)
         return true; /* a new ledger */
-    if (!slice_cut(&memo, ' ', &digits) || digits.len == 0 || digits.len > 18 ||
-        !base64_decode_exactly(memo, own->last.at, TREE_HASH_BYTES))
+    for (size_t i = 0; i + 1 < COUNT(words); i++)
+        if (!slice_cut(&memo, ' ', &words[i]))
+            break;
+    words[3] = memo;
+    ok = decimal(words[0], &writer->own.next_seq) &&
+         base64_decode_exactly(words[1], writer->own.last.at, TREE_HASH_BYTES);
+    if (ok && words[2].len > 0)
+        ok = decimal(words[2], &t_us) && decimal(words[3], &level) && level <= DISK_FULL;
+    if (!ok)
         return fault_set(fault, FAULT_INVALID, "the ledger's state names no sequence");
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.at[i] < '0' || digits.at[i] > '9')
-            return fault_set(fault, FAULT_INVALID, "the ledger's state names no sequence");
-        seq = seq * 10 + (uint64_t)(digits.at[i] - '0');
-    }
-    own->next_seq = seq;
+    writer->t_us = (int64_t)t_us;
+    if (writer->gate != NULL)
+        ledger_gate_recorded_before(writer->gate, (enum disk_level)level);
     return true;
 }
 
 static bool memo_write(struct ledger_writer *writer, struct fault *fault)
 {
     AUTO_BUF struct buf memo = buf_with_limit(LOG_MEMO_BYTES_MAX - 1);
+    enum disk_level level =
+        writer->gate == NULL ? DISK_OK : ledger_gate_recorded(writer->gate);
 
     if (!buf_add_format(&memo, fault, "%llu ", (unsigned long long)writer->own.next_seq) ||
-        !base64_encode(slice_of_bytes(writer->own.last.at, TREE_HASH_BYTES), &memo, fault))
+        !base64_encode(slice_of_bytes(writer->own.last.at, TREE_HASH_BYTES), &memo, fault) ||
+        !buf_add_format(&memo, fault, " %lld %d", (long long)writer->t_us, (int)level))
         return false;
     log_set_memo(writer->log, buf_text(&memo));
     return true;
@@ -71,6 +103,7 @@ struct own_leaves {
     struct ledger_writer *writer;
     uint64_t next_seq;
     struct tree_hash last;
+    int64_t t_us;
 };
 
 static bool on_recovered_leaf(void *self, uint64_t index, struct slice leaf,
@@ -82,6 +115,7 @@ static bool on_recovered_leaf(void *self, uint64_t index, struct slice leaf,
 
     if (!record_decode(leaf, &record, &header, &own->writer->arena, fault))
         return fault_in(fault, "record %llu", (unsigned long long)index);
+    own->t_us = header.t_us;
     if (slice_equal(header.src, slice_of(own->writer->own.src))) {
         own->next_seq = header.seq + 1;
         own->last = *leaf_hash;
@@ -99,14 +133,14 @@ static const uint8_t *next_salt(struct ledger_writer *writer)
     return writer->salts[--writer->salts_left];
 }
 
-static bool append(struct ledger_writer *writer, struct ledger_source *source,
-                   const struct record *record, struct fault *fault)
+static bool put(struct ledger_writer *writer, struct ledger_source *source,
+                const struct record *record, struct fault *fault)
 {
     struct record_header header = {.src = slice_of(source->src),
                                    .seq = source->next_seq,
                                    .prev = source->last.at,
                                    .salt = next_salt(writer),
-                                   .t_us = clock_now_us(writer->clock)};
+                                   .t_us = writer->t_us};
     struct tree_hash hash;
     uint64_t index;
 
@@ -121,8 +155,49 @@ static bool append(struct ledger_writer *writer, struct ledger_source *source,
     return source == &writer->own ? memo_write(writer, fault) : true;
 }
 
+/* How far the clock has jumped since the last record; of another process's, back only. */
+static int64_t stepped_us(const struct ledger_writer *writer, int64_t now_us,
+                          int64_t monotonic_us)
+{
+    int64_t step_us = now_us - writer->t_us;
+
+    if (writer->t_us == 0)
+        return 0; /* a new ledger */
+    if (writer->monotonic_us != 0)
+        step_us -= monotonic_us - writer->monotonic_us;
+    else if (step_us > 0)
+        return 0;
+    return step_us > STEP_US || step_us < -STEP_US ? step_us : 0;
+}
+
+/*
+ * Reads the clock for the next record. That it was set, or that the host slept, is a record:
+ * the order is the index all the same.
+ */
+static bool put_time(struct ledger_writer *writer, struct fault *fault)
+{
+    int64_t now_us = clock_now_us(writer->clock);
+    int64_t monotonic_us = clock_monotonic_us(writer->clock);
+    int64_t step_us = stepped_us(writer, now_us, monotonic_us);
+    struct record record;
+
+    writer->t_us = now_us;
+    writer->monotonic_us = monotonic_us;
+    if (step_us == 0)
+        return true;
+    record_begin(&record, RECORD_CLOCK_STEPPED);
+    record_number(&record, RECORD_DURATION_US, step_us);
+    return put(writer, &writer->own, &record, fault);
+}
+
+static bool append(struct ledger_writer *writer, struct ledger_source *source,
+                   const struct record *record, struct fault *fault)
+{
+    return put_time(writer, fault) && put(writer, source, record, fault);
+}
+
 static bool append_opened(struct ledger_writer *writer, const struct log_recovery *recovery,
-                          struct fault *fault)
+                          const char *mechanism, struct fault *fault)
 {
     struct record record;
 
@@ -132,26 +207,43 @@ static bool append_opened(struct ledger_writer *writer, const struct log_recover
                 : recovery->was_closed ? "closed"
                                        : "recovered");
     record_number(&record, RECORD_COUNT, (int64_t)recovery->size);
+    record_word(&record, RECORD_MECHANISM, mechanism);
     if (recovery->torn_bytes > 0)
         record_number(&record, RECORD_SIZE, (int64_t)recovery->torn_bytes);
-    return append(writer, &writer->own, &record, fault) && log_commit(writer->log, fault);
+    return append(writer, &writer->own, &record, fault) && ledger_writer_look(writer, fault) &&
+           log_commit(writer->log, fault);
 }
 
-static bool load(int folder, const struct note_signer *signer, const struct clock *clock,
-                 struct ledger_writer **ret_writer, struct log_recovery *ret_recovery,
-                 struct fault *fault)
+/* A full disk may hold a published log back: with the reserve there is room for it. */
+static bool open_log(int folder, const struct note_signer *signer, struct own_leaves *own,
+                     struct log_recovery *ret_recovery, struct fault *fault)
+{
+    struct ledger_writer *writer = own->writer;
+
+    if (log_open(folder, signer, on_recovered_leaf, own, &writer->log, ret_recovery, fault))
+        return true;
+    if (fault->kind != FAULT_LIMIT || writer->gate == NULL ||
+        !ledger_gate_disk_is_full(writer->gate))
+        return false;
+    *own = (struct own_leaves){.writer = writer};
+    return log_open(folder, signer, on_recovered_leaf, own, &writer->log, ret_recovery, fault);
+}
+
+static bool load(struct ledger_gate *gate, int folder, const struct note_signer *signer,
+                 const struct clock *clock, struct ledger_writer **ret_writer,
+                 struct log_recovery *ret_recovery, struct fault *fault)
 {
     struct ledger_writer *writer = xalloc(sizeof(*writer));
     struct own_leaves own = {.writer = writer};
 
     writer->clock = clock;
+    writer->gate = gate;
     writer->arena = buf_with_limit(RECORD_BYTES_MAX + 1);
     writer->text = buf_with_limit(RECORD_BYTES_MAX);
     writer->leaf = buf_with_limit(RECORD_BYTES_MAX);
     writer->own.src = xstrdup("ledger");
-    if (!log_open(folder, signer, on_recovered_leaf, &own, &writer->log, ret_recovery,
-                  fault) ||
-        !memo_parse(slice_of(ret_recovery->memo), &writer->own, fault)) {
+    if (!open_log(folder, signer, &own, ret_recovery, fault) ||
+        !memo_parse(slice_of(ret_recovery->memo), writer, fault)) {
         ledger_writer_free(writer);
         return false;
     }
@@ -159,6 +251,8 @@ static bool load(int folder, const struct note_signer *signer, const struct cloc
         writer->own.next_seq = own.next_seq;
         writer->own.last = own.last;
     }
+    if (own.t_us != 0)
+        writer->t_us = own.t_us;
     if (!memo_write(writer, fault)) {
         ledger_writer_free(writer);
         return false;
@@ -173,24 +267,33 @@ bool ledger_writer_load(int folder, const struct note_signer *signer,
 {
     struct log_recovery recovery;
 
-    return load(folder, signer, clock, ret_writer, &recovery, fault);
+    return load(NULL, folder, signer, clock, ret_writer, &recovery, fault);
+}
+
+bool ledger_writer_open_guarded(const struct ledger_writer_guard *guard, int folder,
+                                const struct note_signer *signer, const struct clock *clock,
+                                struct ledger_writer **ret_writer, struct fault *fault)
+{
+    struct ledger_writer *writer;
+    struct log_recovery recovery;
+
+    if (!load(guard->gate, folder, signer, clock, &writer, &recovery, fault))
+        return false;
+    if (!append_opened(writer, &recovery, guard->mechanism, fault)) {
+        ledger_writer_free(writer);
+        return false;
+    }
+    *ret_writer = writer;
+    return true;
 }
 
 bool ledger_writer_open(int folder, const struct note_signer *signer,
                         const struct clock *clock, struct ledger_writer **ret_writer,
                         struct fault *fault)
 {
-    struct ledger_writer *writer;
-    struct log_recovery recovery;
+    const struct ledger_writer_guard none = {0};
 
-    if (!load(folder, signer, clock, &writer, &recovery, fault))
-        return false;
-    if (!append_opened(writer, &recovery, fault)) {
-        ledger_writer_free(writer);
-        return false;
-    }
-    *ret_writer = writer;
-    return true;
+    return ledger_writer_open_guarded(&none, folder, signer, clock, ret_writer, fault);
 }
 
 static void source_free(struct ledger_source *source)
@@ -292,8 +395,45 @@ const char *ledger_source_name(const struct ledger_source *source)
     return source->src;
 }
 
+/* That an act was refused, by whom; whose run it was. */
+static bool append_refusal(struct ledger_writer *writer, const struct record *act,
+                           const char *word, struct fault *fault)
+{
+    static const enum record_field kept[] = {RECORD_RUN, RECORD_AGENT, RECORD_CHANGE};
+    struct record record;
+
+    record_begin(&record, RECORD_REFUSED);
+    record_word(&record, RECORD_REASON, word);
+    record_word(&record, RECORD_MECHANISM, "ledger");
+    record_word(&record, RECORD_RULE, record_type_name(act->type));
+    for (size_t i = 0; i < COUNT(kept); i++)
+        record.field[kept[i]] = act->field[kept[i]];
+    return append(writer, &writer->own, &record, fault);
+}
+
+/* An act passes the gate before it is a record. */
+static bool admit(struct ledger_writer *writer, struct ledger_source *source,
+                  const struct record *record, bool durably, struct fault *fault)
+{
+    enum ledger_gate_verdict verdict = LEDGER_GATE_REFUSE;
+
+    if (writer->gate == NULL || !ledger_gate_is_act(record))
+        return true;
+    if (source->refused.kind == FAULT_NONE)
+        verdict =
+            ledger_gate_judge(writer->gate, record, &source->refused_word, &source->refused);
+    if (verdict == LEDGER_GATE_ADMIT)
+        return true;
+    if (durably && !append_refusal(writer, record, source->refused_word, fault))
+        return false;
+    *fault = source->refused;
+    if (durably)
+        source->refused = (struct fault){0};
+    return false;
+}
+
 bool ledger_writer_append(struct ledger_writer *writer, struct ledger_source *source,
-                          uint64_t types, struct slice text, struct fault *fault)
+                          uint64_t types, struct slice text, bool durably, struct fault *fault)
 {
     struct record record;
 
@@ -304,6 +444,8 @@ bool ledger_writer_append(struct ledger_writer *writer, struct ledger_source *so
     if ((types >> record.type & 1) == 0)
         return fault_set(fault, FAULT_INVALID, "this producer may not write %s",
                          record_type_name(record.type));
+    if (!admit(writer, source, &record, durably, fault))
+        return false;
     if (!append(writer, source, &record, fault)) {
         if (fault->kind == FAULT_LIMIT) /* with its header it is too long for an entry */
             fault->kind = FAULT_INVALID;
@@ -338,19 +480,56 @@ bool ledger_writer_refused(struct ledger_writer *writer, const char *reason,
     return append(writer, &writer->own, &record, fault);
 }
 
+static bool append_disk_state(struct ledger_writer *writer, struct fault *fault)
+{
+    struct record record;
+
+    ledger_gate_disk_record(writer->gate, &record);
+    return append(writer, &writer->own, &record, fault);
+}
+
+bool ledger_writer_look(struct ledger_writer *writer, struct fault *fault)
+{
+    return writer->gate == NULL || !ledger_gate_look(writer->gate) ||
+           append_disk_state(writer, fault);
+}
+
 bool ledger_writer_commit(struct ledger_writer *writer, struct fault *fault)
 {
     return log_commit(writer->log, fault);
 }
 
+/* Was it for want of room, and is there some now? The record of that is in the batch then. */
+static bool gave_up_reserve(struct ledger_writer *writer, struct fault *fault)
+{
+    struct fault ignored = {0};
+
+    return fault->kind == FAULT_LIMIT && writer->gate != NULL &&
+           ledger_gate_disk_is_full(writer->gate) && append_disk_state(writer, &ignored);
+}
+
 bool ledger_writer_checkpoint(struct ledger_writer *writer, struct fault *fault)
 {
-    return log_checkpoint(writer->log, fault);
+    return memo_write(writer, fault) &&
+           (log_checkpoint(writer->log, fault) ||
+            (gave_up_reserve(writer, fault) && log_checkpoint(writer->log, fault)));
 }
 
 bool ledger_writer_close(struct ledger_writer *writer, struct fault *fault)
 {
-    return log_close(writer->log, fault);
+    return memo_write(writer, fault) &&
+           (log_close(writer->log, fault) ||
+            (gave_up_reserve(writer, fault) && log_close(writer->log, fault)));
+}
+
+bool ledger_writer_end(struct ledger_writer *writer, const char *reason, struct fault *fault)
+{
+    struct record record;
+
+    record_begin(&record, RECORD_LEDGER_CLOSED);
+    record_word(&record, RECORD_REASON, reason);
+    record_number(&record, RECORD_COUNT, (int64_t)log_size(writer->log));
+    return append(writer, &writer->own, &record, fault) && ledger_writer_close(writer, fault);
 }
 
 uint64_t ledger_writer_size(const struct ledger_writer *writer)

@@ -68,7 +68,7 @@ const struct record_type_row record_types[RECORD_TYPE_COUNT] = {
     [RECORD_POLICY_LOADED] = {"policy.loaded", "A policy is in force for a run", F(POLICY),
                               ABOUT | F(PATH) | F(BLOB), false},
     [RECORD_LEDGER_OPENED] = {"ledger.opened", "The ledger's writer has begun",
-                              F(REASON) | F(COUNT), F(SIZE) | F(DIGEST), true},
+                              F(REASON) | F(COUNT), F(SIZE) | F(DIGEST) | F(MECHANISM), true},
     [RECORD_LEDGER_CLOSED] = {"ledger.closed", "The ledger's writer has ended in order",
                               F(REASON), F(COUNT) | F(SIZE), true},
     [RECORD_HEARTBEAT] = {"heartbeat", "The ledger's writer is at work", F(COUNT),

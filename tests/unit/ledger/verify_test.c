@@ -18,11 +18,12 @@ struct source {
     const char *name;
     uint64_t seq;
     struct tree_hash prev;
+    int64_t t_us;
 };
 
 static struct source start_of(const char *name)
 {
-    return (struct source){.name = name};
+    return (struct source){.name = name, .t_us = 1790000000000000};
 }
 
 static void encode(const struct source *source, const struct record *record,
@@ -33,7 +34,7 @@ static void encode(const struct source *source, const struct record *record,
                                    .seq = source->seq,
                                    .prev = source->prev.at,
                                    .salt = salt,
-                                   .t_us = 1790000000000000};
+                                   .t_us = source->t_us};
     struct fault fault = {0};
 
     buf_clear(ret_leaf);
@@ -482,6 +483,69 @@ static void model_calls_without_an_outcome_are_counted(void **state)
     ledger_drop(&ledger);
 }
 
+/* Writes `type` as the ledger's own, `seconds` after its last by the clock. */
+static void append_own(struct ledger *ledger, struct source *own, enum record_type type,
+                       int64_t seconds, int64_t stepped)
+{
+    struct record record;
+
+    record_begin(&record, type);
+    if (type == RECORD_CLOCK_STEPPED)
+        record_number(&record, RECORD_DURATION_US, stepped * 1000000);
+    else
+        record_number(&record, RECORD_COUNT, 0);
+    if (type == RECORD_LEDGER_OPENED || type == RECORD_LEDGER_CLOSED)
+        record_word(&record, RECORD_REASON, "new");
+    own->t_us += seconds * 1000000;
+    append(ledger->log, own, &record);
+}
+
+/* Heartbeats that stop are named; nights, restarts and clocks that are set are not. */
+static void a_silent_writer_is_named(void **state)
+{
+    enum { DAY = 86400 };
+    static const struct {
+        enum record_type type;
+        int64_t seconds, stepped;
+        uint64_t silences; /* up to here */
+    } steps[] = {
+        {RECORD_LEDGER_OPENED, 0, 0, 0},
+        {RECORD_HEARTBEAT, 60, 0, 0},
+        {RECORD_HEARTBEAT, 120, 0, 0},
+        {RECORD_HEARTBEAT, 126, 0, 1},
+        {RECORD_CLOCK_STEPPED, DAY, DAY, 1},
+        {RECORD_HEARTBEAT, 60, 0, 1},
+        {RECORD_CLOCK_STEPPED, -DAY, -DAY, 1},
+        {RECORD_HEARTBEAT, 60, 0, 1},
+        {RECORD_CLOCK_STEPPED, DAY, DAY - 300, 2},
+        {RECORD_LEDGER_CLOSED, 10, 0, 2},
+        {RECORD_LEDGER_OPENED, DAY, 0, 2},
+        {RECORD_HEARTBEAT, 60, 0, 2},
+        {RECORD_LEDGER_OPENED, DAY, 0, 2},
+        {RECORD_LEDGER_CLOSED, 200, 0, 3},
+    };
+    struct ledger ledger = ledger_make();
+    struct source own = start_of("ledger"), other = start_of("view/r1~0.1");
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    struct record record = read_of("src/main.c");
+    struct fault fault = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        append_own(&ledger, &own, steps[i].type, steps[i].seconds, steps[i].stepped);
+        other.t_us = own.t_us - 2 * DAY; /* others' clocks say nothing */
+        append(ledger.log, &other, &record);
+        assert_ok(log_checkpoint(ledger.log, &fault), fault);
+        assert_int_equal(verify(&ledger, report), VERIFY_HOLDS);
+        if (report->silences != steps[i].silences)
+            fail_msg("step %zu: %llu silences", i, (unsigned long long)report->silences);
+    }
+    assert_string_equal(report->silence,
+                        "the ledger's writer was silent for 126 s before record 6");
+    ledger_close(&ledger);
+    ledger_drop(&ledger);
+}
+
 /* A published log of another implementation, with all its older partial tiles. */
 static void a_log_of_another_implementation_verifies(void **state)
 {
@@ -666,6 +730,7 @@ int main(void)
         TEST(nothing_to_verify_is_incomplete),
         TEST(gaps_and_broken_links_of_producers_are_named),
         TEST(model_calls_without_an_outcome_are_counted),
+        TEST(a_silent_writer_is_named),
         TEST(a_log_of_another_implementation_verifies),
         TEST(reports_are_json_and_text),
         TEST(the_policy_asks_for_cosignatures),

@@ -1,0 +1,346 @@
+/* The ledger's writer and its gate, with a clock and a disk that the test sets. */
+#include "fixture.h"
+
+#include <sys/stat.h>
+
+#include "ledger/reader.h"
+#include "ledger/verify.h"
+#include "roles/ledger_reserve.h"
+#include "roles/ledger_writer.h"
+
+#define MIB (INT64_C(1) << 20)
+#define SECOND INT64_C(1000000)
+#define DAY (86400 * SECOND)
+#define ALL_TYPES (~UINT64_C(0))
+
+struct world {
+    struct fixture fixture;
+    struct buf vkey;
+    struct note_signer *signer;
+    int64_t now_us, monotonic_us;
+    int64_t free; /* of 1000 MiB, the reserve not taken off */
+    struct clock clock;
+    struct ledger_gate *gate;
+    struct ledger_writer *writer;
+    struct ledger_source *source;
+};
+
+static int64_t now_us(void *self)
+{
+    return ((struct world *)self)->now_us;
+}
+
+static int64_t monotonic_us(void *self)
+{
+    return ((struct world *)self)->monotonic_us;
+}
+
+static bool space(void *self, struct disk_space *ret_space, struct fault *fault)
+{
+    const struct world *world = self;
+    int64_t held = ledger_reserve_is_there(world->fixture.folder) ? LEDGER_RESERVE_BYTES : 0;
+
+    (void)fault;
+    *ret_space = (struct disk_space){.total = 1000 * (uint64_t)MIB,
+                                     .free = (uint64_t)(world->free - held)};
+    return true;
+}
+
+static void open_writer(struct world *world)
+{
+    struct ledger_gate_config gate = {.folder = world->fixture.folder,
+                                      .disk = {.space = space, .self = world},
+                                      .clock = &world->clock};
+    struct ledger_writer_guard guard = {0};
+    struct fault fault = {0};
+
+    assert_ok(ledger_gate_open(&gate, &world->gate, &fault), fault);
+    guard.gate = world->gate;
+    assert_ok(ledger_writer_open_guarded(&guard, world->fixture.folder, world->signer,
+                                         &world->clock, &world->writer, &fault),
+              fault);
+    assert_ok(ledger_writer_source(world->writer, SLICE("core/1"), &world->source, &fault),
+              fault);
+}
+
+static void close_writer(struct world *world)
+{
+    struct fault fault = {0};
+
+    assert_ok(ledger_writer_end(world->writer, "idle", &fault), fault);
+    ledger_writer_free(world->writer);
+    ledger_gate_free(world->gate);
+}
+
+static struct world *world_make(void)
+{
+    struct world *world = xalloc(sizeof(*world));
+
+    *world = (struct world){.fixture = fixture_make(),
+                            .vkey = buf_with_limit(1024),
+                            .now_us = 1790000000 * SECOND,
+                            .monotonic_us = 1000 * SECOND,
+                            .free = 900 * MIB,
+                            .clock = {.now_us = now_us, .monotonic_us = monotonic_us}};
+    world->clock.self = world;
+    world->signer = fixture_signer(0, &world->vkey);
+    open_writer(world);
+    return world;
+}
+
+static void world_drop(struct world *world)
+{
+    note_signer_free(world->signer);
+    buf_free(&world->vkey);
+    fixture_drop(&world->fixture);
+    free(world);
+}
+
+/* Both clocks go on; then the wall clock jumps. */
+static void pass(struct world *world, int64_t us, int64_t jump_us)
+{
+    world->monotonic_us += us;
+    world->now_us += us + jump_us;
+}
+
+static bool append(struct world *world, enum record_type type, bool durably,
+                   struct fault *fault)
+{
+    AUTO_BUF struct buf text = buf_with_limit(RECORD_BYTES_MAX);
+    struct record record;
+
+    record_begin(&record, type);
+    record_word(&record, RECORD_RUN, "r1");
+    if (type == RECORD_MODEL_OUTCOME)
+        record_number(&record, RECORD_INTENT, 0);
+    if (type == RECORD_MODEL_OUTCOME || type == RECORD_RUN_ENDED)
+        record_word(&record, RECORD_OUTCOME, "ok");
+    if (type == RECORD_FILE_READ)
+        record_word(&record, RECORD_PATH, "src/main.c");
+    assert_ok(record_encode(&record, NULL, &text, fault), *fault);
+    return ledger_writer_append(world->writer, world->source, ALL_TYPES, buf_slice(&text),
+                                durably, fault);
+}
+
+static void append_ok(struct world *world, enum record_type type)
+{
+    struct fault fault = {0};
+
+    assert_ok(append(world, type, true, &fault), fault);
+}
+
+/* Words of the records of `type`, one a line: reason, or by how many seconds. */
+struct listing {
+    enum record_type type;
+    struct buf lines, arena;
+};
+
+static bool list_one(void *self, uint64_t index, struct slice leaf, struct fault *fault)
+{
+    struct listing *listing = self;
+    struct record_header header;
+    struct record record;
+
+    (void)index;
+    if (!record_decode(leaf, &record, &header, &listing->arena, fault))
+        return false;
+    if (record.type != listing->type)
+        return true;
+    if (record.field[RECORD_REASON].set)
+        return buf_add(&listing->lines, record.field[RECORD_REASON].text, fault) &&
+               buf_add_byte(&listing->lines, ' ', fault);
+    return buf_add_format(&listing->lines, fault, "%lld ",
+                          (long long)(record.field[RECORD_DURATION_US].number / SECOND));
+}
+
+static void expect_records(const struct world *world, enum record_type type,
+                           const char *expected)
+{
+    struct listing listing = {.type = type,
+                              .lines = buf_with_limit(1 << 16),
+                              .arena = buf_with_limit(RECORD_BYTES_MAX + 1)};
+    struct reader_options options = {.with_unsealed = true};
+    struct fault fault = {0};
+    uint64_t next;
+
+    assert_ok(reader_each(world->fixture.folder, &options, list_one, &listing, &next, &fault),
+              fault);
+    assert_string_equal(buf_text(&listing.lines), expected);
+    buf_free(&listing.lines);
+    buf_free(&listing.arena);
+}
+
+static void expect_holds(const struct world *world, uint64_t silences)
+{
+    static const struct verify_options records = {0};
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    struct fault fault = {0};
+
+    assert_ok(verify_ledger(world->fixture.folder, buf_slice(&world->vkey), &records, report,
+                            &fault),
+              fault);
+    if (report->result != VERIFY_HOLDS)
+        fail_msg("%s", report->problems[0].text);
+    assert_int_equal(report->silences, silences);
+}
+
+static void a_clock_that_jumps_is_recorded_and_raises_no_alarm(void **state)
+{
+    static const struct {
+        int64_t passes_s, jumps_us;
+    } steps[] = {{1, 0},           {1, SECOND}, {1, -SECOND}, {30, DAY},       {30, -2 * DAY},
+                 {30, 3 * SECOND}, {30, 0},     {1, 1500000}, {1, -3 * SECOND}};
+    struct world *world = world_make();
+    struct fault fault = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        pass(world, steps[i].passes_s * SECOND, steps[i].jumps_us);
+        append_ok(world, RECORD_FILE_READ);
+        assert_ok(ledger_writer_commit(world->writer, &fault), fault);
+    }
+    close_writer(world);
+    expect_records(world, RECORD_CLOCK_STEPPED, "86400 -172800 3 -3 ");
+    expect_holds(world, 0);
+    world_drop(world);
+}
+
+/* Between two daemons only a clock that went back can be told from time that went by. */
+static void a_clock_that_was_set_back_between_two_daemons_is_recorded(void **state)
+{
+    static const struct {
+        int64_t jumps_us;
+        bool is_killed; /* the daemon before, which has not written its memo */
+    } steps[] = {{DAY, false}, {-DAY, false}, {-DAY, true}, {-SECOND, false}, {5 * DAY, true}};
+    struct world *world = world_make();
+    struct fault fault = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        pass(world, 50 * SECOND, 0);
+        append_ok(world, RECORD_FILE_READ);
+        assert_ok(ledger_writer_commit(world->writer, &fault), fault);
+        if (steps[i].is_killed) {
+            ledger_writer_free(world->writer);
+            ledger_gate_free(world->gate);
+        } else {
+            close_writer(world);
+        }
+        world->monotonic_us = SECOND; /* the host was started again */
+        world->now_us += steps[i].jumps_us;
+        open_writer(world);
+    }
+    close_writer(world);
+    expect_records(world, RECORD_CLOCK_STEPPED, "-86400 -86400 ");
+    expect_records(world, RECORD_LEDGER_OPENED,
+                   "new closed closed recovered closed recovered ");
+    expect_records(world, RECORD_LEDGER_CLOSED, "idle idle idle idle ");
+    expect_holds(world, 0);
+    world_drop(world);
+}
+
+static void acts_are_refused_on_a_disk_with_little_room(void **state)
+{
+    static const enum record_type always[] = {RECORD_MODEL_OUTCOME, RECORD_RUN_ENDED,
+                                              RECORD_FILE_READ, RECORD_RUN_STARTED};
+    static const struct {
+        int64_t free_mib; /* with the reserve */
+        bool is_refused;
+    } steps[] = {{900, false}, {207, false}, {100, false}, {57, true},
+                 {62, true},   {66, false},  {30, true},   {900, false}};
+    struct world *world = world_make();
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        struct fault fault = {0};
+        bool taken;
+
+        world->free = steps[i].free_mib * MIB;
+        assert_ok(ledger_writer_look(world->writer, &fault), fault);
+        taken = append(world, RECORD_MODEL_INTENT, true, &fault);
+        if (taken == steps[i].is_refused)
+            fail_msg("step %zu: %s", i, fault.why);
+        if (!taken) {
+            assert_int_equal(fault.kind, FAULT_DENIED);
+            assert_non_null(strstr(fault.why, "the ledger's disk has"));
+            assert_non_null(strstr(fault.why, "make room"));
+        }
+        for (size_t k = 0; k < COUNT(always); k++)
+            append_ok(world, always[k]);
+    }
+    close_writer(world);
+    expect_records(world, RECORD_DISK_STATE, "warn refuse warn refuse ok ");
+    expect_records(world, RECORD_REFUSED, "disk-low disk-low disk-low ");
+    expect_holds(world, 0);
+    world_drop(world);
+}
+
+/* Queued announcements are refused with the one that is waited for, even if room came back. */
+static void acts_that_were_announced_together_are_refused_together(void **state)
+{
+    struct world *world = world_make();
+    struct fault fault = {0};
+
+    (void)state;
+    world->free = 20 * MIB;
+    assert_ok(ledger_writer_look(world->writer, &fault), fault);
+    assert_false(append(world, RECORD_MODEL_INTENT, false, &fault));
+    assert_int_equal(fault.kind, FAULT_DENIED);
+    world->free = 900 * MIB;
+    assert_ok(ledger_writer_look(world->writer, &fault), fault);
+    append_ok(world, RECORD_RUN_ENDED); /* no act */
+    assert_false(append(world, RECORD_MODEL_INTENT, true, &fault));
+    assert_int_equal(fault.kind, FAULT_DENIED);
+    append_ok(world, RECORD_MODEL_INTENT);
+    assert_int_equal(ledger_source_next(world->source), 2);
+    close_writer(world);
+    expect_records(world, RECORD_REFUSED, "disk-low ");
+    expect_holds(world, 0);
+    world_drop(world);
+}
+
+static void the_reserve_is_given_up_and_made_again(void **state)
+{
+    struct world *world = world_make();
+    struct fault fault = {0};
+    struct stat stat;
+
+    (void)state;
+    assert_int_equal(fstatat(world->fixture.folder, "reserve", &stat, 0), 0);
+    assert_true(stat.st_blocks * 512 >= LEDGER_RESERVE_BYTES);
+    world->free = 8 * MIB; /* the reserve's */
+    assert_true(ledger_gate_disk_is_full(world->gate));
+    assert_false(ledger_reserve_is_there(world->fixture.folder));
+    assert_false(ledger_gate_disk_is_full(world->gate)); /* there is nothing more to give up */
+    assert_false(append(world, RECORD_MODEL_INTENT, true, &fault));
+    assert_non_null(strstr(fault.why, "disk is full"));
+    assert_ok(ledger_writer_look(world->writer, &fault), fault);
+    world->free = 60 * MIB; /* more than the limit, not more than limit and reserve */
+    assert_ok(ledger_writer_look(world->writer, &fault), fault);
+    assert_false(ledger_reserve_is_there(world->fixture.folder));
+    assert_false(append(world, RECORD_MODEL_INTENT, true, &fault));
+    close_writer(world);
+    open_writer(world); /* as the one before has left it */
+    assert_false(ledger_reserve_is_there(world->fixture.folder));
+    world->free = 100 * MIB;
+    assert_ok(ledger_writer_look(world->writer, &fault), fault);
+    assert_true(ledger_reserve_is_there(world->fixture.folder));
+    append_ok(world, RECORD_MODEL_INTENT);
+    close_writer(world);
+    expect_records(world, RECORD_DISK_STATE, "full warn ");
+    expect_holds(world, 0);
+    world_drop(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_clock_that_jumps_is_recorded_and_raises_no_alarm),
+        TEST(a_clock_that_was_set_back_between_two_daemons_is_recorded),
+        TEST(acts_are_refused_on_a_disk_with_little_room),
+        TEST(acts_that_were_announced_together_are_refused_together),
+        TEST(the_reserve_is_given_up_and_made_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
