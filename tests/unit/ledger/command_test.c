@@ -44,6 +44,7 @@ static const char *program(void)
     return path;
 }
 
+/* Seven records: ledger.opened, those below, ledger.closed. */
 static void write_records(const struct fixture *home)
 {
     static const struct {
@@ -81,6 +82,7 @@ static void write_records(const struct fixture *home)
     }
     assert_ok(ledger_checkpoint(client, &fault), fault);
     ledger_client_free(client);
+    fixture_ledger_ended(home);
 }
 
 static size_t lines_of(const struct buf *output)
@@ -103,9 +105,9 @@ static void the_log_is_filtered(void **state)
         {"--path", "src/*", 1},    {"--path", "*.hl7", 1},
         {"--type", "file.*", 4},   {"--type", "file.read", 2},
         {"--class", "phi", 1},     {"--verdict", "allow", 2},
-        {"--since", "1h", 6},      {"--since", "2100-01-01", 0},
-        {"--limit", "2", 2},       {"--format", "json", 6},
-        {"--format", "text", 6},
+        {"--since", "1h", 7},      {"--since", "2100-01-01", 0},
+        {"--limit", "2", 2},       {"--format", "json", 7},
+        {"--format", "text", 7},
     };
     struct fixture home = fixture_make();
 
@@ -194,7 +196,7 @@ static void following_goes_on(void **state)
     (void)close(ends[1]);
     output = fdopen(ends[0], "r");
     assert_non_null(fgets(line, sizeof(line), output));
-    assert_non_null(strstr(line, "README.md"));
+    assert_non_null(strstr(line, "ledger.closed"));
     assert_ok(ledger_connect(home.path, home.folder, &socket, &fault), fault);
     client = ledger_client_new(socket);
     record_begin(&record, RECORD_FILE_READ);
@@ -262,11 +264,10 @@ static void both_verifiers_say_the_same(void **state)
     (void)state;
     (void)program();
     write_records(&home);
-    (void)usleep(300000); /* the daemon ends, and adds nothing */
     expect_verdict(&home, 0, "holds");
-    flip_a_byte(&home, "ledger/tile/entries/000.p/6");
+    flip_a_byte(&home, "ledger/tile/entries/000.p/7");
     expect_verdict(&home, 1, "tampering");
-    assert_int_equal(unlinkat(home.folder, "ledger/tile/entries/000.p/6", 0), 0);
+    assert_int_equal(unlinkat(home.folder, "ledger/tile/entries/000.p/7", 0), 0);
     expect_verdict(&home, 2, "incomplete");
     fixture_drop(&home);
 }
@@ -298,7 +299,6 @@ static struct proving proving_make(void)
     const char *home = proving.home.path;
 
     write_records(&proving.home);
-    (void)usleep(300000); /* the daemon ends, and adds nothing */
     proving.verifier = xformat("%s-verify", program());
     proving.ledger = xformat("%s/ledger", home);
     proving.key = xformat("%s/keys/ledger.vkey", home);
@@ -347,7 +347,7 @@ static void a_record_is_proven_and_checked_without_the_ledger(void **state)
                "\"proof\":\"c2sp.org/tlog-proof@v1\\nindex 2\\n");
     expect_run(
         RUN(&proving.home, "verify", "--proof", proving.proof, "--record", proving.record), 0,
-        "record 2 of 6");
+        "record 2 of 7");
     expect_run(
         VERIFIER(&proving, "--proof", proving.proof, "--record", proving.record, "--json"), 0,
         "{\"index\":2,\"kind\":\"inclusion\",");
@@ -377,16 +377,15 @@ static void a_ledger_only_grew_and_that_is_proven(void **state)
     proving = proving_make();
     keep(&proving);
     write_records(&proving.home);
-    (void)usleep(300000);
-    expect_run(RUN(&proving.home, "prove", "--from", "6", "--out", proving.proof), 0, "");
-    expect_run(RUN(&proving.home, "prove", "--from", "3", "--to", "6", "--checkpoint",
+    expect_run(RUN(&proving.home, "prove", "--from", "7", "--out", proving.proof), 0, "");
+    expect_run(RUN(&proving.home, "prove", "--from", "3", "--to", "7", "--checkpoint",
                    proving.kept, "--json"),
                0, "\"old_size\":3");
     expect_run(VERIFIER(&proving, "--proof", proving.proof, "--against", proving.kept), 0,
-               "grew out of that of 6");
+               "grew out of that of 7");
     expect_run(VERIFIER(&proving, "--proof", proving.proof), 2, "Nothing is proven");
     expect_run(VERIFIER(&proving, proving.ledger, "--against", proving.kept, "--json"), 0,
-               "\"kept_size\":6");
+               "\"kept_size\":7");
     expect_run(RUN(&proving.home, "verify", "--against", proving.kept), 0, "The ledger holds");
     proving_drop(&proving);
 }
@@ -404,7 +403,6 @@ static void a_ledger_written_anew_is_found_and_proven_a_fork(void **state)
     assert_ok(file_remove_tree(AT_FDCWD, proving.ledger, &fault), fault);
     write_records(&proving.home);
     write_records(&proving.home);
-    (void)usleep(300000);
     expect_run(RUN(&proving.home, "verify"), 0, NULL); /* nothing to see without the old one */
     expect_run(
         RUN(&proving.home, "verify", "--against", proving.kept, "--fork-proof", proving.fork),
@@ -429,7 +427,7 @@ static void wrong_use_of_proofs_is_three(void **state)
     expect_run(RUN(&proving.home, "prove", "2", "--to", "3"), 3, NULL);
     expect_run(RUN(&proving.home, "prove", "--from", "2", "--size", "3"), 3, NULL);
     expect_run(RUN(&proving.home, "prove", "2", "--from", "2"), 3, NULL);
-    expect_run(RUN(&proving.home, "prove", "6"), 3, NULL);
+    expect_run(RUN(&proving.home, "prove", "7"), 3, NULL);
     expect_run(RUN(&proving.home, "prove", "2", "--size", "5"), 3, NULL);
     expect_run(RUN(&proving.home, "verify", "--record", proving.key), 3, NULL);
     expect_run(RUN(&proving.home, "verify", "--fork-proof", proving.fork), 3, NULL);

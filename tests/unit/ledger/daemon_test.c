@@ -1,7 +1,6 @@
 #include "fixture.h"
 
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -36,17 +35,6 @@ static struct ledger_client *connect_core(const struct fixture *home, pid_t *ret
     if (ret_daemon != NULL)
         *ret_daemon = peer.pid;
     return ledger_client_new(socket);
-}
-
-/* It ends right after its last client, and holds the lock to its end. */
-static void wait_for_end(const struct fixture *home)
-{
-    AUTO_CLOSE int lock = openat(home->folder, "ledger/lock", O_RDWR | O_CLOEXEC);
-
-    for (int i = 0; flock(lock, LOCK_EX | LOCK_NB) < 0; i++) {
-        assert_in_range(i, 0, 5000);
-        (void)usleep(2000);
-    }
 }
 
 static void verify(const struct fixture *home, enum verify_result result,
@@ -111,7 +99,7 @@ static void records_are_acknowledged_and_published(void **state)
     verify(&home, VERIFY_HOLDS, report);
     assert_int_equal(report->size, 601); /* and ledger.opened */
     ledger_client_free(client);
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     verify(&home, VERIFY_HOLDS, report);
     client = connect_core(&home, NULL);
     assert_ok(ledger_record_durably(client, &record, &seq, &fault), fault);
@@ -121,7 +109,7 @@ static void records_are_acknowledged_and_published(void **state)
     assert_int_equal(report->size, 604); /* and ledger.closed */
     assert_int_equal(report->producers, 3);
     ledger_client_free(client);
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     fixture_drop(&home);
 }
 
@@ -164,7 +152,7 @@ static void a_producer_writes_what_it_may_and_nothing_else(void **state)
     assert_false(ledger_record(core, &record, &seq, &fault));
     ledger_client_free(view);
     ledger_client_free(core);
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     fixture_drop(&home);
 }
 
@@ -235,7 +223,7 @@ static void packets_that_are_none_end_the_connection(void **state)
     assert_ok(ledger_checkpoint(core, &fault), fault);
     assert_int_equal(count_leaves_with(&home, "\"reason\":\"schema-reject\""), recorded);
     ledger_client_free(core);
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     fixture_drop(&home);
 }
 
@@ -260,7 +248,7 @@ static void a_ledger_that_hangs_is_noticed_in_two_seconds(void **state)
     assert_ok(ledger_record_durably(core, &record, NULL, &fault),
               fault); /* late answers do no harm */
     ledger_client_free(core);
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     fixture_drop(&home);
 }
 
@@ -281,7 +269,7 @@ static void a_ledger_that_ended_says_so(void **state)
     core = connect_core(&home, NULL);
     assert_ok(ledger_record_durably(core, &record, NULL, &fault), fault);
     ledger_client_free(core);
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     assert_int_equal(count_leaves_with(&home, "\"reason\":\"recovered\""), 1);
     fixture_drop(&home);
 }
@@ -322,7 +310,7 @@ static void kill_nine_of_the_daemon_loses_no_acknowledged_record(void **state)
         ledger_client_free(core);
     }
     ledger_client_free(connect_core(&home, NULL));
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     verify(&home, VERIFY_HOLDS, report);
     print_message("# %zu acknowledged, %llu records\n", acknowledged,
                   (unsigned long long)report->size);
@@ -374,7 +362,7 @@ static void runs_that_start_at_once_share_one_daemon(void **state)
         assert_int_equal(waitpid(children[i], &status, 0), children[i]);
         assert_int_equal(status, 0);
     }
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     verify(&home, VERIFY_HOLDS, report);
     assert_int_equal(count_leaves_with(&home, "\"type\":\"file.read\""),
                      100 * COUNT(children));
@@ -398,7 +386,7 @@ static void why_it_cannot_start_is_said(void **state)
     assert_int_equal(fchmodat(home.folder, "keys/ledger.key", 0600, 0), 0);
     (void)setenv("CUSTODY_LEDGER_LINGER_MS", "0", 1);
     ledger_client_free(connect_core(&home, NULL));
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     assert_int_equal(unlinkat(home.folder, "ledger/wal/frames", 0), 0);
     assert_false(ledger_connect(home.path, home.folder, &socket, &fault));
     assert_int_equal(fault.kind, FAULT_INVALID);
@@ -422,7 +410,7 @@ static void the_daemon_has_no_privileges_to_gain(void **state)
     assert_non_null(strstr(buf_text(&status), "NoNewPrivs:\t1\n"));
     assert_non_null(strstr(buf_text(&status), "Seccomp:\t2\n"));
     ledger_client_free(core);
-    wait_for_end(&home);
+    fixture_ledger_ended(&home);
     fixture_drop(&home);
 }
 

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -84,6 +85,17 @@ static inline void fixture_drop(struct fixture *fixture)
 
     scope_close(&fixture->folder);
     assert_ok(file_remove_tree(AT_FDCWD, fixture->path, &fault), fault);
+}
+
+/* The ledger's daemon ends right after its last client, and holds the lock to its end. */
+static inline void fixture_ledger_ended(const struct fixture *home)
+{
+    AUTO_CLOSE int lock = openat(home->folder, "ledger/lock", O_RDWR | O_CLOEXEC);
+
+    for (int i = 0; flock(lock, LOCK_EX | LOCK_NB) < 0; i++) {
+        assert_in_range(i, 0, 5000);
+        (void)usleep(2000);
+    }
 }
 
 #define FIXTURE_NAME "custody-test-00000000"
