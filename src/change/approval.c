@@ -1,20 +1,11 @@
 #include "change/approval.h"
 
 #include <openssl/sha.h>
-#include <stddef.h>
 
 #include "base/hex.h"
-#include "base/scope.h"
-#include "base/utf8.h"
-#include "wire/jcs.h"
+#include "change/statement.h"
 
-#define STATEMENT_TYPE "custody-approval/v1"
-
-/* In the order of RFC 8785; `type` closes it. */
-static const struct statement_row {
-    const char *key;
-    size_t at;
-} rows[] = {
+static const struct statement_row rows[] = {
     {"approver", offsetof(struct approval_statement, approver)},
     {"base", offsetof(struct approval_statement, base)},
     {"change", offsetof(struct approval_statement, change)},
@@ -28,58 +19,18 @@ static const struct statement_row {
     {"tree", offsetof(struct approval_statement, tree)},
 };
 
-static const char **member(const void *statement, const struct statement_row *row)
-{
-    return (const char **)((uintptr_t)statement + row->at);
-}
+static const struct statement_form form = {"custody-approval/v1", rows, COUNT(rows)};
 
 bool approval_encode(const struct approval_statement *statement, struct buf *ret_text,
                      struct fault *fault)
 {
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct slice value = slice_of(*member(statement, &rows[i]));
-
-        if (!utf8_is_printable(value))
-            return fault_set(fault, FAULT_INVALID, "%s is not plain text", rows[i].key);
-        if (!buf_add_format(ret_text, fault, "%c\"%s\":", i == 0 ? '{' : ',', rows[i].key) ||
-            !jcs_add_text(ret_text, value, fault))
-            return false;
-    }
-    return buf_add_text(ret_text, ",\"type\":\"" STATEMENT_TYPE "\"}", fault);
-}
-
-static bool take_word(struct jcs_reader *reader, const char *expected, struct buf *arena,
-                      struct fault *fault)
-{
-    struct slice word;
-
-    return jcs_take_text(reader, arena, &word, fault) && slice_equal(word, slice_of(expected));
+    return statement_encode(&form, statement, ret_text, fault);
 }
 
 bool approval_decode(struct slice text, struct buf *arena,
                      struct approval_statement *ret_statement, struct fault *fault)
 {
-    struct jcs_reader reader = {.text = text};
-    struct approval_statement statement = {0};
-    AUTO_BUF struct buf again = buf_with_limit(APPROVAL_STATEMENT_BYTES_MAX);
-    struct slice value;
-
-    if (text.len > APPROVAL_STATEMENT_BYTES_MAX ||
-        !buf_reserve(arena, 2 * text.len + COUNT(rows) + 64, fault))
-        return fault_set(fault, FAULT_LIMIT, "an approval statement is at most %d bytes",
-                         APPROVAL_STATEMENT_BYTES_MAX);
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        if (!jcs_take(&reader, i == 0 ? '{' : ',') ||
-            !take_word(&reader, rows[i].key, arena, fault) || !jcs_take(&reader, ':') ||
-            !jcs_take_text(&reader, arena, &value, fault) || !buf_add_byte(arena, 0, fault))
-            return fault_set(fault, FAULT_INVALID, "not an approval statement: %s",
-                             rows[i].key);
-        *member(&statement, &rows[i]) = (const char *)value.at;
-    }
-    if (!approval_encode(&statement, &again, fault) || !slice_equal(buf_slice(&again), text))
-        return fault_set(fault, FAULT_INVALID, "not a canonical approval statement");
-    *ret_statement = statement;
-    return true;
+    return statement_decode(&form, text, arena, ret_statement, fault);
 }
 
 void approval_digest(struct slice statement, char ret_digest[65])

@@ -12,7 +12,6 @@
 
 #define APPROVAL_NAMESPACE "custody-approval"
 #define APPROVAL_STATEMENT_BYTES_MAX 8192
-#define APPROVAL_SIGNATURE_BYTES_MAX 16384
 
 struct approval_statement {
     const char *change; /* id */
@@ -62,19 +61,5 @@ struct approval_rules {
 MUST_USE bool approval_may(const struct approval_rules *rules, const char *approver,
                            const char *requester, const struct approval_person **ret_person,
                            struct fault *fault);
-
-/*
- * Signs with ssh-keygen; `key` is a private key file (the agent of the caller is not used). A
- * passphrase is asked for on the terminal.
- */
-MUST_USE bool approval_sign(const char *key, struct slice statement, struct buf *ret_signature,
-                            struct fault *fault);
-/*
- * FAULT_DENIED: not a valid signature over these bytes by one of the person's keys.
- * `scratch`: a private folder for the moment.
- */
-MUST_USE bool approval_verify(const struct approval_person *person, struct slice statement,
-                              struct slice signature, const char *scratch,
-                              struct fault *fault);
 
 #endif

@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "change/approval.h"
+#include "change/sshsig.h"
 #include "os/file.h"
 #include "os/spawn.h"
 
 #define SSH_KEYGEN "/usr/bin/ssh-keygen"
-#define PRINCIPAL "approver"
+#define PRINCIPAL "person"
 #define SIGNERS_BYTES_MAX 65536
 
 /* No SSH_AUTH_SOCK: only the key file that was named may sign. */
@@ -26,11 +26,11 @@ static const char *const key_types[] = {
     "ssh-rsa ",
 };
 
-bool approval_sign(const char *key, struct slice statement, struct buf *ret_signature,
-                   struct fault *fault)
+bool sshsig_sign(const char *purpose, const char *key, struct slice statement,
+                 struct buf *ret_signature, struct fault *fault)
 {
-    const char *const argv[] = {SSH_KEYGEN,         "-Y", "sign", "-q", "-f", key, "-n",
-                                APPROVAL_NAMESPACE, NULL};
+    const char *const argv[] = {SSH_KEYGEN, "-Y", "sign",  "-q", "-f",
+                                key,        "-n", purpose, NULL};
     struct spawn_program program = {.argv = argv, .environment = environment};
     struct stat stat_of_key;
     int status = 0;
@@ -48,9 +48,9 @@ bool approval_sign(const char *key, struct slice statement, struct buf *ret_sign
            fault_set(fault, FAULT_IO, "ssh-keygen gave no signature");
 }
 
-/* One line per key: "approver namespaces=\"custody-approval\" ssh-ed25519 AAAA...". */
-static bool write_signers(const struct approval_person *person, struct buf *ret_text,
-                          struct fault *fault)
+/* One line per key: "person namespaces=\"custody-approval\" ssh-ed25519 AAAA...". */
+static bool write_signers(const char *purpose, const struct approval_person *person,
+                          struct buf *ret_text, struct fault *fault)
 {
     for (size_t i = 0; i < person->ssh_count; i++) {
         struct slice key = slice_trim(slice_of(person->ssh[i]));
@@ -63,20 +63,20 @@ static bool write_signers(const struct approval_person *person, struct buf *ret_
         if (!known)
             return fault_set(fault, FAULT_INVALID, "key %zu of %s is not an SSH public key",
                              i + 1, person->id);
-        if (!buf_add_text(ret_text, PRINCIPAL " namespaces=\"" APPROVAL_NAMESPACE "\" ",
-                          fault) ||
+        if (!buf_add_format(ret_text, fault, PRINCIPAL " namespaces=\"%s\" ", purpose) ||
             !buf_add(ret_text, key, fault) || !buf_add_byte(ret_text, '\n', fault))
             return false;
     }
     return true;
 }
 
-static bool check(const char *folder, struct slice statement, struct fault *fault)
+static bool check(const char *purpose, const char *folder, struct slice statement,
+                  struct fault *fault)
 {
     AUTO_FREE char *signers = xformat("%s/signers", folder);
     AUTO_FREE char *signature = xformat("%s/signature", folder);
-    const char *const argv[] = {SSH_KEYGEN, "-Y", "verify",           "-f", signers,   "-I",
-                                PRINCIPAL,  "-n", APPROVAL_NAMESPACE, "-s", signature, NULL};
+    const char *const argv[] = {SSH_KEYGEN, "-Y", "verify", "-f", signers,   "-I",
+                                PRINCIPAL,  "-n", purpose,  "-s", signature, NULL};
     struct spawn_program program = {.argv = argv, .environment = environment};
     AUTO_BUF struct buf output = buf_with_limit(SIGNERS_BYTES_MAX);
     int status = 0;
@@ -86,8 +86,9 @@ static bool check(const char *folder, struct slice statement, struct fault *faul
     return status == 0;
 }
 
-bool approval_verify(const struct approval_person *person, struct slice statement,
-                     struct slice signature, const char *scratch, struct fault *fault)
+bool sshsig_verify(const char *purpose, const struct approval_person *person,
+                   struct slice statement, struct slice signature, const char *scratch,
+                   struct fault *fault)
 {
     AUTO_FREE char *folder = xformat("%s/approval.XXXXXX", scratch);
     AUTO_BUF struct buf signers = buf_with_limit(SIGNERS_BYTES_MAX);
@@ -95,7 +96,7 @@ bool approval_verify(const struct approval_person *person, struct slice statemen
     struct fault refusal = {0}, removal = {0};
     bool ok;
 
-    if (!write_signers(person, &signers, fault))
+    if (!write_signers(purpose, person, &signers, fault))
         return false;
     if (mkdtemp(folder) == NULL)
         return fault_errno(fault, "make a folder in %s", scratch);
@@ -103,7 +104,7 @@ bool approval_verify(const struct approval_person *person, struct slice statemen
     ok = (fd >= 0 || fault_errno(&refusal, "open %s", folder)) &&
          file_create(fd, "signers", buf_slice(&signers), 0600, &refusal) &&
          file_create(fd, "signature", signature, 0600, &refusal) &&
-         check(folder, statement, &refusal);
+         check(purpose, folder, statement, &refusal);
     if (!file_remove_tree(AT_FDCWD, folder, &removal) && ok) {
         *fault = removal;
         return false;

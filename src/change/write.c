@@ -337,6 +337,20 @@ static bool merge_trees(struct gitdoor *door, const char *head,
     return git_oid_line(line, landing->tree, fault);
 }
 
+/* What the branch would hold is what it holds. */
+static bool landed_already(struct gitdoor *door, struct gitdoor_landing *landing,
+                           struct gitdoor_landing *ret_landing, struct fault *fault)
+{
+    AUTO_FREE char *tree = xformat("%s^{tree}", landing->into);
+    const char *const words[] = {"rev-parse", "--verify", "--end-of-options", tree, NULL};
+
+    landing->kind = LANDING_NOTHING;
+    if (!ask_oid(door, words, landing->tree, fault))
+        return false;
+    *ret_landing = *landing;
+    return true;
+}
+
 bool gitdoor_landing(struct gitdoor *door, const char *branch, const char *head,
                      struct gitdoor_landing *ret_landing, struct fault *fault)
 {
@@ -357,8 +371,8 @@ bool gitdoor_landing(struct gitdoor *door, const char *branch, const char *head,
         return false;
     landing.checked_out = door->place.work_tree != NULL && strcmp(door->head, branch) == 0;
     if (strcmp(landing.merge_base, head) == 0)
-        landing.kind = LANDING_NOTHING;
-    else if (strcmp(landing.merge_base, landing.into) == 0)
+        return landed_already(door, &landing, ret_landing, fault);
+    if (strcmp(landing.merge_base, landing.into) == 0)
         landing.kind = LANDING_FORWARD;
     else if (!merge_trees(door, head, &landing, fault))
         return false;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/scope.h"
+#include "change/sshsig.h"
 #include "commands/change.h"
 #include "os/file.h"
 
@@ -122,6 +123,15 @@ void deciding_record(const struct deciding *d, struct record *record, enum recor
     record_word(record, RECORD_TREE, d->landing.tree[0] == 0 ? d->tree : d->landing.tree);
 }
 
+struct approval_person person_who_signs(const struct policy_person *person)
+{
+    return (struct approval_person){.id = person->id,
+                                    .groups = person->groups,
+                                    .group_count = person->group_count,
+                                    .ssh = person->ssh,
+                                    .ssh_count = person->ssh_count};
+}
+
 bool deciding_approver(const struct deciding *d, const char *who,
                        struct approval_person *people,
                        const struct approval_person **ret_person, struct fault *fault)
@@ -133,11 +143,7 @@ bool deciding_approver(const struct deciding *d, const char *who,
                                    .needed = (size_t)d->needed};
 
     for (size_t i = 0; i < rules.people_count; i++)
-        people[i] = (struct approval_person){.id = d->policy->people[i].id,
-                                             .groups = d->policy->people[i].groups,
-                                             .group_count = d->policy->people[i].group_count,
-                                             .ssh = d->policy->people[i].ssh,
-                                             .ssh_count = d->policy->people[i].ssh_count};
+        people[i] = person_who_signs(&d->policy->people[i]);
     return approval_may(&rules, who, d->requester, ret_person, fault);
 }
 
@@ -185,8 +191,8 @@ static bool is_valid(const struct counting *counting, const struct store_approva
     return approval_decode(slice_of(row->statement), &arena, &said, why) &&
            says_the_same(counting->d, &said, row, why) &&
            deciding_approver(counting->d, row->person, counting->people, &person, why) &&
-           approval_verify(person, slice_of(row->statement), slice_of(row->signature),
-                           counting->scratch, why);
+           sshsig_verify(APPROVAL_NAMESPACE, person, slice_of(row->statement),
+                         slice_of(row->signature), counting->scratch, why);
 }
 
 static bool count_one(void *self, const struct store_approval *row, struct fault *fault)

@@ -52,6 +52,8 @@ MUST_USE bool deciding_count(struct deciding *d,
                              void (*each)(void *self, const struct store_approval *row,
                                           const char *why),
                              void *self, size_t *ret_valid, struct fault *fault);
+/* A person of the policy as signatures are checked; texts borrow. */
+struct approval_person person_who_signs(const struct policy_person *person);
 /* The person, when policy lets them approve this change; `people` has policy->people_count
  * rows. */
 MUST_USE bool deciding_approver(const struct deciding *d, const char *who,

@@ -3,15 +3,22 @@
 #include <stdio.h>
 
 #include "base/scope.h"
+#include "change/sshsig.h"
 #include "commands/change.h"
 #include "commands/table.h"
 #include "os/clock_real.h"
 #include "os/file.h"
 
-static bool to_ledger(struct deciding *d, const struct record *record, struct fault *fault)
+static bool announce(struct deciding *d, const struct record *record, uint64_t *ret_seq,
+                     struct fault *fault)
 {
     return session_ledger(&d->session, &d->ledger, fault) &&
-           ledger_record_durably(d->ledger, record, NULL, fault);
+           ledger_record_durably(d->ledger, record, ret_seq, fault);
+}
+
+static bool to_ledger(struct deciding *d, const struct record *record, struct fault *fault)
+{
+    return announce(d, record, NULL, fault);
 }
 
 /* The statement, signed by the person's key and checked as anybody would check it. */
@@ -38,8 +45,9 @@ static bool sign(struct deciding *d, const struct approval_person *person, const
     if (mkdtemp(scratch) == NULL)
         return fault_errno(fault, "make a folder in /tmp");
     ok = approval_encode(&says, statement, fault) &&
-         approval_sign(key, buf_slice(statement), signature, fault) &&
-         approval_verify(person, buf_slice(statement), buf_slice(signature), scratch, fault);
+         sshsig_sign(APPROVAL_NAMESPACE, key, buf_slice(statement), signature, fault) &&
+         sshsig_verify(APPROVAL_NAMESPACE, person, buf_slice(statement), buf_slice(signature),
+                       scratch, fault);
     if (!file_remove_tree(AT_FDCWD, scratch, &left))
         (void)fprintf(stderr, "custody: warning: %s\n", left.why);
     return ok;
@@ -75,7 +83,7 @@ static bool approve(const struct invocation *invocation, struct deciding *d,
     AUTO_FREE struct approval_person *people =
         xalloc_array(d->policy->people_count, sizeof(*people));
     AUTO_BUF struct buf statement = buf_with_limit(APPROVAL_STATEMENT_BYTES_MAX);
-    AUTO_BUF struct buf signature = buf_with_limit(APPROVAL_SIGNATURE_BYTES_MAX);
+    AUTO_BUF struct buf signature = buf_with_limit(SSHSIG_BYTES_MAX);
     AUTO_FREE char *line = NULL;
     enum change_state next = d->state;
     const struct approval_person *person;
@@ -216,38 +224,69 @@ static bool move_branch(struct deciding *d, char ret_commit[GIT_OID_TEXT], struc
     return collect_land(d->collect, &land, ret_commit, fault);
 }
 
+/* The branch holds it, and that is on record: last the store learns of it. */
+static bool finish_landing(const struct invocation *invocation, struct deciding *d,
+                           struct record *record, const char *commit, struct fault *fault)
+{
+    AUTO_FREE char *line = xformat("landed in %s as %s", d->into, commit);
+
+    record_word(record, RECORD_OUTCOME, "ok");
+    record_word(record, RECORD_HEAD, commit);
+    if (!to_ledger(d, record, fault) || !deciding_step(d, CHANGE_EVENT_LANDED, commit, fault))
+        return false;
+    deciding_print(invocation, d, line);
+    return ledger_checkpoint(d->ledger, fault);
+}
+
+/*
+ * The branch holds it already: a landing was cut off before its end was on record, or somebody
+ * went around it. What it holds must be what was approved.
+ */
+static bool find_landed(const struct invocation *invocation, struct deciding *d, bool approved,
+                        struct fault *fault)
+{
+    struct record record;
+
+    if (!approved)
+        return fault_set(fault, FAULT_CONFLICT,
+                         "the change is in %s already, and what that holds is not what was "
+                         "approved: look at git log %s",
+                         d->into, d->into);
+    deciding_record(d, &record, RECORD_CHANGE_LANDED);
+    record_word(&record, RECORD_REASON, "found");
+    return finish_landing(invocation, d, &record, d->landing.into, fault);
+}
+
 static bool land(const struct invocation *invocation, struct deciding *d, struct fault *fault)
 {
-    AUTO_FREE char *line = NULL;
     char commit[GIT_OID_TEXT];
     struct record record;
     struct fault unsaid = {0};
+    uint64_t intent;
     size_t valid = 0;
+    bool moved;
 
     if (d->state != CHANGE_APPROVED)
         return fault_set(fault, FAULT_DENIED, "change %s is %s, not approved", d->id,
                          change_state_name(d->state));
     if (!deciding_landing(d, fault) || !deciding_count(d, NULL, NULL, &valid, fault))
         return false;
+    if (d->landing.kind == LANDING_NOTHING)
+        return find_landed(invocation, d, valid >= (size_t)d->needed, fault);
     if (valid < (size_t)d->needed)
         return make_void(d, fault);
     deciding_record(d, &record, RECORD_CHANGE_LANDED);
-    record_word(&record, RECORD_OUTCOME, "intent");
-    if (!to_ledger(d, &record, fault))
+    record_word(&record, RECORD_OUTCOME, "intended");
+    if (!announce(d, &record, &intent, fault))
         return false;
-    if (!move_branch(d, commit, fault)) {
-        record_word(&record, RECORD_OUTCOME, fault_outcome(fault->kind));
-        if (!to_ledger(d, &record, &unsaid))
-            (void)fprintf(stderr, "custody: warning: %s\n", unsaid.why);
-        return false;
-    }
-    record_word(&record, RECORD_OUTCOME, "ok");
-    record_word(&record, RECORD_HEAD, commit);
-    if (!to_ledger(d, &record, fault) || !deciding_step(d, CHANGE_EVENT_LANDED, commit, fault))
-        return false;
-    line = xformat("landed in %s as %s", d->into, commit);
-    deciding_print(invocation, d, line);
-    return ledger_checkpoint(d->ledger, fault);
+    moved = move_branch(d, commit, fault);
+    record_number(&record, RECORD_INTENT, (int64_t)intent);
+    if (moved)
+        return finish_landing(invocation, d, &record, commit, fault);
+    record_word(&record, RECORD_OUTCOME, fault_outcome(fault->kind));
+    if (!to_ledger(d, &record, &unsaid))
+        (void)fprintf(stderr, "custody: warning: %s\n", unsaid.why);
+    return false;
 }
 
 static const struct option_rule land_options[] = {
@@ -277,7 +316,8 @@ const struct command command_change_land = {
     .summary = "Lands an approved change in the branch that it is for",
     .text = "Every approval is counted anew: it must be of exactly the tree that would land. "
             "Where the branch has\n"
-            "moved so that another tree would, the approvals are void.",
+            "moved so that another tree would, the approvals are void. A landing that was cut "
+            "off is brought to its end.",
     .options = land_options,
     .run = run_land,
 };

@@ -34,3 +34,14 @@ int command_fail(const struct invocation *invocation, const struct fault *fault)
         command_print_json(json_pack("{s:s}", "error", fault->why));
     return fault_exit_code(fault->kind);
 }
+
+bool command_word(const char *option, const char *word, struct fault *fault)
+{
+    size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
+
+    return (len > 0 && len <= 40 && word[len] == 0) ||
+           fault_set(fault, FAULT_INVALID,
+                     "--%s %.40s: one word of a-z, 0-9, - and _, at most 40: it goes into the "
+                     "record, which can never be erased",
+                     option, word);
+}

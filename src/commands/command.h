@@ -58,6 +58,11 @@ struct invocation {
 const char *invocation_option(const struct invocation *invocation, const char *name);
 bool invocation_flag(const struct invocation *invocation, const char *name);
 
+/* A word for a record: [a-z0-9_.-], at most 40. */
+MUST_USE bool command_word(const char *option, const char *word, struct fault *fault);
+/* 90s 15m 4h 7d; `option` is for the fault. */
+MUST_USE bool command_span(const char *option, const char *text, int64_t *ret_us,
+                           struct fault *fault);
 /* 2026-11-24, 2026-11-24T08:30:00Z, or 90s 15m 2h 7d ago, in UTC; `option` is for the fault.
  */
 MUST_USE bool command_time(const char *option, const char *text, int64_t *ret_us,

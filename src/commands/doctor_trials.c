@@ -5,6 +5,7 @@
 
 #include "base/scope.h"
 #include "change/approval.h"
+#include "change/sshsig.h"
 #include "os/file.h"
 #include "os/spawn.h"
 #include "policy/policy.h"
@@ -90,7 +91,7 @@ static bool try_approval(const char *folder, struct fault *fault)
 {
     AUTO_FREE char *key = xformat("%s/key", folder);
     AUTO_BUF struct buf public = buf_with_limit(4096);
-    AUTO_BUF struct buf signature = buf_with_limit(APPROVAL_SIGNATURE_BYTES_MAX);
+    AUTO_BUF struct buf signature = buf_with_limit(SSHSIG_BYTES_MAX);
     const char *line;
     struct approval_person person = {.id = "doctor", .ssh = &line, .ssh_count = 1};
     struct fault refused = {0};
@@ -98,10 +99,12 @@ static bool try_approval(const char *folder, struct fault *fault)
     if (!make_key(key, &public, fault))
         return false;
     line = buf_text(&public);
-    if (!approval_sign(key, SLICE("this tree"), &signature, fault) ||
-        !approval_verify(&person, SLICE("this tree"), buf_slice(&signature), folder, fault))
+    if (!sshsig_sign(APPROVAL_NAMESPACE, key, SLICE("this tree"), &signature, fault) ||
+        !sshsig_verify(APPROVAL_NAMESPACE, &person, SLICE("this tree"), buf_slice(&signature),
+                       folder, fault))
         return false;
-    if (approval_verify(&person, SLICE("that tree"), buf_slice(&signature), folder, &refused))
+    if (sshsig_verify(APPROVAL_NAMESPACE, &person, SLICE("that tree"), buf_slice(&signature),
+                      folder, &refused))
         return fault_set(fault, FAULT_HOST, "a signature held for bytes that it is not of");
     return refused.kind == FAULT_DENIED ||
            fault_set(fault, FAULT_HOST, "a wrong signature is not refused: %.100s",

@@ -17,13 +17,7 @@ static bool check_words(const struct invocation *invocation, struct fault *fault
 
     if (invocation_option(invocation, "as") == NULL || reason == NULL)
         return fault_set(fault, FAULT_INVALID, "it takes SCOPE --as PERSON --reason WORD");
-    if (reason[0] == 0 || strlen(reason) > 40 ||
-        strspn(reason, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(reason))
-        return fault_set(fault, FAULT_INVALID,
-                         "--reason %.40s: one word of a-z, 0-9, - and _, at most 40: it goes "
-                         "into the record, which can never be erased",
-                         reason);
-    return true;
+    return command_word("reason", reason, fault);
 }
 
 static bool erase(struct session *session, const struct erase_request *request,

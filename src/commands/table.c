@@ -36,6 +36,8 @@ const struct command *const commands[] = {
     &command_key_show,
     &command_key_seal,
     &command_key_unseal,
+    &command_breakglass,
+    &command_breakglass_list,
     &command_witness,
     &command_witness_init,
     &command_scripted_model,

@@ -39,6 +39,8 @@ extern const struct command command_scripted_model;
 extern const struct command command_show;
 extern const struct command command_stop;
 extern const struct command command_timestamp;
+extern const struct command command_breakglass;
+extern const struct command command_breakglass_list;
 extern const struct command command_verify;
 extern const struct command command_view;
 extern const struct command command_witness;

@@ -7,7 +7,7 @@
 #include "commands/command.h"
 #include "os/clock_real.h"
 
-static bool parse_ago(const char *text, int64_t *ret_us)
+static bool parse_span(const char *text, int64_t *ret_us)
 {
     static const struct {
         char unit;
@@ -23,18 +23,27 @@ static bool parse_ago(const char *text, int64_t *ret_us)
         return false;
     for (size_t i = 0; i < COUNT(units); i++)
         if (end[0] == units[i].unit) {
-            *ret_us = clock_now_us(&clock_real) - count * units[i].seconds * 1000000;
+            *ret_us = count * units[i].seconds * 1000000;
             return true;
         }
     return false;
 }
 
+bool command_span(const char *option, const char *text, int64_t *ret_us, struct fault *fault)
+{
+    return parse_span(text, ret_us) ||
+           fault_set(fault, FAULT_INVALID, "--%s %s: write 30m, 4h", option, text);
+}
+
 bool command_time(const char *option, const char *text, int64_t *ret_us, struct fault *fault)
 {
     static const char *const forms[] = {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"};
+    int64_t span_us;
 
-    if (parse_ago(text, ret_us))
+    if (parse_span(text, &span_us)) {
+        *ret_us = clock_now_us(&clock_real) - span_us;
         return true;
+    }
     for (size_t i = 0; i < COUNT(forms); i++) {
         struct tm tm = {0};
         const char *end = strptime(text, forms[i], &tm);

@@ -168,6 +168,7 @@ static bool make_change(struct run *run, struct collect_result *ret_made, bool *
 {
     struct gathering gathering = {.run = run};
     struct view_collected collected = {0};
+    struct fault unsaid = {0};
     bool ok;
 
     if (!snapshot_open(run->snapshot_fd, &gathering.snapshot, fault))
@@ -183,12 +184,15 @@ static bool make_change(struct run *run, struct collect_result *ret_made, bool *
     /* The change leaves the cell: first it is on record that it will. */
     store_id('c', clock_now_us(&clock_real), (const uint8_t *)&run->random + 4,
              run->result->change);
-    if (!core_record_change(run, run->result->change, NULL, "intent", fault))
+    if (!core_record_change(run, run->result->change, NULL, "intended", fault))
         return run_because(run, "ledger");
     if (!collect_commit_end(run->collect, keep_row, run, ret_made, fault)) {
         *ret_empty = fault->kind == FAULT_MISSING;
         if (*ret_empty)
             return core_record_change(run, run->result->change, NULL, "empty", fault);
+        if (!core_record_change(run, run->result->change, NULL, fault_outcome(fault->kind),
+                                &unsaid))
+            run_say(run, "warning: %s", unsaid.why);
         return false;
     }
     add_agent_reasons(run, ret_made);

@@ -86,6 +86,8 @@ struct run {
     bool dirty_late;    /* it is asked when the agent has started: looking takes longer than a
                            start */
     bool started;       /* the agent was started */
+    bool change_announced;  /* change.made, before it leaves the cell ... */
+    uint64_t change_intent; /* ... and that record's number */
     bool timed_out;
     struct disk_watch disk_of_run, disk_of_ledger; /* may be two file systems */
     int stop_signal;                               /* a person or a signal ended it */
@@ -144,6 +146,7 @@ MUST_USE bool core_record_started(struct run *run, struct fault *fault);
 /* policy.loaded, cell.enforced and the canaries; durable when it returns. */
 MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed,
                                    bool holds, struct fault *fault);
+/* The first one announces the change; every later one says how that ended. */
 MUST_USE bool core_record_change(struct run *run, const char *change,
                                  const struct collect_result *made, const char *outcome,
                                  struct fault *fault);

@@ -120,6 +120,7 @@ bool core_record_change(struct run *run, const char *change, const struct collec
 {
     struct record_seal diff = {0};
     struct record record;
+    uint64_t seq;
 
     if (made != NULL && !core_seal_diff(run, made->commit, &diff, fault))
         return fault_in(fault, "seal the diff");
@@ -138,8 +139,14 @@ bool core_record_change(struct run *run, const char *change, const struct collec
         record_number(&record, RECORD_LINES, (int64_t)(made->added + made->removed));
         record_word(&record, RECORD_REASON, made->reason_count > 0 ? made->reasons[0] : NULL);
     }
-    return ledger_record_durably(run->ledger, &record, NULL, fault) ||
-           fault_in(fault, "record the change");
+    if (run->change_announced)
+        record_number(&record, RECORD_INTENT, (int64_t)run->change_intent);
+    if (!ledger_record_durably(run->ledger, &record, &seq, fault))
+        return fault_in(fault, "record the change");
+    if (!run->change_announced)
+        run->change_intent = seq;
+    run->change_announced = true;
+    return true;
 }
 
 bool core_record_ended(struct run *run, const struct gateway_totals *totals,

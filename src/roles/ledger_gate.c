@@ -1,6 +1,7 @@
 #include "roles/ledger_gate.h"
 
 #include "base/scope.h"
+#include "roles/ledger_glass.h"
 #include "roles/ledger_reserve.h"
 
 #define LOOK_US 200000 /* how old a look may be when an act is judged */
@@ -10,6 +11,7 @@ struct ledger_gate {
     struct disk_space space;
     enum disk_level level, recorded;
     int64_t looked_us;
+    struct ledger_glass *glass;
 };
 
 #define T(type) (UINT64_C(1) << RECORD_##type)
@@ -47,6 +49,7 @@ bool ledger_gate_open(const struct ledger_gate_config *config, struct ledger_gat
         free(gate);
         return false;
     }
+    gate->glass = ledger_glass_new(config->folder, config->clock);
     (void)ledger_gate_look(gate);
     *ret_gate = gate;
     return true;
@@ -66,6 +69,9 @@ void ledger_gate_recorded_before(struct ledger_gate *gate, enum disk_level level
 
 void ledger_gate_free(struct ledger_gate *gate)
 {
+    if (gate == NULL)
+        return;
+    ledger_glass_free(gate->glass);
     free(gate);
 }
 
@@ -148,7 +154,6 @@ static void say_low(const struct ledger_gate *gate, struct fault *ret_why)
 enum ledger_gate_verdict ledger_gate_judge(struct ledger_gate *gate, const struct record *act,
                                            const char **ret_word, struct fault *ret_why)
 {
-    (void)act;
     /* Whoever has just made room is not refused for what was seen before. */
     if (gate->level >= DISK_REFUSE ||
         clock_monotonic_us(gate->config.clock) - gate->looked_us > LOOK_US)
@@ -156,6 +161,25 @@ enum ledger_gate_verdict ledger_gate_judge(struct ledger_gate *gate, const struc
     if (gate->level < DISK_REFUSE)
         return LEDGER_GATE_ADMIT;
     *ret_word = gate->level == DISK_FULL ? "disk-full" : "disk-low";
+    if (gate->level < DISK_FULL && ledger_glass_is_broken(gate->glass))
+        return ledger_glass_is_news(gate->glass, act) ? LEDGER_GATE_FLAG : LEDGER_GATE_ADMIT;
     say_low(gate, ret_why);
     return LEDGER_GATE_REFUSE;
+}
+
+void ledger_gate_flag(struct ledger_gate *gate, const struct record *act, const char *word,
+                      struct record *ret_record)
+{
+    ledger_glass_flag(gate->glass, act, word, ret_record);
+}
+
+bool ledger_gate_check_glass(const struct ledger_gate *gate, const struct record *record,
+                             struct fault *fault)
+{
+    return ledger_glass_check(gate->glass, record, fault);
+}
+
+void ledger_gate_break_glass(struct ledger_gate *gate, const struct record *record)
+{
+    ledger_glass_break(gate->glass, record);
 }

@@ -34,16 +34,27 @@ bool ledger_gate_is_act(const struct record *record);
 
 enum ledger_gate_verdict {
     LEDGER_GATE_ADMIT,
+    LEDGER_GATE_FLAG, /* under break-glass: first ledger_gate_flag is to be recorded */
     LEDGER_GATE_REFUSE,
 };
 
 /*
  * May this act be recorded now? Looks at the disk where the last look is old.
- *   ret_word  with REFUSE: what the trouble is, for a record
+ *   ret_word  with FLAG and REFUSE: what the trouble is, for a record
  *   ret_why   with REFUSE: for people
  */
 enum ledger_gate_verdict ledger_gate_judge(struct ledger_gate *gate, const struct record *act,
                                            const char **ret_word, struct fault *ret_why);
+
+/* That this act's run goes on under break-glass; once a run. Texts borrow. */
+void ledger_gate_flag(struct ledger_gate *gate, const struct record *act, const char *word,
+                      struct record *ret_record);
+
+/* May this breakglass record be written? FAULT_DENIED: for too long, or for one person. */
+MUST_USE bool ledger_gate_check_glass(const struct ledger_gate *gate,
+                                      const struct record *record, struct fault *fault);
+/* It is written: from now on, and after a restart, acts pass until it expires. */
+void ledger_gate_break_glass(struct ledger_gate *gate, const struct record *record);
 
 /*
  * Looks at the disk. True: its level is another one than what ledger_gate_disk_record said

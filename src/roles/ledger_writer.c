@@ -411,19 +411,34 @@ static bool append_refusal(struct ledger_writer *writer, const struct record *ac
     return append(writer, &writer->own, &record, fault);
 }
 
+static bool append_flag(struct ledger_writer *writer, const struct record *act,
+                        const char *word, struct fault *fault)
+{
+    struct record record;
+
+    ledger_gate_flag(writer->gate, act, word, &record);
+    return append(writer, &writer->own, &record, fault);
+}
+
 /* An act passes the gate before it is a record. */
 static bool admit(struct ledger_writer *writer, struct ledger_source *source,
                   const struct record *record, bool durably, struct fault *fault)
 {
     enum ledger_gate_verdict verdict = LEDGER_GATE_REFUSE;
 
-    if (writer->gate == NULL || !ledger_gate_is_act(record))
+    if (writer->gate == NULL)
+        return true;
+    if (record->type == RECORD_BREAKGLASS)
+        return ledger_gate_check_glass(writer->gate, record, fault);
+    if (!ledger_gate_is_act(record))
         return true;
     if (source->refused.kind == FAULT_NONE)
         verdict =
             ledger_gate_judge(writer->gate, record, &source->refused_word, &source->refused);
     if (verdict == LEDGER_GATE_ADMIT)
         return true;
+    if (verdict == LEDGER_GATE_FLAG)
+        return append_flag(writer, record, source->refused_word, fault);
     if (durably && !append_refusal(writer, record, source->refused_word, fault))
         return false;
     *fault = source->refused;
@@ -451,6 +466,8 @@ bool ledger_writer_append(struct ledger_writer *writer, struct ledger_source *so
             fault->kind = FAULT_INVALID;
         return false;
     }
+    if (writer->gate != NULL && record.type == RECORD_BREAKGLASS)
+        ledger_gate_break_glass(writer->gate, &record);
     return true;
 }
 

@@ -148,7 +148,56 @@ def a_ledger_without_a_byte_of_room_says_so_and_goes_on_later(disk, place):
     assert place.verify()['result'] == 'holds'
 
 
+@with_small_disk
+def two_people_may_break_the_glass(disk, place):
+    """It lets acts pass that are refused for low space; nothing passes unrecorded, and what is wrong about it is refused."""
+    def breakglass(first='maria', second='tom', key=None, second_key=None, span='4h', reason='patient-care'):
+        return place.custody('breakglass', '--reason', reason, '--as', first, '--key', key or place.keys[first],
+                             '--second', second, '--second-key', second_key or place.keys[second], '--for', span)
+
+    place.keys['eve'] = place.root / 'eve.key'
+    run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'eve', '-f', place.keys['eve']], check=0)
+    disk.fill(2 * MIB)
+    assert place.run(*SHELL, 'echo x > a.txt')['exit'] == 1
+    for refused, code, words in (
+            (breakglass(second='maria', second_key=place.keys['maria']), 1, 'takes two people'),
+            (breakglass(second='eve'), 1, "eve is not in the policy's people"),
+            (breakglass(second_key=place.keys['maria']), 1, 'not one of tom'),
+            (breakglass(key=place.keys['eve']), 1, 'not one of maria'),
+            (breakglass(span='25h'), 1, 'between 1m and 24h'),
+            (breakglass(span='soon'), 3, '--for soon'),
+            (breakglass(reason='because I say so'), 3, 'one word'),
+            (place.custody('breakglass', '--as', 'maria'), 3, '--reason WORD is needed')):
+        assert refused.returncode == code and words in refused.stderr, (words, refused)
+    assert json.loads(place.custody('breakglass', 'list', '--json', check=0).stdout) == []
+    assert place.run(*SHELL, 'echo x > a.txt')['exit'] == 1
+    done = breakglass()
+    assert done.returncode == 0, done
+    for name in ('a.txt', 'b.txt'):
+        through = place.run(*SHELL, f'echo x > {name}', check=0)
+        disk.wait_until_ended()  # it is remembered over the daemon's end
+        flags = [r for r in place.log('--run', through['run']) if r['type'] == 'breakglass']
+        assert len(flags) == 1 and flags[0]['outcome'] == 'used' and flags[0]['rule'] == 'disk-low', flags
+        assert flags[0]['object']['person'] == 'maria' and flags[0]['object']['second'] == 'tom', flags
+        shown = place.custody('show', through['run'], check=0).stdout
+        assert 'break-glass' in shown and 'maria' in shown, shown
+    row, = json.loads(place.custody('breakglass', 'list', '--json', check=0).stdout)
+    assert row['active'] and row['valid'] and row['reason'] == 'patient-care', row
+    said, = [r for r in place.log('--type', 'breakglass') if r['outcome'] == 'ok']
+    assert said['object']['digest'] == row['digest'] and said['src'].startswith('core/'), said
+    assert place.verify()['result'] == 'holds'
+    disk.fill(0)  # it makes no room
+    stopped = place.run(*SHELL, 'while true; do date > c.txt; sleep 0.02; done', timeout=60)
+    assert stopped['exit'] in (1, 2) and 'disk' in stopped['stderr'], stopped
+    disk.empty()
+    kept = place.home / 'breakglass' / f'{row["digest"]}.first.sig'
+    kept.write_bytes(kept.read_bytes().replace(b'A', b'B', 1))
+    row, = json.loads(place.custody('breakglass', 'list', '--json', check=1).stdout)
+    assert not row['valid'] and not row['active'], row
+
+
 if __name__ == '__main__':
     main([a_run_is_not_begun_on_a_disk_with_little_room,
           a_disk_that_fills_up_during_a_run_ends_it_and_loses_nothing,
-          a_ledger_without_a_byte_of_room_says_so_and_goes_on_later])
+          a_ledger_without_a_byte_of_room_says_so_and_goes_on_later,
+          two_people_may_break_the_glass])

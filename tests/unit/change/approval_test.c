@@ -1,6 +1,7 @@
 #include "repository.h"
 
 #include "change/approval.h"
+#include "change/sshsig.h"
 
 static const struct approval_statement sample = {
     .change = "c-20261124-035446-7f3a",
@@ -80,7 +81,7 @@ static void only_the_persons_key_over_these_bytes_counts(void **state)
     const char *ssh[2] = {other, key};
     struct approval_person maria = {.id = "maria", .ssh = ssh, .ssh_count = 2};
     AUTO_BUF struct buf text = encoded();
-    AUTO_BUF struct buf signature = buf_with_limit(APPROVAL_SIGNATURE_BYTES_MAX);
+    AUTO_BUF struct buf signature = buf_with_limit(SSHSIG_BYTES_MAX);
     struct fault fault = {0};
 
     (void)state;
@@ -90,42 +91,45 @@ static void only_the_persons_key_over_these_bytes_counts(void **state)
     {
         AUTO_FREE char *path = xformat("%s/maria", root);
         AUTO_FREE char *missing = xformat("%s/nobody", root);
-        AUTO_BUF struct buf none = buf_with_limit(APPROVAL_SIGNATURE_BYTES_MAX);
+        AUTO_BUF struct buf none = buf_with_limit(SSHSIG_BYTES_MAX);
 
-        assert_ok(approval_sign(path, buf_slice(&text), &signature, &fault), fault);
-        assert_false(approval_sign(missing, buf_slice(&text), &none, &fault));
+        assert_ok(sshsig_sign(APPROVAL_NAMESPACE, path, buf_slice(&text), &signature, &fault),
+                  fault);
+        assert_false(
+            sshsig_sign(APPROVAL_NAMESPACE, missing, buf_slice(&text), &none, &fault));
         assert_int_equal(fault.kind, FAULT_MISSING);
     }
-    assert_ok(approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault),
+    assert_ok(sshsig_verify(APPROVAL_NAMESPACE, &maria, buf_slice(&text),
+                            buf_slice(&signature), root, &fault),
               fault);
     maria.ssh_count = 1; /* only the other key */
-    assert_false(
-        approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault));
+    assert_false(sshsig_verify(APPROVAL_NAMESPACE, &maria, buf_slice(&text),
+                               buf_slice(&signature), root, &fault));
     assert_int_equal(fault.kind, FAULT_DENIED);
     maria.ssh_count = 2;
     text.at[20] ^= 1;
-    assert_false(
-        approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault));
+    assert_false(sshsig_verify(APPROVAL_NAMESPACE, &maria, buf_slice(&text),
+                               buf_slice(&signature), root, &fault));
     text.at[20] ^= 1;
-    assert_false(
-        approval_verify(&maria, buf_slice(&text), SLICE("no signature"), root, &fault));
+    assert_false(sshsig_verify(APPROVAL_NAMESPACE, &maria, buf_slice(&text),
+                               SLICE("no signature"), root, &fault));
     { /* right key, right bytes, another purpose */
         AUTO_FREE char *path = xformat("%s/maria", root);
         AUTO_FREE char *file = xformat("%s/statement", root);
-        AUTO_BUF struct buf mail = buf_with_limit(APPROVAL_SIGNATURE_BYTES_MAX);
+        AUTO_BUF struct buf mail = buf_with_limit(SSHSIG_BYTES_MAX);
         AUTO_CLOSE int folder = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         assert_ok(file_create(folder, "statement", buf_slice(&text), 0600, &fault), fault);
         assert_int_equal(
             RUN(root, "ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", path, file), 0);
         assert_ok(file_read(folder, "statement.sig", &mail, &fault), fault);
-        assert_false(
-            approval_verify(&maria, buf_slice(&text), buf_slice(&mail), root, &fault));
+        assert_false(sshsig_verify(APPROVAL_NAMESPACE, &maria, buf_slice(&text),
+                                   buf_slice(&mail), root, &fault));
         assert_int_equal(fault.kind, FAULT_DENIED);
     }
     ssh[0] = "command=\"x\" ssh-ed25519 AAAA";
-    assert_false(
-        approval_verify(&maria, buf_slice(&text), buf_slice(&signature), root, &fault));
+    assert_false(sshsig_verify(APPROVAL_NAMESPACE, &maria, buf_slice(&text),
+                               buf_slice(&signature), root, &fault));
     assert_int_equal(fault.kind, FAULT_INVALID);
     assert_ok(file_remove_tree(AT_FDCWD, root, &fault), fault);
 }
