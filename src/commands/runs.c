@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "commands/runs.h"
 #include "commands/table.h"
 #include "flow/flow.h"
 #include "os/file.h"
@@ -16,7 +17,7 @@
 #define STOP_TRIES 100
 #define STOP_PAUSE_NS 100000000
 
-static json_t *run_json(const struct store_run *run)
+json_t *run_json(const struct store_run *run)
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}",
                      "run", run->id, "repository", run->repository, "base", run->base,
@@ -78,64 +79,6 @@ const struct command command_runs = {
     .prints_json = true,
     .summary = "Lists runs, newest first",
     .run = run_runs,
-};
-
-static bool show_run(void *self, const struct store_run *run, struct fault *fault)
-{
-    char started[CLOCK_TEXT_BYTES];
-
-    (void)self;
-    (void)fault;
-    clock_text(run->started_us, started);
-    (void)printf("run         %s\nstate       %s%s%s\nrepository  %s\nbase        %s "
-                 "(%s)\nagent       %s\n"
-                 "requester   %s\npolicy      %s\nstarted     %s\ntook        %.1f s\ntokens  "
-                 "    %lld\n"
-                 "cost        %.4f USD\n",
-                 run->id, run->state, run->reasons[0] == 0 ? "" : ": ", run->reasons,
-                 run->repository, run->base, run->branch, run->agent, run->requester,
-                 run->policy, started,
-                 run->ended_us == 0 ? 0.0 : (double)(run->ended_us - run->started_us) / 1e6,
-                 (long long)run->tokens, (double)run->cost_micro_usd / 1e6);
-    (void)printf("\nwhat it read, sent and wrote:  custody log --run %s\n", run->id);
-    return true;
-}
-
-static bool show_json(void *self, const struct store_run *run, struct fault *fault)
-{
-    (void)self;
-    (void)fault;
-    command_print_json(run_json(run));
-    return true;
-}
-
-static int run_show(const struct invocation *invocation)
-{
-    struct session session;
-    struct store *store;
-    struct fault fault = {0};
-    size_t count = 0;
-    bool ok;
-
-    if (!session_open(&session, &fault))
-        return command_fail(invocation, &fault);
-    ok = session_store(&session, &store, &fault) &&
-         store_runs(store, invocation->arguments[0], invocation->json ? show_json : show_run,
-                    NULL, &count, &fault);
-    session_close(&session);
-    if (ok && count == 0)
-        ok = fault_set(&fault, FAULT_MISSING, "there is no run %s", invocation->arguments[0]);
-    return ok ? EXIT_YES : command_fail(invocation, &fault);
-}
-
-const struct command command_show = {
-    .name = "show",
-    .arguments = "RUN",
-    .arguments_min = 1,
-    .arguments_max = 1,
-    .prints_json = true,
-    .summary = "Shows one run",
-    .run = run_show,
 };
 
 struct stopping {

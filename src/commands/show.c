@@ -1,0 +1,147 @@
+/* custody show - one run: the store's row, and what of the ledger everybody should see. */
+#include <stdio.h>
+
+#include "base/scope.h"
+#include "commands/runs.h"
+#include "commands/table.h"
+#include "roles/history.h"
+#include "roles/session.h"
+
+struct showing {
+    struct session session;
+    bool json;
+    json_t *glasses; /* break-glass that this run went on under */
+};
+
+static bool take_glass(void *self, const struct history_record *record, struct fault *fault)
+{
+    static const struct {
+        const char *name;
+        enum record_field field;
+    } members[] = {{"person", RECORD_PERSON},
+                   {"second", RECORD_SECOND},
+                   {"reason", RECORD_REASON},
+                   {"passed", RECORD_RULE}};
+    json_t *glass = json_pack("{s:I}", "expires",
+                              (json_int_t)record->record->field[RECORD_EXPIRES].number);
+
+    (void)fault;
+    for (size_t i = 0; i < COUNT(members); i++) {
+        struct slice text = record->record->field[members[i].field].text;
+
+        (void)json_object_set_new(glass, members[i].name,
+                                  json_stringn((const char *)text.at, text.len));
+    }
+    (void)json_array_append_new(((struct showing *)self)->glasses, glass);
+    return true;
+}
+
+static void tell(void *self, const char *text)
+{
+    (void)self;
+    (void)fprintf(stderr, "custody show: %s\n", text);
+}
+
+/* What the ledger says: the store knows nothing of it. */
+static bool read_glasses(struct showing *showing, const char *run, struct fault *fault)
+{
+    const struct history_options how = {.lag = HISTORY_LAG, .tell = tell};
+    const struct history_question question = {
+        .filters = {{.fields = {RECORD_RUN}, .field_count = 1, .pattern = run},
+                    {.fields = {HISTORY_TYPE}, .field_count = 1, .pattern = "breakglass"}},
+        .filter_count = 2,
+        .until_us = INT64_MAX};
+    struct history *history;
+    bool ok;
+
+    if (!history_open(&showing->session.home, &how, &history, fault))
+        return false;
+    ok = history_each(history, &question, take_glass, showing, fault);
+    history_close(history);
+    return ok;
+}
+
+static void print_glasses(const struct showing *showing)
+{
+    size_t at;
+    const json_t *glass;
+
+    json_array_foreach(showing->glasses, at, glass)
+    {
+        char until[CLOCK_TEXT_BYTES];
+
+        clock_text(json_integer_value(json_object_get(glass, "expires")) * 1000000, until);
+        (void)printf("break-glass  %s and %s (%s), until %s: the ledger would have refused it "
+                     "(%s)\n",
+                     json_string_value(json_object_get(glass, "person")),
+                     json_string_value(json_object_get(glass, "second")),
+                     json_string_value(json_object_get(glass, "reason")), until,
+                     json_string_value(json_object_get(glass, "passed")));
+    }
+}
+
+static void print_run(const struct store_run *run)
+{
+    char started[CLOCK_TEXT_BYTES];
+
+    clock_text(run->started_us, started);
+    (void)printf("run         %s\nstate       %s%s%s\nrepository  %s\nbase        %s "
+                 "(%s)\nagent       %s\n"
+                 "requester   %s\npolicy      %s\nstarted     %s\ntook        %.1f s\ntokens  "
+                 "    %lld\n"
+                 "cost        %.4f USD\n",
+                 run->id, run->state, run->reasons[0] == 0 ? "" : ": ", run->reasons,
+                 run->repository, run->base, run->branch, run->agent, run->requester,
+                 run->policy, started,
+                 run->ended_us == 0 ? 0.0 : (double)(run->ended_us - run->started_us) / 1e6,
+                 (long long)run->tokens, (double)run->cost_micro_usd / 1e6);
+}
+
+static bool show_run(void *self, const struct store_run *run, struct fault *fault)
+{
+    struct showing *showing = self;
+    json_t *json;
+
+    if (!read_glasses(showing, run->id, fault))
+        return false;
+    if (showing->json) {
+        json = run_json(run);
+        (void)json_object_set(json, "breakglass", showing->glasses);
+        command_print_json(json);
+        return true;
+    }
+    print_run(run);
+    print_glasses(showing);
+    (void)printf("\nwhat it read, sent and wrote:  custody log --run %s\n", run->id);
+    return true;
+}
+
+static int run_show(const struct invocation *invocation)
+{
+    struct showing showing = {.json = invocation->json};
+    struct store *store;
+    struct fault fault = {0};
+    size_t count = 0;
+    bool ok;
+
+    if (!session_open(&showing.session, &fault))
+        return command_fail(invocation, &fault);
+    showing.glasses = json_array();
+    ok = session_store(&showing.session, &store, &fault) &&
+         store_runs(store, invocation->arguments[0], show_run, &showing, &count, &fault);
+    json_decref(showing.glasses);
+    session_close(&showing.session);
+    if (ok && count == 0)
+        ok = fault_set(&fault, FAULT_MISSING, "there is no run %s", invocation->arguments[0]);
+    return ok ? EXIT_YES : command_fail(invocation, &fault);
+}
+
+const struct command command_show = {
+    .name = "show",
+    .arguments = "RUN",
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .prints_json = true,
+    .summary = "Shows one run",
+    .run = run_show,
+};
