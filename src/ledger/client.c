@@ -55,6 +55,11 @@ void ledger_client_free(struct ledger_client *client)
     free(client);
 }
 
+int ledger_client_socket(const struct ledger_client *client)
+{
+    return client->socket;
+}
+
 static int64_t deadline_in_ms(int64_t ms)
 {
     return clock_monotonic_us(&clock_real) + ms * 1000;

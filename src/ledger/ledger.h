@@ -20,6 +20,8 @@ struct ledger_client;
 /* Takes `socket`. */
 struct ledger_client *ledger_client_new(int socket);
 void ledger_client_free(struct ledger_client *client); /* NULL is fine */
+/* For a loop that waits for its end (EPOLLRDHUP): then the ledger is gone. Not to be read. */
+int ledger_client_socket(const struct ledger_client *client);
 
 /*
  * Queues a record. Blocks while the ledger is behind (back-pressure), never drops.

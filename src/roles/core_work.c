@@ -20,7 +20,7 @@ struct work {
     struct run *run;
     struct loop *loop;
     struct core_stream *out, *err, *in;
-    struct loop_watch *cell, *signals, *view, *door, *gateway, *dirty;
+    struct loop_watch *cell, *signals, *view, *door, *gateway, *ledger, *dirty;
     struct loop_timer *limit, *disk;
     bool ended;
     struct fault fault;
@@ -173,6 +173,14 @@ static void on_gateway_gone(void *self, uint32_t events)
     end_work(self, "gateway");
 }
 
+static void on_ledger_gone(void *self, uint32_t events)
+{
+    (void)events;
+    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
+                    "the ledger ended; the cell was killed");
+    end_work(self, "ledger");
+}
+
 static bool watch_streams(struct work *work, struct fault *fault)
 {
     const struct run *run = work->run;
@@ -207,7 +215,9 @@ static bool watch_all(struct work *work, struct fault *fault)
            loop_watch(work->loop, run->door.process.pidfd, EPOLLIN, on_door_gone, work,
                       &work->door, fault) &&
            loop_watch(work->loop, run->gateway.process.pidfd, EPOLLIN, on_gateway_gone, work,
-                      &work->gateway, fault);
+                      &work->gateway, fault) &&
+           loop_watch(work->loop, ledger_client_socket(run->ledger), EPOLLRDHUP,
+                      on_ledger_gone, work, &work->ledger, fault);
 }
 
 /* Every writer is dead: what is left in the pipes ends with an end of file. */

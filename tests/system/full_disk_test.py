@@ -157,6 +157,8 @@ def two_people_may_break_the_glass(disk, place):
 
     place.keys['eve'] = place.root / 'eve.key'
     run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'eve', '-f', place.keys['eve']], check=0)
+    place.run('true')
+    disk.wait_until_ended()
     disk.fill(2 * MIB)
     assert place.run(*SHELL, 'echo x > a.txt')['exit'] == 1
     for refused, code, words in (
