@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/scope.h"
+#include "ledger/cosignature.h"
 #include "ledger/witness.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,24 +25,31 @@ static int64_t now(void *self)
     return INT64_C(1790000000000000);
 }
 
+#define LOG "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
+
 static struct witness *make(void)
 {
     static const struct witness_store store = {.load = load, .save = save, .keep = save};
     static const struct clock clock = {.now_us = now};
     AUTO_BUF struct buf skey = buf_with_limit(1024);
+    AUTO_BUF struct buf plain = buf_with_limit(1024);
     AUTO_BUF struct buf vkey = buf_with_limit(1024);
     static struct note_signer *signer;
+    static struct witness_keeper *keeper;
+    static struct witness_keeping keeping;
     uint8_t seed[NOTE_SEED_BYTES] = {1};
     struct witness *witness;
     struct fault fault = {0};
 
-    if (!note_key_texts(SLICE("w"), seed, &skey, &vkey, &fault) ||
+    if (!note_key_texts(SLICE("w"), seed, &skey, &plain, &fault) ||
         !note_signer_parse(buf_slice(&skey), &signer, &fault) ||
-        !witness_new(signer, &store, &clock, &witness, &fault) ||
-        !witness_add_log(witness,
-                         SLICE("example.com/log/testdata+33d7b496+"
-                               "AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"),
-                         &fault))
+        !cosignature_vkey(signer, &vkey, &fault) ||
+        !witness_keeper_new(signer, &store, &clock, &keeper, &fault) ||
+        !witness_keeper_add_log(keeper, SLICE(LOG), &fault))
+        abort();
+    keeping = witness_keeper_keeping(keeper);
+    if (!witness_new(buf_slice(&vkey), &keeping, &witness, &fault) ||
+        !witness_add_log(witness, SLICE(LOG), &fault))
         abort();
     return witness;
 }

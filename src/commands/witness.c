@@ -27,11 +27,11 @@ static bool read_logs(const char *word, struct buf *ret_logs, struct fault *faul
     return file_read(AT_FDCWD, word, ret_logs, fault);
 }
 
-static void say_ready(void *self, const char *name, unsigned port, size_t log_count)
+static void say_ready(void *self, struct slice name, unsigned port, size_t log_count)
 {
     (void)self;
-    (void)printf("witness %s listens on port %u for %zu log%s\n", name, port, log_count,
-                 log_count == 1 ? "" : "s");
+    (void)printf("witness %.*s listens on port %u for %zu log%s\n", SLICE_ARGS(name), port,
+                 log_count, log_count == 1 ? "" : "s");
     (void)fflush(stdout);
 }
 

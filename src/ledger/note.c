@@ -226,13 +226,35 @@ bool note_key_check(const struct note_key *key, struct slice message, const uint
     return good;
 }
 
-static bool signature_is_good(const struct note *note, const struct note_signature *signature,
-                              const struct note_key *key)
+bool note_signature_bytes(const struct note_signature *signature,
+                          uint8_t ret_bytes[SIGNATURE_BYTES])
 {
     uint8_t bytes[NOTE_ID_BYTES + SIGNATURE_BYTES];
 
-    return base64_decode_exactly(signature->base64, bytes, sizeof(bytes)) &&
-           note_key_check(key, note->text, bytes + NOTE_ID_BYTES);
+    if (!base64_decode_exactly(signature->base64, bytes, sizeof(bytes)))
+        return false;
+    memcpy(ret_bytes, bytes + NOTE_ID_BYTES, SIGNATURE_BYTES);
+    return true;
+}
+
+bool note_key_line(const struct note_key *key, const uint8_t signature[SIGNATURE_BYTES],
+                   struct buf *ret_line, struct fault *fault)
+{
+    uint8_t bytes[NOTE_ID_BYTES + SIGNATURE_BYTES];
+
+    memcpy(bytes, key->id, NOTE_ID_BYTES);
+    memcpy(bytes + NOTE_ID_BYTES, signature, SIGNATURE_BYTES);
+    return buf_add_format(ret_line, fault, DASH "%s ", key->name) &&
+           base64_encode(slice_of_bytes(bytes, sizeof(bytes)), ret_line, fault) &&
+           buf_add_byte(ret_line, '\n', fault);
+}
+
+static bool signature_is_good(const struct note *note, const struct note_signature *signature,
+                              const struct note_key *key)
+{
+    uint8_t bytes[SIGNATURE_BYTES];
+
+    return note_signature_bytes(signature, bytes) && note_key_check(key, note->text, bytes);
 }
 
 bool note_verify(const struct note *note, const struct note_key *key, struct fault *fault)

@@ -20,6 +20,13 @@ bool note_key_made(const struct note_key *key, const struct note_signature *sign
 /* Appends the line as it stood. */
 MUST_USE bool note_signature_write(const struct note_signature *signature,
                                    struct buf *ret_line, struct fault *fault);
+/* What a line by an Ed25519 key holds. False: not of that length, or not canonical base64. */
+bool note_signature_bytes(const struct note_signature *signature,
+                          uint8_t ret_bytes[NOTE_SIGNATURE_BYTES]);
+/* Appends the line of a signature by `key`. */
+MUST_USE bool note_key_line(const struct note_key *key,
+                            const uint8_t signature[NOTE_SIGNATURE_BYTES],
+                            struct buf *ret_line, struct fault *fault);
 
 /* The signer's own key as one of another type: its id, its text (appended). */
 void note_signer_id_as(const struct note_signer *signer, uint8_t type,

@@ -13,10 +13,8 @@
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
 struct witness {
-    const struct note_signer *signer;
-    const struct witness_store *store;
-    const struct clock *clock;
-    struct cosignature_key *own; /* what a note in the store must be signed by */
+    const struct witness_keeping *keeping;
+    struct cosignature_key *own; /* what a promise must be signed by */
     struct note_key *logs[WITNESS_LOGS_MAX];
     size_t log_count;
 };
@@ -71,18 +69,16 @@ bool witness_request_write(const struct witness_request *request, struct buf *re
 
 /* ---- the witness ---- */
 
-bool witness_new(const struct note_signer *signer, const struct witness_store *store,
-                 const struct clock *clock, struct witness **ret_witness, struct fault *fault)
+bool witness_new(struct slice vkey, const struct witness_keeping *keeping,
+                 struct witness **ret_witness, struct fault *fault)
 {
-    AUTO_BUF struct buf vkey = buf_with_limit(1024);
     struct cosignature_key *own;
     struct witness *witness;
 
-    if (!cosignature_vkey(signer, &vkey, fault) ||
-        !cosignature_key_parse(buf_slice(&vkey), &own, fault))
+    if (!cosignature_key_parse(vkey, &own, fault))
         return false;
     witness = xalloc(sizeof(*witness));
-    *witness = (struct witness){.signer = signer, .store = store, .clock = clock, .own = own};
+    *witness = (struct witness){.keeping = keeping, .own = own};
     *ret_witness = witness;
     return true;
 }
@@ -105,12 +101,6 @@ bool witness_add_log(struct witness *witness, struct slice vkey, struct fault *f
         return fault_set(fault, FAULT_LIMIT, "more than %d logs", WITNESS_LOGS_MAX);
     if (!note_key_parse(vkey, &key, fault))
         return false;
-    if (memcmp(note_key_public(key), cosignature_key_public(witness->own),
-               NOTE_PUBLIC_BYTES) == 0) {
-        note_key_free(key);
-        return fault_set(fault, FAULT_INVALID,
-                         "a log's key is the witness's own: it would vouch for itself");
-    }
     witness->logs[witness->log_count++] = key;
     return true;
 }
@@ -142,6 +132,8 @@ struct case_of {
     struct witness_request request;
     struct note note;
     struct checkpoint checkpoint;
+    size_t log; /* the first key of that origin that has signed it */
+    uint8_t signature[NOTE_SIGNATURE_BYTES];
     struct buf last_bytes; /* what we cosigned last of that origin */
     struct checkpoint last;
     bool has_last;
@@ -211,6 +203,16 @@ static bool claims(const struct note *note, const struct note_key *log)
     return false;
 }
 
+/* What the keeper is told: the line of log key `log`, which holds. */
+static bool take_signature(struct case_of *at, size_t log)
+{
+    at->log = log;
+    for (size_t i = 0; i < at->note.signature_count; i++)
+        if (note_key_made(at->witness->logs[log], &at->note.signatures[i]))
+            return note_signature_bytes(&at->note.signatures[i], at->signature);
+    return false;
+}
+
 static bool is_signed(struct case_of *at)
 {
     struct fault fault = {0};
@@ -225,7 +227,8 @@ static bool is_signed(struct case_of *at)
             continue;
         if (!note_verify(&at->note, log, &fault))
             return refuse(at->answer, 403, "invalid signature: %s", fault.why);
-        good++;
+        if (good++ == 0 && !take_signature(at, i))
+            return refuse(at->answer, 403, "invalid signature");
     }
     return good > 0 || refuse(at->answer, 403, "no signature of a key that is known");
 }
@@ -239,29 +242,23 @@ static bool sizes_are_in_order(struct case_of *at)
 /* Our own promise; a file that is not one of ours anymore must not reset it. */
 static bool load_last(struct case_of *at)
 {
-    struct witness *witness = at->witness;
-    struct slice extensions;
-    struct note note;
+    const struct witness_keeping *keeping = at->witness->keeping;
     struct fault fault = {0};
 
-    if (!witness->store->load(witness->store->self, at->checkpoint.origin, &at->last_bytes,
-                              &fault))
+    if (!keeping->load(keeping->self, at->log, &at->last_bytes, &fault))
         return fault.kind == FAULT_MISSING || refuse(at->answer, 500, "%s", fault.why);
-    at->has_last = note_parse(buf_slice(&at->last_bytes), &note, &fault) &&
-                   cosignature_verify(&note, witness->own, NULL, &fault) &&
-                   checkpoint_parse_foreign(note.text, &at->last, &extensions, &fault);
-    if (at->has_last && !slice_equal(at->last.origin, at->checkpoint.origin))
-        at->has_last = fault_set(&fault, FAULT_INVALID, "it is of another origin");
-    return at->has_last || refuse(at->answer, 500, "what was promised last: %s", fault.why);
+    at->has_last = witness_promise_read(buf_slice(&at->last_bytes), at->witness->own,
+                                        at->checkpoint.origin, &at->last, &fault);
+    return at->has_last || refuse(at->answer, 500, "%s", fault.why);
 }
 
 /* The log has signed it, and it does not follow what we have seen: somebody will want it. */
 static bool keep(struct case_of *at)
 {
-    const struct witness_store *store = at->witness->store;
+    const struct witness_keeping *keeping = at->witness->keeping;
     struct fault fault = {0};
 
-    return store->keep(store->self, at->checkpoint.origin, at->request.checkpoint, &fault) ||
+    return keeping->keep(keeping->self, at->log, at->request.checkpoint, &fault) ||
            refuse(at->answer, 500, "%s", fault.why);
 }
 
@@ -284,50 +281,29 @@ static bool is_up_to_date(struct case_of *at)
 
 static bool is_consistent(struct case_of *at)
 {
-    const struct tree_hash empty = tree_root(&(struct tree_range){0});
-    const struct checkpoint *checkpoint = &at->checkpoint;
     struct fault fault = {0};
-    bool ok;
 
-    if (checkpoint->size == 0 && !tree_hash_equal(&checkpoint->root, &empty))
-        ok = fault_set(&fault, FAULT_INVALID, "an empty tree with another root");
-    else if (at->request.old_size == 0)
-        ok = at->request.proof.count == 0 ||
-             fault_set(&fault, FAULT_INVALID, "a proof where none is needed");
-    else
-        ok = tree_check_consistency(at->request.old_size, checkpoint->size, &at->last.root,
-                                    &checkpoint->root, &at->request.proof, &fault);
-    if (ok)
+    if (witness_follows(at->request.old_size, &at->last.root, at->checkpoint.size,
+                        &at->checkpoint.root, &at->request.proof, &fault))
         return true;
     return keep(at) && refuse(at->answer, 422, "consistency proof: %s", fault.why);
 }
 
-/* The note as we give it on: lines of keys that nobody vouches for are left out. */
-static bool write_note(struct case_of *at, struct slice line, struct buf *ret_note,
-                       struct fault *fault)
-{
-    if (!buf_add(ret_note, at->note.text, fault) || !buf_add_byte(ret_note, '\n', fault))
-        return false;
-    for (size_t i = 0; i < at->witness->log_count; i++)
-        for (size_t j = 0; j < at->note.signature_count; j++)
-            if (is_of(at->witness->logs[i], at->checkpoint.origin) &&
-                note_key_made(at->witness->logs[i], &at->note.signatures[j]) &&
-                !note_signature_write(&at->note.signatures[j], ret_note, fault))
-                return false;
-    return buf_add(ret_note, line, fault);
-}
-
+/* Lines of keys that nobody vouches for are not given on. */
 static bool promise(struct case_of *at)
 {
     AUTO_BUF struct buf line = buf_with_limit(1024);
-    AUTO_BUF struct buf note = buf_with_limit(NOTE_BYTES_MAX);
-    const struct witness_store *store = at->witness->store;
-    uint64_t time = (uint64_t)(clock_now_us(at->witness->clock) / 1000000);
+    const struct witness_keeping *keeping = at->witness->keeping;
+    struct witness_promise promised = {.log = at->log,
+                                       .old_size = at->request.old_size,
+                                       .size = at->checkpoint.size,
+                                       .root = at->checkpoint.root,
+                                       .proof = at->request.proof,
+                                       .text = at->note.text};
     struct fault fault = {0};
 
-    if (!cosignature_sign(at->witness->signer, at->note.text, time, &line, &fault) ||
-        !write_note(at, buf_slice(&line), &note, &fault) ||
-        !store->save(store->self, at->checkpoint.origin, buf_slice(&note), &fault))
+    memcpy(promised.signature, at->signature, sizeof(promised.signature));
+    if (!keeping->promise(keeping->self, &promised, &line, &fault))
         return refuse(at->answer, 500, "%s", fault.why);
     at->answer->status = 200;
     at->answer->type = TEXT_TYPE;
@@ -373,7 +349,7 @@ void witness_get_checkpoint(struct witness *witness, struct slice path,
         wanted = xformat("/%s/checkpoint", text);
         if (!slice_equal(path, slice_of(wanted)))
             continue;
-        if (witness->store->load(witness->store->self, origin, &ret_answer->body, &fault))
+        if (witness->keeping->load(witness->keeping->self, i, &ret_answer->body, &fault))
             return;
         if (fault.kind != FAULT_MISSING) {
             (void)refuse(ret_answer, 500, "%s", fault.why);

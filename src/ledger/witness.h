@@ -2,19 +2,17 @@
  * ledger/witness.h - the C2SP witness protocol (c2sp.org/tlog-witness v1.0.0), both of its
  * sides.
  *
- * Pure: the text of a request in, an answer out; what was promised is kept by a handed-in
- * store. A promise is durable before the answer that carries it exists, and requests are
- * judged one at a time, so that the size of an origin never goes back.
+ * Pure: the text of a request in, an answer out; who signs is handed in (witness_keeper.h). A
+ * promise is durable before the answer that carries it exists, and requests are judged one at
+ * a time, so that the size of an origin never goes back.
  */
 #ifndef CUSTODY_LEDGER_WITNESS_H
 #define CUSTODY_LEDGER_WITNESS_H
 
-#include "base/clock.h"
-#include "ledger/checkpoint.h"
+#include "ledger/witness_keeper.h"
 
 #define WITNESS_PROOF_LINES_MAX 63
 #define WITNESS_BODY_BYTES_MAX (64 * 1024)
-#define WITNESS_LOGS_MAX 256
 #define WITNESS_SIZE_TYPE "text/x.tlog.size"
 
 /* The body of add-checkpoint, taken apart; borrows. */
@@ -31,24 +29,16 @@ MUST_USE bool witness_request_parse(struct slice body, struct witness_request *r
 MUST_USE bool witness_request_write(const struct witness_request *request,
                                     struct buf *ret_body, struct fault *fault);
 
-/* Where promises are kept, by origin. A note here is one that this witness has cosigned. */
-struct witness_store {
-    /* Appends the last note of the origin. FAULT_MISSING: there is none yet. */
-    bool (*load)(void *self, struct slice origin, struct buf *ret_note, struct fault *fault);
-    /* Durable before it returns, all or nothing. */
-    bool (*save)(void *self, struct slice origin, struct slice note, struct fault *fault);
-    /* A note that the log has signed and that was refused: it may prove a fork. */
-    bool (*keep)(void *self, struct slice origin, struct slice note, struct fault *fault);
-    void *self;
-};
-
 struct witness;
 
-/* All borrowed for the witness's life. The signer's key is an ordinary one; see cosignature.h.
+/*
+ * Reads requests and judges them; holds no key.
+ *   vkey     its own, of type 04: what a promise must be signed by
+ *   keeping  who holds the key and the promises; borrowed for the witness's life. It knows the
+ *            same logs in the same order.
  */
-MUST_USE bool witness_new(const struct note_signer *signer, const struct witness_store *store,
-                          const struct clock *clock, struct witness **ret_witness,
-                          struct fault *fault);
+MUST_USE bool witness_new(struct slice vkey, const struct witness_keeping *keeping,
+                          struct witness **ret_witness, struct fault *fault);
 void witness_free(struct witness *witness); /* NULL is fine */
 /* A log to watch; its origin is the key's name. Several keys of one origin may be known. */
 MUST_USE bool witness_add_log(struct witness *witness, struct slice vkey, struct fault *fault);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "ledger/witness.h"
 #include "os/file.h"
 
 bool witness_files_open(int folder, struct witness_files *ret_files, struct fault *fault)

@@ -8,7 +8,7 @@
 #ifndef CUSTODY_LEDGER_WITNESS_FILES_H
 #define CUSTODY_LEDGER_WITNESS_FILES_H
 
-#include "ledger/witness.h"
+#include "ledger/witness_keeper.h"
 
 #define WITNESS_REFUSED_MAX 1000 /* of one origin; then the first ones stay */
 

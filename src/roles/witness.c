@@ -1,12 +1,13 @@
 /*
  * witness - cosigns checkpoints of ledgers that are not its own.
  *
- *   user       who started it               network    accepts on one address, connects
- * nowhere may read   its state folder             may write  the same holds      its signing
- * key              talks to   whoever posts a checkpoint
+ *   user       who started it               network    accepts on one address
+ *   may read   its state folder             may write  nothing
+ *   holds      nothing                      talks to   whoever posts a checkpoint, and
+ *                                                      the holder of its key (inherited)
  *
- * It reads hostile bytes and holds a key, because judging them is what the key is for: after
- * the descent it can open no file but its promises, start no program and connect nowhere.
+ * It reads and judges what anybody sends. The key and the promises are another process's
+ * (witness_guard.c), which judges once more.
  */
 #include "roles/witness.h"
 
@@ -16,17 +17,14 @@
 #include <netinet/in.h>
 #include <openssl/rand.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "base/scope.h"
 #include "ledger/cosignature.h"
-#include "ledger/witness_files.h"
-#include "os/clock_real.h"
 #include "os/file.h"
 #include "os/isolate.h"
+#include "roles/witness_guard.h"
 #include "roles/witness_server.h"
 #include "wire/url.h"
 
@@ -71,32 +69,9 @@ bool witness_role_make_key(const char *path, const char *name, struct buf *ret_v
     return ok;
 }
 
-static bool read_key(const char *path, struct note_signer **ret_signer, struct fault *fault)
+static bool add_log(void *self, struct slice vkey, struct fault *fault)
 {
-    AUTO_BUF_SECRET struct buf skey = buf_with_limit(KEY_BYTES_MAX);
-    struct stat stat;
-
-    if (lstat(path, &stat) < 0)
-        return fault_errno(fault, "%s", path);
-    if ((stat.st_mode & 077) != 0)
-        return fault_set(fault, FAULT_INVALID, "%s can be read by others: chmod 600 it", path);
-    if (!file_read(AT_FDCWD, path, &skey, fault) ||
-        !note_signer_parse(slice_trim(buf_slice(&skey)), ret_signer, fault))
-        return fault_in(fault, "%s", path);
-    return true;
-}
-
-static bool add_logs(struct witness *witness, struct slice logs, struct fault *fault)
-{
-    struct slice line;
-
-    while (slice_cut(&logs, '\n', &line)) {
-        line = slice_trim(line);
-        if (line.len > 0 && line.at[0] != '#' && !witness_add_log(witness, line, fault))
-            return false;
-    }
-    return witness_log_count(witness) > 0 ||
-           fault_set(fault, FAULT_INVALID, "a witness needs a log to watch: --log VKEY");
+    return witness_add_log(self, vkey, fault);
 }
 
 /* Addresses only: a name could become another address. */
@@ -161,11 +136,10 @@ static bool end_signals(int *ret_signals, struct fault *fault)
     return true;
 }
 
-static bool isolate(int folder, struct fault *fault)
+static bool descend(int folder, struct fault *fault)
 {
-    struct isolate_path paths[] = {{.fd = folder, .access = ISOLATE_READ | ISOLATE_WRITE}};
+    struct isolate_path paths[] = {{.fd = folder, .access = ISOLATE_READ}};
 
-    (void)prctl(PR_SET_DUMPABLE, 0); /* the key is in memory */
     return isolate_files(paths, COUNT(paths), ISOLATE_ABI_KERNEL, NULL, fault) &&
            isolate_syscalls(ISOLATE_LEDGER, fault);
 }
@@ -173,10 +147,10 @@ static bool isolate(int folder, struct fault *fault)
 /* What the witness holds; whatever is there is given back. */
 struct held {
     int folder, listener, signals;
-    struct witness_files files;
-    struct witness_store store;
-    struct note_signer *signer;
+    struct witness_guard *guard;
+    struct witness_keeping keeping;
     struct witness *witness;
+    struct buf vkey;
 };
 
 static bool open_state(const char *path, struct held *held, struct fault *fault)
@@ -184,37 +158,40 @@ static bool open_state(const char *path, struct held *held, struct fault *fault)
     if (!file_make_folders(path, 0755, fault))
         return false;
     held->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (held->folder < 0)
-        return fault_errno(fault, "open %s", path);
-    if (!witness_files_open(held->folder, &held->files, fault))
-        return fault_in(fault, "%s", path);
-    held->store = witness_files_store(&held->files);
-    return true;
+    return held->folder >= 0 || fault_errno(fault, "open %s", path);
 }
 
 static bool serve(const struct witness_role *role, struct held *held, struct fault *fault)
 {
+    struct slice name;
     unsigned port;
 
-    if (!read_key(role->key, &held->signer, fault) || !open_state(role->state, held, fault) ||
-        !witness_new(held->signer, &held->store, &clock_real, &held->witness, fault) ||
-        !add_logs(held->witness, role->logs, fault) || !end_signals(&held->signals, fault) ||
-        !listen_at(role->listen, &held->listener, &port, fault) ||
-        !isolate(held->folder, fault))
+    if (!open_state(role->state, held, fault) ||
+        !witness_guard_start(role, held->folder, &held->guard, &held->vkey, fault))
         return false;
-    role->ready(role->self, note_signer_name(held->signer), port,
-                witness_log_count(held->witness));
-    return witness_server_run(held->listener, held->signals, held->witness, fault);
+    held->keeping = witness_guard_keeping(held->guard);
+    if (!witness_new(buf_slice(&held->vkey), &held->keeping, &held->witness, fault) ||
+        !witness_role_logs(role->logs, add_log, held->witness, fault) ||
+        !end_signals(&held->signals, fault) ||
+        !listen_at(role->listen, &held->listener, &port, fault) ||
+        !descend(held->folder, fault))
+        return false;
+    name =
+        slice_part(buf_slice(&held->vkey), 0, slice_find_byte(buf_slice(&held->vkey), '+', 0));
+    role->ready(role->self, name, port, witness_log_count(held->witness));
+    return witness_server_run(held->listener, held->signals, witness_guard_socket(held->guard),
+                              held->witness, fault);
 }
 
 bool witness_role_serve(const struct witness_role *role, struct fault *fault)
 {
-    struct held held = {.folder = -1, .listener = -1, .signals = -1, .files = {.lock = -1}};
+    struct held held = {
+        .folder = -1, .listener = -1, .signals = -1, .vkey = buf_with_limit(1024)};
     bool ok = serve(role, &held, fault);
 
     witness_free(held.witness);
-    note_signer_free(held.signer);
-    witness_files_close(&held.files);
+    witness_guard_free(held.guard);
+    buf_free(&held.vkey);
     scope_close(&held.listener);
     scope_close(&held.signals);
     scope_close(&held.folder);

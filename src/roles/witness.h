@@ -14,7 +14,7 @@ struct witness_role {
     const char *key;    /* file with its signed-note key, 0600 */
     const char *state;  /* folder, made where it is missing */
     struct slice logs;  /* vkeys, one a line; empty lines and # comments are skipped */
-    void (*ready)(void *self, const char *name, unsigned port, size_t log_count);
+    void (*ready)(void *self, struct slice name, unsigned port, size_t log_count);
     void *self;
 };
 

@@ -24,6 +24,7 @@ struct server {
     struct loop *loop;
     struct connection *connections;
     size_t count;
+    bool is_alone; /* the holder of the key has ended */
 };
 
 struct connection {
@@ -203,22 +204,37 @@ static void on_signal(void *self, uint32_t events)
     loop_stop(server->loop);
 }
 
-bool witness_server_run(int listener, int signals, struct witness *witness,
+/* It speaks only when it is asked, and is heard at once: what shows here is its end. */
+static void on_guard(void *self, uint32_t events)
+{
+    struct server *server = self;
+
+    (void)events;
+    server->is_alone = true;
+    loop_stop(server->loop);
+}
+
+bool witness_server_run(int listener, int signals, int guard, struct witness *witness,
                         struct fault *fault)
 {
     struct server server = {.listener = listener, .witness = witness};
-    struct loop_watch *listening = NULL, *signalled = NULL;
+    struct loop_watch *listening = NULL, *signalled = NULL, *guarded = NULL;
     bool ok;
 
     if (!loop_new(&server.loop, fault))
         return false;
     ok = loop_watch(server.loop, listener, EPOLLIN, on_listener, &server, &listening, fault) &&
          loop_watch(server.loop, signals, EPOLLIN, on_signal, &server, &signalled, fault) &&
+         loop_watch(server.loop, guard, EPOLLIN, on_guard, &server, &guarded, fault) &&
          loop_run(server.loop, fault);
+    if (ok && server.is_alone)
+        ok = fault_set(fault, FAULT_IO,
+                       "the process that holds the witness's key has ended; start it again");
     while (server.connections != NULL)
         drop(server.connections);
     loop_unwatch(listening);
     loop_unwatch(signalled);
+    loop_unwatch(guarded);
     loop_free(server.loop);
     return ok;
 }

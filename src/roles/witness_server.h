@@ -4,8 +4,11 @@
 
 #include "ledger/witness.h"
 
-/* listener and signals: non-blocking; borrowed. Serves until a signal. */
-MUST_USE bool witness_server_run(int listener, int signals, struct witness *witness,
+/*
+ * listener and signals: non-blocking; borrowed. Serves until a signal.
+ *   guard  readable when there is nobody left to sign: FAULT_IO
+ */
+MUST_USE bool witness_server_run(int listener, int signals, int guard, struct witness *witness,
                                  struct fault *fault);
 
 #endif

@@ -1,4 +1,5 @@
 """Witnesses: real processes that cosign a real ledger, killed and lied to."""
+import base64
 import fcntl
 import json
 import contextlib
@@ -237,15 +238,19 @@ def end_traced(process):
 
 
 def base(w, call, known={}):
-    """How many such calls a witness makes before it serves."""
+    """How many such calls are made before it serves by the process that makes them then: sendto the one that answers,
+    all others the one that holds the key. strace counts for each process."""
     if call not in known:
         folder, trace = w.place.root / 'witness0', w.place.root / 'trace'
         shutil.rmtree(folder / 'state', ignore_errors=True)
-        process = subprocess.Popen(['strace', '-f', '-o', str(trace), '-e', f'trace={call}', *w.argv(0)],
+        process = subprocess.Popen(['strace', '-f', '-o', str(trace), '-e', f'trace={call},clone,fork', *w.argv(0)],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for_port(w.ports[0])
         end_traced(process)
-        known[call] = len(re.findall(rf'\b{call}\(', trace.read_text()))
+        text = trace.read_text()
+        first = text.split()[0]
+        holder = re.search(r'\b(?:clone|fork)\(.* = (\d+)', text).group(1)
+        known[call] = len(re.findall(rf'(?m)^{first if call == "sendto" else holder} +{call}\(', text))
         shutil.rmtree(folder / 'state', ignore_errors=True)
     return known[call]
 
@@ -269,8 +274,46 @@ def a_slow_peer_blocks_nobody_and_a_large_one_is_refused(w):
 
 @with_witnesses()
 def a_witness_may_do_little(w):
-    status = open(f'/proc/{w.processes[0].pid}/status').read()
-    assert re.search(r'Seccomp:\t2', status) and re.search(r'NoNewPrivs:\t1', status), status
+    for pid in (w.processes[0].pid, holder_of(w, 0)):
+        status = open(f'/proc/{pid}/status').read()
+        assert re.search(r'Seccomp:\t2', status) and re.search(r'NoNewPrivs:\t1', status), status
+
+
+def holder_of(w, number):
+    """The process that holds the witness's key."""
+    pid = w.processes[number].pid
+    return int(open(f'/proc/{pid}/task/{pid}/children').read())
+
+
+def seed_of(w, number):
+    text = (w.place.root / f'witness{number}' / 'key').read_text()
+    return base64.b64decode(text.strip().split('+', 4)[4])[1:]
+
+
+def memory_has(pid, bytes_wanted):
+    """Whether the memory of a process that we may trace holds these bytes."""
+    with open(f'/proc/{pid}/maps') as maps, open(f'/proc/{pid}/mem', 'rb') as memory:
+        for line in maps:
+            first, last = (int(word, 16) for word in line.split()[0].split('-'))
+            if line.split()[1][0] != 'r' or '[v' in line:
+                continue
+            memory.seek(first)
+            if bytes_wanted in memory.read(last - first):
+                return True
+    return False
+
+
+@with_witnesses()
+def the_half_that_reads_requests_has_no_key(w):
+    if os.geteuid() != 0:
+        raise Skip('reading the memory of a process that is not dumpable needs root')
+    w.append()
+    assert memory_has(holder_of(w, 0), seed_of(w, 0)), 'the search finds nothing'
+    assert not memory_has(w.processes[0].pid, seed_of(w, 0))
+    os.kill(holder_of(w, 0), signal.SIGKILL)
+    assert w.processes[0].wait(timeout=10) == 2
+    w.start(0)
+    assert w.append() == w.verify(0)['cosigned']
 
 
 if __name__ == '__main__':
@@ -278,4 +321,5 @@ if __name__ == '__main__':
           a_ledger_that_was_rolled_back_is_refused_and_recorded,
           an_older_copy_with_the_cosigned_checkpoint_is_tampering,
           a_witness_killed_at_any_call_keeps_its_promise,
-          a_slow_peer_blocks_nobody_and_a_large_one_is_refused, a_witness_may_do_little])
+          a_slow_peer_blocks_nobody_and_a_large_one_is_refused, a_witness_may_do_little,
+          the_half_that_reads_requests_has_no_key])

@@ -1,6 +1,8 @@
 #include "fixture.h"
 
 #include "ledger/cosignature.h"
+#include "ledger/note_parts.h"
+#include "ledger/witness.h"
 #include "ledger/witness_files.h"
 
 #define SEED_TEST_1 "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
@@ -12,6 +14,8 @@ struct stand {
     struct witness_store store;
     struct note_signer *signer;
     struct cosignature_key *key;
+    struct witness_keeper *keeper;
+    struct witness_keeping keeping;
     struct witness *witness;
     int64_t now_us;
     struct clock clock;
@@ -46,15 +50,19 @@ static void stand_open(struct stand *stand, const char *name, const char *log_vk
     assert_ok(cosignature_key_parse(buf_slice(&vkey), &stand->key, &fault), fault);
     assert_ok(witness_files_open(stand->fixture.folder, &stand->files, &fault), fault);
     stand->store = witness_files_store(&stand->files);
-    assert_ok(
-        witness_new(stand->signer, &stand->store, &stand->clock, &stand->witness, &fault),
-        fault);
+    assert_ok(witness_keeper_new(stand->signer, &stand->store, &stand->clock, &stand->keeper,
+                                 &fault),
+              fault);
+    stand->keeping = witness_keeper_keeping(stand->keeper);
+    assert_ok(witness_new(buf_slice(&vkey), &stand->keeping, &stand->witness, &fault), fault);
+    assert_ok(witness_keeper_add_log(stand->keeper, slice_of(log_vkey), &fault), fault);
     assert_ok(witness_add_log(stand->witness, slice_of(log_vkey), &fault), fault);
 }
 
 static void stand_drop(struct stand *stand)
 {
     witness_free(stand->witness);
+    witness_keeper_free(stand->keeper);
     witness_files_close(&stand->files);
     note_signer_free(stand->signer);
     cosignature_key_free(stand->key);
@@ -357,6 +365,67 @@ static void a_damaged_promise_ends_the_cosigning(void **state)
     stand_drop(&stand);
 }
 
+/* Whatever the half that reads requests lets through, or makes up. */
+static void the_keeper_judges_for_itself(void **state)
+{
+    static const struct {
+        const char *what;
+        size_t log;
+        uint64_t old_size, size;
+        unsigned text, root, signature; /* byte that is flipped, from 1 */
+        bool has_proof;
+        enum fault_kind kind;
+    } cases[] = {
+        {"a log that is not known", 1, 0, 7, 0, 0, 0, false, FAULT_INVALID},
+        {"another size than the text's", 0, 0, 8, 0, 0, 0, false, FAULT_INVALID},
+        {"another root than the text's", 0, 0, 7, 0, 1, 0, false, FAULT_INVALID},
+        {"another text", 0, 0, 7, 1, 0, 0, false, FAULT_INVALID},
+        {"another signature", 0, 0, 7, 0, 0, 9, false, FAULT_DENIED},
+        {"a promise that was never made", 0, 5, 7, 0, 0, 0, false, FAULT_CONFLICT},
+        {"a proof of nothing", 0, 0, 7, 0, 0, 0, true, FAULT_INVALID},
+        {"what is right", 0, 0, 7, 0, 0, 0, false, FAULT_NONE},
+        {"the same once more, from nothing", 0, 0, 7, 0, 0, 0, false, FAULT_CONFLICT},
+    };
+    AUTO_BUF struct buf body = buf_with_limit(1 << 16);
+    AUTO_BUF struct buf line = buf_with_limit(1024);
+    struct witness_request request;
+    struct checkpoint checkpoint;
+    struct stand stand;
+    struct note note;
+    struct fault fault = {0};
+
+    (void)state;
+    stand_open(&stand, "w", TEST_LOG);
+    body_of(0, 7, &body);
+    assert_ok(witness_request_parse(buf_slice(&body), &request, &fault), fault);
+    assert_ok(note_parse(request.checkpoint, &note, &fault), fault);
+    assert_ok(checkpoint_parse(note.text, &checkpoint, &fault), fault);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *text = slice_dup(note.text);
+        struct witness_promise promise = {.log = cases[i].log,
+                                          .old_size = cases[i].old_size,
+                                          .size = cases[i].size,
+                                          .root = checkpoint.root,
+                                          .proof = {.count = cases[i].has_proof},
+                                          .text = slice_of(text)};
+        bool ok;
+
+        assert_true(note_signature_bytes(&note.signatures[0], promise.signature));
+        if (cases[i].text > 0)
+            text[cases[i].text - 1] ^= 1;
+        if (cases[i].root > 0)
+            promise.root.at[cases[i].root - 1] ^= 1;
+        if (cases[i].signature > 0)
+            promise.signature[cases[i].signature - 1] ^= 1;
+        fault = (struct fault){0};
+        ok = stand.keeping.promise(stand.keeping.self, &promise, &line, &fault);
+        if (ok != (cases[i].kind == FAULT_NONE) || (!ok && fault.kind != cases[i].kind))
+            fail_msg("%s: %s", cases[i].what, ok ? "cosigned" : fault.why);
+        assert_int_equal(line.len > 0, i + 2 >= COUNT(cases));
+    }
+    stand_drop(&stand);
+}
+
 static void one_folder_has_one_witness(void **state)
 {
     struct witness_files second;
@@ -381,6 +450,7 @@ int main(void)
         TEST(what_does_not_follow_is_kept_once),
         TEST(without_a_durable_promise_there_is_no_cosignature),
         TEST(a_damaged_promise_ends_the_cosigning),
+        TEST(the_keeper_judges_for_itself),
         TEST(one_folder_has_one_witness),
     };
 
