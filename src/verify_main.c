@@ -14,7 +14,8 @@
 
 static const char usage[] =
     "usage: custody-verify LEDGER --key VKEY [--against FILE [--fork-proof FILE]] \n"
-    "                      [--policy FILE] [--timestamps DIR --tsa-ca FILE] [--json]\n"
+    "                      [--archive DIR] [--policy FILE] [--timestamps DIR --tsa-ca FILE]\n"
+    "                      [--json]\n"
     "       custody-verify --chain LEDGER... --key VKEY [the same options]\n"
     "       custody-verify --proof FILE --key VKEY [--record FILE [--value FILE] | --against "
     "FILE]\n"
@@ -33,6 +34,8 @@ static const char usage[] =
     "                     from someone other than who gave you the ledger\n"
     "  --against FILE     a checkpoint that you kept: the ledger must have grown out of it\n"
     "  --fork-proof FILE  where it did not, write the evidence there\n"
+    "  --archive DIR      where `custody archive` has put older records; without it they are\n"
+    "                     checked by their hashes only, and the ledger is incomplete\n"
     "  --policy FILE      a tlog-policy: which witnesses must have cosigned; without enough "
     "of them\n"
     "                     the ledger is incomplete. Names the key where --key does not\n"
@@ -148,6 +151,7 @@ static bool take_word(char **argv, int *at, struct words *words)
         {"--proof", &words->files.proof},
         {"--record", &words->files.record},
         {"--value", &words->files.value},
+        {"--archive", &words->files.archive},
         {"--policy", &words->files.policy},
         {"--timestamps", &words->files.timestamps},
         {"--tsa-ca", &words->files.tsa_ca},

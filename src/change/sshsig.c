@@ -112,3 +112,21 @@ bool sshsig_verify(const char *purpose, const struct approval_person *person,
     return ok || fault_set(fault, FAULT_DENIED,
                            "the signature is not one of %s over this statement", person->id);
 }
+
+bool sshsig_sign_as(const char *purpose, const struct approval_person *person, const char *key,
+                    struct slice statement, struct buf *ret_signature, struct fault *fault)
+{
+    char scratch[] = "/tmp/custody-sign-XXXXXX";
+    struct fault left = {0};
+    bool ok;
+
+    if (mkdtemp(scratch) == NULL)
+        return fault_errno(fault, "make a folder in /tmp");
+    ok = sshsig_sign(purpose, key, statement, ret_signature, fault) &&
+         sshsig_verify(purpose, person, statement, buf_slice(ret_signature), scratch, fault);
+    if (!file_remove_tree(AT_FDCWD, scratch, &left) && ok) {
+        *fault = left;
+        return false;
+    }
+    return ok;
+}

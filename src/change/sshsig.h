@@ -26,5 +26,9 @@ MUST_USE bool sshsig_sign(const char *purpose, const char *key, struct slice sta
 MUST_USE bool sshsig_verify(const char *purpose, const struct approval_person *person,
                             struct slice statement, struct slice signature,
                             const char *scratch, struct fault *fault);
+/* Signs, and checks it as anybody would: FAULT_DENIED, the key is not the person's. */
+MUST_USE bool sshsig_sign_as(const char *purpose, const struct approval_person *person,
+                             const char *key, struct slice statement,
+                             struct buf *ret_signature, struct fault *fault);
 
 #endif

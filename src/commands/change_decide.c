@@ -25,7 +25,6 @@ static bool to_ledger(struct deciding *d, const struct record *record, struct fa
 static bool sign(struct deciding *d, const struct approval_person *person, const char *key,
                  struct buf *statement, struct buf *signature, struct fault *fault)
 {
-    char scratch[] = "/tmp/custody-approve-XXXXXX";
     char time[CLOCK_TEXT_BYTES];
     const struct approval_statement says = {.change = d->id,
                                             .repository = d->repository,
@@ -38,19 +37,11 @@ static bool sign(struct deciding *d, const struct approval_person *person, const
                                             .requester = d->requester,
                                             .policy = d->policy->digest,
                                             .time = time};
-    struct fault left = {0};
-    bool ok;
 
     clock_text(clock_now_us(&clock_real), time);
-    if (mkdtemp(scratch) == NULL)
-        return fault_errno(fault, "make a folder in /tmp");
-    ok = approval_encode(&says, statement, fault) &&
-         sshsig_sign(APPROVAL_NAMESPACE, key, buf_slice(statement), signature, fault) &&
-         sshsig_verify(APPROVAL_NAMESPACE, person, buf_slice(statement), buf_slice(signature),
-                       scratch, fault);
-    if (!file_remove_tree(AT_FDCWD, scratch, &left))
-        (void)fprintf(stderr, "custody: warning: %s\n", left.why);
-    return ok;
+    return approval_encode(&says, statement, fault) &&
+           sshsig_sign_as(APPROVAL_NAMESPACE, person, key, buf_slice(statement), signature,
+                          fault);
 }
 
 static bool keep_approval(struct deciding *d, const char *who, struct buf *statement,

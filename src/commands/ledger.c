@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "ledger/archive_place.h"
 #include "ledger/verify_files.h"
 #include "os/file.h"
 #include "roles/ledger.h"
@@ -84,4 +85,15 @@ bool ledger_take_idle(struct session *session, int *ret_folder, int *ret_lock,
                          "these runs are under way:%s; wait for them, or `custody stop` them",
                          buf_text(&runs));
     return fault_in(fault, "the ledger is at work; try again when nothing is under way");
+}
+
+bool ledger_archive(const char *word, int folder, bool is_own,
+                    struct archive_folder *ret_archive, struct fault *fault)
+{
+    *ret_archive = (struct archive_folder){.archive = NULL};
+    if (word != NULL)
+        return archive_place_open_at(word, folder, ret_archive, fault);
+    if (is_own)
+        archive_place_open(folder, ret_archive);
+    return true;
 }

@@ -2,8 +2,7 @@
 #ifndef CUSTODY_COMMANDS_LEDGER_H
 #define CUSTODY_COMMANDS_LEDGER_H
 
-#include "base/bytes.h"
-#include "base/fault.h"
+#include "ledger/archive.h"
 #include "roles/session.h"
 
 /* `word` is a folder with `checkpoint` and `tile/`; NULL: this machine's. The caller closes.
@@ -22,5 +21,11 @@ char *ledger_person(struct session *session);
  */
 MUST_USE bool ledger_take_idle(struct session *session, int *ret_folder, int *ret_lock,
                                struct fault *fault);
+/*
+ * Where archived records of the ledger lie: `word`, else, where it is this machine's, what
+ * `custody archive` left there. FAULT_MISSING names a folder that is not there now.
+ */
+MUST_USE bool ledger_archive(const char *word, int folder, bool is_own,
+                             struct archive_folder *ret_archive, struct fault *fault);
 
 #endif

@@ -32,6 +32,7 @@ static const struct option_rule options[] = {
     {"until", "TIME", "only before"},
     {"limit", "N", "only the last N"},
     {"follow", NULL, "go on printing what comes"},
+    {"archive", "DIR", "where older records lie; else where `custody archive` put them"},
     {"format", "FORMAT", "text, or json: one record a line"},
     {"types", NULL, "print the types of records and their fields instead"},
     {"reindex", NULL, "make the index anew first"},
@@ -62,6 +63,7 @@ struct printing {
     struct history_question question;
     uint64_t shown;
     int64_t told_us; /* when progress was last told; 0: never */
+    bool is_partial; /* some records should have been read and could not */
 };
 
 static bool parse_limit(const char *text, uint64_t *ret_limit, struct fault *fault)
@@ -202,16 +204,23 @@ static bool print_log(struct printing *printing, const struct home *home, struct
         .lag = HISTORY_LAG,
         .is_rebuilt = invocation_flag(printing->invocation, "reindex"),
         .is_plain = invocation_flag(printing->invocation, "no-index"),
+        .archive = invocation_option(printing->invocation, "archive"),
         .tell = tell,
         .progress = show_progress,
         .self = printing,
     };
     struct history *history;
+    struct fault unread = {0};
     bool ok;
 
     if (!history_open(home, &how, &history, fault))
         return false;
     ok = history_each(history, &printing->question, print_record, printing, fault);
+    if (ok && !history_all_read(history, &unread)) {
+        (void)fflush(stdout);
+        tell(printing, unread.why);
+        printing->is_partial = true;
+    }
     while (ok && invocation_flag(printing->invocation, "follow") && wait_for_more())
         ok = history_more(history, &printing->question, print_record, printing, fault);
     history_close(history);
@@ -242,7 +251,9 @@ static int run(const struct invocation *invocation)
     if (ok && !printing.json && printing.shown == 0)
         (void)fputs("no records\n", stderr);
     home_close(&home);
-    return ok ? EXIT_YES : command_fail(invocation, &fault);
+    if (!ok)
+        return command_fail(invocation, &fault);
+    return printing.is_partial ? EXIT_INCOMPLETE : EXIT_YES;
 }
 
 const struct command command_log = {

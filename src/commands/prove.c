@@ -27,6 +27,8 @@ static const struct option_rule options[] = {
     {"open", "FILE",
      "write the value that the record commits to there; the proof shows that it is that one"},
     {"value", "FILE", "the same with a value that you have, where no payload was kept"},
+    {"archive", "DIR",
+     "where older records lie; else, of this machine's, where `custody archive` put them"},
     {"ledger", "DIR", "the folder with `checkpoint` and `tile/`; else this machine's"},
     {"key", "VKEY",
      "the ledger's public key, or a file with it; else keys/ledger.vkey beside it"},
@@ -43,6 +45,7 @@ struct proving {
     struct checkpoint newest, checkpoint;
     struct buf record;
     struct buf extra, value; /* an opening, and what it opens; empty: none was asked for */
+    struct archive_folder archive;
 };
 
 static bool parse_number(const char *what, const char *word, uint64_t *ret_number,
@@ -167,12 +170,13 @@ static bool make_proof(const struct invocation *invocation, struct proving *prov
 
     proof.checkpoint =
         buf_slice(proving->given.len > 0 ? &proving->given : &proving->published);
-    if (proving->is_consistency ? !proof_consistency(proving->folder, newest, proving->number,
-                                                     size, &proof.path, fault)
-                                : !proof_inclusion(proving->folder, newest, proving->number,
-                                                   size, &proof.path, fault) ||
-                                      !proof_record(proving->folder, newest, proving->number,
-                                                    &proving->record, fault))
+    if (proving->is_consistency
+            ? !proof_consistency(proving->folder, newest, proving->number, size, &proof.path,
+                                 fault)
+            : !proof_inclusion(proving->folder, newest, proving->number, size, &proof.path,
+                               fault) ||
+                  !proof_record(proving->folder, proving->archive.archive, newest,
+                                proving->number, &proving->record, fault))
         return false;
     if (!check_own_proof(proving, &proof.path, fault))
         return fault_in(fault, "the ledger does not hold (see `custody verify`)");
@@ -223,7 +227,10 @@ static bool prove(const struct invocation *invocation, struct proving *proving,
         !ledger_key(invocation_option(invocation, "key"), proving->folder, &vkey, fault) ||
         !note_key_parse(slice_trim(buf_slice(&vkey)), &key, fault))
         return false;
-    ok = read_checkpoints(invocation, key, proving, fault);
+    ok = read_checkpoints(invocation, key, proving, fault) &&
+         ledger_archive(invocation_option(invocation, "archive"), proving->folder,
+                        invocation_option(invocation, "ledger") == NULL, &proving->archive,
+                        fault);
     note_key_free(key);
     return ok && make_proof(invocation, proving, &text, fault) &&
            put_out(invocation, proving, &text, fault);
@@ -241,6 +248,7 @@ static int run(const struct invocation *invocation)
     bool ok = prove(invocation, &proving, &fault);
 
     scope_close(&proving.folder);
+    archive_folder_close(&proving.archive);
     buf_free(&proving.published);
     buf_free(&proving.given);
     buf_free(&proving.record);

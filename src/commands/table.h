@@ -5,6 +5,7 @@
 #include "commands/command.h"
 
 extern const struct command command_agent_loop;
+extern const struct command command_archive;
 extern const struct command command_change_approve;
 extern const struct command command_change_diff;
 extern const struct command command_change_land;
@@ -18,6 +19,9 @@ extern const struct command command_engine_list;
 extern const struct command command_engine_show;
 extern const struct command command_erase;
 extern const struct command command_help;
+extern const struct command command_hold_list;
+extern const struct command command_hold_place;
+extern const struct command command_hold_release;
 extern const struct command command_init;
 extern const struct command command_key_replace;
 extern const struct command command_key_rotate;

@@ -8,6 +8,7 @@
 #include "commands/ledger.h"
 #include "commands/table.h"
 #include "flow/home.h"
+#include "ledger/archive_place.h"
 #include "ledger/shards.h"
 #include "ledger/verify_files.h"
 #include "os/file.h"
@@ -17,6 +18,8 @@ static const struct option_rule options[] = {
      "the ledger's public key, or a file with it; else keys/ledger.vkey beside it"},
     {"against", "FILE",
      "a checkpoint kept from earlier: the ledger must have grown out of it"},
+    {"archive", "DIR",
+     "where older records lie; else, of this machine's, where `custody archive` put them"},
     {"policy", "FILE",
      "a tlog-policy: which witnesses must have cosigned, and how many of them"},
     {"timestamps", "DIR", "also check these: NAME.tsr over the text of NAME.checkpoint"},
@@ -77,6 +80,18 @@ static bool describe(const struct shard_list *list, struct slice current,
     return true;
 }
 
+/* Where each says that its older records are; a folder from elsewhere is not asked. */
+static bool find_archives(const struct shard_list *list, struct chain_shard *shards,
+                          char **archives, struct fault *fault)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (!archive_place_read(list->at[i].folder, &archives[i], fault))
+            return fault_in(fault, "%s", shards[i].name);
+        shards[i].archive = archives[i];
+    }
+    return true;
+}
+
 static bool verify_list(const struct shard_list *list, struct slice current,
                         struct slice trusted, const struct verify_files *files, bool json,
                         struct buf *text, struct verify_outcome *outcome, struct fault *fault)
@@ -85,11 +100,15 @@ static bool verify_list(const struct shard_list *list, struct slice current,
     AUTO_FREE struct chain_shard *shards = xalloc_array(count, sizeof(*shards));
     AUTO_FREE char(*names)[SHARD_NAME_BYTES] = xalloc_array(count, sizeof(*names));
     AUTO_FREE struct buf *vkeys = xalloc_array(count, sizeof(*vkeys));
+    AUTO_FREE char **archives = xalloc_array(count, sizeof(*archives));
     bool ok = describe(list, current, shards, names, vkeys, fault) &&
+              find_archives(list, shards, archives, fault) &&
               verify_files_chain(shards, count, trusted, files, json, text, outcome, fault);
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         buf_free(&vkeys[i]);
+        free(archives[i]);
+    }
     return ok;
 }
 
@@ -126,6 +145,7 @@ static int run(const struct invocation *invocation)
                                  .record = invocation_option(invocation, "record"),
                                  .value = invocation_option(invocation, "value"),
                                  .against = invocation_option(invocation, "against"),
+                                 .archive = invocation_option(invocation, "archive"),
                                  .policy = invocation_option(invocation, "policy"),
                                  .timestamps = invocation_option(invocation, "timestamps"),
                                  .tsa_ca = invocation_option(invocation, "tsa-ca"),

@@ -1,7 +1,6 @@
 #include "ledger/producers.h"
 
 #include "base/scope.h"
-#include "wire/record.h"
 
 struct producer {
     char *src; /* NULL: a free place */
@@ -15,6 +14,9 @@ struct producer {
 struct producers {
     void (*find)(void *self, enum producers_finding finding, uint64_t index, const char *why);
     void *self;
+    uint64_t watched; /* types that `see` is told of */
+    void (*see)(void *self, uint64_t index, const struct record *record);
+    void *seeing;
     struct producer *places; /* open addressing; a power of two, at most half full */
     size_t place_count, count;
     uint64_t skips;
@@ -48,6 +50,15 @@ void producers_free(struct producers *producers)
     free(producers->places);
     buf_free(&producers->arena);
     free(producers);
+}
+
+void producers_watch(struct producers *producers, uint64_t types,
+                     void (*see)(void *self, uint64_t index, const struct record *record),
+                     void *self)
+{
+    producers->watched = types;
+    producers->see = see;
+    producers->seeing = self;
 }
 
 /* FNV-1a; names come from a signed log, so nobody gains by making them collide. */
@@ -187,6 +198,8 @@ void producers_leaf(struct producers *producers, uint64_t index, struct slice le
     check_sequence(producers, producer, index, &header);
     follow_intents(producer, &record, header.seq);
     follow_writer(producers, index, &record, &header);
+    if ((producers->watched >> record.type & 1) != 0)
+        producers->see(producers->seeing, index, &record);
     producer->next_seq = header.seq + 1;
     producer->last = *leaf_hash;
 }

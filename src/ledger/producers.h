@@ -8,6 +8,7 @@
 #define CUSTODY_LEDGER_PRODUCERS_H
 
 #include "ledger/tree.h"
+#include "wire/record.h"
 
 struct producers;
 
@@ -26,6 +27,10 @@ struct producers *producers_new(void (*find)(void *self, enum producers_finding 
                                              uint64_t index, const char *why),
                                 void *self);
 void producers_free(struct producers *producers); /* NULL is fine */
+/* Has `see` called with each record of the types in the mask. */
+void producers_watch(struct producers *producers, uint64_t types,
+                     void (*see)(void *self, uint64_t index, const struct record *record),
+                     void *self);
 /* The next leaf of the log. */
 void producers_leaf(struct producers *producers, uint64_t index, struct slice leaf,
                     const struct tree_hash *leaf_hash);

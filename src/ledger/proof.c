@@ -1,7 +1,6 @@
 #include "ledger/proof.h"
 
 #include "base/scope.h"
-#include "ledger/tile.h"
 #include "wire/base64.h"
 
 #define INCLUSION_HEAD "c2sp.org/tlog-proof@v1"
@@ -221,8 +220,8 @@ bool proof_root(int folder, uint64_t published, uint64_t size, struct tree_hash 
            tree_source_root(&source, size, ret_root, fault);
 }
 
-bool proof_record(int folder, uint64_t published, uint64_t index, struct buf *ret_record,
-                  struct fault *fault)
+bool proof_record(int folder, struct archive *archive, uint64_t published, uint64_t index,
+                  struct buf *ret_record, struct fault *fault)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(TILE_BUNDLE_BYTES_MAX);
     struct tile tile = {.is_entries = true, .index = index / TILE_WIDTH};
@@ -231,7 +230,7 @@ bool proof_record(int folder, uint64_t published, uint64_t index, struct buf *re
     if (index >= published)
         return check_size(index + 1, published, fault);
     tile.width = tile_width(0, tile.index, published);
-    if (!tile_read(folder, &tile, &bytes, fault))
+    if (!archive_or_tile_read(folder, archive, &tile, &bytes, NULL, fault))
         return false;
     rest = buf_slice(&bytes);
     for (uint64_t i = 0; i <= index % TILE_WIDTH; i++)

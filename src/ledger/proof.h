@@ -19,6 +19,7 @@
 #ifndef CUSTODY_LEDGER_PROOF_H
 #define CUSTODY_LEDGER_PROOF_H
 
+#include "ledger/archive.h"
 #include "ledger/checkpoint.h"
 
 #define PROOF_HASHES_MAX 63
@@ -65,9 +66,9 @@ MUST_USE bool proof_consistency(int folder, uint64_t published, uint64_t old_siz
 /* Root of the first `size` records. */
 MUST_USE bool proof_root(int folder, uint64_t published, uint64_t size,
                          struct tree_hash *ret_root, struct fault *fault);
-/* The bytes of record `index`, appended. */
-MUST_USE bool proof_record(int folder, uint64_t published, uint64_t index,
-                           struct buf *ret_record, struct fault *fault);
+/* The bytes of record `index`, appended; they may be in the archive (NULL: there is none). */
+MUST_USE bool proof_record(int folder, struct archive *archive, uint64_t published,
+                           uint64_t index, struct buf *ret_record, struct fault *fault);
 
 /*
  * Appends the evidence that `kept` and `published` (signed notes, the latter of the tree in

@@ -11,6 +11,7 @@
 struct reading {
     bool (*on_leaf)(void *self, uint64_t index, struct slice leaf, struct fault *fault);
     void *self;
+    const struct reader_options *options;
     uint64_t next;
     uint64_t to;
 };
@@ -31,6 +32,19 @@ static bool published_size(int folder, uint64_t *ret_size, struct fault *fault)
     return true;
 }
 
+/* Nowhere: noted where the caller wants that, and passed over. */
+static bool pass_over(struct reading *reading, const struct tile *tile, struct fault *fault)
+{
+    uint64_t end = tile->index * TILE_WIDTH + tile->width;
+
+    if (fault->kind != FAULT_MISSING || reading->options->absent == NULL)
+        return false;
+    end = end < reading->to ? end : reading->to;
+    absent_add(reading->options->absent, reading->next, end);
+    reading->next = end;
+    return true;
+}
+
 static bool read_bundle(struct reading *reading, int folder, uint64_t size, struct buf *bytes,
                         struct fault *fault)
 {
@@ -38,8 +52,8 @@ static bool read_bundle(struct reading *reading, int folder, uint64_t size, stru
     struct slice rest, entry;
 
     tile.width = tile_width(0, tile.index, size);
-    if (!tile_read(folder, &tile, bytes, fault))
-        return false;
+    if (!archive_or_tile_read(folder, reading->options->archive, &tile, bytes, NULL, fault))
+        return pass_over(reading, &tile, fault);
     rest = buf_slice(bytes);
     for (uint64_t index = tile.index * TILE_WIDTH; tile_bundle_take(&rest, &entry); index++) {
         if (index < reading->next)
@@ -82,6 +96,7 @@ bool reader_each(int folder, const struct reader_options *options,
     AUTO_BUF struct buf bytes = buf_with_limit(TILE_BUNDLE_BYTES_MAX);
     struct reading reading = {.on_leaf = on_leaf,
                               .self = self,
+                              .options = options,
                               .next = options->from,
                               .to = options->to == 0 ? UINT64_MAX : options->to};
     uint64_t size = options->size;

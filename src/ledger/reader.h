@@ -7,7 +7,8 @@
 #ifndef CUSTODY_LEDGER_READER_H
 #define CUSTODY_LEDGER_READER_H
 
-#include "base/bytes.h"
+#include "ledger/absent.h"
+#include "ledger/archive.h"
 
 struct reader_options {
     uint64_t from;      /* index of the first record wanted */
@@ -15,6 +16,12 @@ struct reader_options {
     uint64_t size;      /* sealed records, where the caller knows; 0: the checkpoint says */
     bool with_unsealed; /* also what is in the write-ahead log only; for a ledger nobody writes
                            to */
+    /*
+     * Where bundles that are nowhere are noted; the reading goes on behind them. The caller
+     * has it see the records and judges afterwards. NULL: the first one is a fault. Borrowed.
+     */
+    struct absent *absent;
+    struct archive *archive; /* for bundles that are not in the folder; NULL: none; borrowed */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "ledger/archive_place.h"
 #include "ledger/checkpoint.h"
 #include "os/file.h"
 
@@ -142,6 +143,16 @@ static bool open_all(int home_fd, struct shard_list *list, struct fault *fault)
     return true;
 }
 
+/* Once they lie still: where the older records of each are. */
+static void open_archives(struct shard_list *list)
+{
+    list->says = absent_says_new();
+    for (size_t i = 0; i < list->count; i++) {
+        archive_place_open(list->at[i].folder, &list->at[i].archive);
+        list->at[i].absent = absent_new(list->at[i].origin, list->says);
+    }
+}
+
 bool shards_open(int home_fd, struct shard_list *ret_list, struct fault *fault)
 {
     struct shard_list list = {0};
@@ -150,14 +161,58 @@ bool shards_open(int home_fd, struct shard_list *ret_list, struct fault *fault)
         shards_close(&list);
         return false;
     }
+    open_archives(&list);
     *ret_list = list;
+    return true;
+}
+
+bool shards_use_archive(struct shard_list *list, const char *path, struct fault *fault)
+{
+    for (size_t i = 0; path != NULL && i < list->count; i++) {
+        struct shard *shard = &list->at[i];
+
+        archive_folder_close(&shard->archive);
+        if (!archive_folder_open(path, shard->origin, &shard->archive, fault) &&
+            fault->kind != FAULT_MISSING)
+            return false;
+    }
     return true;
 }
 
 void shards_close(struct shard_list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
+        absent_free(list->at[i].absent);
+        archive_folder_close(&list->at[i].archive);
         (void)close(list->at[i].folder);
+    }
+    absent_says_free(list->says);
     free(list->at);
     *list = (struct shard_list){0};
+}
+
+static void on_absent(void *self, const struct absent_range *range)
+{
+    struct fault *fault = self;
+
+    if (range->kind != ABSENT_EXPIRED && fault->kind == FAULT_NONE)
+        (void)fault_set(fault, FAULT_MISSING, "records %llu to %llu %s",
+                        (unsigned long long)range->first, (unsigned long long)range->end - 1,
+                        range->kind == ABSENT_MOVED
+                            ? "are archived, and cannot be read from the archive now"
+                            : "are missing (see `custody verify`)");
+}
+
+bool shards_all_read(const struct shard_list *list, struct fault *fault)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct fault why = {0};
+
+        absent_each(list->at[i].absent, on_absent, &why);
+        if (why.kind == FAULT_NONE)
+            continue;
+        *fault = why;
+        return list->at[i].is_current ? false : fault_in(fault, "%s", list->at[i].origin);
+    }
+    return true;
 }

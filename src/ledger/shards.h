@@ -10,6 +10,8 @@
 #ifndef CUSTODY_LEDGER_SHARDS_H
 #define CUSTODY_LEDGER_SHARDS_H
 
+#include "ledger/absent.h"
+#include "ledger/archive.h"
 #include "ledger/note.h"
 
 #define SHARDS_MAX 9999
@@ -21,11 +23,14 @@ struct shard {
     int folder;                           /* with `checkpoint` and `tile/` */
     char origin[NOTE_NAME_BYTES_MAX + 1]; /* as its checkpoint says; "" without one */
     uint64_t size;                        /* records under it */
+    struct archive_folder archive;        /* of older records; for reader_options */
+    struct absent *absent;                /* the same: what could not be read */
 };
 
 struct shard_list {
     struct shard *at; /* oldest first; the current one is last */
     size_t count;
+    struct absent_says *says;
 };
 
 /* "shards/0001" */
@@ -35,6 +40,14 @@ void shard_name(unsigned number, char ret_name[SHARD_NAME_BYTES]);
  * there is no ledger/.
  */
 MUST_USE bool shards_open(int home_fd, struct shard_list *ret_list, struct fault *fault);
+/* The archive in `path` instead of what each shard says; NULL changes nothing. */
+MUST_USE bool shards_use_archive(struct shard_list *list, const char *path,
+                                 struct fault *fault);
 void shards_close(struct shard_list *list); /* also one of zeros */
+/*
+ * Was all read that there should be? What the log says has expired need not be. FAULT_MISSING
+ * names the first range; the records of absent_types() were told to absent_see.
+ */
+MUST_USE bool shards_all_read(const struct shard_list *list, struct fault *fault);
 
 #endif

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "ledger/absent.h"
+#include "ledger/archive.h"
 #include "ledger/checkpoint.h"
 #include "ledger/producers.h"
 #include "ledger/stamped.h"
@@ -22,6 +24,9 @@ struct verifier {
     const struct verify_options *options;
     struct verify_report *report;
     struct producers *producers;
+    struct absent *absent;        /* NULL until the origin is known */
+    struct absent_says *own_says; /* of a ledger that is verified by itself */
+    struct archive_folder archive;
     struct tree_range range;
     struct tree_hash levels[TILE_LEVELS][TILE_WIDTH];
     unsigned counts[TILE_LEVELS];
@@ -80,11 +85,17 @@ static bool hash_bundle(struct verifier *verifier, uint64_t index, unsigned widt
     struct tile tile = {.is_entries = true, .index = index, .width = width};
     struct fault fault = {0};
     struct slice rest, entry;
+    bool archived;
 
-    if (!tile_read(verifier->folder, &tile, &verifier->bytes, &fault)) {
-        problem(verifier, meaning_of(&fault), "%s", fault.why);
+    if (!archive_or_tile_read(verifier->folder, verifier->archive.archive, &tile,
+                              &verifier->bytes, &archived, &fault)) {
+        if (fault.kind == FAULT_MISSING)
+            absent_add(verifier->absent, index * TILE_WIDTH, index * TILE_WIDTH + width);
+        else
+            problem(verifier, meaning_of(&fault), "%s", fault.why);
         return false;
     }
+    verifier->report->from_archive += archived ? width : 0;
     rest = buf_slice(&verifier->bytes);
     for (unsigned i = 0; i < width && tile_bundle_take(&rest, &entry); i++) {
         verifier->levels[0][i] = tree_leaf(entry);
@@ -224,6 +235,60 @@ static void check_tree(struct verifier *verifier)
                 (unsigned long long)size, (unsigned long long)verifier->before.size);
 }
 
+/* What nothing in the log explains is a missing file like any other. */
+static void name_missing(struct verifier *verifier, const struct absent_range *range)
+{
+    struct tile tile = {.is_entries = true};
+    char path[TILE_PATH_BYTES];
+
+    for (tile.index = range->first / TILE_WIDTH; tile.index * TILE_WIDTH < range->end;
+         tile.index++) {
+        tile.width = tile_width(0, tile.index, verifier->report->size);
+        tile_path(&tile, path);
+        problem(verifier, VERIFY_INCOMPLETE, "%s is missing", path);
+    }
+}
+
+static void on_absent(void *self, const struct absent_range *range)
+{
+    struct verifier *verifier = self;
+    struct verify_report *report = verifier->report;
+
+    if (range->kind == ABSENT_UNEXPLAINED) {
+        name_missing(verifier, range);
+    } else if (range->kind == ABSENT_MOVED) {
+        problem(verifier, VERIFY_INCOMPLETE,
+                "records %llu to %llu are archived, as %s says%s: only their hash tiles were "
+                "checked",
+                (unsigned long long)range->first, (unsigned long long)range->end - 1,
+                range->by == ABSENT_BY_LATER ? "a later shard" : "the log",
+                verifier->options->archive == NULL ? " (give --archive)"
+                                                   : ", and the archive has them not");
+    } else {
+        verify_report_expired(
+            report, "",
+            &(struct verify_range){.first = range->first, .end = range->end, .by = range->by});
+    }
+}
+
+/* An archive of other ledgers only is none of this one: what is absent then says so. */
+static void open_archive(struct verifier *verifier)
+{
+    struct fault fault = {0};
+
+    verifier->report->has_archive = verifier->options->archive != NULL;
+    if (verifier->options->says == NULL)
+        verifier->own_says = absent_says_new();
+    verifier->absent =
+        absent_new(verifier->report->origin,
+                   verifier->own_says != NULL ? verifier->own_says : verifier->options->says);
+    producers_watch(verifier->producers, absent_types(), absent_see, verifier->absent);
+    if (!archive_folder_open(verifier->options->archive, verifier->report->origin,
+                             &verifier->archive, &fault) &&
+        fault.kind != FAULT_MISSING)
+        problem(verifier, meaning_of(&fault), "%s", fault.why);
+}
+
 /* A partial file of an earlier, smaller tree must be the beginning of what is there now. */
 static void check_older_partial(struct verifier *verifier, const struct tile *tile,
                                 unsigned width, const char *path)
@@ -236,7 +301,8 @@ static void check_older_partial(struct verifier *verifier, const struct tile *ti
     if (!verifier->has_kept || verifier->kept_tile.level != now.level ||
         verifier->kept_tile.is_entries != now.is_entries ||
         verifier->kept_tile.index != now.index) {
-        verifier->has_kept = tile_read(verifier->folder, &now, &verifier->kept, &fault);
+        verifier->has_kept = archive_or_tile_read(verifier->folder, verifier->archive.archive,
+                                                  &now, &verifier->kept, NULL, &fault);
         verifier->kept_tile = now;
     }
     if (!verifier->has_kept)
@@ -502,7 +568,9 @@ bool verify_ledger(int folder, struct slice vkey, const struct verify_options *o
     verifier->producers = producers_new(on_finding, verifier);
     ret_report->has_unsealed = file_exists(folder, "wal/frames");
     if (read_checkpoint(verifier, key)) {
+        open_archive(verifier);
         check_tree(verifier);
+        absent_each(verifier->absent, on_absent, verifier);
         check_names(verifier, "tile", 0);
         if (ret_report->size == 0)
             problem(verifier, VERIFY_INCOMPLETE, "there are no records: nothing was verified");
@@ -510,6 +578,9 @@ bool verify_ledger(int folder, struct slice vkey, const struct verify_options *o
     ret_report->producers = producers_count(verifier->producers);
     ret_report->intents_open = producers_open_intents(verifier->producers);
     producers_free(verifier->producers);
+    absent_free(verifier->absent);
+    absent_says_free(verifier->own_says);
+    archive_folder_close(&verifier->archive);
     buf_free(&verifier->bytes);
     buf_free(&verifier->kept);
     buf_free(&verifier->cosigned_bytes);

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 
+struct absent_says;
 struct tlog_policy;
 
 enum verify_result {
@@ -25,6 +26,15 @@ struct verify_problem {
     enum verify_result result;
     char text[240];
 };
+
+/* Records of which the log itself says that they were kept long enough. */
+struct verify_range {
+    uint64_t first, end;
+    uint64_t by;    /* index of the record that says so, or ABSENT_BY_LATER (absent.h) */
+    char shard[24]; /* where it is not the one that the report is about */
+};
+
+#define VERIFY_RANGES_MAX 16
 
 struct verify_report {
     enum verify_result result;
@@ -55,6 +65,11 @@ struct verify_report {
     uint64_t stamped_count; /* of them hold and fit the tree */
     uint64_t stamped_size;  /* records that the last of them covers */
     int64_t stamped_time;   /* its time, seconds since 1970 */
+    bool has_archive;       /* it was asked for */
+    uint64_t from_archive;  /* records whose bytes came from there */
+    struct verify_range expired[VERIFY_RANGES_MAX];
+    size_t expired_count;     /* may exceed VERIFY_RANGES_MAX */
+    uint64_t expired_records; /* in all of them: their hash tiles were checked, no more */
     bool has_unsealed; /* there is a write-ahead log beside the tree, which is not covered */
 };
 
@@ -69,6 +84,8 @@ struct verify_options {
     bool has_timestamps;
     int timestamps; /* borrowed */
     struct slice tsa_ca;
+    const char *archive;      /* the folder with archived bundles (cold.h); NULL: none */
+    struct absent_says *says; /* what later shards have said, and this one adds; NULL: none */
     const struct slice *kept; /* a signed checkpoint that the asker kept; NULL: none */
 };
 
@@ -91,6 +108,9 @@ MUST_USE bool verify_ledger(int folder, struct slice vkey,
 /* Adds what is wrong; control characters become '?'. */
 void verify_report_add(struct verify_report *report, enum verify_result result,
                        const char *text);
+/* Notes a range that has expired, of another shard where `shard` names one. */
+void verify_report_expired(struct verify_report *report, const char *shard,
+                           const struct verify_range *range);
 /* One JSON object, without a line end: {problems, result, root, size, ...}. */
 MUST_USE bool verify_report_json(const struct verify_report *report, struct buf *ret_text,
                                  struct fault *fault);

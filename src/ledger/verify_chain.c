@@ -6,6 +6,7 @@
 
 #include "base/hex.h"
 #include "base/scope.h"
+#include "ledger/absent.h"
 #include "ledger/handover.h"
 #include "ledger/proof.h"
 #include "ledger/tlog_policy.h"
@@ -37,6 +38,7 @@ struct chain {
     struct member *members;
     size_t count;
     struct verify_report *report;
+    struct absent_says *says;
 };
 
 static void problem(struct chain *chain, struct member *member, enum verify_result result,
@@ -68,7 +70,8 @@ static bool read_end(const struct member *member, uint64_t index, struct end *en
     struct fault ignored = {0};
 
     end->arena = buf_with_limit(RECORD_BYTES_MAX + 1);
-    if (!proof_record(member->given->folder, member->verdict->size, index, &leaf, &ignored) ||
+    if (!proof_record(member->given->folder, NULL, member->verdict->size, index, &leaf,
+                      &ignored) ||
         !record_decode(buf_slice(&leaf), &end->record, &header, &end->arena, &ignored))
         return false;
     end->leaf_hash = tree_leaf(buf_slice(&leaf));
@@ -97,6 +100,10 @@ static void add_problems(struct chain *chain, const struct member *member,
         chain->report->kept_size = report->kept_size;
         chain->report->is_fork = report->is_fork;
     }
+    chain->report->has_archive |= report->has_archive;
+    chain->report->from_archive += report->from_archive;
+    for (size_t i = 0; i < report->expired_count && i < VERIFY_RANGES_MAX; i++)
+        verify_report_expired(chain->report, member->given->name, &report->expired[i]);
     for (size_t i = 0; i < report->problem_count && i < VERIFY_PROBLEMS_MAX; i++) {
         AUTO_FREE char *text =
             xformat("%s: %s", member->given->name, report->problems[i].text);
@@ -113,6 +120,8 @@ static struct verify_options options_of(const struct member *member, bool is_las
 
     if (!is_kept)
         options.kept = NULL;
+    if (options.archive == NULL)
+        options.archive = member->given->archive;
     if (is_last)
         return options;
     options.has_timestamps = false;
@@ -135,6 +144,7 @@ static bool verify_member(struct chain *chain, struct member *member, bool is_la
         return true;
     }
     options = options_of(member, is_last, is_kept, given);
+    options.says = chain->says; /* the last is read first, and says what is gone before it */
     if (!verify_ledger(member->given->folder, member->given->vkey, &options, report, fault))
         return fault_in(fault, "%s", member->given->name);
     take_report(member, report);
@@ -414,6 +424,7 @@ bool verify_chain(const struct chain_shard *shards, size_t count, struct slice v
 
     memset(ret_report, 0, sizeof(*ret_report));
     chain.members = xalloc_array(count, sizeof(*chain.members));
+    chain.says = absent_says_new();
     ok = parse_keys(&chain, shards, ret_shards, fault) &&
          find_kept(&chain, options, &kept, fault) &&
          verify_all(&chain, slice_trim(vkey), options, kept, fault);
@@ -423,6 +434,7 @@ bool verify_chain(const struct chain_shard *shards, size_t count, struct slice v
         buf_free(&chain.members[i].last.arena);
     }
     free(chain.members);
+    absent_says_free(chain.says);
     if (ok && ret_kept != NULL)
         *ret_kept = kept;
     return ok;

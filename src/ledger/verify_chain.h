@@ -15,6 +15,8 @@ struct chain_shard {
     const char *name; /* what is said about it begins with this: "shards/0001" */
     unsigned number;  /* its place, from 1; 0: nobody says that none is missing */
     int folder;
+    const char
+        *archive;      /* where its older records lie, if options->archive is NULL; or NULL */
     struct slice vkey; /* as it lies there; empty: it does not. Not believed by itself */
 };
 

@@ -22,8 +22,10 @@ bool verify_files_check(const struct verify_files *files, bool has_ledger, struc
         return fault_set(fault, FAULT_INVALID, "--record goes with --proof");
     if (files->value != NULL && files->record == NULL)
         return fault_set(fault, FAULT_INVALID, "--value goes with --record");
-    if (files->proof != NULL && (files->policy != NULL || files->timestamps != NULL))
-        return fault_set(fault, FAULT_INVALID, "--policy and --timestamps go with a ledger");
+    if (files->proof != NULL &&
+        (files->policy != NULL || files->timestamps != NULL || files->archive != NULL))
+        return fault_set(fault, FAULT_INVALID,
+                         "--policy, --timestamps and --archive go with a ledger");
     if ((files->timestamps == NULL) != (files->tsa_ca == NULL))
         return fault_set(fault, FAULT_INVALID, "--timestamps goes with --tsa-ca");
     if (files->fork_proof != NULL && (files->proof != NULL || files->against == NULL))
@@ -153,6 +155,7 @@ static bool inputs_read(const struct verify_files *files, struct inputs *inputs,
                   fault))
         return false;
     inputs->options.policy = inputs->policy;
+    inputs->options.archive = files->archive;
     return true;
 }
 

@@ -13,6 +13,7 @@ struct verify_files {
     const char *record;  /* the bytes that an inclusion proof is about */
     const char *value;   /* what that record is said to commit to */
     const char *against; /* a checkpoint that was kept */
+    const char *archive; /* a folder with archived bundles */
     const char *policy;  /* a tlog-policy: whose cosignatures are needed */
     const char *timestamps,
         *tsa_ca; /* a folder of time stamps, and whom to believe them (PEM) */

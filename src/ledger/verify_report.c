@@ -2,10 +2,13 @@
 
 #include "base/clock.h"
 #include "base/scope.h"
+#include "ledger/absent.h"
 #include "ledger/tree.h"
 #include "ledger/verify.h"
 #include "wire/base64.h"
 #include "wire/jcs.h"
+
+#define EXPIRED_BYTES 2048 /* for VERIFY_RANGES_MAX ranges */
 
 static const char *const result_names[] = {
     [VERIFY_HOLDS] = "holds",
@@ -45,12 +48,58 @@ void verify_report_add(struct verify_report *report, enum verify_result result,
             *at = '?';
 }
 
-/* What this verification could not say anything about; `at` counts up to the first false. */
-static bool not_checked(const struct verify_report *report, size_t at, const char **ret_text)
+void verify_report_expired(struct verify_report *report, const char *shard,
+                           const struct verify_range *range)
 {
-    const char *texts[7];
+    if (report->expired_count < VERIFY_RANGES_MAX) {
+        struct verify_range *place = &report->expired[report->expired_count];
+
+        *place = *range;
+        (void)snprintf(place->shard, sizeof(place->shard), "%s", shard);
+    }
+    report->expired_count++;
+    report->expired_records += range->end - range->first;
+}
+
+/* What the log says is gone. */
+static bool add_expired(const struct verify_report *report, struct buf *text,
+                        struct fault *fault)
+{
+    size_t shown =
+        report->expired_count < VERIFY_RANGES_MAX ? report->expired_count : VERIFY_RANGES_MAX;
+
+    if (!buf_add_format(text, fault, "the bytes of %llu records that have expired:",
+                        (unsigned long long)report->expired_records))
+        return false;
+    for (size_t i = 0; i < shown; i++) {
+        const struct verify_range *range = &report->expired[i];
+        char by[40] = "a later shard";
+
+        if (range->by != ABSENT_BY_LATER)
+            (void)snprintf(by, sizeof(by), "record %llu", (unsigned long long)range->by);
+        if (!buf_add_format(text, fault, "%s %s%s%llu to %llu (%s says so)", i == 0 ? "" : ",",
+                            range->shard, range->shard[0] == 0 ? "" : " ",
+                            (unsigned long long)range->first,
+                            (unsigned long long)range->end - 1, by))
+            return false;
+    }
+    return buf_add_format(text, fault, "%s; their hash tiles were checked",
+                          shown < report->expired_count ? ", ..." : "");
+}
+
+/* What this verification could not say anything about; `at` counts up to the first false. */
+static bool not_checked(const struct verify_report *report, size_t at,
+                        char expired[EXPIRED_BYTES], const char **ret_text)
+{
+    AUTO_BUF struct buf words = buf_with_limit(EXPIRED_BYTES - 1);
+    const char *texts[8];
+    struct fault cut = {0};
     size_t count = 0;
 
+    if (report->expired_count > 0 && add_expired(report, &words, &cut)) {
+        (void)snprintf(expired, EXPIRED_BYTES, "%s", buf_text(&words));
+        texts[count++] = expired;
+    }
     if (!report->has_policy)
         texts[count++] =
             "witnesses: no --policy asks for cosignatures, so who holds the key and the disk "
@@ -92,11 +141,12 @@ static bool add_root(const struct verify_report *report, struct buf *text, struc
 static bool add_lists(const struct verify_report *report, struct buf *text,
                       struct fault *fault)
 {
+    char expired[EXPIRED_BYTES];
     const char *word;
 
     if (!buf_add_text(text, "\"not_checked\":[", fault))
         return false;
-    for (size_t i = 0; not_checked(report, i, &word); i++)
+    for (size_t i = 0; not_checked(report, i, expired, &word); i++)
         if ((i > 0 && !buf_add_byte(text, ',', fault)) ||
             !jcs_add_text(text, slice_of(word), fault))
             return false;
@@ -116,8 +166,13 @@ bool verify_report_json(const struct verify_report *report, struct buf *ret_text
                         struct fault *fault)
 {
     if (!buf_add_format(
-            ret_text, fault, "{\"cosigned\":%llu,\"files_ahead\":%llu,\"intents_open\":%llu,",
-            (unsigned long long)report->cosigned_size, (unsigned long long)report->files_ahead,
+            ret_text, fault,
+            "{\"archived\":%llu,\"cosigned\":%llu,\"expired\":%llu,\"files_ahead\":%llu,"
+            "\"intents_open\":%llu,",
+            (unsigned long long)report->from_archive,
+            (unsigned long long)report->cosigned_size,
+            (unsigned long long)report->expired_records,
+            (unsigned long long)report->files_ahead,
             (unsigned long long)report->intents_open) ||
         (report->has_kept && !buf_add_format(ret_text, fault, "\"kept_size\":%llu,",
                                              (unsigned long long)report->kept_size)) ||
@@ -168,6 +223,7 @@ static bool add_silence(const struct verify_report *report, struct buf *text,
 bool verify_report_text(const struct verify_report *report, struct buf *ret_text,
                         struct fault *fault)
 {
+    char expired[EXPIRED_BYTES];
     const char *word;
 
     if (!buf_add_format(ret_text, fault, "%s", result_sentences[report->result]))
@@ -186,6 +242,9 @@ bool verify_report_text(const struct verify_report *report, struct buf *ret_text
         return false;
     if (!buf_add_byte(ret_text, '\n', fault) || !add_stamped(report, ret_text, fault) ||
         !add_silence(report, ret_text, fault) ||
+        (report->has_archive &&
+         !buf_add_format(ret_text, fault, "  archived  %llu records were read from there\n",
+                         (unsigned long long)report->from_archive)) ||
         (report->has_policy &&
          !buf_add_format(ret_text, fault, "  cosigned  %llu records; %s\n",
                          (unsigned long long)report->cosigned_size, report->witnesses)))
@@ -199,7 +258,7 @@ bool verify_report_text(const struct verify_report *report, struct buf *ret_text
         !buf_add_format(ret_text, fault, "  and %zu more\n",
                         report->problem_count - shown(report)))
         return false;
-    for (size_t i = 0; not_checked(report, i, &word); i++)
+    for (size_t i = 0; not_checked(report, i, expired, &word); i++)
         if (!buf_add_format(ret_text, fault, "  not checked  %s\n", word))
             return false;
     return true;

@@ -300,7 +300,7 @@ static bool build_rest(struct builder *builder)
         !builder_number(builder, "resources" S "disk", &disk) ||
         !builder_number(builder, "resources" S "pids", &policy->resources.pids) ||
         !builder_number(builder, "resources" S "cpu", &policy->resources.cpu_percent) ||
-        !builder_number(builder, "retention" S "payloads", &policy->payload_days) ||
+        !build_retention(builder) ||
         !builder_number(builder, "limits" S "files", &policy->limit_files) ||
         !builder_number(builder, "limits" S "lines", &policy->limit_lines) ||
         !builder_word(builder, "phase", "regulated", &policy->phase) ||

@@ -31,8 +31,9 @@ static const char *const never_writable[] = {
     ".cirrus.*",
 };
 
-#define POLICY_FILE "custody.yaml" /* at the root; one of that name elsewhere is only a file  \
-                                    */
+#define POLICY_FILE                                                                           \
+    "custody.yaml" /* at the root; one of that name elsewhere is only a file                  \
+                    */
 #define BUILT_IN_RULE "never-writable"
 
 bool policy_never_writable(struct slice path)
@@ -73,7 +74,7 @@ enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mas
 {
     enum verdict strictest = class_mask == 0 ? policy->data[CLASS_CODE][where] : VERDICT_ALLOW;
 
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         if ((class_mask & CLASS_BIT(class)) != 0 && policy->data[class][where] > strictest)
             strictest = policy->data[class][where];
     return strictest;

@@ -131,7 +131,7 @@ void build_model_classes(struct policy *policy)
 {
     unsigned plain = 0;
 
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         if (policy->data[class][POLICY_MODEL] == VERDICT_ALLOW)
             plain |= CLASS_BIT(class);
     for (size_t i = 0; i < policy->model_count; i++)

@@ -139,6 +139,9 @@ struct policy {
     size_t scratch_count;
     int64_t limit_files, limit_lines; /* of a change */
     int64_t payload_days;             /* 0: payloads are not kept, only committed to */
+    const char *retention_profile;
+    int64_t hot_days;       /* records stay that long in the ledger's own folder */
+    int64_t retention_days; /* archived records expire after that; 0: never */
     struct policy_check *checks;
     size_t check_count;
     int64_t approvals;           /* at least */

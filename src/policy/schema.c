@@ -124,8 +124,11 @@ const struct schema_row schema_rows[] = {
      "a variable of the caller's that reaches the cell"},
     {"audit", SCHEMA_WORD, ORG, NARROW_OWN, REFUSED, "summary full", "summary", 0, 0,
      "first reads and writes, or every open"},
-    {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, NOTED, "none pci hipaa", "none", 0,
-     0, "how long records are kept"},
+    {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "none pci hipaa", "none",
+     0, 0,
+     "how long archived records are kept: pci 1 year, hipaa 6 years; none: they never expire"},
+    {"retention" S "hot", SCHEMA_DURATION, ORG, NARROW_OWN, ENFORCED, NULL, "90d", 90, 36500,
+     "how old records must be before `custody archive` moves them"},
     {"retention" S "payloads", SCHEMA_DURATION, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 1,
      36500,
      "how long tickets, prompts, answers and diffs are kept, encrypted; not named: none is, "

@@ -64,6 +64,10 @@ static bool list_shards(struct history *history, struct fault *fault)
 
     if (!shards_open(history->home->fd, &list, fault))
         return false;
+    if (!shards_use_archive(&list, history->options.archive, fault)) {
+        shards_close(&list);
+        return false;
+    }
     shards_close(&history->list);
     history->list = list;
     free(history->bases);
@@ -114,10 +118,11 @@ struct walk {
     size_t shard;
     history_visit *visit; /* NULL: only `found` is filled */
     void *self;
-    uint64_t from;        /* ordinal of bit 0 */
-    const uint64_t *bits; /* NULL: all */
-    uint64_t start;       /* what is older is not wanted */
-    uint64_t *found;      /* ordinals that match, of one bundle; NULL: not wanted */
+    uint64_t from;         /* ordinal of bit 0 */
+    const uint64_t *bits;  /* NULL: all */
+    uint64_t start;        /* what is older is not wanted */
+    struct absent *absent; /* NULL: each shard's own */
+    uint64_t *found;       /* ordinals that match, of one bundle; NULL: not wanted */
     size_t found_count, found_room;
 };
 
@@ -173,7 +178,12 @@ static size_t shard_of(const struct history *history, uint64_t ordinal)
 static bool read_part(struct walk *walk, uint64_t from, uint64_t to, struct fault *fault)
 {
     const struct shard *shard = &walk->history->list.at[walk->shard];
-    struct reader_options reading = {.from = from, .to = to, .size = shard->size};
+    struct reader_options reading = {.from = from,
+                                     .to = to,
+                                     .size = shard->size,
+                                     .archive = shard->archive.archive,
+                                     .absent =
+                                         walk->absent != NULL ? walk->absent : shard->absent};
 
     return reader_each(shard->folder, &reading, on_leaf, walk, &reading.from, fault);
 }
@@ -401,6 +411,53 @@ static struct walk *walk_new(struct history *history, const struct history_quest
     if (history->index != NULL && !find_values(walk, &fault))
         history_drop_index(history, &fault);
     return walk;
+}
+
+/* A walk of its own, for what the log says of records that could not be read. */
+static bool see_archive(void *self, const struct history_record *record, struct fault *fault)
+{
+    const struct shard_list *list = self;
+
+    (void)fault;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->at[i].number == record->shard)
+            absent_see(list->at[i].absent, record->index, record->record);
+    return true;
+}
+
+static bool read_archive_records(struct history *history, struct fault *fault)
+{
+    AUTO_FREE uint64_t *bits = xalloc_array(WINDOW_LAST / 64, sizeof(uint64_t));
+    static const struct history_question question = {.filters = {{.fields = {HISTORY_TYPE},
+                                                                  .field_count = 1,
+                                                                  .pattern = "archive.*",
+                                                                  .is_glob = true}},
+                                                     .filter_count = 1,
+                                                     .since_us = INT64_MIN,
+                                                     .until_us = INT64_MAX};
+    struct absent *ignored = absent_new("", history->list.says);
+    struct walk *walk = walk_new(history, &question);
+    uint64_t next_index = history->next_index;
+    bool ok;
+
+    walk->visit = see_archive;
+    walk->self = &history->list;
+    walk->absent = ignored;
+    ok = read_all(walk, bits, 0, fault);
+    history->next_index = next_index;
+    walk_free(walk);
+    absent_free(ignored);
+    return ok;
+}
+
+bool history_all_read(struct history *history, struct fault *fault)
+{
+    bool is_empty = true;
+
+    for (size_t i = 0; i < history->list.count; i++)
+        is_empty &= absent_is_empty(history->list.at[i].absent);
+    return is_empty ||
+           (read_archive_records(history, fault) && shards_all_read(&history->list, fault));
 }
 
 bool history_each(struct history *history, const struct history_question *question,

@@ -42,9 +42,10 @@ struct history_record {
 };
 
 struct history_options {
-    uint64_t lag;    /* so many records may be read without the index: HISTORY_LAG */
-    bool is_rebuilt; /* the index is made anew first */
-    bool is_plain;   /* without an index: everything is read */
+    uint64_t lag;        /* so many records may be read without the index: HISTORY_LAG */
+    bool is_rebuilt;     /* the index is made anew first */
+    bool is_plain;       /* without an index: everything is read */
+    const char *archive; /* where older records lie; NULL: where each shard says */
     /* A sentence that the person should know: why something takes long. */
     void (*tell)(void *self, const char *text);
     /* While the index is made; NULL is fine. */
@@ -75,6 +76,11 @@ typedef bool history_visit(void *self, const struct history_record *record,
  */
 MUST_USE bool history_each(struct history *history, const struct history_question *question,
                            history_visit *visit, void *self, struct fault *fault);
+/*
+ * Was all read, so far, that there should be? FAULT_MISSING names records that are missing, or
+ * are in an archive that is not there now; those that have expired are none.
+ */
+MUST_USE bool history_all_read(struct history *history, struct fault *fault);
 /* Those that have come since the last call of either. */
 MUST_USE bool history_more(struct history *history, const struct history_question *question,
                            history_visit *visit, void *self, struct fault *fault);

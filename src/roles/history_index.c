@@ -78,7 +78,17 @@ static bool is_of_this_ledger(const struct history *history, const struct index 
 struct building {
     struct history *history;
     struct index *index;
+    uint64_t base; /* ordinal of the first record of the shard that is read */
 };
+
+/* Behind records that lie nowhere: they have a place in the index, too. */
+static bool add_absent(struct building *building, uint64_t until, struct fault *fault)
+{
+    while (index_size(building->index) < until)
+        if (!index_add_unreadable(building->index, fault))
+            return false;
+    return true;
+}
 
 static bool add_leaf(void *self, uint64_t number, struct slice leaf, struct fault *fault)
 {
@@ -89,7 +99,8 @@ static bool add_leaf(void *self, uint64_t number, struct slice leaf, struct faul
     struct fault unreadable = {0};
     size_t count = 0;
 
-    (void)number;
+    if (!add_absent(building, building->base + number, fault))
+        return false;
     if (!record_decode(leaf, &record, &header, &building->history->arena, &unreadable))
         return index_add_unreadable(building->index, fault);
     for (unsigned i = 0; i < COUNT(fields); i++) {
@@ -119,14 +130,19 @@ static bool add_shard(struct building *building, size_t which, struct fault *fau
     const struct shard *shard = &history->list.at[which];
     uint64_t base = history->bases[which];
 
+    building->base = base;
     while (index_size(building->index) - base < shard->size) {
         struct reader_options reading = {.from = index_size(building->index) - base,
-                                         .size = shard->size};
+                                         .size = shard->size,
+                                         .archive = shard->archive.archive,
+                                         .absent = shard->absent};
 
         reading.to = shard->size - reading.from > STEP_RECORDS ? reading.from + STEP_RECORDS
                                                                : shard->size;
         if (!reader_each(shard->folder, &reading, add_leaf, building, &reading.from, fault))
             return fault_in(fault, "index the ledger");
+        if (!add_absent(building, reading.from + base, fault))
+            return false;
         if (options->progress != NULL)
             options->progress(options->self, index_size(building->index), history->total);
         if (index_is_loaded(building->index) && reading.to < shard->size &&
@@ -138,7 +154,7 @@ static bool add_shard(struct building *building, size_t which, struct fault *fau
 
 static bool add_all(struct history *history, struct index *index, struct fault *fault)
 {
-    struct building building = {history, index};
+    struct building building = {.history = history, .index = index};
     size_t known;
 
     (void)index_shards(index, &known);

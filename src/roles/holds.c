@@ -12,7 +12,7 @@ struct reading {
     int64_t first_us, last_us;
     bool is_named;     /* a record names it */
     bool is_published; /* nothing is in the write-ahead log alone */
-    unsigned shard;
+    const struct shard *shard;
     struct buf arena;
 };
 
@@ -46,7 +46,7 @@ static void place(struct reading *reading, uint64_t index, const struct record *
                                               .from_us = record->field[RECORD_FIRST].number,
                                               .end_us = record->field[RECORD_END].number,
                                               .placed_us = t_us,
-                                              .placed_in = reading->shard,
+                                              .placed_in = reading->shard->number,
                                               .placed_at = index};
 }
 
@@ -63,7 +63,9 @@ static void release(struct reading *reading, uint64_t index, const struct record
             continue;
         hold->released_us = t_us;
         hold->released_by = text_of(record, RECORD_PERSON);
-        hold->released_in = reading->shard;
+        hold->release_reason = text_of(record, RECORD_REASON);
+        hold->release_digest = text_of(record, RECORD_DIGEST);
+        hold->released_in = reading->shard->number;
         hold->released_at = index;
     }
 }
@@ -81,6 +83,7 @@ static void note_time(struct reading *reading, int64_t t_us)
 static bool is_wanted(const struct reading *reading, struct slice leaf)
 {
     return slice_find(leaf, SLICE("\"type\":\"hold."), 0) != SIZE_MAX ||
+           slice_find(leaf, SLICE("\"type\":\"archive."), 0) != SIZE_MAX ||
            (reading->name != NULL && slice_find(leaf, slice_of(reading->name), 0) != SIZE_MAX);
 }
 
@@ -99,6 +102,8 @@ static bool on_leaf(void *self, uint64_t index, struct slice leaf, struct fault 
         place(reading, index, &record, header.t_us);
     else if (record.type == RECORD_HOLD_RELEASED)
         release(reading, index, &record, header.t_us);
+    else if ((absent_types() >> record.type & 1) != 0)
+        absent_see(reading->shard->absent, index, &record);
     else if (reading->name != NULL && is_about(&record, reading->name))
         note_time(reading, header.t_us);
     return true;
@@ -107,15 +112,18 @@ static bool on_leaf(void *self, uint64_t index, struct slice leaf, struct fault 
 static bool read_shard(struct reading *reading, const struct shard *shard, struct fault *fault)
 {
     const struct reader_options options = {.with_unsealed =
-                                               shard->is_current && !reading->is_published};
+                                               shard->is_current && !reading->is_published,
+                                           .archive = shard->archive.archive,
+                                           .absent = shard->absent};
     uint64_t next;
 
-    reading->shard = shard->number;
+    reading->shard = shard;
     return reader_each(shard->folder, &options, on_leaf, reading, &next, fault)
                ? true
                : fault_in(fault, "shard %u", shard->number);
 }
 
+/* What has expired was not held; what else cannot be read may be a hold, or be under one. */
 static bool read_all(int home_fd, struct reading *reading, struct fault *fault)
 {
     struct shard_list shards = {.at = NULL};
@@ -126,6 +134,7 @@ static bool read_all(int home_fd, struct reading *reading, struct fault *fault)
     ok = shards_open(home_fd, &shards, fault);
     for (size_t i = 0; ok && i < shards.count; i++)
         ok = read_shard(reading, &shards.at[i], fault);
+    ok = ok && shards_all_read(&shards, fault);
     shards_close(&shards);
     buf_free(&reading->arena);
     return ok ? true : fault_in(fault, "see what is under a legal hold");
@@ -153,6 +162,8 @@ void holds_free(struct holds *holds)
         free(hold->run);
         free(hold->scope);
         free(hold->released_by);
+        free(hold->release_reason);
+        free(hold->release_digest);
     }
     free(holds->at);
     *holds = (struct holds){.at = NULL};
@@ -211,6 +222,18 @@ static const struct hold *hold_on(const struct reading *reading)
             return hold;
     }
     return NULL;
+}
+
+bool holds_name_is_known(int home_fd, const char *name, bool *ret_is_known,
+                         struct fault *fault)
+{
+    struct holds holds = {.at = NULL};
+    struct reading reading = {.holds = &holds, .name = name};
+    bool ok = read_all(home_fd, &reading, fault);
+
+    *ret_is_known = reading.is_named;
+    holds_free(&holds);
+    return ok;
 }
 
 bool holds_allow_removal(int home_fd, const char *name, struct fault *fault)

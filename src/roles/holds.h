@@ -17,11 +17,12 @@ struct hold {
     char *run, *scope;       /* NULL: not about one */
     int64_t from_us, end_us; /* both 0: not about a time */
     int64_t placed_us;
-    int64_t released_us;  /* 0: it stands */
-    char *released_by;    /* NULL: it stands */
-    unsigned placed_in;   /* number of the shard that has the record */
-    uint64_t placed_at;   /* index of the record there */
-    unsigned released_in; /* of a hold that was released */
+    int64_t released_us;                   /* 0: it stands */
+    char *released_by;                     /* NULL: it stands */
+    char *release_reason, *release_digest; /* NULL: not said */
+    unsigned placed_in;                    /* number of the shard that has the record */
+    uint64_t placed_at;                    /* index of the record there */
+    unsigned released_in;                  /* of a hold that was released */
     uint64_t released_at;
 };
 
@@ -41,6 +42,10 @@ const struct hold *holds_find(const struct holds *holds, const char *id);
 /* A hold that stands and is about this record, or NULL. */
 const struct hold *holds_of_record(const struct holds *holds, const struct record *record,
                                    int64_t t_us);
+
+/* Is there a record about this run or erasure scope? */
+MUST_USE bool holds_name_is_known(int home_fd, const char *name, bool *ret_is_known,
+                                  struct fault *fault);
 
 /*
  * May what belongs to `name`, a run or an erasure scope, go? False with FAULT_DENIED and the

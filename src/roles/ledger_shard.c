@@ -555,8 +555,8 @@ static bool time_of_shard(int folder, int64_t *ret_t_us, struct fault *fault)
         return fault_in(fault, "the ledger's checkpoint");
     if (checkpoint.size == 0)
         return true;
-    if (!proof_record(folder, checkpoint.size, 0, &leaf, &why) &&
-        !proof_record(folder, checkpoint.size, checkpoint.size - 1, &leaf, fault))
+    if (!proof_record(folder, NULL, checkpoint.size, 0, &leaf, &why) &&
+        !proof_record(folder, NULL, checkpoint.size, checkpoint.size - 1, &leaf, fault))
         return false;
     if (!record_decode(buf_slice(&leaf), &record, &header, &arena, fault))
         return fault_in(fault, "the ledger's first record");

@@ -12,6 +12,7 @@
 #include "flow/flow.h"
 #include "os/clock_real.h"
 #include "os/file.h"
+#include "roles/holds.h"
 
 #define YOUNG_US 60000000 /* a folder without a lock may be one that a run is just making */
 
@@ -131,8 +132,12 @@ bool lost_sweep(struct session *session, size_t *ret_removed, struct fault *faul
         lock = take_dead(runs, entry->d_name, &is_dead);
         if (!is_dead)
             continue;
-        ok = end_run(&lost, session, entry->d_name, fault) &&
-             file_remove_tree(runs, entry->d_name, fault);
+        ok = end_run(&lost, session, entry->d_name, fault);
+        if (ok && !holds_allow_removal(session->home.fd, entry->d_name, fault)) {
+            ok = fault->kind == FAULT_DENIED; /* what is under a legal hold stays */
+            continue;
+        }
+        ok = ok && file_remove_tree(runs, entry->d_name, fault);
         *ret_removed += ok;
     }
     (void)closedir(dir);

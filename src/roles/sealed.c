@@ -14,24 +14,28 @@ struct searching {
     sealed_handler *on_record;
     void *self;
     unsigned shard;
+    struct absent *absent;
     struct buf arena;
 };
 
 static bool on_leaf(void *self, uint64_t index, struct slice leaf, struct fault *fault)
 {
     struct searching *searching = self;
+    bool is_wanted = slice_find(leaf, slice_of(searching->word), 0) != SIZE_MAX;
     struct sealed_record sealed = {.shard = searching->shard, .index = index, .leaf = leaf};
     struct record_header header;
     struct record record;
 
-    if (slice_find(leaf, slice_of(searching->word), 0) == SIZE_MAX)
+    if (!is_wanted && slice_find(leaf, SLICE("\"type\":\"archive."), 0) == SIZE_MAX)
         return true;
     if (!record_decode(leaf, &record, &header, &searching->arena, fault))
         return fault_in(fault, "record %llu (see `custody verify`)",
                         (unsigned long long)index);
+    if ((absent_types() >> record.type & 1) != 0)
+        absent_see(searching->absent, index, &record);
     sealed.record = &record;
     sealed.header = &header;
-    return searching->on_record(searching->self, &sealed, fault);
+    return !is_wanted || searching->on_record(searching->self, &sealed, fault);
 }
 
 bool sealed_each(int home_fd, const char *word, sealed_handler *on_record, void *self,
@@ -41,18 +45,23 @@ bool sealed_each(int home_fd, const char *word, sealed_handler *on_record, void 
                                   .on_record = on_record,
                                   .self = self,
                                   .arena = buf_with_limit(RECORD_BYTES_MAX + 1)};
-    struct reader_options options = {.with_unsealed = !ledger_is_published(home_fd)};
+    bool is_published = ledger_is_published(home_fd);
     struct shard_list shards = {.at = NULL};
     bool ok = shards_open(home_fd, &shards, fault);
 
     for (size_t i = 0; ok && i < shards.count; i++) {
+        const struct shard *shard = &shards.at[i];
+        const struct reader_options options = {.with_unsealed =
+                                                   shard->is_current && !is_published,
+                                               .archive = shard->archive.archive,
+                                               .absent = shard->absent};
         uint64_t next;
-        const struct reader_options closed = {0};
 
-        searching.shard = shards.at[i].number;
-        ok = reader_each(shards.at[i].folder, shards.at[i].is_current ? &options : &closed,
-                         on_leaf, &searching, &next, fault);
+        searching.shard = shard->number;
+        searching.absent = shard->absent;
+        ok = reader_each(shard->folder, &options, on_leaf, &searching, &next, fault);
     }
+    ok = ok && shards_all_read(&shards, fault);
     shards_close(&shards);
     buf_free(&searching.arena);
     return ok;

@@ -213,7 +213,7 @@ static void every_record_is_proven_under_every_checkpoint(void **state)
             proof.checkpoint = buf_slice(&note);
             assert_ok(proof_inclusion(folder, 15, index, (uint64_t)size, &proof.path, &fault),
                       fault);
-            assert_ok(proof_record(folder, 15, index, &record, &fault), fault);
+            assert_ok(proof_record(folder, NULL, 15, index, &record, &fault), fault);
             assert_ok(proof_format(&proof, &text, &fault), fault);
             assert_int_equal(verdict_on(buf_slice(&text), buf_slice(&record)), VERIFY_HOLDS);
             assert_int_equal(verdict_on(buf_slice(&text), SLICE("x")), VERIFY_TAMPERING);
@@ -792,7 +792,7 @@ static void what_is_not_in_the_tree_is_not_proven(void **state)
     assert_false(proof_consistency(folder, 9, 5, 10, &path, &fault));
     assert_false(proof_consistency(folder, 9, 7, 6, &path, &fault));
     assert_false(proof_root(folder, 9, 10, &root, &fault));
-    assert_false(proof_record(folder, 9, 9, &record, &fault));
+    assert_false(proof_record(folder, NULL, 9, 9, &record, &fault));
     assert_int_equal(fault.kind, FAULT_INVALID);
     assert_int_equal(unlinkat(folder, "tile/0/000.p/9", 0), 0);
     assert_false(proof_inclusion(folder, 9, 5, 9, &path, &fault));

@@ -325,7 +325,7 @@ static void a_key_without_effect_is_named_unless_it_says_the_default(void **stat
     policy_notes(NULL, add_note, &notes);
     assert_string_equal(
         notes.text,
-        "policy.yaml:2:23:retention.profile policy.yaml:5:18:egress[0].host "
+        "policy.yaml:5:18:egress[0].host "
         "custody.yaml:2:14:frameworks[0] custody.yaml:3:38:limits.files_per_batch ");
     policy_free(policy);
     policy_settings_free(outer);
@@ -474,6 +474,10 @@ static void values_are_taken_as_strictly_as_they_are_written(void **state)
         "resources: { memory: 4GB }",
         "resources: { memory: 1.5G }",
         "retention: { payloads: 90 }",
+        "retention: { profile: sox }",
+        "retention: { hot: 89d }",
+        "retention: { profile: pci, hot: 2y }",
+        "retention: { profile: pci, payloads: 367d }",
         "people: [{ id: a@b }]",
         "people: [{ id: -a }]",
         "people: [{ id: .. }]",
@@ -491,6 +495,8 @@ static void values_are_taken_as_strictly_as_they_are_written(void **state)
         "budgets: { run: { usd: 0.5, tokens: 0 } }",
         "resources: { memory: 67108864, cpu: 50%, disk: 1T }",
         "retention: { payloads: 4w }",
+        "retention: { profile: hipaa, hot: 2y, payloads: 6y }",
+        "retention: { payloads: 10y }",
         "people: [{ id: _a.b-c }]",
     };
 
