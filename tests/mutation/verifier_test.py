@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 LIBRARY = "src/libcustody-all.a"
 # Fast ones first: the first that fails ends a check's turn.
-TESTS = ["tree", "vectors", "tile", "note", "proof", "payload", "verify"]
+TESTS = ["tree", "vectors", "tile", "note", "proof", "payload", "archive", "verify"]
 LEAST = 25
 SECONDS_MAX = 300
 
