@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -10,15 +10,18 @@
 #include "base/scope.h"
 #include "os/file.h"
 
-#define HEAP_BYTES 16384
-#define HEAP_PART_BYTES 32
 #define FD_MAX 1000000
 
 void secret_guard(void)
 {
     (void)prctl(PR_SET_DUMPABLE, 0);
-    if (CRYPTO_secure_malloc_initialized() == 0)
-        (void)CRYPTO_secure_malloc_init(HEAP_BYTES, HEAP_PART_BYTES);
+}
+
+void secret_lock_heap(void)
+{
+    size_t len = mallinfo2().arena; /* one arena, and what it has grew in one piece */
+
+    (void)mlock((char *)sbrk(0) - len, len);
 }
 
 bool secret_reserve(struct buf *buf, struct fault *fault)

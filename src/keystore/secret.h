@@ -16,11 +16,13 @@
 #define SECRET_BYTES_MAX 4096
 #define SECRET_PLACE_BYTES_MAX 1024
 
-/*
- * Keeps this process's secrets out of core dumps, debuggers and, as far as the limit of locked
- * memory goes, swap: OpenSSL keeps private keys in a heap of its own from here on.
- */
+/* Keeps this process's memory out of core dumps and debuggers. */
 void secret_guard(void);
+/*
+ * Keeps what is in the heap now out of swap, as far as the limit of locked memory goes:
+ * OpenSSL 3.0 has raw private keys there, not in its secure heap.
+ */
+void secret_lock_heap(void);
 /* Gives `buf` all the memory that its limit allows, locked, so that no copy is left behind. */
 MUST_USE bool secret_reserve(struct buf *buf, struct fault *fault);
 

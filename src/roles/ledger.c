@@ -393,12 +393,19 @@ static bool open_writer(struct held *held, struct fault *fault)
                                       &held->daemon.writer, fault);
 }
 
+static bool key_begin(const struct start *start, struct held *held, struct fault *fault)
+{
+    if (!ledger_signer(start->home_fd, LEDGER_KEY_NAME, &held->signer, fault) ||
+        !ledger_key_published(start->home_fd, held->signer, fault))
+        return false;
+    secret_lock_heap();
+    return true;
+}
+
 static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
 {
     return ledger_current(start->home_fd, &clock_real, &held->folder, &held->lock, fault) &&
-           relay_begin(start, held) &&
-           ledger_signer(start->home_fd, LEDGER_KEY_NAME, &held->signer, fault) &&
-           ledger_key_published(start->home_fd, held->signer, fault) &&
+           relay_begin(start, held) && key_begin(start, held, fault) &&
            end_signals(&held->daemon.signals, fault) && open_writer(held, fault) &&
            listen_at(start->home_fd, &held->daemon.listener, fault) &&
            isolate(held->folder, fault);

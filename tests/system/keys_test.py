@@ -1,4 +1,5 @@
 """Where the signing key is kept: plainly, sealed, in a TPM (swtpm), in a token (SoftHSM2); and what is said when it cannot be had."""
+import base64
 import contextlib
 import fcntl
 import json
@@ -77,7 +78,7 @@ class Keys:
 
     def seed(self):
         """The text of the plain key, to look for it elsewhere."""
-        return self.key.read_text().strip().split('+')[-1]
+        return self.key.read_text().strip().split('+', 4)[4]
 
     def close(self):
         self.place.close()
@@ -476,6 +477,52 @@ def a_new_shard_has_a_key_that_is_kept_as_the_old_one_was():
             tpm.close()
 
 
+def a_new_shard_after_a_lost_secret_is_kept_as_a_person_says():
+    with keys() as k:
+        secret = k.secret()
+        k.custody('key', 'seal', '--with', secret)
+        secret.unlink()
+        said = k.custody('key', 'replace', '--lost', check=WRONG_USE).stderr
+        assert 'move that away' in said, said
+        k.key.rename(k.place.root / 'old.key')
+        k.custody('key', 'replace', '--lost')
+        assert k.standing()['kind'] == 'plain'
+        k.custody('key', 'seal', '--with', k.secret())
+        k.appends()
+
+
+def the_seed_is_in_memory_once_and_locked():
+    if os.geteuid() != 0:
+        raise Skip('only root reads the memory of a process that is not dumpable')
+    with keys() as k:
+        text = k.seed()
+        seed = base64.b64decode(text)[1:]
+        k.custody('key', 'seal', '--with', k.secret())
+        k.place.env['CUSTODY_LEDGER_LINGER_MS'] = '3000'
+        k.place.run('true')
+        for path in processes('custody-ledger'):
+            with contextlib.suppress(OSError):
+                if str(k.home).encode() in (path / 'environ').read_bytes():
+                    break
+        else:
+            raise AssertionError('the daemon is gone')
+        found, locked = [], 0
+        with open(path / 'mem', 'rb', buffering=0) as memory:
+            for line in (path / 'smaps').read_text().splitlines():
+                area = re.match(r'([0-9a-f]+)-([0-9a-f]+) rw', line)
+                if area:
+                    start, end = (int(word, 16) for word in area.groups())
+                    memory.seek(start)
+                    content = memory.read(end - start) or b''
+                    found += [(start, end)] * content.count(seed)
+                    assert text.encode() not in content
+                elif line.startswith('Locked:') and found and area is None and found[-1] == (start, end):
+                    locked = int(line.split()[1])
+        assert len(found) == 1, found
+        limit = re.search('Max locked memory +([0-9]+|unlimited)', (path / 'limits').read_text()).group(1)
+        assert locked > 0 or limit == '0', (locked, limit)
+
+
 def an_ordinary_user_keeps_a_key_in_each_way():
     with user_place() as place:
         k = Keys(place)
@@ -501,5 +548,6 @@ if __name__ == '__main__':
           a_seed_in_a_tpm_comes_out_in_that_tpm_and_state_only, a_new_ledger_may_begin_with_a_sealed_key,
           a_key_in_a_token_signs_in_a_process_of_its_own, what_keeps_a_token_from_signing_is_said,
           the_signer_signs_only_what_leads_on,
-          a_new_shard_has_a_key_that_is_kept_as_the_old_one_was, an_ordinary_user_keeps_a_key_in_each_way,
+          a_new_shard_has_a_key_that_is_kept_as_the_old_one_was,
+          a_new_shard_after_a_lost_secret_is_kept_as_a_person_says, the_seed_is_in_memory_once_and_locked, an_ordinary_user_keeps_a_key_in_each_way,
           doctor_says_how_the_key_is_kept])
