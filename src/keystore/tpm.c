@@ -311,6 +311,16 @@ static bool load(struct tpm *tpm, struct slice public_part, struct slice private
     return code == TSS2_RC_SUCCESS || refused(code, "load the sealed key", fault);
 }
 
+static bool take_seed(TPM2B_SENSITIVE_DATA *data, uint8_t *ret_seed, struct fault *fault)
+{
+    bool ok = data->size == TPM_SEED_BYTES;
+
+    if (ok)
+        memcpy(ret_seed, data->buffer, TPM_SEED_BYTES);
+    explicit_bzero(data->buffer, sizeof(data->buffer));
+    return ok || fault_set(fault, FAULT_INVALID, "what the TPM has sealed is not a seed");
+}
+
 static bool unseal(struct tpm *tpm, uint8_t *ret_seed, struct fault *fault)
 {
     TPM2B_SENSITIVE_DATA *data = NULL;
@@ -323,12 +333,9 @@ static bool unseal(struct tpm *tpm, uint8_t *ret_seed, struct fault *fault)
                                 ESYS_TR_NONE, &data);
     if (code != TSS2_RC_SUCCESS)
         return refused(code, "unseal", fault);
-    ok = data->size == TPM_SEED_BYTES;
-    if (ok)
-        memcpy(ret_seed, data->buffer, TPM_SEED_BYTES);
-    explicit_bzero(data, sizeof(*data));
+    ok = take_seed(data, ret_seed, fault);
     tpm->library->free(data);
-    return ok || fault_set(fault, FAULT_INVALID, "what the TPM has sealed is not a seed");
+    return ok;
 }
 
 bool tpm_unseal(const char *tcti, struct slice pcrs, struct slice public_part,
