@@ -9,7 +9,6 @@
 #include "os/file.h"
 #include "roles/sealed.h"
 
-#define COMMITMENT_WORD "\"commitment\":\"" /* of a record that names a value */
 #define DIGEST_START_MIN 6
 
 static const struct option_rule list_options[] = {
@@ -31,7 +30,7 @@ static bool is_sealed(const struct record *record, const char *run)
            (run == NULL || slice_equal(record->field[RECORD_RUN].text, slice_of(run)));
 }
 
-static bool list_one(void *self, const struct sealed_record *sealed, struct fault *fault)
+static bool list_one(void *self, const struct history_record *sealed, struct fault *fault)
 {
     struct listing *listing = self;
     const struct record *record = sealed->record;
@@ -73,7 +72,7 @@ static int run_list(const struct invocation *invocation)
         return command_fail(invocation, &fault);
     }
     listing.home = home.fd;
-    ok = sealed_each(home.fd, COMMITMENT_WORD, list_one, &listing, &fault);
+    ok = sealed_each(&home, listing.run, list_one, &listing, &fault);
     home_close(&home);
     if (!ok) {
         json_decref(listing.rows);
@@ -103,14 +102,12 @@ const struct command command_payload_list = {
 /* What is looked for: a record of `run` by its index, or by how its payload's digest begins.
  */
 struct finding {
-    int home;
     const char *run, *word;
-    bool is_found, is_ambiguous, is_open;
-    struct buf value;
-    struct fault fault; /* of the one that was found, where it does not open */
+    bool is_ambiguous;
+    struct buf leaf; /* empty: none was found */
 };
 
-static bool is_named(const struct sealed_record *sealed, const char *word)
+static bool is_named(const struct history_record *sealed, const char *word)
 {
     AUTO_FREE char *index = xformat("%llu", (unsigned long long)sealed->index);
     const struct record_value *payload = &sealed->record->field[RECORD_PAYLOAD];
@@ -119,57 +116,57 @@ static bool is_named(const struct sealed_record *sealed, const char *word)
                                         slice_starts_with(payload->text, slice_of(word)));
 }
 
-static bool find_one(void *self, const struct sealed_record *sealed, struct fault *fault)
+static bool find_one(void *self, const struct history_record *sealed, struct fault *fault)
 {
     struct finding *finding = self;
 
-    (void)fault;
     if (!is_sealed(sealed->record, finding->run) || !is_named(sealed, finding->word))
         return true;
-    if (finding->is_found) {
-        finding->is_ambiguous = true;
-        return true;
-    }
-    finding->is_found = true;
-    finding->is_open = sealed_value(finding->home, sealed->record, sealed->header,
-                                    &finding->value, &finding->fault);
-    return true;
+    finding->is_ambiguous = finding->leaf.len > 0;
+    return finding->is_ambiguous || buf_add(&finding->leaf, sealed->leaf, fault);
 }
 
-static bool show(struct finding *finding, struct fault *fault)
+static bool find(const struct home *home, struct finding *finding, struct fault *fault)
 {
-    if (!sealed_each(finding->home, finding->run, find_one, finding, fault))
+    if (!sealed_each(home, finding->run, find_one, finding, fault))
         return false;
-    if (!finding->is_found)
+    if (finding->leaf.len == 0)
         return fault_set(fault, FAULT_MISSING,
                          "run %s has no such payload: `custody payload list --run %s`",
                          finding->run, finding->run);
-    if (finding->is_ambiguous)
-        return fault_set(fault, FAULT_INVALID,
-                         "%s names more than one record: give the whole digest, or the index",
-                         finding->word);
-    if (!finding->is_open) {
-        *fault = finding->fault;
-        return false;
-    }
-    return file_write_all(STDOUT_FILENO, buf_slice(&finding->value), fault);
+    return !finding->is_ambiguous ||
+           fault_set(fault, FAULT_INVALID,
+                     "%s names more than one record: give the whole digest, or the index",
+                     finding->word);
+}
+
+static bool show(const struct home *home, struct finding *finding, struct fault *fault)
+{
+    AUTO_BUF struct buf arena = buf_with_limit(RECORD_BYTES_MAX + 1);
+    AUTO_BUF_SECRET struct buf value = buf_with_limit(PAYLOAD_BYTES_MAX);
+    struct record_header header;
+    struct record record;
+
+    return find(home, finding, fault) &&
+           record_decode(buf_slice(&finding->leaf), &record, &header, &arena, fault) &&
+           sealed_value(home, &record, &header, &value, fault) &&
+           file_write_all(STDOUT_FILENO, buf_slice(&value), fault);
 }
 
 static int run_show(const struct invocation *invocation)
 {
     struct finding finding = {.run = invocation->arguments[0],
                               .word = invocation->arguments[1],
-                              .value = buf_with_limit(PAYLOAD_BYTES_MAX)};
+                              .leaf = buf_with_limit(RECORD_BYTES_MAX)};
     struct fault fault = {0};
     struct home home;
     bool ok;
 
     if (!home_open(false, &home, &fault))
         return command_fail(invocation, &fault);
-    finding.home = home.fd;
-    ok = show(&finding, &fault);
+    ok = show(&home, &finding, &fault);
     home_close(&home);
-    buf_free_secret(&finding.value);
+    buf_free(&finding.leaf);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
 }
 

@@ -123,7 +123,7 @@ static bool check_own_proof(const struct proving *proving, const struct tree_pro
 }
 
 /* The key is this machine's; where a ledger is a copy, its records' keys are elsewhere. */
-static bool open_record(int home_fd, const char *given, struct proving *proving,
+static bool open_record(const struct home *home, const char *given, struct proving *proving,
                         struct fault *fault)
 {
     AUTO_BUF struct buf arena = buf_with_limit(RECORD_BYTES_MAX + 1);
@@ -133,9 +133,9 @@ static bool open_record(int home_fd, const char *given, struct proving *proving,
     bool ok;
 
     if (!record_decode(buf_slice(&proving->record), &record, &header, &arena, fault) ||
-        !sealed_key(home_fd, &record, &header, key, fault))
+        !sealed_key(home, &record, &header, key, fault))
         return false;
-    ok = given == NULL ? sealed_value(home_fd, &record, &header, &proving->value, fault)
+    ok = given == NULL ? sealed_value(home, &record, &header, &proving->value, fault)
                        : file_read(AT_FDCWD, given, &proving->value, fault) &&
                              sealed_check(&record, key, buf_slice(&proving->value), fault);
     ok = ok && commitment_opening(key, &proving->extra, fault);
@@ -154,7 +154,7 @@ static bool open_value(const struct invocation *invocation, struct proving *prov
         return true;
     if (!home_open(false, &home, fault))
         return false;
-    ok = open_record(home.fd, given, proving, fault);
+    ok = open_record(&home, given, proving, fault);
     home_close(&home);
     return ok ? true
               : fault_in(fault, "open record %llu", (unsigned long long)proving->number);

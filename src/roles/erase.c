@@ -27,7 +27,7 @@ static bool find_erased(const struct session *session, const char *scope,
 {
     char said[SEALED_SAID_BYTES];
 
-    if (!sealed_erasure(session->home.fd, scope, said, fault))
+    if (!sealed_erasure(&session->home, scope, said, fault))
         return false;
     result->was_erased = said[0] != 0;
     return result->was_erased ||

@@ -4,66 +4,24 @@
 
 #include "base/clock.h"
 #include "base/scope.h"
-#include "ledger/reader.h"
 #include "ledger/scope_files.h"
-#include "ledger/shards.h"
-#include "roles/published.h"
 
-struct searching {
-    const char *word;
-    sealed_handler *on_record;
-    void *self;
-    unsigned shard;
-    struct absent *absent;
-    struct buf arena;
-};
-
-static bool on_leaf(void *self, uint64_t index, struct slice leaf, struct fault *fault)
-{
-    struct searching *searching = self;
-    bool is_wanted = slice_find(leaf, slice_of(searching->word), 0) != SIZE_MAX;
-    struct sealed_record sealed = {.shard = searching->shard, .index = index, .leaf = leaf};
-    struct record_header header;
-    struct record record;
-
-    if (!is_wanted && slice_find(leaf, SLICE("\"type\":\"archive."), 0) == SIZE_MAX)
-        return true;
-    if (!record_decode(leaf, &record, &header, &searching->arena, fault))
-        return fault_in(fault, "record %llu (see `custody verify`)",
-                        (unsigned long long)index);
-    if ((absent_types() >> record.type & 1) != 0)
-        absent_see(searching->absent, index, &record);
-    sealed.record = &record;
-    sealed.header = &header;
-    return !is_wanted || searching->on_record(searching->self, &sealed, fault);
-}
-
-bool sealed_each(int home_fd, const char *word, sealed_handler *on_record, void *self,
+bool sealed_each(const struct home *home, const char *run, history_visit *visit, void *self,
                  struct fault *fault)
 {
-    struct searching searching = {.word = word,
-                                  .on_record = on_record,
-                                  .self = self,
-                                  .arena = buf_with_limit(RECORD_BYTES_MAX + 1)};
-    bool is_published = ledger_is_published(home_fd);
-    struct shard_list shards = {.at = NULL};
-    bool ok = shards_open(home_fd, &shards, fault);
+    const struct history_options how = {.lag = HISTORY_LAG};
+    const struct history_question question = {
+        .filters = {{.fields = {RECORD_RUN, RECORD_SCOPE}, .field_count = 2, .pattern = run}},
+        .filter_count = run == NULL ? 0 : 1,
+        .since_us = INT64_MIN,
+        .until_us = INT64_MAX};
+    struct history *history;
+    bool ok;
 
-    for (size_t i = 0; ok && i < shards.count; i++) {
-        const struct shard *shard = &shards.at[i];
-        const struct reader_options options = {.with_unsealed =
-                                                   shard->is_current && !is_published,
-                                               .archive = shard->archive.archive,
-                                               .absent = shard->absent};
-        uint64_t next;
-
-        searching.shard = shard->number;
-        searching.absent = shard->absent;
-        ok = reader_each(shard->folder, &options, on_leaf, &searching, &next, fault);
-    }
-    ok = ok && shards_all_read(&shards, fault);
-    shards_close(&shards);
-    buf_free(&searching.arena);
+    if (!history_open(home, &how, &history, fault))
+        return false;
+    ok = history_each(history, &question, visit, self, fault);
+    history_close(history);
     return ok;
 }
 
@@ -100,10 +58,10 @@ struct erasure {
     char said[SEALED_SAID_BYTES];
 };
 
-static bool on_erasure(void *self, const struct sealed_record *sealed, struct fault *fault)
+static bool on_erasure(void *self, const struct history_record *found, struct fault *fault)
 {
     struct erasure *erasure = self;
-    const struct record *record = sealed->record;
+    const struct record *record = found->record;
     AUTO_FREE char *person = text_of(record, RECORD_PERSON);
     AUTO_FREE char *reason = text_of(record, RECORD_REASON);
     char when[CLOCK_TEXT_BYTES];
@@ -113,28 +71,28 @@ static bool on_erasure(void *self, const struct sealed_record *sealed, struct fa
         !slice_equal(record->field[RECORD_SCOPE].text, slice_of(erasure->scope)) ||
         !slice_equal(record->field[RECORD_OUTCOME].text, SLICE("ok")))
         return true;
-    clock_text(sealed->header->t_us, when);
+    clock_text(found->header->t_us, when);
     (void)snprintf(erasure->said, sizeof(erasure->said), "%.19sZ by %.60s (%.60s)", when,
                    person[0] == 0 ? "the policy's retention" : person, reason);
     return true;
 }
 
-bool sealed_erasure(int home_fd, const char *scope, char ret_said[SEALED_SAID_BYTES],
-                    struct fault *fault)
+bool sealed_erasure(const struct home *home, const char *scope,
+                    char ret_said[SEALED_SAID_BYTES], struct fault *fault)
 {
     struct erasure erasure = {.scope = scope};
 
-    if (!sealed_each(home_fd, scope, on_erasure, &erasure, fault))
+    if (!sealed_each(home, scope, on_erasure, &erasure, fault))
         return false;
     memcpy(ret_said, erasure.said, sizeof(erasure.said));
     return true;
 }
 
-static bool say_erased(int home_fd, const char *scope, struct fault *fault)
+static bool say_erased(const struct home *home, const char *scope, struct fault *fault)
 {
     char said[SEALED_SAID_BYTES];
 
-    if (!sealed_erasure(home_fd, scope, said, fault))
+    if (!sealed_erasure(home, scope, said, fault))
         return false;
     return said[0] == 0
                ? fault_set(fault, FAULT_CONFLICT,
@@ -144,12 +102,12 @@ static bool say_erased(int home_fd, const char *scope, struct fault *fault)
                : fault_set(fault, FAULT_CONFLICT, "scope %s was erased %s", scope, said);
 }
 
-static bool load_scope(int home_fd, const char *scope, uint8_t ret_key[SCOPE_KEY_BYTES],
-                       struct fault *fault)
+static bool load_scope(const struct home *home, const char *scope,
+                       uint8_t ret_key[SCOPE_KEY_BYTES], struct fault *fault)
 {
-    if (scope_files_load(home_fd, scope, ret_key, fault))
+    if (scope_files_load(home->fd, scope, ret_key, fault))
         return true;
-    return fault->kind == FAULT_MISSING ? say_erased(home_fd, scope, fault) : false;
+    return fault->kind == FAULT_MISSING ? say_erased(home, scope, fault) : false;
 }
 
 static bool check_sealed(const struct record *record, struct fault *fault)
@@ -160,14 +118,15 @@ static bool check_sealed(const struct record *record, struct fault *fault)
                      "this record names no ticket, prompt, answer or diff");
 }
 
-bool sealed_key(int home_fd, const struct record *record, const struct record_header *header,
-                uint8_t ret_key[COMMITMENT_KEY_BYTES], struct fault *fault)
+bool sealed_key(const struct home *home, const struct record *record,
+                const struct record_header *header, uint8_t ret_key[COMMITMENT_KEY_BYTES],
+                struct fault *fault)
 {
     AUTO_FREE char *scope = text_of(record, RECORD_SCOPE);
     uint8_t key[SCOPE_KEY_BYTES];
     bool ok;
 
-    if (!check_sealed(record, fault) || !load_scope(home_fd, scope, key, fault))
+    if (!check_sealed(record, fault) || !load_scope(home, scope, key, fault))
         return false;
     ok = scope_key_of_record(key, header->src, header->seq, commitment_field(record->type),
                              ret_key, fault);
@@ -188,8 +147,8 @@ bool sealed_check(const struct record *record, const uint8_t key[COMMITMENT_KEY_
                      commitment_field(record->type));
 }
 
-static bool open_payload(int home_fd, const struct record *record, struct buf *ret_value,
-                         struct fault *fault)
+static bool open_payload(const struct home *home, const struct record *record,
+                         struct buf *ret_value, struct fault *fault)
 {
     AUTO_FREE char *scope = text_of(record, RECORD_SCOPE);
     AUTO_FREE char *digest = text_of(record, RECORD_PAYLOAD);
@@ -197,24 +156,25 @@ static bool open_payload(int home_fd, const struct record *record, struct buf *r
     uint8_t key[SCOPE_KEY_BYTES];
     bool ok;
 
-    if (!load_scope(home_fd, scope, key, fault))
+    if (!load_scope(home, scope, key, fault))
         return false;
-    ok = scope_files_get(home_fd, scope, digest, &file, fault) &&
+    ok = scope_files_get(home->fd, scope, digest, &file, fault) &&
          payload_open(key, scope, record->type, buf_slice(&file), ret_value, fault);
     OPENSSL_cleanse(key, sizeof(key));
     return ok;
 }
 
-bool sealed_value(int home_fd, const struct record *record, const struct record_header *header,
-                  struct buf *ret_value, struct fault *fault)
+bool sealed_value(const struct home *home, const struct record *record,
+                  const struct record_header *header, struct buf *ret_value,
+                  struct fault *fault)
 {
     uint8_t key[COMMITMENT_KEY_BYTES];
     bool ok;
 
-    if (!sealed_key(home_fd, record, header, key, fault))
+    if (!sealed_key(home, record, header, key, fault))
         return false;
     ok = record->field[RECORD_PAYLOAD].set
-             ? open_payload(home_fd, record, ret_value, fault) &&
+             ? open_payload(home, record, ret_value, fault) &&
                    sealed_check(record, key, buf_slice(ret_value), fault)
              : fault_set(fault, FAULT_MISSING,
                          "the policy kept no %ss then (retention.payloads): there is a "

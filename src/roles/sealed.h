@@ -6,25 +6,11 @@
 #define CUSTODY_ROLES_SEALED_H
 
 #include "ledger/payload.h"
+#include "roles/history.h"
 
-/* A record and where it is; borrows, for the time of a call. */
-struct sealed_record {
-    unsigned shard; /* from 1 */
-    uint64_t index; /* in that shard */
-    struct slice leaf;
-    const struct record *record;
-    const struct record_header *header;
-};
-
-typedef bool sealed_handler(void *self, const struct sealed_record *sealed,
-                            struct fault *fault);
-
-/*
- * Calls `on_record` for each record, of all shards, whose bytes have `word`; its false ends
- * the reading with that fault.
- */
-MUST_USE bool sealed_each(int home_fd, const char *word, sealed_handler *on_record, void *self,
-                          struct fault *fault);
+/* Calls `visit` for each record of one run, or of all (`run` NULL); history_each. */
+MUST_USE bool sealed_each(const struct home *home, const char *run, history_visit *visit,
+                          void *self, struct fault *fault);
 
 enum sealed_state {
     SEALED_KEPT,      /* its value can be shown */
@@ -38,18 +24,18 @@ enum sealed_state sealed_state_of(int home_fd, const struct record *record);
 
 #define SEALED_SAID_BYTES 200
 /* When the scope was erased, by whom and why, for people; "": no record says that it was. */
-MUST_USE bool sealed_erasure(int home_fd, const char *scope, char ret_said[SEALED_SAID_BYTES],
-                             struct fault *fault);
+MUST_USE bool sealed_erasure(const struct home *home, const char *scope,
+                             char ret_said[SEALED_SAID_BYTES], struct fault *fault);
 
 /* The key that opens the record's commitment. FAULT_CONFLICT: erased; says when, by whom. */
-MUST_USE bool sealed_key(int home_fd, const struct record *record,
+MUST_USE bool sealed_key(const struct home *home, const struct record *record,
                          const struct record_header *header,
                          uint8_t ret_key[COMMITMENT_KEY_BYTES], struct fault *fault);
 /*
  * Appends the value, when the payload has the record's digest and the value is what the record
  * commits to. FAULT_MISSING: none was kept. FAULT_CONFLICT: erased, or not what was recorded.
  */
-MUST_USE bool sealed_value(int home_fd, const struct record *record,
+MUST_USE bool sealed_value(const struct home *home, const struct record *record,
                            const struct record_header *header, struct buf *ret_value,
                            struct fault *fault);
 /* FAULT_CONFLICT: the record commits to another value. */
