@@ -50,6 +50,7 @@ static const char policy_text[] =
     "    residency: on-premises\n"
     "    allow: [code, phi-redacted, pan-redacted]\n"
     "budgets: { run: { tokens: 400000, minutes: 5 } }\n"
+    "retention: { payloads: 90d }\n"
     "phase: regulated\n";
 
 static bool write_policy(const struct demo_stage *stage, struct fault *fault)
@@ -222,6 +223,19 @@ static bool approve_and_land(struct demo *demo, struct fault *fault)
     return demo_must(stage, other, fault) && demo_must(stage, land, fault);
 }
 
+static bool erase(struct demo *demo, struct fault *fault)
+{
+    const char *const list[] = {"payload", "list", "--run", demo->run, NULL};
+    const char *const words[] = {"erase",    demo->run,         "--as", "maria",
+                                 "--reason", "subject-request", NULL};
+
+    demo_title(&demo->stage, "What was said is kept apart from the ledger, encrypted");
+    if (!demo_must(&demo->stage, list, fault))
+        return false;
+    demo_title(&demo->stage, "Its key is destroyed: nobody can read it any more");
+    return demo_must(&demo->stage, words, fault) && demo_must(&demo->stage, list, fault);
+}
+
 static bool verify(struct demo *demo, struct fault *fault)
 {
     static const char *const words[] = {"verify", NULL};
@@ -234,7 +248,7 @@ static bool tell_story(struct demo *demo, struct fault *fault)
 {
     return prepare(demo, fault) && show_view(demo, fault) && run_agent(demo, fault) &&
            show_records(demo, fault) && check_model_log(demo, fault) &&
-           approve_and_land(demo, fault) && verify(demo, fault);
+           approve_and_land(demo, fault) && erase(demo, fault) && verify(demo, fault);
 }
 
 static void tell_end(const struct invocation *invocation, const struct demo *demo,
