@@ -162,22 +162,23 @@ static int run_gc(const struct invocation *invocation)
 {
     struct session session;
     struct fault fault = {0};
-    size_t removed = 0, erased = 0;
+    size_t removed = 0, expired = 0, returned = 0;
     bool ok;
 
     if (!session_open(&session, &fault))
         return command_fail(invocation, &fault);
     ok = lost_sweep(&session, &removed, &fault) && erase_resume(&session, &fault) &&
-         erase_expired(&session, &erased, &fault);
+         erase_returned(&session, &returned, &fault) &&
+         erase_expired(&session, &expired, &fault);
     session_close(&session);
     if (!ok)
         return command_fail(invocation, &fault);
     if (invocation->json)
         command_print_json(json_pack("{s:I,s:I}", "removed", (json_int_t)removed, "erased",
-                                     (json_int_t)erased));
+                                     (json_int_t)(expired + returned)));
     else
         (void)printf("%zu folders of killed runs removed, %zu runs' payloads erased\n",
-                     removed, erased);
+                     removed, expired + returned);
     return EXIT_YES;
 }
 

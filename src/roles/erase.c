@@ -141,6 +141,75 @@ bool erase_resume(struct session *session, struct fault *fault)
     return scope_files_each(session->home.fd, SCOPE_FILES_NOTES, resume_one, session, fault);
 }
 
+struct returned {
+    const struct session *session;
+    char **scopes; /* each once */
+    size_t count, room;
+};
+
+static bool is_listed(const struct returned *returned, const char *scope)
+{
+    for (size_t i = 0; i < returned->count; i++)
+        if (strcmp(returned->scopes[i], scope) == 0)
+            return true;
+    return false;
+}
+
+static bool note_returned(void *self, const struct history_record *found, struct fault *fault)
+{
+    struct returned *returned = self;
+    const struct record_value *named = &found->record->field[RECORD_SCOPE];
+    AUTO_FREE char *scope = slice_dup(named->set ? named->text : SLICE(""));
+
+    (void)fault;
+    if (!scope_files_has_key(returned->session->home.fd, scope) || is_listed(returned, scope))
+        return true;
+    returned->scopes = xgrow(returned->scopes, &returned->room, returned->count + 1,
+                             sizeof(returned->scopes[0]));
+    returned->scopes[returned->count++] = take_pointer(&scope);
+    return true;
+}
+
+static bool find_returned(struct returned *returned, struct fault *fault)
+{
+    const struct history_options how = {.lag = HISTORY_LAG};
+    const struct history_question question = {
+        .filters = {{.fields = {HISTORY_TYPE}, .field_count = 1, .pattern = "erasure"},
+                    {.fields = {RECORD_OUTCOME}, .field_count = 1, .pattern = "ok"}},
+        .filter_count = 2,
+        .since_us = INT64_MIN,
+        .until_us = INT64_MAX};
+    struct history *history;
+    bool ok;
+
+    if (!history_open(&returned->session->home, &how, &history, fault))
+        return false;
+    ok = history_each(history, &question, note_returned, returned, fault);
+    history_close(history);
+    return ok;
+}
+
+bool erase_returned(struct session *session, size_t *ret_erased, struct fault *fault)
+{
+    struct returned returned = {.session = session};
+    bool ok = find_returned(&returned, fault);
+
+    *ret_erased = 0;
+    for (size_t i = 0; i < returned.count; i++) {
+        const struct erase_request request = {.scope = returned.scopes[i],
+                                              .reason = "returned"};
+        struct erase_result result;
+
+        if (ok && holds_allow_removal(session->home.fd, request.scope, fault))
+            *ret_erased += ok = begin(session, &request, &result, fault);
+        else
+            ok = ok && fault->kind == FAULT_DENIED;
+        free(returned.scopes[i]);
+    }
+    free(returned.scopes);
+    return ok;
+}
+
 struct expiring {
     struct session *session;
     int64_t before_us;

@@ -32,6 +32,11 @@ MUST_USE bool erase_scope(struct session *session, const struct erase_request *r
 /* Finishes what a crash has interrupted. */
 MUST_USE bool erase_resume(struct session *session, struct fault *fault);
 /*
+ * Erases again what has come back after its erasure: a backup of the keys was restored.
+ *   ret_erased  how many scopes; those that are held by now stay
+ */
+MUST_USE bool erase_returned(struct session *session, size_t *ret_erased, struct fault *fault);
+/*
  * Erases the scopes that are older than the policy's retention.payloads, but for those that
  * are held or of a run that lives. Nothing where the policy names no time. ret_erased  how
  * many scopes

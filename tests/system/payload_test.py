@@ -308,6 +308,28 @@ def after_erasure_nothing_opens_and_every_proof_says_what_it_said():
         place.close()
 
 
+def a_key_that_comes_back_is_erased_again():
+    place = Place()
+    try:
+        run_id = place.say()
+        rows = place.payloads(run_id)
+        key, payloads = place.home / 'keys/scopes' / run_id, place.home / 'payloads' / run_id
+        backup = place.root / 'backup'
+        shutil.copytree(payloads, backup / 'payloads')
+        shutil.copy(key, backup / 'key')
+        place.erase(run_id)
+        shutil.copytree(backup / 'payloads', payloads)
+        shutil.copy(backup / 'key', key)
+        assert PROMPT in place.show(run_id, rows[1]['index']).stdout, 'a key that is there opens'
+        assert json.loads(place.custody('runs', 'gc', '--json', check=0).stdout)['erased'] == 1
+        assert not key.exists() and not payloads.exists()
+        place.show(run_id, rows[1]['index'], check=1)
+        assert [r['reason'] for r in place.log('--type', 'erasure')] == 2 * ['subject-request'] + 2 * ['returned']
+        assert json.loads(place.custody('runs', 'gc', '--json', check=0).stdout)['erased'] == 0
+    finally:
+        place.close()
+
+
 def a_run_under_way_and_a_held_one_are_not_erased():
     place = Place()
     try:
@@ -410,6 +432,7 @@ if __name__ == '__main__':
           a_proof_opens_one_value_and_says_when_it_does_not_fit,
           a_payload_that_is_not_what_was_recorded_is_not_shown,
           after_erasure_nothing_opens_and_every_proof_says_what_it_said,
+          a_key_that_comes_back_is_erased_again,
           a_run_under_way_and_a_held_one_are_not_erased,
           an_erasure_that_was_cut_off_anywhere_is_finished,
           what_was_kept_long_enough_is_erased,

@@ -106,7 +106,27 @@ def an_ordinary_users_bad_ends_leave_nothing():
         assert ended == ['killed'], ended
 
 
+def what_an_ordinary_users_run_has_said_is_kept_and_erased():
+    with user_place(policy_extra='retention: { payloads: 90d }\n') as place:
+        ticket = place.root / 'TICKET.md'
+        ticket.write_text('# Add a line\n\nFor the patient in bed nine.\n')
+        place.own()
+        run_id = place.run(*SHELL, 'echo two >> src/app.txt', options=('--ticket', ticket), check=0)['run']
+        rows = json.loads(place.custody('payload', 'list', '--run', run_id, '--json', check=0).stdout)
+        assert [(row['kind'], row['state']) for row in rows] == [('ticket', 'kept'), ('diff', 'kept')], rows
+        assert place.custody('payload', 'show', run_id, rows[0]['index'], check=0).stdout == ticket.read_text()
+        assert '+two' in place.custody('payload', 'show', run_id, rows[1]['index'], check=0).stdout
+        for name in (f'keys/scopes/{run_id}', f'payloads/{run_id}/{rows[0]["payload"]}'):
+            seen = os.lstat(place.home / name)
+            assert (seen.st_uid, stat.S_IMODE(seen.st_mode)) == (UID, 0o600), (name, seen)
+        place.custody('erase', run_id, '--as', 'maria', '--reason', 'subject-request', check=0)
+        place.custody('payload', 'show', run_id, rows[0]['index'], check=1)
+        assert not (place.home / 'payloads' / run_id).exists()
+        assert place.verify()['result'] == 'holds'
+
+
 if __name__ == '__main__':
     main([an_ordinary_user_runs_an_agent_and_verifies_what_it_did,
           an_ordinary_users_doctor_says_that_it_can,
+          what_an_ordinary_users_run_has_said_is_kept_and_erased,
           an_ordinary_users_bad_ends_leave_nothing])
