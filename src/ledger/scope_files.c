@@ -118,12 +118,44 @@ static bool sync_name(int parent, const char *name, struct fault *fault)
     return sync_fd(fd, name, fault);
 }
 
+/* Calls `on_file` for each payload of a scope; a scope without a folder has none. */
+static bool each_file(int home, const char *scope,
+                      bool (*on_file)(int folder, const char *name, void *self,
+                                      struct fault *fault),
+                      void *self, struct fault *fault)
+{
+    AUTO_FREE char *path = xformat("payloads/%s", scope);
+    AUTO_CLOSE int fd = openat(home, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    bool ok = true;
+    DIR *dir;
+
+    if (fd < 0)
+        return errno == ENOENT || fault_errno(fault, "open %s", path);
+    dir = fdopendir(fd);
+    if (dir == NULL)
+        return fault_errno(fault, "list %s", path);
+    (void)take_fd(&fd);
+    for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;)
+        if (entry->d_name[0] != '.')
+            ok = on_file(dirfd(dir), entry->d_name, self, fault);
+    (void)closedir(dir);
+    return ok;
+}
+
+static bool sync_file(int folder, const char *name, void *self, struct fault *fault)
+{
+    (void)self;
+    return sync_name(folder, name, fault);
+}
+
 bool scope_files_settle(int home, const char *scope, struct fault *fault)
 {
     AUTO_FREE char *key = xformat("keys/scopes/%s", scope);
     AUTO_FREE char *payloads = xformat("payloads/%s", scope);
     const char *const names[] = {key, "keys/scopes", "keys", payloads, "payloads"};
 
+    if (!each_file(home, scope, sync_file, NULL, fault))
+        return false;
     for (size_t i = 0; i < COUNT(names); i++)
         if (!sync_name(home, names[i], fault))
             return false;
@@ -141,14 +173,8 @@ static bool digest_of(struct slice file, char ret_digest[SCOPE_DIGEST_TEXT],
     return true;
 }
 
-static bool write_durably(int fd, struct slice file, struct fault *fault)
-{
-    return file_write_all(fd, file, fault) &&
-           (fdatasync(fd) == 0 || fault_errno(fault, "sync"));
-}
-
-bool scope_files_put(int folder, struct slice file, char ret_digest[SCOPE_DIGEST_TEXT],
-                     struct fault *fault)
+static bool put(int folder, struct slice file, bool durably,
+                char ret_digest[SCOPE_DIGEST_TEXT], struct fault *fault)
 {
     char name[SCOPE_DIGEST_TEXT];
     AUTO_CLOSE int fd = -1;
@@ -159,12 +185,24 @@ bool scope_files_put(int folder, struct slice file, char ret_digest[SCOPE_DIGEST
     fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return fault_errno(fault, "create payload %.12s", name);
-    if (!write_durably(fd, file, fault)) {
+    if (!file_write_all(fd, file, fault) || (durably && !sync_fd(fd, "it", fault))) {
         (void)unlinkat(folder, name, 0);
         return fault_in(fault, "payload %.12s", name);
     }
     memcpy(ret_digest, name, sizeof(name));
     return true;
+}
+
+bool scope_files_put(int folder, struct slice file, char ret_digest[SCOPE_DIGEST_TEXT],
+                     struct fault *fault)
+{
+    return put(folder, file, true, ret_digest, fault);
+}
+
+bool scope_files_put_soon(int folder, struct slice file, char ret_digest[SCOPE_DIGEST_TEXT],
+                          struct fault *fault)
+{
+    return put(folder, file, false, ret_digest, fault);
 }
 
 bool scope_files_sync(int folder, struct fault *fault)
@@ -205,22 +243,12 @@ static bool destroy_key(int home, const char *scope, struct fault *fault)
     return sync_fd(folder, "keys/scopes", fault);
 }
 
-static bool count_files(int payloads, const char *scope, size_t *ret_count,
-                        struct fault *fault)
+static bool count_file(int folder, const char *name, void *self, struct fault *fault)
 {
-    AUTO_CLOSE int fd =
-        openat(payloads, scope, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    DIR *dir;
-
-    if (fd < 0)
-        return errno == ENOENT || fault_errno(fault, "open payloads/%s", scope);
-    dir = fdopendir(fd);
-    if (dir == NULL)
-        return fault_errno(fault, "list payloads/%s", scope);
-    (void)take_fd(&fd);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
-        *ret_count += entry->d_name[0] != '.';
-    (void)closedir(dir);
+    (void)folder;
+    (void)name;
+    (void)fault;
+    ++*(size_t *)self;
     return true;
 }
 
@@ -232,7 +260,7 @@ bool scope_files_destroy(int home, const char *scope, size_t *ret_payloads,
     *ret_payloads = 0;
     return check_name(scope, fault) && destroy_key(home, scope, fault) &&
            file_open_folder(home, "payloads", 0700, &payloads, fault) &&
-           count_files(payloads, scope, ret_payloads, fault) &&
+           each_file(home, scope, count_file, ret_payloads, fault) &&
            file_remove_tree(payloads, scope, fault) && sync_fd(payloads, "payloads", fault);
 }
 

@@ -34,12 +34,15 @@ bool scope_files_has_payload(int home, const char *scope, const char *digest);
  * there. The caller closes. */
 MUST_USE bool scope_files_payloads(int home, const char *scope, uid_t owner, int *ret_folder,
                                    struct fault *fault);
-/* Makes the key and all that is in the payloads' folder so far survive a power loss. */
+/* Makes the key and all payloads so far survive a power loss. */
 MUST_USE bool scope_files_settle(int home, const char *scope, struct fault *fault);
 
 /* Writes one payload; its bytes are on disk, its name is after scope_files_sync. */
 MUST_USE bool scope_files_put(int folder, struct slice file,
                               char ret_digest[SCOPE_DIGEST_TEXT], struct fault *fault);
+/* The same, but neither is on disk before scope_files_settle. */
+MUST_USE bool scope_files_put_soon(int folder, struct slice file,
+                                   char ret_digest[SCOPE_DIGEST_TEXT], struct fault *fault);
 MUST_USE bool scope_files_sync(int folder, struct fault *fault);
 /*
  * Appends the bytes of payload `digest`.

@@ -21,6 +21,7 @@ static bool open_payloads(struct run *run, struct fault *fault)
 bool core_seal_ticket(struct run *run, struct record_seal *seal, struct fault *fault)
 {
     struct sealer *sealer = &run->sealer;
+    bool ok;
 
     if (!scope_files_make(run->session->home.fd, run->result->run, sealer->key, fault) ||
         !open_payloads(run, fault))
@@ -29,8 +30,11 @@ bool core_seal_ticket(struct run *run, struct record_seal *seal, struct fault *f
     sealer->ledger = run->ledger;
     if (run->request->ticket == NULL)
         return true;
-    return sealer_keep(sealer, RECORD_RUN_STARTED, buf_slice(&run->ticket), seal, fault) &&
-           sealer_commit(sealer, RECORD_RUN_STARTED, buf_slice(&run->ticket), seal, fault);
+    sealer->is_settled_later = true; /* by the gateway, beside core's own work */
+    ok = sealer_keep(sealer, RECORD_RUN_STARTED, buf_slice(&run->ticket), seal, fault) &&
+         sealer_commit(sealer, RECORD_RUN_STARTED, buf_slice(&run->ticket), seal, fault);
+    sealer->is_settled_later = false;
+    return ok;
 }
 
 void core_seal_forget(struct run *run)

@@ -17,7 +17,9 @@ bool sealer_keep(const struct sealer *sealer, enum record_type type, struct slic
     if (getrandom(id, sizeof(id), 0) != sizeof(id))
         return fault_errno(fault, "draw random bytes");
     return payload_seal(sealer->key, sealer->scope, type, id, value, &file, fault) &&
-           scope_files_put(sealer->folder, buf_slice(&file), seal->payload, fault);
+           (sealer->is_settled_later
+                ? scope_files_put_soon(sealer->folder, buf_slice(&file), seal->payload, fault)
+                : scope_files_put(sealer->folder, buf_slice(&file), seal->payload, fault));
 }
 
 bool sealer_sync(const struct sealer *sealer, struct fault *fault)

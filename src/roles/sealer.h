@@ -12,7 +12,8 @@
 struct sealer {
     const char *scope; /* the run; NULL: nothing is sealed */
     uint8_t key[SCOPE_KEY_BYTES];
-    int folder;                   /* payloads/SCOPE; -1: the policy keeps none */
+    int folder;            /* payloads/SCOPE; -1: the policy keeps none */
+    bool is_settled_later; /* scope_files_settle follows: nobody waits for the disk now */
     struct ledger_client *ledger; /* who will write the records */
 };
 
