@@ -415,7 +415,7 @@ def a_call_whose_prompt_cannot_be_kept_is_refused():
         os.chown(place.home / 'payloads' / run_id, 0, 0)  # the gateway is another user: it can make no file there any more
         process.wait(60)
         seen = (place.root / 'said').read_text()
-        assert '[status 400]' in seen and 'cannot be recorded' in seen, seen
+        assert '[status 400]' in seen and 'so it is refused' in seen, seen
         assert place.asked() == [], 'nothing has reached the model'
         assert [r['reason'] for r in place.log('--run', run_id, '--type', 'refused')] == ['ledger']
         assert place.log('--run', run_id, '--type', 'model.intent') == []
