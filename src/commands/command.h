@@ -28,6 +28,12 @@ struct option_rule {
     const char *text;  /* one line, for --help and the man page */
 };
 
+/* The values of an option that are a closed set, for completion. */
+struct option_words {
+    const char *option;
+    const char *(*word)(size_t number); /* NULL behind the last */
+};
+
 struct invocation;
 
 struct command {
@@ -40,6 +46,7 @@ struct command {
     const char *summary;
     const char *text;                  /* paragraphs for --help and the man page */
     const struct option_rule *options; /* ends with a NULL name; may be NULL */
+    const struct option_words *words;  /* ends with a NULL option; may be NULL */
     int (*run)(const struct invocation *invocation); /* an enum exit_code, or 128 + signal */
 };
 

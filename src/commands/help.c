@@ -168,12 +168,44 @@ static void quoted(const char *text, FILE *out)
             (void)fputc(*text, out);
 }
 
-/* Completes verbs, nouns and options; file names for the rest. */
+/* The values of an option, a space before each. */
+static void word_list(const struct option_words *words, FILE *out)
+{
+    const char *word;
+
+    for (size_t i = 0; (word = words->word(i)) != NULL; i++)
+        (void)fprintf(out, " %s", word);
+}
+
+/* Options whose values are a closed set: "VERB ... --type", as both shells' case reads it. */
+static void word_cases(const char *before, const char *after, FILE *out)
+{
+    for (size_t i = command_count; i-- > 0;)
+        for (const struct option_words *words = commands[i]->words;
+             words != NULL && words->option != NULL; words++) {
+            (void)fprintf(out, "  '%s'*' --%s') %s", commands[i]->name, words->option, before);
+            word_list(words, out);
+            (void)fputs(after, out);
+        }
+}
+
+static void word_fish(const struct command *command, const char *option, FILE *out)
+{
+    for (const struct option_words *words = command->words;
+         words != NULL && words->option != NULL; words++)
+        if (strcmp(words->option, option) == 0) {
+            (void)fputs("' -f -a '", out);
+            word_list(words, out);
+        }
+}
+
+/* Completes verbs, nouns, options and closed sets of values; file names for the rest. */
 static void completion_bash(FILE *out)
 {
     (void)fputs("_custody() {\n  local line=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\" words\n"
                 "  case \"$line\" in\n",
                 out);
+    word_cases("words='", "' ;;\n", out);
     for (size_t i = command_count; i-- > 0;) {
         (void)fprintf(out, "  '%s'*) words='--help --man%s", commands[i]->name,
                       commands[i]->prints_json ? " --json" : "");
@@ -197,6 +229,7 @@ static void completion_zsh(FILE *out)
                 "local -a found\n"
                 "  case \"$line\" in\n",
                 out);
+    word_cases("found=(", ") ;;\n", out);
     for (size_t i = command_count; i-- > 0;) {
         (void)fprintf(out, "  '%s'*) found=('--help:says more' '--man:its man page'%s",
                       commands[i]->name,
@@ -247,6 +280,7 @@ static void completion_fish(FILE *out)
                                           : "-l",
                 rule->name, rule->value == NULL ? "" : " -r");
             quoted(rule->text, out);
+            word_fish(commands[i], rule->name, out);
             (void)fputs("'\n", out);
         }
     }

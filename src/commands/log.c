@@ -18,11 +18,33 @@
 #define LIMIT_MAX 1000000000
 #define TOLD_FROM 1000000 /* indexing fewer takes no time that one would ask about */
 
+static const char *type_word(size_t number)
+{
+    return number < RECORD_TYPE_COUNT ? record_type_name((enum record_type)number) : NULL;
+}
+
+static const char *class_word(size_t number)
+{
+    return number < CLASS_COUNT ? class_name((enum data_class)number) : NULL;
+}
+
+static const char *verdict_word(size_t number)
+{
+    return number < VERDICT_COUNT ? verdict_name((enum verdict)number) : NULL;
+}
+
+static const char *format_word(size_t number)
+{
+    static const char *const words[] = {"text", "json"};
+
+    return number < COUNT(words) ? words[number] : NULL;
+}
+
 static const struct option_rule options[] = {
     {"run", "RUN", "only of this run"},
     {"agent", "GLOB", "only of agents whose principal (role@repository#run) matches"},
     {"path", "GLOB", "only about paths, old or new, that match; * goes through /"},
-    {"type", "GLOB", "only of these types: file.read, model.*"},
+    {"type", "GLOB", "only of these types: file.read, model.*; see --types"},
     {"class", "CLASS", "only about this data class: phi pan secret pii opaque code"},
     {"verdict", "VERDICT", "only with this verdict: allow redact deny"},
     {"outcome", "WORD", "only with this outcome: intended ok refused failed ..."},
@@ -38,6 +60,11 @@ static const struct option_rule options[] = {
     {"reindex", NULL, "make the index anew first"},
     {"no-index", NULL, "read every record, and leave the index alone"},
     {0},
+};
+
+static const struct option_words words[] = {
+    {"type", type_word},     {"class", class_word}, {"verdict", verdict_word},
+    {"format", format_word}, {NULL, NULL},
 };
 
 static const struct filter_rule {
@@ -82,8 +109,20 @@ static bool parse_limit(const char *text, uint64_t *ret_limit, struct fault *fau
 
 static bool type_is_known(const char *pattern)
 {
-    for (unsigned i = 0; i < RECORD_TYPE_COUNT; i++)
-        if (fnmatch(pattern, record_type_name((enum record_type)i), 0) == 0)
+    const char *name;
+
+    for (size_t i = 0; (name = type_word(i)) != NULL; i++)
+        if (fnmatch(pattern, name, 0) == 0)
+            return true;
+    return false;
+}
+
+static bool is_word(const char *text, const char *(*word)(size_t number))
+{
+    const char *known;
+
+    for (size_t i = 0; (known = word(i)) != NULL; i++)
+        if (strcmp(known, text) == 0)
             return true;
     return false;
 }
@@ -95,16 +134,14 @@ static bool check_words(const struct invocation *invocation, struct fault *fault
     const char *verdict = invocation_option(invocation, "verdict");
     const char *format = invocation_option(invocation, "format");
     const char *type = invocation_option(invocation, "type");
-    enum data_class class_value;
-    enum verdict verdict_value;
 
-    if (class != NULL && !class_parse(slice_of(class), &class_value))
+    if (class != NULL && !is_word(class, class_word))
         return fault_set(fault, FAULT_INVALID,
                          "--class %s: one of phi pan secret pii opaque code", class);
-    if (verdict != NULL && !verdict_parse(slice_of(verdict), &verdict_value))
+    if (verdict != NULL && !is_word(verdict, verdict_word))
         return fault_set(fault, FAULT_INVALID, "--verdict %s: one of allow redact deny",
                          verdict);
-    if (format != NULL && strcmp(format, "json") != 0 && strcmp(format, "text") != 0)
+    if (format != NULL && !is_word(format, format_word))
         return fault_set(fault, FAULT_INVALID, "--format %s: json or text", format);
     if (type != NULL && !type_is_known(type))
         return fault_set(fault, FAULT_INVALID,
@@ -274,5 +311,6 @@ const struct command command_log = {
         "an index that somebody has falsified could hide records: --no-index reads them all, "
         "--reindex makes it anew.",
     .options = options,
+    .words = words,
     .run = run,
 };
