@@ -2,7 +2,7 @@
 BUILD := build
 SHELL := /bin/bash
 
-.PHONY: all deps build check demo lint fuzz bench bench-ledger soak install clean asan clang
+.PHONY: all deps build check demo lint fuzz bench bench-ledger bench-log soak install clean asan clang
 
 all: build
 
@@ -45,6 +45,12 @@ bench: build
 bench-ledger: build
 	@tools/install-deps bench
 	bench/ledger $(BUILD)
+
+# custody log over many records; RECORDS says how many.
+RECORDS := 2000000
+bench-log: build
+	@tools/install-deps bench
+	bench/log $(BUILD) $(RECORDS)
 
 soak: build
 	@tools/install-deps check

@@ -5,6 +5,7 @@
  *   ledger/       the C2SP tile tree (checkpoint, tile/...) and wal/
  *   keys/         ledger.key (0600), ledger.vkey
  *   store.db      runs, changes, approvals: an index, the ledger is the truth
+ *   log.db        where in the ledger to look; may be deleted
  *   cache/REPO/   content, verdicts and snapshots of one repository
  *   runs/RUN/     what one run needs while it lives, and its change
  *   engines/      agent programs that `custody engine install` fetched
