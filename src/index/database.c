@@ -374,21 +374,6 @@ static bool execute(struct index *index, const char *sql, struct fault *fault)
            index_failed(index, "prepare", fault);
 }
 
-static bool take_lock(const char *path, int *ret_lock, struct fault *fault)
-{
-    AUTO_FREE char *name = xformat("%s.lock", path);
-    AUTO_CLOSE int lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    if (lock < 0)
-        return fault_errno(fault, "open %s", name);
-    if (flock(lock, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK
-                   ? fault_set(fault, FAULT_CONFLICT, "another process is writing the index")
-                   : fault_errno(fault, "lock %s", name);
-    *ret_lock = take_fd(&lock);
-    return true;
-}
-
 /* root who looks into another's state folder leaves it theirs. */
 static bool give_to_owner(int file, const char *path, struct fault *fault)
 {
@@ -405,8 +390,23 @@ static bool give_to_owner(int file, const char *path, struct fault *fault)
            fault_errno(fault, "give %s to its owner", path);
 }
 
+static bool take_lock(const char *path, int *ret_lock, struct fault *fault)
+{
+    AUTO_FREE char *name = xformat("%s.lock", path);
+    AUTO_CLOSE int lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (lock < 0)
+        return fault_errno(fault, "open %s", name);
+    if (flock(lock, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK
+                   ? fault_set(fault, FAULT_CONFLICT, "another process is writing the index")
+                   : fault_errno(fault, "lock %s", name);
+    *ret_lock = take_fd(&lock);
+    return true;
+}
+
 /* The journal goes first: it would be played into what comes next. */
-static bool make_file(const char *path, int lock, struct fault *fault)
+static bool make_file(const char *path, struct fault *fault)
 {
     AUTO_FREE char *journal = xformat("%s-journal", path);
     AUTO_CLOSE int file = -1;
@@ -416,7 +416,7 @@ static bool make_file(const char *path, int lock, struct fault *fault)
     file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0)
         return fault_errno(fault, "create %s", path);
-    return give_to_owner(file, path, fault) && give_to_owner(lock, path, fault);
+    return give_to_owner(file, path, fault);
 }
 
 static bool make_tables(struct index *index, struct fault *fault)
@@ -506,7 +506,7 @@ bool index_open(const char *path, const struct index_schema *schema, enum index_
     struct index *index = index_new(schema);
     bool ok = access == INDEX_READ || take_lock(path, &index->lock, fault);
 
-    ok = ok && (access != INDEX_REPLACE || make_file(path, index->lock, fault)) &&
+    ok = ok && (access != INDEX_REPLACE || make_file(path, fault)) &&
          open_database(index, path, access != INDEX_READ, fault) &&
          (access != INDEX_REPLACE || make_tables(index, fault)) && check(index, fault) &&
          (access == INDEX_READ || load_state(index, fault));

@@ -217,7 +217,7 @@ def an_index_that_is_wrong_is_said_and_made_anew():
         ('another version', lambda: sql(home, 'PRAGMA user_version = 7'), True),
         ('other fields', lambda: sql(home, "UPDATE about SET names = 'type run'"), True),
         ('first page', lambda: flip(home, 30), None),
-        ('tree of the schema', lambda: flip(home, 105), True),
+        ('number of tables', lambda: flip(home, 104), True),
         ('another ledger', lambda: shutil.copy(other / 'log.db', home / 'log.db'), True),
         ('no shard', lambda: sql(home, 'DELETE FROM shard'), True),
         ('another root', lambda: sql(home, "UPDATE shard SET root = zeroblob(32)"), True),
@@ -253,7 +253,7 @@ def damage_that_is_met_on_the_way_is_said_and_nothing_is_missing():
             said_by += said != ''
             put(home, whole)
         assert said_by > 3, said_by
-        sql(home, 'DELETE FROM block WHERE rowid % 2 = 0')
+        sql(home, 'DELETE FROM block WHERE length(differences) > 20')
         got, said = ask(home, QUESTION)
         assert got == wanted and 'damaged' in said and 'every record is read' in said, said
         got, said = ask(home, QUESTION, '--reindex')
@@ -437,13 +437,11 @@ def what_is_recorded_is_followed_within_a_second_or_two():
     try:
         place.run('true')
         following = Following(place, '--type', 'file.read')
-        before = len(following.lines(lambda lines: True, 1))
         running = place.start([CUSTODY, 'run', '--repo', place.repo, '--requester', 'tom', '--', '/bin/sh', '-c',
-                               'cat README >/dev/null; date +%s.%N; sleep 4'], stdout=subprocess.PIPE, text=True, cwd=place.repo)
-        lines = following.lines(lambda lines: len(lines) > before, 20)
+                               'date +%s.%N; cat README >/dev/null; sleep 4'], stdout=subprocess.PIPE, text=True, cwd=place.repo)
+        following.lines(lambda lines: any(line['object']['path'] == 'README' for line in lines), 20)
         seen = time.time()
-        read = float(running.stdout.readline())
-        assert lines[-1]['object']['path'] == 'README' and seen - read < 2, seen - read
+        assert 0 < seen - float(running.stdout.readline()) < 3  # published once a second, looked for four times
         running.wait(30)
     finally:
         if following is not None:
