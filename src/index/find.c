@@ -120,7 +120,17 @@ static bool is_wide(const struct index *index, const struct index_set *set)
            (set->count > WIDE_VALUES && set->records > index->size / WIDE_SHARE);
 }
 
-/* Leaves the bits that are in the set, too. */
+static uint64_t bits_left(const struct window *window)
+{
+    uint64_t left = 0;
+
+    for (size_t i = 0; i < words_of(window); i++)
+        left += (uint64_t)__builtin_popcountll(window->bits[i]);
+    return left;
+}
+
+/* Leaves the bits that are in the set, too. Where fewer records are left than there are lists,
+ * looking at the records costs less. */
 static bool keep_set(struct index *index, const struct index_set *set,
                      const struct window *window, struct fault *fault)
 {
@@ -128,7 +138,7 @@ static bool keep_set(struct index *index, const struct index_set *set,
     struct window own = {window->from, window->to, NULL};
     bool ok = true;
 
-    if (is_wide(index, set))
+    if (is_wide(index, set) || bits_left(window) < set->count)
         return true;
     own.bits = xalloc_array(words, sizeof(uint64_t));
     for (size_t i = 0; ok && i < set->count; i++)
@@ -193,10 +203,23 @@ static bool mark_unreadable(struct index *index, const struct window *window,
     return ok;
 }
 
+/* Sets of few texts come first. */
+static void sort_sets(const struct index_question *question, const struct index_set **ret_sets)
+{
+    for (size_t i = 0; i < question->count; i++) {
+        size_t at = i;
+
+        for (; at > 0 && ret_sets[at - 1]->count > question->sets[i].count; at--)
+            ret_sets[at] = ret_sets[at - 1];
+        ret_sets[at] = &question->sets[i];
+    }
+}
+
 bool index_answer(struct index *index, const struct index_question *question, uint64_t from,
                   uint64_t to, uint64_t *bits, struct fault *fault)
 {
     struct window window = {from, to, bits};
+    const struct index_set *sets[INDEX_FIELDS_MAX];
 
     if (to <= from)
         return true;
@@ -205,8 +228,9 @@ bool index_answer(struct index *index, const struct index_question *question, ui
         bits[words_of(&window) - 1] = (UINT64_C(1) << (to - from) % 64) - 1;
     if (!keep_times(index, question, &window, fault))
         return false;
+    sort_sets(question, sets);
     for (size_t i = 0; i < question->count; i++)
-        if (!keep_set(index, &question->sets[i], &window, fault))
+        if (!keep_set(index, sets[i], &window, fault))
             return false;
     return mark_unreadable(index, &window, fault);
 }

@@ -94,7 +94,7 @@ MUST_USE bool index_match(struct index *index, unsigned field,
 void index_set_free(struct index_set *set);
 
 struct index_question {
-    const struct index_set *sets; /* in each of them */
+    const struct index_set *sets; /* in each of them; at most INDEX_FIELDS_MAX */
     size_t count;
     int64_t since_us, until_us; /* written in [since, until) */
 };
