@@ -8,6 +8,8 @@
  * to be gained. */
 #define WIDE_VALUES 256
 #define WIDE_SHARE 8
+/* Finding a list costs about as much as reading so many records one behind the other. */
+#define LOOK_SHARE 4
 
 struct index_value {
     uint64_t id;
@@ -129,8 +131,8 @@ static uint64_t bits_left(const struct window *window)
     return left;
 }
 
-/* Leaves the bits that are in the set, too. Where fewer records are left than there are lists,
- * looking at the records costs less. */
+/* Leaves the bits that are in the set, too. Where few records are left beside the lists,
+ * looking at them costs less. */
 static bool keep_set(struct index *index, const struct index_set *set,
                      const struct window *window, struct fault *fault)
 {
@@ -138,7 +140,7 @@ static bool keep_set(struct index *index, const struct index_set *set,
     struct window own = {window->from, window->to, NULL};
     bool ok = true;
 
-    if (is_wide(index, set) || bits_left(window) < set->count)
+    if (is_wide(index, set) || bits_left(window) / LOOK_SHARE < set->count)
         return true;
     own.bits = xalloc_array(words, sizeof(uint64_t));
     for (size_t i = 0; ok && i < set->count; i++)
