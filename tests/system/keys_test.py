@@ -188,8 +188,8 @@ def a_sealed_key_signs_and_the_plain_one_is_gone():
         shown = json.loads(done.stdout)
         assert (shown['kind'], shown['before'], shown['vkey']) == ('sealed', 'plain', vkey)
         assert k.key.stat().st_mode & 0o777 == 0o600
-        for path in (k.home / 'keys').iterdir():
-            assert seed not in path.read_text(), path
+        for path in filter(pathlib.Path.is_file, (k.home / 'keys').rglob('*')):
+            assert seed.encode() not in path.read_bytes(), path
         k.appends()
         stored = k.place.log('--type', 'key.stored')
         assert [(row['reason'], row['mechanism'], row['outcome']) for row in stored] == \
@@ -304,10 +304,32 @@ def a_change_that_is_killed_at_any_call_leaves_a_whole_key():
                     assert done.returncode == 0, done.stderr
                     break
         assert killed >= 8, killed
-        assert sorted(path.name for path in (k.home / 'keys').iterdir()) == ['ledger.key', 'ledger.vkey']
+        assert list((k.home / 'keys').glob('ledger.key?*')) == []
         problems = [row for row in k.place.log('--type', 'key.stored') if row['outcome'] == 'failed']
         assert problems == []
         k.place.custody('verify', check=0)
+
+
+def a_change_that_fails_leaves_the_key_as_it_was():
+    need('strace')
+    with keys() as k:
+        text, secret = k.key.read_bytes(), k.secret()
+        k.place.env['CUSTODY_LEDGER_LINGER_MS'] = '3000'
+        for call in ('linkat', 'renameat', 'fsync', 'pwrite64'):
+            k.place.run('true')  # the daemon is there, and is not what fails
+            done = run(['strace', '-o', '/dev/null', '-e', f'trace={call}', '-e', f'inject={call}:error=EIO:when=1',
+                        CUSTODY, 'key', 'seal', '--with', secret], env=k.place.env, cwd=k.place.repo, check=2)
+            assert 'Input/output error' in done.stderr, done.stderr
+            if call != 'pwrite64':
+                assert k.key.read_bytes() == text
+                assert list((k.home / 'keys').glob('ledger.key?*')) == []
+        # Sealed, but the old bytes could not be overwritten: that is said until they are.
+        assert k.standing()['kind'] == 'sealed' and 'broken off' in k.standing()['fix']
+        assert [row['outcome'] for row in k.place.log('--type', 'key.stored')] == ['intended', 'failed'] * 4
+        k.place.custody('key', 'seal', '--with', secret, check=0)
+        assert list((k.home / 'keys').glob('ledger.key?*')) == []
+        k.ended()
+        k.appends()
 
 
 def a_seed_in_a_tpm_comes_out_in_that_tpm_and_state_only():
@@ -318,8 +340,8 @@ def a_seed_in_a_tpm_comes_out_in_that_tpm_and_state_only():
         try:
             k.custody('key', 'seal', '--tpm', '--pcrs', 'sha256:7,16')
             assert k.standing()['kind'] == 'tpm2'
-            for path in (k.home / 'keys').iterdir():
-                assert seed not in path.read_text(), path
+            for path in filter(pathlib.Path.is_file, (k.home / 'keys').rglob('*')):
+                assert seed.encode() not in path.read_bytes(), path
             k.appends()
             tpm.tool('tpm2_pcrextend', '16:sha256=' + '00' * 31 + '01')
             k.refuses('the PCRs are not what they were', HOST)
@@ -455,6 +477,29 @@ def the_signer_signs_only_what_leads_on():
         assert 'does not lead on' in (k.home / 'ledger/state/last-fault').read_text()
 
 
+def a_ledger_without_its_signer_ends_and_begins_anew():
+    with keys() as k:
+        token = Token(k)
+        k.custody('key', 'seal', '--to-pkcs11', token.uri())
+        k.place.env['CUSTODY_LEDGER_LINGER_MS'] = '5000'
+        k.place.run('true')
+        for path in processes('custody-signer'):
+            with contextlib.suppress(OSError):
+                if str(k.home).encode() in (path / 'environ').read_bytes():
+                    os.kill(int(path.name), signal.SIGKILL)
+        done = k.place.custody('prove', '0', '--out', k.place.root / 'proof')
+        assert done.returncode in (0, 2), done.stderr
+        result = k.place.run('true')  # by the old daemon, which ends, or by a new one
+        k.place.env['CUSTODY_LEDGER_LINGER_MS'] = '300'
+        assert result['exit'] in (1, 2, 3, 4)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and not (k.home / 'ledger/state/last-fault').exists():
+            time.sleep(0.1)
+        assert 'signer' in (k.home / 'ledger/state/last-fault').read_text()
+        k.ended()
+        k.appends()
+
+
 def a_new_shard_has_a_key_that_is_kept_as_the_old_one_was():
     with keys() as k:
         token, tpm = Token(k), Tpm(k.place.root / 'tpm')
@@ -545,9 +590,9 @@ if __name__ == '__main__':
     main([a_sealed_key_signs_and_the_plain_one_is_gone, what_keeps_a_sealed_key_shut_is_said,
           a_secret_may_be_a_credential_or_a_descriptor, contradictions_are_refused_and_change_nothing,
           a_change_that_is_killed_at_any_call_leaves_a_whole_key,
-          a_seed_in_a_tpm_comes_out_in_that_tpm_and_state_only, a_new_ledger_may_begin_with_a_sealed_key,
+          a_change_that_fails_leaves_the_key_as_it_was, a_seed_in_a_tpm_comes_out_in_that_tpm_and_state_only, a_new_ledger_may_begin_with_a_sealed_key,
           a_key_in_a_token_signs_in_a_process_of_its_own, what_keeps_a_token_from_signing_is_said,
-          the_signer_signs_only_what_leads_on,
+          the_signer_signs_only_what_leads_on, a_ledger_without_its_signer_ends_and_begins_anew,
           a_new_shard_has_a_key_that_is_kept_as_the_old_one_was,
           a_new_shard_after_a_lost_secret_is_kept_as_a_person_says, the_seed_is_in_memory_once_and_locked, an_ordinary_user_keeps_a_key_in_each_way,
           doctor_says_how_the_key_is_kept])
