@@ -6,7 +6,6 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/fuse.h>
-#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,10 +15,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -244,17 +241,21 @@ static void read_git(struct probe_host *host)
 static void look_at_state(const char *state, struct probe_host *host)
 {
     AUTO_FREE char *path = xstrdup(state);
-    struct statvfs room;
-    struct statfs kind;
+    struct disk_space space;
+    struct fault ignored = {0};
+    AUTO_CLOSE int fd = -1;
 
     while (access(path, F_OK) < 0 && strrchr(path, '/') != path && strrchr(path, '/') != NULL)
         *strrchr(path, '/') = '\0';
     (void)snprintf(host->state, sizeof(host->state), "%s", path);
     host->state_writable = access(path, W_OK) == 0;
-    if (statvfs(path, &room) == 0)
-        host->state_free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
-    if (statfs(path, &kind) == 0)
-        host->state_volatile = kind.f_type == TMPFS_MAGIC || kind.f_type == RAMFS_MAGIC;
+    host->state_filesystem = "unknown";
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || !disk_space_of(fd, &space, &ignored) ||
+        !disk_kind_of(fd, &host->state_kind, &host->state_filesystem, &ignored))
+        return;
+    host->state_free_bytes = space.free;
+    host->state_level = disk_level_of(&space, DISK_OK);
 }
 
 /* As the ledger does before every act. A file without a name: nothing stays. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "cell/cell.h"
+#include "os/disk.h"
 
 #define PROBE_TEXT_MAX 200
 #define PROMISE_COUNT 12
@@ -41,7 +42,10 @@ struct probe_host {
     int64_t userns_max;  /* user.max_user_namespaces, -1: no such setting */
     char git[32];        /* version; "": none */
     char state[PROBE_TEXT_MAX]; /* the state folder, or the folder it would be made in */
-    bool state_writable, state_volatile; /* volatile: a file system in memory */
+    bool state_writable;
+    enum disk_kind state_kind;
+    const char *state_filesystem; /* its name */
+    enum disk_level state_level;
     uint64_t state_free_bytes;
     bool cell;                     /* a cell was started, sealed and tried */
     char cell_why[PROBE_TEXT_MAX]; /* why not */

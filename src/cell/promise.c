@@ -7,8 +7,6 @@
 #include "base/bytes.h"
 #include "cell/probe.h"
 
-#define STATE_FREE_MIN (256ULL << 20)
-
 static const char *const status_names[] = {"enforced", "degraded", "missing"};
 
 const char *promise_status_name(enum promise_status status)
@@ -101,12 +99,25 @@ static void judge_record(const struct probe_host *host, struct promise *promise)
         else
             say(promise->mechanism, "%.150s is not writable", host->state);
         say(promise->fix, "export CUSTODY_HOME=\"$HOME/.local/state/custody\"");
-    } else if (host->state_volatile || host->state_free_bytes < STATE_FREE_MIN) {
+    } else if (host->state_kind == DISK_REMOTE) {
+        promise->status = PROMISE_MISSING;
+        say(promise->mechanism,
+            "%.120s is on %s: what is on disk after a sync there, nobody knows", host->state,
+            host->state_filesystem);
+        say(promise->fix, "export CUSTODY_HOME=/var/lib/custody, or ledger: { filesystem: "
+                          "any } in policy.yaml");
+    } else if (host->state_kind == DISK_VOLATILE) {
         promise->status = PROMISE_DEGRADED;
-        say(promise->mechanism, "%.120s %s", host->state,
-            host->state_volatile ? "is in memory: records do not survive a restart"
-                                 : "has less than 256 MiB free");
+        say(promise->mechanism, "%.120s is on %s: records do not survive a crash of the host",
+            host->state, host->state_filesystem);
         say(promise->fix, "export CUSTODY_HOME=/var/lib/custody");
+    } else if (host->state_level >= DISK_WARN) {
+        promise->status =
+            host->state_level >= DISK_REFUSE ? PROMISE_MISSING : PROMISE_DEGRADED;
+        say(promise->mechanism, "%.120s has little room left: %s", host->state,
+            host->state_level >= DISK_REFUSE ? "no act is recorded, so none is done"
+                                             : "below 5 % (256 MiB at most) acts are refused");
+        say(promise->fix, "make room there, or export CUSTODY_HOME=/var/lib/custody");
     }
 }
 

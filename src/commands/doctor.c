@@ -59,7 +59,7 @@ static json_t *json_of_host(const struct probe_host *host)
                   host->limit_memory, "pids", host->limit_pids, "cpu", host->limit_cpu);
 
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:i, s:b, s:b, s:o, s:o, s:b, s:b, s:o, s:o, "
-                     "s:o, s:s, s:s, s:I}",
+                     "s:o, s:s, s:s, s:s, s:s, s:I}",
                      "kernel", host->kernel, "machine", host->machine, "root", host->root,
                      "user_namespaces", json_of_errno(host->user_namespaces), "fuse", fuse,
                      "landlock_abi", host->landlock_abi, "seccomp_filter",
@@ -68,7 +68,9 @@ static json_t *json_of_host(const struct probe_host *host)
                      "overlayfs", json_of_errno(host->overlayfs), "pidfd", host->pidfd,
                      "mount_setattr", host->mount_setattr, "limits", limits, "settings",
                      settings, "cell", cell, "git", host->git, "state", host->state,
-                     "state_free_bytes", (json_int_t)host->state_free_bytes);
+                     "state_filesystem", host->state_filesystem, "state_level",
+                     disk_level_name(host->state_level), "state_free_bytes",
+                     (json_int_t)host->state_free_bytes);
 }
 
 static const char *yes_or(bool yes, const char *no)
@@ -114,8 +116,9 @@ static void print_host(const struct probe_host *host)
         (void)printf("                        to have them: systemd-run --user --scope "
                      "-p Delegate=yes custody run ...\n");
     (void)printf("  git                   %s\n", host->git[0] == '\0' ? "none" : host->git);
-    (void)printf("  state                 %s, %.1f GiB free%s\n", host->state,
-                 (double)host->state_free_bytes / (1 << 30),
+    (void)printf("  state                 %s, on %s, %.1f GiB free (%s)%s\n", host->state,
+                 host->state_filesystem, (double)host->state_free_bytes / (1 << 30),
+                 disk_level_name(host->state_level),
                  host->state_writable ? "" : ", not writable");
 }
 

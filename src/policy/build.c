@@ -264,6 +264,7 @@ static bool build_witnesses(struct builder *builder)
 {
     struct policy *policy = builder->policy;
     size_t count = builder_list_length(builder->organisation, "ledger" S "witnesses");
+    const char *filesystem;
 
     policy->witnesses =
         builder_own(builder, xalloc_array(count + 1, sizeof(*policy->witnesses)));
@@ -279,8 +280,10 @@ static bool build_witnesses(struct builder *builder)
             return fault_set(builder->fault, FAULT_INVALID,
                              "policy.yaml: ledger.witnesses[%zu] needs url and key", i);
     }
-    if (!builder_number(builder, "ledger" S "require", &policy->witnesses_required))
+    if (!builder_number(builder, "ledger" S "require", &policy->witnesses_required) ||
+        !builder_word(builder, "ledger" S "filesystem", "local", &filesystem))
         return false;
+    policy->any_filesystem = strcmp(filesystem, "any") == 0;
     return (size_t)policy->witnesses_required <= count ||
            fault_set(builder->fault, FAULT_INVALID,
                      "policy.yaml: ledger.require: %lld of %zu witnesses cannot be",

@@ -152,6 +152,7 @@ struct policy {
     struct policy_witness *witnesses;
     size_t witness_count;
     int64_t witnesses_required;
+    bool any_filesystem; /* the ledger may be on one whose syncs nobody vouches for */
     char digest[65]; /* SHA-256, hex, of the canonical effective settings */
     void *owned;
 };

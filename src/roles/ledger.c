@@ -42,6 +42,7 @@
 #include "os/message.h"
 #include "os/spawn.h"
 #include "roles/ledger_daemon.h"
+#include "roles/ledger_policy.h"
 #include "roles/ledger_key.h"
 #include "roles/ledger_parts.h"
 #include "roles/ledger_shard.h"
@@ -323,6 +324,7 @@ struct held {
     int relay; /* while it is open, the relay goes on */
     struct note_signer *signer;
     struct ledger_gate *gate;
+    const char *filesystem; /* its name */
     struct ledger_daemon daemon;
 };
 
@@ -365,28 +367,38 @@ static bool relay_begin(const struct start *start, struct held *held)
     return true;
 }
 
+/* Did the organisation say that it knows? Read only where it matters. */
+static bool any_filesystem(int home_fd)
+{
+    struct policy *policy = NULL;
+    struct fault ignored = {0};
+    bool any = ledger_policy(home_fd, &policy, &ignored) && policy->any_filesystem;
+
+    policy_free(policy);
+    return any;
+}
+
 /* What this is on is said in ledger.opened, so that a later reader knows what a sync meant. */
-static bool look_at_disk(int folder, const char **ret_name, struct fault *fault)
+static bool look_at_disk(const struct start *start, struct held *held, struct fault *fault)
 {
     enum disk_kind kind;
 
-    if (!disk_kind_of(folder, &kind, ret_name, fault))
+    if (!disk_kind_of(held->folder, &kind, &held->filesystem, fault))
         return false;
-    if (kind != DISK_REMOTE)
+    if (kind != DISK_REMOTE || any_filesystem(start->home_fd))
         return true;
     return fault_set(fault, FAULT_HOST,
                      "the state folder is on %s, where nobody knows what is on disk after a "
-                     "sync: move it to a local file system with CUSTODY_HOME",
-                     *ret_name);
+                     "sync: move it with CUSTODY_HOME, or say ledger: { filesystem: any }",
+                     held->filesystem);
 }
 
 static bool open_writer(struct held *held, struct fault *fault)
 {
     struct ledger_gate_config gate = {.folder = held->folder, .clock = &clock_real};
-    struct ledger_writer_guard guard = {0};
+    struct ledger_writer_guard guard = {.mechanism = held->filesystem};
 
-    if (!look_at_disk(held->folder, &guard.mechanism, fault) ||
-        !ledger_gate_open(&gate, &held->gate, fault))
+    if (!ledger_gate_open(&gate, &held->gate, fault))
         return false;
     guard.gate = held->gate;
     return ledger_writer_open_guarded(&guard, held->folder, held->signer, &clock_real,
@@ -405,8 +417,9 @@ static bool key_begin(const struct start *start, struct held *held, struct fault
 static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
 {
     return ledger_current(start->home_fd, &clock_real, &held->folder, &held->lock, fault) &&
-           relay_begin(start, held) && key_begin(start, held, fault) &&
-           end_signals(&held->daemon.signals, fault) && open_writer(held, fault) &&
+           look_at_disk(start, held, fault) && relay_begin(start, held) &&
+           key_begin(start, held, fault) && end_signals(&held->daemon.signals, fault) &&
+           open_writer(held, fault) &&
            listen_at(start->home_fd, &held->daemon.listener, fault) &&
            isolate(held->folder, fault);
 }

@@ -24,8 +24,8 @@
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "os/isolate.h"
-#include "policy/policy.h"
 #include "roles/ledger.h"
+#include "roles/ledger_policy.h"
 #include "roles/witness_ask.h"
 #include "wire/url.h"
 
@@ -55,21 +55,6 @@ static int interval_ms(void)
 }
 
 /* ---- set up ---- */
-
-static bool read_policy(int home_fd, struct policy **ret_policy, struct fault *fault)
-{
-    AUTO_BUF struct buf text = buf_with_limit(POLICY_YAML_BYTES_MAX);
-    struct policy_settings *settings = NULL;
-    bool own = file_exists(home_fd, "policy.yaml"), ok;
-
-    if (!file_read(own ? home_fd : AT_FDCWD, own ? "policy.yaml" : "/etc/custody/policy.yaml",
-                   &text, fault) ||
-        !policy_read(buf_slice(&text), "policy.yaml", &settings, fault))
-        return false;
-    ok = policy_build(settings, NULL, ret_policy, fault);
-    policy_settings_free(settings);
-    return ok;
-}
 
 static bool take_peers(struct relay *relay, const struct policy *policy, struct fault *fault)
 {
@@ -260,7 +245,7 @@ static bool set_up(struct relay *relay, int *ret_lock, struct fault *fault)
     struct policy *policy = NULL;
     bool ok;
 
-    if (!read_policy(relay->given->home_fd, &policy, fault))
+    if (!ledger_policy(relay->given->home_fd, &policy, fault))
         return false;
     ok = take_peers(relay, policy, fault);
     policy_free(policy);

@@ -109,7 +109,7 @@ static void what_is_missing_comes_with_the_command_that_gets_it(void **state)
     host.state_writable = false;
     check(&host, 1, PROMISE_MISSING, "CUSTODY_HOME");
     host.state_writable = true;
-    host.state_volatile = true;
+    host.state_kind = DISK_VOLATILE;
     check(&host, 1, PROMISE_DEGRADED, "CUSTODY_HOME");
     host.state_sync = EIO;
     check(&host, 1, PROMISE_MISSING, "CUSTODY_HOME");
