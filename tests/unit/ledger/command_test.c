@@ -210,6 +210,7 @@ static void following_goes_on(void **state)
     (void)kill(process.pid, SIGTERM);
     assert_ok(process_wait(&process, 5000, &status, &fault), fault);
     (void)fclose(output);
+    fixture_ledger_ended(&home);
     fixture_drop(&home);
 }
 
