@@ -332,6 +332,61 @@ static void the_reserve_is_given_up_and_made_again(void **state)
     world_drop(world);
 }
 
+static bool break_glass(struct world *world, const char *second, int64_t seconds,
+                        struct fault *fault)
+{
+    AUTO_BUF struct buf text = buf_with_limit(RECORD_BYTES_MAX);
+    struct record record;
+
+    record_begin(&record, RECORD_BREAKGLASS);
+    record_word(&record, RECORD_PERSON, "maria");
+    record_word(&record, RECORD_SECOND, second);
+    record_word(&record, RECORD_REASON, "patient-care");
+    record_number(&record, RECORD_EXPIRES, world->now_us / SECOND + seconds);
+    assert_ok(record_encode(&record, NULL, &text, fault), *fault);
+    return ledger_writer_append(world->writer, world->source, ALL_TYPES, buf_slice(&text),
+                                true, fault);
+}
+
+/* For two people, for a day at most; over a restart; until it expires or the disk is full. */
+static void acts_pass_under_break_glass_and_their_run_is_flagged(void **state)
+{
+    struct world *world = world_make();
+    struct fault fault = {0};
+
+    (void)state;
+    world->free = 20 * MIB;
+    assert_ok(ledger_writer_look(world->writer, &fault), fault);
+    assert_false(append(world, RECORD_MODEL_INTENT, true, &fault));
+    assert_false(break_glass(world, "maria", 3600, &fault));
+    assert_int_equal(fault.kind, FAULT_DENIED);
+    assert_false(break_glass(world, "tom", 25 * 3600, &fault));
+    assert_int_equal(fault.kind, FAULT_DENIED);
+    assert_false(break_glass(world, "tom", 0, &fault));
+    assert_false(append(world, RECORD_MODEL_INTENT, true, &fault));
+    assert_ok(break_glass(world, "tom", 3600, &fault), fault);
+    append_ok(world, RECORD_MODEL_INTENT);
+    append_ok(world, RECORD_MODEL_INTENT);
+    close_writer(world);
+    expect_records(world, RECORD_BREAKGLASS, "patient-care patient-care ");
+    pass(world, 60 * SECOND, 0);
+    open_writer(world);
+    append_ok(world, RECORD_MODEL_INTENT);
+    assert_true(ledger_gate_disk_is_full(world->gate)); /* it makes no room */
+    assert_false(append(world, RECORD_MODEL_INTENT, true, &fault));
+    world->free = 30 * MIB;
+    close_writer(world);
+    assert_ok(ledger_reserve_make(world->fixture.folder, &fault), fault);
+    pass(world, 3600 * SECOND, 0);
+    open_writer(world);
+    assert_false(append(world, RECORD_MODEL_INTENT, true, &fault));
+    assert_non_null(strstr(fault.why, "the ledger's disk has"));
+    close_writer(world);
+    expect_records(world, RECORD_REFUSED, "disk-low disk-low disk-full disk-low ");
+    expect_holds(world, 0);
+    world_drop(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +395,7 @@ int main(void)
         TEST(acts_are_refused_on_a_disk_with_little_room),
         TEST(acts_that_were_announced_together_are_refused_together),
         TEST(the_reserve_is_given_up_and_made_again),
+        TEST(acts_pass_under_break_glass_and_their_run_is_flagged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
