@@ -25,8 +25,8 @@ SAID = {'ticket': TICKET, 'prompt': PROMPT, 'answer': ANSWER, 'diff': DIFF}
 class Place(World):
     """One run has said all four."""
 
-    def __init__(self, retention=RETENTION):
-        super().__init__(script=SCRIPT, policy_extra=retention)
+    def __init__(self, retention=RETENTION, script=None):
+        super().__init__(script=script or SCRIPT, policy_extra=retention)
         self.ticket = self.root / 'TICKET.md'
         self.ticket.write_text(f'# Look\n\nThe patient is {TICKET}.\n')
 
@@ -403,18 +403,44 @@ def what_was_kept_long_enough_is_erased():
         place.close()
 
 
+def close_payloads(place, script, is_time):
+    """A run whose gateway can make no payload any more once `is_time(RUN)`; gives its id and what it said."""
+    if os.geteuid() != 0:
+        raise Skip('the gateway is the same user as the owner of its folder here')
+    process = place.start([place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--json', '--', '/bin/sh',
+                           '-c', script], stdout=subprocess.DEVNULL, stderr=(place.root / 'said').open('w'))
+    run_id = place.wait_for_run()
+    deadline = time.monotonic() + 20
+    while not is_time(run_id):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.chown(place.home / 'payloads' / run_id, 0, 0)  # the gateway is another user
+    process.wait(60)
+    return run_id, (place.root / 'said').read_text()
+
+
+def an_answer_that_cannot_be_kept_is_said_and_committed_to():
+    place = Place(script={'version': 1, 'turns': [{**SCRIPT['turns'][0], 'delay_ms': 3000}]})
+    try:
+        run_id, seen = close_payloads(place, place.call('onprem'),
+                                      lambda run_id: place.log('--run', run_id, '--type', 'model.intent'))
+        assert '[status 200]' in seen and ANSWER in seen, seen
+        assert [r['reason'] for r in place.log('--run', run_id, '--type', 'refused')] == ['payload-lost']
+        outcome, = place.log('--run', run_id, '--type', 'model.outcome')
+        assert outcome['outcome'] == 'ok' and 'payload' not in outcome['object'], outcome
+        assert [(row['kind'], row['state']) for row in place.payloads(run_id)] == [('prompt', 'kept'), ('answer', 'committed')]
+        answer = place.root / 'answer'
+        answer.write_text(seen[seen.index('{"id"'):seen.index('\n[status')])
+        place.prove(outcome['index'], 'answer', '--value', answer)
+        assert place.verify_proof('answer', '--value', answer).returncode == 0
+    finally:
+        place.close()
+
+
 def a_call_whose_prompt_cannot_be_kept_is_refused():
     place = Place()
     try:
-        if os.geteuid() != 0:
-            raise Skip('the gateway is the same user as the owner of its folder here')
-        process = place.start([place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--json', '--', '/bin/sh',
-                               '-c', 'sleep 2; ' + place.call('onprem')],
-                              stdout=subprocess.DEVNULL, stderr=(place.root / 'said').open('w'))
-        run_id = place.wait_for_run()
-        os.chown(place.home / 'payloads' / run_id, 0, 0)  # the gateway is another user: it can make no file there any more
-        process.wait(60)
-        seen = (place.root / 'said').read_text()
+        run_id, seen = close_payloads(place, 'sleep 2; ' + place.call('onprem'), lambda run_id: True)
         assert '[status 400]' in seen and 'so it is refused' in seen, seen
         assert place.asked() == [], 'nothing has reached the model'
         assert [r['reason'] for r in place.log('--run', run_id, '--type', 'refused')] == ['ledger']
@@ -436,4 +462,5 @@ if __name__ == '__main__':
           a_run_under_way_and_a_held_one_are_not_erased,
           an_erasure_that_was_cut_off_anywhere_is_finished,
           what_was_kept_long_enough_is_erased,
+          an_answer_that_cannot_be_kept_is_said_and_committed_to,
           a_call_whose_prompt_cannot_be_kept_is_refused])
