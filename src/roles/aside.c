@@ -2,6 +2,7 @@
 
 #include "base/scope.h"
 #include "keystore/secret.h"
+#include "os/isolate.h"
 #include "os/message.h"
 #include "os/spawn.h"
 
@@ -53,7 +54,7 @@ static int serve(void *self)
     struct fault outcome = {0};
 
     secret_guard();
-    if (!secret_reserve(&bytes, &outcome) ||
+    if (!secret_reserve(&bytes, &outcome) || !isolate_syscalls(ISOLATE_GATEWAY, &outcome) ||
         !child->aside->act(child->aside->self, &bytes, &outcome))
         buf_clear(&bytes);
     else

@@ -2,7 +2,7 @@
  * roles/aside.h - an act in a process of its own, which ends with it.
  *
  * For foreign libraries (tpm2-tss, PKCS#11 modules): what they load, start and leave in memory
- * is gone with the process, and one that hangs is killed.
+ * is gone with the process, and one that hangs is killed. They can start no program.
  */
 #ifndef CUSTODY_ROLES_ASIDE_H
 #define CUSTODY_ROLES_ASIDE_H
