@@ -107,9 +107,11 @@ static bool opens(const struct session *session, struct fault *fault)
 
 static bool has_key(const struct session *session, struct fault *fault)
 {
-    return opens(session, fault) ? true
-                                 : fault_in(fault, "if the signing key is lost, say `custody "
-                                                   "key replace --lost`");
+    if (opens(session, fault))
+        return true;
+    return fault->kind == FAULT_MISSING
+               ? false /* which says so itself */
+               : fault_in(fault, "if the key is lost, say `custody key replace --lost`");
 }
 
 static bool has_lost_key(const struct session *session, struct fault *fault)

@@ -13,6 +13,7 @@
 #include "commands/table.h"
 #include "flow/home.h"
 #include "ledger/proof.h"
+#include "ledger/shards.h"
 #include "ledger/tile.h"
 #include "os/file.h"
 #include "roles/sealed.h"
@@ -29,6 +30,8 @@ static const struct option_rule options[] = {
     {"value", "FILE", "the same with a value that you have, where no payload was kept"},
     {"archive", "DIR",
      "where older records lie; else, of this machine's, where `custody archive` put them"},
+    {"shard", "N",
+     "in closed shard N of this machine's ledger (`custody log --json` names it)"},
     {"ledger", "DIR", "the folder with `checkpoint` and `tile/`; else this machine's"},
     {"key", "VKEY",
      "the ledger's public key, or a file with it; else keys/ledger.vkey beside it"},
@@ -214,6 +217,50 @@ static bool put_out(const struct invocation *invocation, const struct proving *p
     return fflush(stdout) == 0 ? true : fault_errno(fault, "print");
 }
 
+/* A closed shard's key lies beside it; the number of the current one is as good as none. */
+static bool find_shard(const char *word, struct proving *proving, struct buf *vkey,
+                       struct fault *fault)
+{
+    struct shard_list list = {0};
+    struct home home;
+    uint64_t number;
+    bool ok, found = false;
+
+    if (!parse_number("--shard", word, &number, fault) || !home_open(false, &home, fault))
+        return false;
+    ok = shards_open(home.fd, &list, fault);
+    for (size_t i = 0; ok && !found && i < list.count; i++) {
+        const struct shard *shard = &list.at[i];
+
+        if (shard->number != number)
+            continue;
+        found = true;
+        proving->folder = fcntl(shard->folder, F_DUPFD_CLOEXEC, 3);
+        ok = proving->folder >= 0 ? shard->is_current
+                                        ? file_read(home.fd, "keys/ledger.vkey", vkey, fault)
+                                        : file_read(shard->folder, "vkey", vkey, fault)
+                                  : fault_errno(fault, "open shard %s", word);
+    }
+    shards_close(&list);
+    home_close(&home);
+    return ok && (found || fault_set(fault, FAULT_MISSING, "--shard %s: there is none", word));
+}
+
+static bool find_ledger(const struct invocation *invocation, struct proving *proving,
+                        struct buf *vkey, struct fault *fault)
+{
+    const char *shard = invocation_option(invocation, "shard");
+    const char *ledger = invocation_option(invocation, "ledger");
+    const char *key = invocation_option(invocation, "key");
+
+    if (shard == NULL)
+        return ledger_open(ledger, &proving->folder, fault) &&
+               ledger_key(key, proving->folder, vkey, fault);
+    if (ledger != NULL || key != NULL)
+        return fault_set(fault, FAULT_INVALID, "--shard goes without --ledger and --key");
+    return find_shard(shard, proving, vkey, fault);
+}
+
 static bool prove(const struct invocation *invocation, struct proving *proving,
                   struct fault *fault)
 {
@@ -223,8 +270,7 @@ static bool prove(const struct invocation *invocation, struct proving *proving,
     bool ok;
 
     if (!read_words(invocation, proving, fault) ||
-        !ledger_open(invocation_option(invocation, "ledger"), &proving->folder, fault) ||
-        !ledger_key(invocation_option(invocation, "key"), proving->folder, &vkey, fault) ||
+        !find_ledger(invocation, proving, &vkey, fault) ||
         !note_key_parse(slice_trim(buf_slice(&vkey)), &key, fault))
         return false;
     ok = read_checkpoints(invocation, key, proving, fault) &&

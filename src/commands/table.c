@@ -26,6 +26,8 @@ const struct command *const commands[] = {
     &command_engine_install,
     &command_key_rotate,
     &command_key_replace,
+    &command_backup,
+    &command_restore,
     &command_log,
     &command_payload_list,
     &command_payload_show,

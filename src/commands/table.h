@@ -6,6 +6,7 @@
 
 extern const struct command command_agent_loop;
 extern const struct command command_archive;
+extern const struct command command_backup;
 extern const struct command command_change_approve;
 extern const struct command command_change_diff;
 extern const struct command command_change_land;
@@ -35,6 +36,7 @@ extern const struct command command_policy_check;
 extern const struct command command_policy_explain;
 extern const struct command command_policy_show;
 extern const struct command command_prove;
+extern const struct command command_restore;
 extern const struct command command_run;
 extern const struct command command_runs;
 extern const struct command command_runs_gc;

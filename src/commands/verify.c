@@ -8,10 +8,9 @@
 #include "commands/ledger.h"
 #include "commands/table.h"
 #include "flow/home.h"
-#include "ledger/archive_place.h"
-#include "ledger/shards.h"
 #include "ledger/verify_files.h"
 #include "os/file.h"
+#include "roles/verify_home.h"
 
 static const struct option_rule options[] = {
     {"key", "VKEY",
@@ -56,85 +55,22 @@ static bool verify_one(const struct invocation *invocation, const struct verify_
                         fault);
 }
 
-/* Keys that lie beside closed shards, and the one beside this machine's ledger. */
-static bool describe(const struct shard_list *list, struct slice current,
-                     struct chain_shard *shards, char (*names)[SHARD_NAME_BYTES],
-                     struct buf *vkeys, struct fault *fault)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const struct shard *shard = &list->at[i];
-
-        vkeys[i] = buf_with_limit(4096);
-        if (shard->is_current) {
-            shards[i] = (struct chain_shard){.name = "ledger",
-                                             .number = shard->number,
-                                             .folder = shard->folder,
-                                             .vkey = current};
-            continue;
-        }
-        shard_name(shard->number, names[i]);
-        if (!verify_files_shard(names[i], shard->number, shard->folder, (struct slice){0},
-                                &shards[i], &vkeys[i], fault))
-            return false;
-    }
-    return true;
-}
-
-/* Where each says that its older records are; a folder from elsewhere is not asked. */
-static bool find_archives(const struct shard_list *list, struct chain_shard *shards,
-                          char **archives, struct fault *fault)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (!archive_place_read(list->at[i].folder, &archives[i], fault))
-            return fault_in(fault, "%s", shards[i].name);
-        shards[i].archive = archives[i];
-    }
-    return true;
-}
-
-static bool verify_list(const struct shard_list *list, struct slice current,
-                        struct slice trusted, const struct verify_files *files, bool json,
-                        struct buf *text, struct verify_outcome *outcome, struct fault *fault)
-{
-    size_t count = list->count;
-    AUTO_FREE struct chain_shard *shards = xalloc_array(count, sizeof(*shards));
-    AUTO_FREE char(*names)[SHARD_NAME_BYTES] = xalloc_array(count, sizeof(*names));
-    AUTO_FREE struct buf *vkeys = xalloc_array(count, sizeof(*vkeys));
-    AUTO_FREE char **archives = xalloc_array(count, sizeof(*archives));
-    bool ok = describe(list, current, shards, names, vkeys, fault) &&
-              find_archives(list, shards, archives, fault) &&
-              verify_files_chain(shards, count, trusted, files, json, text, outcome, fault);
-
-    for (size_t i = 0; i < count; i++) {
-        buf_free(&vkeys[i]);
-        free(archives[i]);
-    }
-    return ok;
-}
-
 /* All shards of this machine's ledger. */
-static bool verify_home(const struct invocation *invocation, const struct verify_files *files,
-                        struct buf *text, struct verify_outcome *outcome, struct fault *fault)
+static bool verify_own(const struct invocation *invocation, const struct verify_files *files,
+                       struct buf *text, struct verify_outcome *outcome, struct fault *fault)
 {
-    AUTO_BUF struct buf current = buf_with_limit(4096);
     AUTO_BUF struct buf key = buf_with_limit(4096);
-    const char *word = invocation_option(invocation, "key");
-    struct shard_list list = {0};
     struct home home;
     bool ok;
 
     if (!verify_files_check(files, true, fault) || !home_open(false, &home, fault))
         return false;
-    ok = file_read(home.fd, "keys/ledger.vkey", &current, fault) &&
-         (word == NULL ? buf_add(&key, buf_slice(&current), fault)
-                       : verify_files_key(word, &key, fault)) &&
-         shards_open(home.fd, &list, fault) &&
-         verify_list(&list, slice_trim(buf_slice(&current)), slice_trim(buf_slice(&key)),
-                     files, invocation->json, text, outcome, fault);
+    ok = verify_files_key(invocation_option(invocation, "key"), &key, fault) &&
+         verify_home(home.fd, slice_trim(buf_slice(&key)), files, invocation->json, text,
+                     outcome, fault);
     if (ok && outcome->note[0] == 0 && file_exists(home.fd, "shards/turn"))
         (void)snprintf(outcome->note, sizeof(outcome->note),
                        "a new shard was being begun; the ledger's next start completes that");
-    shards_close(&list);
     home_close(&home);
     return ok;
 }
@@ -155,7 +91,7 @@ static int run(const struct invocation *invocation)
     struct verify_outcome outcome;
     struct fault fault = {0};
 
-    if (!(is_home ? verify_home : verify_one)(invocation, &files, &text, &outcome, &fault)) {
+    if (!(is_home ? verify_own : verify_one)(invocation, &files, &text, &outcome, &fault)) {
         (void)command_fail(invocation, &fault);
         return EXIT_WRONG_USE; /* nothing was verified; what is wrong with a ledger is a result
                                 */

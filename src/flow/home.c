@@ -23,7 +23,7 @@ char *home_path(void)
                                               : xformat("%s/.local/state/custody", person);
 }
 
-bool home_open(bool make, struct home *ret_home, struct fault *fault)
+static bool open_home(bool make, struct home *ret_home, struct fault *fault)
 {
     AUTO_FREE char *path = home_path();
     AUTO_CLOSE int fd = -1;
@@ -48,6 +48,24 @@ bool home_open(bool make, struct home *ret_home, struct fault *fault)
     ret_home->path = take_pointer(&whole);
     ret_home->fd = take_fd(&fd);
     return true;
+}
+
+bool home_open(bool make, struct home *ret_home, struct fault *fault)
+{
+    if (!open_home(make, ret_home, fault))
+        return false;
+    if (!file_exists(ret_home->fd, HOME_RESTORING))
+        return true;
+    (void)fault_set(fault, FAULT_CONFLICT,
+                    "%s: a restore was cut off; do it again with `custody restore`",
+                    ret_home->path);
+    home_close(ret_home);
+    return false;
+}
+
+bool home_open_to_restore(struct home *ret_home, struct fault *fault)
+{
+    return open_home(true, ret_home, fault);
 }
 
 void home_close(struct home *home)

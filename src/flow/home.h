@@ -3,7 +3,9 @@
  * $XDG_STATE_HOME/custody (~/.local/state/custody).
  *
  *   ledger/       the C2SP tile tree (checkpoint, tile/...) and wal/
+ *   shards/NNNN/  the ones before it, closed
  *   keys/         ledger.key (0600), ledger.vkey
+ *   restoring/    what `custody restore` has not finished; nothing else opens it then
  *   store.db      runs, changes, approvals: an index, the ledger is the truth
  *   log.db        where in the ledger to look; may be deleted
  *   cache/REPO/   content, verdicts and snapshots of one repository
@@ -21,8 +23,12 @@ struct home {
     int fd;
 };
 
+#define HOME_RESTORING "restoring"
+
 /* FAULT_MISSING with "run custody init first" where there is none and `make` is false. */
 MUST_USE bool home_open(bool make, struct home *ret_home, struct fault *fault);
+/* For `custody restore`, which makes the folder where it is not there. */
+MUST_USE bool home_open_to_restore(struct home *ret_home, struct fault *fault);
 void home_close(struct home *home);
 /* Its path, there or not; NULL where neither CUSTODY_HOME nor HOME says. The caller frees. */
 char *home_path(void);

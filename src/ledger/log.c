@@ -181,4 +181,8 @@ void log_set_memo(struct log *log, const char *memo)
 {
     assert(strlen(memo) < sizeof(log->memo) && strchr(memo, '\n') == NULL);
     (void)snprintf(log->memo, sizeof(log->memo), "%s", memo);
+    /* Nothing is on its way: it is about what was recovered, and goes with the next signature.
+     */
+    if (wal_batch_bytes(log->wal) == 0 && !wal_is_under_way(log->wal))
+        memcpy(log->committed_memo, log->memo, sizeof(log->committed_memo));
 }

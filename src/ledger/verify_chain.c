@@ -112,6 +112,17 @@ static void add_problems(struct chain *chain, const struct member *member,
     }
 }
 
+static bool is_type(const struct end *end, enum record_type type)
+{
+    return end->is_there && end->record.type == type;
+}
+
+static bool field_is(const struct end *end, enum record_field field, const char *text)
+{
+    return end->record.field[field].set &&
+           slice_equal(end->record.field[field].text, slice_of(text));
+}
+
 /* What of the asker's options is about this shard. */
 static struct verify_options options_of(const struct member *member, bool is_last,
                                         bool is_kept, const struct verify_options *given)
@@ -130,6 +141,31 @@ static struct verify_options options_of(const struct member *member, bool is_las
     return options;
 }
 
+/*
+ * A copy that was restored ends before a checkpoint that somebody kept: it says so itself, in
+ * the shard that follows. What lies between is lost, and not hidden.
+ */
+static bool is_lost_by_restoring(struct chain *chain, struct member *member,
+                                 const struct slice *kept)
+{
+    const struct member *next = member + 1;
+    AUTO_BUF struct buf bytes = buf_with_limit(NOTE_BYTES_MAX);
+    struct checkpoint own, later;
+    struct fault ignored = {0};
+
+    if (next == chain->members + chain->count || !is_type(&next->first, RECORD_SHARD_BEGUN) ||
+        !field_is(&next->first, RECORD_REASON, "restored") ||
+        !file_read(member->given->folder, "checkpoint", &bytes, &ignored) ||
+        !checkpoint_open(buf_slice(&bytes), member->key, &own, &ignored) ||
+        !checkpoint_open(*kept, member->key, &later, &ignored) || later.size <= own.size)
+        return false;
+    problem(chain, member, VERIFY_INCOMPLETE,
+            "it was restored from a copy of %llu records, the checkpoint that was kept has "
+            "%llu: those between are lost",
+            (unsigned long long)own.size, (unsigned long long)later.size);
+    return true;
+}
+
 static bool verify_member(struct chain *chain, struct member *member, bool is_last,
                           bool is_kept, const struct verify_options *given,
                           struct fault *fault)
@@ -143,6 +179,7 @@ static bool verify_member(struct chain *chain, struct member *member, bool is_la
         problem(chain, member, VERIFY_INCOMPLETE, "there is no public key (`vkey`) beside it");
         return true;
     }
+    is_kept = is_kept && !is_lost_by_restoring(chain, member, given->kept);
     options = options_of(member, is_last, is_kept, given);
     options.says = chain->says; /* the last is read first, and says what is gone before it */
     if (!verify_ledger(member->given->folder, member->given->vkey, &options, report, fault))
@@ -154,17 +191,6 @@ static bool verify_member(struct chain *chain, struct member *member, bool is_la
 }
 
 /* ---- between two ---- */
-
-static bool is_type(const struct end *end, enum record_type type)
-{
-    return end->is_there && end->record.type == type;
-}
-
-static bool field_is(const struct end *end, enum record_field field, const char *text)
-{
-    return end->record.field[field].set &&
-           slice_equal(end->record.field[field].text, slice_of(text));
-}
 
 /* Does the last record of `old` say that `next` follows? */
 static bool names_next(const struct member *old, const struct member *next)

@@ -294,6 +294,23 @@ bool file_copy_range(int from, uint64_t offset, int to, uint64_t len, struct fau
     return true;
 }
 
+bool file_is_empty_folder(int folder)
+{
+    int own = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = own < 0 ? NULL : fdopendir(own);
+    size_t count = 0;
+
+    if (dir == NULL) {
+        if (own >= 0)
+            (void)close(own);
+        return false;
+    }
+    while (readdir(dir) != NULL)
+        count++;
+    (void)closedir(dir);
+    return count == 2; /* itself and its parent */
+}
+
 bool file_exists(int folder, const char *name)
 {
     struct stat stat;

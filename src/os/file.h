@@ -35,6 +35,8 @@ MUST_USE bool file_remove_tree(int parent, const char *name, struct fault *fault
 /* Copies `len` bytes from one offset to another descriptor's current position. */
 MUST_USE bool file_copy_range(int from, uint64_t offset, int to, uint64_t len,
                               struct fault *fault);
+/* False also where it cannot be listed. */
+bool file_is_empty_folder(int folder);
 bool file_exists(int folder, const char *name);
 
 #endif

@@ -5,13 +5,11 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/hex.h"
 #include "base/scope.h"
 #include "ledger/handover.h"
-#include "ledger/proof.h"
 #include "ledger/reader.h"
 #include "ledger/shards.h"
 #include "os/file.h"
@@ -306,15 +304,19 @@ static bool write_first(const struct turning *turning, int next, struct fault *f
     return ok;
 }
 
+/* A token may be told to sign for its own row of shards only, which a copy has left. */
 static bool write_handover(const struct turning *turning, int next, struct fault *fault)
 {
     AUTO_BUF struct buf note = buf_with_limit(NOTE_BYTES_MAX);
     AUTO_BUF struct buf both = buf_with_limit(NOTE_BYTES_MAX);
 
-    return turning->old == NULL ||
-           (file_read(next, "checkpoint", &note, fault) &&
-            handover_write(buf_slice(&note), turning->old, &both, fault) &&
-            file_replace_durably(next, HANDOVER_NAME, buf_slice(&both), 0644, fault));
+    if (turning->old == NULL)
+        return true;
+    if (!file_read(next, "checkpoint", &note, fault))
+        return false;
+    if (!handover_write(buf_slice(&note), turning->old, &both, fault))
+        return turning->reason == LEDGER_TURN_RESTORED;
+    return file_replace_durably(next, HANDOVER_NAME, buf_slice(&both), 0644, fault);
 }
 
 /* Its lock is ours before it has the name that others look for. */
@@ -402,11 +404,15 @@ static bool swap_keys(const struct turning *turning, struct fault *fault)
     return true;
 }
 
-/* The plan goes last: without it nothing is left to do. */
+/* With its name the plan is gone at once; the rest is litter. */
 static bool forget_turn(const struct turning *turning, struct fault *fault)
 {
-    return file_remove_tree(turning->shards, "turn", fault) &&
-           sync_folder(turning->shards, "shards", fault);
+    if (!file_remove_tree(turning->shards, "turn.new", fault))
+        return false;
+    if (renameat(turning->shards, "turn", turning->shards, "turn.new") < 0)
+        return fault_errno(fault, "rename shards/turn");
+    return sync_folder(turning->shards, "shards", fault) &&
+           file_remove_tree(turning->shards, "turn.new", fault);
 }
 
 /* ---- all of it ---- */
@@ -461,15 +467,14 @@ static bool turning_begin(struct turning *turning, int home_fd, int folder,
     return file_open_folder(home_fd, "shards", 0755, &turning->shards, fault);
 }
 
-/* Also does what was cut off; false in *ret_turned where nothing was. */
-static bool finish_cut_off(int home_fd, int folder, const struct clock *clock,
-                           bool *ret_turned, struct fault *fault)
+bool ledger_turn_finish(int home_fd, int folder, const struct clock *clock, bool *ret_turned,
+                        struct fault *fault)
 {
     struct turning turning;
     bool ok;
 
     *ret_turned = false;
-    if (!file_exists(home_fd, "shards/turn/plan"))
+    if (!file_exists(home_fd, "shards/turn"))
         return true;
     ok = turning_begin(&turning, home_fd, folder, clock, fault) && finish(&turning, fault);
     turning_end(&turning);
@@ -525,112 +530,5 @@ bool ledger_turn(int home_fd, int folder, const struct ledger_turn *turn,
     turning_end(&turning);
     if (!ok)
         return fault_in(fault, "begin a new shard");
-    return finish_cut_off(home_fd, folder, clock, &turned, fault);
-}
-
-/* ---- what a daemon begins with ---- */
-
-/*
- * When the shard began; where that record is in an archive, when its last one was written.
- * Zero: there is none.
- */
-static bool time_of_shard(int folder, int64_t *ret_t_us, struct fault *fault)
-{
-    AUTO_BUF struct buf bytes = buf_with_limit(NOTE_BYTES_MAX);
-    AUTO_BUF struct buf leaf = buf_with_limit(RECORD_BYTES_MAX);
-    AUTO_BUF struct buf arena = buf_with_limit(RECORD_BYTES_MAX + 1);
-    struct checkpoint checkpoint;
-    struct record_header header;
-    struct record record;
-    struct fault why = {0};
-    struct note note;
-
-    *ret_t_us = 0;
-    if (!file_exists(folder, "checkpoint"))
-        return true;
-    if (!file_read(folder, "checkpoint", &bytes, fault))
-        return false;
-    if (!note_parse(buf_slice(&bytes), &note, fault) ||
-        !checkpoint_parse(note.text, &checkpoint, fault))
-        return fault_in(fault, "the ledger's checkpoint");
-    if (checkpoint.size == 0)
-        return true;
-    if (!proof_record(folder, NULL, checkpoint.size, 0, &leaf, &why) &&
-        !proof_record(folder, NULL, checkpoint.size, checkpoint.size - 1, &leaf, fault))
-        return false;
-    if (!record_decode(buf_slice(&leaf), &record, &header, &arena, fault))
-        return fault_in(fault, "the ledger's first record");
-    *ret_t_us = header.t_us;
-    return true;
-}
-
-static int year_of(int64_t t_us)
-{
-    time_t seconds = (time_t)(t_us / 1000000);
-    struct tm tm;
-
-    return gmtime_r(&seconds, &tm) == NULL ? 0 : tm.tm_year;
-}
-
-static bool year_is_over(int folder, const struct clock *clock, bool *ret_over,
-                         struct fault *fault)
-{
-    int64_t t_us;
-
-    if (!time_of_shard(folder, &t_us, fault))
-        return false;
-    *ret_over = t_us > 0 && year_of(clock_now_us(clock)) > year_of(t_us);
-    return true;
-}
-
-/* A key that only a person can make anew waits for that person. */
-static bool turn_year(int home_fd, int folder, const struct clock *clock, bool *ret_turned,
-                      struct fault *fault)
-{
-    static const struct ledger_turn year = {.reason = LEDGER_TURN_YEAR};
-
-    struct fault why = {0};
-
-    *ret_turned = ledger_turn(home_fd, folder, &year, clock, &why);
-    if (*ret_turned || why.kind == FAULT_HOST)
-        return true;
-    *fault = why;
-    return false;
-}
-
-/* Under the lock: does anything have to be done to ledger/ before it is written to? */
-static bool make_current(int home_fd, int folder, const struct clock *clock, bool *ret_turned,
-                         struct fault *fault)
-{
-    bool over;
-
-    if (file_exists(folder, LEDGER_MOVED_NAME))
-        return fault_set(fault, FAULT_DENIED,
-                         "this ledger was moved to another host, and never goes on here");
-    if (!finish_cut_off(home_fd, folder, clock, ret_turned, fault))
-        return false;
-    if (*ret_turned || !file_exists(home_fd, "keys/ledger.key"))
-        return true;
-    if (!year_is_over(folder, clock, &over, fault))
-        return false;
-    return !over || turn_year(home_fd, folder, clock, ret_turned, fault);
-}
-
-bool ledger_current(int home_fd, const struct clock *clock, int *ret_folder, int *ret_lock,
-                    struct fault *fault)
-{
-    for (;;) {
-        AUTO_CLOSE int folder = -1;
-        AUTO_CLOSE int lock = -1;
-        bool turned;
-
-        if (!ledger_lock(home_fd, &folder, &lock, fault) ||
-            !make_current(home_fd, folder, clock, &turned, fault))
-            return false;
-        if (!turned) {
-            *ret_folder = take_fd(&folder);
-            *ret_lock = take_fd(&lock);
-            return true;
-        }
-    }
+    return ledger_turn_finish(home_fd, folder, clock, &turned, fault);
 }

@@ -41,6 +41,9 @@ const char *ledger_turn_reason_name(enum ledger_turn_reason reason);
  */
 MUST_USE bool ledger_turn(int home_fd, int folder, const struct ledger_turn *turn,
                           const struct clock *clock, struct fault *fault);
+/* Does the rest of a turn that was cut off; *ret_turned says whether there was one. */
+MUST_USE bool ledger_turn_finish(int home_fd, int folder, const struct clock *clock,
+                                 bool *ret_turned, struct fault *fault);
 /*
  * ledger/ and its lock, ready to be written to: a turn that was cut off is done, and a shard
  * whose year (UTC) is over is followed by a new one. FAULT_CONFLICT: another process has it.

@@ -6,7 +6,8 @@
  *   holds      nothing                      talks to   witnesses; the ledger, of what they
  * refused
  *
- * One checkpoint an interval goes to all of them, so that they sign the same one.
+ * One checkpoint an interval goes to all of them, so that they sign the same one. The shard
+ * before this one ended after its last round: its last checkpoint goes to them, too.
  */
 #include "roles/witness_relay.h"
 
@@ -20,6 +21,7 @@
 #include "base/scope.h"
 #include "ledger/checkpoint.h"
 #include "ledger/ledger.h"
+#include "ledger/shards.h"
 #include "ledger/tile.h"
 #include "os/clock_real.h"
 #include "os/file.h"
@@ -74,12 +76,46 @@ static bool take_peers(struct relay *relay, const struct policy *policy, struct 
     return true;
 }
 
-static bool read_log_key(struct relay *relay, struct fault *fault)
+static bool read_log_key(struct relay *relay, int folder, const char *name,
+                         struct fault *fault)
 {
     AUTO_BUF struct buf vkey = buf_with_limit(VKEY_BYTES_MAX);
 
-    return file_read(relay->given->home_fd, "keys/ledger.vkey", &vkey, fault) &&
+    return file_read(folder, name, &vkey, fault) &&
            note_key_parse(slice_trim(buf_slice(&vkey)), &relay->log, fault);
+}
+
+/* Are all the records of this shard under a checkpoint that was cosigned? */
+static bool is_cosigned(const struct relay *relay, uint64_t size)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(NOTE_BYTES_MAX);
+    struct checkpoint cosigned;
+    struct fault ignored = {0};
+
+    return file_read(relay->folder, "checkpoint.cosigned", &bytes, &ignored) &&
+           checkpoint_open(buf_slice(&bytes), relay->log, &cosigned, &ignored) &&
+           cosigned.size == size;
+}
+
+/* The shard before this one, if its end was not cosigned; else it is left without peers. */
+static bool find_closed(struct relay *closed, const struct policy *policy, struct fault *fault)
+{
+    struct shard_list list;
+    const struct shard *last;
+    bool ok = true;
+
+    if (!shards_open(closed->given->home_fd, &list, fault))
+        return false;
+    last = list.count < 2 ? NULL : &list.at[list.count - 2];
+    if (last != NULL && file_exists(last->folder, "vkey")) {
+        closed->folder = fcntl(last->folder, F_DUPFD_CLOEXEC, 3);
+        ok = closed->folder >= 0 ? read_log_key(closed, closed->folder, "vkey", fault)
+                                 : fault_errno(fault, "open the shard before");
+        if (ok && !is_cosigned(closed, last->size))
+            ok = take_peers(closed, policy, fault);
+    }
+    shards_close(&list);
+    return ok;
 }
 
 /* The relay of the daemon before may be in its last round: it is over soon. */
@@ -97,10 +133,12 @@ static bool take_turn(struct relay *relay, int *ret_lock, struct fault *fault)
     return true;
 }
 
-static bool isolate(const struct relay *relay, struct fault *fault)
+static bool isolate(const struct relay *relay, const struct relay *closed, struct fault *fault)
 {
+    int other = closed->folder >= 0 ? closed->folder : relay->folder;
     struct isolate_path paths[] = {
         {.fd = relay->folder, .access = ISOLATE_READ | ISOLATE_WRITE},
+        {.fd = other, .access = ISOLATE_READ | ISOLATE_WRITE},
         {.path = "/etc", .access = ISOLATE_READ},
         {.path = "/usr", .access = ISOLATE_READ | ISOLATE_EXECUTE},
         {.path = "/lib", .access = ISOLATE_READ | ISOLATE_EXECUTE, .optional = true},
@@ -240,21 +278,25 @@ static bool wait_for_end(const struct relay *relay, int timeout_ms)
     return poll(&ending, 1, timeout_ms) > 0;
 }
 
-static bool set_up(struct relay *relay, int *ret_lock, struct fault *fault)
+static bool set_up(struct relay *relay, struct relay *closed, int *ret_lock,
+                   struct fault *fault)
 {
     struct policy *policy = NULL;
     bool ok;
 
     if (!ledger_policy(relay->given->home_fd, &policy, fault))
         return false;
-    ok = take_peers(relay, policy, fault);
+    ok = take_peers(relay, policy, fault) &&
+         (relay->count == 0 || find_closed(closed, policy, fault));
     policy_free(policy);
     if (!ok || relay->count == 0)
         return ok;
-    return read_log_key(relay, fault) &&
-           file_open_folder(relay->given->home_fd, "ledger", 0755, &relay->folder, fault) &&
-           take_turn(relay, ret_lock, fault) && transport_load(&relay->transport, fault) &&
-           isolate(relay, fault);
+    if (!read_log_key(relay, relay->given->home_fd, "keys/ledger.vkey", fault) ||
+        !file_open_folder(relay->given->home_fd, "ledger", 0755, &relay->folder, fault) ||
+        !take_turn(relay, ret_lock, fault) || !transport_load(&relay->transport, fault))
+        return false;
+    closed->transport = relay->transport;
+    return isolate(relay, closed, fault);
 }
 
 static void tear_down(struct relay *relay)
@@ -286,17 +328,21 @@ static void leave_words(struct relay *relay, const struct fault *fault)
 int witness_relay_serve(const struct witness_relay *given)
 {
     struct relay relay = {.given = given, .folder = -1};
+    struct relay closed = {.given = given, .folder = -1};
     AUTO_CLOSE int lock = -1;
     struct fault fault = {0};
-    bool ok = set_up(&relay, &lock, &fault);
+    bool ok = set_up(&relay, &closed, &lock, &fault);
     bool ended = !ok || relay.count == 0;
 
     while (!ended) {
         ended = wait_for_end(&relay, relay.has_last ? interval_ms() : 100);
+        if (closed.count > 0 && !closed.last_is_complete)
+            run_round(&closed);
         run_round(&relay);
     }
     if (!ok)
         leave_words(&relay, &fault);
     tear_down(&relay);
+    tear_down(&closed);
     return ok ? 0 : 1;
 }

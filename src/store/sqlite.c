@@ -189,6 +189,33 @@ void store_close(struct store *store)
     free(store);
 }
 
+/* One step: readers and writers wait for it, and it is one state. No write-ahead log beside
+ * it. */
+static bool copy_into(struct store *store, sqlite3 *to, struct fault *fault)
+{
+    sqlite3_backup *copying = sqlite3_backup_init(to, "main", store->database, "main");
+    int code = copying == NULL ? sqlite3_errcode(to) : sqlite3_backup_step(copying, -1);
+
+    (void)sqlite3_backup_finish(copying);
+    if (code == SQLITE_DONE)
+        code = sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+    return code == SQLITE_OK ||
+           fault_set(fault, FAULT_IO, "copy the store: %s", sqlite3_errstr(code));
+}
+
+bool store_copy(struct store *store, const char *path, struct fault *fault)
+{
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX;
+    sqlite3 *to = NULL;
+    bool ok = make_file(path, fault);
+
+    if (ok && sqlite3_open_v2(path, &to, flags, NULL) != SQLITE_OK)
+        ok = fault_set(fault, FAULT_IO, "open %s", path);
+    ok = ok && copy_into(store, to, fault);
+    (void)sqlite3_close(to);
+    return ok;
+}
+
 static const void *field(const void *row, const struct column *column)
 {
     return (const void *)((uintptr_t)row + column->at);

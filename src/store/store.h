@@ -66,6 +66,10 @@ struct store;
 /* Makes the database where it is missing. Cheap: < 2 ms. */
 MUST_USE bool store_open(const char *path, struct store **ret_store, struct fault *fault);
 void store_close(struct store *store); /* NULL is fine */
+/*
+ * Writes a whole copy to `path`, which must not be there, while others read and write.
+ */
+MUST_USE bool store_copy(struct store *store, const char *path, struct fault *fault);
 
 /* Inserts, or replaces the row of that id. */
 MUST_USE bool store_put_run(struct store *store, const struct store_run *run,

@@ -1,6 +1,7 @@
 /*
- * Faults of a host, for canary_test.py: preloaded into custody, they make calls of the cell's
- * canaries do something else than the kernel would. FAULT names the one.
+ * Faults of a host, for canary_test.py and shards_test.py: preloaded into custody, they make
+ * calls of the cell's canaries, or the clock, do something else than the kernel would. FAULT
+ * names the one.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 static int is(const char *fault)
 {
@@ -59,4 +61,15 @@ int bind(int fd, const struct sockaddr *name, socklen_t len)
         return -1;
     }
     return real(fd, name, len);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+    int (*real)(clockid_t, struct timespec *) =
+        (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int status = real(clock, ret_time);
+
+    if (status == 0 && clock == CLOCK_REALTIME && is("next-year"))
+        ret_time->tv_sec += 366L * 86400;
+    return status;
 }

@@ -133,6 +133,30 @@ def three_witnesses_cosign_and_two_are_enough(w):
     assert f'cosigned  {last} records; 2 of 3' in both.stdout, both.stdout
 
 
+@with_witnesses()
+def the_end_of_a_closed_shard_is_cosigned_too(w):
+    """A new shard is a new log to a witness; the old one's last checkpoint comes after the daemon that wrote it."""
+    w.append()
+    w.place.custody('key', 'rotate', check=0)
+    both = w.place.root / 'logs'
+    both.write_text(f"{w.log_key}\n{(w.place.home / 'keys/ledger.vkey').read_text()}")
+    w.log_key = str(both)
+    for number in range(3):
+        w.kill(number)
+        w.start(number)
+    size = w.append()
+    closed = w.place.home / 'shards/0001'
+    ended = (closed / 'checkpoint').read_text().splitlines()[1]
+    assert (closed / 'checkpoint.cosigned').read_text().splitlines()[1] == ended, ended
+    assert (w.ledger / 'checkpoint.cosigned').read_text().splitlines()[1] == str(size), size
+    run([VERIFY, closed, '--policy', w.policy], check=0)
+    assert w.place.verify()['result'] == 'holds'
+    # Nobody is asked again about what all have cosigned.
+    before = (closed / 'checkpoint.cosigned').stat().st_mtime_ns
+    w.append()
+    assert (closed / 'checkpoint.cosigned').stat().st_mtime_ns == before
+
+
 @with_witnesses(require=2)
 def what_enough_have_signed_is_not_given_up_for_less(w):
     size = w.append()
@@ -317,7 +341,8 @@ def the_half_that_reads_requests_has_no_key(w):
 
 
 if __name__ == '__main__':
-    main([three_witnesses_cosign_and_two_are_enough, what_enough_have_signed_is_not_given_up_for_less,
+    main([three_witnesses_cosign_and_two_are_enough, the_end_of_a_closed_shard_is_cosigned_too,
+          what_enough_have_signed_is_not_given_up_for_less,
           a_ledger_that_was_rolled_back_is_refused_and_recorded,
           an_older_copy_with_the_cosigned_checkpoint_is_tampering,
           a_witness_killed_at_any_call_keeps_its_promise,

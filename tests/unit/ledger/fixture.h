@@ -63,20 +63,26 @@ static inline void fixture_path(const json_t *array, struct tree_proof *ret_proo
             fixture_hash(json_string_value(json_array_get(array, i)));
 }
 
-/* A new folder below /tmp; fixture_drop removes it. */
+/* A new folder below /tmp, or `parent`; fixture_drop removes it. */
 struct fixture {
     char path[64];
     int folder;
 };
 
-static inline struct fixture fixture_make(void)
+static inline struct fixture fixture_make_in(const char *parent)
 {
-    struct fixture fixture = {.path = "/tmp/custody-test-XXXXXX"};
+    struct fixture fixture;
 
+    (void)snprintf(fixture.path, sizeof(fixture.path), "%s/custody-test-XXXXXX", parent);
     assert_non_null(mkdtemp(fixture.path));
     fixture.folder = open(fixture.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(fixture.folder >= 0);
     return fixture;
+}
+
+static inline struct fixture fixture_make(void)
+{
+    return fixture_make_in("/tmp");
 }
 
 static inline void fixture_drop(struct fixture *fixture)

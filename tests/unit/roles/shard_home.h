@@ -55,15 +55,20 @@ static inline void shard_run(const struct fixture *home, size_t count)
     (void)close(folder);
 }
 
-static inline struct fixture shard_home(void)
+static inline struct fixture shard_home_in(const char *parent)
 {
-    struct fixture home = fixture_make();
+    struct fixture home = fixture_make_in(parent);
     struct fault fault = {0};
 
     shard_time_us = NOON_US;
     assert_ok(ledger_keys_make(home.folder, &fault), fault);
     shard_run(&home, 3);
     return home;
+}
+
+static inline struct fixture shard_home(void)
+{
+    return shard_home_in("/tmp");
 }
 
 static inline bool shard_try_turn(const struct fixture *home, enum ledger_turn_reason reason,

@@ -264,25 +264,37 @@ static void a_handover_is_signed_by_the_key_before(void **state)
     chain_drop(&chain);
 }
 
-/* The old key's last word is that another key follows. */
-static void a_last_record_that_names_another_key_is_tampering(void **state)
+/* Another key of that name, in the place of the one that signs now. */
+static void replace_key(const struct chain *chain, const char *name)
 {
-    struct chain chain = chain_make();
-    AUTO_FREE char *vkey = NULL;
-    struct note_signer *signer;
+    static const uint8_t seed[NOTE_SEED_BYTES] = {7};
+    AUTO_BUF struct buf skey = buf_with_limit(1024);
+    AUTO_BUF struct buf vkey = buf_with_limit(1024);
     struct fault fault = {0};
 
+    assert_ok(note_key_texts(slice_of(name), seed, &skey, &vkey, &fault), fault);
+    assert_ok(file_replace_durably(chain->home.folder, "keys/ledger.key", buf_slice(&skey),
+                                   0600, &fault),
+              fault);
+    assert_ok(file_replace_durably(chain->home.folder, "keys/ledger.vkey", buf_slice(&vkey),
+                                   0644, &fault),
+              fault);
+}
+
+/* The old key's last word is which key follows, and under which name. */
+static void a_last_record_that_names_another_key_is_tampering(void **state)
+{
     (void)state;
-    /* A third shard of a key that the second's last record does not name. */
-    assert_ok(file_remove_tree(chain.home.folder, "keys", &fault), fault);
-    assert_ok(ledger_keys_make(chain.home.folder, &fault), fault);
-    lie_about_it(&chain, &(struct lie){0}, chain.second);
-    shard_expect(&chain.home, NULL, VERIFY_TAMPERING,
-                 "the last record of shards/0002 does not name its key");
-    vkey = shard_vkey(&chain.home, "keys/ledger.vkey");
-    assert_ok(ledger_signer(chain.home.folder, "keys/ledger.key", &signer, &fault), fault);
-    note_signer_free(signer);
-    chain_drop(&chain);
+    for (int is_other = 0; is_other < 2; is_other++) {
+        struct chain chain = chain_make();
+        AUTO_FREE struct shard_verdict *verdict = shard_verify(&chain.home, NULL, NULL);
+
+        replace_key(&chain, is_other ? "custody-else/3" : verdict->report.origin);
+        lie_about_it(&chain, &(struct lie){0}, chain.second);
+        shard_expect(&chain.home, NULL, VERIFY_TAMPERING,
+                     "the last record of shards/0002 does not name its key");
+        chain_drop(&chain);
+    }
 }
 
 static void a_lost_key_is_followed_without_its_word(void **state)
@@ -333,6 +345,54 @@ static void a_kept_checkpoint_of_a_closed_shard_is_compared(void **state)
     verdict = shard_verify(&chain.home, NULL, &note);
     assert_int_equal(verdict->report.result, VERIFY_TAMPERING);
     assert_true(verdict->report.is_fork);
+    buf_clear(&kept);
+    assert_ok(checkpoint_sign(9, &root, chain.first, &kept, &fault), fault);
+    note = buf_slice(&kept);
+    free(verdict);
+    verdict = shard_verify(&chain.home, NULL, &note);
+    assert_int_equal(verdict->report.result, VERIFY_TAMPERING);
+    assert_non_null(strstr(verdict->report.problems[0].text, "rolled back"));
+    chain_drop(&chain);
+}
+
+/* A copy says itself that it is one; what it lacks is lost, and not hidden. */
+static void a_kept_checkpoint_beyond_a_restored_copy_is_incomplete(void **state)
+{
+    struct fixture home = shard_home();
+    AUTO_BUF struct buf kept = buf_with_limit(NOTE_BYTES_MAX);
+    AUTO_FREE struct shard_verdict *verdict = NULL;
+    struct tree_hash root = {{1}};
+    struct note_signer *signer;
+    struct slice note;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(ledger_signer(home.folder, "keys/ledger.key", &signer, &fault), fault);
+    assert_ok(checkpoint_sign(9, &root, signer, &kept, &fault), fault);
+    note_signer_free(signer);
+    shard_turn(&home, LEDGER_TURN_RESTORED);
+    note = buf_slice(&kept);
+    verdict = shard_verify(&home, NULL, &note);
+    assert_int_equal(verdict->report.result, VERIFY_INCOMPLETE);
+    assert_non_null(strstr(verdict->report.problems[0].text, "those between are lost"));
+    assert_true(verdict->shards[1].joint.is_by_old_key);
+    assert_int_equal(verdict->shards[0].size, 4); /* nothing was added to it */
+    fixture_drop(&home);
+}
+
+static void a_ledger_that_ended_and_is_not_followed_is_incomplete(void **state)
+{
+    struct chain chain = chain_make();
+    AUTO_FREE char *vkey = xformat("%s\n", chain.second_vkey);
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(file_remove_tree(chain.home.folder, "ledger", &fault), fault);
+    move(&chain, "shards/0002", "ledger");
+    assert_ok(file_replace_durably(chain.home.folder, "keys/ledger.vkey", slice_of(vkey), 0644,
+                                   &fault),
+              fault);
+    shard_expect(&chain.home, NULL, VERIFY_INCOMPLETE, "it has ended");
     chain_drop(&chain);
 }
 
@@ -380,6 +440,8 @@ int main(void)
         TEST(a_last_record_that_names_another_key_is_tampering),
         TEST(a_lost_key_is_followed_without_its_word),
         TEST(a_kept_checkpoint_of_a_closed_shard_is_compared),
+        TEST(a_kept_checkpoint_beyond_a_restored_copy_is_incomplete),
+        TEST(a_ledger_that_ended_and_is_not_followed_is_incomplete),
         TEST(a_year_that_is_over_ends_its_shard),
         TEST(every_reason_has_its_word),
     };
