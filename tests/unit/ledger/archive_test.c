@@ -201,6 +201,7 @@ static void moved_records_are_read_and_verified_from_the_archive(void **state)
 {
     struct ledger ledger = ledger_make();
     AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    AUTO_FREE char *path = NULL;
     struct archive_folder archive;
     struct reader_options options = {0};
     struct fault fault = {0};
@@ -221,6 +222,13 @@ static void moved_records_are_read_and_verified_from_the_archive(void **state)
     verify(&ledger, "/nonexistent", report);
     assert_int_equal(report->result, VERIFY_INCOMPLETE);
     assert_true(has_problem(report, "the archive has them not"));
+    path =
+        xformat("%s/" FIXTURE_NAME "/bundles-000000000002-000000000002.zst", ledger.cold.path);
+    assert_ok(file_create(AT_FDCWD, path, SLICE("x"), 0644, &fault), fault);
+    verify(&ledger, ledger.cold.path, report);
+    assert_int_equal(report->result, VERIFY_TAMPERING);
+    assert_true(has_problem(report, "holds a bundle that another file holds, too"));
+    assert_int_equal(unlink(path), 0);
     assert_false(
         reader_each(ledger.fixture.folder, &options, count_leaf, &count, &next, &fault));
     assert_ok(archive_folder_open(ledger.cold.path, FIXTURE_NAME, &archive, &fault), fault);
