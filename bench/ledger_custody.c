@@ -10,6 +10,7 @@
 #include "bench/ledger_subject.h"
 #include "ledger/ledger.h"
 #include "ledger/log.h"
+#include "ledger/wal.h"
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "roles/ledger.h"
@@ -64,14 +65,96 @@ size_t subject_writer_record_bytes(void)
     return text.len;
 }
 
+/* With fewer, a batch takes the disk so long that there is nothing to gain by two. */
+#define TWO_BATCHES_MIN 500
+#define BURST_BYTES (WAL_BYTES_MAX * 3 / 4)
+
+/* Commits and checkpoints, as the daemon has them. */
+struct pace {
+    struct log *log;
+    size_t batch;          /* records that are committed together */
+    bool two;              /* one batch is filled while another one is written */
+    int64_t checkpoint_us; /* when the next one is due */
+};
+
+static void pace_begin(struct pace *pace, struct log *log, size_t outstanding)
+{
+    pace->log = log;
+    pace->two = outstanding >= TWO_BATCHES_MIN;
+    pace->batch = pace->two ? outstanding / 2 : outstanding;
+    pace->checkpoint_us = clock_monotonic_us(&clock_real) + CHECKPOINT_US;
+    if (pace->two)
+        log_overlap(log);
+}
+
+/* What is under way, to its end; the wait is used for the checkpoint. */
+static bool pace_wait(struct pace *pace, struct fault *fault)
+{
+    enum log_work work = LOG_WORK_MORE;
+    bool done;
+
+    for (;;) {
+        if (!log_commit_finish(pace->log, work != LOG_WORK_MORE, &done, fault))
+            return false;
+        if (done)
+            return true;
+        if (!log_work(pace->log, &work, fault))
+            return false;
+    }
+}
+
+/* A batch was appended. */
+static bool pace_commit(struct pace *pace, struct fault *fault)
+{
+    enum log_work work;
+
+    if (!pace->two) {
+        if (!log_commit(pace->log, fault) || !log_work(pace->log, &work, fault))
+            return false;
+    } else if (!pace_wait(pace, fault) || !log_commit_begin(pace->log, fault)) {
+        return false;
+    }
+    if (clock_monotonic_us(&clock_real) >= pace->checkpoint_us) {
+        pace->checkpoint_us += CHECKPOINT_US;
+        log_checkpoint_begin(pace->log);
+    }
+    return true;
+}
+
 struct log_subject {
     int folder;
     struct note_signer *signer;
     struct log *log;
-    uint8_t *leaf;
-    size_t record_bytes, outstanding;
-    int64_t checkpoint_us; /* when the next one is due */
+    struct pace pace;
+    uint8_t *bytes;
+    struct slice *leaves;
+    struct tree_hash *hashes;
+    size_t record_bytes;
 };
+
+static bool log_batch(struct log_subject *self, struct fault *fault)
+{
+    uint64_t index;
+
+    for (size_t i = 0; i < self->pace.batch; i++)
+        subject_fill(self->bytes + i * self->record_bytes, 16, log_size(self->log) + i);
+    return log_append_many(self->log, self->leaves, self->pace.batch, &index, self->hashes,
+                           fault) &&
+           pace_commit(&self->pace, fault);
+}
+
+/* Segments are made once, and used again and again: not in the time. */
+static bool make_segments(struct log *log, struct fault *fault)
+{
+    AUTO_FREE uint8_t *bytes = xalloc(WAL_LEAF_BYTES_MAX);
+    struct tree_hash hash;
+    uint64_t index;
+
+    for (uint64_t at = 0; at < BURST_BYTES + WAL_SEGMENT_BYTES; at += WAL_LEAF_BYTES_MAX)
+        if (!log_append(log, slice_of_bytes(bytes, WAL_LEAF_BYTES_MAX), &index, &hash, fault))
+            return false;
+    return log_checkpoint(log, fault);
+}
 
 static bool log_subject_open(const struct subject_place *place, void **ret_self,
                              struct fault *fault)
@@ -80,36 +163,41 @@ static bool log_subject_open(const struct subject_place *place, void **ret_self,
     struct log_recovery recovery;
 
     self->record_bytes = place->record_bytes;
-    self->outstanding = place->outstanding;
-    self->leaf = xalloc(place->record_bytes);
+    self->bytes = xalloc_array(place->outstanding, place->record_bytes);
+    self->leaves = xalloc_array(place->outstanding, sizeof(*self->leaves));
+    self->hashes = xalloc_array(place->outstanding, sizeof(*self->hashes));
+    for (size_t i = 0; i < place->outstanding; i++) {
+        subject_fill(self->bytes + i * place->record_bytes, place->record_bytes, i);
+        self->leaves[i] =
+            slice_of_bytes(self->bytes + i * place->record_bytes, place->record_bytes);
+    }
     self->folder = open(place->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (self->folder < 0)
         return fault_errno(fault, "open %s", place->folder);
     self->signer = make_signer(fault);
-    self->checkpoint_us = clock_monotonic_us(&clock_real) + CHECKPOINT_US;
+    if (self->signer == NULL ||
+        !log_open(self->folder, self->signer, NULL, NULL, &self->log, &recovery, fault) ||
+        (place->outstanding >= TWO_BATCHES_MIN && !make_segments(self->log, fault)))
+        return false;
+    pace_begin(&self->pace, self->log, place->outstanding);
     *ret_self = self;
-    return self->signer != NULL &&
-           log_open(self->folder, self->signer, NULL, NULL, &self->log, &recovery, fault);
+    return true;
 }
 
 static bool log_round(void *of, struct fault *fault)
 {
     struct log_subject *self = of;
-    struct tree_hash hash;
-    uint64_t index;
 
-    for (size_t i = 0; i < self->outstanding; i++) {
-        subject_fill(self->leaf, 16, log_size(self->log));
-        if (!log_append(self->log, slice_of_bytes(self->leaf, self->record_bytes), &index,
-                        &hash, fault))
-            return false;
-    }
-    if (!log_commit(self->log, fault))
-        return false;
-    if (clock_monotonic_us(&clock_real) < self->checkpoint_us)
-        return true;
-    self->checkpoint_us += CHECKPOINT_US;
-    return log_checkpoint(self->log, fault);
+    return log_batch(self, fault) && (!self->pace.two || log_batch(self, fault));
+}
+
+static bool log_is_through(void *of)
+{
+    const struct log_subject *self = of;
+
+    return (log_size(self->log) - log_published_size(self->log)) *
+               (self->record_bytes + WAL_FRAME_HEAD_BYTES) >
+           BURST_BYTES;
 }
 
 static bool log_subject_close(void *of, struct fault *fault)
@@ -121,12 +209,17 @@ static bool log_subject_close(void *of, struct fault *fault)
     log_free(self->log);
     note_signer_free(self->signer);
     (void)close(self->folder);
-    free(self->leaf);
+    free(self->bytes);
+    free(self->leaves);
+    free(self->hashes);
     free(self);
     return true;
 }
 
-const struct subject subject_log = {"log", log_subject_open, log_round, log_subject_close};
+const struct subject subject_log = {"log", log_subject_open, log_round, log_subject_close,
+                                    log_is_through};
+const struct subject subject_log_lasting = {"log-lasting", log_subject_open, log_round,
+                                            log_subject_close, NULL};
 
 struct writer_subject {
     int folder;
@@ -134,9 +227,8 @@ struct writer_subject {
     struct ledger_writer *writer;
     struct ledger_source *sources[PRODUCERS];
     struct buf text;
-    size_t outstanding;
+    struct pace pace;
     uint64_t count;
-    int64_t checkpoint_us;
 };
 
 static bool writer_make(const char *path, struct writer_subject **ret_self,
@@ -156,7 +248,6 @@ static bool writer_make(const char *path, struct writer_subject **ret_self,
         if (!ledger_writer_source(self->writer, SLICE("view/01JD8Z3V9Q4W5X6Y7Z8A9BCDEF"),
                                   &self->sources[i], fault))
             return false;
-    self->checkpoint_us = clock_monotonic_us(&clock_real) + CHECKPOINT_US;
     *ret_self = self;
     return true;
 }
@@ -170,7 +261,7 @@ static bool writer_append(struct writer_subject *self, struct fault *fault)
     buf_clear(&self->text);
     return record_encode(&record, NULL, &self->text, fault) &&
            ledger_writer_append(self->writer, self->sources[self->count++ % PRODUCERS],
-                                ledger_writer_types(), buf_slice(&self->text), fault);
+                                ledger_writer_types(), buf_slice(&self->text), true, fault);
 }
 
 static bool writer_drop(struct writer_subject *self, struct fault *fault)
@@ -190,26 +281,38 @@ static bool writer_open(const struct subject_place *place, void **ret_self,
 {
     struct writer_subject *self;
 
-    if (!writer_make(place->folder, &self, fault))
+    if (!writer_make(place->folder, &self, fault) ||
+        (place->outstanding >= TWO_BATCHES_MIN &&
+         !make_segments(ledger_writer_log(self->writer), fault)))
         return false;
-    self->outstanding = place->outstanding;
+    pace_begin(&self->pace, ledger_writer_log(self->writer), place->outstanding);
     *ret_self = self;
     return true;
+}
+
+static bool writer_batch(struct writer_subject *self, struct fault *fault)
+{
+    for (size_t i = 0; i < self->pace.batch; i++)
+        if (!writer_append(self, fault))
+            return false;
+    return pace_commit(&self->pace, fault);
 }
 
 static bool writer_round(void *of, struct fault *fault)
 {
     struct writer_subject *self = of;
 
-    for (size_t i = 0; i < self->outstanding; i++)
-        if (!writer_append(self, fault))
-            return false;
-    if (!ledger_writer_commit(self->writer, fault))
-        return false;
-    if (clock_monotonic_us(&clock_real) < self->checkpoint_us)
-        return true;
-    self->checkpoint_us += CHECKPOINT_US;
-    return ledger_writer_checkpoint(self->writer, fault);
+    return writer_batch(self, fault) && (!self->pace.two || writer_batch(self, fault));
+}
+
+static bool writer_is_through(void *of)
+{
+    const struct writer_subject *self = of;
+    const struct log *log = self->pace.log;
+
+    return (log_size(log) - log_published_size(log)) *
+               (subject_writer_record_bytes() + WAL_FRAME_HEAD_BYTES) >
+           BURST_BYTES;
 }
 
 static bool writer_close(void *of, struct fault *fault)
@@ -217,7 +320,10 @@ static bool writer_close(void *of, struct fault *fault)
     return writer_drop(of, fault);
 }
 
-const struct subject subject_writer = {"writer", writer_open, writer_round, writer_close};
+const struct subject subject_writer = {"writer", writer_open, writer_round, writer_close,
+                                       writer_is_through};
+const struct subject subject_writer_lasting = {"writer-lasting", writer_open, writer_round,
+                                               writer_close, NULL};
 
 struct socket_subject {
     int home;
@@ -274,7 +380,8 @@ static bool socket_close(void *of, struct fault *fault)
     return true;
 }
 
-const struct subject subject_socket = {"socket", socket_open, socket_round, socket_close};
+const struct subject subject_socket = {"socket", socket_open, socket_round, socket_close,
+                                       NULL};
 
 bool bench_ledger_write(const char *folder, uint64_t records, struct buf *ret_vkey,
                         struct fault *fault)

@@ -90,4 +90,4 @@ static bool journald_close(void *of, struct fault *fault)
 }
 
 const struct subject subject_journald = {"journald", journald_open, journald_round,
-                                         journald_close};
+                                         journald_close, NULL};

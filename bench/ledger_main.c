@@ -17,9 +17,9 @@
 #define ROUNDS_MAX 4000000
 
 static const struct subject *const subjects[] = {
-    &subject_raw_batch, &subject_raw_record, &subject_file_batch, &subject_file_record,
-    &subject_log,       &subject_writer,     &subject_socket,     &subject_sqlite,
-    &subject_postgres,  &subject_journald,
+    &subject_raw_batch, &subject_raw_record,  &subject_file_batch, &subject_file_record,
+    &subject_log,       &subject_log_lasting, &subject_writer,     &subject_writer_lasting,
+    &subject_socket,    &subject_sqlite,      &subject_postgres,   &subject_journald,
 };
 
 static int64_t now_us(void)
@@ -49,7 +49,8 @@ static bool run(const struct subject *subject, const struct subject_place *place
         if (!subject->round(self, fault))
             return false;
     begin = last = now_us();
-    while (last - begin < ms * 1000 && rounds < ROUNDS_MAX) {
+    while (last - begin < ms * 1000 && rounds < ROUNDS_MAX &&
+           (subject->is_through == NULL || !subject->is_through(self))) {
         int64_t now;
 
         if (!subject->round(self, fault))
@@ -58,6 +59,8 @@ static bool run(const struct subject *subject, const struct subject_place *place
         times[rounds++] = (uint32_t)(now - last);
         last = now;
     }
+    if (rounds == 0)
+        return fault_set(fault, FAULT_IO, "nothing was measured");
     if (!subject->close(self, fault))
         return false;
     qsort(times, rounds, sizeof(*times), compare);

@@ -98,4 +98,4 @@ static bool postgres_close(void *self, struct fault *fault)
 }
 
 const struct subject subject_postgres = {"postgres", postgres_open, postgres_round,
-                                         postgres_close};
+                                         postgres_close, NULL};

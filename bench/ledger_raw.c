@@ -105,10 +105,11 @@ static bool file_record_open(const struct subject_place *place, void **ret_self,
     return raw_open(place, true, true, ret_self, fault);
 }
 
-const struct subject subject_raw_batch = {"raw-batch", raw_batch_open, raw_round, raw_close};
-const struct subject subject_raw_record = {"raw-record", raw_record_open, raw_round,
-                                           raw_close};
-const struct subject subject_file_batch = {"file-batch", file_batch_open, raw_round,
-                                           raw_close};
+const struct subject subject_raw_batch = {"raw-batch", raw_batch_open, raw_round, raw_close,
+                                          NULL};
+const struct subject subject_raw_record = {"raw-record", raw_record_open, raw_round, raw_close,
+                                           NULL};
+const struct subject subject_file_batch = {"file-batch", file_batch_open, raw_round, raw_close,
+                                           NULL};
 const struct subject subject_file_record = {"file-record", file_record_open, raw_round,
-                                            raw_close};
+                                            raw_close, NULL};

@@ -79,4 +79,4 @@ static bool sqlite_subject_close(void *self, struct fault *fault)
 }
 
 const struct subject subject_sqlite = {"sqlite", sqlite_subject_open, sqlite_round,
-                                       sqlite_subject_close};
+                                       sqlite_subject_close, NULL};

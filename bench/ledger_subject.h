@@ -22,11 +22,14 @@ struct subject {
     /* One round: `outstanding` records, durable when it returns. */
     bool (*round)(void *self, struct fault *fault);
     bool (*close)(void *self, struct fault *fault);
+    /* True: measured enough, whatever the time; may be NULL. */
+    bool (*is_through)(void *self);
 };
 
 extern const struct subject subject_raw_batch, subject_raw_record, subject_file_batch,
     subject_file_record;
-extern const struct subject subject_log, subject_writer, subject_socket;
+extern const struct subject subject_log, subject_log_lasting, subject_writer,
+    subject_writer_lasting, subject_socket;
 extern const struct subject subject_sqlite, subject_postgres, subject_journald;
 
 /* What is written of one record: `record_bytes` of text that does not compress to nothing. */

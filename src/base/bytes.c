@@ -118,7 +118,7 @@ bool buf_reserve(struct buf *buf, size_t more, struct fault *fault)
     return true;
 }
 
-bool buf_add(struct buf *buf, struct slice more, struct fault *fault)
+bool buf_add_growing(struct buf *buf, struct slice more, struct fault *fault)
 {
     if (!buf_reserve(buf, more.len, fault))
         return false;
@@ -131,11 +131,6 @@ bool buf_add(struct buf *buf, struct slice more, struct fault *fault)
 bool buf_add_text(struct buf *buf, const char *text, struct fault *fault)
 {
     return buf_add(buf, slice_of(text), fault);
-}
-
-bool buf_add_byte(struct buf *buf, uint8_t byte, struct fault *fault)
-{
-    return buf_add(buf, slice_of_bytes(&byte, 1), fault);
 }
 
 bool buf_add_format(struct buf *buf, struct fault *fault, const char *format, ...)

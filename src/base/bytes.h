@@ -76,13 +76,32 @@ static inline struct slice buf_slice(const struct buf *buf)
 }
 
 /* FAULT_LIMIT: the buffer would exceed its limit; it is as it was. */
-MUST_USE bool buf_add(struct buf *buf, struct slice more, struct fault *fault);
+MUST_USE static inline bool buf_add(struct buf *buf, struct slice more, struct fault *fault);
 MUST_USE bool buf_add_text(struct buf *buf, const char *text, struct fault *fault);
-MUST_USE bool buf_add_byte(struct buf *buf, uint8_t byte, struct fault *fault);
+MUST_USE static inline bool buf_add_byte(struct buf *buf, uint8_t byte, struct fault *fault);
 MUST_USE bool buf_add_format(struct buf *buf, struct fault *fault, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Makes room for `more` bytes after len, so that a reader can fill buf->at + buf->len. */
 MUST_USE bool buf_reserve(struct buf *buf, size_t more, struct fault *fault);
+/* buf_add where there is no room yet. */
+MUST_USE bool buf_add_growing(struct buf *buf, struct slice more, struct fault *fault);
+
+static inline bool buf_add(struct buf *buf, struct slice more, struct fault *fault)
+{
+    size_t most = buf->room < buf->limit ? buf->room : buf->limit;
+
+    if (more.len == 0 || most < buf->len || more.len > most - buf->len)
+        return buf_add_growing(buf, more, fault);
+    memcpy(buf->at + buf->len, more.at, more.len);
+    buf->len += more.len;
+    return true;
+}
+
+static inline bool buf_add_byte(struct buf *buf, uint8_t byte, struct fault *fault)
+{
+    return buf_add(buf, slice_of_bytes(&byte, 1), fault);
+}
+
 /* Drops the first `count` bytes. */
 void buf_drop_front(struct buf *buf, size_t count);
 void buf_clear(struct buf *buf); /* len = 0, memory kept */

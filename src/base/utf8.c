@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include "base/eight.h"
+
 size_t utf8_next(struct slice text, size_t at, uint32_t *ret_char)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -25,9 +27,28 @@ size_t utf8_next(struct slice text, size_t at, uint32_t *ret_char)
     return len;
 }
 
+size_t utf8_plain_run(struct slice text)
+{
+    size_t at = 0;
+
+    while (text.len - at >= sizeof(uint64_t)) {
+        uint64_t word = eight_load(text.at + at);
+        uint64_t plain =
+            eight_within(word, 0x20, 0x7e) & eight_other(word, '"') & eight_other(word, '\\');
+
+        if ((plain & EIGHT_ALL) != EIGHT_ALL)
+            return at + eight_first_no(plain);
+        at += sizeof(word);
+    }
+    while (at < text.len && text.at[at] >= 0x20 && text.at[at] < 0x7f && text.at[at] != '"' &&
+           text.at[at] != '\\')
+        at++;
+    return at;
+}
+
 static bool check(struct slice text, bool printable)
 {
-    for (size_t at = 0; at < text.len;) {
+    for (size_t at = utf8_plain_run(text); at < text.len;) {
         size_t len = text.at[at] < 0x80 ? 1 : utf8_next(text, at, NULL);
 
         if (len == 0 || (printable && (text.at[at] < 0x20 || text.at[at] == 0x7f)))

@@ -6,6 +6,9 @@
 
 /* Length of the character at `at`, or 0: not one. ret_char may be NULL. */
 size_t utf8_next(struct slice text, size_t at, uint32_t *ret_char);
+/* Bytes at the start that are printable ASCII and neither '"' nor '\\': JSON takes them as
+ * they are. */
+size_t utf8_plain_run(struct slice text);
 bool utf8_is_valid(struct slice text);
 /* The same, and without control characters (C0, DEL). */
 bool utf8_is_printable(struct slice text);

@@ -120,6 +120,7 @@ enum log_work {
  * appended.
  */
 void log_checkpoint_begin(struct log *log);
+bool log_checkpoint_is_under_way(const struct log *log);
 /*
  * One piece of it, or of what the next one will need. FAULT_LIMIT: the disk is full;
  * everything acknowledged is safe, and the checkpoint goes on with the next call. Any other

@@ -197,8 +197,16 @@ void log_checkpoint_begin(struct log *log)
     if (log->stage != LOG_STAGE_NONE || log->committed.size <= log->sealed.size)
         return;
     log->target = log->committed;
-    memcpy(log->target_memo, log->committed_memo, sizeof(log->target_memo));
+    /* The newest, where it is about no more than that. */
+    memcpy(log->target_memo,
+           log->committed.size == log_size(log) ? log->memo : log->committed_memo,
+           sizeof(log->target_memo));
     log->stage = LOG_STAGE_CHECKING;
+}
+
+bool log_checkpoint_is_under_way(const struct log *log)
+{
+    return log->stage != LOG_STAGE_NONE;
 }
 
 bool log_work_off(struct log *log, struct fault *fault)

@@ -4,6 +4,7 @@
 
 struct producer {
     char *src; /* NULL: a free place */
+    size_t src_len;
     uint64_t next_seq;
     struct tree_hash last;
     uint64_t skips; /* how many gaps in our own reading it has seen */
@@ -61,16 +62,26 @@ void producers_watch(struct producers *producers, uint64_t types,
     producers->seeing = self;
 }
 
-/* FNV-1a; names come from a signed log, so nobody gains by making them collide. */
+/* Names come from a signed log, so nobody gains by making them collide. */
+static uint64_t hash_of(struct slice src)
+{
+    uint64_t hash = src.len, word;
+
+    for (; src.len > 0; src = slice_part(src, sizeof(word), src.len)) {
+        word = 0;
+        memcpy(&word, src.at, src.len < sizeof(word) ? src.len : sizeof(word));
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
 static struct producer *place_of(struct producer *places, size_t count, struct slice src)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
     size_t at;
 
-    for (size_t i = 0; i < src.len; i++)
-        hash = (hash ^ src.at[i]) * UINT64_C(0x100000001b3);
-    for (at = hash & (count - 1); places[at].src != NULL; at = (at + 1) & (count - 1))
-        if (slice_equal(slice_of(places[at].src), src))
+    for (at = hash_of(src) & (count - 1); places[at].src != NULL; at = (at + 1) & (count - 1))
+        if (places[at].src_len == src.len && memcmp(places[at].src, src.at, src.len) == 0)
             break;
     return &places[at];
 }
@@ -82,7 +93,8 @@ static void grow(struct producers *producers)
 
     for (size_t i = 0; i < producers->place_count; i++)
         if (producers->places[i].src != NULL)
-            *place_of(places, count, slice_of(producers->places[i].src)) =
+            *place_of(places, count,
+                      slice_of_bytes(producers->places[i].src, producers->places[i].src_len)) =
                 producers->places[i];
     free(producers->places);
     producers->places = places;
@@ -99,7 +111,7 @@ static struct producer *producer_of(struct producers *producers, struct slice sr
         grow(producers);
         producer = place_of(producers->places, producers->place_count, src);
     }
-    *producer = (struct producer){.src = slice_dup(src), .skips = 0};
+    *producer = (struct producer){.src = slice_dup(src), .src_len = src.len};
     producers->count++;
     return producer;
 }
@@ -181,8 +193,8 @@ static void follow_intents(struct producer *producer, const struct record *recor
 void producers_leaf(struct producers *producers, uint64_t index, struct slice leaf,
                     const struct tree_hash *leaf_hash)
 {
+    struct record record __attribute__((uninitialized)); /* set when it is decoded */
     struct record_header header;
-    struct record record;
     struct fault fault = {0};
     struct producer *producer;
 

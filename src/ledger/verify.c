@@ -84,7 +84,8 @@ static bool hash_bundle(struct verifier *verifier, uint64_t index, unsigned widt
 {
     struct tile tile = {.is_entries = true, .index = index, .width = width};
     struct fault fault = {0};
-    struct slice rest, entry;
+    struct slice entries[TILE_WIDTH];
+    struct slice rest;
     bool archived;
 
     if (!archive_or_tile_read(verifier->folder, verifier->archive.archive, &tile,
@@ -97,12 +98,14 @@ static bool hash_bundle(struct verifier *verifier, uint64_t index, unsigned widt
     }
     verifier->report->from_archive += archived ? width : 0;
     rest = buf_slice(&verifier->bytes);
-    for (unsigned i = 0; i < width && tile_bundle_take(&rest, &entry); i++) {
-        verifier->levels[0][i] = tree_leaf(entry);
+    for (unsigned i = 0; i < width; i++)
+        if (!tile_bundle_take(&rest, &entries[i])) /* tile_read has counted them */
+            entries[i] = (struct slice){0};
+    tree_leaves(entries, width, verifier->levels[0]);
+    for (unsigned i = 0; i < width; i++)
         if (!verifier->options->leaves_are_opaque)
-            producers_leaf(verifier->producers, index * TILE_WIDTH + i, entry,
+            producers_leaf(verifier->producers, index * TILE_WIDTH + i, entries[i],
                            &verifier->levels[0][i]);
-    }
     verifier->counts[0] = width;
     return true;
 }
@@ -187,6 +190,41 @@ static void compare_with_before(struct verifier *verifier)
             (unsigned long long)verifier->before.size);
 }
 
+/* The next size at which the tree is compared with something; UINT64_MAX: there is none. */
+static uint64_t next_comparison(const struct verifier *verifier)
+{
+    const struct stamped_list *stamped = &verifier->stamped;
+    const uint64_t sizes[] = {
+        verifier->has_cosigned ? verifier->cosigned.size : 0,
+        verifier->report->has_kept ? verifier->before.size : 0,
+        verifier->stamped_next < stamped->count ? stamped->at[verifier->stamped_next].size : 0,
+    };
+    uint64_t next = UINT64_MAX;
+
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        if (sizes[i] > verifier->range.size && sizes[i] < next)
+            next = sizes[i];
+    return next;
+}
+
+/* The records of a bundle join the tree, which stops at every size that is compared. */
+static void append_bundle(struct verifier *verifier)
+{
+    unsigned count = verifier->counts[0];
+
+    compare_stamped(verifier); /* what is stamped of the empty tree goes off the list */
+    for (unsigned at = 0; at < count;) {
+        uint64_t left = next_comparison(verifier) - verifier->range.size;
+        unsigned now = left < count - at ? (unsigned)left : count - at;
+
+        tree_append_many(&verifier->range, &verifier->levels[0][at], now);
+        at += now;
+        compare_cosigned(verifier);
+        compare_stamped(verifier);
+        compare_with_before(verifier);
+    }
+}
+
 static void check_bundle(struct verifier *verifier, uint64_t index)
 {
     uint64_t size = verifier->report->size;
@@ -197,12 +235,7 @@ static void check_bundle(struct verifier *verifier, uint64_t index)
     compare_tile(verifier, 0, index, computed);
     if (verifier->cannot_go_on)
         return;
-    for (unsigned i = 0; i < verifier->counts[0]; i++) {
-        tree_append(&verifier->range, &verifier->levels[0][i]);
-        compare_cosigned(verifier);
-        compare_stamped(verifier);
-        compare_with_before(verifier);
-    }
+    append_bundle(verifier);
     for (unsigned level = 0; verifier->counts[level] == TILE_WIDTH; level++) {
         if (level > 0)
             compare_tile(verifier, level,

@@ -79,7 +79,7 @@ enum isolate_profile {
     ISOLATE_DOOR, /* SCAN + accept and answer; no connect, opens nothing */
     ISOLATE_GATEWAY, /* files, network, threads; no programs, no ptrace, no mounts */
     ISOLATE_COLLECT, /* files and programs (git); no socket beyond AF_UNIX */
-    ISOLATE_LEDGER,  /* files, AF_UNIX; no programs */
+    ISOLATE_LEDGER,  /* files, AF_UNIX, an io_uring that only writes and syncs; no programs */
     ISOLATE_PROFILE_COUNT,
 };
 

@@ -223,6 +223,7 @@ const struct calls_row calls_table[] = {
     {"ioprio_get", CALLS_PROGRAM},
     {"ioprio_set", CALLS_PROGRAM},
     {"seccomp", CALLS_PROGRAM},
+    {"io_uring_enter", CALLS_RING},
     {"shmget", CALLS_AGENT},
     {"shmat", CALLS_AGENT},
     {"shmctl", CALLS_AGENT},

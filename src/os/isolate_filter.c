@@ -265,7 +265,7 @@ static const struct profile {
                              CALLS_PROGRAM,
                          CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES |
                              CALLS_RULE_SOCKET_UNIX | CALLS_RULE_LIMITS | CALLS_RULE_TERMINAL},
-    [ISOLATE_LEDGER] = {CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET,
+    [ISOLATE_LEDGER] = {CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_RING,
                         CALLS_RULE_EXEC_MEMORY | CALLS_RULE_SOCKET_UNIX |
                             CALLS_RULE_OWN_LIMITS | CALLS_RULE_TERMINAL},
 };

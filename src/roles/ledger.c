@@ -414,14 +414,20 @@ static bool key_begin(const struct start *start, struct held *held, struct fault
     return true;
 }
 
+/* Behind the filter no ring can be made any more. */
+static bool settle(struct held *held, struct fault *fault)
+{
+    log_overlap(ledger_writer_log(held->daemon.writer));
+    return isolate(held->folder, fault);
+}
+
 static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
 {
     return ledger_current(start->home_fd, &clock_real, &held->folder, &held->lock, fault) &&
            look_at_disk(start, held, fault) && relay_begin(start, held) &&
            key_begin(start, held, fault) && end_signals(&held->daemon.signals, fault) &&
            open_writer(held, fault) &&
-           listen_at(start->home_fd, &held->daemon.listener, fault) &&
-           isolate(held->folder, fault);
+           listen_at(start->home_fd, &held->daemon.listener, fault) && settle(held, fault);
 }
 
 static void daemon_end(struct held *held)

@@ -14,10 +14,19 @@
 #define BATCH_US 2000 /* how long a record waits whose producer does not */
 #define CHECKPOINT_US 1000000
 #define HEARTBEAT_US 60000000
-#define LOOK_US 1000000         /* at the disk */
+#define LOOK_US 1000000 /* at the disk */
+#define OVERLAP_BYTES                                                                         \
+    (32 * 1024)      /* a smaller batch is written before anything else: that is quicker */
+#define DISK_US 1000 /* how soon to ask again how far the disk is, where nothing tells */
 #define FIRST_CLIENT_US 2000000 /* whoever started it is about to connect */
 
 struct serving;
+
+/* How far a client's records are. */
+struct place {
+    uint64_t taken; /* records that came by its socket */
+    uint64_t next;  /* seq of its source */
+};
 
 struct client {
     struct serving *serving;
@@ -28,7 +37,10 @@ struct client {
     struct ledger_source *source;
     uint64_t taken; /* records that came by this socket */
     bool wants_ack;
+    bool awaits_ack; /* of what is being committed: up to there */
+    struct place ack;
     bool wants_checkpoint;
+    bool awaits_checkpoint; /* the one that is being made covers what it asked for */
     uint64_t checkpoint_tag;
     struct client *next;
 };
@@ -36,11 +48,13 @@ struct client {
 struct serving {
     const struct ledger_daemon *daemon;
     struct ledger_writer *writer;
+    struct log *log;
     struct loop *loop;
+    struct loop_watch *commit_watch, *work_watch; /* NULL: the kernel does not tell */
     struct client *clients;
     size_t client_count;
     struct loop_timer *commit_timer, *checkpoint_timer, *linger_timer, *heartbeat_timer,
-        *look_timer;
+        *look_timer, *work_timer;
     bool commit_is_urgent, checkpoint_is_urgent;
     uint8_t *packet;    /* MESSAGE_BYTES_MAX */
     const char *ending; /* a word: why it ends in order */
@@ -50,6 +64,7 @@ struct serving {
 
 static void on_commit_due(void *self);
 static void on_checkpoint_due(void *self);
+static void on_work_due(void *self);
 static void on_linger_due(void *self);
 static void on_heartbeat_due(void *self);
 static void on_look_due(void *self);
@@ -76,9 +91,11 @@ static void set_timer(struct serving *serving, struct loop_timer **timer, int64_
 }
 
 /* What is queued meanwhile goes into the same commit: the loop reads all sockets before
- * timers. */
+ * timers. While one is under way the next begins with its end. */
 static void commit_soon(struct serving *serving, bool urgent)
 {
+    if (log_commit_is_under_way(serving->log))
+        return;
     urgent |= ledger_writer_batch_bytes(serving->writer) >= BATCH_BYTES;
     if (serving->commit_timer == NULL || (urgent && !serving->commit_is_urgent))
         set_timer(serving, &serving->commit_timer, urgent ? 0 : BATCH_US, on_commit_due);
@@ -129,15 +146,21 @@ static bool answer_done(struct client *client, uint64_t tag)
     return answer(client, slice_of_bytes(bytes, sizeof(bytes)));
 }
 
+static struct place place_of(const struct client *client)
+{
+    return (struct place){.taken = client->taken, .next = ledger_source_next(client->source)};
+}
+
 /* Where this client's records are: `packet`, and what comes after it. */
-static bool answer_records(struct client *client, enum ledger_packet packet, struct slice rest)
+static bool answer_records(struct client *client, enum ledger_packet packet,
+                           struct place place, struct slice rest)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(17 + rest.len);
     uint8_t head[17] = {(uint8_t)packet};
     struct fault ignored = {0};
 
-    ledger_put_u64(head + 1, client->taken);
-    ledger_put_u64(head + 9, ledger_source_next(client->source));
+    ledger_put_u64(head + 1, place.taken);
+    ledger_put_u64(head + 9, place.next);
     return buf_add(&bytes, slice_of_bytes(head, sizeof(head)), &ignored) &&
            buf_add(&bytes, rest, &ignored) && answer(client, buf_slice(&bytes));
 }
@@ -214,7 +237,8 @@ static bool refuse(struct client *client, bool durably, const struct fault *why)
     uint8_t room[1 + sizeof(why->why)];
 
     commit_soon(client->serving, false);
-    return !durably || answer_records(client, LEDGER_REFUSED, fault_bytes(why, room));
+    return !durably ||
+           answer_records(client, LEDGER_REFUSED, place_of(client), fault_bytes(why, room));
 }
 
 static bool take_record(struct client *client, struct slice body, bool durably)
@@ -346,6 +370,56 @@ static void on_client(void *self, uint32_t events)
         checkpoint_soon(serving, false);
 }
 
+/* What every client has sent so far is in the commit that begins now. */
+static void expect_acks(struct serving *serving)
+{
+    for (struct client *client = serving->clients; client != NULL; client = client->next) {
+        client->awaits_ack |= client->wants_ack;
+        client->wants_ack = false;
+        client->ack = place_of(client);
+    }
+}
+
+static void acknowledge(struct serving *serving)
+{
+    for (struct client *client = serving->clients, *next; client != NULL; client = next) {
+        bool awaited = client->awaits_ack;
+
+        next = client->next;
+        client->awaits_ack = false;
+        if (awaited && !answer_records(client, LEDGER_ACK, client->ack, SLICE("")))
+            drop_client(client);
+    }
+}
+
+/* To its end; nothing is under way any more. */
+static bool commit_now(struct serving *serving)
+{
+    struct fault fault = {0};
+    bool done;
+
+    if (log_commit_is_under_way(serving->log)) {
+        if (!log_commit_finish(serving->log, true, &done, &fault)) {
+            fail(serving, &fault);
+            return false;
+        }
+        acknowledge(serving);
+    }
+    expect_acks(serving);
+    if (!log_commit(serving->log, &fault)) {
+        fail(serving, &fault);
+        return false;
+    }
+    acknowledge(serving);
+    return true;
+}
+
+static bool is_worth_overlapping(const struct serving *serving)
+{
+    return serving->commit_watch != NULL && (log_batch_bytes(serving->log) >= OVERLAP_BYTES ||
+                                             log_checkpoint_is_under_way(serving->log));
+}
+
 static void on_commit_due(void *self)
 {
     struct serving *serving = self;
@@ -353,44 +427,118 @@ static void on_commit_due(void *self)
 
     serving->commit_timer = NULL;
     serving->commit_is_urgent = false;
-    if (!ledger_writer_commit(serving->writer, &fault)) {
-        fail(serving, &fault);
+    if (log_commit_is_under_way(serving->log))
+        return;
+    if (!is_worth_overlapping(serving)) {
+        (void)commit_now(serving);
         return;
     }
-    for (struct client *client = serving->clients, *next; client != NULL; client = next) {
-        bool wanted = client->wants_ack;
-
-        next = client->next;
-        client->wants_ack = false;
-        if (wanted && !answer_records(client, LEDGER_ACK, SLICE("")))
-            drop_client(client);
-    }
+    expect_acks(serving);
+    if (!log_commit_begin(serving->log, &fault))
+        fail(serving, &fault);
 }
 
-static void on_checkpoint_due(void *self)
+/* The disk has something to tell. What came meanwhile is committed at once. */
+static void on_commit_ready(void *self, uint32_t events)
 {
     struct serving *serving = self;
     struct fault fault = {0};
     bool done;
 
-    serving->checkpoint_timer = NULL;
-    serving->checkpoint_is_urgent = false;
-    done = ledger_writer_checkpoint(serving->writer, &fault);
-    if (!done && fault.kind != FAULT_LIMIT) {
+    (void)events;
+    if (!log_commit_finish(serving->log, false, &done, &fault)) {
         fail(serving, &fault);
         return;
     }
     if (!done)
-        checkpoint_soon(serving, false);
+        return;
+    acknowledge(serving);
+    if (log_batch_bytes(serving->log) > 0 && !serving->failed)
+        commit_soon(serving, true);
+}
+
+static void work_soon(struct serving *serving, int64_t delay_us)
+{
+    if (serving->work_timer == NULL || delay_us == 0)
+        set_timer(serving, &serving->work_timer, delay_us, on_work_due);
+}
+
+/* Where one is being made, that one comes first. */
+static void begin_checkpoint(struct serving *serving)
+{
+    struct fault fault = {0};
+
+    if (!log_checkpoint_is_under_way(serving->log)) {
+        if (!commit_now(serving))
+            return;
+        for (struct client *client = serving->clients; client != NULL; client = client->next) {
+            client->awaits_checkpoint |= client->wants_checkpoint;
+            client->wants_checkpoint = false;
+        }
+        if (!ledger_writer_checkpoint_begin(serving->writer, &fault)) {
+            fail(serving, &fault);
+            return;
+        }
+    }
+    work_soon(serving, 0);
+}
+
+static void on_checkpoint_due(void *self)
+{
+    struct serving *serving = self;
+
+    serving->checkpoint_timer = NULL;
+    serving->checkpoint_is_urgent = false;
+    begin_checkpoint(serving);
+}
+
+/* The checkpoint is out; or, with a fault, it has to wait. */
+static void answer_checkpoint(struct serving *serving, const struct fault *fault)
+{
+    bool is_wanted = false;
+
     for (struct client *client = serving->clients, *next; client != NULL; client = next) {
-        bool wanted = client->wants_checkpoint;
+        bool awaited = client->awaits_checkpoint;
 
         next = client->next;
-        client->wants_checkpoint = false;
-        if (wanted && !(done ? answer_done(client, client->checkpoint_tag)
-                             : answer_fault(client, client->checkpoint_tag, &fault)))
+        client->awaits_checkpoint = false;
+        is_wanted |= client->wants_checkpoint;
+        if (awaited && !(fault == NULL ? answer_done(client, client->checkpoint_tag)
+                                       : answer_fault(client, client->checkpoint_tag, fault)))
             drop_client(client);
     }
+    if (fault != NULL)
+        checkpoint_soon(serving, false);
+    else if (is_wanted)
+        checkpoint_soon(serving, true);
+    else if (ledger_writer_has_unpublished(serving->writer))
+        checkpoint_soon(serving, false);
+}
+
+/* A piece of the checkpoint; the sockets get their turn between two. */
+static void on_work_due(void *self)
+{
+    struct serving *serving = self;
+    struct fault fault = {0};
+    enum log_work work;
+
+    serving->work_timer = NULL;
+    if (!ledger_writer_work(serving->writer, &work, &fault)) {
+        if (fault.kind == FAULT_LIMIT)
+            answer_checkpoint(serving, &fault);
+        else
+            fail(serving, &fault);
+    } else if (work == LOG_WORK_NONE) {
+        answer_checkpoint(serving, NULL);
+    } else {
+        work_soon(serving, work == LOG_WORK_MORE ? 0 : DISK_US);
+    }
+}
+
+static void on_work_ready(void *self, uint32_t events)
+{
+    (void)events;
+    work_soon(self, 0);
 }
 
 static void on_heartbeat_due(void *self)
@@ -481,11 +629,23 @@ static void on_listener(void *self, uint32_t events)
     }
 }
 
+/* -1: there is nothing to watch. */
+static bool watch_disk(struct serving *serving, int fd,
+                       void (*ready)(void *self, uint32_t events),
+                       struct loop_watch **ret_watch, struct fault *fault)
+{
+    return fd < 0 || loop_watch(serving->loop, fd, EPOLLIN, ready, serving, ret_watch, fault);
+}
+
 static bool serve(struct serving *serving, struct fault *fault)
 {
     struct loop_watch *listener, *signals;
 
-    if (!loop_watch(serving->loop, serving->daemon->listener, EPOLLIN, on_listener, serving,
+    if (!watch_disk(serving, log_commit_ready(serving->log), on_commit_ready,
+                    &serving->commit_watch, fault) ||
+        !watch_disk(serving, log_work_ready(serving->log), on_work_ready, &serving->work_watch,
+                    fault) ||
+        !loop_watch(serving->loop, serving->daemon->listener, EPOLLIN, on_listener, serving,
                     &listener, fault) ||
         !loop_watch(serving->loop, serving->daemon->signals, EPOLLIN, on_signal, serving,
                     &signals, fault))
@@ -501,6 +661,8 @@ static bool serve(struct serving *serving, struct fault *fault)
         return false;
     loop_unwatch(listener);
     loop_unwatch(signals);
+    loop_unwatch(serving->commit_watch);
+    loop_unwatch(serving->work_watch);
     if (serving->failed)
         *fault = serving->fault;
     return !serving->failed;
@@ -508,7 +670,10 @@ static bool serve(struct serving *serving, struct fault *fault)
 
 bool ledger_daemon_serve(const struct ledger_daemon *daemon, struct fault *fault)
 {
-    struct serving serving = {.daemon = daemon, .writer = daemon->writer, .ending = "stopped"};
+    struct serving serving = {.daemon = daemon,
+                              .writer = daemon->writer,
+                              .log = ledger_writer_log(daemon->writer),
+                              .ending = "stopped"};
     bool ok;
 
     if (!loop_new(&serving.loop, fault))

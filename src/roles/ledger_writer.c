@@ -525,6 +525,21 @@ static bool gave_up_reserve(struct ledger_writer *writer, struct fault *fault)
            ledger_gate_disk_is_full(writer->gate) && append_disk_state(writer, &ignored);
 }
 
+bool ledger_writer_checkpoint_begin(struct ledger_writer *writer, struct fault *fault)
+{
+    if (!memo_write(writer, fault) || !log_commit(writer->log, fault))
+        return false;
+    log_checkpoint_begin(writer->log);
+    return true;
+}
+
+bool ledger_writer_work(struct ledger_writer *writer, enum log_work *ret_work,
+                        struct fault *fault)
+{
+    return log_work(writer->log, ret_work, fault) ||
+           (gave_up_reserve(writer, fault) && log_work(writer->log, ret_work, fault));
+}
+
 bool ledger_writer_checkpoint(struct ledger_writer *writer, struct fault *fault)
 {
     return memo_write(writer, fault) &&
@@ -547,6 +562,11 @@ bool ledger_writer_end(struct ledger_writer *writer, const char *reason, struct 
     record_word(&record, RECORD_REASON, reason);
     record_number(&record, RECORD_COUNT, (int64_t)log_size(writer->log));
     return append(writer, &writer->own, &record, fault) && ledger_writer_close(writer, fault);
+}
+
+struct log *ledger_writer_log(struct ledger_writer *writer)
+{
+    return writer->log;
 }
 
 uint64_t ledger_writer_size(const struct ledger_writer *writer)

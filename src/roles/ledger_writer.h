@@ -42,6 +42,8 @@ MUST_USE bool ledger_writer_open_guarded(const struct ledger_writer_guard *guard
                                          const struct clock *clock,
                                          struct ledger_writer **ret_writer,
                                          struct fault *fault);
+/* To commit in steps; its memo is ours. */
+struct log *ledger_writer_log(struct ledger_writer *writer);
 void ledger_writer_free(struct ledger_writer *writer);           /* NULL is fine */
 uint64_t ledger_writer_size(const struct ledger_writer *writer); /* records appended */
 
@@ -78,6 +80,11 @@ MUST_USE bool ledger_writer_refused(struct ledger_writer *writer, const char *re
 MUST_USE bool ledger_writer_commit(struct ledger_writer *writer, struct fault *fault);
 /* As log_checkpoint; a full disk gives up its reserve first. */
 MUST_USE bool ledger_writer_checkpoint(struct ledger_writer *writer, struct fault *fault);
+/* The same in steps: log_checkpoint_begin, of all that was appended, and log_work. */
+MUST_USE bool ledger_writer_checkpoint_begin(struct ledger_writer *writer,
+                                             struct fault *fault);
+MUST_USE bool ledger_writer_work(struct ledger_writer *writer, enum log_work *ret_work,
+                                 struct fault *fault);
 MUST_USE bool ledger_writer_close(struct ledger_writer *writer, struct fault *fault);
 /* The same with ledger.closed before it. `reason`: a word, why it ends. */
 MUST_USE bool ledger_writer_end(struct ledger_writer *writer, const char *reason,

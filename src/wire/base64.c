@@ -9,26 +9,26 @@ static const char alphabet[] =
 
 bool base64_encode(struct slice bytes, struct buf *ret_text, struct fault *fault)
 {
-    if (!buf_reserve(ret_text, base64_text_len(bytes.len), fault))
+    size_t len = base64_text_len(bytes.len);
+    uint8_t *text;
+
+    if (!buf_reserve(ret_text, len, fault))
         return false;
-    for (size_t i = 0; i < bytes.len; i += 3) {
+    text = ret_text->at + ret_text->len;
+    for (size_t i = 0; i < bytes.len; i += 3, text += 4) {
         size_t left = bytes.len - i;
         unsigned group = (unsigned)bytes.at[i] << 16;
-        char text[4] = {0, 0, '=', '='};
 
         if (left > 1)
             group |= (unsigned)bytes.at[i + 1] << 8;
         if (left > 2)
             group |= bytes.at[i + 2];
-        text[0] = alphabet[group >> 18];
-        text[1] = alphabet[group >> 12 & 63];
-        if (left > 1)
-            text[2] = alphabet[group >> 6 & 63];
-        if (left > 2)
-            text[3] = alphabet[group & 63];
-        if (!buf_add(ret_text, slice_of_bytes(text, sizeof(text)), fault))
-            return false;
+        text[0] = (uint8_t)alphabet[group >> 18];
+        text[1] = (uint8_t)alphabet[group >> 12 & 63];
+        text[2] = left > 1 ? (uint8_t)alphabet[group >> 6 & 63] : '=';
+        text[3] = left > 2 ? (uint8_t)alphabet[group & 63] : '=';
     }
+    ret_text->len += len;
     return true;
 }
 
@@ -45,11 +45,12 @@ static const uint8_t *digit_values(void)
     return values;
 }
 
-/* Four digits into at most three bytes; `last` allows padding. 0: not canonical. */
-static size_t decode_group(const uint8_t *text, bool last, uint8_t ret_bytes[3])
+/* Four digits (see digit_values) into at most three bytes; `last` allows padding. 0: not
+ * canonical. */
+static inline size_t decode_group(const uint8_t *values, const uint8_t *text, bool last,
+                                  uint8_t ret_bytes[3])
 {
     size_t pads = last && text[3] == '=' ? (text[2] == '=' ? 2 : 1) : 0;
-    const uint8_t *values = digit_values();
     unsigned digits[4] = {values[text[0]], values[text[1]], pads > 1 ? 0 : values[text[2]],
                           pads > 0 ? 0 : values[text[3]]};
     unsigned group = digits[0] << 18 | digits[1] << 12 | digits[2] << 6 | digits[3];
@@ -66,13 +67,14 @@ static size_t decode_group(const uint8_t *text, bool last, uint8_t ret_bytes[3])
 
 bool base64_decode(struct slice text, struct buf *ret_bytes, struct fault *fault)
 {
+    const uint8_t *values = digit_values();
     size_t before = ret_bytes->len;
 
     if (text.len % 4 != 0)
         return fault_set(fault, FAULT_INVALID, "base64 of %zu characters", text.len);
     for (size_t i = 0; i < text.len; i += 4) {
         uint8_t bytes[3];
-        size_t count = decode_group(text.at + i, i + 4 == text.len, bytes);
+        size_t count = decode_group(values, text.at + i, i + 4 == text.len, bytes);
 
         if (count == 0 || !buf_add(ret_bytes, slice_of_bytes(bytes, count), fault)) {
             ret_bytes->len = before;
@@ -85,6 +87,7 @@ bool base64_decode(struct slice text, struct buf *ret_bytes, struct fault *fault
 
 bool base64_decode_exactly(struct slice text, uint8_t *ret_bytes, size_t len)
 {
+    const uint8_t *values = digit_values();
     uint8_t bytes[EXACTLY_BYTES_MAX + 3];
     size_t at = 0;
 
@@ -92,7 +95,7 @@ bool base64_decode_exactly(struct slice text, uint8_t *ret_bytes, size_t len)
     if (text.len != base64_text_len(len))
         return false;
     for (size_t i = 0; i < text.len; i += 4) {
-        size_t count = decode_group(text.at + i, i + 4 == text.len, bytes + at);
+        size_t count = decode_group(values, text.at + i, i + 4 == text.len, bytes + at);
 
         if (count == 0)
             return false;

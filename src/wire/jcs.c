@@ -29,14 +29,18 @@ static const char *escape_of(uint8_t byte, char room[8])
 
 bool jcs_add_text(struct buf *buf, struct slice text, struct fault *fault)
 {
+    size_t begin = utf8_plain_run(text);
     size_t plain = 0; /* start of the run that needs no escape */
     char room[8];
 
+    if (begin == text.len)
+        return buf_add_byte(buf, '"', fault) && buf_add(buf, text, fault) &&
+               buf_add_byte(buf, '"', fault);
     if (!utf8_is_valid(text))
         return fault_set(fault, FAULT_INVALID, "text is not UTF-8");
     if (!buf_add_byte(buf, '"', fault))
         return false;
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = begin; i < text.len; i++) {
         const char *escape = escape_of(text.at[i], room);
 
         if (escape == NULL)
@@ -52,23 +56,18 @@ bool jcs_add_text(struct buf *buf, struct slice text, struct fault *fault)
 
 bool jcs_add_number(struct buf *buf, int64_t number, struct fault *fault)
 {
-    char text[24];
-    int len;
+    uint8_t text[24];
+    size_t at = sizeof(text);
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
 
     if (number > JCS_NUMBER_MAX || number < -JCS_NUMBER_MAX)
         return fault_set(fault, FAULT_INVALID, "a number beyond 2^53");
-    len = snprintf(text, sizeof(text), "%lld", (long long)number);
-    return buf_add(buf, slice_of_bytes(text, (size_t)len), fault);
-}
-
-/* Bytes up to the first that ends a string or is escaped, or is not plain ASCII. */
-static size_t plain_run(const uint8_t *at, const uint8_t *end)
-{
-    const uint8_t *begin = at;
-
-    while (at < end && *at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\')
-        at++;
-    return (size_t)(at - begin);
+    do
+        text[--at] = (uint8_t)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (number < 0)
+        text[--at] = '-';
+    return buf_add(buf, slice_of_bytes(text + at, sizeof(text) - at), fault);
 }
 
 bool jcs_take_text(struct jcs_reader *reader, struct buf *arena, struct slice *ret_text,
@@ -83,7 +82,7 @@ bool jcs_take_text(struct jcs_reader *reader, struct buf *arena, struct slice *r
         return fault_set(fault, FAULT_INVALID, "a string is missing at byte %zu", reader->at);
     for (;;) {
         const uint8_t *at = reader->text.at + reader->at;
-        size_t run = plain_run(at, end);
+        size_t run = utf8_plain_run(slice_of_bytes(at, (size_t)(end - at)));
 
         if (arena->room - arena->len <= run + 1)
             return fault_set(fault, FAULT_LIMIT, "more text than there was room for");
@@ -119,7 +118,7 @@ bool jcs_take_name(struct jcs_reader *reader, struct slice *ret_name, struct fau
     if (!jcs_take(reader, '"'))
         return fault_set(fault, FAULT_INVALID, "a string is missing at byte %zu", reader->at);
     at = reader->text.at + reader->at;
-    run = plain_run(at, reader->text.at + reader->text.len);
+    run = utf8_plain_run(slice_of_bytes(at, reader->text.len - reader->at));
     reader->at += run;
     if (!jcs_take(reader, '"'))
         return fault_set(fault, FAULT_INVALID, "a name that is not plain at byte %zu",

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "base/eight.h"
 #include "base/scope.h"
 #include "base/utf8.h"
 #include "wire/base64.h"
@@ -30,16 +31,44 @@ static bool name_is(const char *known, size_t room, struct slice name)
            known[name.len] == 0 && memcmp(known, name.at, name.len) == 0;
 }
 
+/* A name as the table has it, filled up with zeros, so that names are compared as numbers. */
+struct name {
+    uint64_t at[2];
+};
+
+_Static_assert(sizeof(record_places[0].member) == sizeof(struct name) &&
+                   sizeof(record_places[0].object) == sizeof(uint64_t),
+               "names of the table are one or two words");
+
+/* False: no name of the table is that long. */
+static bool name_of(struct slice text, struct name *ret_name)
+{
+    *ret_name = (struct name){{0}};
+    if (text.len >= sizeof(*ret_name))
+        return false;
+    memcpy(ret_name, text.at, text.len);
+    return true;
+}
+
 /* At or behind `from`: in canonical text names only go up. NULL: there is none. */
 static const struct record_place *place_of_name(struct slice object, struct slice member,
                                                 size_t from)
 {
-    for (size_t at = from; at < record_place_count; at++)
-        if (name_is(record_places[at].member, sizeof(record_places[at].member), member) &&
-            (object.len == 0 ? record_places[at].object[0] == 0
-                             : name_is(record_places[at].object,
-                                       sizeof(record_places[at].object), object)))
-            return &record_places[at];
+    struct name wanted, above;
+
+    if (!name_of(member, &wanted) || !name_of(object, &above) || above.at[1] != 0)
+        return NULL;
+    for (size_t at = from; at < record_place_count; at++) {
+        const struct record_place *place = &record_places[at];
+        struct name name;
+        uint64_t its_object;
+
+        memcpy(&name, place->member, sizeof(name));
+        memcpy(&its_object, place->object, sizeof(its_object));
+        if (name.at[0] == wanted.at[0] && name.at[1] == wanted.at[1] &&
+            its_object == above.at[0])
+            return place;
+    }
     return NULL;
 }
 
@@ -137,14 +166,21 @@ static bool is_word(struct slice text)
 
 static bool is_hex(struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (!((text.at[i] >= '0' && text.at[i] <= '9') ||
-              (text.at[i] >= 'a' && text.at[i] <= 'f')))
+    size_t at = 0;
+
+    for (; text.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word = eight_load(text.at + at);
+
+        if (((eight_within(word, '0', '9') | eight_within(word, 'a', 'f')) & EIGHT_ALL) !=
+            EIGHT_ALL)
             return false;
-    return true;
+    }
+    return at == text.len; /* of none of the lengths that are allowed is anything left */
 }
 
-static bool value_is_allowed(enum record_kind kind, const struct record_value *value)
+/* `is_printable`: that its text is, is known. */
+static bool value_is_allowed(enum record_kind kind, const struct record_value *value,
+                             bool is_printable)
 {
     enum data_class class;
     enum verdict verdict;
@@ -153,9 +189,11 @@ static bool value_is_allowed(enum record_kind kind, const struct record_value *v
     case RECORD_KIND_NUMBER:
         return value->number <= JCS_NUMBER_MAX && value->number >= -JCS_NUMBER_MAX;
     case RECORD_KIND_TEXT:
-        return value->text.len <= TEXT_BYTES_MAX && utf8_is_printable(value->text);
+        return value->text.len <= TEXT_BYTES_MAX &&
+               (is_printable || utf8_is_printable(value->text));
     case RECORD_KIND_PATH:
-        return value->text.len <= PATH_BYTES_MAX && utf8_is_printable(value->text);
+        return value->text.len <= PATH_BYTES_MAX &&
+               (is_printable || utf8_is_printable(value->text));
     case RECORD_KIND_WORD:
         return is_word(value->text);
     case RECORD_KIND_OBJECT:
@@ -191,9 +229,9 @@ static bool check_set(enum record_type type, uint64_t set, struct fault *fault)
 }
 
 static bool check_value(const struct record_place *place, const struct record_value *value,
-                        struct fault *fault)
+                        bool is_printable, struct fault *fault)
 {
-    return value_is_allowed(place->kind, value)
+    return value_is_allowed(place->kind, value, is_printable)
                ? true
                : fault_set(fault, FAULT_INVALID, "record: the value of %s is not allowed",
                            record_field_name((enum record_field)place->what));
@@ -209,7 +247,7 @@ static bool record_check(const struct record *record, struct fault *fault)
         if (place->what >= RECORD_FIELD_COUNT || !record->field[place->what].set)
             continue;
         set |= UINT64_C(1) << place->what;
-        if (!check_value(place, &record->field[place->what], fault))
+        if (!check_value(place, &record->field[place->what], false, fault))
             return false;
     }
     return check_set(record->type, set, fault);
@@ -259,11 +297,21 @@ static bool add_value(const struct record_place *place, const struct record *rec
     }
 }
 
+/* `name` is in an array of `room` bytes. */
+static bool add_name(struct buf *buf, const char *name, size_t room, bool is_first,
+                     struct fault *fault)
+{
+    return (is_first || buf_add_byte(buf, ',', fault)) && buf_add_byte(buf, '"', fault) &&
+           buf_add(buf, slice_of_bytes(name, strnlen(name, room)), fault) &&
+           buf_add(buf, SLICE("\":"), fault);
+}
+
 /* Everything between the outer braces. */
 static bool add_members(const struct record *record, const struct record_header *header,
                         struct buf *buf, struct fault *fault)
 {
-    const char *open = ""; /* the object that we are in */
+    static const char top[sizeof(record_places[0].object)];
+    const char *open = top; /* the object that we are in */
     bool first = true;
 
     for (size_t i = 0; i < record_place_count; i++) {
@@ -271,23 +319,21 @@ static bool add_members(const struct record *record, const struct record_header 
 
         if (!place_is_set(place, record, header))
             continue;
-        if (strcmp(open, place->object) != 0) {
+        if (memcmp(open, place->object, sizeof(place->object)) != 0) {
             if (open[0] != 0 && !buf_add_byte(buf, '}', fault))
                 return false;
             open = place->object;
             if (open[0] != 0) {
-                if (!buf_add_format(buf, fault, "%s\"%s\":{", first ? "" : ",", open))
+                if (!add_name(buf, open, sizeof(place->object), first, fault) ||
+                    !buf_add_byte(buf, '{', fault))
                     return false;
                 first = true;
             }
         }
-        if (!first && !buf_add_byte(buf, ',', fault))
-            return false;
-        first = false;
-        if (!buf_add_byte(buf, '"', fault) || !buf_add_text(buf, place->member, fault) ||
-            !buf_add(buf, SLICE("\":"), fault) ||
+        if (!add_name(buf, place->member, sizeof(place->member), first, fault) ||
             !add_value(place, record, header, buf, fault))
             return false;
+        first = false;
     }
     return open[0] == 0 || buf_add_byte(buf, '}', fault);
 }
@@ -376,7 +422,7 @@ static bool take_value(struct decoding *decoding, const struct record_place *pla
     if (place->what < RECORD_FIELD_COUNT) {
         decoding->record->field[place->what] = value;
         decoding->set |= UINT64_C(1) << place->what;
-        return check_value(place, &value, fault);
+        return check_value(place, &value, true, fault); /* jcs_take_text has looked */
     }
     if (place->kind == RECORD_KIND_NUMBER && decoding->header != NULL &&
         (value.number >= 0 || place->what == RECORD_HEADER_TIME)) {
@@ -455,7 +501,7 @@ bool record_decode(struct slice text, struct record *ret_record,
                    struct record_header *ret_header, struct buf *arena_text,
                    struct fault *fault)
 {
-    struct record record;
+    struct record record __attribute__((uninitialized)); /* record_begin does it */
     struct record_header header = {0};
     struct decoding decoding = {.reader = {.text = text},
                                 .arena = arena_text,

@@ -346,13 +346,13 @@ static void a_log_larger_than_its_write_ahead_log(void **state)
     (void)state;
     memset(text, 'x', 60000);
     assert_ok(open_log(&fixture, signer, &opened, &fault), fault);
-    log_limit(opened.log, 3);
-    for (int i = 0; i < 600; i++)
+    log_limit(opened.log, 2);
+    for (int i = 0; i < 300; i++)
         append(opened.log, text);
     assert_true(log_published_size(opened.log) > 100);
     assert_ok(log_close(opened.log, &fault), fault);
     log_free(opened.log);
-    verify(&fixture, buf_slice(&vkey), VERIFY_HOLDS, 600);
+    verify(&fixture, buf_slice(&vkey), VERIFY_HOLDS, 300);
     note_signer_free(signer);
     fixture_drop(&fixture);
 }
@@ -362,6 +362,41 @@ struct acknowledged {
     uint64_t index;
     struct tree_hash hash;
 };
+
+/* One batch is filled while another one is written, and a checkpoint is made meanwhile. */
+static _Noreturn void write_on_until_killed(struct log *log, int told, unsigned seed)
+{
+    struct acknowledged batches[2][8];
+    size_t counts[2] = {0, 0};
+    enum log_work ignored;
+    struct fault fault = {0};
+    bool done;
+
+    log_overlap(log);
+    for (unsigned turn = 0;; turn ^= 1) {
+        struct acknowledged *batch = batches[turn], *before = batches[turn ^ 1];
+
+        counts[turn] = 1 + (size_t)(rand_r(&seed) % 8);
+        for (size_t i = 0; i < counts[turn]; i++) {
+            AUTO_FREE char *text =
+                xformat("record %llu %0*d", (unsigned long long)log_size(log),
+                        rand_r(&seed) % 3000, 7);
+
+            if (!log_append(log, slice_of(text), &batch[i].index, &batch[i].hash, &fault))
+                _exit(2);
+        }
+        do
+            if (!log_work(log, &ignored, &fault) ||
+                !log_commit_finish(log, rand_r(&seed) % 2 == 0, &done, &fault))
+                _exit(3);
+        while (!done);
+        if (write(told, before, counts[turn ^ 1] * sizeof(before[0])) < 0 ||
+            !log_commit_begin(log, &fault))
+            _exit(4);
+        if (rand_r(&seed) % 4 == 0)
+            log_checkpoint_begin(log);
+    }
+}
 
 static _Noreturn void write_until_killed(const struct fixture *fixture,
                                          const struct note_signer *signer, int told,
@@ -374,6 +409,8 @@ static _Noreturn void write_until_killed(const struct fixture *fixture,
         (void)fprintf(stderr, "%s\n", fault.why);
         _exit(1);
     }
+    if (seed % 2 == 0)
+        write_on_until_killed(opened.log, told, seed);
     for (;;) {
         struct acknowledged batch[8];
         size_t count = 1 + (size_t)(rand_r(&seed) % 8);
@@ -487,6 +524,112 @@ static void kill_nine_at_any_time_loses_no_acknowledged_record(void **state)
     fixture_drop(&fixture);
 }
 
+/* How writing goes wrong: by this the nth time, or not. */
+enum mishap {
+    MISHAP_NOTHING_WRITTEN,
+    MISHAP_HALF_WRITTEN,
+    MISHAP_NOT_SYNCED, /* and the kernel says so; the bytes are there or not */
+    MISHAP_LATE,       /* no failure: it takes a while */
+    MISHAP_COUNT,
+};
+
+struct mishaps {
+    enum mishap mishap;
+    unsigned left;    /* writes until it happens */
+    unsigned waiting; /* times that it is not done yet */
+    bool has_failed;
+};
+
+static bool begin_badly(void *self, int fd, struct slice bytes, uint64_t offset,
+                        struct fault *fault)
+{
+    struct mishaps *mishaps = self;
+    bool now = --mishaps->left == 0 && mishaps->mishap != MISHAP_LATE;
+
+    mishaps->waiting = mishaps->mishap == MISHAP_LATE ? 3 : 0;
+    mishaps->has_failed |= now;
+    if (now && mishaps->mishap == MISHAP_NOTHING_WRITTEN)
+        return fault_set(fault, FAULT_LIMIT, "no space left");
+    if (now && mishaps->mishap == MISHAP_HALF_WRITTEN)
+        bytes.len /= 2;
+    return durable_plain.begin(NULL, fd, bytes, offset, fault);
+}
+
+static bool finish_badly(void *self, bool wait, bool *ret_done, struct fault *fault)
+{
+    struct mishaps *mishaps = self;
+
+    if (mishaps->has_failed)
+        return fault_set(fault, FAULT_IO, "sync: Input/output error");
+    if (wait)
+        mishaps->waiting = 0;
+    *ret_done = mishaps->waiting == 0;
+    mishaps->waiting -= mishaps->waiting > 0;
+    return true;
+}
+
+/* Appends and commits in steps until it fails or is through; how many were acknowledged. */
+static uint64_t write_with_mishaps(struct log *log, unsigned seed, struct fault *fault)
+{
+    uint64_t acknowledged = 0;
+    enum log_work ignored;
+    bool done;
+
+    for (int i = 0; i < 30; i++) {
+        append_many(log, 1 + (size_t)(rand_r(&seed) % 20));
+        if (!log_commit_begin(log, fault))
+            return acknowledged;
+        append_many(log, 3);
+        assert_true(log_durable_size(log) <= log_size(log) - 3);
+        do
+            if (!log_work(log, &ignored, fault) ||
+                !log_commit_finish(log, false, &done, fault))
+                return acknowledged;
+        while (!done);
+        assert_int_equal(log_durable_size(log), log_size(log) - 3);
+        acknowledged = log_durable_size(log);
+        if (i % 5 == 4)
+            log_checkpoint_begin(log);
+    }
+    return acknowledged;
+}
+
+static void no_failing_commit_in_steps_loses_a_record(void **state)
+{
+    AUTO_BUF struct buf vkey = buf_with_limit(1024);
+    struct note_signer *signer = fixture_signer(0, &vkey);
+
+    (void)state;
+    for (unsigned i = 0; i < 40; i++) {
+        struct mishaps mishaps = {.mishap = i % MISHAP_COUNT, .left = 1 + i / 2};
+        struct durable durable = {.begin = begin_badly,
+                                  .finish = finish_badly,
+                                  .self = &mishaps,
+                                  .ready = -1,
+                                  .is_overlapped = true};
+        struct fixture fixture = fixture_make();
+        struct opened opened;
+        struct fault fault = {0};
+        uint64_t acknowledged;
+
+        assert_ok(open_log(&fixture, signer, &opened, &fault), fault);
+        log_use(opened.log, &durable);
+        acknowledged = write_with_mishaps(opened.log, i, &fault);
+        assert_true(mishaps.has_failed == (mishaps.mishap != MISHAP_LATE));
+        assert_int_equal(fault.kind, mishaps.has_failed ? FAULT_IO : FAULT_NONE);
+        mishaps.has_failed = false; /* what follows is another process */
+        log_free(opened.log);
+        assert_ok(open_log(&fixture, signer, &opened, &fault), fault);
+        assert_true(opened.recovery.size >= acknowledged);
+        assert_ok(log_close(opened.log, &fault), fault);
+        if (opened.recovery.size > 0)
+            verify(&fixture, buf_slice(&vkey), VERIFY_HOLDS, opened.recovery.size);
+        log_free(opened.log);
+        fixture_drop(&fixture);
+    }
+    note_signer_free(signer);
+}
+
 static bool count_read(void *self, uint64_t index, struct slice leaf, struct fault *fault)
 {
     (void)index, (void)leaf, (void)fault;
@@ -537,6 +680,7 @@ int main(void)
         TEST(a_full_disk_loses_nothing),
         TEST(a_log_larger_than_its_write_ahead_log),
         TEST(kill_nine_at_any_time_loses_no_acknowledged_record),
+        TEST(no_failing_commit_in_steps_loses_a_record),
         TEST(a_reader_sees_the_unsealed_tail_when_asked),
     };
 

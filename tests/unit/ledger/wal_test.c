@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "ledger/crc32c.h"
 #include "ledger/wal.h"
 
 /* What a scan handed over. */
@@ -267,6 +268,168 @@ static void a_file_of_another_size_is_refused(void **state)
     fixture_drop(&fixture);
 }
 
+/* Four fill the better part of a batch: few commits, as each waits for the disk. */
+static void append_large(struct wal *wal, uint64_t index)
+{
+    static char text[60000];
+
+    memset(text, 'x', sizeof(text) - 1);
+    (void)snprintf(text, 21, "%020llu", (unsigned long long)index);
+    text[20] = 'x';
+    append(wal, index, text);
+}
+
+static bool commit_four(struct wal *wal, uint64_t *count, struct fault *fault)
+{
+    for (int i = 0; i < 4; i++)
+        append_large(wal, (*count)++);
+    return commit(wal, fault);
+}
+
+static struct wal *fill_three_segments(const struct fixture *fixture, uint64_t *ret_count)
+{
+    struct wal_scan scan;
+    struct seen seen;
+    struct fault fault = {0};
+    struct wal *wal = reopen(NULL, fixture, 0, &scan, &seen);
+    uint64_t count = 0;
+
+    while (!file_exists(fixture->folder, "frames.2"))
+        assert_ok(commit_four(wal, &count, &fault), fault);
+    *ret_count = count;
+    return wal;
+}
+
+static void records_go_on_in_further_segments_and_come_back(void **state)
+{
+    struct fixture fixture = fixture_make();
+    AUTO_BUF struct buf piece = buf_with_limit(WAL_BATCH_BYTES_MAX);
+    AUTO_BUF struct buf leaf = buf_with_limit(1 << 17);
+    struct wal_cursor cursor = {0};
+    struct wal_scan scan;
+    struct seen seen;
+    struct fault fault = {0};
+    uint64_t count;
+    struct wal *wal = fill_three_segments(&fixture, &count);
+
+    (void)state;
+    while (cursor.next < count)
+        assert_ok(wal_read(wal, &cursor, count, &piece, keep, &leaf, &fault), fault);
+    assert_int_equal(strtoull((const char *)leaf.at, NULL, 10), count - 1);
+    wal = reopen(wal, &fixture, 0, &scan, &seen);
+    assert_int_equal(seen.count, count);
+    assert_int_equal(scan.next, count);
+    wal_release(wal, count - 1); /* two segments come free, and are used again */
+    for (uint64_t more = count; more < 2 * count;)
+        assert_ok(commit_four(wal, &more, &fault), fault);
+    wal = reopen(wal, &fixture, count - 1, &scan, &seen);
+    assert_int_equal(scan.next, 2 * count);
+    assert_false(file_exists(fixture.folder, "frames.5"));
+    wal_free(wal);
+    fixture_drop(&fixture);
+}
+
+static void a_segment_that_is_gone_or_damaged_is_missed(void **state)
+{
+    static const char *const names[] = {"frames.1", "frames.2"};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT(names); i++) {
+        struct fixture fixture = fixture_make();
+        struct wal_scan scan;
+        struct seen seen = {0};
+        struct fault fault = {0};
+        uint64_t count;
+        struct wal *wal = fill_three_segments(&fixture, &count), *again;
+
+        append_large(wal, count);
+        assert_ok(commit(wal, &fault),
+                  fault); /* the last segment has an acknowledged record */
+        append_large(wal, count + 1);
+        assert_ok(commit(wal, &fault), fault);
+        wal_free(wal);
+        if (i < COUNT(names)) {
+            assert_int_equal(unlinkat(fixture.folder, names[i], 0), 0);
+        } else {
+            AUTO_CLOSE int fd =
+                openat(fixture.folder, names[i - COUNT(names)], O_RDWR | O_CLOEXEC);
+
+            assert_int_equal(pwrite(fd, "X", 1, WAL_FRAME_HEAD_BYTES + 7), 1);
+        }
+        assert_false(wal_open(fixture.folder, 0, see, &seen, &again, &scan, &fault));
+        assert_int_equal(fault.kind, FAULT_INVALID);
+        fixture_drop(&fixture);
+    }
+}
+
+/* Its segments are all in use: nothing is written, and after a release it goes on. */
+static void a_full_log_says_so_and_loses_nothing(void **state)
+{
+    struct fixture fixture = fixture_make();
+    struct wal_scan scan;
+    struct seen seen;
+    struct fault fault = {0};
+    struct wal *wal = reopen(NULL, &fixture, 0, &scan, &seen);
+    uint64_t count = 0;
+    bool done;
+
+    (void)state;
+    wal_limit(wal, 2);
+    while (commit_four(wal, &count, &fault))
+        continue;
+    assert_int_equal(fault.kind, FAULT_LIMIT);
+    assert_int_equal(wal_durable(wal), count - 4);
+    wal_release(wal, count - 4);
+    fault = (struct fault){0};
+    assert_ok(wal_begin(wal, &durable_plain, &fault), fault);
+    assert_ok(wal_finish(wal, true, &done, &fault), fault);
+    assert_int_equal(wal_durable(wal), count);
+    wal = reopen(wal, &fixture, count - 4, &scan, &seen);
+    assert_int_equal(scan.next, count);
+    wal_free(wal);
+    fixture_drop(&fixture);
+}
+
+static void an_orderly_end_leaves_few_segments(void **state)
+{
+    struct fixture fixture = fixture_make();
+    struct wal_scan scan;
+    struct seen seen;
+    struct tree_hash root = tree_leaf(SLICE("root"));
+    struct fault fault = {0};
+    struct wal *wal = reopen(NULL, &fixture, 0, &scan, &seen);
+    uint64_t count = 0;
+
+    (void)state;
+    while (!file_exists(fixture.folder, "frames.5"))
+        assert_ok(commit_four(wal, &count, &fault), fault);
+    wal_release(wal, count);
+    assert_ok(wal_close_durably(wal, count, &root, &fault), fault);
+    assert_true(file_exists(fixture.folder, "frames.3"));
+    assert_false(file_exists(fixture.folder, "frames.4"));
+    wal = reopen(wal, &fixture, count, &scan, &seen);
+    assert_true(scan.is_closed);
+    assert_int_equal(seen.count, 0);
+    append(wal, count, "one more");
+    assert_ok(commit(wal, &fault), fault);
+    wal = reopen(wal, &fixture, count, &scan, &seen);
+    assert_int_equal(scan.next, count + 1);
+    wal_free(wal);
+    fixture_drop(&fixture);
+}
+
+static void a_checksum_is_the_known_one_both_ways(void **state)
+{
+    static const uint8_t zeros[32];
+
+    (void)state; /* RFC 3720, appendix B.4; and "123456789" */
+    assert_int_equal(crc32c(0, slice_of_bytes(zeros, 32)), 0x8a9136aa);
+    assert_int_equal(crc32c_by_table(0, slice_of_bytes(zeros, 32)), 0x8a9136aa);
+    assert_int_equal(crc32c(0, SLICE("123456789")), 0xe3069283);
+    assert_int_equal(crc32c_by_table(0, SLICE("123456789")), 0xe3069283);
+    assert_int_equal(crc32c(crc32c(0, SLICE("1234")), SLICE("56789")), 0xe3069283);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +441,11 @@ int main(void)
         TEST(a_cut_tail_does_not_rise_again),
         TEST(a_removed_file_stops_the_log),
         TEST(a_file_of_another_size_is_refused),
+        TEST(records_go_on_in_further_segments_and_come_back),
+        TEST(a_segment_that_is_gone_or_damaged_is_missed),
+        TEST(a_full_log_says_so_and_loses_nothing),
+        TEST(an_orderly_end_leaves_few_segments),
+        TEST(a_checksum_is_the_known_one_both_ways),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
