@@ -533,7 +533,7 @@ static void a_silent_writer_is_named(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(steps); i++) {
         append_own(&ledger, &own, steps[i].type, steps[i].seconds, steps[i].stepped);
-        other.t_us = own.t_us - 2 * DAY; /* others' clocks say nothing */
+        other.t_us = own.t_us - INT64_C(2000000) * DAY; /* others' clocks say nothing */
         append(ledger.log, &other, &record);
         assert_ok(log_checkpoint(ledger.log, &fault), fault);
         assert_int_equal(verify(&ledger, report), VERIFY_HOLDS);
