@@ -490,7 +490,9 @@ static void kill_nine_at_any_time_loses_no_acknowledged_record(void **state)
 
     (void)state;
     print_message("# seed %u\n", seed);
-    for (int i = 0; i < KILLS; i++) {
+    /* On a busy machine a writer may be killed before it has said anything. */
+    for (int i = 0;
+         i < KILLS || (told.len <= 100 * sizeof(struct acknowledged) && i < 20 * KILLS); i++) {
         int ends[2], status;
         pid_t pid;
 
