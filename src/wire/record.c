@@ -19,10 +19,13 @@
 
 static const struct record_place *place_of_field(enum record_field field)
 {
-    for (size_t i = 0; i < record_place_count; i++)
-        if (record_places[i].what == (unsigned)field)
-            return &record_places[i];
-    return NULL;
+    static const struct record_place *known[RECORD_FIELD_COUNT];
+
+    if (known[field] == NULL)
+        for (size_t i = 0; i < record_place_count; i++)
+            if (record_places[i].what == (unsigned)field)
+                known[field] = &record_places[i];
+    return known[field];
 }
 
 static bool name_is(const char *known, size_t room, struct slice name)
