@@ -119,9 +119,9 @@ static int run_with(const char *call, const char *injection, unsigned nth)
     AUTO_FREE char *self = realpath("/proc/self/exe", NULL);
     const char *const environment[] = {"PATH=/usr/bin:/bin", "ASAN_OPTIONS=detect_leaks=0",
                                        NULL};
-    const char *const words[] = {"strace",    "-f",    "--seccomp-bpf", "-qq", "-o",
-                                 "/dev/null", "-e",    trace,           "-e",  inject,
-                                 self,        "write", fixture.path,    NULL};
+    /* Not with --seccomp-bpf: it keeps some versions from injecting the signal. */
+    const char *const words[] = {"strace", "-f",   "-qq", "-o",    "/dev/null",  "-e", trace,
+                                 "-e",     inject, self,  "write", fixture.path, NULL};
     struct spawn_program program = {
         .argv = words, .environment = environment, .in = -1, .out = -1, .err = -1};
     AUTO_BUF struct buf told = buf_with_limit(1 << 20);
@@ -170,7 +170,7 @@ static void no_call_that_fails_loses_a_record(void **state)
         }
     }
     print_message("# %zu injections ended the writer\n", reached);
-    assert_true(reached > 60);
+    assert_true(reached > 120);
 }
 
 int main(int argc, char **argv)
