@@ -85,6 +85,7 @@ static int run(const struct invocation *invocation)
                                  .policy = invocation_option(invocation, "policy"),
                                  .timestamps = invocation_option(invocation, "timestamps"),
                                  .tsa_ca = invocation_option(invocation, "tsa-ca"),
+                                 .key_is_beside = invocation_option(invocation, "key") == NULL,
                                  .fork_proof = invocation_option(invocation, "fork-proof")};
     AUTO_BUF struct buf text = buf_with_limit(4 << 20);
     bool is_home = invocation->argument_count == 0 && files.proof == NULL;

@@ -34,27 +34,40 @@ static unsigned number_of(const char *name)
     return number;
 }
 
-/* Takes `folder`, also on failure. */
-static bool add(struct shard_list *list, size_t *room, unsigned number, int folder,
-                struct fault *fault)
+/* The list while it is made. */
+struct opening {
+    struct shard_list list;
+    size_t room;
+    bool as_found;
+};
+
+static bool read_checkpoint(struct shard *shard, struct fault *fault)
 {
     AUTO_BUF struct buf bytes = buf_with_limit(NOTE_BYTES_MAX);
-    AUTO_CLOSE int own = folder;
-    struct shard shard = {.number = number};
     struct checkpoint checkpoint;
     struct note note;
 
-    if (file_read(own, "checkpoint", &bytes, fault)) {
-        if (!note_parse(buf_slice(&bytes), &note, fault) ||
-            !checkpoint_parse(note.text, &checkpoint, fault))
-            return false;
-        shard.size = checkpoint.size;
-        (void)snprintf(shard.origin, sizeof(shard.origin), "%.*s",
-                       SLICE_ARGS(checkpoint.origin));
-    } else if (fault->kind != FAULT_MISSING) {
+    if (!file_read(shard->folder, "checkpoint", &bytes, fault))
+        return fault->kind == FAULT_MISSING;
+    if (!note_parse(buf_slice(&bytes), &note, fault) ||
+        !checkpoint_parse(note.text, &checkpoint, fault))
         return false;
-    }
-    list->at = xgrow(list->at, room, list->count + 1, sizeof(list->at[0]));
+    shard->size = checkpoint.size;
+    (void)snprintf(shard->origin, sizeof(shard->origin), "%.*s",
+                   SLICE_ARGS(checkpoint.origin));
+    return true;
+}
+
+/* Takes `folder`, also on failure. */
+static bool add(struct opening *opening, unsigned number, int folder, struct fault *fault)
+{
+    struct shard_list *list = &opening->list;
+    AUTO_CLOSE int own = folder;
+    struct shard shard = {.number = number, .folder = folder};
+
+    if (!read_checkpoint(&shard, fault) && !opening->as_found)
+        return false;
+    list->at = xgrow(list->at, &opening->room, list->count + 1, sizeof(list->at[0]));
     shard.folder = take_fd(&own);
     list->at[list->count++] = shard;
     return true;
@@ -76,8 +89,24 @@ static int by_number(const void *a, const void *b)
 }
 
 /* `current`: it may have been closed since it was opened. */
-static bool add_closed(struct shard_list *list, size_t *room, int shards, int current,
-                       struct fault *fault)
+static bool add_one(struct opening *opening, int shards, const char *name, int current,
+                    struct fault *fault)
+{
+    unsigned number = number_of(name);
+    AUTO_CLOSE int folder = -1;
+
+    if (number == 0)
+        return true;
+    folder = openat(shards, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (folder < 0 && opening->as_found && (errno == ENOTDIR || errno == ELOOP))
+        return true;
+    if (folder < 0)
+        return fault_errno(fault, "open shards/%s", name);
+    return is_same(folder, current) || add(opening, number, take_fd(&folder), fault) ||
+           fault_in(fault, "shards/%s", name);
+}
+
+static bool add_closed(struct opening *opening, int shards, int current, struct fault *fault)
 {
     int own = dup(shards);
     DIR *dir = own < 0 ? NULL : fdopendir(own);
@@ -87,20 +116,8 @@ static bool add_closed(struct shard_list *list, size_t *room, int shards, int cu
         scope_close(&own);
         return fault_errno(fault, "list shards");
     }
-    for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
-        unsigned number = number_of(entry->d_name);
-        AUTO_CLOSE int folder = -1;
-
-        if (number == 0)
-            continue;
-        folder =
-            openat(shards, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (folder < 0)
-            ok = fault_errno(fault, "open shards/%s", entry->d_name);
-        else if (!is_same(folder, current) &&
-                 !add(list, room, number, take_fd(&folder), fault))
-            ok = fault_in(fault, "shards/%s", entry->d_name);
-    }
+    for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;)
+        ok = add_one(opening, shards, entry->d_name, current, fault);
     (void)closedir(dir);
     return ok;
 }
@@ -117,11 +134,11 @@ static unsigned number_in(const char *origin)
                : 0;
 }
 
-static bool open_all(int home_fd, struct shard_list *list, struct fault *fault)
+static bool open_all(int home_fd, struct opening *opening, struct fault *fault)
 {
     AUTO_CLOSE int current = openat(home_fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO_CLOSE int shards = -1;
-    size_t room = 0;
+    struct shard_list *list = &opening->list;
     unsigned last, named;
 
     if (current < 0)
@@ -129,12 +146,12 @@ static bool open_all(int home_fd, struct shard_list *list, struct fault *fault)
     shards = openat(home_fd, "shards", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (shards < 0 && errno != ENOENT)
         return fault_errno(fault, "open shards");
-    if (shards >= 0 && !add_closed(list, &room, shards, current, fault))
+    if (shards >= 0 && !add_closed(opening, shards, current, fault))
         return false;
     if (list->count > 0)
         qsort(list->at, list->count, sizeof(list->at[0]), by_number);
     last = list->count == 0 ? 0 : list->at[list->count - 1].number;
-    if (!add(list, &room, last + 1, take_fd(&current), fault))
+    if (!add(opening, last + 1, take_fd(&current), fault))
         return fault_in(fault, "ledger");
     named = number_in(list->at[list->count - 1].origin);
     if (named > last)
@@ -153,17 +170,28 @@ static void open_archives(struct shard_list *list)
     }
 }
 
-bool shards_open(int home_fd, struct shard_list *ret_list, struct fault *fault)
+static bool open_list(int home_fd, bool as_found, struct shard_list *ret_list,
+                      struct fault *fault)
 {
-    struct shard_list list = {0};
+    struct opening opening = {.as_found = as_found};
 
-    if (!open_all(home_fd, &list, fault)) {
-        shards_close(&list);
+    if (!open_all(home_fd, &opening, fault)) {
+        shards_close(&opening.list);
         return false;
     }
-    open_archives(&list);
-    *ret_list = list;
+    open_archives(&opening.list);
+    *ret_list = opening.list;
     return true;
+}
+
+bool shards_open(int home_fd, struct shard_list *ret_list, struct fault *fault)
+{
+    return open_list(home_fd, false, ret_list, fault);
+}
+
+bool shards_open_as_found(int home_fd, struct shard_list *ret_list, struct fault *fault)
+{
+    return open_list(home_fd, true, ret_list, fault);
 }
 
 bool shards_use_archive(struct shard_list *list, const char *path, struct fault *fault)

@@ -40,6 +40,12 @@ void shard_name(unsigned number, char ret_name[SHARD_NAME_BYTES]);
  * there is no ledger/.
  */
 MUST_USE bool shards_open(int home_fd, struct shard_list *ret_list, struct fault *fault);
+/*
+ * The same for whoever looks for damage: a checkpoint that cannot be read counts as none, and
+ * a closed shard that is no folder as one that is not there.
+ */
+MUST_USE bool shards_open_as_found(int home_fd, struct shard_list *ret_list,
+                                   struct fault *fault);
 /* The archive in `path` instead of what each shard says; NULL changes nothing. */
 MUST_USE bool shards_use_archive(struct shard_list *list, const char *path,
                                  struct fault *fault);

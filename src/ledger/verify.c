@@ -589,6 +589,7 @@ bool verify_ledger(int folder, struct slice vkey, const struct verify_options *o
         return false;
     }
     memset(ret_report, 0, sizeof(*ret_report));
+    ret_report->key_is_beside = options->key_is_beside;
     ret_report->has_kept = options->kept != NULL;
     ret_report->kept_size = before.size;
     verifier = xalloc(sizeof(*verifier));

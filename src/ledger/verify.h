@@ -70,6 +70,7 @@ struct verify_report {
     struct verify_range expired[VERIFY_RANGES_MAX];
     size_t expired_count;     /* may exceed VERIFY_RANGES_MAX */
     uint64_t expired_records; /* in all of them: their hash tiles were checked, no more */
+    bool key_is_beside;       /* as in the options */
     bool has_unsealed; /* there is a write-ahead log beside the tree, which is not covered */
 };
 
@@ -84,6 +85,7 @@ struct verify_options {
     bool has_timestamps;
     int timestamps; /* borrowed */
     struct slice tsa_ca;
+    bool key_is_beside;       /* the key lay beside the ledger: said, as it proves less */
     const char *archive;      /* the folder with archived bundles (cold.h); NULL: none */
     struct absent_says *says; /* what later shards have said, and this one adds; NULL: none */
     const struct slice *kept; /* a signed checkpoint that the asker kept; NULL: none */

@@ -16,6 +16,7 @@
 #include "wire/record.h"
 
 #define HEX_BYTES (2 * TREE_HASH_BYTES + 1)
+#define NAME_SHOWN_BYTES 80
 
 /* A record at one end of a shard; of a shard that cannot be read, nothing is there. */
 struct end {
@@ -29,6 +30,7 @@ struct member {
     const struct chain_shard *given;
     struct verify_shard *verdict;
     struct note_key *key; /* NULL: none that can be read */
+    struct fault key_fault;
     char digest[HEX_BYTES];
     struct end first, last;
     bool is_vouched_for; /* its key, by the trusted one */
@@ -44,18 +46,27 @@ struct chain {
 static void problem(struct chain *chain, struct member *member, enum verify_result result,
                     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Of a long path its end: what is said about it has to fit behind it. */
+static const char *shown_name(const struct member *member)
+{
+    size_t len = strlen(member->given->name);
+
+    return member->given->name + (len > NAME_SHOWN_BYTES ? len - NAME_SHOWN_BYTES : 0);
+}
+
 /* A joint counts for the shard behind it. */
 static void problem(struct chain *chain, struct member *member, enum verify_result result,
                     const char *format, ...)
 {
     struct chain_joint *joint = &member->verdict->joint;
-    char text[240];
+    AUTO_FREE char *text = NULL;
+    char why[240];
     va_list args;
-    int len = snprintf(text, sizeof(text), "%s: ", member->given->name);
 
     va_start(args, format);
-    (void)vsnprintf(text + len, sizeof(text) - (size_t)len, format, args);
+    (void)vsnprintf(why, sizeof(why), format, args);
     va_end(args);
+    text = xformat("%s: %s", shown_name(member), why);
     if (joint->result == VERIFY_HOLDS || result == VERIFY_TAMPERING)
         joint->result = result;
     verify_report_add(chain->report, result, text);
@@ -103,10 +114,9 @@ static void add_problems(struct chain *chain, const struct member *member,
     chain->report->has_archive |= report->has_archive;
     chain->report->from_archive += report->from_archive;
     for (size_t i = 0; i < report->expired_count && i < VERIFY_RANGES_MAX; i++)
-        verify_report_expired(chain->report, member->given->name, &report->expired[i]);
+        verify_report_expired(chain->report, shown_name(member), &report->expired[i]);
     for (size_t i = 0; i < report->problem_count && i < VERIFY_PROBLEMS_MAX; i++) {
-        AUTO_FREE char *text =
-            xformat("%s: %s", member->given->name, report->problems[i].text);
+        AUTO_FREE char *text = xformat("%s: %s", shown_name(member), report->problems[i].text);
 
         verify_report_add(chain->report, report->problems[i].result, text);
     }
@@ -176,14 +186,18 @@ static bool verify_member(struct chain *chain, struct member *member, bool is_la
 
     if (member->key == NULL) {
         member->verdict->result = VERIFY_INCOMPLETE;
-        problem(chain, member, VERIFY_INCOMPLETE, "there is no public key (`vkey`) beside it");
+        if (member->given->vkey.len > 0)
+            problem(chain, member, VERIFY_TAMPERING, "`vkey`: %s", member->key_fault.why);
+        else
+            problem(chain, member, VERIFY_INCOMPLETE,
+                    "there is no public key (`vkey`) beside it that can be read");
         return true;
     }
     is_kept = is_kept && !is_lost_by_restoring(chain, member, given->kept);
     options = options_of(member, is_last, is_kept, given);
     options.says = chain->says; /* the last is read first, and says what is gone before it */
     if (!verify_ledger(member->given->folder, member->given->vkey, &options, report, fault))
-        return fault_in(fault, "%s", member->given->name);
+        return fault_in(fault, "%s", shown_name(member));
     take_report(member, report);
     if (!is_last)
         add_problems(chain, member, report);
@@ -255,12 +269,12 @@ static void check_state(struct chain *chain, const struct member *old, struct me
     hex_encode(slice_of_bytes(old->verdict->root, TREE_HASH_BYTES), root);
     if (size != count)
         problem(chain, next, VERIFY_TAMPERING, "%s ended with %llu records, and has %llu: %s",
-                old->given->name, (unsigned long long)count, (unsigned long long)size,
+                shown_name(old), (unsigned long long)count, (unsigned long long)size,
                 size > count ? "it grew after its end" : "it was rolled back");
     else if (!field_is(&next->first, RECORD_ROOT, root))
         problem(chain, next, VERIFY_TAMPERING,
                 "%s ended with another root over the same number of records: a fork",
-                old->given->name);
+                shown_name(old));
 }
 
 static void check_handover(struct chain *chain, const struct member *old, struct member *next,
@@ -313,7 +327,7 @@ static void check_joint(struct chain *chain, const struct member *old, struct me
     check_state(chain, old, next);
     if (reason->is_agreed && !names_next(old, next))
         problem(chain, next, VERIFY_TAMPERING, "the last record of %s does not name its key",
-                old->given->name);
+                shown_name(old));
     check_handover(chain, old, next, reason);
 }
 
@@ -374,8 +388,8 @@ static void check_keys(struct chain *chain, struct slice vkey)
 
 /* ---- all of it ---- */
 
-static bool parse_keys(struct chain *chain, const struct chain_shard *shards,
-                       struct verify_shard *verdicts, struct fault *fault)
+static void parse_keys(struct chain *chain, const struct chain_shard *shards,
+                       struct verify_shard *verdicts)
 {
     uint8_t hash[EVP_MAX_MD_SIZE];
 
@@ -385,50 +399,65 @@ static bool parse_keys(struct chain *chain, const struct chain_shard *shards,
         member->given = &shards[i];
         member->verdict = &verdicts[i];
         verdicts[i] = (struct verify_shard){.result = VERIFY_HOLDS};
-        if (shards[i].vkey.len == 0)
+        if (shards[i].vkey.len == 0 ||
+            !note_key_parse(shards[i].vkey, &member->key, &member->key_fault))
             continue;
-        if (!note_key_parse(shards[i].vkey, &member->key, fault))
-            return fault_in(fault, "%s", shards[i].name);
         if (EVP_Digest(shards[i].vkey.at, shards[i].vkey.len, hash, NULL, EVP_sha256(),
                        NULL) != 1)
             abort();
         hex_encode(slice_of_bytes(hash, TREE_HASH_BYTES), member->digest);
     }
-    return true;
 }
 
-/* Whose checkpoint was kept? SIZE_MAX: none was. */
-static bool find_kept(const struct chain *chain, const struct verify_options *options,
-                      size_t *ret_kept, struct fault *fault)
+/* Whose checkpoint was kept? SIZE_MAX: nobody's that is here. */
+static size_t find_kept(const struct chain *chain, const struct slice *kept)
 {
     struct checkpoint checkpoint;
+    struct fault ignored = {0};
+
+    for (size_t i = 0; kept != NULL && i < chain->count; i++)
+        if (chain->members[i].key != NULL &&
+            checkpoint_open(*kept, chain->members[i].key, &checkpoint, &ignored))
+            return i;
+    return SIZE_MAX;
+}
+
+/* What the asker gives has to be what it is said to be; whose it is, is a finding. */
+static bool check_inputs(struct slice vkey, const struct slice *kept, struct fault *fault)
+{
+    struct checkpoint checkpoint;
+    struct note_key *key;
     struct note note;
 
-    *ret_kept = SIZE_MAX;
-    if (options->kept == NULL)
-        return true;
-    if (!note_parse(*options->kept, &note, fault) ||
-        !checkpoint_parse(note.text, &checkpoint, fault))
-        return fault_in(fault, "the checkpoint that was kept");
-    for (size_t i = 0; i < chain->count; i++)
-        if (chain->members[i].key != NULL &&
-            slice_equal(checkpoint.origin, slice_of(note_key_name(chain->members[i].key)))) {
-            *ret_kept = i;
-            return true;
-        }
-    return fault_set(fault, FAULT_INVALID,
-                     "the checkpoint that was kept is of %.*s, and that shard is not here",
-                     SLICE_ARGS(slice_part(checkpoint.origin, 0, 100)));
+    if (!note_key_parse(vkey, &key, fault))
+        return false;
+    note_key_free(key);
+    return kept == NULL ||
+           (note_parse(*kept, &note, fault) &&
+            checkpoint_parse(note.text, &checkpoint, fault)) ||
+           fault_in(fault, "the checkpoint that was kept");
+}
+
+static void say_kept_is_of_none(struct chain *chain, struct slice kept)
+{
+    AUTO_FREE char *text = NULL;
+    struct checkpoint checkpoint;
+    struct fault ignored = {0};
+    struct note note;
+
+    if (!note_parse(kept, &note, &ignored) ||
+        !checkpoint_parse(note.text, &checkpoint, &ignored))
+        return; /* check_inputs has looked */
+    text =
+        xformat("the checkpoint that was kept is of %.*s, and no shard that is here has the "
+                "key that signed it",
+                SLICE_ARGS(slice_part(checkpoint.origin, 0, 100)));
+    verify_report_add(chain->report, VERIFY_INCOMPLETE, text);
 }
 
 static bool verify_all(struct chain *chain, struct slice vkey,
                        const struct verify_options *options, size_t kept, struct fault *fault)
 {
-    struct note_key *key;
-
-    if (!note_key_parse(vkey, &key, fault))
-        return false;
-    note_key_free(key);
     for (size_t i = chain->count; i-- > 0;) /* the last first: the report is about it */
         if (!verify_member(chain, &chain->members[i], i + 1 == chain->count, i == kept,
                            options, fault))
@@ -437,6 +466,8 @@ static bool verify_all(struct chain *chain, struct slice vkey,
         check_joint(chain, &chain->members[i - 1], &chain->members[i]);
     check_outer_ends(chain);
     check_keys(chain, vkey);
+    if (options->kept != NULL && kept == SIZE_MAX)
+        say_kept_is_of_none(chain, *options->kept);
     return true;
 }
 
@@ -445,15 +476,17 @@ bool verify_chain(const struct chain_shard *shards, size_t count, struct slice v
                   struct verify_shard *ret_shards, size_t *ret_kept, struct fault *fault)
 {
     struct chain chain = {.count = count, .report = ret_report};
-    size_t kept = SIZE_MAX;
+    size_t kept;
     bool ok;
 
+    if (!check_inputs(slice_trim(vkey), options->kept, fault))
+        return false;
     memset(ret_report, 0, sizeof(*ret_report));
     chain.members = xalloc_array(count, sizeof(*chain.members));
     chain.says = absent_says_new();
-    ok = parse_keys(&chain, shards, ret_shards, fault) &&
-         find_kept(&chain, options, &kept, fault) &&
-         verify_all(&chain, slice_trim(vkey), options, kept, fault);
+    parse_keys(&chain, shards, ret_shards);
+    kept = find_kept(&chain, options->kept);
+    ok = verify_all(&chain, slice_trim(vkey), options, kept, fault);
     for (size_t i = 0; i < count; i++) {
         note_key_free(chain.members[i].key);
         buf_free(&chain.members[i].first.arena);

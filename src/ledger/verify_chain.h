@@ -44,7 +44,8 @@ struct verify_shard {
  *               last one
  *   ret_shards  as many as `shards`; the caller's
  *   ret_kept    which of them `options->kept` is a checkpoint of; may be NULL
- * FAULT_INVALID: the vkey is none, or the kept checkpoint is of none of them.
+ * FAULT_INVALID: the vkey or the kept checkpoint is none. Of which shards they are, and a
+ * shard's own vkey that is none, is in the report.
  */
 MUST_USE bool verify_chain(const struct chain_shard *shards, size_t count, struct slice vkey,
                            const struct verify_options *options,

@@ -16,7 +16,8 @@ struct verify_files {
     const char *archive; /* a folder with archived bundles */
     const char *policy;  /* a tlog-policy: whose cosignatures are needed */
     const char *timestamps,
-        *tsa_ca; /* a folder of time stamps, and whom to believe them (PEM) */
+        *tsa_ca;        /* a folder of time stamps, and whom to believe them (PEM) */
+    bool key_is_beside; /* nobody named a key: it lay beside the ledger */
     const char
         *fork_proof; /* write the evidence there, where `against` contradicts the ledger */
 };
@@ -46,7 +47,8 @@ MUST_USE bool verify_files_chain(const struct chain_shard *shards, size_t count,
                                  struct verify_outcome *ret_outcome, struct fault *fault);
 /*
  * Describes the shard in `folder`, whose key is `vkey` beside its checkpoint, or `trusted`
- * where there is none: a ledger that has one shard only needs none.
+ * where there is none: a ledger that has one shard only needs none. One that cannot be read
+ * leaves it without a key, which verify_chain finds.
  *   name, folder, ret_vkey  borrowed as long as the shard is used
  */
 MUST_USE bool verify_files_shard(const char *name, unsigned number, int folder,

@@ -100,6 +100,9 @@ static bool not_checked(const struct verify_report *report, size_t at,
         (void)snprintf(expired, EXPIRED_BYTES, "%s", buf_text(&words));
         texts[count++] = expired;
     }
+    if (report->key_is_beside)
+        texts[count++] = "the key: it lay beside the ledger, so another ledger with another "
+                         "key would not show; name one from elsewhere with --key";
     if (!report->has_policy)
         texts[count++] =
             "witnesses: no --policy asks for cosignatures, so who holds the key and the disk "

@@ -38,10 +38,17 @@ bool file_read_fd(int fd, struct buf *buf, struct fault *fault)
 
 bool file_read(int folder, const char *name, struct buf *buf, struct fault *fault)
 {
-    AUTO_CLOSE int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    /* Nobody waits for the other end of a pipe that somebody put in a file's place. */
+    AUTO_CLOSE int fd =
+        openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+    struct stat stat;
 
     if (fd < 0)
         return fault_errno(fault, "open %s", name);
+    if (fstat(fd, &stat) < 0)
+        return fault_errno(fault, "stat %s", name);
+    if (!S_ISREG(stat.st_mode))
+        return fault_set(fault, FAULT_INVALID, "%s is not a plain file", name);
     if (!file_read_fd(fd, buf, fault))
         return fault_in(fault, "read %s", name);
     return true;

@@ -1,5 +1,7 @@
 #include "roles/verify_home.h"
 
+#include <stdio.h>
+
 #include "base/scope.h"
 #include "ledger/archive_place.h"
 #include "ledger/shards.h"
@@ -31,16 +33,18 @@ static bool describe(const struct shard_list *list, struct slice current,
     return true;
 }
 
-/* Where each says that its older records are; a folder from elsewhere is not asked. */
-static bool find_archives(const struct shard_list *list, struct chain_shard *shards,
-                          char **archives, struct fault *fault)
+/*
+ * Where each says that its older records are; a folder from elsewhere is not asked. That file
+ * only spares a search: one that says nothing leaves what is archived incomplete.
+ */
+static void find_archives(const struct shard_list *list, struct chain_shard *shards,
+                          char **archives, struct fault *ret_unsaid)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (!archive_place_read(list->at[i].folder, &archives[i], fault))
-            return fault_in(fault, "%s", shards[i].name);
+        if (!archive_place_read(list->at[i].folder, &archives[i], ret_unsaid))
+            (void)fault_in(ret_unsaid, "%s", shards[i].name);
         shards[i].archive = archives[i];
     }
-    return true;
 }
 
 static bool verify_list(const struct shard_list *list, struct slice current,
@@ -52,9 +56,15 @@ static bool verify_list(const struct shard_list *list, struct slice current,
     AUTO_FREE char(*names)[SHARD_NAME_BYTES] = xalloc_array(count, sizeof(*names));
     AUTO_FREE struct buf *vkeys = xalloc_array(count, sizeof(*vkeys));
     AUTO_FREE char **archives = xalloc_array(count, sizeof(*archives));
-    bool ok = describe(list, current, shards, names, vkeys, fault) &&
-              find_archives(list, shards, archives, fault) &&
-              verify_files_chain(shards, count, trusted, files, json, text, outcome, fault);
+    struct fault unsaid = {0};
+    bool ok = describe(list, current, shards, names, vkeys, fault);
+
+    if (ok) {
+        find_archives(list, shards, archives, &unsaid);
+        ok = verify_files_chain(shards, count, trusted, files, json, text, outcome, fault);
+    }
+    if (ok && unsaid.kind != FAULT_NONE && outcome->note[0] == 0)
+        (void)snprintf(outcome->note, sizeof(outcome->note), "%s", unsaid.why);
 
     for (size_t i = 0; i < count; i++) {
         buf_free(&vkeys[i]);
@@ -74,7 +84,7 @@ bool verify_home(int home_fd, struct slice vkey, const struct verify_files *file
     if (!file_read(home_fd, "keys/ledger.vkey", &bytes, fault))
         return false;
     current = slice_trim(buf_slice(&bytes));
-    ok = shards_open(home_fd, &list, fault) &&
+    ok = shards_open_as_found(home_fd, &list, fault) &&
          verify_list(&list, current, vkey.len == 0 ? current : vkey, files, json, ret_text,
                      ret_outcome, fault);
     shards_close(&list);

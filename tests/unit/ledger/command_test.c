@@ -229,7 +229,7 @@ static void expect_verdict(const struct fixture *home, int status, const char *r
     AUTO_FREE char *verifier = xformat("%s-verify", program());
     AUTO_FREE char *ledger = xformat("%s/ledger", home->path);
     AUTO_FREE char *key = xformat("%s/keys/ledger.vkey", home->path);
-    struct run runs[] = {RUN(home, "verify", "--json"),
+    struct run runs[] = {RUN(home, "verify", "--key", key, "--json"),
                          RUN(home, "verify", ledger, "--key", key, "--json"),
                          run(home->path, verifier,
                              (const char *const[]){ledger, "--key", key, "--json", NULL})};
@@ -271,6 +271,39 @@ static void both_verifiers_say_the_same(void **state)
     assert_int_equal(unlinkat(home.folder, "ledger/tile/entries/000.p/7", 0), 0);
     expect_verdict(&home, 2, "incomplete");
     fixture_drop(&home);
+}
+
+/* What is wrong with the ledger's own files is a verdict; only the asker's are wrong use. */
+static void damage_is_no_wrong_use(void **state)
+{
+    static const struct {
+        const char *name;
+        int status;
+        const char *words;
+    } cases[] = {
+        {"ledger/checkpoint", 1, "note: no signature lines"},
+        {"ledger/archive", 0, "The ledger holds"},
+        {"ledger/handover", 0, "the key: it lay beside the ledger"},
+        {"keys/ledger.vkey", 3, ""},
+    };
+
+    (void)state;
+    (void)program();
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture home = fixture_make();
+        struct fault fault = {0};
+        struct run verified;
+
+        write_records(&home);
+        assert_ok(
+            file_replace_durably(home.folder, cases[i].name, SLICE("garbage\n"), 0644, &fault),
+            fault);
+        verified = RUN(&home, "verify");
+        assert_int_equal(verified.status, cases[i].status);
+        assert_non_null(strstr(buf_text(&verified.output), cases[i].words));
+        buf_free(&verified.output);
+        fixture_drop(&home);
+    }
 }
 
 static void wrong_use_of_verify_is_three(void **state)
@@ -447,6 +480,7 @@ int main(void)
         TEST(words_that_no_record_has_are_wrong_use),
         TEST(following_goes_on),
         TEST(both_verifiers_say_the_same),
+        TEST(damage_is_no_wrong_use),
         TEST(wrong_use_of_verify_is_three),
         TEST(a_record_is_proven_and_checked_without_the_ledger),
         TEST(a_ledger_only_grew_and_that_is_proven),

@@ -65,6 +65,15 @@ static void a_checkpoint_that_is_none_is_refused(void **state)
         fault);
     assert_false(shards_open(home.folder, &list, &fault));
     assert_int_equal(fault.kind, FAULT_INVALID);
+    put_shard(&home, "shards/0001", 0);
+    assert_ok(
+        file_replace_durably(home.folder, "shards/0002", SLICE("no folder"), 0644, &fault),
+        fault);
+    assert_ok(shards_open_as_found(home.folder, &list, &fault), fault);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.at[0].origin, FIXTURE_NAME);
+    assert_string_equal(list.at[1].origin, "");
+    shards_close(&list);
     fixture_drop(&home);
 }
 

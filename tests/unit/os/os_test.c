@@ -37,6 +37,30 @@ static void a_packet_carries_bytes_and_descriptors(void **state)
     (void)close(ends[1]);
 }
 
+/* Else whoever may put a pipe in a file's place has its readers wait for ever. */
+static void only_plain_files_are_read(void **state)
+{
+    char path[] = "/tmp/custody-plain-XXXXXX";
+    AUTO_BUF struct buf bytes = buf_with_limit(16);
+    AUTO_CLOSE int folder = -1;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_non_null(mkdtemp(path));
+    folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(mkfifoat(folder, "pipe", 0600), 0);
+    assert_int_equal(mkdirat(folder, "folder", 0700), 0);
+    assert_int_equal(symlinkat("/dev/zero", folder, "link"), 0);
+    assert_false(file_read(folder, "pipe", &bytes, &fault));
+    assert_int_equal(fault.kind, FAULT_INVALID);
+    assert_non_null(strstr(fault.why, "pipe is not a plain file"));
+    assert_false(file_read(folder, "folder", &bytes, &fault));
+    assert_int_equal(fault.kind, FAULT_INVALID);
+    assert_false(file_read(folder, "link", &bytes, &fault));
+    assert_int_equal(bytes.len, 0);
+    assert_ok(file_remove_tree(AT_FDCWD, path, &fault), fault);
+}
+
 static int echo_role(void *self)
 {
     return *(int *)self;
@@ -164,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_packet_carries_bytes_and_descriptors),
+        TEST(only_plain_files_are_read),
         TEST(a_role_keeps_only_what_it_is_given),
         TEST(a_program_gets_its_input_and_only_its_environment),
         TEST(a_failing_program_leaves_its_words),

@@ -355,6 +355,67 @@ static void a_kept_checkpoint_of_a_closed_shard_is_compared(void **state)
     chain_drop(&chain);
 }
 
+/* Whose it is has to be found in the ledger: who took that shard away hides nothing. */
+static void a_kept_checkpoint_of_no_shard_is_incomplete(void **state)
+{
+    struct chain chain = chain_make();
+    AUTO_BUF struct buf kept = buf_with_limit(NOTE_BYTES_MAX);
+    AUTO_FREE struct shard_verdict *verdict = NULL;
+    struct slice note;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(file_read(chain.home.folder, "shards/0001/checkpoint", &kept, &fault), fault);
+    note = buf_slice(&kept);
+    assert_ok(file_remove_tree(chain.home.folder, "shards/0001", &fault), fault);
+    verdict = shard_verify(&chain.home, NULL, &note);
+    assert_int_equal(verdict->report.result, VERIFY_INCOMPLETE);
+    assert_non_null(strstr(verdict->report.problems[verdict->report.problem_count - 1].text,
+                           "no shard that is here has the key that signed it"));
+    chain_drop(&chain);
+}
+
+static void a_key_beside_a_shard_that_is_none_is_found(void **state)
+{
+    struct chain chain = chain_make();
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(file_replace_durably(chain.home.folder, "shards/0002/vkey", SLICE("garbage\n"),
+                                   0644, &fault),
+              fault);
+    shard_expect(&chain.home, NULL, VERIFY_TAMPERING, "shards/0002: `vkey`: key: not of");
+    assert_int_equal(unlinkat(chain.home.folder, "shards/0002/vkey", 0), 0);
+    assert_int_equal(mkfifoat(chain.home.folder, "shards/0002/vkey", 0644), 0);
+    shard_expect(&chain.home, NULL, VERIFY_INCOMPLETE, "no public key (`vkey`) beside it");
+    chain_drop(&chain);
+}
+
+/* The auditor's folders may lie deep; what is wrong has to be said all the same. */
+static void a_shard_may_have_a_name_of_any_length(void **state)
+{
+    struct chain chain = chain_make();
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    AUTO_FREE char *vkey = shard_vkey(&chain.home, "keys/ledger.vkey");
+    AUTO_CLOSE int folder =
+        openat(chain.home.folder, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct verify_options options = {0};
+    struct verify_shard verdict;
+    struct chain_shard shard = {.folder = folder, .vkey = slice_of(vkey)};
+    struct fault fault = {0};
+    char name[4000];
+
+    (void)state;
+    memset(name, 'x', sizeof(name));
+    name[sizeof(name) - 1] = 0;
+    shard.name = name;
+    assert_ok(verify_chain(&shard, 1, shard.vkey, &options, report, &verdict, NULL, &fault),
+              fault);
+    assert_int_equal(report->result, VERIFY_INCOMPLETE);
+    assert_non_null(strstr(report->problems[0].text, "x: the shards before it are not here"));
+    chain_drop(&chain);
+}
+
 /* A copy says itself that it is one; what it lacks is lost, and not hidden. */
 static void a_kept_checkpoint_beyond_a_restored_copy_is_incomplete(void **state)
 {
@@ -440,6 +501,9 @@ int main(void)
         TEST(a_last_record_that_names_another_key_is_tampering),
         TEST(a_lost_key_is_followed_without_its_word),
         TEST(a_kept_checkpoint_of_a_closed_shard_is_compared),
+        TEST(a_kept_checkpoint_of_no_shard_is_incomplete),
+        TEST(a_key_beside_a_shard_that_is_none_is_found),
+        TEST(a_shard_may_have_a_name_of_any_length),
         TEST(a_kept_checkpoint_beyond_a_restored_copy_is_incomplete),
         TEST(a_ledger_that_ended_and_is_not_followed_is_incomplete),
         TEST(a_year_that_is_over_ends_its_shard),
