@@ -281,6 +281,7 @@ static bool build_witnesses(struct builder *builder)
                              "policy.yaml: ledger.witnesses[%zu] needs url and key", i);
     }
     if (!builder_number(builder, "ledger" S "require", &policy->witnesses_required) ||
+        !builder_number(builder, "ledger" S "quorum_seconds", &policy->quorum_seconds) ||
         !builder_word(builder, "ledger" S "filesystem", "local", &filesystem))
         return false;
     policy->any_filesystem = strcmp(filesystem, "any") == 0;

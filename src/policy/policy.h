@@ -152,8 +152,9 @@ struct policy {
     struct policy_witness *witnesses;
     size_t witness_count;
     int64_t witnesses_required;
-    bool any_filesystem; /* the ledger may be on one whose syncs nobody vouches for */
-    char digest[65]; /* SHA-256, hex, of the canonical effective settings */
+    int64_t quorum_seconds; /* how long a record may wait for them */
+    bool any_filesystem;    /* the ledger may be on one whose syncs nobody vouches for */
+    char digest[65];        /* SHA-256, hex, of the canonical effective settings */
     void *owned;
 };
 

@@ -139,6 +139,10 @@ const struct schema_row schema_rows[] = {
      0, 0, "and its public key, as `custody witness init` prints it"},
     {"ledger" S "require", SCHEMA_INTEGER, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, 32,
      "how many of them must have signed before checkpoint.cosigned is replaced"},
+    {"ledger" S "quorum_seconds", SCHEMA_INTEGER, ORG, NARROW_OWN, ENFORCED, NULL, "3600", 5,
+     604800,
+     "how long a record may wait for so many before nothing new is begun; they are asked "
+     "every 10 s"},
     {"ledger" S "filesystem", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "local any", "local", 0,
      0, "what the state folder may be on: any takes network file systems and FUSE, too"},
 

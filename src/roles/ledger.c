@@ -45,8 +45,8 @@
 #include "roles/ledger_policy.h"
 #include "roles/ledger_key.h"
 #include "roles/ledger_parts.h"
+#include "roles/ledger_relay.h"
 #include "roles/ledger_shard.h"
-#include "roles/witness_relay.h"
 
 #define SOCKET_NAME "ledger.sock"
 #define LINGER_MS 5000
@@ -321,48 +321,22 @@ struct start {
 /* What the daemon holds; whatever is there is given back by daemon_end. */
 struct held {
     int folder, lock;
-    int relay; /* while it is open, the relay goes on */
     struct note_signer *signer;
     struct ledger_gate *gate;
     const char *filesystem; /* its name */
     struct ledger_daemon daemon;
 };
 
-/* Carries checkpoints to the witnesses; begins before the key is read, ends after the daemon.
- */
-static void become_relay(int home_fd, int ending)
+/* Before the key is in memory. Only where policy asks for witnesses anybody hears them. */
+static bool relay_begin(const struct start *start, struct held *held, struct fault *fault)
 {
-    struct witness_relay relay = {.home_fd = home_fd, .ending = ending};
-    const int keep[] = {home_fd, ending};
+    struct ledger_quorum_standing standing;
 
-    spawn_close_others(keep, COUNT(keep));
-    (void)prctl(PR_SET_NAME, "custody-relay");
-    _exit(witness_relay_serve(&relay));
-}
-
-/*
- * Our end of the pipe stays open as long as this process lives. A ledger that cannot start a
- * relay serves all the same: that nothing is cosigned shows in what is not cosigned.
- */
-static void start_relay(int home_fd, int *ret_alive)
-{
-    int ends[2];
-    pid_t pid;
-
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return;
-    (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for it */
-    pid = fork();
-    if (pid == 0)
-        become_relay(home_fd, ends[0]);
-    (void)close(ends[0]);
-    *ret_alive = ends[1];
-}
-
-/* Before the key is in memory. */
-static bool relay_begin(const struct start *start, struct held *held)
-{
-    start_relay(start->home_fd, &held->relay);
+    if (!ledger_quorum_begin(start->home_fd, held->folder, &clock_real, fault) ||
+        !ledger_quorum_find(start->home_fd, held->folder, &clock_real, &standing, fault))
+        return fault_in(fault, "find out what is cosigned");
+    ledger_relay_start(start->home_fd, &held->daemon.relay);
+    held->daemon.quorum = ledger_quorum_new(&standing, &clock_real);
     secret_guard();
     return true;
 }
@@ -395,9 +369,11 @@ static bool look_at_disk(const struct start *start, struct held *held, struct fa
 
 static bool open_writer(struct held *held, struct fault *fault)
 {
-    struct ledger_gate_config gate = {.folder = held->folder, .clock = &clock_real};
+    struct ledger_gate_config gate = {
+        .folder = held->folder, .clock = &clock_real, .quorum = held->daemon.quorum};
     struct ledger_writer_guard guard = {.mechanism = held->filesystem};
 
+    ledger_relay_catch_up(held->daemon.relay, held->daemon.quorum);
     if (!ledger_gate_open(&gate, &held->gate, fault))
         return false;
     guard.gate = held->gate;
@@ -424,7 +400,7 @@ static bool settle(struct held *held, struct fault *fault)
 static bool daemon_begin(const struct start *start, struct held *held, struct fault *fault)
 {
     return ledger_current(start->home_fd, &clock_real, &held->folder, &held->lock, fault) &&
-           look_at_disk(start, held, fault) && relay_begin(start, held) &&
+           look_at_disk(start, held, fault) && relay_begin(start, held, fault) &&
            key_begin(start, held, fault) && end_signals(&held->daemon.signals, fault) &&
            open_writer(held, fault) &&
            listen_at(start->home_fd, &held->daemon.listener, fault) && settle(held, fault);
@@ -436,10 +412,11 @@ static void daemon_end(struct held *held)
     scope_close(&held->daemon.signals);
     ledger_writer_free(held->daemon.writer);
     ledger_gate_free(held->gate);
+    ledger_quorum_free(held->daemon.quorum);
     note_signer_free(held->signer);
     scope_close(&held->lock); /* last: the next daemon may begin */
     scope_close(&held->folder);
-    scope_close(&held->relay);
+    scope_close(&held->daemon.relay);
 }
 
 /* For whoever asks why the ledger went away: there is no terminal to tell it to. */
@@ -457,10 +434,10 @@ static void leave_words(int folder, const struct fault *fault)
 
 static int serve(const struct start *start)
 {
-    struct held held = {.folder = -1,
-                        .lock = -1,
-                        .relay = -1,
-                        .daemon = {.listener = -1, .signals = -1, .linger_us = linger_us()}};
+    struct held held = {
+        .folder = -1,
+        .lock = -1,
+        .daemon = {.listener = -1, .signals = -1, .relay = -1, .linger_us = linger_us()}};
     struct fault fault = {0};
     bool ok = daemon_begin(start, &held, &fault);
 

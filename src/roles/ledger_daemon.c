@@ -8,6 +8,7 @@
 #include "ledger/protocol.h"
 #include "os/loop.h"
 #include "os/message.h"
+#include "roles/ledger_relay.h"
 
 #define PACKETS_AT_ONCE 64 /* of one producer, before the others get their turn */
 #define BATCH_BYTES (256 * 1024)
@@ -51,6 +52,7 @@ struct serving {
     struct log *log;
     struct loop *loop;
     struct loop_watch *commit_watch, *work_watch; /* NULL: the kernel does not tell */
+    struct loop_watch *relay_watch;               /* NULL: nothing comes from there */
     struct client *clients;
     size_t client_count;
     struct loop_timer *commit_timer, *checkpoint_timer, *linger_timer, *heartbeat_timer,
@@ -556,12 +558,11 @@ static void on_heartbeat_due(void *self)
     set_timer(serving, &serving->heartbeat_timer, HEARTBEAT_US, on_heartbeat_due);
 }
 
-static void on_look_due(void *self)
+/* At disk and witnesses. */
+static void look(struct serving *serving)
 {
-    struct serving *serving = self;
     struct fault fault = {0};
 
-    serving->look_timer = NULL;
     if (!ledger_writer_look(serving->writer, &fault)) {
         fail(serving, &fault);
         return;
@@ -570,7 +571,28 @@ static void on_look_due(void *self)
         commit_soon(serving, false);
     if (ledger_writer_has_unpublished(serving->writer))
         checkpoint_soon(serving, false);
-    set_timer(serving, &serving->look_timer, LOOK_US, on_look_due);
+}
+
+static void on_look_due(void *self)
+{
+    struct serving *serving = self;
+
+    serving->look_timer = NULL;
+    look(serving);
+    if (!serving->failed)
+        set_timer(serving, &serving->look_timer, LOOK_US, on_look_due);
+}
+
+static void on_relay(void *self, uint32_t events)
+{
+    struct serving *serving = self;
+
+    (void)events;
+    if (!ledger_relay_take(serving->daemon->relay, serving->daemon->quorum)) {
+        loop_unwatch(serving->relay_watch);
+        serving->relay_watch = NULL;
+    }
+    look(serving);
 }
 
 static void on_linger_due(void *self)
@@ -630,7 +652,7 @@ static void on_listener(void *self, uint32_t events)
 }
 
 /* -1: there is nothing to watch. */
-static bool watch_disk(struct serving *serving, int fd,
+static bool watch_some(struct serving *serving, int fd,
                        void (*ready)(void *self, uint32_t events),
                        struct loop_watch **ret_watch, struct fault *fault)
 {
@@ -641,10 +663,13 @@ static bool serve(struct serving *serving, struct fault *fault)
 {
     struct loop_watch *listener, *signals;
 
-    if (!watch_disk(serving, log_commit_ready(serving->log), on_commit_ready,
+    int relay = serving->daemon->quorum == NULL ? -1 : serving->daemon->relay;
+
+    if (!watch_some(serving, log_commit_ready(serving->log), on_commit_ready,
                     &serving->commit_watch, fault) ||
-        !watch_disk(serving, log_work_ready(serving->log), on_work_ready, &serving->work_watch,
+        !watch_some(serving, log_work_ready(serving->log), on_work_ready, &serving->work_watch,
                     fault) ||
+        !watch_some(serving, relay, on_relay, &serving->relay_watch, fault) ||
         !loop_watch(serving->loop, serving->daemon->listener, EPOLLIN, on_listener, serving,
                     &listener, fault) ||
         !loop_watch(serving->loop, serving->daemon->signals, EPOLLIN, on_signal, serving,
@@ -663,6 +688,7 @@ static bool serve(struct serving *serving, struct fault *fault)
     loop_unwatch(signals);
     loop_unwatch(serving->commit_watch);
     loop_unwatch(serving->work_watch);
+    loop_unwatch(serving->relay_watch);
     if (serving->failed)
         *fault = serving->fault;
     return !serving->failed;

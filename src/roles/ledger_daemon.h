@@ -11,7 +11,9 @@ struct ledger_daemon {
     int listener; /* SOCK_SEQPACKET, non-blocking */
     int signals;  /* signalfd of what ends it in order */
     struct ledger_writer *writer;
-    int64_t linger_us; /* how long it stays when nobody is connected */
+    int relay;                    /* its socket (roles/ledger_relay.h); -1: there is none */
+    struct ledger_quorum *quorum; /* NULL: it does not matter what comes from there */
+    int64_t linger_us;            /* how long it stays when nobody is connected */
 };
 
 /* Serves until nobody needs it, or a signal; then closes the log. False: it ended out of

@@ -151,20 +151,40 @@ static void say_low(const struct ledger_gate *gate, struct fault *ret_why)
                         left, limit);
 }
 
+/* A word for the trouble; NULL: there is none. */
+static const char *trouble(const struct ledger_gate *gate)
+{
+    return gate->level == DISK_FULL                                            ? "disk-full"
+           : gate->level == DISK_REFUSE                                        ? "disk-low"
+           : ledger_quorum_level(gate->config.quorum) == LEDGER_QUORUM_MISSING ? "no-quorum"
+                                                                               : NULL;
+}
+
 enum ledger_gate_verdict ledger_gate_judge(struct ledger_gate *gate, const struct record *act,
                                            const char **ret_word, struct fault *ret_why)
 {
+    const char *word;
+
     /* Whoever has just made room is not refused for what was seen before. */
     if (gate->level >= DISK_REFUSE ||
         clock_monotonic_us(gate->config.clock) - gate->looked_us > LOOK_US)
         look_at_disk(gate);
-    if (gate->level < DISK_REFUSE)
+    word = trouble(gate);
+    if (word == NULL)
         return LEDGER_GATE_ADMIT;
-    *ret_word = gate->level == DISK_FULL ? "disk-full" : "disk-low";
+    *ret_word = word;
     if (gate->level < DISK_FULL && ledger_glass_is_broken(gate->glass))
         return ledger_glass_is_news(gate->glass, act) ? LEDGER_GATE_FLAG : LEDGER_GATE_ADMIT;
-    say_low(gate, ret_why);
+    if (gate->level >= DISK_REFUSE)
+        say_low(gate, ret_why);
+    else
+        ledger_quorum_say(gate->config.quorum, ret_why);
     return LEDGER_GATE_REFUSE;
+}
+
+struct ledger_quorum *ledger_gate_quorum(const struct ledger_gate *gate)
+{
+    return gate->config.quorum;
 }
 
 void ledger_gate_flag(struct ledger_gate *gate, const struct record *act, const char *word,

@@ -14,14 +14,16 @@
 
 #include "base/clock.h"
 #include "os/disk.h"
+#include "roles/ledger_quorum.h"
 #include "wire/record.h"
 
 struct ledger_gate;
 
 struct ledger_gate_config {
-    int folder;                /* ledger/; borrowed */
-    struct disk disk;          /* NULL space: that of `folder` */
-    const struct clock *clock; /* borrowed */
+    int folder;                   /* ledger/; borrowed */
+    struct disk disk;             /* NULL space: that of `folder` */
+    const struct clock *clock;    /* borrowed */
+    struct ledger_quorum *quorum; /* borrowed; NULL: policy asks for no witnesses */
 };
 
 /* Makes the reserve where there is room for it. */
@@ -66,6 +68,8 @@ bool ledger_gate_disk_is_full(struct ledger_gate *gate);
 /* What the last disk.state says; of a ledger without one, that all is well. */
 enum disk_level ledger_gate_recorded(const struct ledger_gate *gate);
 void ledger_gate_recorded_before(struct ledger_gate *gate, enum disk_level level);
+/* What was handed in. */
+struct ledger_quorum *ledger_gate_quorum(const struct ledger_gate *gate);
 /* disk.state, as it is now. */
 void ledger_gate_disk_record(struct ledger_gate *gate, struct record *ret_record);
 

@@ -40,6 +40,12 @@ uint64_t ledger_writer_types(void)
     return ((UINT64_C(1) << RECORD_TYPE_COUNT) - 1) & ~record_own_types();
 }
 
+/* NULL: nothing is asked of witnesses. */
+static struct ledger_quorum *writer_quorum(const struct ledger_writer *writer)
+{
+    return writer->gate == NULL ? NULL : ledger_gate_quorum(writer->gate);
+}
+
 static bool decimal(struct slice digits, uint64_t *ret_number)
 {
     uint64_t number = 0;
@@ -56,31 +62,34 @@ static bool decimal(struct slice digits, uint64_t *ret_number)
 }
 
 /*
- * "SEQ PREV T_US LEVEL": the ledger's own sequence, which goes on through all daemons, the
- * time of the last record and the level of the disk that was recorded. State of before has the
- * first two only.
+ * "SEQ PREV T_US LEVEL QUORUM": the ledger's own sequence, which goes on through all daemons,
+ * the time of the last record and the levels of disk and witnesses that were recorded. State
+ * of before has the first two only, or the first four.
  */
 static bool memo_parse(struct slice memo, struct ledger_writer *writer, struct fault *fault)
 {
-    struct slice words[4] = {0};
-    uint64_t t_us = 0, level = DISK_OK;
+    struct slice words[5] = {0};
+    uint64_t t_us = 0, level = DISK_OK, quorum = LEDGER_QUORUM_OK;
     bool ok = true;
 
     if (memo.len == 0)
         return true; /* a new ledger */
-    for (size_t i = 0; i + 1 < COUNT(words); i++)
+    for (size_t i = 0; i < COUNT(words); i++)
         if (!slice_cut(&memo, ' ', &words[i]))
             break;
-    words[3] = memo;
     ok = decimal(words[0], &writer->own.next_seq) &&
          base64_decode_exactly(words[1], writer->own.last.at, TREE_HASH_BYTES);
     if (ok && words[2].len > 0)
         ok = decimal(words[2], &t_us) && decimal(words[3], &level) && level <= DISK_FULL;
-    if (!ok)
+    if (ok && words[4].len > 0)
+        ok = decimal(words[4], &quorum) && quorum <= LEDGER_QUORUM_MISSING;
+    if (!ok || memo.len > 0)
         return fault_set(fault, FAULT_INVALID, "the ledger's state names no sequence");
     writer->t_us = (int64_t)t_us;
-    if (writer->gate != NULL)
-        ledger_gate_recorded_before(writer->gate, (enum disk_level)level);
+    if (writer->gate == NULL)
+        return true;
+    ledger_gate_recorded_before(writer->gate, (enum disk_level)level);
+    ledger_quorum_recorded_before(writer_quorum(writer), (enum ledger_quorum_level)quorum);
     return true;
 }
 
@@ -92,7 +101,8 @@ static bool memo_write(struct ledger_writer *writer, struct fault *fault)
 
     if (!buf_add_format(&memo, fault, "%llu ", (unsigned long long)writer->own.next_seq) ||
         !base64_encode(slice_of_bytes(writer->own.last.at, TREE_HASH_BYTES), &memo, fault) ||
-        !buf_add_format(&memo, fault, " %lld %d", (long long)writer->t_us, (int)level))
+        !buf_add_format(&memo, fault, " %lld %d %d", (long long)writer->t_us, (int)level,
+                        (int)ledger_quorum_recorded(writer_quorum(writer))))
         return false;
     log_set_memo(writer->log, buf_text(&memo));
     return true;
@@ -116,6 +126,7 @@ static bool on_recovered_leaf(void *self, uint64_t index, struct slice leaf,
     if (!record_decode(leaf, &record, &header, &own->writer->arena, fault))
         return fault_in(fault, "record %llu", (unsigned long long)index);
     own->t_us = header.t_us;
+    ledger_quorum_recovered(writer_quorum(own->writer), index, header.t_us);
     if (slice_equal(header.src, slice_of(own->writer->own.src))) {
         own->next_seq = header.seq + 1;
         own->last = *leaf_hash;
@@ -150,6 +161,7 @@ static bool put(struct ledger_writer *writer, struct ledger_source *source,
         return false;
     source->next_seq++;
     source->last = hash;
+    ledger_quorum_wrote(writer_quorum(writer), index, writer->monotonic_us);
     if (record->type == RECORD_LEDGER_OPENED)
         writer->opened_index = index;
     return source == &writer->own ? memo_write(writer, fault) : true;
@@ -505,10 +517,21 @@ static bool append_disk_state(struct ledger_writer *writer, struct fault *fault)
     return append(writer, &writer->own, &record, fault);
 }
 
+static bool append_quorum_state(struct ledger_writer *writer, struct fault *fault)
+{
+    struct record record;
+
+    ledger_quorum_record(writer_quorum(writer), &record);
+    return append(writer, &writer->own, &record, fault);
+}
+
 bool ledger_writer_look(struct ledger_writer *writer, struct fault *fault)
 {
-    return writer->gate == NULL || !ledger_gate_look(writer->gate) ||
-           append_disk_state(writer, fault);
+    if (writer->gate == NULL)
+        return true;
+    return (!ledger_gate_look(writer->gate) || append_disk_state(writer, fault)) &&
+           (!ledger_quorum_is_news(writer_quorum(writer)) ||
+            append_quorum_state(writer, fault));
 }
 
 bool ledger_writer_commit(struct ledger_writer *writer, struct fault *fault)

@@ -72,7 +72,7 @@ MUST_USE bool ledger_writer_append(struct ledger_writer *writer, struct ledger_s
 MUST_USE bool ledger_writer_own(struct ledger_writer *writer, const struct record *record,
                                 struct fault *fault);
 MUST_USE bool ledger_writer_heartbeat(struct ledger_writer *writer, struct fault *fault);
-/* disk.state, where it is another one than the last that was recorded. */
+/* disk.state and quorum.state, where they are others than the last that were recorded. */
 MUST_USE bool ledger_writer_look(struct ledger_writer *writer, struct fault *fault);
 MUST_USE bool ledger_writer_refused(struct ledger_writer *writer, const char *reason,
                                     struct fault *fault);

@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -28,7 +29,8 @@
 #include "os/isolate.h"
 #include "roles/ledger.h"
 #include "roles/ledger_policy.h"
-#include "roles/witness_ask.h"
+#include "roles/witness_report.h"
+#include "roles/witness_status.h"
 #include "wire/url.h"
 
 #define INTERVAL_MS 10000
@@ -38,10 +40,12 @@
 struct relay {
     const struct witness_relay *given;
     int folder; /* ledger/ */
+    int hears;  /* takes reports; -1: nobody does, of a closed shard */
     const struct transport *transport;
     struct note_key *log;
     struct witness_peer *peers;
     enum witness_outcome *outcomes; /* of each peer in the last round */
+    int64_t *last_us;               /* when each last cosigned; 0: never */
     bool *told;                     /* the ledger has a record of it */
     size_t count, required;
     struct tree_hash last_root; /* of the last round */
@@ -62,6 +66,7 @@ static bool take_peers(struct relay *relay, const struct policy *policy, struct 
 {
     relay->peers = xalloc_array(policy->witness_count + 1, sizeof(*relay->peers));
     relay->outcomes = xalloc_array(policy->witness_count + 1, sizeof(*relay->outcomes));
+    relay->last_us = xalloc_array(policy->witness_count + 1, sizeof(*relay->last_us));
     relay->told = xalloc_array(policy->witness_count + 1, sizeof(*relay->told));
     relay->required = (size_t)policy->witnesses_required;
     for (size_t i = 0; i < policy->witness_count; i++) {
@@ -160,26 +165,43 @@ static bool isolate(const struct relay *relay, const struct relay *closed, struc
 struct round {
     struct buf note;     /* text and the log's own line */
     struct buf cosigned; /* the same, and what came */
+    int64_t read_us;     /* monotonic */
     struct checkpoint checkpoint;
     size_t good;
 };
 
 static void write_status(const struct relay *relay, const struct round *round)
 {
-    AUTO_BUF struct buf text = buf_with_limit(1 << 16);
+    AUTO_FREE struct witness_status *status = xalloc_array(relay->count + 1, sizeof(*status));
     struct fault ignored = {0};
-    bool ok = true;
 
-    for (size_t i = 0; ok && i < relay->count; i++)
-        ok = buf_add_format(&text, &ignored, "%s %llu %s\n",
-                            cosignature_key_name(relay->peers[i].key),
-                            (unsigned long long)(relay->outcomes[i] == WITNESS_COSIGNED
-                                                     ? round->checkpoint.size
-                                                     : relay->peers[i].known),
-                            witness_outcome_name(relay->outcomes[i]));
-    if (ok && !file_replace_durably(relay->folder, "state/witnesses", buf_slice(&text), 0644,
-                                    &ignored))
+    for (size_t i = 0; i < relay->count; i++)
+        status[i] = (struct witness_status){
+            .peer = &relay->peers[i],
+            .size = relay->outcomes[i] == WITNESS_COSIGNED ? round->checkpoint.size
+                                                           : relay->peers[i].known,
+            .outcome = relay->outcomes[i],
+            .last_us = relay->last_us[i],
+        };
+    if (!witness_status_write(relay->folder, status, relay->count, &ignored))
         return; /* the next round writes it again */
+}
+
+/* One that is lost is followed by the next round's. */
+static void report(const struct relay *relay, const struct round *round, bool stored)
+{
+    struct witness_report report = {
+        .size = round->checkpoint.size,
+        .read_us = round->read_us,
+        .is_cosigned = stored,
+    };
+
+    for (size_t i = 0; i < relay->count && i < WITNESS_REPORT_MAX; i++) {
+        report.witness[i].has_cosigned = relay->outcomes[i] == WITNESS_COSIGNED;
+        report.witness[i].last_us = relay->last_us[i];
+    }
+    if (relay->hears >= 0)
+        (void)send(relay->hears, &report, sizeof(report), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* What a witness will not follow is a record, once: somebody must look at it. */
@@ -212,6 +234,7 @@ static bool begin_round(struct relay *relay, struct round *round)
     struct fault ignored = {0};
     struct note note;
 
+    round->read_us = clock_monotonic_us(&clock_real);
     if (!file_read(relay->folder, "checkpoint", &bytes, &ignored) ||
         !buf_add(&round->note, buf_slice(&bytes), &ignored) ||
         !checkpoint_open(buf_slice(&round->note), relay->log, &round->checkpoint, &ignored) ||
@@ -230,7 +253,10 @@ static void ask_all(struct relay *relay, struct round *round)
         relay->outcomes[i] =
             witness_ask(relay->transport, &relay->peers[i], buf_slice(&round->note),
                         round->checkpoint.size, &source, &round->cosigned);
-        round->good += relay->outcomes[i] == WITNESS_COSIGNED;
+        if (relay->outcomes[i] != WITNESS_COSIGNED)
+            continue;
+        relay->last_us[i] = clock_now_us(&clock_real);
+        round->good++;
     }
 }
 
@@ -252,6 +278,7 @@ static void finish_round(struct relay *relay, struct round *round)
     relay->has_last = true;
     relay->last_is_complete = stored && round->good == relay->count;
     write_status(relay, round);
+    report(relay, round, stored);
     for (size_t i = 0; i < relay->count; i++)
         if (relay->outcomes[i] == WITNESS_AHEAD || relay->outcomes[i] == WITNESS_REFUSED)
             tell_ledger(relay, i, round);
@@ -273,7 +300,7 @@ static void run_round(struct relay *relay)
 /* True: the daemon has ended; what it has published is all there will be. */
 static bool wait_for_end(const struct relay *relay, int timeout_ms)
 {
-    struct pollfd ending = {.fd = relay->given->ending, .events = POLLIN};
+    struct pollfd ending = {.fd = relay->given->daemon, .events = POLLIN};
 
     return poll(&ending, 1, timeout_ms) > 0;
 }
@@ -296,6 +323,9 @@ static bool set_up(struct relay *relay, struct relay *closed, int *ret_lock,
         !take_turn(relay, ret_lock, fault) || !transport_load(&relay->transport, fault))
         return false;
     closed->transport = relay->transport;
+    for (size_t i = 0; i < relay->count; i++)
+        relay->last_us[i] = witness_status_last(
+            relay->folder, slice_of(cosignature_key_name(relay->peers[i].key)));
     return isolate(relay, closed, fault);
 }
 
@@ -307,6 +337,7 @@ static void tear_down(struct relay *relay)
     }
     free(relay->peers);
     free(relay->outcomes);
+    free(relay->last_us);
     free(relay->told);
     note_key_free(relay->log);
     scope_close(&relay->folder);
@@ -315,20 +346,18 @@ static void tear_down(struct relay *relay)
 /* For whoever asks why nothing is cosigned: there is no terminal to tell it to. */
 static void leave_words(struct relay *relay, const struct fault *fault)
 {
-    AUTO_FREE char *text = xformat("none 0 failed: %s\n", fault->why);
     struct fault ignored = {0};
 
     if ((relay->folder >= 0 ||
          file_open_folder(relay->given->home_fd, "ledger", 0755, &relay->folder, &ignored)) &&
-        !file_replace_durably(relay->folder, "state/witnesses", slice_of(text), 0644,
-                              &ignored))
+        !witness_status_write_fault(relay->folder, fault, &ignored))
         return;
 }
 
 int witness_relay_serve(const struct witness_relay *given)
 {
-    struct relay relay = {.given = given, .folder = -1};
-    struct relay closed = {.given = given, .folder = -1};
+    struct relay relay = {.given = given, .folder = -1, .hears = given->daemon};
+    struct relay closed = {.given = given, .folder = -1, .hears = -1};
     AUTO_CLOSE int lock = -1;
     struct fault fault = {0};
     bool ok = set_up(&relay, &closed, &lock, &fault);

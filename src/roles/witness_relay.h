@@ -2,7 +2,7 @@
  * roles/witness_relay.h - asks the policy's witnesses to cosign the ledger's checkpoints.
  *
  *   ledger/checkpoint.cosigned   the last checkpoint that enough of them have signed
- *   ledger/state/witnesses       a line for each: origin, size it has cosigned, outcome
+ *   ledger/state/witnesses       a line for each (roles/witness_status.h)
  *
  * Appends never wait for it. It ends when the ledger's daemon has ended, after a last round.
  */
@@ -13,7 +13,7 @@
 
 struct witness_relay {
     int home_fd;
-    int ending; /* its end of file: the daemon has ended */
+    int daemon; /* a socket that takes struct witness_report; its end of file: it has ended */
 };
 
 /* In a process of its own that has never held the signing key. An exit code. */

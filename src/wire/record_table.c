@@ -104,6 +104,9 @@ const struct record_type_row record_types[RECORD_TYPE_COUNT] = {
     [RECORD_BREAKGLASS] = {"breakglass", "Two people let the ledger's refusals be passed over",
                            F(PERSON) | F(SECOND) | F(REASON) | F(EXPIRES), ABOUT | CHANGED,
                            false},
+    [RECORD_QUORUM_STATE] = {"quorum.state",
+                             "Records wait too long for the witnesses, or no more",
+                             F(REASON) | F(COUNT), F(DURATION_US) | F(MECHANISM), true},
 };
 
 #define NUMBER RECORD_KIND_NUMBER

@@ -20,6 +20,8 @@ struct world {
     int64_t now_us, monotonic_us;
     int64_t free; /* of 1000 MiB, the reserve not taken off */
     struct clock clock;
+    struct ledger_quorum_standing standing; /* none: nobody is asked to cosign */
+    struct ledger_quorum *quorum;
     struct ledger_gate *gate;
     struct ledger_writer *writer;
     struct ledger_source *source;
@@ -54,6 +56,8 @@ static void open_writer(struct world *world)
     struct ledger_writer_guard guard = {0};
     struct fault fault = {0};
 
+    world->quorum = ledger_quorum_new(&world->standing, &world->clock);
+    gate.quorum = world->quorum;
     assert_ok(ledger_gate_open(&gate, &world->gate, &fault), fault);
     guard.gate = world->gate;
     assert_ok(ledger_writer_open_guarded(&guard, world->fixture.folder, world->signer,
@@ -70,6 +74,7 @@ static void close_writer(struct world *world)
     assert_ok(ledger_writer_end(world->writer, "idle", &fault), fault);
     ledger_writer_free(world->writer);
     ledger_gate_free(world->gate);
+    ledger_quorum_free(world->quorum);
 }
 
 static struct world *world_make(void)
@@ -387,6 +392,165 @@ static void acts_pass_under_break_glass_and_their_run_is_flagged(void **state)
     world_drop(world);
 }
 
+/* Two of three witnesses within an hour, from now on. */
+static struct world *world_with_witnesses(void)
+{
+    struct world *world = world_make();
+
+    close_writer(world);
+    world->standing = (struct ledger_quorum_standing){
+        .required = 2,
+        .limit_us = 3600 * SECOND,
+        .count = 3,
+        .witness = {{.name = "w.example/a", .last_us = world->now_us},
+                    {.name = "w.example/b"},
+                    {.name = "w.example/c"}},
+    };
+    open_writer(world);
+    return world;
+}
+
+/* A round: `count` witnesses have cosigned the checkpoint of `size` records, read just now. */
+static void hear(struct world *world, uint64_t size, size_t count)
+{
+    struct witness_report report = {
+        .size = size, .read_us = world->monotonic_us, .is_cosigned = count >= 2};
+    struct fault fault = {0};
+
+    for (size_t i = 0; i < 3; i++) {
+        report.witness[i].has_cosigned = i < count;
+        report.witness[i].last_us = i < count ? world->now_us
+                                    : i == 0  ? world->standing.witness[0].last_us
+                                              : 0;
+    }
+    ledger_quorum_report(world->quorum, &report);
+    assert_ok(ledger_writer_look(world->writer, &fault), fault);
+}
+
+static void look(struct world *world)
+{
+    struct fault fault = {0};
+
+    assert_ok(ledger_writer_look(world->writer, &fault), fault);
+}
+
+static void expect_refused(struct world *world, const char *words)
+{
+    struct fault fault = {0};
+
+    assert_false(append(world, RECORD_MODEL_INTENT, true, &fault));
+    assert_int_equal(fault.kind, FAULT_DENIED);
+    if (strstr(fault.why, words) == NULL)
+        fail_msg("no \"%s\" in: %s", words, fault.why);
+}
+
+static void acts_are_refused_while_records_wait_too_long_for_witnesses(void **state)
+{
+    struct world *world = world_with_witnesses();
+    uint64_t before;
+
+    (void)state;
+    append_ok(world, RECORD_MODEL_INTENT);
+    pass(world, 299 * SECOND, 0);
+    look(world);
+    append_ok(world, RECORD_MODEL_INTENT);
+    pass(world, 2 * SECOND, 0);
+    look(world); /* late */
+    hear(world, 2, 1);
+    append_ok(world, RECORD_MODEL_INTENT);
+    pass(world, 3298 * SECOND, 0);
+    look(world);
+    append_ok(world, RECORD_MODEL_INTENT);
+    pass(world, 2 * SECOND, 0);
+    expect_refused(world, "bring back w.example/b (never), w.example/c (never), or");
+    hear(world, 2, 0);
+    expect_refused(world, "w.example/a (last 09-21T14:13Z), w.example/b (never), 1 more");
+    append_ok(world, RECORD_MODEL_OUTCOME);
+    append_ok(world, RECORD_RUN_ENDED);
+    append_ok(world, RECORD_FILE_READ);
+    before = ledger_writer_size(world->writer);
+    append_ok(world, RECORD_RUN_ENDED);
+    hear(world, before + 1000, 3); /* more than there are: not believed */
+    expect_refused(world, "who has not signed");
+    hear(world, before, 2);
+    append_ok(world, RECORD_MODEL_INTENT); /* what waits now was not written before that */
+    pass(world, 299 * SECOND, 0);
+    look(world);
+    pass(world, 2 * SECOND, 0);
+    hear(world, ledger_writer_size(world->writer), 3);
+    pass(world, 2 * 3600 * SECOND, 0);
+    append_ok(world, RECORD_MODEL_INTENT); /* nothing has waited meanwhile */
+    close_writer(world);
+    expect_records(world, RECORD_QUORUM_STATE, "late missing ok ");
+    expect_records(world, RECORD_REFUSED, "no-quorum no-quorum no-quorum ");
+    expect_holds(world, 3);
+    world_drop(world);
+}
+
+static void a_relay_that_has_ended_is_no_quorum(void **state)
+{
+    struct world *world = world_with_witnesses();
+
+    (void)state;
+    ledger_quorum_relay_ended(world->quorum);
+    look(world);
+    look(world);
+    append_ok(world, RECORD_MODEL_INTENT);
+    pass(world, 3601 * SECOND, -7200 * SECOND); /* a clock that was set helps nobody */
+    expect_refused(world, "the relay to the witnesses has ended");
+    close_writer(world);
+    expect_records(world, RECORD_QUORUM_STATE, "ok ");
+    expect_records(world, RECORD_REFUSED, "no-quorum ");
+    expect_holds(world, 1);
+    world_drop(world);
+}
+
+/* What an earlier daemon has written waits, too; its clock may have been ahead. */
+static void records_of_before_wait_on_in_the_next_daemon(void **state)
+{
+    static const struct {
+        int64_t waited_s;
+        bool is_refused;
+    } cases[] = {{0, false}, {3599, false}, {3601, true}, {-86400, false}};
+    struct world *world = world_with_witnesses();
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fault fault = {0};
+
+        world->standing.size = ledger_writer_size(world->writer) + 1; /* and ledger.closed */
+        close_writer(world);
+        world->standing.waits_since_us = world->now_us - cases[i].waited_s * SECOND;
+        open_writer(world);
+        assert_int_equal(append(world, RECORD_MODEL_INTENT, true, &fault),
+                         !cases[i].is_refused);
+    }
+    close_writer(world);
+    expect_records(world, RECORD_QUORUM_STATE, "late missing ok ");
+    expect_holds(world, 0);
+    world_drop(world);
+}
+
+static void missing_witnesses_pass_under_break_glass(void **state)
+{
+    struct world *world = world_with_witnesses();
+    struct fault fault = {0};
+
+    (void)state;
+    pass(world, 3601 * SECOND, 0);
+    expect_refused(world, "bring back");
+    assert_ok(break_glass(world, "tom", 3600, &fault), fault);
+    append_ok(world, RECORD_MODEL_INTENT);
+    append_ok(world, RECORD_MODEL_INTENT);
+    pass(world, 3601 * SECOND, 0);
+    expect_refused(world, "bring back");
+    close_writer(world);
+    expect_records(world, RECORD_BREAKGLASS, "patient-care patient-care ");
+    expect_records(world, RECORD_REFUSED, "no-quorum no-quorum ");
+    expect_holds(world, 2);
+    world_drop(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +560,10 @@ int main(void)
         TEST(acts_that_were_announced_together_are_refused_together),
         TEST(the_reserve_is_given_up_and_made_again),
         TEST(acts_pass_under_break_glass_and_their_run_is_flagged),
+        TEST(acts_are_refused_while_records_wait_too_long_for_witnesses),
+        TEST(a_relay_that_has_ended_is_no_quorum),
+        TEST(records_of_before_wait_on_in_the_next_daemon),
+        TEST(missing_witnesses_pass_under_break_glass),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
