@@ -6,6 +6,7 @@
 #include "cell/probe.h"
 #include "commands/doctor_trials.h"
 #include "commands/key.h"
+#include "commands/ledger_standing.h"
 #include "commands/table.h"
 #include "flow/home.h"
 #include "os/clock_real.h"
@@ -137,15 +138,17 @@ static void print_promises(const struct promise *promises)
 }
 
 /* Where there is a ledger. */
-static void find_key(struct key_standing *ret_standing)
+static void find_ledger(struct key_standing *ret_key, struct ledger_standing *ret_standing)
 {
     struct fault unsaid = {0};
     struct home home;
 
-    *ret_standing = (struct key_standing){.kind = "none", .protects = ""};
+    *ret_key = (struct key_standing){.kind = "none", .protects = ""};
+    *ret_standing = (struct ledger_standing){0};
     if (!home_open(false, &home, &unsaid))
         return;
-    key_standing_of(home.fd, ret_standing);
+    key_standing_of(home.fd, ret_key);
+    ledger_standing_of(home.fd, ret_standing);
     home_close(&home);
 }
 
@@ -162,22 +165,25 @@ static int run(const struct invocation *invocation)
     AUTO_FREE char *state = home_path();
     AUTO_FREE struct probe_host *host = xalloc(sizeof(*host));
     struct promise promises[PROMISE_COUNT];
+    struct ledger_standing ledger;
     struct key_standing key;
     bool enforceable;
 
-    find_key(&key);
+    find_ledger(&key, &ledger);
     probe_host(state == NULL ? "/" : state, &clock_real, host);
     doctor_try_ours(host);
     probe_promises(host, promises);
     enforceable = probe_enforceable(host);
     if (invocation->json) {
-        command_print_json(json_pack("{s:b, s:o, s:o, s:o}", "enforceable", enforceable,
+        command_print_json(json_pack("{s:b, s:o, s:o, s:o, s:o}", "enforceable", enforceable,
                                      "promises", json_of_promises(promises), "host",
-                                     json_of_host(host), "key", key_standing_json(&key)));
+                                     json_of_host(host), "key", key_standing_json(&key),
+                                     "witnesses", ledger_standing_json(&ledger)));
     } else {
         print_promises(promises);
         print_host(host);
         print_key(&key);
+        ledger_standing_print(&ledger);
         (void)printf("%s\n", enforceable ? "A cell can be enforced here."
                                          : "A cell cannot be enforced here.");
     }

@@ -38,8 +38,8 @@ static const struct reason {
     {"host", "this host cannot enforce what a cell promises; `custody doctor` says what is "
              "missing and how to get it"},
     {"ledger", "a record could not be written, and without a record nothing goes on; look at "
-               "the free space below "
-               "$CUSTODY_HOME, then at `custody verify`"},
+               "the free space below $CUSTODY_HOME and at the witnesses (`custody doctor`), "
+               "then at `custody verify`"},
     {"link-leaves-tree", "a symbolic link points out of the repository"},
     {"no-change", "the agent changed nothing that could be collected; scratch folders and "
                   "ignored files never are"},

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commands/ledger_standing.h"
 #include "commands/reasons.h"
 #include "commands/table.h"
 #include "roles/core.h"
@@ -155,6 +156,7 @@ static int run(const struct invocation *invocation)
         .progress = quiet ? NULL : progress,
     };
     struct run_result result = {0};
+    struct ledger_standing standing;
     struct session session;
     struct fault fault = {0};
 
@@ -166,6 +168,8 @@ static int run(const struct invocation *invocation)
     }
     if (!session_open(&session, &fault))
         return command_fail(invocation, &fault);
+    ledger_standing_of(session.home.fd, &standing);
+    ledger_standing_warn(&standing);
     if (!core_run(&session, &request, &result, &fault))
         (void)fprintf(stderr, "custody run: %s\n", fault.why);
     clean_up(&session);

@@ -85,6 +85,11 @@ def a_run_is_not_begun_on_a_disk_with_little_room(disk, place):
     done = place.run(*SHELL, 'echo x > a.txt', check=0)
     assert (disk.ledger / 'reserve').stat().st_size == 8 * MIB
     disk.wait_until_ended()
+    assert 'warning' not in done['stderr'], done
+    disk.fill(10 * MIB)  # of 64: more than 5 %, less than 20 %
+    warned = place.run(*SHELL, 'echo x > c.txt', options=('--quiet',), check=0)
+    assert "custody: warning: the ledger's disk has " in warned['stderr'] and 'make room' in warned['stderr'], warned
+    disk.wait_until_ended()
     disk.fill(2 * MIB)
     refused = place.run(*SHELL, 'echo x > b.txt')
     assert refused['exit'] == 1 and refused['state'] == 'refused', refused

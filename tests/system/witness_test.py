@@ -21,7 +21,7 @@ VERIFY = os.path.abspath(os.environ.get('CUSTODY_VERIFY', 'build/custody-verify'
 class Witnesses:
     """Keys for three witnesses, a policy for the auditor, and a ledger that asks them."""
 
-    def __init__(self, require=0):
+    def __init__(self, require=0, more=''):
         self.place = Place()
         self.place.env['CUSTODY_WITNESS_INTERVAL_MS'] = '100'
         self.ledger = self.place.home / 'ledger'
@@ -36,7 +36,7 @@ class Witnesses:
             self.processes.append(None)
         rows = ', '.join(f'{{ url: "http://127.0.0.1:{port}", key: "{key}" }}'
                          for port, key in zip(self.ports, self.vkeys))
-        self.place.policy(f'ledger: {{ witnesses: [{rows}], require: {require} }}\n')
+        self.place.policy(f'ledger: {{ witnesses: [{rows}], require: {require}{more} }}\n')
         self.policy = self.place.root / 'auditor.policy'
         self.log_key = (self.place.home / 'keys/ledger.vkey').read_text().strip()
         lines = [f'log {self.log_key}'] + [f'witness w{i} {key}' for i, key in enumerate(self.vkeys)]
@@ -85,11 +85,11 @@ class Witnesses:
         self.place.close()
 
 
-def with_witnesses(require=0):
+def with_witnesses(require=0, more=''):
     """The decorated test gets three witnesses that run."""
     def wrap(test):
         def wrapped():
-            witnesses = Witnesses(require)
+            witnesses = Witnesses(require, more)
             try:
                 for number in range(3):
                     witnesses.start(number)
