@@ -67,6 +67,8 @@ size_t subject_writer_record_bytes(void)
 
 /* With fewer, a batch takes the disk so long that there is nothing to gain by two. */
 #define TWO_BATCHES_MIN 500
+/* With fewer, the time ends before the first segments are full. */
+#define SEGMENTS_MIN 100
 #define BURST_BYTES (WAL_BYTES_MAX * 3 / 4)
 
 /* Commits and checkpoints, as the daemon has them. */
@@ -87,10 +89,14 @@ static void pace_begin(struct pace *pace, struct log *log, size_t outstanding)
         log_overlap(log);
 }
 
-/* What is under way, to its end; the wait is used for the checkpoint. */
+/*
+ * What is under way, to its end; the wait is used for the checkpoint, once one is due: what is
+ * read back before that would keep the next batch waiting.
+ */
 static bool pace_wait(struct pace *pace, struct fault *fault)
 {
-    enum log_work work = LOG_WORK_MORE;
+    enum log_work work =
+        log_checkpoint_is_under_way(pace->log) ? LOG_WORK_MORE : LOG_WORK_NONE;
     bool done;
 
     for (;;) {
@@ -109,7 +115,8 @@ static bool pace_commit(struct pace *pace, struct fault *fault)
     enum log_work work;
 
     if (!pace->two) {
-        if (!log_commit(pace->log, fault) || !log_work(pace->log, &work, fault))
+        if (!log_commit(pace->log, fault) ||
+            (log_checkpoint_is_under_way(pace->log) && !log_work(pace->log, &work, fault)))
             return false;
     } else if (!pace_wait(pace, fault) || !log_commit_begin(pace->log, fault)) {
         return false;
@@ -177,7 +184,7 @@ static bool log_subject_open(const struct subject_place *place, void **ret_self,
     self->signer = make_signer(fault);
     if (self->signer == NULL ||
         !log_open(self->folder, self->signer, NULL, NULL, &self->log, &recovery, fault) ||
-        (place->outstanding >= TWO_BATCHES_MIN && !make_segments(self->log, fault)))
+        (place->outstanding >= SEGMENTS_MIN && !make_segments(self->log, fault)))
         return false;
     pace_begin(&self->pace, self->log, place->outstanding);
     *ret_self = self;
@@ -282,7 +289,7 @@ static bool writer_open(const struct subject_place *place, void **ret_self,
     struct writer_subject *self;
 
     if (!writer_make(place->folder, &self, fault) ||
-        (place->outstanding >= TWO_BATCHES_MIN &&
+        (place->outstanding >= SEGMENTS_MIN &&
          !make_segments(ledger_writer_log(self->writer), fault)))
         return false;
     pace_begin(&self->pace, ledger_writer_log(self->writer), place->outstanding);
