@@ -22,17 +22,13 @@ struct words {
 #define CHOOSE 0xca
 #define MAJORITY 0xe8
 
-WITH_AVX512 INLINED __m512i big_sigma(__m512i x, const int a, const int b, const int c)
-{
-    return _mm512_ternarylogic_epi32(_mm512_ror_epi32(x, a), _mm512_ror_epi32(x, b),
-                                     _mm512_ror_epi32(x, c), XOR3);
-}
-
-WITH_AVX512 INLINED __m512i small_sigma(__m512i x, const int a, const int b, const int shift)
-{
-    return _mm512_ternarylogic_epi32(_mm512_ror_epi32(x, a), _mm512_ror_epi32(x, b),
-                                     _mm512_srli_epi32(x, (unsigned)shift), XOR3);
-}
+/* FIPS 180-4 section 4.1.2. Macros, since clang wants to see that the counts are constants. */
+#define BIG_SIGMA(x, a, b, c)                                                                 \
+    _mm512_ternarylogic_epi32(_mm512_ror_epi32(x, a), _mm512_ror_epi32(x, b),                 \
+                              _mm512_ror_epi32(x, c), XOR3)
+#define SMALL_SIGMA(x, a, b, shift)                                                           \
+    _mm512_ternarylogic_epi32(_mm512_ror_epi32(x, a), _mm512_ror_epi32(x, b),                 \
+                              _mm512_srli_epi32(x, shift), XOR3)
 
 /* Rows of one lane's words become columns of one word's lanes. */
 WITH_AVX512 INLINED void transpose(struct words *w)
@@ -85,16 +81,16 @@ WITH_AVX512 static void hash_block(__m512i state[8], const uint8_t *const at[SHA
 
         if (i >= 16)
             w.at[i % 16] = _mm512_add_epi32(
-                _mm512_add_epi32(w.at[i % 16], small_sigma(w.at[(i + 1) % 16], 7, 18, 3)),
+                _mm512_add_epi32(w.at[i % 16], SMALL_SIGMA(w.at[(i + 1) % 16], 7, 18, 3)),
                 _mm512_add_epi32(w.at[(i + 9) % 16],
-                                 small_sigma(w.at[(i + 14) % 16], 17, 19, 10)));
+                                 SMALL_SIGMA(w.at[(i + 14) % 16], 17, 19, 10)));
         first = _mm512_add_epi32(
             _mm512_add_epi32(
                 h,
                 _mm512_add_epi32(w.at[i % 16], _mm512_set1_epi32((int)sha256_round_words[i]))),
-            _mm512_add_epi32(big_sigma(e, 6, 11, 25),
+            _mm512_add_epi32(BIG_SIGMA(e, 6, 11, 25),
                              _mm512_ternarylogic_epi32(e, f, g, CHOOSE)));
-        second = _mm512_add_epi32(big_sigma(a, 2, 13, 22),
+        second = _mm512_add_epi32(BIG_SIGMA(a, 2, 13, 22),
                                   _mm512_ternarylogic_epi32(a, b, c, MAJORITY));
         h = g;
         g = f;
