@@ -168,7 +168,6 @@ static bool check_ledger(const struct archiver *archiver, const struct shard *sh
 {
     AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
     AUTO_BUF struct buf vkey = buf_with_limit(NOTE_BYTES_MAX);
-    AUTO_FREE char *place = NULL;
     struct verify_options options = {.archive = archiver->path};
     bool has_key = shard->is_current ? file_read(archiver->session->home.fd,
                                                  "keys/ledger.vkey", &vkey, fault)
