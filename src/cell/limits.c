@@ -18,8 +18,8 @@
 #define TABLE_BYTES_MAX (1024 * 1024)
 #define CPU_PERIOD_US 100000
 #define REMOVE_TRIES 400
-#define REMOVE_PAUSE_NS 5000000 /* a group is busy until the last of its processes is reaped  \
-                                 */
+/* a group is busy until the last of its processes is reaped */
+#define REMOVE_PAUSE_NS 5000000
 
 enum limit_kind {
     LIMIT_MEMORY,

@@ -36,8 +36,7 @@ struct probe_host {
     bool limit_memory, limit_pids, limit_cpu;
     int tiocsti;         /* dev.tty.legacy_tiocsti, -1: no such setting */
     int yama;            /* kernel.yama.ptrace_scope, -1: no such setting */
-    int apparmor_userns; /* kernel.apparmor_restrict_unprivileged_userns, -1: no such setting
-                          */
+    int apparmor_userns; /* kernel.apparmor_restrict_unprivileged_userns, -1: not there */
     int userns_clone;    /* kernel.unprivileged_userns_clone, -1: no such setting */
     int64_t userns_max;  /* user.max_user_namespaces, -1: no such setting */
     char git[32];        /* version; "": none */

@@ -30,10 +30,11 @@ struct finding {
  * where there are none).
  *   path            a hint for formats (".env", ".hl7"); may be empty
  *   ret_class_mask  CLASS_BIT of each class found; CLASS_OPAQUE, too, where the content is no
- * text: then only values that show themselves in any bytes were looked for (cards, keys,
- * tokens, social security numbers beside their name); 0: nothing found UTF-16 is text. A value
- * in it is found with the NULs between its characters, so that replacing its letters and
- * digits keeps encoding and length.
+ *                   text: then only values that show themselves in any bytes were looked for
+ *                   (cards, keys, tokens, social security numbers beside their name);
+ *                   0: nothing found
+ * UTF-16 is text. A value in it is found with the NULs between its characters, so that
+ * replacing its letters and digits keeps encoding and length.
  * FAULT_LIMIT: longer than CLASSIFY_BYTES_MAX, or more than CLASSIFY_FINDINGS_MAX.
  */
 MUST_USE bool classify_scan(struct slice content, struct slice path,

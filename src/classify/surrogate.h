@@ -6,7 +6,8 @@
  * holds one is not mistaken for one that holds the value, in any process, without a table.
  *
  *   digits   stay digits (a card number starts with 0, which no issuer has, and passes Luhn;
- * an SSN starts with 000, which is never issued), letters keep their case, the rest stays
+ *            an SSN starts with 000, which is never issued), letters keep their case, the rest
+ *            stays
  *   secrets  keep their public prefix ("ghp_", "AKIA", "-----BEGIN ..."); the rest is replaced
  */
 #ifndef CUSTODY_CLASSIFY_SURROGATE_H
@@ -70,7 +71,9 @@ struct surrogate_base {
  * Every stand-in of the map in `content` becomes its original again, byte for byte. A weak one
  * only in a line (up to LF or CR) that was shown just so and of one original alone; elsewhere
  * it stays, and where it stands as a word of its own it is one of ret_unsure: only a person
- * can say what was meant. base          NULL: there is no such line ret_restored  how many
+ * can say what was meant.
+ *   base          NULL: there is no such line
+ *   ret_restored  how many
  */
 MUST_USE bool surrogate_restore(struct slice content, const struct surrogate_map *map,
                                 const struct surrogate_base *base,

@@ -94,8 +94,7 @@ static int run(const struct invocation *invocation)
 
     if (!(is_home ? verify_own : verify_one)(invocation, &files, &text, &outcome, &fault)) {
         (void)command_fail(invocation, &fault);
-        return EXIT_WRONG_USE; /* nothing was verified; what is wrong with a ledger is a result
-                                */
+        return EXIT_WRONG_USE; /* nothing was verified; a wrong ledger would be a result */
     }
     (void)printf("%s%s", buf_text(&text), invocation->json ? "\n" : "");
     if (outcome.note[0] != 0)

@@ -13,8 +13,7 @@ enum connection_state {
     CONNECTION_WAITING, /* for a call socket of the gateway's */
     CONNECTION_SENDING, /* the request goes to the gateway */
     CONNECTION_ANSWER,  /* the answer comes and goes */
-    CONNECTION_LINGER,  /* refused and closed for writing: swallows what the client still sends
-                         */
+    CONNECTION_LINGER,  /* refused and closed for writing: swallows what still comes */
 };
 
 struct door {

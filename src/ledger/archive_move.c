@@ -12,9 +12,8 @@
 #include "ledger/seekable.h"
 #include "os/file.h"
 
-#define FILE_BYTES_SOFT                                                                       \
-    (32UL * 1024 * 1024) /* a file that has so much gets no more bundles                      \
-                          */
+/* a file that has so much gets no more bundles */
+#define FILE_BYTES_SOFT (32UL * 1024 * 1024)
 #define FILE_BYTES_MAX (FILE_BYTES_SOFT + 2UL * TILE_BUNDLE_BYTES_MAX)
 #define MANIFEST_BYTES_MAX (64UL * 1024 * 1024)
 #define READ_BYTES (1024UL * 1024)

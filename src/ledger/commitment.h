@@ -2,8 +2,8 @@
  * ledger/commitment.h - a record names a value and does not hold it. Whoever has the record's
  * key and the value can show that it is that one; nobody can test a guess without the key.
  *
- *   commitment = HMAC-SHA256(K_rec, "ledger/commit/v1" 00 || u16be len(field) || field ||
- * value)
+ *   commitment = HMAC-SHA256(K_rec,
+ *                    "ledger/commit/v1" 00 || u16be len(field) || field || value)
  *
  * K_rec (scope_key.h) is exactly 32 bytes: HMAC pads keys with zeros, so keys of other lengths
  * would not bind. Hiding while K_rec is secret, binding because HMAC-SHA256 is collision

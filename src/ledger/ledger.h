@@ -57,8 +57,9 @@ MUST_USE bool ledger_end(struct ledger_client *client, struct fault *fault);
 /*
  * Asks for a further producer (core's socket only).
  *   name        "view/01J..." ; [a-z0-9./_-], at most 96 bytes; its sequence goes on where it
- * ended types       mask of 1 << record type that it may write ret_socket  close-on-exec; hand
- * it to the process that will write
+ *               ended
+ *   types       mask of 1 << record type that it may write
+ *   ret_socket  close-on-exec; hand it to the process that will write
  */
 MUST_USE bool ledger_producer(struct ledger_client *client, const char *name, uint64_t types,
                               int *ret_socket, struct fault *fault);

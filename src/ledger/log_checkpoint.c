@@ -5,9 +5,8 @@
 #include "ledger/log_parts.h"
 #include "os/file.h"
 
-#define AHEAD_MIN                                                                             \
-    512 /* records that are worth reading back before a checkpoint asks for it                \
-         */
+/* records that are worth reading back before a checkpoint asks for it */
+#define AHEAD_MIN 512
 
 static bool take_leaf(void *self, const struct wal_frame *frame, struct fault *fault)
 {

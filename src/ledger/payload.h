@@ -4,8 +4,10 @@
  *   "CUSTPAY1"  8 bytes
  *   kind        1: t ticket, p prompt, a answer, d diff
  *   id         16 random: the file's key and nonce come from it and the scope's key
- * (scope_key.h) size        8, big-endian: bytes of the value value       encrypted,
- * AES-256-GCM; associated data: all of the above || the scope's name tag        16
+ *              (scope_key.h)
+ *   size        8, big-endian: bytes of the value
+ *   value       encrypted, AES-256-GCM; associated data: all of the above || the scope's name
+ *   tag        16
  *
  * Not compressed: a prompt mixes what an agent chose with what it may not know, and the length
  * of the two compressed together would tell one by the other.

@@ -3,8 +3,9 @@
  * Whatever keeps a value that a record may not hold derives its key from it, so destroying
  * this one closes all of them. Pure; the files are scope_files.h's.
  *
- *   record   K_rec = HKDF-Expand(K_scope, "rec" 00 || u16be len(src) || src || u64be seq ||
- * field) payload  key, nonce = HKDF-Expand(K_scope, "payload" 00 || id), 32 + 12 bytes
+ *   record   K_rec = HKDF-Expand(K_scope,
+ *                "rec" 00 || u16be len(src) || src || u64be seq || field)
+ *   payload  key, nonce = HKDF-Expand(K_scope, "payload" 00 || id), 32 + 12 bytes
  *
  * The record itself says src and seq, so it and the scope's key are all that an opening needs.
  * A payload is written before its record has a number: its key hangs on a random id instead,

@@ -1,6 +1,5 @@
 /*
- * ledger/wal.h - the write-ahead log: what was acknowledged and is not in a published tile
- * yet.
+ * ledger/wal.h - the write-ahead log: what was acknowledged, and is in no published tile yet.
  *
  * Segments of one size: `frames`, `frames.1`, ... Each is written in full when it is made and
  * written over once everything in it has been published, so that a commit changes blocks that
@@ -8,8 +7,8 @@
  * end leaves at most WAL_SEGMENTS_KEPT. `segments` says how many there must be at least.
  *
  *   segment = frame* ; a batch never crosses from one into another
- *   frame = u32be len || u64be index || u64be durable || leaf_hash[32] || u32be crc32c ||
- * leaf[len]
+ *   frame   = u32be len || u64be index || u64be durable || leaf_hash[32] || u32be crc32c ||
+ *             leaf[len]
  *
  * `durable` is how many records were on disk when the frame was written. It tells a torn tail
  * (cut it) from damage to what was acknowledged (refuse). A frame with len 0 at the start of a
@@ -60,8 +59,9 @@ struct wal_scan {
 
 /*
  * Reads the frames in `bytes` (a whole segment, and the only one) and calls `on_frame` for
- * each in order. published   records that are safe elsewhere FAULT_INVALID: a frame is damaged
- * whose record was acknowledged and is not published.
+ * each in order.
+ *   published   records that are safe elsewhere
+ * FAULT_INVALID: a frame is damaged whose record was acknowledged and is not published.
  */
 MUST_USE bool wal_scan(struct slice bytes, uint64_t published, wal_on_frame *on_frame,
                        void *self, struct wal_scan *ret_scan, struct fault *fault);
@@ -113,8 +113,9 @@ struct wal_cursor {
 /*
  * Reads a piece of the log from the disk, from cursor->next up to `until` (at most
  * wal_durable) and at most WAL_BATCH_BYTES_MAX of it, and hands over the frames. Their leaves
- * are not hashed here. bytes   room for the piece; its limit is WAL_BATCH_BYTES_MAX FAULT_IO:
- * not on the disk as it was written.
+ * are not hashed here.
+ *   bytes   room for the piece; its limit is WAL_BATCH_BYTES_MAX
+ * FAULT_IO: not on the disk as it was written.
  */
 MUST_USE bool wal_read(struct wal *wal, struct wal_cursor *cursor, uint64_t until,
                        struct buf *bytes, wal_on_frame *on_frame, void *self,

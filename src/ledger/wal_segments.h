@@ -52,7 +52,8 @@ MUST_USE bool wal_frames_in_order(struct slice bytes, uint64_t published,
  * Looks behind the last good frame. What lies there is older than it (segments are written
  * over and over), or of the last write, which nobody was told of: scan->torn. But a whole
  * frame that was written when more was on disk than we have found says that something
- * acknowledged is damaged. known   records that were found, in all segments
+ * acknowledged is damaged.
+ *   known   records that were found, in all segments
  */
 MUST_USE bool wal_look_behind(struct slice bytes, uint64_t known, struct wal_scan *scan,
                               struct fault *fault);

@@ -41,8 +41,7 @@ enum disk_kind {
     DISK_LOCAL,
     DISK_LAYERED,  /* overlayfs: its fsync is that of the layer below */
     DISK_VOLATILE, /* in memory, or an overlay that was told not to sync: gone with a crash */
-    DISK_REMOTE,   /* network, FUSE: what a sync, a lock or a rename means is another's matter
-                    */
+    DISK_REMOTE,   /* network, FUSE: what a sync, a lock or a rename means is others' matter */
 };
 
 /*

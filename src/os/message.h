@@ -26,9 +26,10 @@ MUST_USE bool message_send(int socket, struct slice body, const struct message_f
                            struct fault *fault);
 /*
  * Receives one packet into `body` (cleared first; limit at least MESSAGE_BYTES_MAX).
- *   fds      NULL: descriptors that arrive are closed. Else they are the caller's,
- * close-on-exec. ret_end  true: the peer has closed; body is empty. timeout_ms  -1 waits for
- * ever. FAULT_LIMIT when it is over.
+ *   fds         NULL: descriptors that arrive are closed. Else they are the caller's,
+ *               close-on-exec.
+ *   ret_end     true: the peer has closed; body is empty.
+ *   timeout_ms  -1 waits for ever. FAULT_LIMIT when it is over.
  */
 MUST_USE bool message_receive(int socket, struct buf *body, struct message_fds *fds,
                               int timeout_ms, bool *ret_end, struct fault *fault);

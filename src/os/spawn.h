@@ -20,7 +20,8 @@ struct process {
  * Forks a role: `serve(self)` runs in the child, whose exit code it returns.
  *
  *   keep, keep_count  the descriptors that the child keeps besides 0, 1, 2; all others are
- * closed name              shown by ps (15 bytes at most)
+ *                     closed
+ *   name              shown by ps (15 bytes at most)
  *
  * The child dies with its parent (PR_SET_PDEATHSIG) and starts with default signal handling.
  */

@@ -31,9 +31,8 @@ static const char *const never_writable[] = {
     ".cirrus.*",
 };
 
-#define POLICY_FILE                                                                           \
-    "custody.yaml" /* at the root; one of that name elsewhere is only a file                  \
-                    */
+/* at the root; one of that name elsewhere is only a file */
+#define POLICY_FILE "custody.yaml"
 #define BUILT_IN_RULE "never-writable"
 
 bool policy_never_writable(struct slice path)

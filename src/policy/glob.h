@@ -1,9 +1,10 @@
 /*
  * policy/glob.h - patterns over paths below the repository, "/" between names.
  *
- *   *   any bytes of one name        ?   one byte of a name        [a-z] [!a-z]  one byte of a
- * set
- *   **  as a whole name: any number of names, also none
+ *   *             any bytes of one name
+ *   ?             one byte of a name
+ *   [a-z] [!a-z]  one byte of a set
+ *   **            as a whole name: any number of names, also none
  *
  * Without a "/" a pattern matches a name at any depth. A pattern that matches a folder matches
  * all below it. Comparison ignores ASCII case when `fold`: denies fold, so that no alias on a

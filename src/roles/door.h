@@ -2,8 +2,10 @@
  * roles/door.h - door: the agent's HTTP and JSON end here.
  *
  *   user       the user; as root: config->uid     network    sockets accepted on the cell's
- * loopback may read   nothing                            may write  nothing holds      the
- * run's surrogate key            talks to   gateway, ledger (one producer), core (control)
+ *                                                            loopback
+ *   may read   nothing                            may write  nothing
+ *   holds      the run's surrogate key            talks to   gateway, ledger (one producer),
+ *                                                            core (control)
  */
 #ifndef CUSTODY_ROLES_DOOR_H
 #define CUSTODY_ROLES_DOOR_H

@@ -4,7 +4,7 @@
  *   user       who started it               network    none
  *   may read   ledger/                      may write  ledger/
  *   holds      the signing key, or none     talks to   core (ledger.sock: same user, or root)
- * and whom core hands a producer's socket
+ *                                                      and whom core hands a producer's socket
  *
  * The key is opened before the descent, whatever keeps it: a secret's file is read, a TPM is
  * asked (in a process that ends with its answer). A key in a token is never here: a process

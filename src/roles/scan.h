@@ -4,7 +4,7 @@
  *   user       the caller's, or nobody's     network    none
  *   may read   nothing                       may write  nothing
  *   holds      nothing                       talks to   collect, or the command that started
- * it
+ *                                                       it
  *
  * Content arrives in a packet, or as a memory file where it is larger: the worker opens
  * nothing and has nothing to leak but what it was just given.

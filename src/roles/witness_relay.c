@@ -4,7 +4,7 @@
  *   user       who started the ledger       network    the witnesses of policy.yaml
  *   may read   ledger/, certificates        may write  ledger/
  *   holds      nothing                      talks to   witnesses; the ledger, of what they
- * refused
+ *                                                      refused
  *
  * One checkpoint an interval goes to all of them, so that they sign the same one. The shard
  * before this one ended after its last round: its last checkpoint goes to them, too.

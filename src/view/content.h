@@ -2,8 +2,8 @@
  * view/content.h - one repository's blobs, raw, and what the classifier said of them.
  *
  *   content  blob bytes, append-only
- *   blobs    records, append-only: blob id -> offset, length; (blob id, rules) -> classes,
- * findings
+ *   blobs    records, append-only: blob id -> offset, length;
+ *            (blob id, rules) -> classes, findings
  *
  * Writers take a lock from their first addition to content_commit; readers never wait. Bytes
  * are on disk before a record speaks of them, each record has a checksum, and a torn tail is

@@ -5,8 +5,8 @@
  * A folder:
  *   nodes          header, node table, findings, redacted list, names (snapshot_format.h)
  *   index          git index, version 2, of all files that are there, with deterministic stat
- * fields objects/pack/  one git pack of the clean blobs and of the trees that hold nothing
- * redacted
+ *                  fields
+ *   objects/pack/  one git pack of the clean blobs and of the trees that hold nothing redacted
  *
  * Denied paths are not in it (hide_names), or are there as mode-0 files that git does not
  * know. Node 0 is the root; the children of a folder are a range, in git's tree order.
@@ -158,7 +158,8 @@ MUST_USE bool snapshot_builder_add(struct snapshot_builder *builder,
  * Needs no git.
  *
  *   content_fd  the content file; clean blobs are read from it into the pack, their ids are
- * checked progress    may be NULL
+ *               checked
+ *   progress    may be NULL
  *
  * FAULT_INVALID: a blob's bytes do not hash to its id.
  */

@@ -1,8 +1,8 @@
 /*
  * view/snapshot_format.h - the file `nodes` of a snapshot:
  *
- *   header | node[node_count] | finding[finding_count] | uint32 redacted[redacted_count] |
- * names
+ *   header | node[node_count] | finding[finding_count] | uint32 redacted[redacted_count]
+ *       | names
  *
  * Nodes are in breadth-first order, so the children of the folders, in the folders' order,
  * follow one another without a gap from node 1 to the end: that is also how a damaged file is

@@ -17,9 +17,8 @@
 #include "view/redacted.h"
 #include "view/snapshot.h"
 
-#define TREE_NODES_MAX                                                                        \
-    (2U << 20) /* that the agent may have at a time beyond the snapshot's                     \
-                */
+/* that the agent may have at a time beyond the snapshot's */
+#define TREE_NODES_MAX (2U << 20)
 #define TREE_NONE SNAPSHOT_NONE
 #define TREE_PATH_BYTES_MAX (64U << 10)
 
