@@ -1,6 +1,7 @@
 /*
  * custody - the command line: finds the verb's row, reads its options, runs it.
  */
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 
@@ -72,6 +73,35 @@ static int read_option(struct invocation *invocation, char **argv, int argc, int
     return wrong_use(command, "no such option: ", argv[*at]);
 }
 
+static bool has_what_it_needs(const struct invocation *invocation)
+{
+    const struct command *command = invocation->command;
+
+    for (size_t i = 0; command->options != NULL && command->options[i].name != NULL; i++) {
+        const struct option_rule *rule = &command->options[i];
+
+        if (invocation->options[i] != NULL || !command_needs(command, rule))
+            continue;
+        (void)fprintf(stderr, "custody %s: missing: --%s%s%s: %s. See custody %s --help\n",
+                      command->name, rule->name, rule->value == NULL ? "" : " ",
+                      rule->value == NULL ? "" : rule->value, rule->text, command->name);
+        return false;
+    }
+    return true;
+}
+
+/* An answer that did not get out was not given, whatever it was. */
+static int said(const struct command *command, int code)
+{
+    bool was_wrong = ferror(stdout) != 0;
+
+    if ((fflush(stdout) == 0 && !was_wrong) || code != EXIT_YES)
+        return code;
+    (void)fprintf(stderr, "custody %s: write the answer to standard output: %s\n",
+                  command->name, was_wrong ? "a part of it got lost" : strerror(errno));
+    return EXIT_INCOMPLETE;
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
     static struct invocation invocation;
@@ -107,7 +137,21 @@ static int run_command(const struct command *command, int argc, char **argv)
     }
     if (invocation.argument_count < command->arguments_min)
         return wrong_use(command, "missing: ", command->arguments);
-    return command->run(&invocation);
+    return has_what_it_needs(&invocation) ? said(command, command->run(&invocation))
+                                          : EXIT_WRONG_USE;
+}
+
+/* "custody key": it takes a noun. */
+static int run_noun(const char *verb, const char *noun)
+{
+    bool is_asked = noun != NULL && (strcmp(noun, "--help") == 0 || strcmp(noun, "-h") == 0);
+
+    if (!is_asked)
+        (void)fprintf(stderr, "custody %s: %s%s. There are:\n", verb,
+                      noun == NULL ? "what of it" : "no such thing: ",
+                      noun == NULL ? " is missing" : noun);
+    (void)help_noun(verb, is_asked ? stdout : stderr);
+    return is_asked ? EXIT_YES : EXIT_WRONG_USE;
 }
 
 int main(int argc, char **argv)
@@ -131,6 +175,8 @@ int main(int argc, char **argv)
     if (slice_starts_with(slice_of(argv[1]), SLICE("--completion")))
         return run_command(&command_help, argc - 1, argv + 1);
     command = find_command(argc - 1, argv + 1, &words);
+    if (command == NULL && help_noun(argv[1], NULL))
+        return run_noun(argv[1], argc > 2 ? argv[2] : NULL);
     if (command == NULL) {
         (void)fprintf(stderr, "custody: no such verb: %s. See custody --help\n", argv[1]);
         return EXIT_WRONG_USE;

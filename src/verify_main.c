@@ -62,6 +62,15 @@ static int wrong_use(const char *why)
     return WRONG_USE;
 }
 
+static int wrong_word(const char *word)
+{
+    (void)fprintf(stderr,
+                  "custody-verify: %s: no such option, or its value is missing; see "
+                  "custody-verify --help\n",
+                  word);
+    return WRONG_USE;
+}
+
 static bool open_ledger(const char *name, int *ret_folder, struct fault *fault)
 {
     int folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -195,7 +204,7 @@ int main(int argc, char **argv)
             return 0;
         }
         if (!take_word(argv, &i, &words))
-            return wrong_use("see custody-verify --help");
+            return wrong_word(argv[i]);
     }
     why = contradiction(&words);
     return why != NULL ? wrong_use(why) : verify(&words);

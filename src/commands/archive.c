@@ -124,7 +124,7 @@ static bool find_path(const struct invocation *invocation, const struct session 
         return true;
     *ret_path = realpath(word, NULL);
     if (*ret_path == NULL)
-        return fault_errno(fault, "the archive %s", word);
+        return fault_errno(fault, "the archive %s (mount it, or make that folder)", word);
     warn_of_same_volume(session, *ret_path);
     return true;
 }

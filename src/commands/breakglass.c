@@ -38,7 +38,7 @@ bool breakglass_person(const struct policy *policy, const char *id,
         return ret_person->ssh_count > 0 ||
                fault_set(fault, FAULT_DENIED, "%s has no SSH key in the policy", id);
     }
-    return fault_set(fault, FAULT_DENIED, "%s is not in the policy's people", id);
+    return fault_set(fault, FAULT_INVALID, "%s is not in the policy's people", id);
 }
 
 bool breakglass_check(const struct policy *policy,
@@ -82,10 +82,6 @@ static bool check_use(const struct invocation *invocation, struct fault *fault)
 {
     const char *reason = invocation_option(invocation, "reason");
 
-    for (size_t i = 0; options[i].name != NULL; i++)
-        if (invocation_option(invocation, options[i].name) == NULL)
-            return fault_set(fault, FAULT_INVALID, "--%s %s is needed: %s", options[i].name,
-                             options[i].value, options[i].text);
     return command_word("reason", reason, fault);
 }
 
@@ -100,7 +96,7 @@ static bool begin(const struct invocation *invocation, struct breaking *breaking
         return false;
     if (span_us < 60 * INT64_C(1000000) ||
         span_us > LEDGER_GLASS_HOURS_MAX * INT64_C(3600000000))
-        return fault_set(fault, FAULT_DENIED, "--for %s: between 1m and %dh",
+        return fault_set(fault, FAULT_INVALID, "--for %s: between 1m and %dh",
                          invocation_option(invocation, "for"), LEDGER_GLASS_HOURS_MAX);
     breaking->expires_us = (now_us + span_us) / 1000000 * 1000000;
     clock_text(now_us, breaking->time);
@@ -227,5 +223,6 @@ const struct command command_breakglass = {
         "digest is in the record. Each run that goes on under it is\nflagged by a record of "
         "its own. It ends by itself, at most 24 hours later, and with the shard.",
     .options = options,
+    .needs = "reason as key second second-key for",
     .run = run,
 };

@@ -12,7 +12,7 @@
  */
 #define BREAKGLASS_FOLDER "breakglass"
 
-/* FAULT_DENIED: not in the policy's people, or without a key there. */
+/* FAULT_INVALID: not in the policy's people. FAULT_DENIED: without a key there. */
 MUST_USE bool breakglass_person(const struct policy *policy, const char *id,
                                 struct approval_person *ret_person, struct fault *fault);
 /*

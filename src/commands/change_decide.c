@@ -106,14 +106,9 @@ static int run_approve(const struct invocation *invocation)
 {
     struct deciding d = {.session.home.fd = -1};
     struct fault fault = {0};
-    bool ok = invocation_option(invocation, "as") != NULL &&
-              invocation_option(invocation, "key") != NULL;
-
-    if (!ok)
-        (void)fault_set(&fault, FAULT_INVALID, "--as PERSON and --key FILE are needed");
-    ok = ok && deciding_open(invocation->arguments[0], &d, &fault) &&
-         deciding_repository(&d, invocation_option(invocation, "into"), false, &fault) &&
-         approve(invocation, &d, &fault);
+    bool ok = deciding_open(invocation->arguments[0], &d, &fault) &&
+              deciding_repository(&d, invocation_option(invocation, "into"), false, &fault) &&
+              approve(invocation, &d, &fault);
     deciding_close(&d);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
 }
@@ -130,6 +125,7 @@ const struct command command_change_approve = {
             "have (SSHSIG, namespace custody-approval). Whoever asked for the change cannot "
             "approve it.",
     .options = approve_options,
+    .needs = "as key",
     .run = run_approve,
 };
 

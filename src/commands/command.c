@@ -3,6 +3,17 @@
 #include <assert.h>
 #include <stdio.h>
 
+bool command_needs(const struct command *command, const struct option_rule *rule)
+{
+    struct slice rest = slice_of(command->needs == NULL ? "" : command->needs);
+    struct slice word;
+
+    while (slice_cut(&rest, ' ', &word))
+        if (slice_equal(word, slice_of(rule->name)))
+            return true;
+    return false;
+}
+
 const char *invocation_option(const struct invocation *invocation, const char *name)
 {
     const struct option_rule *rules = invocation->command->options;

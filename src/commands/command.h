@@ -22,8 +22,7 @@ enum exit_code {
 };
 
 struct option_rule {
-    const char
-        *name; /* "repo", without dashes; a single letter is a short option ("it" is -it) */
+    const char *name;  /* "repo", without dashes; "it" is said -it */
     const char *value; /* what its value is called ("DIR"), or NULL: a flag */
     const char *text;  /* one line, for --help and the man page */
 };
@@ -37,29 +36,30 @@ struct option_words {
 struct invocation;
 
 struct command {
-    const char *name; /* "run", or with a noun: "change list" */
-    const char
-        *arguments; /* as shown in the synopsis: "ID", "[PATH...]", "-- COMMAND..." or "" */
+    const char *name;      /* "run", or with a noun: "change list" */
+    const char *arguments; /* as shown in the synopsis: "ID", "[PATH...]" or "" */
     size_t arguments_min, arguments_max;
     bool takes_program; /* words after "--" go to invocation->program */
     bool prints_json;   /* has --json */
     const char *summary;
     const char *text;                  /* paragraphs for --help and the man page */
     const struct option_rule *options; /* ends with a NULL name; may be NULL */
-    const struct option_words *words;  /* ends with a NULL option; may be NULL */
+    const char *needs; /* options that must be there: "as reason"; may be NULL */
+    const struct option_words *words;                /* ends with a NULL option; may be NULL */
     int (*run)(const struct invocation *invocation); /* an enum exit_code, or 128 + signal */
 };
 
 struct invocation {
     const struct command *command;
-    const char
-        *options[COMMAND_OPTIONS_MAX]; /* by row of command->options; "" for a set flag */
+    const char *options[COMMAND_OPTIONS_MAX]; /* by command->options; "" for a set flag */
     const char *arguments[COMMAND_ARGUMENTS_MAX];
     size_t argument_count;
     const char *const *program; /* NULL-terminated, or NULL */
     bool json;
 };
 
+/* Must the option be there? */
+bool command_needs(const struct command *command, const struct option_rule *rule);
 /* Value of option `name`, or NULL; "" for a flag that was given. Asserts that the row exists.
  */
 const char *invocation_option(const struct invocation *invocation, const char *name);

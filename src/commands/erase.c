@@ -11,15 +11,6 @@ static const struct option_rule options[] = {
     {0},
 };
 
-static bool check_words(const struct invocation *invocation, struct fault *fault)
-{
-    const char *reason = invocation_option(invocation, "reason");
-
-    if (invocation_option(invocation, "as") == NULL || reason == NULL)
-        return fault_set(fault, FAULT_INVALID, "it takes SCOPE --as PERSON --reason WORD");
-    return command_word("reason", reason, fault);
-}
-
 static bool erase(struct session *session, const struct erase_request *request,
                   struct erase_result *result, struct fault *fault)
 {
@@ -48,7 +39,7 @@ static int run(const struct invocation *invocation)
     struct fault fault = {0};
     bool ok;
 
-    if (!check_words(invocation, &fault) || !session_open(&session, &fault))
+    if (!command_word("reason", request.reason, &fault) || !session_open(&session, &fault))
         return command_fail(invocation, &fault);
     ok = erase(&session, &request, &result, &fault);
     session_close(&session);
@@ -86,5 +77,6 @@ const struct command command_erase = {
             "commits of the\n"
             "repository, and backups of keys/scopes: those are yours to expire.",
     .options = options,
+    .needs = "as reason",
     .run = run,
 };

@@ -9,13 +9,23 @@ static const char environment_text[] = "State lives in $CUSTODY_HOME, else /var/
                                        "use or configuration, 4 this host cannot "
                                        "enforce it.\n";
 
+/* -it is what people know from others; any other name has two. */
+static const char *dashes(const struct option_rule *rule)
+{
+    return strcmp(rule->name, "it") == 0 ? "-" : "--";
+}
+
 static void synopsis(const struct command *command, FILE *out)
 {
     (void)fprintf(out, "custody %s", command->name);
     for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL;
-         rule++)
-        (void)fprintf(out, " [%s%s%s%s]", strlen(rule->name) <= 2 ? "-" : "--", rule->name,
-                      rule->value == NULL ? "" : " ", rule->value == NULL ? "" : rule->value);
+         rule++) {
+        bool is_needed = command_needs(command, rule);
+
+        (void)fprintf(out, " %s%s%s%s%s%s", is_needed ? "" : "[", dashes(rule), rule->name,
+                      rule->value == NULL ? "" : " ", rule->value == NULL ? "" : rule->value,
+                      is_needed ? "" : "]");
+    }
     if (command->prints_json)
         (void)fputs(" [--json]", out);
     if (command->arguments[0] != 0)
@@ -34,19 +44,32 @@ void help_all(FILE *out)
     (void)fprintf(out, "\n`custody VERB --help` says more. %s", environment_text);
 }
 
+bool help_noun(const char *verb, FILE *out)
+{
+    size_t len = strlen(verb), found = 0;
+
+    for (size_t i = 0; i < command_count; i++)
+        if (strncmp(commands[i]->name, verb, len) == 0 && commands[i]->name[len] == ' ') {
+            if (out != NULL)
+                (void)fprintf(out, "  %-18s %s\n", commands[i]->name, commands[i]->summary);
+            found++;
+        }
+    return found > 0;
+}
+
 void help_command(const struct command *command, FILE *out)
 {
     synopsis(command, out);
     (void)fprintf(out, "\n%s.\n", command->summary);
     if (command->text != NULL)
         (void)fprintf(out, "\n%s\n", command->text);
-    if (command->options != NULL)
+    if (command->options != NULL || command->prints_json)
         (void)fputc('\n', out);
     for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL;
          rule++) {
         AUTO_FREE char *left =
-            xformat("%s%s%s%s", strlen(rule->name) <= 2 ? "-" : "--", rule->name,
-                    rule->value == NULL ? "" : " ", rule->value == NULL ? "" : rule->value);
+            xformat("%s%s%s%s", dashes(rule), rule->name, rule->value == NULL ? "" : " ",
+                    rule->value == NULL ? "" : rule->value);
 
         (void)fprintf(out, "  %-22s %s\n", left, rule->text);
     }
@@ -99,7 +122,7 @@ static void man_command(const struct command *command, FILE *out)
         (void)fputs(".SH OPTIONS\n", out);
     for (const struct option_rule *rule = command->options; rule != NULL && rule->name != NULL;
          rule++) {
-        (void)fprintf(out, ".TP\n.B %s%s%s%s\n", strlen(rule->name) <= 2 ? "\\-" : "\\-\\-",
+        (void)fprintf(out, ".TP\n.B %s%s%s%s\n", dashes(rule)[1] == 0 ? "\\-" : "\\-\\-",
                       rule->name, rule->value == NULL ? "" : " ",
                       rule->value == NULL ? "" : rule->value);
         roff_text(rule->text, out);
@@ -151,11 +174,6 @@ static bool man_write_all(const char *folder, struct fault *fault)
         if (!man_write(folder, commands[i], fault))
             return false;
     return true;
-}
-
-static const char *dashes(const struct option_rule *rule)
-{
-    return strlen(rule->name) <= 2 ? "-" : "--";
 }
 
 /* A help text between single quotes, as zsh and fish read it. */
@@ -274,11 +292,8 @@ static void completion_fish(FILE *out)
              rule != NULL && rule->name != NULL; rule++) {
             (void)fprintf(
                 out, "complete -c custody -n '__fish_seen_subcommand_from %s' %s %s%s -d '",
-                noun == NULL ? verb : noun,
-                strlen(rule->name) == 1   ? "-s"
-                : strlen(rule->name) == 2 ? "-o"
-                                          : "-l",
-                rule->name, rule->value == NULL ? "" : " -r");
+                noun == NULL ? verb : noun, dashes(rule)[1] == 0 ? "-o" : "-l", rule->name,
+                rule->value == NULL ? "" : " -r");
             quoted(rule->text, out);
             word_fish(commands[i], rule->name, out);
             (void)fputs("'\n", out);

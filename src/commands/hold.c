@@ -37,7 +37,7 @@ static bool find_person(struct holding *holding, struct fault *fault)
             holding->person = &holding->policy->people[i];
             return true;
         }
-    return fault_set(fault, FAULT_DENIED, "--as %.80s: not in the policy's people", who);
+    return fault_set(fault, FAULT_INVALID, "%.80s is not in the policy's people", who);
 }
 
 static bool open_holding(struct holding *holding, struct fault *fault)
@@ -81,13 +81,11 @@ static bool check_place_words(const struct invocation *invocation, struct fault 
 
     for (size_t i = 0; i < COUNT(about); i++)
         count += invocation_option(invocation, about[i]) != NULL;
-    if (invocation_option(invocation, "as") == NULL ||
-        invocation_option(invocation, "reason") == NULL || count != 1 ||
-        (invocation_option(invocation, "to") != NULL &&
-         invocation_option(invocation, "from") == NULL))
+    if (count != 1 || (invocation_option(invocation, "to") != NULL &&
+                       invocation_option(invocation, "from") == NULL))
         return fault_set(fault, FAULT_INVALID,
-                         "it takes --as PERSON --reason WORD and one of --run RUN, --scope "
-                         "SCOPE, --from TIME [--to TIME], --all");
+                         "say what is held: one of --run RUN, --scope SCOPE, --from TIME "
+                         "[--to TIME], --all");
     return command_word("reason", invocation_option(invocation, "reason"), fault);
 }
 
@@ -176,6 +174,7 @@ const struct command command_hold_place = {
             "`custody runs gc`\n"
             "ask before they remove anything; moving records to an archive is no removal.",
     .options = place_options,
+    .needs = "as reason",
     .run = run_place,
 };
 
@@ -239,24 +238,13 @@ static bool release(struct holding *holding, const char *id, struct fault *fault
     return put(holding, &record, fault);
 }
 
-static bool check_release_words(const struct invocation *invocation, struct fault *fault)
-{
-    const char *reason = invocation_option(invocation, "reason");
-
-    if (invocation_option(invocation, "as") == NULL ||
-        invocation_option(invocation, "key") == NULL || reason == NULL)
-        return fault_set(fault, FAULT_INVALID,
-                         "it takes ID --as PERSON --key FILE --reason WORD");
-    return command_word("reason", reason, fault);
-}
-
 static int run_release(const struct invocation *invocation)
 {
     struct holding holding = {.invocation = invocation, .session.home.fd = -1};
     const char *id = invocation->arguments[0];
     struct fault fault = {0};
-    bool ok = check_release_words(invocation, &fault) && open_holding(&holding, &fault) &&
-              release(&holding, id, &fault);
+    bool ok = command_word("reason", invocation_option(invocation, "reason"), &fault) &&
+              open_holding(&holding, &fault) && release(&holding, id, &fault);
 
     close_holding(&holding);
     if (!ok)
@@ -281,6 +269,7 @@ const struct command command_hold_release = {
             "holds/, the\n"
             "record has the statement's digest.",
     .options = release_options,
+    .needs = "as key reason",
     .run = run_release,
 };
 

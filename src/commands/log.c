@@ -53,7 +53,7 @@ static const struct option_rule options[] = {
     {"since", "TIME", "only since: 2026-11-24, 2026-11-24T08:30:00Z, or 90s 15m 2h 7d ago"},
     {"until", "TIME", "only before"},
     {"limit", "N", "only the last N"},
-    {"follow", NULL, "go on printing what comes"},
+    {"follow", NULL, "go on printing what comes, until nobody reads it"},
     {"archive", "DIR", "where older records lie; else where `custody archive` put them"},
     {"format", "FORMAT", "text, or json: one record a line"},
     {"types", NULL, "print the types of records and their fields instead"},

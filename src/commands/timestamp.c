@@ -181,16 +181,23 @@ static bool stamp(const struct invocation *invocation, struct stamping *stamping
            chosen->stamp(invocation, stamping, fault);
 }
 
-static void say(const struct stamping *stamping)
+static void say(const struct stamping *stamping, bool as_json)
 {
-    char when[CLOCK_TEXT_BYTES];
+    bool is_stamped = stamping->time != 0;
+    char when[CLOCK_TEXT_BYTES] = "";
 
-    if (stamping->time == 0) {
+    if (is_stamped)
+        clock_text(stamping->time * 1000000, when);
+    if (as_json) {
+        command_print_json(json_pack("{s:I,s:s?}", "size", (json_int_t)stamping->size, "time",
+                                     is_stamped ? when : NULL));
+        return;
+    }
+    if (!is_stamped) {
         (void)printf("asked about %llu records; the answer goes to --file\n",
                      (unsigned long long)stamping->size);
         return;
     }
-    clock_text(stamping->time * 1000000, when);
     (void)printf("%llu records existed at %s: timestamps/%llu.tsr\n",
                  (unsigned long long)stamping->size, when, (unsigned long long)stamping->size);
 }
@@ -207,7 +214,7 @@ static int run(const struct invocation *invocation)
     bool ok = stamp(invocation, &stamping, &fault);
 
     if (ok)
-        say(&stamping);
+        say(&stamping, invocation->json);
     scope_close(&stamping.folder);
     scope_close(&stamping.stamps);
     buf_free(&stamping.note);
@@ -221,6 +228,7 @@ const struct command command_timestamp = {
     .name = "timestamp",
     .arguments = "[LEDGER]",
     .arguments_max = 1,
+    .prints_json = true,
     .summary = "Has an RFC 3161 authority say when the ledger's checkpoint existed",
     .text =
         "The token is over the signed text, which is sizes and hashes: nothing of a record\n"

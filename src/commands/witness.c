@@ -9,16 +9,6 @@
 
 #define LOGS_BYTES_MAX (256 * 1024)
 
-static const char *needed(const struct invocation *invocation, const char *option,
-                          struct fault *fault)
-{
-    const char *value = invocation_option(invocation, option);
-
-    if (value == NULL)
-        (void)fault_set(fault, FAULT_INVALID, "--%s is missing", option);
-    return value;
-}
-
 /* A vkey has a '+' and is no file's name. */
 static bool read_logs(const char *word, struct buf *ret_logs, struct fault *fault)
 {
@@ -35,17 +25,24 @@ static void say_ready(void *self, struct slice name, unsigned port, size_t log_c
     (void)fflush(stdout);
 }
 
+static void say_ready_json(void *self, struct slice name, unsigned port, size_t log_count)
+{
+    (void)self;
+    command_print_json(json_pack("{s:s%,s:i,s:I}", "witness", (const char *)name.at, name.len,
+                                 "port", (int)port, "logs", (json_int_t)log_count));
+    (void)fflush(stdout);
+}
+
 static int run(const struct invocation *invocation)
 {
     AUTO_BUF struct buf logs = buf_with_limit(LOGS_BYTES_MAX);
-    struct witness_role role = {.ready = say_ready};
+    struct witness_role role = {.listen = invocation_option(invocation, "listen"),
+                                .key = invocation_option(invocation, "key"),
+                                .state = invocation_option(invocation, "state"),
+                                .ready = invocation->json ? say_ready_json : say_ready};
     struct fault fault = {0};
-    const char *log;
 
-    if ((role.listen = needed(invocation, "listen", &fault)) == NULL ||
-        (role.key = needed(invocation, "key", &fault)) == NULL ||
-        (role.state = needed(invocation, "state", &fault)) == NULL ||
-        (log = needed(invocation, "log", &fault)) == NULL || !read_logs(log, &logs, &fault))
+    if (!read_logs(invocation_option(invocation, "log"), &logs, &fault))
         return command_fail(invocation, &fault);
     role.logs = buf_slice(&logs);
     return witness_role_serve(&role, &fault) ? EXIT_YES : command_fail(invocation, &fault);
@@ -63,6 +60,7 @@ static const struct option_rule options[] = {
 const struct command command_witness = {
     .name = "witness",
     .arguments = "",
+    .prints_json = true,
     .summary = "Cosigns the checkpoints of ledgers, if each follows the one before",
     .text =
         "A C2SP witness (tlog-witness v1.0.0): POST /add-checkpoint, and GET\n"
@@ -72,6 +70,7 @@ const struct command command_witness = {
         "say.\n"
         "It speaks plain HTTP: let it listen on loopback behind a proxy that does TLS.",
     .options = options,
+    .needs = "listen key state log",
     .run = run,
 };
 
@@ -79,13 +78,14 @@ static int run_init(const struct invocation *invocation)
 {
     AUTO_BUF struct buf vkey = buf_with_limit(4096);
     struct fault fault = {0};
-    const char *key, *name;
 
-    if ((key = needed(invocation, "key", &fault)) == NULL ||
-        (name = needed(invocation, "name", &fault)) == NULL ||
-        !witness_role_make_key(key, name, &vkey, &fault))
+    if (!witness_role_make_key(invocation_option(invocation, "key"),
+                               invocation_option(invocation, "name"), &vkey, &fault))
         return command_fail(invocation, &fault);
-    (void)printf("%s\n", buf_text(&vkey));
+    if (invocation->json)
+        command_print_json(json_pack("{s:s}", "vkey", buf_text(&vkey)));
+    else
+        (void)printf("%s\n", buf_text(&vkey));
     return EXIT_YES;
 }
 
@@ -98,9 +98,11 @@ static const struct option_rule init_options[] = {
 const struct command command_witness_init = {
     .name = "witness init",
     .arguments = "",
+    .prints_json = true,
     .summary = "Makes the key of a witness and prints its public half",
     .text = "The line printed goes into the tlog-policy of whoever verifies, and into\n"
             "ledger.witnesses of the policy of whoever asks this witness.",
     .options = init_options,
+    .needs = "key name",
     .run = run_init,
 };

@@ -40,6 +40,11 @@ static bool open_home(bool make, struct home *ret_home, struct fault *fault)
             return fault_set(fault, FAULT_MISSING,
                              "there is no state folder %s yet: run `custody init` first",
                              path);
+        if (fault->kind == FAULT_DENIED)
+            return fault_set(fault, FAULT_INVALID,
+                             "open the state folder %s: it is another user's: be that user "
+                             "(sudo), or set CUSTODY_HOME",
+                             path);
         return false;
     }
     whole = realpath(path, NULL);

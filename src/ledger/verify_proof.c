@@ -122,6 +122,25 @@ static void check_fork(const struct proof *proof, const struct checkpoint *large
                  "a fork: one key signed two trees that contradict each other");
 }
 
+/* What another log has signed says nothing of this one, neither good nor bad. */
+static bool is_of_another_log(struct slice bytes, const struct note_key *key,
+                              struct verify_proof_report *report)
+{
+    struct checkpoint checkpoint;
+    struct note note;
+    struct fault fault = {0};
+
+    if (!note_parse(bytes, &note, &fault) ||
+        !checkpoint_parse(note.text, &checkpoint, &fault) ||
+        slice_equal(checkpoint.origin, slice_of(note_key_name(key))))
+        return false;
+    conclude(report, VERIFY_INCOMPLETE,
+             "the proof is of the log %.*s and the key of %s: --key takes that log's (an "
+             "earlier shard's lies in keys/retired)",
+             SLICE_ARGS(checkpoint.origin), note_key_name(key));
+    return true;
+}
+
 static void check(struct slice bytes, const struct note_key *key,
                   const struct verify_proof_options *options, const struct checkpoint *kept,
                   struct verify_proof_report *report)
@@ -137,6 +156,8 @@ static void check(struct slice bytes, const struct note_key *key,
     report->has_kind = true;
     report->kind = proof->kind;
     report->number = proof->number;
+    if (is_of_another_log(proof->checkpoint, key, report))
+        return;
     if (!checkpoint_open(proof->checkpoint, key, &checkpoint, &fault)) {
         conclude(report, proof->kind == PROOF_FORK ? VERIFY_INCOMPLETE : VERIFY_TAMPERING,
                  "%s", fault.why);

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import stat
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -66,6 +67,41 @@ def wrong_use_is_exit_3_and_says_where_to_look():
     for words, said in ((('run', '--repo'), 'a value is missing behind --repo'), (('show',), 'missing: RUN'),
                         (('run', '--quiet=yes'), 'takes no value')):
         assert said in run([CUSTODY, *words], check=3).stderr, words
+
+
+def help_writes_options_as_they_are_typed_and_names_what_must_be_there():
+    for verb in verbs():
+        said = run([CUSTODY, *verb.split(), '--help'], check=0).stdout
+        rows = [said.splitlines()[0], *re.findall(r'(?m)^  -\S+', said)]
+        single = set(re.findall(r'(?:  |[ [])(-[a-z]+)', '\n'.join(rows))) - {'-it'}
+        assert single == set(), (verb, single)
+        page = run([CUSTODY, *verb.split(), '--man'], check=0).stdout if verb != 'help' else ''
+        assert not re.search(r'(?m)^\.B \\-(?!\\-|it)', page), verb
+    synopsis = run([CUSTODY, 'hold', 'release', '--help'], check=0).stdout.splitlines()[0]
+    assert synopsis == 'custody hold release --as PERSON --key FILE --reason WORD [--json] ID', synopsis
+    missing = run([CUSTODY, 'hold', 'release', 'h-1', '--as', 'maria', '--reason', 'settled'], check=3)
+    assert "missing: --key FILE: the person's private SSH key" in missing.stderr, missing
+
+
+def a_verb_without_its_noun_says_which_there_are():
+    for verb in {words.split()[0] for words in verbs()} - set(verbs()):
+        asked = run([CUSTODY, verb, '--help'], check=0)
+        nouns = re.findall(r'(?m)^  ' + verb + r' ([a-z-]+)', asked.stdout)
+        assert nouns and asked.stderr == '', asked
+        for words in ((verb,), (verb, 'frobnicate')):
+            wrong = run([CUSTODY, *words], check=3)
+            assert wrong.stdout == '' and all(f'{verb} {noun}' in wrong.stderr for noun in nouns), wrong
+
+
+def an_answer_that_does_not_get_out_is_no_yes():
+    place = Place()
+    try:
+        for words in (('help',), ('log',), ('log', '--json'), ('verify',), ('verify', '--json'), ('key', 'show')):
+            with open('/dev/full', 'w') as full:
+                done = subprocess.run([CUSTODY, *words], env=place.env, cwd=place.repo, stdout=full, stderr=subprocess.PIPE, text=True)
+            assert done.returncode == 2 and 'write the answer' in done.stderr, (words, done)
+    finally:
+        place.close()
 
 
 def a_state_folder_that_is_not_there_is_said():
@@ -220,6 +256,8 @@ def doctor_and_run_exit_4_where_no_cell_can_be_made():
 
 if __name__ == '__main__':
     main([every_verb_has_help_and_a_man_page, completion_knows_every_verb, wrong_use_is_exit_3_and_says_where_to_look,
+          help_writes_options_as_they_are_typed_and_names_what_must_be_there, a_verb_without_its_noun_says_which_there_are,
+          an_answer_that_does_not_get_out_is_no_yes,
           a_state_folder_that_is_not_there_is_said, what_is_printed_as_json_has_its_shape, scan_says_where_and_never_what,
           the_state_folder_has_its_layout_and_modes, a_broken_policy_names_line_and_column,
           verify_tells_tampering_from_what_is_missing, doctor_and_run_exit_4_where_no_cell_can_be_made])

@@ -92,17 +92,34 @@ static void a_proof_without_the_record_proves_nothing(void **state)
                      VERIFY_INCOMPLETE);
 }
 
+/* Of the same name: somebody's forgery. Of another: another log's, and no accusation. */
 static void a_proof_under_another_key_does_not_hold(void **state)
 {
-    AUTO_BUF struct buf bytes = buf_with_limit(1 << 16), vkey = buf_with_limit(1024);
+    static const struct {
+        const char *name;
+        enum verify_result result;
+        const char *why;
+    } cases[] = {
+        {"example.com/log/testdata", VERIFY_TAMPERING, "no signature of"},
+        {FIXTURE_NAME, VERIFY_INCOMPLETE, "the proof is of the log example.com/log/testdata"},
+    };
+    AUTO_BUF struct buf bytes = buf_with_limit(1 << 16);
+    AUTO_FREE struct verify_proof_report *report = xalloc(sizeof(*report));
     struct slice record = SLICE("eit");
     struct verify_proof_options options = {.record = &record};
 
     (void)state;
     read_known(&bytes);
-    note_signer_free(fixture_signer(0, &vkey));
-    assert_int_equal(verdict(buf_slice(&bytes), buf_text(&vkey), &options, NULL),
-                     VERIFY_TAMPERING);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_BUF struct buf skey = buf_with_limit(1024), vkey = buf_with_limit(1024);
+        static const uint8_t seed[NOTE_SEED_BYTES] = {1};
+        struct fault fault = {0};
+
+        assert_ok(note_key_texts(slice_of(cases[i].name), seed, &skey, &vkey, &fault), fault);
+        assert_int_equal(verdict(buf_slice(&bytes), buf_text(&vkey), &options, report->why),
+                         cases[i].result);
+        assert_non_null(strstr(report->why, cases[i].why));
+    }
 }
 
 #define HASH "2Q0P5jSR+TdkwdXWyx+GbBWX0KZbNZkWzCjyTPSozsw=\n"
