@@ -24,11 +24,14 @@ bool archive_place_read(int folder, char **ret_path, struct fault *fault)
 {
     AUTO_BUF struct buf text = buf_with_limit(PLACE_BYTES_MAX);
     struct slice rest, head, minimum, path;
+    struct fault unread = {0};
     uint64_t number;
 
-    if (!file_read(folder, ARCHIVE_PLACE_NAME, &text, fault)) {
-        *ret_path = NULL;
-        return fault->kind == FAULT_MISSING;
+    *ret_path = NULL;
+    if (!file_read(folder, ARCHIVE_PLACE_NAME, &text, &unread)) {
+        if (unread.kind != FAULT_MISSING)
+            *fault = unread;
+        return unread.kind == FAULT_MISSING;
     }
     rest = buf_slice(&text);
     if (!slice_cut(&rest, '\n', &head) || !slice_cut(&rest, '\n', &minimum) ||
