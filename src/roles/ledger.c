@@ -446,6 +446,7 @@ static int serve(const struct start *start)
     (void)close(start->home_fd);
     if (start->secret >= 0)
         (void)close(start->secret);
+    held.daemon.lock = held.lock;
     if (ok) {
         ok = ledger_daemon_serve(&held.daemon, &fault);
         if (!ok)

@@ -9,6 +9,8 @@
 #include "roles/ledger_shard.h"
 #include "wire/record.h"
 
+#define BEGUN_NAME "keys/ledger.begun"
+
 /*
  * When the shard began; where that record is in an archive, when its last one was written.
  * Zero: there is none.
@@ -79,6 +81,31 @@ static bool turn_year(int home_fd, int folder, const struct clock *clock, bool *
     return false;
 }
 
+/*
+ * From the second start on keys/ledger.begun is the key that has signed. Were its ledger gone
+ * then, another one under the same key would be a fork, and would hide what is missing.
+ */
+static bool refuse_lost(int home_fd, int folder, struct fault *fault)
+{
+    AUTO_BUF struct buf vkey = buf_with_limit(NOTE_BYTES_MAX);
+    AUTO_BUF struct buf begun = buf_with_limit(NOTE_BYTES_MAX);
+    struct fault unread = {0};
+    bool has_signed;
+
+    if (!file_read(home_fd, "keys/ledger.vkey", &vkey, &unread))
+        return true; /* whoever opens the key says what is wrong */
+    has_signed = file_read(home_fd, BEGUN_NAME, &begun, &unread) &&
+                 slice_equal(buf_slice(&begun), buf_slice(&vkey));
+    if (file_exists(folder, "checkpoint") || file_exists(folder, "state/signed"))
+        return has_signed ||
+               file_replace_durably(home_fd, BEGUN_NAME, buf_slice(&vkey), 0644, fault);
+    return !has_signed ||
+           fault_set(fault, FAULT_MISSING,
+                     "what this key has signed is gone: bring ledger/ back from a backup; a "
+                     "second ledger under the same key would be a fork (" BEGUN_NAME
+                     " says that there was one)");
+}
+
 /* Under the lock: does anything have to be done to ledger/ before it is written to? */
 static bool make_current(int home_fd, int folder, const struct clock *clock, bool *ret_turned,
                          struct fault *fault)
@@ -92,6 +119,8 @@ static bool make_current(int home_fd, int folder, const struct clock *clock, boo
         return false;
     if (*ret_turned || !file_exists(home_fd, "keys/ledger.key"))
         return true;
+    if (!refuse_lost(home_fd, folder, fault))
+        return false;
     if (!year_is_over(folder, clock, &over, fault))
         return false;
     return !over || turn_year(home_fd, folder, clock, ret_turned, fault);

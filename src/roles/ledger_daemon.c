@@ -1,7 +1,9 @@
 #include "roles/ledger_daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -558,12 +560,22 @@ static void on_heartbeat_due(void *self)
     set_timer(serving, &serving->heartbeat_timer, HEARTBEAT_US, on_heartbeat_due);
 }
 
-/* At disk and witnesses. */
+/* Without its file the lock keeps nobody out: two would write. */
+static bool is_locked(const struct serving *serving, struct fault *fault)
+{
+    struct statx about;
+
+    return (statx(serving->daemon->lock, "", AT_EMPTY_PATH, STATX_NLINK, &about) == 0 &&
+            about.stx_nlink > 0) ||
+           fault_set(fault, FAULT_IO, "the ledger's lock was removed");
+}
+
+/* At lock, disk and witnesses. */
 static void look(struct serving *serving)
 {
     struct fault fault = {0};
 
-    if (!ledger_writer_look(serving->writer, &fault)) {
+    if (!is_locked(serving, &fault) || !ledger_writer_look(serving->writer, &fault)) {
         fail(serving, &fault);
         return;
     }

@@ -10,6 +10,7 @@
 struct ledger_daemon {
     int listener; /* SOCK_SEQPACKET, non-blocking */
     int signals;  /* signalfd of what ends it in order */
+    int lock;     /* while that file is there, no other daemon begins */
     struct ledger_writer *writer;
     int relay;                    /* its socket (roles/ledger_relay.h); -1: there is none */
     struct ledger_quorum *quorum; /* NULL: it does not matter what comes from there */

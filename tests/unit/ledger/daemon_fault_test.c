@@ -51,7 +51,7 @@ static int serve(const char *path)
     struct note_signer *signer = fixture_signer(0, &vkey);
     struct ledger_gate_config config = {.folder = folder, .clock = &clock_real};
     struct ledger_writer_guard guard = {0};
-    struct ledger_daemon daemon = {.linger_us = 0};
+    struct ledger_daemon daemon = {.lock = folder, .relay = -1};
     struct fault fault = {0};
     sigset_t none;
     bool ok;
