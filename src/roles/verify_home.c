@@ -41,8 +41,12 @@ static void find_archives(const struct shard_list *list, struct chain_shard *sha
                           char **archives, struct fault *ret_unsaid)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (!archive_place_read(list->at[i].folder, &archives[i], ret_unsaid))
-            (void)fault_in(ret_unsaid, "%s", shards[i].name);
+        struct fault fault = {0};
+
+        if (!archive_place_read(list->at[i].folder, &archives[i], &fault)) {
+            (void)fault_in(&fault, "%s", shards[i].name);
+            *ret_unsaid = fault;
+        }
         shards[i].archive = archives[i];
     }
 }
