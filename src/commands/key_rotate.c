@@ -162,7 +162,7 @@ const struct command command_key_rotate = {
             "shards/NNNN from then on, its public key beside it; the old signing key is "
             "destroyed.\n"
             "No run may be under way. A new year does the same by itself.\n"
-            "See docs/ledger.md for what to do when a key is lost, or somebody else's.",
+            "See docs/shards.md for what to do when a key is lost, or somebody else's.",
     .options = rotate_options,
     .run = run_rotate,
 };
