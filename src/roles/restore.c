@@ -12,6 +12,7 @@
 #include "flow/home.h"
 #include "ledger/checkpoint.h"
 #include "ledger/proof.h"
+#include "ledger/reader.h"
 #include "os/file.h"
 #include "roles/backup_copy.h"
 #include "roles/ledger_parts.h"
@@ -24,26 +25,49 @@
 #define REPORT_BYTES_MAX (4UL << 20)
 #define READY_NAME "ready" /* in restoring/: only places are missing */
 
-/* What a backup may have, and who may read it here. What is not here is refused. */
+/* What a backup may have, and who may read it here. What is not here is refused. Mode 0: no
+ * other file in that folder. */
 static const struct part {
     const char *head; /* of a path; ends with '/' where it is a folder */
     mode_t mode;
     mode_t folder; /* of that folder */
 } parts[] = {
-    {"ledger/state/", 0600, 0700}, {"ledger/wal/", 0600, 0700},   {"ledger/", 0644, 0755},
-    {"shards/", 0644, 0755},       {"keys/ledger.key", 0600, 0},  {"keys/scopes/", 0600, 0700},
-    {"keys/erasing/", 0600, 0700}, {"keys/retired/", 0644, 0755}, {"keys/", 0644, 0711},
-    {"payloads/", 0600, 0700},     {"store.db", 0600, 0},         {"policy.yaml", 0644, 0},
+    {"ledger/state/", 0600, 0700}, {"ledger/wal/", 0600, 0700},
+    {"ledger/", 0644, 0755},       {"shards/", 0644, 0755},
+    {"keys/ledger.key", 0600, 0},  {"keys/scopes/", 0600, 0700},
+    {"keys/erasing/", 0600, 0700}, {"keys/retired/", 0644, 0755},
+    {"keys/ledger.vkey", 0644, 0}, {"keys/", 0, 0711},
+    {"payloads/", 0600, 0700},     {"store.db", 0600, 0},
+    {"policy.yaml", 0644, 0},
 };
+
+/*
+ * shards/NNNN/ only: shards/turn is what the next start would carry out, and who wrote the
+ * copy could have the ledger's key hand over to theirs.
+ */
+static bool is_closed_shard(struct slice path)
+{
+    static const size_t head = sizeof("shards/") - 1;
+
+    if (path.len < head + 5)
+        return false;
+    for (size_t i = head; i < head + 4; i++)
+        if (path.at[i] < '0' || path.at[i] > '9')
+            return false;
+    return path.at[head + 4] == '/';
+}
 
 static const struct part *part_of(const char *path)
 {
+    if (slice_starts_with(slice_of(path), SLICE("shards/")) &&
+        !is_closed_shard(slice_of(path)))
+        return NULL;
     for (size_t i = 0; i < COUNT(parts); i++) {
         struct slice head = slice_of(parts[i].head);
 
         if (parts[i].folder == 0 ? slice_equal(slice_of(path), head)
                                  : slice_starts_with(slice_of(path), head))
-            return &parts[i];
+            return parts[i].mode == 0 ? NULL : &parts[i];
     }
     return NULL;
 }
@@ -210,7 +234,31 @@ static bool tell_restored(int staging, const struct last *last, const char *pers
     return ok;
 }
 
-static bool can_go_on(int staging, const struct last *last, struct fault *fault)
+static bool ignore_leaf(void *self, uint64_t index, struct slice leaf, struct fault *fault)
+{
+    (void)self;
+    (void)index;
+    (void)leaf;
+    (void)fault;
+    return true;
+}
+
+/* It ended in order: what no checkpoint covers was put there by somebody, and would be signed.
+ */
+static bool is_all_sealed(int folder, uint64_t size, struct fault *fault)
+{
+    struct reader_options options = {.from = size, .with_unsealed = true};
+    uint64_t next;
+
+    if (!reader_each(folder, &options, ignore_leaf, NULL, &next, fault))
+        return fault_in(fault, "the copy's write-ahead log");
+    return next == size || fault_set(fault, FAULT_INVALID,
+                                     "the copy has %llu records in ledger/wal behind its last "
+                                     "checkpoint: a ledger that moves has none",
+                                     (unsigned long long)(next - size));
+}
+
+static bool can_go_on(int staging, int folder, const struct last *last, struct fault *fault)
 {
     if (last->record.type != RECORD_LEDGER_MOVED)
         return fault_set(fault, FAULT_CONFLICT,
@@ -220,7 +268,7 @@ static bool can_go_on(int staging, const struct last *last, struct fault *fault)
         !file_exists(staging, "keys/ledger.key"))
         return fault_set(fault, FAULT_INVALID,
                          "the copy of a moved ledger lacks its state or its key");
-    return true;
+    return is_all_sealed(folder, last->checkpoint.size, fault);
 }
 
 /* The writer's state is of the shard that ends here: nobody writes there again. */
@@ -244,7 +292,7 @@ static bool make_ready(int staging, const struct restore_request *request,
     bool ok =
         file_open_folder(staging, "ledger", 0755, &folder, fault) &&
         read_last(folder, &last, fault) &&
-        (request->is_move ? can_go_on(staging, &last, fault)
+        (request->is_move ? can_go_on(staging, folder, &last, fault)
                           : begin_shard(staging, folder, request->person, clock, fault)) &&
         tell_restored(staging, &last, request->person, clock, fault);
 

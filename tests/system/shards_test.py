@@ -1,7 +1,9 @@
 """Shards, backups and moves of a real ledger with real runs: what holds, what shows, what is refused."""
+import hashlib
 import json
 import os
 import shutil
+import struct
 import subprocess
 import time
 
@@ -260,6 +262,52 @@ def a_ledger_moves_and_goes_on_elsewhere_only():
     place.close()
 
 
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def frame(index, leaf):
+    """One of the write-ahead log (ledger/wal.h)."""
+    head = struct.pack('>IQQ', len(leaf), index, index) + hashlib.sha256(b'\0' + leaf).digest()
+    return head + struct.pack('>I', crc32c(head + leaf)) + leaf
+
+
+def what_somebody_added_to_a_copy_is_not_carried_out():
+    """Whoever writes to a copy on its way, without the key: its new owner must not sign what they say."""
+    place = Place()
+    place.custody('key', 'rotate', check=0)
+    place.run('true')
+    wait_until_ended(place)
+    copy, home = place.root / 'copy', place.root / 'other'
+    place.custody('backup', copy, '--move', check=0)
+    manifest = (copy / 'manifest').read_text()
+
+    def put(name, content):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(content)
+        kept = ''.join(line + '\n' for line in manifest.splitlines() if line[66:] != name)
+        (copy / 'manifest').write_text(f'{kept}{hashlib.sha256(content).hexdigest()}  {name}\n')
+
+    for name in ('shards/turn/plan', 'shards/next/checkpoint', 'shards/00001/vkey', 'keys/signed-x',
+                 'keys/ledger.key.new', 'cache/x'):
+        put(name, b'custody-turn/v1\n')
+        refused = at(place, home, 'restore', copy, '--move', check=3)
+        assert f'{name} is no part of a backup' in refused.stderr, (name, refused.stderr)
+    size = int((copy / 'ledger/checkpoint').read_text().splitlines()[1])
+    for leaf in (b'{}', b'x' * 400):
+        forged = frame(size, leaf)
+        put('ledger/wal/frames', forged + bytes(4 * 1024 * 1024 - len(forged)))
+        refused = at(place, home, 'restore', copy, '--move', check=3)
+        assert 'records in ledger/wal behind its last checkpoint' in refused.stderr, refused.stderr
+    assert list(home.iterdir()) == []
+    place.close()
+
+
 def a_restore_that_was_cut_off_is_done_again():
     place = Place()
     copy, home = place.root / 'copy', place.root / 'other'
@@ -297,4 +345,5 @@ def an_ordinary_user_rotates_the_key_and_restores_a_copy():
 main([a_key_is_rotated_and_all_of_it_verifies, no_key_is_rotated_under_a_run, a_lost_key_has_a_way_out,
       a_new_year_begins_a_shard, a_backup_is_restored_into_a_new_shard, a_backup_with_keys_signs_the_handover,
       a_damaged_copy_is_refused_and_named, a_ledger_moves_and_goes_on_elsewhere_only,
-      a_restore_that_was_cut_off_is_done_again, an_ordinary_user_rotates_the_key_and_restores_a_copy])
+      what_somebody_added_to_a_copy_is_not_carried_out, a_restore_that_was_cut_off_is_done_again,
+      an_ordinary_user_rotates_the_key_and_restores_a_copy])
