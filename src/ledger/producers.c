@@ -2,14 +2,16 @@
 
 #include "base/scope.h"
 
+#define ANSWERED (UINT64_C(1) << 63) /* no seq is as large */
+
 struct producer {
     char *src; /* NULL: a free place */
     size_t src_len;
     uint64_t next_seq;
     struct tree_hash last;
-    uint64_t skips; /* how many gaps in our own reading it has seen */
-    uint64_t *intents;
-    size_t intent_count, intent_room;
+    uint64_t skips;    /* how many gaps in our own reading it has seen */
+    uint64_t *intents; /* by seq; ANSWERED is set where one has its outcome */
+    size_t intent_count, intent_room, answered_count;
 };
 
 struct producers {
@@ -170,24 +172,57 @@ static void follow_writer(struct producers *producers, uint64_t index,
     producers->heard_us = header->t_us;
 }
 
+static void add_intent(struct producer *producer, uint64_t seq)
+{
+    size_t count = producer->intent_count;
+
+    if (count > 0 && (producer->intents[count - 1] & ~ANSWERED) >= seq)
+        return; /* written a second time, as check_sequence has said */
+    producer->intents =
+        xgrow(producer->intents, &producer->intent_room, count + 1, sizeof(uint64_t));
+    producer->intents[producer->intent_count++] = seq;
+}
+
+static void drop_answered(struct producer *producer)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < producer->intent_count; i++)
+        if ((producer->intents[i] & ANSWERED) == 0)
+            producer->intents[kept++] = producer->intents[i];
+    producer->intent_count = kept;
+    producer->answered_count = 0;
+}
+
+/* However many are open: who writes a million intents does not keep the verifier busy. */
+static void answer_intent(struct producer *producer, uint64_t seq)
+{
+    size_t low = 0, high = producer->intent_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if ((producer->intents[middle] & ~ANSWERED) < seq)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == producer->intent_count || producer->intents[low] != seq)
+        return;
+    producer->intents[low] |= ANSWERED;
+    if (++producer->answered_count > producer->intent_count / 2)
+        drop_answered(producer);
+}
+
 static void follow_intents(struct producer *producer, const struct record *record,
                            uint64_t seq)
 {
-    uint64_t answered = (uint64_t)record->field[RECORD_INTENT].number;
-
     if (record->type == RECORD_MODEL_INTENT ||
         (record->field[RECORD_OUTCOME].set &&
-         slice_equal(record->field[RECORD_OUTCOME].text, SLICE("intended")))) {
-        producer->intents = xgrow(producer->intents, &producer->intent_room,
-                                  producer->intent_count + 1, sizeof(producer->intents[0]));
-        producer->intents[producer->intent_count++] = seq;
-    } else if (record->field[RECORD_INTENT].set) {
-        for (size_t i = 0; i < producer->intent_count; i++)
-            if (producer->intents[i] == answered) {
-                producer->intents[i] = producer->intents[--producer->intent_count];
-                break;
-            }
-    }
+         slice_equal(record->field[RECORD_OUTCOME].text, SLICE("intended"))))
+        add_intent(producer, seq);
+    else if (record->field[RECORD_INTENT].set)
+        answer_intent(producer, (uint64_t)record->field[RECORD_INTENT].number);
 }
 
 void producers_leaf(struct producers *producers, uint64_t index, struct slice leaf,
@@ -232,6 +267,6 @@ uint64_t producers_open_intents(const struct producers *producers)
     uint64_t open = 0;
 
     for (size_t i = 0; i < producers->place_count; i++)
-        open += producers->places[i].intent_count;
+        open += producers->places[i].intent_count - producers->places[i].answered_count;
     return open;
 }

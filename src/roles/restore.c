@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -368,16 +369,34 @@ static bool place_all(int home_fd, struct restore_result *result, struct fault *
            file_read(home_fd, "keys/ledger.vkey", &result->vkey, fault);
 }
 
+/* Two at once would remove each other's files, and call the copy damaged. */
+static bool lock_home(int home_fd, int *ret_lock, struct fault *fault)
+{
+    AUTO_CLOSE int lock = openat(home_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (lock < 0)
+        return fault_errno(fault, "open the state folder");
+    if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK
+                   ? fault_set(fault, FAULT_CONFLICT,
+                               "another `custody restore` is at work in this state folder")
+                   : fault_errno(fault, "lock the state folder");
+    *ret_lock = take_fd(&lock);
+    return true;
+}
+
 bool restore_copy(int home_fd, const struct restore_request *request,
                   const struct clock *clock, struct restore_result *ret_result,
                   struct fault *fault)
 {
-    bool was_ready = file_exists(home_fd, HOME_RESTORING "/" READY_NAME);
+    AUTO_CLOSE int lock = -1;
     struct fault ignored = {0};
 
     *ret_result = (struct restore_result){.report = buf_with_limit(REPORT_BYTES_MAX),
                                           .vkey = buf_with_limit(VKEY_BYTES_MAX)};
-    if (was_ready)
+    if (!lock_home(home_fd, &lock, fault))
+        return false;
+    if (file_exists(home_fd, HOME_RESTORING "/" READY_NAME))
         return place_all(home_fd, ret_result, fault);
     if (!is_free(home_fd, fault))
         return false;

@@ -325,6 +325,15 @@ def a_restore_that_was_cut_off_is_done_again():
         assert verify_at(place, home)['result'] == 'holds'
         shutil.rmtree(home)
     assert ended > 3, ended
+    # Several at once: one of them does it.
+    shutil.rmtree(home, ignore_errors=True)
+    env = {**place.env, 'CUSTODY_HOME': str(home)}
+    several = [subprocess.Popen([CUSTODY, 'restore', str(copy)], env=env, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate(timeout=60)[1] for process in several]
+    assert sorted(process.returncode for process in several) == [0, 1, 1], said
+    assert all('at work in' in words or 'not empty' in words for words in said if words), said
+    assert verify_at(place, home)['result'] == 'holds'
     place.close()
 
 

@@ -1,6 +1,7 @@
 #include "fixture.h"
 
 #include <ftw.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "ledger/checkpoint.h"
@@ -483,6 +484,47 @@ static void model_calls_without_an_outcome_are_counted(void **state)
     ledger_drop(&ledger);
 }
 
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* Whoever takes over a gateway may announce as much as they like, and answer what never was.
+ */
+static void many_open_intents_do_not_keep_the_verifier_busy(void **state)
+{
+    enum { MANY = 100000, ANSWERED = 1000 };
+    struct ledger ledger = ledger_make();
+    struct source source = start_of("gateway/r1~0.1");
+    AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+    double begun = cpu_seconds(), written;
+    struct record record;
+
+    (void)state;
+    for (int i = 0; i < 2 * MANY; i++) {
+        record_begin(&record, i < MANY ? RECORD_MODEL_INTENT : RECORD_MODEL_OUTCOME);
+        record_word(&record, RECORD_RUN, "r1");
+        if (i >= MANY) { /* the last ones, backwards, and each twice */
+            int at = (i - MANY) / 2;
+
+            record_number(&record, RECORD_INTENT, at < ANSWERED ? MANY - 1 - at : MANY + at);
+            record_word(&record, RECORD_OUTCOME, "ok");
+        }
+        append(ledger.log, &source, &record);
+    }
+    ledger_close(&ledger);
+    written = cpu_seconds();
+    assert_int_equal(verify(&ledger, report), VERIFY_HOLDS);
+    assert_int_equal(report->intents_open, MANY - ANSWERED);
+    /* Square in the number of intents it was three times as much. */
+    assert_true(cpu_seconds() - written < 2 * (written - begun));
+    ledger_drop(&ledger);
+}
+
 /* Writes `type` as the ledger's own, `seconds` after its last by the clock. */
 static void append_own(struct ledger *ledger, struct source *own, enum record_type type,
                        int64_t seconds, int64_t stepped)
@@ -730,6 +772,7 @@ int main(void)
         TEST(nothing_to_verify_is_incomplete),
         TEST(gaps_and_broken_links_of_producers_are_named),
         TEST(model_calls_without_an_outcome_are_counted),
+        TEST(many_open_intents_do_not_keep_the_verifier_busy),
         TEST(a_silent_writer_is_named),
         TEST(a_log_of_another_implementation_verifies),
         TEST(reports_are_json_and_text),
