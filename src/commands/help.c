@@ -217,6 +217,49 @@ static void word_fish(const struct command *command, const char *option, FILE *o
         }
 }
 
+/* "key" of "key rotate". */
+static int verb_len(const struct command *command)
+{
+    return (int)strcspn(command->name, " ");
+}
+
+static bool is_noun_of(const struct command *command, const struct command *verb)
+{
+    int len = verb_len(command);
+
+    return command->name[len] == ' ' && len == verb_len(verb) &&
+           strncmp(command->name, verb->name, (size_t)len) == 0;
+}
+
+/* Is it the first row of its verb? */
+static bool is_first(size_t row)
+{
+    for (size_t i = 0; i < row; i++)
+        if (verb_len(commands[i]) == verb_len(commands[row]) &&
+            strncmp(commands[i]->name, commands[row]->name, (size_t)verb_len(commands[row])) ==
+                0)
+            return false;
+    return true;
+}
+
+/* The nouns of a verb, a space before each. */
+static void noun_list(const struct command *verb, FILE *out)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (is_noun_of(commands[i], verb))
+            (void)fprintf(out, " %s", commands[i]->name + verb_len(verb) + 1);
+}
+
+static void noun_rows_zsh(const struct command *verb, FILE *out)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (is_noun_of(commands[i], verb)) {
+            (void)fprintf(out, " '%s:", commands[i]->name + verb_len(verb) + 1);
+            quoted(commands[i]->summary, out);
+            (void)fputc('\'', out);
+        }
+}
+
 /* Completes verbs, nouns, options and closed sets of values; file names for the rest. */
 static void completion_bash(FILE *out)
 {
@@ -230,11 +273,21 @@ static void completion_bash(FILE *out)
         for (const struct option_rule *rule = commands[i]->options;
              rule != NULL && rule->name != NULL; rule++)
             (void)fprintf(out, " %s%s", dashes(rule), rule->name);
+        if (strchr(commands[i]->name, ' ') == NULL)
+            noun_list(commands[i], out);
         (void)fputs("' ;;\n", out);
     }
+    for (size_t i = 0; i < command_count; i++)
+        if (is_first(i) && is_noun_of(commands[i], commands[i])) {
+            (void)fprintf(out, "  '%.*s') words='--help", verb_len(commands[i]),
+                          commands[i]->name);
+            noun_list(commands[i], out);
+            (void)fputs("' ;;\n", out);
+        }
     (void)fputs("  *) words='--help --man --version", out);
     for (size_t i = 0; i < command_count; i++)
-        (void)fprintf(out, " %s", commands[i]->name);
+        if (is_first(i))
+            (void)fprintf(out, " %.*s", verb_len(commands[i]), commands[i]->name);
     (void)fputs("' ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- "
                 "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\n"
                 "complete -o default -F _custody custody\n",
@@ -258,12 +311,25 @@ static void completion_zsh(FILE *out)
             quoted(rule->text, out);
             (void)fputc('\'', out);
         }
+        if (strchr(commands[i]->name, ' ') == NULL)
+            noun_rows_zsh(commands[i], out);
         (void)fputs(") ;;\n", out);
     }
+    for (size_t i = 0; i < command_count; i++)
+        if (is_first(i) && is_noun_of(commands[i], commands[i])) {
+            (void)fprintf(out, "  '%.*s') found=(", verb_len(commands[i]), commands[i]->name);
+            noun_rows_zsh(commands[i], out);
+            (void)fputs(") ;;\n", out);
+        }
     (void)fputs("  *) found=(", out);
     for (size_t i = 0; i < command_count; i++) {
-        (void)fprintf(out, " '%s:", commands[i]->name);
-        quoted(commands[i]->summary, out);
+        if (!is_first(i))
+            continue;
+        (void)fprintf(out, " '%.*s:", verb_len(commands[i]), commands[i]->name);
+        if (is_noun_of(commands[i], commands[i]))
+            noun_list(commands[i], out);
+        else
+            quoted(commands[i]->summary, out);
         (void)fputc('\'', out);
     }
     (void)fputs(

@@ -148,6 +148,10 @@ static bool check_words(const struct invocation *invocation, struct fault *fault
                          "--type %s: there is no such type of record, see --types", type);
     if (invocation_flag(invocation, "reindex") && invocation_flag(invocation, "no-index"))
         return fault_set(fault, FAULT_INVALID, "--reindex and --no-index: one of them");
+    if (invocation_flag(invocation, "follow") &&
+        invocation_option(invocation, "until") != NULL)
+        return fault_set(fault, FAULT_INVALID,
+                         "--follow and --until: one of them, as following has no end");
     return true;
 }
 

@@ -50,8 +50,12 @@ def completion_knows_every_verb():
             continue  # that shell is not installed; its script is checked for words only
     ask = run([CUSTODY, '--completion', 'bash'], check=0).stdout + '''
 COMP_WORDS=(custody run --ig); COMP_CWORD=2; _custody; echo "${COMPREPLY[*]}"
-COMP_WORDS=(custody doc); COMP_CWORD=1; _custody; echo "${COMPREPLY[*]}"'''
-    assert run(['bash'], stdin=ask, check=0).stdout.split() == ['--ignore-dirty', 'doctor']
+COMP_WORDS=(custody doc); COMP_CWORD=1; _custody; echo "${COMPREPLY[*]}"
+COMP_WORDS=(custody hol); COMP_CWORD=1; _custody; echo "${COMPREPLY[*]}"
+COMP_WORDS=(custody hold ''); COMP_CWORD=2; _custody; echo "${COMPREPLY[*]}"
+COMP_WORDS=(custody witness i); COMP_CWORD=2; _custody; echo "${COMPREPLY[*]}"'''
+    assert run(['bash'], stdin=ask, check=0).stdout.split() == [
+        '--ignore-dirty', 'doctor', 'hold', '--help', 'place', 'release', 'list', 'init']
     assert run([CUSTODY, '--completion', 'tcsh'], check=3).stderr.strip().endswith('bash, zsh or fish')
 
 
@@ -65,7 +69,8 @@ def wrong_use_is_exit_3_and_says_where_to_look():
         if verb != 'scan':  # takes any number of paths
             assert run([CUSTODY, *verb.split(), *['x'] * 10]).returncode == 3, verb
     for words, said in ((('run', '--repo'), 'a value is missing behind --repo'), (('show',), 'missing: RUN'),
-                        (('run', '--quiet=yes'), 'takes no value')):
+                        (('run', '--quiet=yes'), 'takes no value'),
+                        (('log', '--follow', '--until', '1h'), 'one of them')):
         assert said in run([CUSTODY, *words], check=3).stderr, words
 
 
