@@ -219,19 +219,17 @@ static bool put_shard(struct index *index, uint64_t number, const struct index_s
                       struct fault *fault)
 {
     const uint64_t numbers[] = {number, shard->base, shard->size};
-    size_t len = strlen(shard->origin);
-    uint8_t bytes[INDEX_ROOT_BYTES + INDEX_ORIGIN_BYTES_MAX];
+    AUTO_BUF struct buf bytes = buf_with_limit(INDEX_ROOT_BYTES + INDEX_ORIGIN_BYTES_MAX);
     sqlite3_stmt *put = index_statement(index, SQL_PUT_SHARD, fault);
 
-    if (put == NULL)
+    if (put == NULL ||
+        !buf_add(&bytes, slice_of_bytes(shard->root, INDEX_ROOT_BYTES), fault) ||
+        !buf_add_text(&bytes, shard->origin, fault))
         return false;
-    memcpy(bytes, shard->root, INDEX_ROOT_BYTES);
-    memcpy(bytes + INDEX_ROOT_BYTES, shard->origin, len);
     for (int i = 0; i < (int)COUNT(numbers); i++)
         (void)sqlite3_bind_int64(put, i + 1, (int64_t)numbers[i]);
     (void)sqlite3_bind_int64(put, 4,
-                             index_checksum(numbers, COUNT(numbers),
-                                            slice_of_bytes(bytes, INDEX_ROOT_BYTES + len)));
+                             index_checksum(numbers, COUNT(numbers), buf_slice(&bytes)));
     (void)sqlite3_bind_text(put, 5, shard->origin, -1, SQLITE_STATIC);
     (void)sqlite3_bind_blob(put, 6, shard->root, INDEX_ROOT_BYTES, SQLITE_STATIC);
     return index_run(index, put, fault);
