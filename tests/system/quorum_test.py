@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -161,6 +162,50 @@ def a_ledger_that_is_asked_for_signatures_has_the_whole_limit_first(w):
     assert run_once(w, 'five')['exit'] == 0
 
 
+@with_witnesses(require=2, more=SHORT)
+def an_agent_is_told_why_and_the_model_is_not_asked(w):
+    port, log = w.place.scripted_model({'version': 1, 'turns': [{'text': 'hi'}]})
+    policy = w.place.home / 'policy.yaml'
+    policy.write_text(policy.read_text().replace('http://127.0.0.1:9/v1', f'http://127.0.0.1:{port}/v1'))
+    body = '{"model":"onprem","messages":[{"role":"user","content":"hi"}]}'
+    call = f"curl -s -m 20 -H 'content-type: application/json' -d '{body}' $OPENAI_BASE_URL/chat/completions"
+    process = w.place.start([CUSTODY, 'run', '--repo', w.place.repo, '--requester', 'tom', '--json', '--', *SHELL,
+                             f'{call}; sleep {LIMIT + 3}; {call}'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            cwd=w.place.repo)
+    run_id = w.place.wait_for_run()
+    for number in range(3):
+        w.kill(number)
+    err = process.communicate(timeout=60)[1]
+    assert 'so it is refused' in err and 'wait for 2 witnesses' in err, err
+    assert log.read_text().count('"method":"POST"') == 1, log.read_text()
+    ended(w)
+    kinds = [r['type'] for r in w.place.log('--run', run_id)]
+    assert kinds.count('model.intent') == kinds.count('model.outcome') == 1, kinds
+    assert {r['rule'] for r in refusals(w)} == {'model.intent'}, refusals(w)
+    assert w.place.verify()['result'] == 'holds'
+
+
+@with_witnesses(require=1, more=SHORT)
+def a_start_waits_for_hanging_witnesses_not_for_long(w):
+    for number in range(3):
+        w.kill(number)
+    assert run_once(w, 'one')['exit'] == 0
+    time.sleep(LIMIT + 1.5)
+    held = [socket.create_server(('127.0.0.1', port)) for port in w.ports]  # they listen and never answer
+    try:
+        began = time.monotonic()
+        refused = w.place.run(*SHELL, 'echo two > a.txt')
+        took = time.monotonic() - began
+        assert took < 15 + 5, took
+        assert refused['exit'] == 1 and refused['state'] == 'refused', refused
+    finally:
+        for listener in held:
+            listener.close()
+    ended(w)
+    assert w.place.verify()['result'] == 'holds'
+
+
 if __name__ == '__main__':
     main([silent_witnesses_stop_what_is_new_until_they_are_back, a_run_that_is_under_way_does_nothing_new,
-          a_relay_that_was_killed_is_no_quorum, a_ledger_that_is_asked_for_signatures_has_the_whole_limit_first])
+          a_relay_that_was_killed_is_no_quorum, a_ledger_that_is_asked_for_signatures_has_the_whole_limit_first,
+          an_agent_is_told_why_and_the_model_is_not_asked, a_start_waits_for_hanging_witnesses_not_for_long])
