@@ -148,8 +148,8 @@ static int run_noun(const char *verb, const char *noun)
 
     if (!is_asked)
         (void)fprintf(stderr, "custody %s: %s%s. There are:\n", verb,
-                      noun == NULL ? "what of it" : "no such thing: ",
-                      noun == NULL ? " is missing" : noun);
+                      noun == NULL ? "one word more" : "no such thing: ",
+                      noun == NULL ? " is needed" : noun);
     (void)help_noun(verb, is_asked ? stdout : stderr);
     return is_asked ? EXIT_YES : EXIT_WRONG_USE;
 }

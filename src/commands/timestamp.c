@@ -75,8 +75,9 @@ static bool ask(struct stamping *stamping, const char *url, struct fault *fault)
         return false;
     status = post(transport, url, "application/timestamp-query", buf_slice(&stamping->request),
                   &stamping->response);
-    return status == 200 || fault_set(fault, FAULT_IO, "%.200s: %s %ld", url,
-                                      status == 0 ? "no answer" : "HTTP status", status);
+    if (status == 0)
+        return fault_set(fault, FAULT_IO, "%.200s: no answer, or not a whole one", url);
+    return status == 200 || fault_set(fault, FAULT_IO, "%.200s: HTTP status %ld", url, status);
 }
 
 static bool stamp_by_url(const struct invocation *invocation, struct stamping *stamping,

@@ -26,6 +26,10 @@ bool verify_files_check(const struct verify_files *files, bool has_ledger, struc
         (files->policy != NULL || files->timestamps != NULL || files->archive != NULL))
         return fault_set(fault, FAULT_INVALID,
                          "--policy, --timestamps and --archive go with a ledger");
+    if (files->archive != NULL && !file_exists(AT_FDCWD, files->archive))
+        return fault_set(fault, FAULT_MISSING,
+                         "--archive %.200s: there is no such folder; is its volume mounted?",
+                         files->archive);
     if ((files->timestamps == NULL) != (files->tsa_ca == NULL))
         return fault_set(fault, FAULT_INVALID, "--timestamps goes with --tsa-ca");
     if (files->fork_proof != NULL && (files->proof != NULL || files->against == NULL))

@@ -70,7 +70,8 @@ def wrong_use_is_exit_3_and_says_where_to_look():
             assert run([CUSTODY, *verb.split(), *['x'] * 10]).returncode == 3, verb
     for words, said in ((('run', '--repo'), 'a value is missing behind --repo'), (('show',), 'missing: RUN'),
                         (('run', '--quiet=yes'), 'takes no value'),
-                        (('log', '--follow', '--until', '1h'), 'one of them')):
+                        (('log', '--follow', '--until', '1h'), 'one of them'),
+                        (('verify', '--archive', '/none'), 'no such folder')):
         assert said in run([CUSTODY, *words], check=3).stderr, words
 
 
