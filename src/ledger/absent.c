@@ -2,6 +2,7 @@
 
 #include "base/scope.h"
 
+#define DAY_US (INT64_C(86400) * 1000000)
 #define SAID_MAX 16384 /* more is a flood; what is absent beyond it stays unexplained */
 
 struct said {
@@ -93,7 +94,7 @@ static void say(struct absent_says *says, const char *origin, const struct absen
  * `intended` counts: it is durable before anything goes, and a run that was cut off says no
  * more. Nothing is about records of its own ledger that stand behind it.
  */
-void absent_see(void *self, uint64_t index, const struct record *record)
+void absent_see(void *self, uint64_t index, const struct record *record, int64_t t_us)
 {
     struct absent *absent = self;
     int64_t first = record->field[RECORD_FIRST].number;
@@ -106,7 +107,8 @@ void absent_see(void *self, uint64_t index, const struct record *record)
         .kind = record->type == RECORD_ARCHIVE_EXPIRED ? ABSENT_EXPIRED : ABSENT_MOVED,
         .first = (uint64_t)first,
         .end = (uint64_t)end,
-        .by = is_own ? index : ABSENT_BY_LATER};
+        .by = is_own ? index : ABSENT_BY_LATER,
+        .by_us = t_us};
 
     if (first < 0 || end <= first || (is_own && range.end > index))
         return;
@@ -117,7 +119,7 @@ void absent_see(void *self, uint64_t index, const struct record *record)
         say(absent->says, origin, &range);
 }
 
-void absent_add(struct absent *absent, uint64_t first, uint64_t end)
+void absent_add(struct absent *absent, uint64_t first, uint64_t end, int64_t after_us)
 {
     struct absent_range *last;
 
@@ -132,7 +134,14 @@ void absent_add(struct absent *absent, uint64_t first, uint64_t end)
     absent->missing = xgrow(absent->missing, &absent->missing_room, absent->missing_count + 1,
                             sizeof(absent->missing[0]));
     absent->missing[absent->missing_count++] =
-        (struct absent_range){.first = first, .end = end};
+        (struct absent_range){.first = first, .end = end, .after_us = after_us};
+}
+
+/* They are no older than what was written before them, or the clock was wrong. */
+bool absent_is_too_young(const struct absent_range *range)
+{
+    return range->kind == ABSENT_EXPIRED && range->after_us != 0 &&
+           range->by_us - range->after_us < ABSENT_KEPT_DAYS_LEAST * DAY_US;
 }
 
 bool absent_is_empty(const struct absent *absent)
@@ -158,6 +167,7 @@ static struct absent_range said_of(const struct absent *absent, uint64_t at, uin
         if (said->kind >= best.kind) {
             best.kind = said->kind;
             best.by = said->by;
+            best.by_us = said->by_us;
         }
     }
     return best;
@@ -176,6 +186,7 @@ void absent_each(const struct absent *absent,
             struct absent_range next = said_of(absent, at, missing->end);
 
             at = next.end;
+            next.after_us = missing->after_us;
             if (has_last && last.end == next.first && last.kind == next.kind &&
                 last.by == next.by) {
                 last.end = next.end;

@@ -18,7 +18,8 @@ struct producers {
     void (*find)(void *self, enum producers_finding finding, uint64_t index, const char *why);
     void *self;
     uint64_t watched; /* types that `see` is told of */
-    void (*see)(void *self, uint64_t index, const struct record *record);
+    void (*see)(void *self, uint64_t index, const struct record *record, int64_t t_us);
+    int64_t t_us; /* of the last record */
     void *seeing;
     struct producer *places; /* open addressing; a power of two, at most half full */
     size_t place_count, count;
@@ -56,7 +57,8 @@ void producers_free(struct producers *producers)
 }
 
 void producers_watch(struct producers *producers, uint64_t types,
-                     void (*see)(void *self, uint64_t index, const struct record *record),
+                     void (*see)(void *self, uint64_t index, const struct record *record,
+                                 int64_t t_us),
                      void *self)
 {
     producers->watched = types;
@@ -246,7 +248,8 @@ void producers_leaf(struct producers *producers, uint64_t index, struct slice le
     follow_intents(producer, &record, header.seq);
     follow_writer(producers, index, &record, &header);
     if ((producers->watched >> record.type & 1) != 0)
-        producers->see(producers->seeing, index, &record);
+        producers->see(producers->seeing, index, &record, header.t_us);
+    producers->t_us = header.t_us;
     producer->next_seq = header.seq + 1;
     producer->last = *leaf_hash;
 }
@@ -255,6 +258,11 @@ void producers_skip(struct producers *producers)
 {
     producers->skips++;
     producers->has_heard = false; /* it may have written there */
+}
+
+int64_t producers_time(const struct producers *producers)
+{
+    return producers->t_us;
 }
 
 uint64_t producers_count(const struct producers *producers)

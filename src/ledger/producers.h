@@ -29,13 +29,16 @@ struct producers *producers_new(void (*find)(void *self, enum producers_finding 
 void producers_free(struct producers *producers); /* NULL is fine */
 /* Has `see` called with each record of the types in the mask. */
 void producers_watch(struct producers *producers, uint64_t types,
-                     void (*see)(void *self, uint64_t index, const struct record *record),
+                     void (*see)(void *self, uint64_t index, const struct record *record,
+                                 int64_t t_us),
                      void *self);
 /* The next leaf of the log. */
 void producers_leaf(struct producers *producers, uint64_t index, struct slice leaf,
                     const struct tree_hash *leaf_hash);
 /* Leaves could not be read here: what each producer wrote among them is not known. */
 void producers_skip(struct producers *producers);
+/* Time of the last record that could be read; 0 before the first. */
+int64_t producers_time(const struct producers *producers);
 uint64_t producers_count(const struct producers *producers);
 /* Acts that were announced and that no record of the same producer answers. */
 uint64_t producers_open_intents(const struct producers *producers);

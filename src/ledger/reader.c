@@ -40,7 +40,7 @@ static bool pass_over(struct reading *reading, const struct tile *tile, struct f
     if (fault->kind != FAULT_MISSING || reading->options->absent == NULL)
         return false;
     end = end < reading->to ? end : reading->to;
-    absent_add(reading->options->absent, reading->next, end);
+    absent_add(reading->options->absent, reading->next, end, 0);
     reading->next = end;
     return true;
 }

@@ -91,7 +91,8 @@ static bool hash_bundle(struct verifier *verifier, uint64_t index, unsigned widt
     if (!archive_or_tile_read(verifier->folder, verifier->archive.archive, &tile,
                               &verifier->bytes, &archived, &fault)) {
         if (fault.kind == FAULT_MISSING)
-            absent_add(verifier->absent, index * TILE_WIDTH, index * TILE_WIDTH + width);
+            absent_add(verifier->absent, index * TILE_WIDTH, index * TILE_WIDTH + width,
+                       producers_time(verifier->producers));
         else
             problem(verifier, meaning_of(&fault), "%s", fault.why);
         return false;
@@ -289,6 +290,12 @@ static void on_absent(void *self, const struct absent_range *range)
 
     if (range->kind == ABSENT_UNEXPLAINED) {
         name_missing(verifier, range);
+    } else if (absent_is_too_young(range)) {
+        problem(verifier, VERIFY_INCOMPLETE,
+                "records %llu to %llu are said to have expired, and the one before them was "
+                "written less than %d days earlier: nothing is kept for so short",
+                (unsigned long long)range->first, (unsigned long long)range->end - 1,
+                ABSENT_KEPT_DAYS_LEAST);
     } else if (range->kind == ABSENT_MOVED) {
         problem(verifier, VERIFY_INCOMPLETE,
                 "records %llu to %llu are archived, as %s says%s: only their hash tiles were "

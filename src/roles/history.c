@@ -421,7 +421,8 @@ static bool see_archive(void *self, const struct history_record *record, struct 
     (void)fault;
     for (size_t i = 0; i < list->count; i++)
         if (list->at[i].number == record->shard)
-            absent_see(list->at[i].absent, record->index, record->record);
+            absent_see(list->at[i].absent, record->index, record->record,
+                       record->header->t_us);
     return true;
 }
 

@@ -103,7 +103,7 @@ static bool on_leaf(void *self, uint64_t index, struct slice leaf, struct fault 
     else if (record.type == RECORD_HOLD_RELEASED)
         release(reading, index, &record, header.t_us);
     else if ((absent_types() >> record.type & 1) != 0)
-        absent_see(reading->shard->absent, index, &record);
+        absent_see(reading->shard->absent, index, &record, header.t_us);
     else if (reading->name != NULL && is_about(&record, reading->name))
         note_time(reading, header.t_us);
     return true;

@@ -278,6 +278,7 @@ static void only_what_the_log_says_explains_what_is_absent(void **state)
         AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
 
         fill(&ledger, 800);
+        ledger.t_us += INT64_C(370) * DAY_US;
         say(&ledger, cases[i].type, cases[i].outcome, cases[i].origin, cases[i].first,
             cases[i].end);
         if (cases[i].again != NULL)
@@ -295,6 +296,32 @@ static void only_what_the_log_says_explains_what_is_absent(void **state)
     }
 }
 
+/* Whoever may add records, and delete files, hides nothing recent so. */
+static void what_is_young_has_not_expired(void **state)
+{
+    static const struct {
+        int days;
+        enum verify_result result;
+    } cases[] = {{0, VERIFY_INCOMPLETE}, {365, VERIFY_INCOMPLETE}, {367, VERIFY_HOLDS}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ledger ledger = ledger_make();
+        AUTO_FREE struct verify_report *report = xalloc(sizeof(*report));
+
+        fill(&ledger, 800);
+        ledger.t_us += cases[i].days * DAY_US;
+        say(&ledger, RECORD_ARCHIVE_EXPIRED, "ok", NULL, 256, 512);
+        publish(&ledger);
+        assert_int_equal(unlinkat(ledger.fixture.folder, "tile/entries/001", 0), 0);
+        verify(&ledger, NULL, report);
+        assert_int_equal(report->result, cases[i].result);
+        assert_true(cases[i].result == VERIFY_HOLDS ||
+                    has_problem(report, "records 256 to 511 are said to have expired"));
+        ledger_drop(&ledger);
+    }
+}
+
 static void an_expired_record_explains_nothing_but_what_is_gone(void **state)
 {
     struct ledger ledger = ledger_make();
@@ -304,6 +331,7 @@ static void an_expired_record_explains_nothing_but_what_is_gone(void **state)
 
     (void)state;
     fill(&ledger, 800);
+    ledger.t_us += INT64_C(370) * DAY_US;
     say(&ledger, RECORD_ARCHIVE_EXPIRED, "ok", NULL, 256, 768);
     publish(&ledger);
     assert_int_equal(unlinkat(ledger.fixture.folder, "tile/entries/001", 0), 0);
@@ -616,6 +644,7 @@ int main(void)
         TEST(the_first_and_the_last_bundle_and_new_ones_stay),
         TEST(moved_records_are_read_and_verified_from_the_archive),
         TEST(only_what_the_log_says_explains_what_is_absent),
+        TEST(what_is_young_has_not_expired),
         TEST(an_expired_record_explains_nothing_but_what_is_gone),
         TEST(no_bit_of_the_archive_can_flip_unnoticed),
         TEST(a_copy_that_is_not_the_same_is_found),
