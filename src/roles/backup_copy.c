@@ -151,10 +151,22 @@ static bool pump_hashed(int from, int to, uint8_t ret_digest[MANIFEST_DIGEST_BYT
     return ok;
 }
 
+/*
+ * No link on the way: a folder below may belong to a service user, who could put one in its
+ * place while we copy as root. -1 with errno.
+ */
+static int open_beneath(int folder, const char *path, int flags)
+{
+    struct open_how how = {.flags = (unsigned)(O_RDONLY | O_CLOEXEC | flags),
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+
+    return (int)syscall(SYS_openat2, folder, path, &how, sizeof(how));
+}
+
 bool backup_copy_file(struct backup_copy *copy, const char *path, mode_t mode,
                       struct fault *fault)
 {
-    AUTO_CLOSE int from = openat(copy->from, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    AUTO_CLOSE int from = open_beneath(copy->from, path, 0);
     struct manifest_line line;
     AUTO_CLOSE int to = -1;
 
@@ -193,7 +205,7 @@ static bool is_left_out(const char *path, const char *const *left_out)
 static bool copy_below(struct backup_copy *copy, const char *path, mode_t mode,
                        const char *const *left_out, unsigned depth, struct fault *fault)
 {
-    int fd = openat(copy->from, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open_beneath(copy->from, path, O_DIRECTORY);
     DIR *dir;
     bool ok = true;
 
@@ -304,9 +316,7 @@ bool backup_copy_shard(struct backup_copy *copy, const char *name, struct fault 
 bool backup_copy_back(struct backup_copy *copy, const struct manifest_line *line, mode_t mode,
                       struct fault *fault)
 {
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-    AUTO_CLOSE int from = (int)syscall(SYS_openat2, copy->from, line->path, &how, sizeof(how));
+    AUTO_CLOSE int from = open_beneath(copy->from, line->path, O_NONBLOCK);
     uint8_t digest[MANIFEST_DIGEST_BYTES];
     AUTO_CLOSE int to = -1;
     struct stat stat;
