@@ -11,7 +11,7 @@ import struct
 import subprocess
 import time
 
-from harness import Place, Skip, free_port, main, run, wait_for_port
+from harness import Place, Skip, free_port, main, run, wait_for_port, wait_until_free
 
 VERIFY = os.path.abspath(os.environ.get('CUSTODY_VERIFY', 'build/custody-verify'))
 DAY = 86400
@@ -59,10 +59,7 @@ class Later(Place):
                             check=check)
 
     def wait_for_end(self):
-        deadline = time.monotonic() + 30
-        while subprocess.run(['flock', '-n', self.home / 'ledger/lock', 'true'], check=False).returncode != 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until_free(self.home / 'ledger/lock')
 
     def size(self):
         return int((self.home / 'ledger/checkpoint').read_text().splitlines()[1])

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CARD, CUSTODY, Place, Skip, main, run
+from harness import CARD, CUSTODY, Place, Skip, main, run, wait_until_free
 
 ESCAPE = os.environ.get('CUSTODY_ESCAPE', 'build/tests/system/escape/escape')
 PAGE = os.path.join(os.path.dirname(__file__), '..', '..', 'docs', 'escape.md')
@@ -230,6 +230,7 @@ def nor_does_it_get_out_of_an_ordinary_users_run():
     with ordinary_user_can_mount():
         place = hostile_place()
         try:
+            wait_until_free(place.home / 'ledger/lock')  # what root's daemon writes would be root's
             for folder, _, files in os.walk(place.root):
                 for path in (folder, *(os.path.join(folder, name) for name in files)):
                     os.chown(path, 65534, 65534)

@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
 """A ledger on a small file system of its own that is filled up: what is refused, what is recorded, what goes on."""
 import ctypes
-import fcntl
 import json
 import os
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CUSTODY, Place, Skip, main, run
+from harness import CUSTODY, Place, Skip, main, run, wait_until_free
 
 MIB = 1 << 20
 SHELL = ('/bin/sh', '-c')
@@ -35,15 +33,7 @@ class SmallDisk:
             raise Skip('tmpfs cannot be mounted here')
 
     def wait_until_ended(self):
-        """The daemon holds the lock to its end."""
-        deadline = time.monotonic() + 20
-        with open(self.ledger / 'lock', 'a') as lock:
-            while True:
-                try:
-                    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    assert time.monotonic() < deadline, 'the ledger does not end'
-                    time.sleep(0.05)
+        wait_until_free(self.ledger / 'lock')
 
     def free(self):
         room = os.statvfs(self.ledger)

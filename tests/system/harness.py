@@ -1,4 +1,5 @@
 """What system tests share: a state folder and a repository of their own, custody run as a user would, TAP output."""
+import fcntl
 import json
 import os
 import pathlib
@@ -32,6 +33,18 @@ def run(argv, cwd=None, env=None, timeout=120, stdin=None, check=None):
         raise AssertionError(f'{" ".join(map(str, argv))}: exit {done.returncode}, wanted {check}\n'
                              f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}')
     return done
+
+
+def wait_until_free(path, seconds=30):
+    """Waits until nobody holds the lock file: a ledger's daemon holds ledger/lock to its end."""
+    deadline = time.monotonic() + seconds
+    with open(path, 'a') as lock:
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                assert time.monotonic() < deadline, f'{path} is still held'
+                time.sleep(0.05)
 
 
 class Place:

@@ -1,7 +1,6 @@
 """Where the signing key is kept: plainly, sealed, in a TPM (swtpm), in a token (SoftHSM2); and what is said when it cannot be had."""
 import base64
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -12,7 +11,7 @@ import socket
 import subprocess
 import time
 
-from harness import CUSTODY, Place, Skip, free_port, main, run
+from harness import CUSTODY, Place, Skip, free_port, main, run, wait_until_free
 from user_test import user_place
 
 SOFTHSM = '/usr/lib/softhsm/libsofthsm2.so'
@@ -30,14 +29,7 @@ class Keys:
 
     def ended(self):
         """Waits until no daemon runs: the key is in nobody's memory."""
-        deadline = time.monotonic() + 30
-        with open(self.home / 'ledger/lock', 'a') as lock:
-            while True:
-                try:
-                    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    assert time.monotonic() < deadline, 'the daemon does not end'
-                    time.sleep(0.02)
+        wait_until_free(self.home / 'ledger/lock')
 
     def custody(self, *words, check=0, env=None):
         self.ended()

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """No record, no action: a ledger that hangs or is killed, a landing that is cut off."""
-import fcntl
 import json
 import os
 import signal
@@ -9,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CUSTODY, Place, Skip, main, run
+from harness import CUSTODY, Place, Skip, main, run, wait_until_free
 
 SHELL = ('/bin/sh', '-c')
 LIMIT_S = 2.0  # of the ledger's answer
@@ -28,13 +27,7 @@ def daemon_of(place):
 
 def ended(place):
     """No daemon has the ledger."""
-    for _ in range(200):
-        with open(place.home / 'ledger/lock', 'a') as lock:
-            try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(0.05)
-    raise AssertionError('the ledger does not end')
+    wait_until_free(place.home / 'ledger/lock')
 
 
 def started(place):

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from harness import CUSTODY, main
+from harness import CUSTODY, main, wait_until_free
 from witness_test import with_witnesses
 
 LIMIT = 5
@@ -24,7 +24,7 @@ def refusals(w):
 
 def ended(w):
     for lock in ('lock', 'state/relay.lock'):
-        w.wait_until_free(w.ledger / lock)
+        wait_until_free(w.ledger / lock)
 
 
 def run_once(w, text):

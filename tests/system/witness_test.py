@@ -1,6 +1,5 @@
 """Witnesses: real processes that cosign a real ledger, killed and lied to."""
 import base64
-import fcntl
 import json
 import contextlib
 import os
@@ -13,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import CUSTODY, Place, Skip, free_port, main, run, wait_for_port
+from harness import CUSTODY, Place, Skip, free_port, main, run, wait_for_port, wait_until_free
 
 VERIFY = os.path.abspath(os.environ.get('CUSTODY_VERIFY', 'build/custody-verify'))
 
@@ -25,7 +24,7 @@ class Witnesses:
         self.place = Place()
         self.place.env['CUSTODY_WITNESS_INTERVAL_MS'] = '100'
         self.ledger = self.place.home / 'ledger'
-        self.wait_until_free(self.ledger / 'lock')  # a daemon asks the witnesses that it found when it began
+        wait_until_free(self.ledger / 'lock')  # a daemon asks the witnesses that it found when it began
         self.ports, self.processes, self.vkeys = [], [], []
         for number in range(3):
             folder = self.place.root / f'witness{number}'
@@ -61,18 +60,8 @@ class Witnesses:
         """Some records; gives the size that is published once the daemon and its relay have ended."""
         self.place.run('true')
         for lock in ('lock', 'state/relay.lock'):
-            self.wait_until_free(self.ledger / lock)
+            wait_until_free(self.ledger / lock)
         return int((self.ledger / 'checkpoint').read_text().splitlines()[1])
-
-    def wait_until_free(self, path, seconds=30):
-        deadline = time.monotonic() + seconds
-        with open(path, 'a') as lock:
-            while True:
-                try:
-                    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    assert time.monotonic() < deadline, f'{path} is still held'
-                    time.sleep(0.05)
 
     def verify(self, check, program=VERIFY, *words):
         argv = [program, self.ledger, '--policy', self.policy, '--json', *words]
