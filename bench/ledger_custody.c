@@ -13,8 +13,8 @@
 #include "ledger/wal.h"
 #include "os/clock_real.h"
 #include "os/file.h"
-#include "roles/ledger.h"
-#include "roles/ledger_writer.h"
+#include "roles/ledger_role/ledger.h"
+#include "roles/ledger_role/writer.h"
 
 #define CHECKPOINT_US 1000000
 #define PRODUCERS 8

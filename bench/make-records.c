@@ -15,7 +15,7 @@
 #include "base/scope.h"
 #include "ledger/log.h"
 #include "os/file.h"
-#include "roles/ledger.h"
+#include "roles/ledger_role/ledger.h"
 #include "wire/record.h"
 
 #define RUNS 4000

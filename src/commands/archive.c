@@ -9,7 +9,7 @@
 #include "base/scope.h"
 #include "commands/table.h"
 #include "os/clock_real.h"
-#include "roles/archiver.h"
+#include "roles/records/archiver.h"
 
 #define HOT_DAYS_MIN 90 /* PCI DSS 10.5.1: three months at hand */
 #define DAYS_MAX 36500

@@ -7,9 +7,9 @@
 #include "ledger/verify_files.h"
 #include "os/clock_real.h"
 #include "os/file.h"
-#include "roles/backup.h"
-#include "roles/ledger_parts.h"
-#include "roles/restore.h"
+#include "roles/records/backup.h"
+#include "roles/ledger_role/parts.h"
+#include "roles/records/restore.h"
 
 static const struct option_rule backup_options[] = {
     {"with-key", NULL, "also the signing key and the keys of erasure scopes; keep it as one"},

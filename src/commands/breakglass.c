@@ -13,7 +13,7 @@
 #include "ledger/note.h"
 #include "os/clock_real.h"
 #include "os/file.h"
-#include "roles/ledger_glass.h"
+#include "roles/ledger_role/glass.h"
 
 #define VKEY_BYTES_MAX 4096
 

@@ -5,7 +5,7 @@
 #include "change/approval.h"
 #include "commands/command.h"
 #include "flow/flow.h"
-#include "roles/collect.h"
+#include "roles/collect/collect.h"
 #include "roles/session.h"
 #include "wire/record.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/scope.h"
 #include "commands/table.h"
-#include "roles/erase.h"
+#include "roles/records/erase.h"
 
 static const struct option_rule options[] = {
     {"as", "PERSON", "who says so: one of the policy's people"},

@@ -12,7 +12,7 @@
 #include "commands/table.h"
 #include "os/clock_real.h"
 #include "os/file.h"
-#include "roles/holds.h"
+#include "roles/records/holds.h"
 #include "roles/session.h"
 #include "wire/jcs.h"
 

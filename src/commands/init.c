@@ -12,7 +12,7 @@
 #include "commands/table.h"
 #include "os/file.h"
 #include "os/spawn.h"
-#include "roles/ledger.h"
+#include "roles/ledger_role/ledger.h"
 #include "roles/session.h"
 
 #define SSH_KEY_BYTES_MAX 4096

@@ -8,7 +8,7 @@
 #include "commands/table.h"
 #include "keystore/secret.h"
 #include "keystore/tpm.h"
-#include "roles/key_change.h"
+#include "roles/keys/change.h"
 #include "roles/session.h"
 
 /* A path, made absolute: the daemon has another working folder. Places are as they are. */

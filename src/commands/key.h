@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "roles/ledger_key.h"
+#include "roles/ledger_role/key.h"
 
 /* What was given; NULL where it was not. */
 struct key_words {

@@ -7,8 +7,8 @@
 #include "ledger/shards.h"
 #include "os/clock_real.h"
 #include "os/file.h"
-#include "roles/ledger_parts.h"
-#include "roles/ledger_shard.h"
+#include "roles/ledger_role/parts.h"
+#include "roles/ledger_role/shard.h"
 
 #define VKEY_BYTES_MAX 4096
 

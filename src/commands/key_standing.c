@@ -6,7 +6,7 @@
 #include "commands/key.h"
 #include "keystore/pkcs11_uri.h"
 #include "keystore/sealed.h"
-#include "roles/key_change.h"
+#include "roles/keys/change.h"
 
 static const struct words {
     const char *protects;

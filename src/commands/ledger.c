@@ -8,7 +8,7 @@
 #include "ledger/archive_place.h"
 #include "ledger/verify_files.h"
 #include "os/file.h"
-#include "roles/ledger.h"
+#include "roles/ledger_role/ledger.h"
 
 static bool open_own(int *ret_folder, struct fault *fault)
 {

@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "os/disk.h"
-#include "roles/ledger_quorum.h"
+#include "roles/ledger_role/quorum.h"
 
 struct ledger_standing {
     struct disk_space space;

@@ -11,7 +11,7 @@
 #include "commands/table.h"
 #include "flow/home.h"
 #include "os/clock_real.h"
-#include "roles/history.h"
+#include "roles/records/history.h"
 
 #define FOLLOW_PAUSE_MS 250
 #define PROGRESS_PAUSE_US 200000

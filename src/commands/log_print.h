@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "roles/history.h"
+#include "roles/records/history.h"
 
 /* Index, time, type, who, and what the record says, in words. */
 MUST_USE bool log_print_text(const struct history_record *record, FILE *out,

@@ -7,7 +7,7 @@
 #include "commands/table.h"
 #include "flow/home.h"
 #include "os/file.h"
-#include "roles/sealed.h"
+#include "roles/keys/sealed.h"
 
 #define DIGEST_START_MIN 6
 

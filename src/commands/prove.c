@@ -16,7 +16,7 @@
 #include "ledger/shards.h"
 #include "ledger/tile.h"
 #include "os/file.h"
-#include "roles/sealed.h"
+#include "roles/keys/sealed.h"
 
 static const struct option_rule options[] = {
     {"from", "SIZE", "prove that the ledger grew out of its first SIZE records"},

@@ -6,9 +6,9 @@
 #include "commands/ledger_standing.h"
 #include "commands/reasons.h"
 #include "commands/table.h"
-#include "roles/core.h"
-#include "roles/erase.h"
-#include "roles/lost.h"
+#include "roles/core/core.h"
+#include "roles/records/erase.h"
+#include "roles/records/lost.h"
 
 static const struct option_rule options[] = {
     {"repo", "DIR", "the repository (default: this folder)"},

@@ -10,8 +10,8 @@
 #include "commands/table.h"
 #include "flow/flow.h"
 #include "os/file.h"
-#include "roles/erase.h"
-#include "roles/lost.h"
+#include "roles/records/erase.h"
+#include "roles/records/lost.h"
 #include "roles/session.h"
 
 #define STOP_TRIES 100

@@ -4,7 +4,7 @@
 #include "base/scope.h"
 #include "commands/runs.h"
 #include "commands/table.h"
-#include "roles/history.h"
+#include "roles/records/history.h"
 #include "roles/session.h"
 
 struct showing {

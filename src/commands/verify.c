@@ -10,7 +10,7 @@
 #include "flow/home.h"
 #include "ledger/verify_files.h"
 #include "os/file.h"
-#include "roles/verify_home.h"
+#include "roles/records/verify_home.h"
 
 static const struct option_rule options[] = {
     {"key", "VKEY",

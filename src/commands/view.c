@@ -6,7 +6,7 @@
 #include "base/scope.h"
 #include "commands/table.h"
 #include "os/file.h"
-#include "roles/collect.h"
+#include "roles/collect/collect.h"
 #include "roles/session.h"
 
 static const struct option_rule options[] = {

@@ -5,7 +5,7 @@
 #include "base/scope.h"
 #include "commands/table.h"
 #include "os/file.h"
-#include "roles/witness.h"
+#include "roles/witness/witness.h"
 
 #define LOGS_BYTES_MAX (256 * 1024)
 

@@ -2,7 +2,7 @@
  * keystore/pkcs11.h - an Ed25519 key that stays in its token (PKCS#11 3.0, CKM_EDDSA).
  *
  * The module is the vendor's code: it may start threads, open files and sockets. It is loaded
- * (dlopen) only by a process that holds nothing else; see roles/signer.c.
+ * (dlopen) only by a process that holds nothing else; see roles/keys/signer.c.
  */
 #ifndef CUSTODY_KEYSTORE_PKCS11_H
 #define CUSTODY_KEYSTORE_PKCS11_H

@@ -1,7 +1,7 @@
 /*
  * ledger/archive_move.h - the steps that take bundles out of a ledger's folder into an
  * archive, and out of that again. What is recorded between them, and when, is
- * roles/archiver.h's matter.
+ * roles/records/archiver.h's matter.
  *
  * Each step may be done again after it was cut off: a bundle that the archive has is not
  * written a second time, and only what has just been read back from there is deleted here.

@@ -2,7 +2,7 @@
  * ledger/scope_files.h - what a scope has on disk, below the state folder.
  *
  *   keys/scopes/SCOPE            its key, 32 bytes, mode 0600 in a folder of 0700
- *   keys/erasing/SCOPE           somebody has begun to erase it: who, and why (roles/erase.h)
+ *   keys/erasing/SCOPE           somebody has begun to erase it: who, and why (roles/records/erase.h)
  *   payloads/SCOPE/HEX           its payloads; HEX is the SHA-256 of the file
  *
  * payloads/ is 0700, too: as root, the user of a run has the descriptor of its own folder and

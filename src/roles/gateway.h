@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "gateway/gateway.h"
-#include "roles/sealer.h"
+#include "roles/keys/sealer.h"
 
 struct gateway_role_config {
     int control; /* core's end speaks the packets below; taken */

@@ -6,7 +6,7 @@
 
 #include "base/scope.h"
 #include "os/file.h"
-#include "roles/ledger.h"
+#include "roles/ledger_role/ledger.h"
 
 #define POLICY_FILE_BYTES_MAX (256UL * 1024)
 

@@ -13,7 +13,7 @@
 #include "os/file.h"
 #include "os/message.h"
 #include "roles/door.h"
-#include "roles/ledger.h"
+#include "roles/ledger_role/ledger.h"
 
 #define READY_MS 20000
 #define ROLE_UID 65534

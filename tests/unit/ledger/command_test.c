@@ -6,7 +6,7 @@
 
 #include "ledger/ledger.h"
 #include "os/spawn.h"
-#include "roles/ledger.h"
+#include "roles/ledger_role/ledger.h"
 
 struct run {
     int status;

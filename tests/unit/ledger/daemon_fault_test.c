@@ -17,7 +17,7 @@
 #include "ledger/verify.h"
 #include "os/clock_real.h"
 #include "os/spawn.h"
-#include "roles/ledger_daemon.h"
+#include "roles/ledger_role/daemon.h"
 
 #define RECORDS 24
 #define CHECKPOINT_AT 9

@@ -11,7 +11,7 @@
 #include "ledger/verify.h"
 #include "os/clock_real.h"
 #include "os/message.h"
-#include "roles/ledger.h"
+#include "roles/ledger_role/ledger.h"
 
 static struct fixture home_make(void)
 {

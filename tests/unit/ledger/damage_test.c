@@ -16,7 +16,7 @@
 #include "ledger/verify.h"
 #include "ledger/wal.h"
 #include "os/clock_real.h"
-#include "roles/ledger_writer.h"
+#include "roles/ledger_role/writer.h"
 
 #define FILES_MAX 64
 #define SEALED 5 /* records under the checkpoint: ledger.opened is the first */

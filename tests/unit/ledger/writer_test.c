@@ -5,8 +5,8 @@
 
 #include "ledger/reader.h"
 #include "ledger/verify.h"
-#include "roles/ledger_reserve.h"
-#include "roles/ledger_writer.h"
+#include "roles/ledger_role/reserve.h"
+#include "roles/ledger_role/writer.h"
 
 #define MIB (INT64_C(1) << 20)
 #define SECOND INT64_C(1000000)

@@ -6,7 +6,7 @@
 #include "base/hex.h"
 #include "classify/surrogate.h"
 #include "os/clock_real.h"
-#include "roles/collect.h"
+#include "roles/collect/collect.h"
 #include "view/content.h"
 #include "view/snapshot.h"
 

@@ -9,10 +9,10 @@
 
 #include "ledger/shards.h"
 #include "ledger/verify_files.h"
-#include "roles/ledger.h"
-#include "roles/ledger_parts.h"
-#include "roles/ledger_shard.h"
-#include "roles/ledger_writer.h"
+#include "roles/ledger_role/ledger.h"
+#include "roles/ledger_role/parts.h"
+#include "roles/ledger_role/shard.h"
+#include "roles/ledger_role/writer.h"
 
 #define SHARDS_AT_MOST 8
 #define NOON_US INT64_C(1798200000000000) /* 2026-12-25T12:00:00Z */

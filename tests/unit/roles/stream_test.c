@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "roles/core_stream.h"
+#include "roles/core/stream.h"
 
 static void a_terminal_gets_colours_and_obeys_nothing_else(void **state)
 {

@@ -5,8 +5,8 @@
 #include "ledger/ledger.h"
 #include "ledger/reader.h"
 #include "policy/policy.h"
-#include "roles/ledger.h"
-#include "roles/view.h"
+#include "roles/ledger_role/ledger.h"
+#include "roles/view_role/view.h"
 
 #define RECORDS_MAX 40 /* of a view */
 

@@ -1,0 +1,187 @@
+/* Which program, which prompt, which model: what a run starts in its cell. */
+#include <fcntl.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "agent/prompt.h"
+#include "base/scope.h"
+#include "os/file.h"
+#include "roles/core/parts.h"
+
+#define TITLE_BYTES_MAX 72
+
+bool core_models(struct run *run, struct fault *fault)
+{
+    const struct policy *policy = run->policy;
+
+    run->models = xalloc_array(policy->model_count, sizeof(*run->models));
+    for (size_t i = 0; i < policy->model_count; i++) {
+        const struct policy_model *from = &policy->models[i];
+        struct gateway_model *to = &run->models[i];
+
+        *to = (struct gateway_model){.name = from->name,
+                                     .url = from->url,
+                                     .key_file = from->key_file,
+                                     .key_environment = from->key_environment,
+                                     .ca_file = from->ca,
+                                     .residency = from->residency,
+                                     .contract = from->contract,
+                                     .expires_us = from->expires_us,
+                                     .price_in = from->price_input,
+                                     .price_out = from->price_output,
+                                     .allow = from->allow};
+        if (!dialect_parse(slice_of(from->dialect), &to->dialect))
+            return fault_set(fault, FAULT_INVALID,
+                             "model %s: dialect %s is not one that the door speaks",
+                             from->name, from->dialect) ||
+                   run_because(run, "policy");
+        if (!gateway_model_check(to, fault))
+            return fault_in(fault, "model %s", from->name) || run_because(run, "policy");
+    }
+    return true;
+}
+
+static bool model_index(const struct run *run, const char *name, size_t *ret_index)
+{
+    for (size_t i = 0; i < run->policy->model_count; i++)
+        if (strcmp(run->policy->models[i].name, name) == 0) {
+            *ret_index = i;
+            return true;
+        }
+    return false;
+}
+
+static bool speaks(const struct run *run, size_t model, enum engine_dialect *ret_dialect)
+{
+    enum engine_dialect dialect;
+
+    if (!engine_dialect_parse(slice_of(run->policy->models[model].dialect), &dialect))
+        return false;
+    *ret_dialect = dialect;
+    return run->engine == NULL || (run->engine->dialects & ENGINE_DIALECT_BIT(dialect)) != 0;
+}
+
+/* The role's model of the policy, unless the engine does not speak it: then the first that it
+ * speaks. */
+static bool choose_model(struct run *run, const struct policy_agent *role,
+                         enum engine_dialect *ret_dialect, struct fault *fault)
+{
+    if (role != NULL && role->model != NULL && model_index(run, role->model, &run->model) &&
+        speaks(run, run->model, ret_dialect))
+        return true;
+    for (run->model = 0; run->model < run->policy->model_count; run->model++)
+        if (speaks(run, run->model, ret_dialect))
+            return true;
+    run->model = 0;
+    if (run->engine == NULL)
+        return true; /* a program that asks no model needs none */
+    (void)fault_set(fault, FAULT_INVALID,
+                    "engine %s and the policy's models have no dialect in common",
+                    run->engine->name);
+    return run_because(run, "engine");
+}
+
+/* First line of the ticket as plain text: the title of the commit. */
+static char *title_of(struct slice ticket)
+{
+    AUTO_BUF struct buf title = buf_with_limit(TITLE_BYTES_MAX);
+    struct fault ignored = {0};
+    struct slice line = {0};
+
+    while (slice_cut(&ticket, '\n', &line)) {
+        while (line.len > 0 && (line.at[0] == '#' || line.at[0] == ' '))
+            line = slice_part(line, 1, line.len);
+        line = slice_trim(line);
+        if (line.len > 0)
+            break;
+    }
+    for (size_t i = 0; i < line.len && title.len < TITLE_BYTES_MAX; i++)
+        if (line.at[i] >= 0x20 && line.at[i] < 0x7f &&
+            !buf_add_byte(&title, line.at[i], &ignored))
+            break;
+    return title.len == 0 ? NULL : slice_dup(buf_slice(&title));
+}
+
+static bool read_ticket(struct run *run, struct fault *fault)
+{
+    struct buf *text = &run->ticket;
+    AUTO_BUF struct buf prompt = buf_with_limit(PROMPT_BYTES_MAX);
+    size_t hidden = 0;
+
+    if (!file_read(AT_FDCWD, run->request->ticket, text, fault))
+        return fault_in(fault, "read the ticket") || run_because(run, "ticket");
+    if (!prompt_build(buf_slice(text), run->request->role, &prompt, &hidden, fault))
+        return fault_in(fault, "ticket %s", run->request->ticket) ||
+               run_because(run, "ticket");
+    if (hidden > 0)
+        run_say(run, "the ticket held %zu invisible characters; they were taken out", hidden);
+    run->prompt = slice_dup(buf_slice(&prompt));
+    run->title = title_of(buf_slice(text));
+    return true;
+}
+
+static bool find_own_program(struct run *run, struct fault *fault)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (len < 0 || (size_t)len == sizeof(path) - 1)
+        return fault_errno(fault, "find custody's own program") || run_because(run, "engine");
+    path[len] = 0;
+    run->own_program = xstrdup(path);
+    return true;
+}
+
+static bool expand(struct run *run, enum engine_dialect dialect, struct fault *fault)
+{
+    AUTO_FREE char *folder = xformat("%s/engines", run->session->home.path);
+    AUTO_FREE char *openai = xformat("http://127.0.0.1:%d/v1", DOOR_PORT);
+    AUTO_FREE char *anthropic = xformat("http://127.0.0.1:%d", DOOR_PORT);
+    const struct engine_values values = {.dialect = dialect,
+                                         .prompt = run->prompt,
+                                         .model = run->policy->models[run->model].name,
+                                         .base_url_openai = openai,
+                                         .base_url_anthropic = anthropic,
+                                         .home = CELL_HOME,
+                                         .engine_folder = CELL_ENGINE,
+                                         .custody_program = CELL_CUSTODY};
+
+    if (!engine_find_installed(folder, run->engine, &run->installed, fault) ||
+        !engine_expand(run->engine, &values, &run->launch, fault))
+        return run_because(run, "engine");
+    if (run->installed.program == NULL)
+        return find_own_program(run, fault);
+    run->engine_fd = open(run->installed.folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return run->engine_fd >= 0 ? true : fault_errno(fault, "open the engine's folder");
+}
+
+static const struct policy_agent *find_role(const struct run *run)
+{
+    for (size_t i = 0; i < run->policy->agent_count; i++)
+        if (strcmp(run->policy->agents[i].role, run->request->role) == 0)
+            return &run->policy->agents[i];
+    return NULL;
+}
+
+bool core_agent(struct run *run, struct fault *fault)
+{
+    const struct policy_agent *role = find_role(run);
+    const char *engine = run->request->engine;
+    AUTO_FREE char *folder = xformat("%s/engines", run->session->home.path);
+    enum engine_dialect dialect = ENGINE_OPENAI;
+
+    if (run->request->program == NULL && engine == NULL)
+        engine = role == NULL ? NULL : role->engine;
+    if (run->request->program == NULL && (engine == NULL || run->request->ticket == NULL)) {
+        (void)fault_set(fault, FAULT_INVALID,
+                        "nothing to run: give -- COMMAND, or --ticket FILE and --engine NAME");
+        return run_because(run, "use");
+    }
+    if (run->request->program == NULL && !engine_load(folder, engine, &run->engine, fault))
+        return run_because(run, "engine");
+    if (run->request->ticket != NULL && !read_ticket(run, fault))
+        return false;
+    if (!choose_model(run, role, &dialect, fault))
+        return false;
+    return run->engine == NULL || expand(run, dialect, fault);
+}

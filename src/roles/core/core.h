@@ -1,0 +1,52 @@
+/*
+ * roles/core/core.h - one contained run, from a request to a change: the story that joins the
+ * parts.
+ */
+#ifndef CUSTODY_ROLES_CORE_H
+#define CUSTODY_ROLES_CORE_H
+
+#include "flow/flow.h"
+#include "roles/session.h"
+
+#define RUN_REASONS_MAX 20
+#define RUN_REASON_BYTES 40
+
+struct run_request {
+    const char *repository; /* as the person named it */
+    const char *base;       /* a ref, or NULL: HEAD */
+    const char *role;       /* "coder" */
+    const char *requester;  /* id of a person, or NULL */
+    const char *engine; /* name, or NULL: the role's of the policy, when there is a ticket */
+    const char *ticket; /* path of a file, or NULL */
+    const char *const *program; /* NULL-terminated, or NULL: an engine */
+    bool ignore_dirty;
+    bool terminal; /* -it: our terminal is the agent's */
+    int agent_out; /* where the agent's standard output goes: 1, or 2 with --json */
+    void (*say)(void *self, const char *line); /* what happens, for people */
+    void (*progress)(void *self, const char *what, size_t done, size_t total); /* long work */
+    void *self;
+};
+
+struct run_result {
+    char run[STORE_ID_BYTES];
+    char change[STORE_ID_BYTES]; /* "" when there is none */
+    enum run_state state;
+    char reasons[RUN_REASONS_MAX][RUN_REASON_BYTES];
+    size_t reason_count;
+    int agent_exit; /* -1: it never started */
+    int exit_code;  /* of `custody run`, DESIGN.md section 6 */
+    size_t files;
+    uint64_t added, removed;
+    int64_t start_us; /* from the request to the agent's start */
+    bool cold;        /* the snapshot had to be made */
+};
+
+/*
+ * Runs to the end, whatever the end is; everything is torn down on return. ret_result is set
+ * in every case. False: `fault` says what went wrong, for people; the exit code is in
+ * ret_result.
+ */
+MUST_USE bool core_run(struct session *session, const struct run_request *request,
+                       struct run_result *ret_result, struct fault *fault);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * What the agent may fill past the view: its .git and the scratch folders are folders of the
+ * host, which have no quota. Watched from outside: looking at free space is cheap and done
+ * always; the folders are counted only when as much went as the agent may take.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "roles/core/parts.h"
+
+#define DEPTH_MAX 128
+#define LAST_BYTES (1ULL << 20) /* less than this, and nothing can be written for sure */
+
+/* Bytes on disk at and below `name`; UINT64_MAX where that cannot be said: who hides, has too
+ * much. */
+static uint64_t used_below(int parent, const char *name, unsigned depth)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    uint64_t used = 0;
+
+    if (folder == NULL || depth > DEPTH_MAX) {
+        if (folder != NULL)
+            (void)closedir(folder);
+        else if (fd >= 0)
+            (void)close(fd);
+        return UINT64_MAX;
+    }
+    for (const struct dirent *entry;
+         used != UINT64_MAX && (entry = readdir(folder)) != NULL;) {
+        uint64_t more = 0;
+        struct stat stat;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            fstatat(fd, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+            continue; /* gone meanwhile */
+        if (S_ISDIR(stat.st_mode))
+            more = used_below(fd, entry->d_name, depth + 1);
+        used = more == UINT64_MAX ? more : used + more + (uint64_t)stat.st_blocks * 512;
+    }
+    (void)closedir(folder);
+    return used;
+}
+
+static bool folders_exceed(const struct run *run, uint64_t most)
+{
+    uint64_t used = used_below(run->git_fd, ".", 0);
+
+    for (size_t i = 0; i < run->policy->scratch_count && used <= most; i++) {
+        uint64_t more = used_below(run->scratch_fds[i], ".", 0);
+
+        used = more > most ? more : used + more;
+    }
+    return used > most;
+}
+
+/*
+ * The level below which the ledger begins nothing new ends a run that is under way, too. One
+ * that was begun below it was begun under break-glass, and goes on to the very end.
+ */
+static const char *disk_low(struct disk_watch *watch, int fd, const char *what,
+                            struct fault *ret_why)
+{
+    struct fault ignored = {0};
+    char left[DISK_TEXT_BYTES];
+    struct disk_space space;
+    enum disk_level level;
+
+    if (fd < 0 || !disk_space_of(fd, &space, &ignored))
+        return NULL;
+    level = disk_level_of(&space, DISK_OK);
+    if (!watch->begun) {
+        *watch = (struct disk_watch){.begun = true, .level = level, .free = space.free};
+        return NULL;
+    }
+    watch->now = space.free;
+    if (level < DISK_REFUSE || (watch->level >= DISK_REFUSE && space.free >= LAST_BYTES))
+        return NULL;
+    disk_size_text(space.free, left);
+    (void)fault_set(ret_why, FAULT_LIMIT,
+                    "%s has %s left; the cell was killed before the disk is full", what, left);
+    return "disk-full";
+}
+
+static const char *ledger_disk_low(struct run *run, struct fault *ret_why)
+{
+    AUTO_CLOSE int ledger =
+        openat(run->session->home.fd, "ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return disk_low(&run->disk_of_ledger, ledger, "the ledger's disk", ret_why);
+}
+
+const char *core_disk_exceeded(struct run *run, struct fault *ret_why)
+{
+    uint64_t most = run->policy->resources.disk_bytes;
+    struct disk_watch *watch = &run->disk_of_run;
+    const char *reason =
+        disk_low(watch, run->folder_fd, "the disk of the state folder", ret_why);
+
+    if (reason == NULL)
+        reason = ledger_disk_low(run, ret_why);
+    if (reason != NULL || watch->now >= watch->free || watch->free - watch->now < most ||
+        !folders_exceed(run, most))
+        return reason;
+    (void)fault_set(ret_why, FAULT_LIMIT,
+                    "the agent has filled more of the disk than resources.disk allows; the "
+                    "cell was killed");
+    return "disk-limit";
+}

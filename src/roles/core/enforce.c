@@ -1,0 +1,433 @@
+/* Roles beside core, the cell, the canaries: the run is sealed and proven before the agent
+ * starts. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "os/file.h"
+#include "os/message.h"
+#include "roles/core/parts.h"
+#include "roles/core/environment.h"
+#include "roles/door.h"
+
+#define READY_MS 60000
+#define RECORDS_MAX 1000000 /* 600 MB of ledger */
+#define TYPE(name) (UINT64_C(1) << RECORD_##name)
+
+/* Each role that writes records gets a descriptor that can write only its own types. */
+static bool producer(struct run *run, const char *role, uint64_t types, int *ret_socket,
+                     struct fault *fault)
+{
+    AUTO_FREE char *name = xformat("%s/%s", role, run->result->run);
+
+    return ledger_producer(run->ledger, name, types, ret_socket, fault) ||
+           fault_in(fault, "ledger for the %s", role);
+}
+
+static bool start_peer(struct peer *peer, const char *name, int (*serve)(void *self),
+                       void *config, int theirs, const int *keep, size_t keep_count, int ours,
+                       struct fault *fault)
+{
+    bool ok = spawn_role(name, serve, config, keep, keep_count, &peer->process, fault);
+
+    (void)close(theirs);
+    if (!ok)
+        (void)close(ours);
+    else
+        peer->control = ours;
+    return ok;
+}
+
+static struct gateway_identity identity(const struct run *run)
+{
+    return (struct gateway_identity){.run = run->result->run,
+                                     .agent = run->agent,
+                                     .on_behalf_of = run->responsible,
+                                     .policy = run->policy->digest};
+}
+
+static bool start_gateway(struct run *run, int to_door, struct fault *fault)
+{
+    AUTO_CLOSE int ledger = -1;
+    int control[2];
+    struct gateway_role_config config = {.models = run->models,
+                                         .model_count = run->policy->model_count,
+                                         .identity = identity(run),
+                                         .door = to_door,
+                                         .sealer = run->sealer,
+                                         .home = run->session->home.fd,
+                                         .drop_user = geteuid() == 0,
+                                         .uid = run->uid,
+                                         .gid = run->uid};
+
+    config.limits.tokens = run->budget.tokens;
+    config.limits.micro_usd = run->budget.micro_usd;
+    if (!producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
+                  &ledger, fault) ||
+        !message_pair(control, fault))
+        return false;
+    config.control = control[1];
+    config.ledger = ledger;
+    return start_peer(
+        &run->gateway, "gateway", gateway_role, &config, control[1],
+        (const int[]){control[1], to_door, ledger, run->session->home.fd, run->sealer.folder},
+        run->sealer.folder >= 0 ? 5 : 4, control[0], fault);
+}
+
+static bool start_door(struct run *run, int to_gateway, struct fault *fault)
+{
+    AUTO_CLOSE int ledger = -1;
+    int control[2];
+    struct door_role_config config = {.gateway = to_gateway,
+                                      .models = run->models,
+                                      .model_count = run->policy->model_count,
+                                      .model = run->model,
+                                      .identity = identity(run),
+                                      .surrogate_key = run->key,
+                                      .surrogate_key_len = sizeof(run->key),
+                                      .drop_user = geteuid() == 0,
+                                      .uid = run->uid,
+                                      .gid = run->uid};
+
+    if (!producer(run, "door", TYPE(REFUSED), &ledger, fault) || !message_pair(control, fault))
+        return false;
+    config.control = control[1];
+    config.ledger = ledger;
+    return start_peer(&run->door, "door", door_role, &config, control[1],
+                      (const int[]){control[1], to_gateway, ledger}, 3, control[0], fault);
+}
+
+static bool start_way_out(struct run *run, struct fault *fault)
+{
+    int between[2];
+    bool ok;
+
+    if (!message_pair(between, fault))
+        return false;
+    ok = start_gateway(run, between[0], fault);
+    core_seal_forget(run);
+    ok = ok && start_door(run, between[1], fault);
+    (void)close(between[0]);
+    (void)close(between[1]);
+    return ok;
+}
+
+/* What the canaries look for: planted in the view, gone before the agent starts. */
+struct plants {
+    char card[17]; /* a number that could be a card's, made up on the spot */
+    char card_name[48];
+    char denied_name[48];
+    char card_text[96];
+};
+
+/* 15 digits of an issuer's range and the one that makes them pass Luhn. */
+static void make_card(uint64_t random, char card[17])
+{
+    unsigned sum = 0;
+
+    card[0] = '4';
+    for (int i = 1; i < 15; i++) {
+        card[i] = (char)('0' + random % 10);
+        random = random / 10 + random * 6364136223846793005U % 7919;
+    }
+    for (int i = 0; i < 15; i++) {
+        unsigned digit = (unsigned)(card[i] - '0');
+
+        if (i % 2 == 0)
+            digit = digit * 2 > 9 ? digit * 2 - 9 : digit * 2;
+        sum += digit;
+    }
+    card[15] = (char)('0' + (10 - sum % 10) % 10);
+    card[16] = 0;
+}
+
+static void make_plants(const struct run *run, struct plants *ret_plants)
+{
+    make_card(run->random, ret_plants->card);
+    (void)snprintf(ret_plants->card_name, sizeof(ret_plants->card_name),
+                   ".canary-card-%08x.csv", (unsigned)run->random);
+    (void)snprintf(ret_plants->denied_name, sizeof(ret_plants->denied_name),
+                   ".canary-denied-%08x", (unsigned)run->random);
+    (void)snprintf(ret_plants->card_text, sizeof(ret_plants->card_text), "card number,%s\n",
+                   ret_plants->card);
+}
+
+static bool start_view(struct run *run, const struct plants *plants, struct fault *fault)
+{
+    AUTO_CLOSE int ledger = -1;
+    AUTO_FREE char *email = xformat("%s@run.custody.invalid", run->request->role);
+    const struct view_plant planted[] = {
+        {.name = plants->card_name, .content = slice_of(plants->card_text)},
+        {.name = plants->denied_name, .content = SLICE("never to be seen\n"), .deny = true},
+    };
+    int control[2];
+    struct view_config config = {
+        .snapshot_fd = run->snapshot_fd,
+        .content_fd = run->content_fd,
+        .upper_fd = run->upper_fd,
+        .git_fd = run->git_fd,
+        .uid = geteuid() == 0 ? run->uid : CELL_UID,
+        .gid = geteuid() == 0 ? run->uid : CELL_UID,
+        .drop_user = geteuid() == 0,
+        .policy = run->policy,
+        .role = run->request->role,
+        .run = run->result->run,
+        .agent = run->agent,
+        .on_behalf_of = run->responsible,
+        .git = {.branch = run->base.branch[0] == 0 ? "main" : run->base.branch,
+                .user_name = run->request->role,
+                .user_email = email,
+                .time_s = run->base.commit_time,
+                .message = "The repository as this agent may see it\n",
+                .alternates = CELL_OBJECTS,
+                .exclude = run->policy->scratch,
+                .exclude_count = run->policy->scratch_count},
+        .mount_points = run->policy->scratch,
+        .mount_point_count = run->policy->scratch_count,
+        .plants = planted,
+        .plant_count = COUNT(planted),
+        .upper_bytes_max = run->policy->resources.disk_bytes,
+        .records_max = RECORDS_MAX,
+    };
+
+    memcpy(config.key, run->key, sizeof(config.key));
+    if (!producer(run, "view",
+                  TYPE(FILE_READ) | TYPE(FILE_WRITTEN) | TYPE(FILE_REFUSED) |
+                      TYPE(FILE_REDACTED),
+                  &ledger, fault) ||
+        !message_pair(control, fault))
+        return false;
+    config.control_fd = control[1];
+    config.ledger_fd = ledger;
+    return start_peer(&run->view, "view", view_role, &config, control[1],
+                      (const int[]){control[1], ledger, run->snapshot_fd, run->content_fd,
+                                    run->upper_fd, run->git_fd},
+                      6, control[0], fault);
+}
+
+/* Our ends of the agent's input and output; theirs go into the plan. */
+static bool make_pipes(struct run *run, struct cell_plan *plan, int theirs[2],
+                       struct fault *fault)
+{
+    int out[2], err[2];
+
+    if (run->request->terminal)
+        return core_terminal_open(&run->agent_in, &plan->in, fault) &&
+               (plan->out = plan->err = theirs[0] = plan->in, run->agent_out = run->agent_in,
+                plan->terminal = true);
+    if (pipe2(out, O_CLOEXEC) < 0)
+        return fault_errno(fault, "make a pipe");
+    run->agent_out = out[0];
+    plan->out = theirs[0] = out[1];
+    if (pipe2(err, O_CLOEXEC) < 0)
+        return fault_errno(fault, "make a pipe");
+    run->agent_err = err[0];
+    plan->err = theirs[1] = err[1];
+    return true;
+}
+
+static bool make_scratch(struct run *run, struct cell_scratch *scratch, struct fault *fault)
+{
+    AUTO_CLOSE int parent = -1;
+
+    if (run->policy->scratch_count > SCRATCH_MAX)
+        return fault_set(fault, FAULT_INVALID, "more than %d scratch folders", SCRATCH_MAX);
+    if (!file_open_folder(run->folder_fd, "scratch", 0711, &parent, fault))
+        return false;
+    for (size_t i = 0; i < run->policy->scratch_count; i++) {
+        AUTO_FREE char *name = xformat("%zu", i);
+
+        if (!file_open_folder(parent, name, 0755, &run->scratch_fds[i], fault))
+            return false;
+        if (geteuid() == 0 && fchown(run->scratch_fds[i], run->uid, run->uid) < 0)
+            return fault_errno(fault, "give a scratch folder to the agent");
+        scratch[i] =
+            (struct cell_scratch){.path = run->policy->scratch[i], .fd = run->scratch_fds[i]};
+    }
+    return true;
+}
+
+static void add_program_mounts(const struct run *run, struct cell_mounts *mounts)
+{
+    cell_mounts_default(mounts);
+    if (run->own_program != NULL)
+        cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
+                                                     .source = run->own_program,
+                                                     .target = CELL_CUSTODY});
+}
+
+/* /tmp and HOME are memory: full, they answer an errno before the cell's memory is used up. */
+static uint64_t memory_folder(const struct policy_resources *limits)
+{
+    uint64_t half = limits->memory_bytes / 2;
+
+    return limits->disk_bytes < half ? limits->disk_bytes : half;
+}
+
+/* Where policy shows card numbers there is none to look for. */
+static bool shows_cards(const struct run *run)
+{
+    return policy_class_verdict(run->policy, CLASS_PAN, POLICY_VIEW) == VERDICT_ALLOW;
+}
+
+static bool start_cell(struct run *run, const struct plants *plants, struct fault *fault)
+{
+    struct cell_scratch scratch[SCRATCH_MAX];
+    AUTO_FREE struct cell_file *files = xalloc_array(run->launch.files.count, sizeof(*files));
+    struct core_environment environment;
+    int theirs[2] = {-1, -1};
+    const struct policy_resources *limits = &run->policy->resources;
+    struct cell_plan plan = {
+        .run = run->result->run,
+        .repository = collect_root(run->collect),
+        .view = true,
+        .argv = run->engine == NULL ? run->request->program : run->launch.argv,
+        .uid = geteuid() == 0 ? run->uid : (uid_t)-1,
+        .gid = geteuid() == 0 ? run->uid : (gid_t)-1,
+        .scratch = scratch,
+        .scratch_count = run->policy->scratch_count,
+        .git_fd = run->git_fd,
+        .objects_fd = run->objects_fd,
+        .engine_fd = run->engine_fd,
+        .files = files,
+        .file_count = run->launch.files.count,
+        .tmp_bytes = memory_folder(limits),
+        .home_bytes = memory_folder(limits),
+        .memory_bytes = limits->memory_bytes,
+        .pids = (unsigned)limits->pids,
+        .cpu_percent = (unsigned)limits->cpu_percent,
+        .files_open = run->launch.nofile,
+        .file_bytes = limits->disk_bytes,
+        .door_port = DOOR_PORT,
+        .in = -1,
+        .canary = {.card_path = shows_cards(run) ? NULL : plants->card_name,
+                   .card_number = shows_cards(run) ? NULL : plants->card,
+                   .denied_path = plants->denied_name,
+                   .forbidden_path = "custody.yaml"},
+    };
+    bool ok;
+
+    for (size_t i = 0; i < run->launch.files.count; i++)
+        files[i] = (struct cell_file){.path = run->launch.files.at[i].name,
+                                      .content = slice_of(run->launch.files.at[i].value),
+                                      .mode = 0600};
+    core_environment_make(run, &environment);
+    plan.environment = environment.at;
+    add_program_mounts(run, &plan.mounts);
+    ok = make_scratch(run, scratch, fault) && make_pipes(run, &plan, theirs, fault) &&
+         cell_start(&plan, &run->cell, fault);
+    scope_close(&theirs[0]);
+    scope_close(&theirs[1]);
+    cell_mounts_free(&plan.mounts);
+    core_environment_free(&environment);
+    return ok || run_because(run, fault->kind == FAULT_HOST ? "host" : "cell");
+}
+
+static bool receive(struct run *run, enum cell_packet_type wanted, struct cell_packet *packet,
+                    struct fault *fault)
+{
+    if (!cell_receive(run->cell, READY_MS, packet, fault))
+        return run_because(run, "cell");
+    if (packet->type == CELL_FAILED) {
+        *fault = packet->fault;
+        return run_because(run, fault->kind == FAULT_HOST ? "host" : "cell");
+    }
+    if (packet->type != wanted)
+        return fault_set(fault, FAULT_IO, "the cell ended before the agent was started") ||
+               run_because(run, "cell");
+    return true;
+}
+
+/* The descriptors that the cell made go to the roles that serve them. */
+static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault *fault)
+{
+    AUTO_CLOSE int fuse = mounted->fuse_fd;
+    AUTO_CLOSE int proc = mounted->proc_fd;
+    AUTO_CLOSE int door = mounted->door_fd;
+
+    if (!view_await_ready(run->view.control, READY_MS, &run->ready, fault))
+        return fault_in(fault, "view") || run_because(run, "view");
+    if (!view_mounted(run->view.control, fuse, proc, fault))
+        return fault_in(fault, "view") || run_because(run, "view");
+    if (!door_role_listen(run->door.control, door, READY_MS, fault))
+        return fault_in(fault, "door") || run_because(run, "door");
+    return true;
+}
+
+static bool judge_canaries(struct run *run, const struct cell_packet *sealed,
+                           struct fault *fault)
+{
+    for (size_t i = 0; i < sealed->canary_count; i++) {
+        const struct cell_canary *canary = &sealed->canaries[i];
+
+        if (canary->outcome == CANARY_HELD || canary->outcome == CANARY_NOT_TRIED)
+            continue;
+        (void)fault_set(
+            fault, FAULT_HOST,
+            "canary %s %s (%s): this cell does not hold, no agent was started", canary->id,
+            canary->outcome == CANARY_MISSED ? "was not tried" : "got through", canary->seen);
+        return run_because(run, "canary");
+    }
+    return sealed->canaries_broken == 0 ||
+           fault_set(fault, FAULT_HOST, "a canary got through: this cell does not hold") ||
+           run_because(run, "canary");
+}
+
+/* The cell says that it tried what was planted; the view must have seen it. */
+static bool judge_witness(struct run *run, const struct view_witness *witness,
+                          struct fault *fault)
+{
+    const char *unseen = witness->reads_refused == 0                ? "read that it refused"
+                         : witness->writes_refused == 0             ? "write that it refused"
+                         : witness->reads == 0 && !shows_cards(run) ? "read that it answered"
+                                                                    : NULL;
+
+    if (unseen == NULL)
+        return true;
+    (void)fault_set(fault, FAULT_HOST,
+                    "the view saw no canary's %s: nothing is proven, no agent was started",
+                    unseen);
+    return run_because(run, "canary");
+}
+
+/* A cell that does not hold is in the ledger before the run ends. */
+static bool prove(struct run *run, const struct cell_packet *sealed, struct fault *fault)
+{
+    struct view_witness witness = {0};
+    struct fault unsaid = {0};
+    bool held = judge_canaries(run, sealed, fault);
+
+    if (held && !view_disarm_planted(run->view.control, READY_MS, &witness, fault))
+        return fault_in(fault, "take the canaries away") || run_because(run, "view");
+    if (held && judge_witness(run, &witness, fault))
+        return true;
+    if (!core_record_enforced(run, sealed, false, &unsaid))
+        (void)run_because(run, "ledger");
+    return false;
+}
+
+bool core_enforce(struct run *run, struct fault *fault)
+{
+    struct cell_packet packet = {0};
+    struct plants plants;
+
+    make_plants(run, &plants);
+    /* The gateway first: it has libcurl to load while the others get ready. */
+    if (!start_way_out(run, fault) || !start_view(run, &plants, fault) ||
+        !start_cell(run, &plants, fault))
+        return false;
+    core_put_begun(run); /* while they get ready */
+    if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
+        return false;
+    if (!cell_view_ready(run->cell, fault))
+        return run_because(run, "cell");
+    if (!receive(run, CELL_SEALED, &packet, fault) || !prove(run, &packet, fault))
+        return false;
+    if (!gateway_role_wait_ready(run->gateway.control, READY_MS, fault))
+        return fault_in(fault, "gateway") || run_because(run, "gateway");
+    return core_dirty_checked(run, fault) &&
+           (core_record_enforced(run, &packet, true, fault) || run_because(run, "ledger"));
+}

@@ -1,0 +1,122 @@
+#include "roles/core/environment.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+
+/* DESIGN.md section 6, "In a cell". A variable that is set wins over a repository's .env. */
+static const char *const fixed[] = {
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "USER=agent",
+    "LOGNAME=agent",
+    "SHELL=/bin/bash",
+    "LANG=C.UTF-8",
+    "HTTP_PROXY=",
+    "HTTPS_PROXY=",
+    "ALL_PROXY=",
+    "http_proxy=",
+    "https_proxy=",
+    "all_proxy=",
+    "NO_PROXY=127.0.0.1,localhost",
+    "no_proxy=127.0.0.1,localhost",
+    "OPENAI_API_KEY=custody",
+    "ANTHROPIC_API_KEY=custody",
+    "GEMINI_API_KEY=custody",
+    "GOOGLE_API_KEY=custody",
+};
+
+/* A later value of the same name replaces an earlier one. Takes `pair`. */
+static void put(struct core_environment *environment, char *pair)
+{
+    struct slice name = slice_of(pair);
+
+    name.len = slice_find_byte(name, '=', 0) + 1;
+    for (size_t i = 0; i < environment->count; i++)
+        if (slice_starts_with(slice_of(environment->at[i]), name)) {
+            free((void *)(uintptr_t)environment->at[i]);
+            environment->at[i] = pair;
+            return;
+        }
+    environment->at = xgrow(environment->at, &environment->room, environment->count + 2,
+                            sizeof(*environment->at));
+    environment->at[environment->count++] = pair;
+    environment->at[environment->count] = NULL;
+}
+
+void core_environment_make(const struct run *run, struct core_environment *ret_environment)
+{
+    const struct policy *policy = run->policy;
+    const char *terminal = getenv("TERM");
+
+    *ret_environment = (struct core_environment){0};
+    for (size_t i = 0; i < COUNT(fixed); i++)
+        put(ret_environment, xstrdup(fixed[i]));
+    put(ret_environment,
+        xformat("TERM=%s", run->request->terminal && terminal != NULL ? terminal : "dumb"));
+    put(ret_environment, xformat("OPENAI_BASE_URL=http://127.0.0.1:%d/v1", DOOR_PORT));
+    put(ret_environment, xformat("ANTHROPIC_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
+    put(ret_environment, xformat("GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
+    for (size_t i = 0; i < policy->environment_pass_count; i++) {
+        const char *value = getenv(policy->environment_pass[i]);
+
+        if (value != NULL)
+            put(ret_environment, xformat("%s=%s", policy->environment_pass[i], value));
+    }
+    for (const char **pair = run->launch.environment; pair != NULL && *pair != NULL; pair++)
+        put(ret_environment, xstrdup(*pair));
+    put(ret_environment, xformat("CUSTODY_RUN=%s", run->result->run));
+    put(ret_environment, xformat("CUSTODY_AGENT=%s", run->agent));
+}
+
+void core_environment_free(struct core_environment *environment)
+{
+    for (size_t i = 0; i < environment->count; i++)
+        free((void *)(uintptr_t)environment->at[i]);
+    free(environment->at);
+    *environment = (struct core_environment){0};
+}
+
+bool core_terminal_open(int *ret_master, int *ret_slave, struct fault *fault)
+{
+    AUTO_CLOSE int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char name[64];
+    int slave;
+
+    if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0 ||
+        ptsname_r(master, name, sizeof(name)) != 0)
+        return fault_errno(fault, "open a terminal");
+    slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (slave < 0)
+        return fault_errno(fault, "open %s", name);
+    core_terminal_resize(master);
+    *ret_master = take_fd(&master);
+    *ret_slave = slave;
+    return true;
+}
+
+void core_terminal_raw(bool raw)
+{
+    static struct termios before;
+    static bool changed;
+    struct termios now;
+
+    if (raw && tcgetattr(0, &before) == 0) {
+        now = before;
+        cfmakeraw(&now);
+        changed = tcsetattr(0, TCSANOW, &now) == 0;
+    } else if (!raw && changed) {
+        (void)tcsetattr(0, TCSANOW, &before);
+        changed = false;
+    }
+}
+
+void core_terminal_resize(int master)
+{
+    struct winsize size;
+
+    if (ioctl(0, TIOCGWINSZ, &size) == 0)
+        (void)ioctl(master, TIOCSWINSZ, &size);
+}

@@ -1,0 +1,156 @@
+/*
+ * roles/core/parts.h - a run under way: what core's files share. Private to roles/core_*.c.
+ *
+ * The files follow the story: core_prepare (base, policy, snapshot), core_enforce (roles,
+ * cell, canaries), core_work (the agent runs), core_gather (its writes become a change),
+ * core_records.
+ */
+#ifndef CUSTODY_ROLES_CORE_PARTS_H
+#define CUSTODY_ROLES_CORE_PARTS_H
+
+#include "agent/engine.h"
+#include "cell/cell.h"
+#include "os/disk.h"
+#include "os/spawn.h"
+#include "roles/collect/collect.h"
+#include "roles/core/core.h"
+#include "roles/gateway.h"
+#include "roles/keys/sealer.h"
+#include "roles/view_role/view.h"
+
+#define DOOR_PORT 9187
+#define SURROGATE_KEY_BYTES 32
+#define SCRATCH_MAX 32
+
+/* A role that runs beside core, and our end of its control socket. */
+struct peer {
+    struct process process;
+    int control;
+};
+
+/* A file system that the agent may fill. */
+struct disk_watch {
+    bool begun;
+    enum disk_level level; /* when the agent was started */
+    uint64_t free, now;    /* bytes: then, and at the last look */
+};
+
+struct run {
+    struct session *session;
+    const struct run_request *request;
+    struct run_result *result;
+    struct ledger_client *ledger;
+    struct store *store;
+
+    char *folder; /* runs/RUN, absolute */
+    int folder_fd;
+    int signals; /* signalfd */
+    int lock;    /* held while the run lives: tells `stop` and `gc` */
+    uid_t uid;   /* as root: whose the cell is outside; else our own */
+    int uid_lock;
+    uint8_t key[SURROGATE_KEY_BYTES]; /* the run's surrogates */
+    struct sealer sealer;             /* of tickets and diffs; see core_seal.c */
+    uint64_t random;                  /* for names that the agent cannot guess */
+    int64_t begun_us, begun_wall_us;
+
+    struct fault early; /* of core_prepare_early */
+    struct collect *collect;
+    struct collect_base base;
+    struct policy_settings *narrowing; /* the repository's settings, or NULL */
+    struct policy *policy;
+    struct policy_budget
+        budget; /* of this run: the policy's, and no more than what is left of the day */
+    char *requester;
+    const char *responsible; /* id of the responsible human */
+    char agent[256];         /* role@repository#run */
+    char cache[97];          /* cache/REPO */
+    int cache_fd, snapshot_fd, content_fd;
+
+    struct gateway_model *models;
+    size_t model; /* the run's */
+    struct engine *engine;
+    struct engine_installed installed;
+    struct engine_launch launch;
+    char *prompt, *title;
+    struct buf ticket; /* its text, until run.started names it */
+    char *own_program; /* where we lie ourselves; NULL: the engine does not need it */
+
+    struct peer view, door, gateway;
+    struct cell *cell;
+    int upper_fd, git_fd, objects_fd, engine_fd;
+    int scratch_fds[SCRATCH_MAX];
+    int agent_in, agent_out, agent_err; /* our ends of the pipes, or the terminal's master */
+    struct view_ready ready;
+    struct cell_exit exit;
+    bool dirty_pending; /* collect has not said yet whether there are uncommitted changes */
+    bool dirty_late;    /* it is asked when the agent has started: looking takes longer than a
+                           start */
+    bool started;       /* the agent was started */
+    bool change_announced;  /* change.made, before it leaves the cell ... */
+    uint64_t change_intent; /* ... and that record's number */
+    bool timed_out;
+    struct disk_watch disk_of_run, disk_of_ledger; /* may be two file systems */
+    int stop_signal;                               /* a person or a signal ended it */
+};
+
+/* Remembers the closed-set word that says why, for records and --json. Returns false. */
+bool run_because(struct run *run, const char *reason);
+/* The next signal that waits, or 0. */
+int run_signal(struct run *run);
+/*
+ * The word for why the agent has filled too much of the host's disk, with what people are
+ * told; or NULL. Called now and then.
+ */
+const char *core_disk_exceeded(struct run *run, struct fault *ret_why);
+/* Did a signal ask for the end? */
+bool run_is_stopped(struct run *run);
+void run_say(const struct run *run, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What needs no ledger: takes an id and a folder, and starts collect. Its fault is
+ * core_prepare's to tell. */
+void core_prepare_early(struct run *run);
+MUST_USE bool core_prepare(struct run *run, struct fault *fault);
+MUST_USE bool core_enforce(struct run *run, struct fault *fault);
+MUST_USE bool core_work(struct run *run, struct fault *fault);
+MUST_USE bool core_gather(struct run *run, struct fault *fault);
+
+/* The run's row in the store, before its end. */
+void core_put_begun(struct run *run);
+/* Asks collect whether there are uncommitted changes; the answer is core_dirty_checked's. */
+MUST_USE bool core_dirty_begin(struct run *run, struct fault *fault);
+/* Waits for the answer where collect was asked. FAULT_DENIED names what is dirty. */
+MUST_USE bool core_dirty_checked(struct run *run, struct fault *fault);
+/* Sets run->budget. FAULT_DENIED: the day's is spent. */
+MUST_USE bool core_budget(struct run *run, struct fault *fault);
+/* From the policy's models to the gateway's; the door and the gateway share the table. */
+MUST_USE bool core_models(struct run *run, struct fault *fault);
+/*
+ * Makes the run's erasure scope and seals the ticket. Not durable yet: the gateway sees to
+ * that while it starts, and the agent is not started before.
+ */
+MUST_USE bool core_seal_ticket(struct run *run, struct record_seal *seal, struct fault *fault);
+/* Core's copy of the scope's key goes, before roles and cells that parse hostile bytes are
+ * forked from it. */
+void core_seal_forget(struct run *run);
+/* Seals the patch between the base and `head`. */
+MUST_USE bool core_seal_diff(struct run *run, const char *head, struct record_seal *seal,
+                             struct fault *fault);
+/* Engine, prompt and what they need in the cell; chooses a model that the engine can speak to.
+ */
+MUST_USE bool core_agent(struct run *run, struct fault *fault);
+
+/* A record about this run: run, agent and on_behalf_of are set. */
+void core_record_begin(const struct run *run, struct record *record, enum record_type type);
+MUST_USE bool core_record_started(struct run *run, struct fault *fault);
+/* policy.loaded, cell.enforced and the canaries; durable when it returns. */
+MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed,
+                                   bool holds, struct fault *fault);
+/* The first one announces the change; every later one says how that ended. */
+MUST_USE bool core_record_change(struct run *run, const char *change,
+                                 const struct collect_result *made, const char *outcome,
+                                 struct fault *fault);
+MUST_USE bool core_record_ended(struct run *run, const struct gateway_totals *totals,
+                                struct fault *fault);
+
+#endif

@@ -1,0 +1,173 @@
+/* The records that core itself writes: a run's beginning, its enforcement, its change, its
+ * end. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "os/clock_real.h"
+#include "roles/core/parts.h"
+
+#define REFUSED_LINE_BYTES 500 /* of a record's text */
+
+bool run_because(struct run *run, const char *reason)
+{
+    struct run_result *result = run->result;
+
+    for (size_t i = 0; i < result->reason_count; i++)
+        if (strcmp(result->reasons[i], reason) == 0)
+            return false;
+    if (result->reason_count < RUN_REASONS_MAX)
+        (void)snprintf(result->reasons[result->reason_count++], RUN_REASON_BYTES, "%s",
+                       reason);
+    return false;
+}
+
+void core_record_begin(const struct run *run, struct record *record, enum record_type type)
+{
+    record_begin(record, type);
+    record_word(record, RECORD_RUN, run->result->run);
+    if (run->agent[0] != 0)
+        record_word(record, RECORD_AGENT, run->agent);
+    record_word(record, RECORD_ON_BEHALF_OF, run->responsible);
+}
+
+bool core_record_started(struct run *run, struct fault *fault)
+{
+    struct record_seal ticket = {0};
+    struct record record;
+
+    if (!core_seal_ticket(run, &ticket, fault))
+        return fault_in(fault, "seal the ticket") || run_because(run, "state-folder");
+    core_record_begin(run, &record, RECORD_RUN_STARTED);
+    record_sealed(&record, &ticket);
+    record_word(&record, RECORD_PERSON, run->requester);
+    record_word(&record, RECORD_REPOSITORY, collect_root(run->collect));
+    record_word(&record, RECORD_BASE, run->base.commit);
+    record_word(&record, RECORD_TREE, run->base.tree);
+    record_word(&record, RECORD_POLICY, run->policy->digest);
+    record_word(&record, RECORD_ENGINE, run->engine == NULL ? NULL : run->engine->name);
+    if (!ledger_record(run->ledger, &record, NULL, fault))
+        return fault_in(fault, "record the start") || run_because(run, "ledger");
+    core_record_begin(run, &record, RECORD_POLICY_LOADED);
+    record_word(&record, RECORD_POLICY, run->policy->digest);
+    return ledger_record(run->ledger, &record, NULL, fault) ||
+           fault_in(fault, "record the policy") || run_because(run, "ledger");
+}
+
+static bool record_canary(struct run *run, const struct cell_canary *canary,
+                          struct fault *fault)
+{
+    static const char *const outcomes[] = {[CANARY_HELD] = "held",
+                                           [CANARY_BROKEN] = "broken",
+                                           [CANARY_NOT_TRIED] = "not-tried",
+                                           [CANARY_MISSED] = "missed"};
+    struct record record;
+
+    core_record_begin(run, &record, RECORD_CANARY);
+    record_word(&record, RECORD_RULE, canary->id);
+    record_word(&record, RECORD_OUTCOME, outcomes[canary->outcome]);
+    return ledger_record(run->ledger, &record, NULL, fault);
+}
+
+/* What the filter refuses without telling anybody, by name. */
+static bool record_refused_calls(struct run *run, struct fault *fault)
+{
+    size_t count = 0;
+    char **lines = cell_filter_refused(REFUSED_LINE_BYTES, &count);
+    bool ok = true;
+
+    for (size_t i = 0; i < count; i++) {
+        struct record record;
+
+        core_record_begin(run, &record, RECORD_CELL_ENFORCED);
+        record_word(&record, RECORD_MECHANISM, "seccomp");
+        record_word(&record, RECORD_RULE, lines[i]);
+        record_word(&record, RECORD_OUTCOME, "ok");
+        ok = ok && ledger_record(run->ledger, &record, NULL, fault);
+        free(lines[i]);
+    }
+    free(lines);
+    return ok;
+}
+
+bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds,
+                          struct fault *fault)
+{
+    struct record record;
+    char mechanism[200];
+
+    for (size_t i = 0; i < sealed->canary_count; i++)
+        if (!record_canary(run, &sealed->canaries[i], fault))
+            return false;
+    if (!record_refused_calls(run, fault))
+        return false;
+    (void)snprintf(mechanism, sizeof(mechanism),
+                   "fuse-no-open namespaces seccomp landlock-%d%s%s%s%s",
+                   sealed->sealed.landlock_abi, sealed->sealed.privileged ? " own-uid" : "",
+                   sealed->sealed.limit_memory ? " cgroup-memory" : "",
+                   sealed->sealed.limit_pids ? " cgroup-pids" : "",
+                   sealed->sealed.limit_cpu ? " cgroup-cpu" : "");
+    core_record_begin(run, &record, RECORD_CELL_ENFORCED);
+    record_word(&record, RECORD_MECHANISM, mechanism);
+    record_word(&record, RECORD_DIGEST, sealed->sealed.filter_digest);
+    record_number(&record, RECORD_COUNT, (int64_t)sealed->canary_count);
+    record_word(&record, RECORD_OUTCOME, holds ? "ok" : "refused");
+    return ledger_record_durably(run->ledger, &record, NULL, fault) ||
+           fault_in(fault, "record the enforcement");
+}
+
+bool core_record_change(struct run *run, const char *change, const struct collect_result *made,
+                        const char *outcome, struct fault *fault)
+{
+    struct record_seal diff = {0};
+    struct record record;
+    uint64_t seq;
+
+    if (made != NULL && !core_seal_diff(run, made->commit, &diff, fault))
+        return fault_in(fault, "seal the diff");
+    core_record_begin(run, &record, RECORD_CHANGE_MADE);
+    record_sealed(&record, &diff);
+    record_word(&record, RECORD_CHANGE, change);
+    record_word(&record, RECORD_BASE, run->base.commit);
+    record_word(&record, RECORD_POLICY, run->policy->digest);
+    record_word(&record, RECORD_OUTCOME, outcome);
+    if (made != NULL) {
+        record_word(&record, RECORD_HEAD, made->commit);
+        record_word(&record, RECORD_TREE, made->tree);
+        record_word(&record, RECORD_BRANCH, made->branch);
+        record_word(&record, RECORD_DIGEST, made->diff);
+        record_number(&record, RECORD_FILES, (int64_t)made->files);
+        record_number(&record, RECORD_LINES, (int64_t)(made->added + made->removed));
+        record_word(&record, RECORD_REASON, made->reason_count > 0 ? made->reasons[0] : NULL);
+    }
+    if (run->change_announced)
+        record_number(&record, RECORD_INTENT, (int64_t)run->change_intent);
+    if (!ledger_record_durably(run->ledger, &record, &seq, fault))
+        return fault_in(fault, "record the change");
+    if (!run->change_announced)
+        run->change_intent = seq;
+    run->change_announced = true;
+    return true;
+}
+
+bool core_record_ended(struct run *run, const struct gateway_totals *totals,
+                       struct fault *fault)
+{
+    const struct run_result *result = run->result;
+    struct record record;
+
+    core_record_begin(run, &record, RECORD_RUN_ENDED);
+    record_word(&record, RECORD_OUTCOME, run_state_name(result->state));
+    record_word(&record, RECORD_REASON, result->reason_count > 0 ? result->reasons[0] : NULL);
+    record_word(&record, RECORD_CHANGE, result->change[0] == 0 ? NULL : result->change);
+    record_number(&record, RECORD_DURATION_US,
+                  clock_monotonic_us(&clock_real) - run->begun_us);
+    if (run->started)
+        record_number(&record, RECORD_STATUS, result->agent_exit);
+    if (totals != NULL) {
+        record_number(&record, RECORD_TOKENS_IN, totals->tokens_in);
+        record_number(&record, RECORD_TOKENS_OUT, totals->tokens_out);
+        record_number(&record, RECORD_COST_MICRO_USD, totals->cost_micro_usd);
+    }
+    return ledger_record_durably(run->ledger, &record, NULL, fault) &&
+           ledger_checkpoint(run->ledger, fault);
+}

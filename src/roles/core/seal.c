@@ -1,0 +1,80 @@
+/*
+ * What a run's own records may not hold: the ticket's text and the diff. Core has the scope's
+ * key only while it seals one of them.
+ */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "base/scope.h"
+#include "os/file.h"
+#include "roles/core/parts.h"
+
+static bool open_payloads(struct run *run, struct fault *fault)
+{
+    return run->policy->payload_days == 0 ||
+           scope_files_payloads(run->session->home.fd, run->result->run, run->uid,
+                                &run->sealer.folder, fault);
+}
+
+bool core_seal_ticket(struct run *run, struct record_seal *seal, struct fault *fault)
+{
+    struct sealer *sealer = &run->sealer;
+    bool ok;
+
+    if (!scope_files_make(run->session->home.fd, run->result->run, sealer->key, fault) ||
+        !open_payloads(run, fault))
+        return false;
+    sealer->scope = run->result->run;
+    sealer->ledger = run->ledger;
+    if (run->request->ticket == NULL)
+        return true;
+    sealer->is_settled_later = true; /* by the gateway, beside core's own work */
+    ok = sealer_keep(sealer, RECORD_RUN_STARTED, buf_slice(&run->ticket), seal, fault) &&
+         sealer_commit(sealer, RECORD_RUN_STARTED, buf_slice(&run->ticket), seal, fault);
+    sealer->is_settled_later = false;
+    return ok;
+}
+
+void core_seal_forget(struct run *run)
+{
+    OPENSSL_cleanse(run->sealer.key, sizeof(run->sealer.key));
+}
+
+static bool read_diff(struct run *run, const char *head, struct buf *ret_diff,
+                      struct fault *fault)
+{
+    AUTO_CLOSE int fd = memfd_create("diff", MFD_CLOEXEC);
+    char digest[65];
+
+    if (fd < 0)
+        return fault_errno(fault, "hold the diff");
+    if (!collect_diff(run->collect, run->base.commit, head, fd, digest, fault))
+        return false;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return fault_errno(fault, "hold the diff");
+    return file_read_fd(fd, ret_diff, fault);
+}
+
+bool core_seal_diff(struct run *run, const char *head, struct record_seal *seal,
+                    struct fault *fault)
+{
+    AUTO_BUF struct buf diff = buf_with_limit(PAYLOAD_BYTES_MAX);
+    bool ok;
+
+    if (!read_diff(run, head, &diff, fault)) {
+        if (fault->kind != FAULT_LIMIT)
+            return false;
+        run_say(run,
+                "warning: the diff is too large to be sealed (%s); its digest is "
+                "recorded, and the commit has it",
+                fault->why);
+        *fault = (struct fault){0};
+        return true;
+    }
+    ok = scope_files_load(run->session->home.fd, run->result->run, run->sealer.key, fault) &&
+         sealer_seal(&run->sealer, RECORD_CHANGE_MADE, buf_slice(&diff), seal, fault);
+    core_seal_forget(run);
+    return ok;
+}

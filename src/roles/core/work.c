@@ -1,0 +1,254 @@
+/* The agent runs: its output is passed on, time and signals are watched, until the cell is
+ * dead. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "os/clock_real.h"
+#include "os/file.h"
+#include "os/loop.h"
+#include "roles/core/environment.h"
+#include "roles/core/parts.h"
+#include "roles/core/stream.h"
+
+#define DISK_US 500000
+
+struct work {
+    struct run *run;
+    struct loop *loop;
+    struct core_stream *out, *err, *in;
+    struct loop_watch *cell, *signals, *view, *door, *gateway, *ledger, *dirty;
+    struct loop_timer *limit, *disk;
+    bool ended;
+    struct fault fault;
+};
+
+static void end_work(struct work *work, const char *reason)
+{
+    if (work->ended)
+        return;
+    work->ended = true;
+    if (reason != NULL)
+        (void)run_because(work->run, reason);
+    cell_kill(work->run->cell);
+    loop_stop(work->loop);
+}
+
+/* With uncommitted changes the run should not have begun: it is refused, and nothing kept. */
+static bool judge_dirty(struct run *run, struct fault *fault)
+{
+    struct fault unsaid = {0};
+
+    if (core_dirty_checked(run, fault))
+        return true;
+    if (fault->kind == FAULT_DENIED &&
+        !run_step(&run->result->state, RUN_EVENT_DIRTY, &unsaid))
+        return fault_in(fault, "%s", unsaid.why);
+    return false;
+}
+
+static void on_dirty_answer(void *self, uint32_t events)
+{
+    struct work *work = self;
+
+    (void)events;
+    loop_unwatch(work->dirty);
+    work->dirty = NULL;
+    if (!judge_dirty(work->run, &work->fault))
+        end_work(work, NULL);
+}
+
+/* Of a large tree, beside the agent's work. */
+static void look_for_dirt(struct work *work)
+{
+    struct run *run = work->run;
+
+    if (!core_dirty_begin(run, &work->fault) ||
+        !loop_watch(work->loop, collect_socket(run->collect), EPOLLIN, on_dirty_answer, work,
+                    &work->dirty, &work->fault))
+        end_work(work, "repository");
+}
+
+static void on_cell(void *self, uint32_t events)
+{
+    struct work *work = self;
+    struct cell_packet packet = {0};
+
+    (void)events;
+    if (!cell_receive(work->run->cell, 0, &packet, &work->fault)) {
+        end_work(work, "cell");
+        return;
+    }
+    switch (packet.type) {
+    case CELL_STARTED:
+        work->run->started = true;
+        work->run->result->start_us = clock_monotonic_us(&clock_real) - work->run->begun_us;
+        if (work->run->dirty_late)
+            look_for_dirt(work);
+        core_put_begun(work->run); /* for `custody runs`: it is working now */
+        break;
+    case CELL_EXITED:
+        work->run->exit = packet.exit;
+        work->run->result->agent_exit = packet.exit.status;
+        end_work(work, NULL);
+        break;
+    case CELL_FAILED:
+        work->fault = packet.fault;
+        end_work(work, packet.fault.kind == FAULT_IO ? "cell" : "agent-start");
+        break;
+    case CELL_GONE:
+        (void)fault_set(&work->fault, FAULT_IO, "the cell's first process was killed");
+        end_work(work, "cell");
+        break;
+    case CELL_MOUNTED:
+    case CELL_SEALED:
+        (void)fault_set(&work->fault, FAULT_IO, "the cell spoke out of turn");
+        end_work(work, "cell");
+        break;
+    }
+}
+
+static void on_signal(void *self, uint32_t events)
+{
+    struct work *work = self;
+    int number = run_signal(work->run);
+
+    (void)events;
+    if (number == SIGWINCH && work->run->request->terminal)
+        core_terminal_resize(work->run->agent_in);
+    if (number == SIGWINCH || number == 0)
+        return;
+    work->run->stop_signal = number;
+    end_work(work, "stopped");
+}
+
+static void on_time_limit(void *self)
+{
+    struct work *work = self;
+
+    work->limit = NULL;
+    work->run->timed_out = true;
+    end_work(work, "time-limit");
+}
+
+static void on_disk(void *self)
+{
+    struct work *work = self;
+    const char *reason = core_disk_exceeded(work->run, &work->fault);
+
+    work->disk = NULL;
+    if (reason == NULL &&
+        !loop_timer(work->loop, DISK_US, on_disk, work, &work->disk, &work->fault))
+        reason = "disk-watch";
+    if (reason == NULL)
+        return;
+    end_work(work, reason);
+}
+
+/* A role that dies takes the run with it: nothing goes on unrecorded. */
+static void on_view_gone(void *self, uint32_t events)
+{
+    (void)events;
+    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
+                    "the view ended; the cell was killed");
+    end_work(self, "view");
+}
+
+static void on_door_gone(void *self, uint32_t events)
+{
+    (void)events;
+    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
+                    "the door ended; the cell was killed");
+    end_work(self, "door");
+}
+
+static void on_gateway_gone(void *self, uint32_t events)
+{
+    (void)events;
+    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
+                    "the gateway ended; the cell was killed");
+    end_work(self, "gateway");
+}
+
+static void on_ledger_gone(void *self, uint32_t events)
+{
+    (void)events;
+    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
+                    "the ledger ended; the cell was killed");
+    end_work(self, "ledger");
+}
+
+static bool watch_streams(struct work *work, struct fault *fault)
+{
+    const struct run *run = work->run;
+    bool ours = run->request->terminal; /* the agent's terminal is the person's */
+    int out = run->request->agent_out;
+
+    return (run->agent_out < 0 || core_stream_new(work->loop, run->agent_out, out,
+                                                  !ours && isatty(out), &work->out, fault)) &&
+           (run->agent_err < 0 || core_stream_new(work->loop, run->agent_err, 2,
+                                                  !ours && isatty(2), &work->err, fault)) &&
+           (!ours || core_stream_new(work->loop, 0, run->agent_in, false, &work->in, fault));
+}
+
+static bool watch_all(struct work *work, struct fault *fault)
+{
+    struct run *run = work->run;
+    int64_t limit_us = (int64_t)run->policy->budget_run.minutes * 60 * 1000000;
+
+    if (!watch_streams(work, fault))
+        return false;
+    if (limit_us > 0 &&
+        !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
+        return false;
+    if (!loop_timer(work->loop, 0, on_disk, work, &work->disk, fault))
+        return false;
+    return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell,
+                      fault) &&
+           loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals,
+                      fault) &&
+           loop_watch(work->loop, run->view.process.pidfd, EPOLLIN, on_view_gone, work,
+                      &work->view, fault) &&
+           loop_watch(work->loop, run->door.process.pidfd, EPOLLIN, on_door_gone, work,
+                      &work->door, fault) &&
+           loop_watch(work->loop, run->gateway.process.pidfd, EPOLLIN, on_gateway_gone, work,
+                      &work->gateway, fault) &&
+           loop_watch(work->loop, ledger_client_socket(run->ledger), EPOLLRDHUP,
+                      on_ledger_gone, work, &work->ledger, fault);
+}
+
+/* Every writer is dead: what is left in the pipes ends with an end of file. */
+static void end_streams(struct work *work)
+{
+    bool out = core_stream_end(work->out);
+    bool err = core_stream_end(work->err);
+
+    if (!out || !err)
+        run_say(work->run,
+                "warning: the end of the agent's output was not read; it is left out");
+    core_stream_drop(work->in);
+}
+
+bool core_work(struct run *run, struct fault *fault)
+{
+    struct work work = {.run = run};
+    bool ok;
+
+    if (!loop_new(&work.loop, fault))
+        return false;
+    if (run->request->terminal)
+        core_terminal_raw(true);
+    ok = watch_all(&work, fault) && cell_go(run->cell, fault) && loop_run(work.loop, fault);
+    cell_kill(run->cell);
+    end_streams(&work);
+    core_terminal_raw(false);
+    loop_free(work.loop);
+    if (ok && work.fault.kind != FAULT_NONE) {
+        *fault = work.fault;
+        ok = false;
+    }
+    return ok && judge_dirty(run, fault);
+}

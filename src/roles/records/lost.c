@@ -1,0 +1,145 @@
+#include "roles/records/lost.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "flow/flow.h"
+#include "os/clock_real.h"
+#include "os/file.h"
+#include "roles/records/holds.h"
+
+#define YOUNG_US 60000000 /* a folder without a lock may be one that a run is just making */
+
+struct lost {
+    struct store *store;
+    struct ledger_client *ledger;
+    bool found;
+};
+
+static int open_lock(int runs, const char *run)
+{
+    AUTO_FREE char *name = xformat("%s/lock", run);
+
+    return openat(runs, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+}
+
+bool lost_is_alive(int runs, const char *run)
+{
+    AUTO_CLOSE int lock = open_lock(runs, run);
+
+    return lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0;
+}
+
+/* The lock of a run that is dead, ours until it is closed; -1: it lives, or it is just being
+ * made. */
+static int take_dead(int runs, const char *run, bool *ret_is_dead)
+{
+    AUTO_CLOSE int lock = open_lock(runs, run);
+    struct stat stat;
+
+    *ret_is_dead = false;
+    if (lock < 0 && fstatat(runs, run, &stat, AT_SYMLINK_NOFOLLOW) == 0) {
+        int64_t made_us = (int64_t)stat.st_mtim.tv_sec * 1000000;
+
+        *ret_is_dead = clock_now_us(&clock_real) - made_us > YOUNG_US;
+        return -1;
+    }
+    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
+        return -1;
+    *ret_is_dead = true;
+    return take_fd(&lock);
+}
+
+static bool record_end(struct lost *lost, const struct store_run *run, struct fault *fault)
+{
+    struct record record;
+
+    record_begin(&record, RECORD_RUN_ENDED);
+    record_word(&record, RECORD_RUN, run->id);
+    if (run->agent[0] != 0)
+        record_word(&record, RECORD_AGENT, run->agent);
+    record_word(&record, RECORD_OUTCOME, run_state_name(RUN_FAILED));
+    record_word(&record, RECORD_REASON, "killed");
+    return ledger_record_durably(lost->ledger, &record, NULL, fault) ||
+           fault_in(fault, "record the end of run %s", run->id);
+}
+
+static bool is_over(const char *state)
+{
+    for (unsigned i = 0; i < RUN_STATE_COUNT; i++)
+        if (strcmp(run_state_name((enum run_state)i), state) == 0)
+            return run_state_is_final((enum run_state)i);
+    return false;
+}
+
+static bool end_row(void *self, const struct store_run *run, struct fault *fault)
+{
+    struct lost *lost = self;
+    struct store_run ended = *run;
+
+    lost->found = true;
+    if (is_over(run->state))
+        return true;
+    ended.state = run_state_name(RUN_FAILED);
+    ended.reasons = "killed";
+    ended.ended_us = clock_now_us(&clock_real);
+    return record_end(lost, run, fault) && store_put_run(lost->store, &ended, fault);
+}
+
+static bool end_run(struct lost *lost, struct session *session, const char *run,
+                    struct fault *fault)
+{
+    const struct store_run unknown = {.id = run, .agent = ""};
+
+    lost->found = false;
+    if (!session_store(session, &lost->store, fault) ||
+        !session_ledger(session, &lost->ledger, fault) ||
+        !store_runs(lost->store, run, end_row, lost, NULL, fault))
+        return false;
+    /* Killed before its row was there: the ledger may have its beginning. */
+    return lost->found || record_end(lost, &unknown, fault);
+}
+
+bool lost_sweep(struct session *session, size_t *ret_removed, struct fault *fault)
+{
+    AUTO_CLOSE int runs = -1;
+    struct lost lost = {0};
+    DIR *dir;
+    bool ok = true;
+    int own;
+
+    *ret_removed = 0;
+    if (!file_open_folder(session->home.fd, "runs", 0711, &runs, fault))
+        return false;
+    own = openat(runs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = own < 0 ? NULL : fdopendir(own);
+    if (dir == NULL) {
+        scope_close(&own);
+        return fault_errno(fault, "list the runs");
+    }
+    for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
+        AUTO_CLOSE int lock = -1;
+        bool is_dead;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        lock = take_dead(runs, entry->d_name, &is_dead);
+        if (!is_dead)
+            continue;
+        ok = end_run(&lost, session, entry->d_name, fault);
+        if (ok && !holds_allow_removal(session->home.fd, entry->d_name, fault)) {
+            ok = fault->kind == FAULT_DENIED; /* what is under a legal hold stays */
+            continue;
+        }
+        ok = ok && file_remove_tree(runs, entry->d_name, fault);
+        *ret_removed += ok;
+    }
+    (void)closedir(dir);
+    return ok;
+}

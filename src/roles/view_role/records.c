@@ -1,0 +1,128 @@
+#include <stdlib.h>
+
+#include "base/hex.h"
+#include "ledger/ledger.h"
+#include "policy/policy.h"
+#include "roles/view_role/parts.h"
+
+#define PRINTABLE_BYTES_MAX (4 * (SNAPSHOT_PATH_MAX + 1))
+
+struct view_records {
+    const struct view_config *config;
+    const struct snapshot *snapshot;
+    struct ledger_client *ledger;
+    struct buf path, path_to, executable;
+};
+
+struct view_records *view_records_new(struct view_config *config,
+                                      const struct snapshot *snapshot)
+{
+    struct view_records *records = xalloc(sizeof(*records));
+
+    records->config = config;
+    records->snapshot = snapshot;
+    records->ledger = ledger_client_new(config->ledger_fd);
+    config->ledger_fd = -1;
+    records->path = buf_with_limit(PRINTABLE_BYTES_MAX);
+    records->path_to = buf_with_limit(PRINTABLE_BYTES_MAX);
+    records->executable = buf_with_limit(PRINTABLE_BYTES_MAX);
+    return records;
+}
+
+void view_records_free(struct view_records *records)
+{
+    if (records == NULL)
+        return;
+    ledger_client_free(records->ledger);
+    buf_free(&records->path);
+    buf_free(&records->path_to);
+    buf_free(&records->executable);
+    free(records);
+}
+
+void view_oid_text(const struct snapshot *snapshot, const uint8_t *oid,
+                   char ret_text[GITDIR_HEX_BYTES])
+{
+    hex_encode(slice_of_bytes(oid, snapshot_oid_bytes(snapshot)), ret_text);
+}
+
+static bool add_path(struct record *record, enum record_field field, const char *path,
+                     struct buf *text, struct fault *fault)
+{
+    buf_clear(text);
+    if (path == NULL)
+        return true;
+    if (!record_printable(path[0] == 0 ? SLICE(".") : slice_of(path), text, fault))
+        return false;
+    record_text(record, field, buf_slice(text));
+    return true;
+}
+
+static enum record_type type_of(const struct view_event *event)
+{
+    if (event->refused)
+        return RECORD_FILE_REFUSED;
+    return event->operation == VIEW_READ ? RECORD_FILE_READ : RECORD_FILE_WRITTEN;
+}
+
+static void add_run(const struct view_records *records, struct record *record)
+{
+    record_word(record, RECORD_RUN, records->config->run);
+    record_word(record, RECORD_AGENT, records->config->agent);
+    record_word(record, RECORD_ON_BEHALF_OF, records->config->on_behalf_of);
+    record_word(record, RECORD_POLICY, records->config->policy->digest);
+    record_word(record, RECORD_MECHANISM, "view");
+}
+
+static void add_object(const struct view_event *event, const char *blob, struct record *record)
+{
+    if (blob[0] != 0)
+        record_word(record, RECORD_BLOB, blob);
+    if (!event->refused)
+        record_number(record, RECORD_SIZE, (int64_t)event->size);
+    if (event->class_mask != 0)
+        record_word(record, RECORD_CLASS, class_name(class_of_mask(event->class_mask)));
+    record_word(record, RECORD_VERDICT, verdict_name(event->verdict));
+    if (event->rule.len > 0)
+        record_text(record, RECORD_RULE, event->rule);
+}
+
+/* That what follows was read with its values replaced, and how many. */
+static bool add_redaction(struct view_records *records, const struct record *read,
+                          const struct view_event *event, struct fault *fault)
+{
+    struct record record = *read;
+
+    record.type = RECORD_FILE_REDACTED;
+    record_number(&record, RECORD_COUNT,
+                  event->base == SNAPSHOT_NONE
+                      ? 0
+                      : snapshot_node(records->snapshot, event->base)->finding_count);
+    return ledger_record(records->ledger, &record, NULL, fault);
+}
+
+bool view_records_add(struct view_records *records, const struct view_event *event,
+                      bool durable, struct fault *fault)
+{
+    char blob[GITDIR_HEX_BYTES] = "";
+    struct record record;
+
+    record_begin(&record, type_of(event));
+    add_run(records, &record);
+    if (event->oid != NULL)
+        view_oid_text(records->snapshot, event->oid, blob);
+    add_object(event, blob, &record);
+    record_word(&record, RECORD_OPERATION, view_operation_name(event->operation));
+    record_word(&record, RECORD_OUTCOME, event->refused ? "refused" : "ok");
+    if (event->pid > 0)
+        record_number(&record, RECORD_PID, event->pid);
+    if (!add_path(&record, RECORD_PATH, event->path, &records->path, fault) ||
+        !add_path(&record, RECORD_PATH_TO, event->path_to, &records->path_to, fault) ||
+        !add_path(&record, RECORD_EXECUTABLE, event->executable, &records->executable, fault))
+        return false;
+    if (record.type == RECORD_FILE_READ && event->verdict == VERDICT_REDACT &&
+        !add_redaction(records, &record, event, fault))
+        return false;
+    return durable ? ledger_record_durably(records->ledger, &record, NULL, fault)
+                   : ledger_record(records->ledger, &record, NULL, fault);
+}

@@ -1,0 +1,393 @@
+#include "roles/view_role/view.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "classify/surrogate.h"
+#include "os/clock_real.h"
+#include "os/isolate.h"
+#include "os/message.h"
+#include "policy/policy.h"
+#include "roles/packet.h"
+#include "roles/view_role/parts.h"
+
+#define PLANTS_MAX 8
+#define MOUNT_POINTS_MAX 256
+#define DRAIN_MS 500 /* for the last writes of a cell that has just died */
+
+/* Everything of the role; what was made is given back by finish. */
+struct serving {
+    struct view_config *config;
+    struct snapshot *snapshot;
+    struct redacted *redacted;
+    struct view_records *records;
+    struct view *view;
+    struct view_planted planted[PLANTS_MAX];
+    struct buf plant_bytes[PLANTS_MAX];
+    const char *mount_points[MOUNT_POINTS_MAX + 1];
+    struct gitdir_result git;
+    struct buf packet, in;
+};
+
+/* ---- what the view needs of policy and classifier ---- */
+
+static enum verdict read_verdict(void *self, const char *path, const char **ret_rule)
+{
+    const struct view_config *config = ((struct serving *)self)->config;
+
+    return policy_read_verdict(config->policy, config->role, slice_of(path), ret_rule);
+}
+
+static bool write_allowed(void *self, const char *path, const char **ret_rule)
+{
+    const struct view_config *config = ((struct serving *)self)->config;
+
+    return policy_write_allowed(config->policy, config->role, slice_of(path), ret_rule);
+}
+
+static bool record(void *self, const struct view_event *event, bool durable,
+                   struct fault *fault)
+{
+    return view_records_add(((struct serving *)self)->records, event, durable, fault);
+}
+
+static bool redact_findings(const struct view_config *config, struct slice original,
+                            const struct finding *findings, size_t count,
+                            struct buf *ret_redacted, struct fault *fault)
+{
+    enum verdict verdicts[CLASS_COUNT];
+    struct surrogate_key key;
+    bool done;
+
+    for (unsigned class = 0; class < CLASS_COUNT; class++)
+        verdicts[class] = policy_class_verdict(config->policy, class, POLICY_VIEW);
+    memcpy(key.bytes, config->key, sizeof(key.bytes));
+    done = redact(original, findings, count, verdicts, &key, ret_redacted, NULL, fault);
+    explicit_bzero(&key, sizeof(key));
+    return done;
+}
+
+static bool redact_file(void *self, struct slice path, struct slice original,
+                        const struct snapshot_finding *stored, size_t count,
+                        struct buf *ret_redacted, struct fault *fault)
+{
+    AUTO_FREE struct finding *findings = xalloc_array(count, sizeof(*findings));
+
+    (void)path;
+    for (size_t i = 0; i < count; i++)
+        findings[i] = (struct finding){.start = stored[i].start,
+                                       .end = stored[i].end,
+                                       .class = stored[i].class,
+                                       .rule = stored[i].rule,
+                                       .confidence = stored[i].confidence};
+    return redact_findings(self, original, findings, count, ret_redacted, fault);
+}
+
+/* The canary goes the way of any file: classifier, policy, redaction. */
+static bool plant(struct serving *serving, size_t number, struct fault *fault)
+{
+    const struct view_plant *plant = &serving->config->plants[number];
+    struct view_planted *planted = &serving->planted[number];
+    AUTO_FREE struct finding *findings = NULL;
+    struct buf *bytes = &serving->plant_bytes[number];
+    size_t count;
+
+    *bytes = buf_with_limit(plant->content.len);
+    planted->name = plant->name;
+    if (!classify_scan(plant->content, slice_of(plant->name), &findings, &count,
+                       &planted->class_mask, fault))
+        return false;
+    planted->verdict =
+        policy_mask_verdict(serving->config->policy, planted->class_mask, POLICY_VIEW);
+    if (plant->deny)
+        planted->verdict = VERDICT_DENY;
+    if (planted->verdict == VERDICT_REDACT
+            ? !redact_findings(serving->config, plant->content, findings, count, bytes, fault)
+            : planted->verdict == VERDICT_ALLOW && !buf_add(bytes, plant->content, fault))
+        return false;
+    planted->content = buf_slice(bytes);
+    return true;
+}
+
+/* ---- starting ---- */
+
+static bool make_view(struct serving *serving, struct fault *fault)
+{
+    const struct view_config *config = serving->config;
+    struct view_settings settings = {
+        .snapshot = serving->snapshot,
+        .redacted = serving->redacted,
+        .content_fd = config->content_fd,
+        .upper_fd = config->upper_fd,
+        .uid = config->uid,
+        .gid = config->gid,
+        .upper_bytes_max = config->upper_bytes_max,
+        .mount_points = serving->mount_points,
+        .mount_point_count = config->mount_point_count + 1,
+        .planted = serving->planted,
+        .planted_count = config->plant_count,
+        .clock = &clock_real,
+        .calls = {serving, record, read_verdict, write_allowed},
+    };
+
+    if (config->plant_count > PLANTS_MAX || config->mount_point_count > MOUNT_POINTS_MAX)
+        return fault_set(fault, FAULT_LIMIT, "more than %d scratch folders or %d canaries",
+                         MOUNT_POINTS_MAX, PLANTS_MAX);
+    serving->mount_points[0] = ".git";
+    for (size_t i = 0; i < config->mount_point_count; i++)
+        serving->mount_points[i + 1] = config->mount_points[i];
+    for (size_t i = 0; i < config->plant_count; i++)
+        if (!plant(serving, i, fault))
+            return fault_in(fault, "plant %s", config->plants[i].name);
+    return view_new(&settings, &serving->view, fault);
+}
+
+static bool start(struct serving *serving, struct fault *fault)
+{
+    struct view_config *config = serving->config;
+    struct redactor redactor = {redact_file, config};
+
+    (void)umask(022);
+    (void)signal(SIGINT, SIG_IGN); /* the terminal's: core ends us, after it has collected */
+    (void)signal(SIGQUIT, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    /* CAP_SYS_PTRACE: for /proc/PID/exe of the cell, and nothing else */
+    if (config->drop_user &&
+        !isolate_user(config->uid, config->gid, 1U << CAP_SYS_PTRACE, fault))
+        return false;
+    if (!snapshot_open(config->snapshot_fd, &serving->snapshot, fault) ||
+        !redacted_make(serving->snapshot, config->content_fd, &redactor, &serving->redacted,
+                       fault) ||
+        !gitdir_write(config->git_fd, serving->snapshot, serving->redacted, &config->git,
+                      &serving->git, fault))
+        return false;
+    serving->records = view_records_new(config, serving->snapshot);
+    if (!make_view(serving, fault))
+        return false;
+    explicit_bzero(config->key, sizeof(config->key));
+    scope_close(&config->git_fd);
+    return isolate_syscalls(ISOLATE_VIEW, fault);
+}
+
+static void finish(struct serving *serving)
+{
+    view_free(serving->view);
+    view_records_free(serving->records);
+    redacted_free(serving->redacted);
+    snapshot_close(serving->snapshot);
+    for (size_t i = 0; i < PLANTS_MAX; i++)
+        buf_free(&serving->plant_bytes[i]);
+    buf_free(&serving->packet);
+    buf_free(&serving->in);
+}
+
+/* ---- packets ---- */
+
+static bool begin(struct serving *serving, enum view_packet packet, struct fault *fault)
+{
+    buf_clear(&serving->packet);
+    return packet_put_number(&serving->packet, packet, fault);
+}
+
+static bool send_packet(struct serving *serving, const struct message_fds *fds,
+                        struct fault *fault)
+{
+    return message_send(serving->config->control_fd, buf_slice(&serving->packet), fds, fault);
+}
+
+static bool send_ready(struct serving *serving, struct fault *fault)
+{
+    struct rusage usage;
+    uint64_t cpu_us;
+
+    (void)getrusage(RUSAGE_SELF, &usage);
+    cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+             (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    return begin(serving, VIEW_PACKET_READY, fault) &&
+           packet_put_word(&serving->packet, serving->git.head, fault) &&
+           packet_put_word(&serving->packet, serving->git.tree, fault) &&
+           packet_put_number(&serving->packet, cpu_us, fault) &&
+           send_packet(serving, NULL, fault);
+}
+
+static void send_failed(struct serving *serving, const struct fault *why)
+{
+    struct fault fault = {0};
+
+    if (begin(serving, VIEW_PACKET_FAILED, &fault) &&
+        packet_put_number(&serving->packet, why->kind, &fault) &&
+        packet_put_word(&serving->packet, why->why, &fault) &&
+        send_packet(serving, NULL, &fault))
+        return;
+    (void)fprintf(stderr, "<3>view: %s\n", why->why); /* a program's own last word */
+}
+
+static bool send_change(void *self, const struct view_change *change, struct fault *fault)
+{
+    struct serving *serving = self;
+    struct message_fds fds = {.fd = {change->fd}, .count = change->fd >= 0 ? 1 : 0};
+    char base[GITDIR_HEX_BYTES] = "";
+    struct buf *packet = &serving->packet;
+
+    if (change->base_oid != NULL)
+        view_oid_text(serving->snapshot, change->base_oid, base);
+    return begin(serving, VIEW_PACKET_CHANGE, fault) &&
+           packet_put_number(packet, change->kind, fault) &&
+           packet_put_number(packet, change->mode, fault) &&
+           packet_put_number(packet, change->content, fault) &&
+           packet_put_number(packet, change->source, fault) &&
+           packet_put_number(packet, change->size, fault) &&
+           packet_put_word(packet, change->path, fault) &&
+           packet_put_word(packet, change->renamed_from, fault) &&
+           packet_put_word(packet, base, fault) &&
+           packet_put_text(packet, change->bytes, fault) && send_packet(serving, &fds, fault);
+}
+
+/* ---- what core asks ---- */
+
+static bool on_mounted(struct serving *serving, struct message_fds *fds, struct fault *fault)
+{
+    int fuse = fds->count > 0 ? fds->fd[0] : -1, proc = fds->count > 1 ? fds->fd[1] : -1;
+
+    if (fuse < 0 || fds->count > 2 || view_fd(serving->view) >= 0)
+        return fault_set(fault, FAULT_INVALID, "a mount without descriptors, or a second one");
+    fds->count = 0; /* taken */
+    return view_attach(serving->view, fuse, proc, fault);
+}
+
+static bool on_disarm(struct serving *serving, struct message_fds *fds, struct fault *fault)
+{
+    struct view_counts counts = view_counts(serving->view);
+
+    (void)fds;
+    return view_disarm(serving->view, fault) && begin(serving, VIEW_PACKET_DISARMED, fault) &&
+           packet_put_number(&serving->packet, counts.reads_recorded, fault) &&
+           packet_put_number(&serving->packet, counts.reads_refused, fault) &&
+           packet_put_number(&serving->packet, counts.refused - counts.reads_refused, fault) &&
+           send_packet(serving, NULL, fault);
+}
+
+/* The cell is dead: what its last processes wrote through mappings comes until the mount is
+ * gone. */
+static bool drain(struct serving *serving, struct fault *fault)
+{
+    while (view_fd(serving->view) >= 0) {
+        struct pollfd wait = {.fd = view_fd(serving->view), .events = POLLIN};
+        int ready = poll(&wait, 1, DRAIN_MS);
+        bool gone;
+
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0)
+            break;
+        if (!view_answer(serving->view, &gone, fault))
+            return false;
+    }
+    view_detach(serving->view);
+    return true;
+}
+
+static bool on_collect(struct serving *serving, struct message_fds *fds, struct fault *fault)
+{
+    struct view_counts counts;
+
+    (void)fds;
+    if (!drain(serving, fault) || !view_changes(serving->view, send_change, serving, fault))
+        return false;
+    counts = view_counts(serving->view);
+    return begin(serving, VIEW_PACKET_DONE, fault) &&
+           packet_put_number(&serving->packet, counts.requests, fault) &&
+           packet_put_number(&serving->packet, counts.reads_recorded, fault) &&
+           packet_put_number(&serving->packet, counts.writes_recorded, fault) &&
+           packet_put_number(&serving->packet, counts.refused, fault) &&
+           send_packet(serving, NULL, fault);
+}
+
+/* The whole of what core may ask. */
+static const struct {
+    enum view_packet packet;
+    bool (*answer)(struct serving *serving, struct message_fds *fds, struct fault *fault);
+} requests[] = {
+    {VIEW_PACKET_MOUNTED, on_mounted},
+    {VIEW_PACKET_DISARM, on_disarm},
+    {VIEW_PACKET_COLLECT, on_collect},
+};
+
+static bool answer_core(struct serving *serving, bool *ret_end, struct fault *fault)
+{
+    struct message_fds fds = {0};
+    struct packet_reader reader;
+    uint64_t packet;
+    bool done = false;
+
+    if (!message_receive(serving->config->control_fd, &serving->in, &fds, -1, ret_end, fault))
+        return false;
+    if (*ret_end)
+        return true;
+    reader = (struct packet_reader){.rest = buf_slice(&serving->in)};
+    packet = packet_number(&reader);
+    if (packet_end(&reader, fault)) {
+        (void)fault_set(fault, FAULT_INVALID, "a packet of kind %llu",
+                        (unsigned long long)packet);
+        for (size_t i = 0; i < COUNT(requests); i++)
+            if (requests[i].packet == packet)
+                done = requests[i].answer(serving, &fds, fault);
+    }
+    message_fds_close(&fds);
+    return done;
+}
+
+/* Reads are told of once a file; an agent can go on writing and being refused for ever. */
+static bool within_records(const struct serving *serving, struct fault *fault)
+{
+    struct view_counts counts = view_counts(serving->view);
+
+    return counts.writes_recorded + counts.refused <= serving->config->records_max ||
+           fault_set(fault, FAULT_LIMIT, "more than %llu writes and refusals to record",
+                     (unsigned long long)serving->config->records_max);
+}
+
+static bool serve(struct serving *serving, struct fault *fault)
+{
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = view_fd(serving->view), .events = POLLIN},
+                                {.fd = serving->config->control_fd, .events = POLLIN}};
+        bool end = false, gone;
+
+        if (poll(fds, 2, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return fault_errno(fault, "wait");
+        }
+        if (fds[0].revents != 0 &&
+            (!view_answer(serving->view, &gone, fault) || !within_records(serving, fault)))
+            return false;
+        if (fds[1].revents != 0 && !answer_core(serving, &end, fault))
+            return false;
+        if (end)
+            return true;
+    }
+}
+
+int view_role(void *config)
+{
+    struct serving serving = {.config = config,
+                              .packet = buf_with_limit(MESSAGE_BYTES_MAX),
+                              .in = buf_with_limit(MESSAGE_BYTES_MAX)};
+    struct fault fault = {0};
+    bool done =
+        start(&serving, &fault) && send_ready(&serving, &fault) && serve(&serving, &fault);
+
+    if (!done)
+        send_failed(&serving, &fault);
+    finish(&serving);
+    return done ? 0 : 2;
+}
