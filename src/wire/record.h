@@ -119,6 +119,9 @@ enum record_field {
     RECORD_SECOND,     /* object.second: a second person */
     RECORD_EXPIRES,    /* expires: seconds since 1970 */
     RECORD_HOLD,       /* object.hold: id of a legal hold */
+    RECORD_EXECUTABLE_DIGEST, /* process.digest: SHA-256 of the program's file */
+    RECORD_COMMAND,           /* process.command: keyed commitment to its arguments */
+    RECORD_PARENT,            /* process.parent: the process that started it */
     RECORD_FIELD_COUNT,
 };
 

@@ -6,7 +6,9 @@ _Static_assert(RECORD_TYPE_COUNT <= 64, "a set of types is a 64-bit mask");
 #define F(field) (UINT64_C(1) << RECORD_##field)
 
 /* Who did it, and what policy said: allowed in every record about a run. */
-#define WHO (F(RUN) | F(AGENT) | F(ON_BEHALF_OF) | F(ENGINE) | F(PID) | F(EXECUTABLE))
+#define WHO                                                                                   \
+    (F(RUN) | F(AGENT) | F(ON_BEHALF_OF) | F(ENGINE) | F(PID) | F(PARENT) | F(EXECUTABLE) |   \
+     F(EXECUTABLE_DIGEST) | F(COMMAND))
 #define RULED                                                                                 \
     (F(OPERATION) | F(CLASS) | F(VERDICT) | F(RULE) | F(POLICY) | F(OUTCOME) | F(REASON) |    \
      F(MECHANISM) | F(COUNT) | F(DURATION_US) | F(REPOSITORY) | F(STATUS) | F(DIGEST) |       \
@@ -165,8 +167,11 @@ const struct record_place record_places[] = {
     {"", "outcome", RECORD_OUTCOME, WORD, "intended, ok, refused, failed, ..."},
     {"", "policy", RECORD_POLICY, HASH, "digest of the policy in force"},
     {"", "prev", RECORD_HEADER_PREV, TEXT, "leaf hash of the producer's previous record"},
+    {"process", "command", RECORD_COMMAND, HASH, "keyed commitment to its arguments"},
+    {"process", "digest", RECORD_EXECUTABLE_DIGEST, HASH, "SHA-256 of the program's file"},
     {"process", "engine", RECORD_ENGINE, TEXT, "engine, the agent's program"},
     {"process", "executable", RECORD_EXECUTABLE, AT_PATH, "path of the program, in the cell"},
+    {"process", "parent", RECORD_PARENT, NUMBER, "process that started it"},
     {"process", "pid", RECORD_PID, NUMBER, "process, as the cell sees it"},
     {"", "reason", RECORD_REASON, WORD, "why, a word of a closed set"},
     {"", "residency", RECORD_RESIDENCY, TEXT, "where the provider keeps data"},
