@@ -39,7 +39,7 @@ fuzz: deps
 
 bench: build
 	@tools/install-deps bench
-	bench/run $(BUILD)
+	bench/cell $(BUILD)
 
 # The ledger beside the machine's limits, SQLite and PostgreSQL; TMPDIR says on which disk.
 bench-ledger: build
