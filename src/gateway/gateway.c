@@ -95,15 +95,20 @@ bool gateway_new(struct loop *loop, const struct gateway_config *config,
                                 .limits = limits_filled(&config->limits),
                                 .budget = {.tokens_limit = config->limits.tokens,
                                            .micro_usd_limit = config->limits.micro_usd}};
-    if (!open_providers(gateway, fault) || !transport_load(&gateway->transport, fault) ||
-        !multi_new(loop, gateway->transport, answer_on_done, gateway, &gateway->multi,
-                   fault)) {
+    if (!open_providers(gateway, fault)) {
         gateway_free(gateway);
         return false;
     }
     arm_patrol(gateway);
     *ret_gateway = gateway;
     return true;
+}
+
+bool gateway_connect(struct gateway *gateway, struct fault *fault)
+{
+    return transport_load(&gateway->transport, fault) &&
+           multi_new(gateway->loop, gateway->transport, answer_on_done, gateway,
+                     &gateway->multi, fault);
 }
 
 static bool add_spare(struct door_peer *door, struct fault *fault)

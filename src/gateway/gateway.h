@@ -146,9 +146,11 @@ struct gateway_config {
 
 struct gateway;
 
-/* Loads libcurl, reads keys. FAULT_MISSING: the key of the run's model is not there. */
+/* Reads keys. FAULT_MISSING: the key of the run's model is not there. */
 MUST_USE bool gateway_new(struct loop *loop, const struct gateway_config *config,
                           struct gateway **ret_gateway, struct fault *fault);
+/* Loads libcurl: before the loop runs and before files are confined. */
+MUST_USE bool gateway_connect(struct gateway *gateway, struct fault *fault);
 /* Serves one door; takes `socket`. `identity` is borrowed. */
 MUST_USE bool gateway_serve(struct gateway *gateway, int socket,
                             const struct gateway_identity *identity, struct fault *fault);

@@ -137,21 +137,39 @@ static bool give_up_privileges(const struct gateway_role_config *config, struct 
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
-    return (!config->drop_user || isolate_user(config->uid, config->gid, 0, fault)) &&
-           confine_files(&config->sealer, fault) && isolate_syscalls(ISOLATE_GATEWAY, fault);
+    return !config->drop_user || isolate_user(config->uid, config->gid, 0, fault);
+}
+
+static bool confine(const struct gateway_role_config *config, struct fault *fault)
+{
+    return confine_files(&config->sealer, fault) && isolate_syscalls(ISOLATE_GATEWAY, fault);
+}
+
+/* Nobody is heard before: loading libcurl's forty libraries can wait as well. */
+static bool await_begin(const struct gateway_role_config *config, bool *ret_end,
+                        struct fault *fault)
+{
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+
+    if (!message_receive(config->control, &body, NULL, -1, ret_end, fault))
+        return false;
+    return *ret_end || body.at[0] == GATEWAY_BEGIN ||
+           fault_set(fault, FAULT_INVALID, "core asked for something before the beginning");
 }
 
 int gateway_role(void *self)
 {
     struct serving serving = {.config = self};
     struct fault fault = {0};
+    bool end = false;
     bool ok = open_gateway(&serving, &fault) && settle(serving.config, &fault) &&
               give_up_privileges(serving.config, &fault);
 
-    if (ok) {
+    if (ok)
         say(serving.config->control, GATEWAY_READY, SLICE(""));
-        ok = loop_run(serving.loop, &fault);
-    }
+    ok = ok && await_begin(serving.config, &end, &fault) &&
+         (end || (gateway_connect(serving.gateway, &fault) &&
+                  confine(serving.config, &fault) && loop_run(serving.loop, &fault)));
     if (!ok)
         say(serving.config->control, GATEWAY_FAILED, slice_of(fault.why));
     gateway_free(serving.gateway);
@@ -182,6 +200,11 @@ bool gateway_role_wait_ready(int control, int timeout_ms, struct fault *fault)
     AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
 
     return hear(control, GATEWAY_READY, timeout_ms, &body, fault);
+}
+
+bool gateway_role_begin(int control, struct fault *fault)
+{
+    return message_send(control, slice_of_bytes((uint8_t[]){GATEWAY_BEGIN}, 1), NULL, fault);
 }
 
 bool gateway_role_totals(int control, int timeout_ms, struct gateway_totals *ret_totals,

@@ -33,12 +33,15 @@ struct gateway_role_config {
 
 /*
  * Packets on `control`:
- *   gateway -> core  GATEWAY_READY when keys are read; GATEWAY_FAILED and the fault's text
+ *   gateway -> core  GATEWAY_READY when keys are read; GATEWAY_FAILED and the fault's text,
+ *                    also after that, where libcurl cannot be loaded
+ *   core -> gateway  GATEWAY_BEGIN: the agent has started, serve it
  *   core -> gateway  GATEWAY_TOTALS; answered by GATEWAY_TOTALS and a struct gateway_totals
  * The closing of core's end ends the gateway; calls under way get their outcome first.
  */
 #define GATEWAY_READY 'R'
 #define GATEWAY_FAILED 'F'
+#define GATEWAY_BEGIN 'B'
 #define GATEWAY_TOTALS 'T'
 
 /* For spawn_role; keep control, door, ledger, and with a scope home and the sealer's folder.
@@ -47,6 +50,8 @@ int gateway_role(void *config);
 
 /* core's side. */
 MUST_USE bool gateway_role_wait_ready(int control, int timeout_ms, struct fault *fault);
+/* Not before the agent has started: loading libcurl would take the processor from that. */
+MUST_USE bool gateway_role_begin(int control, struct fault *fault);
 MUST_USE bool gateway_role_totals(int control, int timeout_ms,
                                   struct gateway_totals *ret_totals, struct fault *fault);
 

@@ -86,6 +86,10 @@ static void on_cell(void *self, uint32_t events)
     case CELL_STARTED:
         work->run->started = true;
         work->run->result->start_us = clock_monotonic_us(&clock_real) - work->run->begun_us;
+        if (!gateway_role_begin(work->run->gateway.control, &work->fault)) {
+            end_work(work, "gateway");
+            break;
+        }
         if (work->run->dirty_late)
             look_for_dirt(work);
         core_put_begun(work->run); /* for `custody runs`: it is working now */
@@ -165,12 +169,16 @@ static void on_door_gone(void *self, uint32_t events)
     end_work(self, "door");
 }
 
+/* It may have said why: what it needs to call anybody is loaded when it is ready already. */
 static void on_gateway_gone(void *self, uint32_t events)
 {
+    struct work *work = self;
+
     (void)events;
-    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
-                    "the gateway ended; the cell was killed");
-    end_work(self, "gateway");
+    (void)fault_set(&work->fault, FAULT_IO, "the gateway ended");
+    if (!gateway_role_wait_ready(work->run->gateway.control, 0, &work->fault))
+        (void)fault_in(&work->fault, "the cell was killed");
+    end_work(work, "gateway");
 }
 
 static void on_ledger_gone(void *self, uint32_t events)

@@ -108,6 +108,7 @@ static int gateway_producer(struct world *world)
 
 static void begin_gateway(struct world *world, int to_door)
 {
+    struct gateway_totals totals;
     struct fault fault = {0};
     int control[2];
     struct gateway_role_config config = {.door = to_door,
@@ -130,6 +131,8 @@ static void begin_gateway(struct world *world, int to_door)
     (void)close(config.ledger);
     world->gateway_control = control[0];
     assert_ok(gateway_role_wait_ready(control[0], READY_MS, &fault), fault);
+    assert_ok(gateway_role_begin(control[0], &fault), fault);
+    assert_ok(gateway_role_totals(control[0], READY_MS, &totals, &fault), fault); /* sealed */
 }
 
 static int listen_anywhere(uint16_t *ret_port)
