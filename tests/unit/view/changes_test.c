@@ -2,13 +2,15 @@
 
 #include "view/fixture.h"
 
+static bool in_files; /* not a mount, but ordinary files */
+
 static void begin_with(struct fixture *fixture)
 {
     struct fault fault = {0};
     const char *reason;
 
     assert_ok(fixture_repository(fixture, fixture_files, &fault), fault);
-    reason = fixture_mount(fixture);
+    reason = in_files ? fixture_plain(fixture) : fixture_mount(fixture);
     if (reason != NULL) {
         print_message("skipped: %s\n", reason);
         fixture_end(fixture);
@@ -30,7 +32,10 @@ static void expect_changes(struct fixture *fixture, const char *wanted)
     struct fault fault = {0};
     size_t count = 0;
 
-    fixture_ask(fixture, 'C', &answer);
+    if (in_files)
+        fixture_plain_changes(fixture, &answer);
+    else
+        fixture_ask(fixture, 'C', &answer);
     rest = buf_slice(&answer);
     while (count < COUNT(lines) && slice_cut(&rest, '\n', &lines[count]))
         count += lines[count].len > 0;
@@ -155,6 +160,87 @@ static void file_and_folder_can_change_places(void **state)
     fixture_end(&fixture);
 }
 
+static void rights_that_were_taken_away_hide_nothing(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    fixture_put(fixture.mount, "src/main.c", "changed\n");
+    assert_int_equal(chmod("src/main.c", 0), 0);
+    assert_int_equal(chmod("src", 0), 0);
+    assert_int_equal(chmod(".", 0), 0);
+    expect_changes(&fixture, "]\nmodified src/main.c 100644 size=8 from= source=src/main.c "
+                             "base [changed\n");
+    fixture_end(&fixture);
+}
+
+static void times_that_were_put_back_hide_nothing(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+    struct timespec times[2];
+    struct stat stat;
+
+    (void)state;
+    begin_with(&fixture);
+    assert_int_equal(lstat("README.md", &stat), 0);
+    assert_int_equal(stat.st_mtim.tv_sec, 1700000000);
+    fixture_put(fixture.mount, "README.md", "# payment$\n");
+    times[0] = stat.st_atim;
+    times[1] = stat.st_mtim;
+    assert_int_equal(utimensat(AT_FDCWD, "README.md", times, 0), 0);
+    expect_changes(&fixture, "]\nmodified README.md 100644 size=11 from= source=README.md base "
+                             "[# payment$\n");
+    fixture_end(&fixture);
+}
+
+static void names_of_one_file_are_all_told(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    assert_int_equal(link("src.txt", "also"), 0);
+    assert_int_equal(rename("src.txt", "moved"), 0);
+    expect_changes(&fixture,
+                   "added also 100644 size=30 from=src.txt source=src.txt unchanged []\n"
+                   "added moved 100644 size=30 from=src.txt source=src.txt unchanged []\n"
+                   "deleted src.txt 0 size=0 from= source= base []\n");
+    fixture_end(&fixture);
+}
+
+static void removed_files_number_is_not_the_new_ones(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    assert_int_equal(unlink("data/plain.csv"), 0);
+    for (int i = 0; i < 50; i++) {
+        AUTO_FREE char *name = xformat("data/new-%02d", i);
+
+        fixture_put(fixture.mount, name, "n");
+        assert_int_equal(i == 49 ? 0 : unlink(name), 0);
+    }
+    expect_changes(&fixture, "added data/new-49 100644 size=1 from= source= [n]\n"
+                             "deleted data/plain.csv 0 size=0 from= source= base []\n");
+    fixture_end(&fixture);
+}
+
+static int begin_in_files(void **state)
+{
+    in_files = true;
+    return test_before(state);
+}
+
+static int end_in_files(void **state)
+{
+    in_files = false;
+    return test_after(state);
+}
+
+#define IN_FILES(test) {#test "_in_files", test, begin_in_files, end_in_files, NULL}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +250,20 @@ int main(void)
         TEST(surrogates_are_of_the_file_they_came_from),
         TEST(moved_and_edited_file_keeps_its_source),
         TEST(file_and_folder_can_change_places),
+        TEST(times_that_were_put_back_hide_nothing),
+        TEST(names_of_one_file_are_all_told),
+        TEST(removed_files_number_is_not_the_new_ones),
+        TEST(rights_that_were_taken_away_hide_nothing),
+        IN_FILES(reading_changes_nothing),
+        IN_FILES(each_kind_of_change_is_told),
+        IN_FILES(what_was_put_back_is_no_change),
+        IN_FILES(surrogates_are_of_the_file_they_came_from),
+        IN_FILES(moved_and_edited_file_keeps_its_source),
+        IN_FILES(file_and_folder_can_change_places),
+        IN_FILES(times_that_were_put_back_hide_nothing),
+        IN_FILES(names_of_one_file_are_all_told),
+        IN_FILES(removed_files_number_is_not_the_new_ones),
+        IN_FILES(rights_that_were_taken_away_hide_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@
 #include "view/changes.h"
 #include "view/content.h"
 #include "view/gitdir.h"
+#include "view/plain.h"
 
 #define FIXTURE_UID 1000
 #define FIXTURE_OUTPUT_MAX (512U << 20)
@@ -47,6 +49,8 @@ struct fixture {
     pid_t server;
     const struct view_planted *planted;
     size_t planted_count;
+    struct view *plain; /* the agent's files are ordinary ones in `mount` */
+    int plain_fd, identity_fd;
 };
 
 static const char *const fixture_environment[] = {"PATH=/usr/bin:/bin",
@@ -381,12 +385,11 @@ static inline void fixture_command(struct fixture *fixture, struct view *view, i
     buf_free(&listing.text);
 }
 
-static inline void fixture_serve(struct fixture *fixture, int fuse_fd, int control)
+static inline struct view_settings fixture_settings(struct fixture *fixture, int *record_fd)
 {
     static const char *const mount_points[] = {".git", "build"};
-    AUTO_FREE char *records = xformat("%s/records", fixture->folder);
-    int record_fd = open(records, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    struct view_settings settings = {
+
+    return (struct view_settings){
         .snapshot = fixture->snapshot,
         .redacted = fixture->redacted,
         .content_fd = fixture->content_fd,
@@ -399,7 +402,14 @@ static inline void fixture_serve(struct fixture *fixture, int fuse_fd, int contr
         .planted = fixture->planted,
         .planted_count = fixture->planted_count,
         .clock = &clock_real,
-        .calls = {&record_fd, fixture_record, fixture_read_verdict, fixture_write_allowed}};
+        .calls = {record_fd, fixture_record, fixture_read_verdict, fixture_write_allowed}};
+}
+
+static inline void fixture_serve(struct fixture *fixture, int fuse_fd, int control)
+{
+    AUTO_FREE char *records = xformat("%s/records", fixture->folder);
+    int record_fd = open(records, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    struct view_settings settings = fixture_settings(fixture, &record_fd);
     struct fault fault = {0};
     struct view *view;
 
@@ -461,10 +471,21 @@ static inline bool fixture_git_folder(struct fixture *fixture, struct fault *fau
     return done;
 }
 
+/* A mount namespace of our own, once. */
+static inline bool fixture_apart(void)
+{
+    static bool apart;
+
+    if (!apart &&
+        (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+        return false;
+    apart = true;
+    return true;
+}
+
 /* Mounts and starts to serve. Gives why it cannot be done here, or NULL. */
 static inline const char *fixture_mount(struct fixture *fixture)
 {
-    static bool apart;
     AUTO_FREE char *upper = xformat("%s/upper", fixture->folder);
     AUTO_FREE char *git = xformat("%s/git", fixture->folder);
     AUTO_FREE char *git_at = xformat("%s/.git", fixture->mount);
@@ -477,10 +498,8 @@ static inline const char *fixture_mount(struct fixture *fixture)
         return "mounting needs root here";
     if (fuse_fd < 0)
         return "/dev/fuse cannot be opened";
-    if (!apart &&
-        (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+    if (!fixture_apart())
         return "no mount namespace";
-    apart = true;
     (void)snprintf(options, sizeof(options),
                    "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
                    fuse_fd);
@@ -501,6 +520,67 @@ static inline const char *fixture_mount(struct fixture *fixture)
     fixture_as_agent(true);
     assert_int_equal(chdir(fixture->mount), 0);
     return NULL;
+}
+
+static inline int fixture_folder(const char *path)
+{
+    assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
+    assert_int_equal(chown(path, FIXTURE_UID, FIXTURE_UID), 0);
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The agent's files as ordinary ones, without a mount. Gives why it cannot be done here, or
+ * NULL. */
+static inline const char *fixture_plain(struct fixture *fixture)
+{
+    AUTO_FREE char *upper = xformat("%s/upper", fixture->folder);
+    AUTO_FREE char *git = xformat("%s/git", fixture->folder);
+    AUTO_FREE char *git_at = xformat("%s/.git", fixture->mount);
+    struct view_settings settings;
+    struct fault fault = {0};
+    uint64_t bytes = 0;
+
+    if (getuid() != 0)
+        return "another user's files need root here";
+    if (!fixture_apart())
+        return "no mount namespace";
+    assert_ok(fixture_git_folder(fixture, &fault), fault);
+    fixture->upper_fd = fixture_folder(upper);
+    fixture->plain_fd = fixture_folder(fixture->mount);
+    fixture->identity_fd = memfd_create("identities", MFD_CLOEXEC);
+    settings = fixture_settings(fixture, NULL);
+    assert_ok(view_new(&settings, &fixture->plain, &fault), fault);
+    fixture_as_agent(true);
+    assert_ok(plain_write(fixture->plain, fixture->plain_fd, fixture->identity_fd, &bytes,
+                          &fault),
+              fault);
+    assert_true(bytes > 0);
+    fixture_as_agent(false);
+    assert_int_equal(mount(git, git_at, NULL, MS_BIND, NULL), 0);
+    fixture_as_agent(true);
+    assert_int_equal(chdir(fixture->mount), 0);
+    return NULL;
+}
+
+/* The changes in those. */
+static inline void fixture_plain_changes(struct fixture *fixture, struct buf *ret_answer)
+{
+    AUTO_FREE char *git_at = xformat("%s/.git", fixture->mount);
+    struct fixture_listing listing = {.text = buf_with_limit(MESSAGE_BYTES_MAX),
+                                      .fixture = fixture};
+    struct fault fault = {0};
+
+    fixture_as_agent(false);
+    assert_int_equal(umount2(git_at, MNT_DETACH), 0);
+    fixture_as_agent(true);
+    assert_ok(plain_read(fixture->plain, fixture->plain_fd, fixture->identity_fd, &fault),
+              fault);
+    assert_ok(view_changes(fixture->plain, fixture_list, &listing, &fault), fault);
+    buf_free(ret_answer);
+    *ret_answer = take_buf(&listing.text);
+    if (ret_answer->len == 0)
+        assert_ok(buf_add_text(ret_answer, "-", &fault), fault);
+    (void)buf_text(ret_answer);
 }
 
 /* 'D' disarms, 'C' lists the changes. */
@@ -532,6 +612,11 @@ static inline void fixture_end(struct fixture *fixture)
     if (fixture->server > 0) {
         (void)kill(fixture->server, SIGKILL);
         (void)waitpid(fixture->server, NULL, 0);
+    }
+    view_free(fixture->plain);
+    if (fixture->plain != NULL) {
+        scope_close(&fixture->plain_fd);
+        scope_close(&fixture->identity_fd);
     }
     scope_close(&fixture->control);
     scope_close(&fixture->upper_fd);
