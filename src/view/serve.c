@@ -31,38 +31,36 @@ static void answer_no_open(fuse_req_t request, fuse_ino_t inode, struct fuse_fil
     (void)fuse_reply_err(request, ENOSYS);
 }
 
-/* Then the kernel sends MKNOD, and no RELEASE later. */
-static void answer_no_create(fuse_req_t request, fuse_ino_t parent, const char *name,
-                             mode_t mode, struct fuse_file_info *file)
-{
-    (void)parent;
-    (void)name;
-    (void)mode;
-    (void)file;
-    (void)fuse_reply_err(request, ENOSYS);
-}
-
 static void start(void *userdata, struct fuse_conn_info *connection)
 {
-    (void)userdata;
+    struct view *view = userdata;
+
     /*
-     * Not ATOMIC_O_TRUNC: an open that is never sent could not truncate. Not WRITEBACK_CACHE:
-     * its writes do not say whose they are. Not AUTO_INVAL_DATA: nothing changes behind this
-     * mount.
+     * Not ATOMIC_O_TRUNC: an open that is never sent could not truncate. Not AUTO_INVAL_DATA:
+     * nothing changes behind this mount. WRITEBACK_CACHE only where the first write to a file
+     * is announced: what is written back later does not say whose it is.
      */
+    view->write_back =
+        view->init.offered && (connection->capable & FUSE_CAP_WRITEBACK_CACHE) != 0;
     connection->want &=
-        ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_WRITEBACK_CACHE |
-                    FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS_AUTO |
+        ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA |
+                    FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS_AUTO |
                     FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
                     FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS);
     connection->want |=
         connection->capable &
         (FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS |
          FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ASYNC_READ);
+    if (view->write_back)
+        connection->want |= FUSE_CAP_WRITEBACK_CACHE;
 }
 
-/* What is not here is answered ENOSYS by the library: extended attributes, locks (the kernel's
- * own), ioctl. */
+/*
+ * What is not here is answered ENOSYS by the library: locks (the kernel's own), ioctl, FSYNC
+ * (the kernel has written all back by then, and after a crash of the host there is no run).
+ * And LSEEK: the kernel asks for data and holes without writing back first, so we cannot know;
+ * it then says that all is data, up to the size that it knows.
+ */
 static const struct fuse_lowlevel_ops operations = {
     .init = start,
     .lookup = look_lookup,
@@ -85,8 +83,12 @@ static const struct fuse_lowlevel_ops operations = {
     .opendir = answer_no_open,
     .readdirplus = look_readdirplus,
     .statfs = look_statfs,
-    .create = answer_no_create,
+    .create = change_create,
     .fallocate = change_fallocate,
+    .getxattr = attribute_get,
+    .listxattr = attribute_list,
+    .setxattr = attribute_set,
+    .removexattr = attribute_remove,
 };
 
 static bool furnish(struct view *view, struct fault *fault)
@@ -136,6 +138,7 @@ bool view_new(const struct view_settings *settings, struct view **ret_view,
     view->listing = buf_with_limit(LISTING_BYTES_MAX);
     view->path = buf_with_limit(TREE_PATH_BYTES_MAX);
     view->path_to = buf_with_limit(TREE_PATH_BYTES_MAX);
+    view->path_shown = buf_with_limit(TREE_PATH_BYTES_MAX);
     view->target = buf_with_limit(TREE_PATH_BYTES_MAX);
     view->denied_told = folder_new(1);
     if (!tree_new(&tree, &view->tree, fault) || !furnish(view, fault)) {
@@ -156,6 +159,7 @@ void view_free(struct view *view)
     buf_free(&view->listing);
     buf_free(&view->path);
     buf_free(&view->path_to);
+    buf_free(&view->path_shown);
     buf_free(&view->target);
     free(view->room);
     free(view);
@@ -166,7 +170,6 @@ bool view_attach(struct view *view, int fuse_fd, int proc_fd, struct fault *faul
     char program[] = "custody";
     char *argv[] = {program, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(1, argv);
-    char path[32];
     int flags = fcntl(fuse_fd, F_GETFL);
 
     scope_close(&view->proc_fd);
@@ -177,8 +180,7 @@ bool view_attach(struct view *view, int fuse_fd, int proc_fd, struct fault *faul
         return false;
     }
     view->session = fuse_session_new(&args, &operations, sizeof(operations), view);
-    (void)snprintf(path, sizeof(path), "/dev/fd/%d", fuse_fd);
-    if (view->session == NULL || fuse_session_mount(view->session, path) != 0) {
+    if (view->session == NULL || !serve_init_attach(view->session, fuse_fd)) {
         (void)close(fuse_fd);
         if (view->session != NULL)
             fuse_session_destroy(view->session);

@@ -11,20 +11,27 @@ static int set_size(struct view *view, fuse_req_t request, uint32_t number, off_
 {
     int error = size < 0 ? EINVAL : judge_modify(view, request, number);
 
-    return error != 0 ? error : tree_truncate(view->tree, number, (uint64_t)size);
+    if (error == 0)
+        error = tree_truncate(view->tree, number, (uint64_t)size);
+    if (error == ENOSPC)
+        judge_full(view, request, number);
+    return error;
 }
 
 static int set_times(struct view *view, uint32_t number, const struct stat *to, int which)
 {
     struct timespec now = tree_now(view->tree);
-    const struct timespec *atime = NULL, *mtime = NULL;
+    const struct timespec *atime = NULL, *mtime = NULL, *ctime = NULL;
 
     if ((which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) != 0)
         atime = (which & FUSE_SET_ATTR_ATIME_NOW) != 0 ? &now : &to->st_atim;
     if ((which & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) != 0)
         mtime = (which & FUSE_SET_ATTR_MTIME_NOW) != 0 ? &now : &to->st_mtim;
-    return atime == NULL && mtime == NULL ? 0
-                                          : tree_set_times(view->tree, number, atime, mtime);
+    if ((which & FUSE_SET_ATTR_CTIME) != 0) /* the kernel keeps it, with write-back */
+        ctime = &to->st_ctim;
+    return atime == NULL && mtime == NULL && ctime == NULL
+               ? 0
+               : tree_set_times(view->tree, number, atime, mtime, ctime);
 }
 
 void change_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *to, int which,
@@ -76,7 +83,7 @@ static void make(fuse_req_t request, enum view_operation operation, fuse_ino_t p
         return;
     }
     tree_set_marks(view->tree, number, MARK_MODIFIED); /* that it was made says it */
-    look_answer_entry(view, request, number);
+    look_answer_entry(view, request, number, NULL);
 }
 
 void change_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
@@ -89,6 +96,27 @@ void change_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_
         make(request, VIEW_CREATE, parent, name, mode, NULL);
     else
         (void)fuse_reply_err(request, EPERM);
+}
+
+void change_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+                   struct fuse_file_info *file)
+{
+    struct view *view = view_of(request);
+    uint32_t number;
+    int error;
+
+    if (!judge_inode(view, request, parent))
+        return;
+    error = strcmp(name, SERVE_NAMELESS) == 0
+                ? tree_make_nameless(view->tree, number_of(parent), mode, &number)
+                : ENOSYS;
+    if (error != 0) {
+        (void)fuse_reply_err(request, error);
+        return;
+    }
+    file->fh = 0;
+    file->keep_cache = 1;
+    look_answer_entry(view, request, number, file);
 }
 
 void change_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
@@ -129,11 +157,20 @@ void change_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
     remove_name(request, parent, name, true);
 }
 
+/*
+ * Under a new name the next write is a first one again. The kernel is made to ask before it,
+ * by forgetting what it knows of the file. (It holds the file while it waits for us, so this
+ * cannot wait for anything.)
+ */
 static void clear_modified(struct view *view, uint32_t number)
 {
-    if (number != TREE_NONE)
-        tree_set_marks(view->tree, number,
-                       tree_marks(view->tree, number) & ~(unsigned)MARK_MODIFIED);
+    unsigned marks = number == TREE_NONE ? 0 : tree_marks(view->tree, number);
+
+    if ((marks & MARK_MODIFIED) == 0)
+        return;
+    tree_set_marks(view->tree, number, marks & ~(unsigned)MARK_MODIFIED);
+    if (view->write_back)
+        (void)fuse_lowlevel_notify_inval_inode(view->session, (fuse_ino_t)number + 1, -1, 0);
 }
 
 void change_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
@@ -166,19 +203,23 @@ void change_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
 void change_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const char *name)
 {
     struct view *view = view_of(request);
+    struct stat before;
     uint32_t there;
     int error;
 
     if (!judge_inode(view, request, inode) || !judge_inode(view, request, parent))
         return;
+    tree_stat(view->tree, number_of(inode), &before);
     error = tree_lookup(view->tree, number_of(parent), slice_of(name), &there);
     error = error == 0 ? EEXIST : error == ENOENT ? 0 : error;
     if (error == 0)
         error = judge_link(view, request, number_of(inode), number_of(parent), slice_of(name));
     if (error == 0)
         error = tree_link(view->tree, number_of(inode), number_of(parent), slice_of(name));
+    if (error == 0 && before.st_nlink == 0) /* that it got a name says it */
+        tree_set_marks(view->tree, number_of(inode), MARK_MODIFIED);
     if (error == 0)
-        look_answer_entry(view, request, number_of(inode));
+        look_answer_entry(view, request, number_of(inode), NULL);
     else
         (void)fuse_reply_err(request, error);
 }
@@ -190,12 +231,14 @@ void change_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_
     uint32_t number = number_of(inode);
     int error;
 
-    (void)file;
     if (!judge_inode(view, request, inode))
         return;
     error = at < 0 ? EINVAL : judge_modify(view, request, number);
     if (error == 0)
-        error = tree_write(view->tree, number, (uint64_t)at, slice_of_bytes(bytes, size));
+        error = tree_write(view->tree, number, (uint64_t)at, slice_of_bytes(bytes, size),
+                           !(view->write_back && file->writepage));
+    if (error == ENOSPC)
+        judge_full(view, request, number);
     if (error == 0)
         (void)fuse_reply_write(request, size);
     else
@@ -215,5 +258,7 @@ void change_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t at, 
     error = at < 0 || len <= 0 ? EINVAL : judge_modify(view, request, number);
     if (error == 0)
         error = tree_allocate(view->tree, number, mode, (uint64_t)at, (uint64_t)len);
+    if (error == ENOSPC)
+        judge_full(view, request, number);
     (void)fuse_reply_err(request, error);
 }

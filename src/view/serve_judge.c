@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "view/serve_caller.h"
 #include "view/serve_state.h"
 #include "view/snapshot_format.h"
 
@@ -11,6 +12,7 @@
 #define RULE_CLASSIFIED "view.link-of-classified"
 #define RULE_CANARY "view.canary"
 #define RULE_DENIED_FILE "view.denied-file"
+#define RULE_FULL "resources.disk"
 
 /*
  * Read at each event: an executable remembered by pid is wrong after exec, and only first
@@ -40,11 +42,11 @@ static const char *text_of(struct buf *path)
 /* Tells; false is EIO: no record, no action. */
 static bool tell(struct view *view, fuse_req_t request, struct view_event *event, bool durable)
 {
-    const struct fuse_ctx *context = fuse_req_ctx(request);
     char executable[VIEW_EXECUTABLE_BYTES_MAX + 1];
 
-    event->pid = context->pid;
-    event->executable = executable_of(view, context->pid, executable);
+    if (event->pid == 0)
+        event->pid = fuse_req_ctx(request)->pid;
+    event->executable = executable_of(view, event->pid, executable);
     if (event->refused) {
         view->counts.refused++;
         view->counts.reads_refused += event->operation == VIEW_READ;
@@ -231,10 +233,84 @@ int judge_modify(struct view *view, fuse_req_t request, uint32_t number)
         return refuse(view, request, VIEW_MODIFY, text_of(&view->path), NULL, rule);
     event = event_of(view, VIEW_MODIFY, number);
     event.path = text_of(&view->path);
+    if (fuse_req_ctx(request)->pid == 0)
+        event.pid = tree_writer(view->tree, number);
     if (!tell(view, request, &event, false))
         return EIO;
-    tree_set_marks(view->tree, number, marks | MARK_MODIFIED);
+    tree_set_marks(view->tree, number, tree_marks(view->tree, number) | MARK_MODIFIED);
     return 0;
+}
+
+/* The kernel's question is the same where somebody reads the attribute. */
+void judge_first_write(struct view *view, fuse_req_t request, uint32_t number)
+{
+    pid_t pid = fuse_req_ctx(request)->pid;
+
+    if ((tree_marks(view->tree, number) & MARK_MODIFIED) == 0 &&
+        caller_act(view->proc_fd, pid) == CALLER_ASKS)
+        return;
+    tree_set_writer(view->tree, number, pid);
+    (void)judge_modify(view, request, number); /* asked again when the bytes arrive */
+}
+
+void judge_full(struct view *view, fuse_req_t request, uint32_t number)
+{
+    unsigned marks = tree_marks(view->tree, number);
+
+    if ((marks & MARK_FULL) != 0 || tree_path(view->tree, number, &view->path) != 0)
+        return;
+    tree_set_marks(view->tree, number, marks | MARK_FULL);
+    (void)refuse(view, request, VIEW_MODIFY, text_of(&view->path), NULL, RULE_FULL);
+}
+
+/* ---- what the kernel refuses by the mode that it is shown ---- */
+
+/*
+ * Looked up once: what may not be written can neither be moved nor get another name, and what
+ * may be only moves to where it may be written, too.
+ */
+static bool is_write_refused(struct view *view, uint32_t number)
+{
+    unsigned marks = tree_marks(view->tree, number);
+    struct stat stat;
+
+    tree_stat(view->tree, number, &stat);
+    if (!S_ISREG(stat.st_mode))
+        return false;
+    if ((marks & MARK_WRITE_KNOWN) == 0 &&
+        tree_path(view->tree, number, &view->path_shown) == 0) {
+        marks |= MARK_WRITE_KNOWN;
+        if (write_refused_by(view, text_of(&view->path_shown)) != NULL)
+            marks |= MARK_WRITE_REFUSED;
+        tree_set_marks(view->tree, number, marks);
+    }
+    return (marks & MARK_WRITE_REFUSED) != 0;
+}
+
+mode_t judge_shown_mode(struct view *view, uint32_t number, mode_t mode)
+{
+    return is_write_refused(view, number) ? mode & ~(mode_t)0222 : mode;
+}
+
+void judge_asked(struct view *view, fuse_req_t request, uint32_t number)
+{
+    struct tree_origin origin = tree_origin(view->tree, number);
+    bool is_denied = origin.verdict == VERDICT_DENY;
+    enum caller_act act;
+
+    if (!is_denied && !origin.planted && !is_write_refused(view, number))
+        return;
+    act = caller_act(view->proc_fd, fuse_req_ctx(request)->pid);
+    if (act == CALLER_UNKNOWN && !origin.planted)
+        act = is_denied ? CALLER_READS : CALLER_WRITES; /* nothing else is asked about then */
+    if (act == CALLER_ASKS || act == CALLER_UNKNOWN || (act == CALLER_READS && !is_denied) ||
+        tree_path(view->tree, number, &view->path) != 0)
+        return;
+    (void)refuse(view, request, act == CALLER_WRITES ? VIEW_MODIFY : VIEW_READ,
+                 text_of(&view->path), NULL,
+                 origin.planted ? RULE_CANARY
+                 : is_denied    ? RULE_DENIED_FILE
+                                : write_refused_by(view, text_of(&view->path)));
 }
 
 int judge_chmod(struct view *view, fuse_req_t request, uint32_t number)
@@ -389,6 +465,8 @@ int judge_link(struct view *view, fuse_req_t request, uint32_t number, uint32_t 
     const char *rule;
     int error = tree_path(view->tree, number, &view->path);
 
+    if (error == ESTALE) /* it never had a name, or the kernel would not ask */
+        return judge_make(view, request, VIEW_CREATE, folder, name);
     if (error == 0)
         error = tree_path_in(view->tree, folder, name, &view->path_to);
     if (error != 0)

@@ -19,17 +19,21 @@ static struct fuse_entry_param entry_of(struct view *view, uint32_t number)
     struct fuse_entry_param entry = {.ino = (fuse_ino_t)number + 1, .generation = 1};
 
     tree_stat(view->tree, number, &entry.attr);
+    entry.attr.st_mode = judge_shown_mode(view, number, entry.attr.st_mode);
     entry.attr_timeout = origin.planted ? 0 : DAY_S;
     entry.entry_timeout = origin.planted || origin.sensitive ? 0 : DAY_S;
     return entry;
 }
 
-void look_answer_entry(struct view *view, fuse_req_t request, uint32_t number)
+void look_answer_entry(struct view *view, fuse_req_t request, uint32_t number,
+                       const struct fuse_file_info *file)
 {
     struct fuse_entry_param entry = entry_of(view, number);
 
     tree_looked_up(view->tree, number);
-    if (fuse_reply_entry(request, &entry) != 0) /* interrupted: the kernel did not take it */
+    if ((file == NULL ? fuse_reply_entry(request, &entry)
+                      : fuse_reply_create(request, &entry, file)) != 0) /* interrupted: the
+                                                                 kernel did not take it */
         tree_forget(view->tree, number, 1);
 }
 
@@ -50,7 +54,7 @@ void look_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
         return;
     error = tree_lookup(view->tree, number_of(parent), slice_of(name), &number);
     if (error == 0) {
-        look_answer_entry(view, request, number);
+        look_answer_entry(view, request, number, NULL);
     } else if (error == ENOENT &&
                judge_missing(view, request, number_of(parent), slice_of(name)) == ENOENT) {
         struct fuse_entry_param none = {.entry_timeout = DAY_S};
@@ -85,8 +89,10 @@ void look_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *f
     struct view *view = view_of(request);
 
     (void)file;
-    if (judge_inode(view, request, inode))
-        look_answer_attributes(view, request, number_of(inode));
+    if (!judge_inode(view, request, inode))
+        return;
+    judge_asked(view, request, number_of(inode));
+    look_answer_attributes(view, request, number_of(inode));
 }
 
 void look_readlink(fuse_req_t request, fuse_ino_t inode)

@@ -7,6 +7,7 @@
 
 #include "view/folder.h"
 #include "view/serve.h"
+#include "view/serve_init.h"
 #include "view/tree.h"
 
 #define VIEW_READ_BYTES_MAX (2U << 20)
@@ -17,20 +18,26 @@ enum view_mark {
     MARK_READ_BASE = 1, /* the base's content was read */
     MARK_READ_OWN = 2,  /* what the agent wrote was read */
     MARK_MODIFIED = 4,  /* under its present path */
+    MARK_FULL = 8,      /* something written did not fit */
+    /* Whether policy lets the agent write it was looked up; and it does not. */
+    MARK_WRITE_KNOWN = 16,
+    MARK_WRITE_REFUSED = 32,
 };
 
 struct view {
     struct view_settings settings;
     struct tree *tree;
     struct fuse_session *session; /* NULL: not mounted */
+    struct serve_init init;
     struct fuse_buf request;
     int proc_fd;
     uint8_t *room;      /* for one READ */
     struct buf listing; /* for one READDIRPLUS */
-    struct buf path, path_to, target;
+    struct buf path, path_to, path_shown, target;
     struct folder *denied_told; /* a set: denied names that somebody looked for */
     struct view_counts counts;
     bool armed;         /* planted entries are there */
+    bool write_back;    /* the kernel gathers writes; it owns size and times of files */
     struct fault fault; /* of the last record that could not be made */
 };
 
@@ -46,8 +53,23 @@ static inline uint32_t number_of(fuse_ino_t inode)
 bool judge_inode(struct view *view, fuse_req_t request, fuse_ino_t inode);
 /* May bytes of the node be sent? Records the first read of each version. */
 int judge_read(struct view *view, fuse_req_t request, uint32_t number);
-/* May content or mode of the node change? Records the first modification. */
+/*
+ * May content or mode of the node change? Records the first modification. Where the kernel
+ * does not say who writes, it is who was last seen to.
+ */
 int judge_modify(struct view *view, fuse_req_t request, uint32_t number);
+/*
+ * The kernel asks whether there are capabilities on the file: before the first write to it, in
+ * the writer's name. Records the first modification.
+ */
+void judge_first_write(struct view *view, fuse_req_t request, uint32_t number);
+/* What was written to the node did not fit: a record, once a node. */
+void judge_full(struct view *view, fuse_req_t request, uint32_t number);
+/* Attributes of a file that may not be opened so were asked for: that is what the kernel does
+ * before it refuses. Records the refusal. */
+void judge_asked(struct view *view, fuse_req_t request, uint32_t number);
+/* The mode that the agent sees: without write bits where policy refuses to have it written. */
+mode_t judge_shown_mode(struct view *view, uint32_t number, mode_t mode);
 int judge_chmod(struct view *view, fuse_req_t request, uint32_t number);
 int judge_make(struct view *view, fuse_req_t request, enum view_operation operation,
                uint32_t folder, struct slice name);
@@ -72,14 +94,19 @@ void look_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t at,
 void look_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size, off_t at,
                       struct fuse_file_info *file);
 void look_statfs(fuse_req_t request, fuse_ino_t inode);
-/* Answers with the node, and counts that the kernel now holds it. */
-void look_answer_entry(struct view *view, fuse_req_t request, uint32_t number);
+/* Answers with the node, and counts that the kernel now holds it. `file`: and opens it. */
+void look_answer_entry(struct view *view, fuse_req_t request, uint32_t number,
+                       const struct fuse_file_info *file);
 void look_answer_attributes(struct view *view, fuse_req_t request, uint32_t number);
 
 void change_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *to, int which,
                     struct fuse_file_info *file);
 void change_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                   dev_t device);
+/* Of a file without a name (O_TMPFILE). Else ENOSYS: then the kernel sends MKNOD, and no
+ * RELEASE later. */
+void change_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+                   struct fuse_file_info *file);
 void change_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);
 void change_symlink(fuse_req_t request, const char *target, fuse_ino_t parent,
                     const char *name);
@@ -92,5 +119,13 @@ void change_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_
                   off_t at, struct fuse_file_info *file);
 void change_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t at, off_t len,
                       struct fuse_file_info *file);
+
+/* ---- serve_attribute.c ---- */
+
+void attribute_get(fuse_req_t request, fuse_ino_t inode, const char *name, size_t size);
+void attribute_list(fuse_req_t request, fuse_ino_t inode, size_t size);
+void attribute_set(fuse_req_t request, fuse_ino_t inode, const char *name, const char *value,
+                   size_t size, int flags);
+void attribute_remove(fuse_req_t request, fuse_ino_t inode, const char *name);
 
 #endif

@@ -39,10 +39,11 @@ bool tree_new(const struct tree_settings *settings, struct tree **ret_tree,
     return true;
 }
 
-static void free_node(struct node *node)
+static void free_node(struct tree *tree, struct node *node)
 {
     if (node == NULL)
         return;
+    tree_free_attributes(tree, node);
     for (size_t i = 0; i < node->name_count; i++)
         free(node->names[i].name);
     free(node->names);
@@ -56,7 +57,7 @@ void tree_free(struct tree *tree)
     if (tree == NULL)
         return;
     for (uint32_t number = 0; number < tree->used; number++)
-        free_node(tree->slots[number].node);
+        free_node(tree, tree->slots[number].node);
     for (size_t i = 0; i < COUNT(tree->open); i++)
         if (tree->open[i].fd >= 0)
             (void)close(tree->open[i].fd);
@@ -235,7 +236,7 @@ void tree_release(struct tree *tree, uint32_t number)
         if (slot->node->is_nameless)
             tree->nameless_blocks -= slot->node->blocks;
     }
-    free_node(slot->node);
+    free_node(tree, slot->node);
     *slot = (struct slot){0};
     if (number < tree->base_count)
         return; /* a snapshot's number stays its own; nothing leads to it any more */
@@ -268,6 +269,16 @@ unsigned tree_marks(const struct tree *tree, uint32_t number)
 void tree_set_marks(struct tree *tree, uint32_t number, unsigned marks)
 {
     tree->slots[number].marks = marks;
+}
+
+pid_t tree_writer(const struct tree *tree, uint32_t number)
+{
+    return tree->slots[number].writer;
+}
+
+void tree_set_writer(struct tree *tree, uint32_t number, pid_t pid)
+{
+    tree->slots[number].writer = pid;
 }
 
 struct timespec tree_now(const struct tree *tree)

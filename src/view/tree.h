@@ -81,7 +81,9 @@ int tree_read(struct tree *tree, uint32_t number, uint64_t at, size_t size, uint
  * since. */
 int tree_read_base(struct tree *tree, uint32_t base, uint64_t at, size_t size, uint8_t *room,
                    struct slice *ret_bytes);
-int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice bytes);
+/* `is_now`: the times become now; else somebody else keeps them. */
+int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice bytes,
+               bool is_now);
 int tree_truncate(struct tree *tree, uint32_t number, uint64_t size);
 int tree_allocate(struct tree *tree, uint32_t number, int mode, uint64_t at, uint64_t len);
 /* Target of a symbolic link, NUL-terminated. */
@@ -90,11 +92,28 @@ int tree_target(struct tree *tree, uint32_t number, struct buf *ret_target);
  * none. */
 int tree_open_upper(const struct tree *tree, uint32_t number, int *ret_fd);
 
+/* ---- extended attributes (names as the kernel has them) ---- */
+
+/* Borrowed until the next change. ENODATA: there is none. */
+int tree_attribute_get(const struct tree *tree, uint32_t number, struct slice name,
+                       struct slice *ret_value);
+/* Names, each with a NUL behind it. */
+int tree_attribute_list(const struct tree *tree, uint32_t number, struct buf *ret_names);
+/* `flags`: XATTR_CREATE, XATTR_REPLACE. ENOSPC: more than a node, or all of them, may have. */
+int tree_attribute_set(struct tree *tree, uint32_t number, struct slice name,
+                       struct slice value, int flags);
+/* Would it be done? 0, or the errno. */
+int tree_attribute_may_set(const struct tree *tree, uint32_t number, struct slice name,
+                           size_t len, int flags);
+int tree_attribute_remove(struct tree *tree, uint32_t number, struct slice name);
+
 /* ---- changing ---- */
 
 /* A file, folder, pipe or socket, or with `target` a symbolic link. */
 int tree_make(struct tree *tree, uint32_t folder, struct slice name, mode_t mode,
               const char *target, uint32_t *ret_number);
+/* A file that has no name yet and may get one by tree_link. */
+int tree_make_nameless(struct tree *tree, uint32_t folder, mode_t mode, uint32_t *ret_number);
 int tree_remove(struct tree *tree, uint32_t folder, struct slice name, bool is_folder);
 /* Would it be done? 0 and the node, or the errno. */
 int tree_may_remove(struct tree *tree, uint32_t folder, struct slice name, bool is_folder,
@@ -114,9 +133,9 @@ int tree_may_rename(struct tree *tree, const struct tree_rename *rename,
 int tree_rename(struct tree *tree, const struct tree_rename *rename);
 int tree_link(struct tree *tree, uint32_t number, uint32_t folder, struct slice name);
 int tree_set_mode(struct tree *tree, uint32_t number, mode_t mode);
-/* NULL: left as it is. */
+/* NULL: left as it is, or `ctime` now. */
 int tree_set_times(struct tree *tree, uint32_t number, const struct timespec *atime,
-                   const struct timespec *mtime);
+                   const struct timespec *mtime, const struct timespec *ctime);
 struct timespec tree_now(const struct tree *tree);
 
 /* ---- what the kernel holds ---- */
@@ -127,6 +146,9 @@ void tree_forget(struct tree *tree, uint32_t number, uint64_t count);
 /* Marks of the caller's own, per node; they go with the node. */
 unsigned tree_marks(const struct tree *tree, uint32_t number);
 void tree_set_marks(struct tree *tree, uint32_t number, unsigned marks);
+/* Who was last seen to write it, or 0. */
+pid_t tree_writer(const struct tree *tree, uint32_t number);
+void tree_set_writer(struct tree *tree, uint32_t number, pid_t pid);
 
 /* ---- what is not the repository's ---- */
 

@@ -65,6 +65,22 @@ int tree_make(struct tree *tree, uint32_t folder, struct slice name, mode_t mode
     return 0;
 }
 
+int tree_make_nameless(struct tree *tree, uint32_t folder, mode_t mode, uint32_t *ret_number)
+{
+    struct node *node;
+    int error = is_removed(tree, folder)       ? ENOENT
+                : !tree_is_folder(tree, folder) ? ENOTDIR
+                                                : tree_add_node(
+                                                      tree, S_IFREG | (mode & 01777), ret_number);
+
+    if (error != 0)
+        return error;
+    node = tree_touched(tree, *ret_number);
+    node->is_nameless = true;
+    node->is_unnamed = true;
+    return 0;
+}
+
 static bool is_empty(const struct tree *tree, uint32_t folder)
 {
     uint64_t cookie = 0;
@@ -242,16 +258,19 @@ int tree_rename(struct tree *tree, const struct tree_rename *rename)
 int tree_link(struct tree *tree, uint32_t number, uint32_t folder, struct slice name)
 {
     struct tree_origin origin = tree_origin(tree, number);
+    struct node *node;
     int error = check_new(tree, folder, name);
 
     if (error != 0)
         return error;
     if (tree_is_folder(tree, number) || origin.planted)
         return EPERM;
-    if (tree_touch(tree, number)->name_count == 0)
+    node = tree_touch(tree, number);
+    if (node->name_count == 0 && !node->is_unnamed)
         return ENOENT;
+    node->is_unnamed = false;
     enter(tree, number, folder, name);
-    tree_touch(tree, number)->ctime = tree_now(tree);
+    node->ctime = tree_now(tree);
     return 0;
 }
 
@@ -267,7 +286,7 @@ int tree_set_mode(struct tree *tree, uint32_t number, mode_t mode)
 }
 
 int tree_set_times(struct tree *tree, uint32_t number, const struct timespec *atime,
-                   const struct timespec *mtime)
+                   const struct timespec *mtime, const struct timespec *ctime)
 {
     struct node *node = tree_touch(tree, number);
 
@@ -277,7 +296,7 @@ int tree_set_times(struct tree *tree, uint32_t number, const struct timespec *at
         node->atime = *atime;
     if (mtime != NULL)
         node->mtime = *mtime;
-    node->ctime = tree_now(tree);
+    node->ctime = ctime != NULL ? *ctime : tree_now(tree);
     return 0;
 }
 

@@ -252,7 +252,8 @@ static int copy_up(struct tree *tree, uint32_t number, uint64_t keep, int *ret_f
     return 0;
 }
 
-int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice bytes)
+int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice bytes,
+               bool is_now)
 {
     struct node *node;
     uint64_t end;
@@ -269,8 +270,10 @@ int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice byt
     if (error != 0)
         return error;
     node = tree_touched(tree, number);
-    node->mtime = tree_now(tree);
-    node->ctime = node->mtime;
+    if (is_now) {
+        node->mtime = tree_now(tree);
+        node->ctime = node->mtime;
+    }
     return account(tree, node, fd);
 }
 

@@ -34,16 +34,20 @@ struct node {
     struct slice memory;
     char *target;
     struct folder *folder; /* NULL: the snapshot's children, unchanged */
+    struct node_attribute *attributes; /* of tree_attribute.c */
+    size_t attribute_count, attribute_room;
     unsigned class_mask;
     enum verdict verdict;
     bool planted, mount_point;
     bool is_nameless; /* its last name was taken away; the kernel may still hold it */
+    bool is_unnamed;  /* nameless, since it never had one */
 };
 
 struct slot {
     struct node *node; /* NULL: as in the snapshot */
     uint32_t lookups;
     uint32_t marks;
+    pid_t writer;
 };
 
 struct tree {
@@ -56,6 +60,7 @@ struct tree {
     size_t free_count, free_room;
     uint64_t live;            /* nodes beyond the snapshot's */
     uint64_t blocks;          /* of all upper files */
+    uint64_t attribute_bytes; /* of all nodes' extended attributes */
     uint64_t nameless_blocks; /* those of them that are removed and not forgotten yet */
     struct {
         uint32_t number;
@@ -75,6 +80,7 @@ void tree_release(struct tree *tree, uint32_t number);
 /* The folder's own list of names, made from the snapshot's when it is first needed. */
 struct folder *tree_expand(struct tree *tree, uint32_t folder);
 bool tree_is_folder(const struct tree *tree, uint32_t number);
+void tree_free_attributes(struct tree *tree, struct node *node);
 void tree_close_upper(struct tree *tree, uint32_t number);
 
 #endif

@@ -47,6 +47,7 @@ struct fixture {
     const char *format; /* of git objects */
     int content_fd, upper_fd, control;
     pid_t server;
+    uint64_t upper_bytes_max; /* 0: 256 MiB */
     const struct view_planted *planted;
     size_t planted_count;
     struct view *plain; /* the agent's files are ordinary ones in `mount` */
@@ -295,6 +296,8 @@ static inline bool fixture_repository(struct fixture *fixture, void (*files)(con
 
     if (fixture->format == NULL)
         fixture->format = "sha1";
+    if (fixture->upper_bytes_max == 0)
+        fixture->upper_bytes_max = 256U << 20;
     (void)snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/custody-view-XXXXXX");
     if (mkdtemp(fixture->folder) == NULL || chmod(fixture->folder, 0755) < 0)
         return fault_errno(fault, "make a folder");
@@ -396,7 +399,7 @@ static inline struct view_settings fixture_settings(struct fixture *fixture, int
         .upper_fd = fixture->upper_fd,
         .uid = FIXTURE_UID,
         .gid = FIXTURE_UID,
-        .upper_bytes_max = 256U << 20,
+        .upper_bytes_max = fixture->upper_bytes_max,
         .mount_points = mount_points,
         .mount_point_count = COUNT(mount_points),
         .planted = fixture->planted,
