@@ -63,7 +63,8 @@ static bool same_content(struct reading *reading, int fd, uint32_t base, uint64_
 
         if (got <= 0)
             return got == 0;
-        errno = tree_read_base(reading->tree, base, at, (size_t)got, reading->base_room, &there);
+        errno =
+            tree_read_base(reading->tree, base, at, (size_t)got, reading->base_room, &there);
         if (errno != 0)
             return false;
         if (!slice_equal(there, slice_of_bytes(reading->room, (size_t)got)))
@@ -267,14 +268,13 @@ static void drop_missing(struct reading *reading, uint32_t folder, struct names 
         AUTO_FREE char *text = slice_dup(name);
         struct name wanted = {.text = text};
 
-        if (names->count > 0 && bsearch(&wanted, names->at, names->count, sizeof(wanted),
-                                        compare_names) != NULL)
+        if (names->count > 0 &&
+            bsearch(&wanted, names->at, names->count, sizeof(wanted), compare_names) != NULL)
             continue;
         /* A scratch folder is not the agent's to remove, and not its to be missed. */
         if (tree_origin(tree, number).mount_point)
             continue;
-        folder_remove(tree_expand(tree, folder),
-                      folder_find(tree_expand(tree, folder), name));
+        folder_remove(tree_expand(tree, folder), folder_find(tree_expand(tree, folder), name));
     }
 }
 

@@ -97,8 +97,8 @@ static bool write_denied(struct writing *writing, int folder, const char *name,
 static bool write_file(struct writing *writing, int folder, const char *name, uint32_t number,
                        const struct stat *stat)
 {
-    AUTO_CLOSE int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                               stat->st_mode & 0777);
+    AUTO_CLOSE int fd =
+        openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, stat->st_mode & 0777);
     int error = 0;
 
     if (fd < 0)
@@ -185,8 +185,8 @@ static bool write_identities(const struct writing *writing, int fd, struct fault
     return file_write_all(fd, slice_of_bytes(&writing->header, sizeof(writing->header)),
                           fault) &&
            file_write_all(fd,
-                          slice_of_bytes(writing->files, writing->header.count *
-                                                             sizeof(writing->files[0])),
+                          slice_of_bytes(writing->files,
+                                         writing->header.count * sizeof(writing->files[0])),
                           fault);
 }
 

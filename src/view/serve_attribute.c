@@ -42,9 +42,9 @@ void attribute_get(fuse_req_t request, fuse_ino_t inode, const char *name, size_
         judge_first_write(view, request, number_of(inode));
         error = ENODATA;
     } else {
-        error = !is_user(name) ? EOPNOTSUPP
-                               : tree_attribute_get(view->tree, number_of(inode),
-                                                    slice_of(name), &value);
+        error = !is_user(name)
+                    ? EOPNOTSUPP
+                    : tree_attribute_get(view->tree, number_of(inode), slice_of(name), &value);
     }
     if (error == 0)
         answer_bytes(request, value, size);
@@ -93,9 +93,9 @@ void attribute_remove(fuse_req_t request, fuse_ino_t inode, const char *name)
 
     if (!judge_inode(view, request, inode))
         return;
-    error = !is_user(name) ? EOPNOTSUPP
-                           : tree_attribute_get(view->tree, number_of(inode), slice_of(name),
-                                                &value);
+    error = !is_user(name)
+                ? EOPNOTSUPP
+                : tree_attribute_get(view->tree, number_of(inode), slice_of(name), &value);
     if (error == 0)
         error = judge_modify(view, request, number_of(inode));
     if (error == 0)

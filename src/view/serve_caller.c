@@ -20,33 +20,22 @@ static const struct {
     int act;
 } acts[] = {
 #ifdef SYS_open
-    {SYS_open, BY_FLAGS(1)},
-    {SYS_creat, CALLER_WRITES},
-    {SYS_stat, CALLER_ASKS},
-    {SYS_lstat, CALLER_ASKS},
+    {SYS_open, BY_FLAGS(1)},          {SYS_creat, CALLER_WRITES},
+    {SYS_stat, CALLER_ASKS},          {SYS_lstat, CALLER_ASKS},
     {SYS_access, CALLER_ASKS},
 #endif
-    {SYS_openat, BY_FLAGS(2)},
-    {SYS_truncate, CALLER_WRITES},
-    {SYS_setxattr, CALLER_WRITES},
-    {SYS_lsetxattr, CALLER_WRITES},
-    {SYS_removexattr, CALLER_WRITES},
-    {SYS_lremovexattr, CALLER_WRITES},
-    {SYS_execve, CALLER_READS},
-    {SYS_execveat, CALLER_READS},
-    {SYS_fstat, CALLER_ASKS},
-    {SYS_newfstatat, CALLER_ASKS},
-    {SYS_statx, CALLER_ASKS},
-    {SYS_faccessat, CALLER_ASKS},
+    {SYS_openat, BY_FLAGS(2)},        {SYS_truncate, CALLER_WRITES},
+    {SYS_setxattr, CALLER_WRITES},    {SYS_lsetxattr, CALLER_WRITES},
+    {SYS_removexattr, CALLER_WRITES}, {SYS_lremovexattr, CALLER_WRITES},
+    {SYS_execve, CALLER_READS},       {SYS_execveat, CALLER_READS},
+    {SYS_fstat, CALLER_ASKS},         {SYS_newfstatat, CALLER_ASKS},
+    {SYS_statx, CALLER_ASKS},         {SYS_faccessat, CALLER_ASKS},
 #ifdef SYS_faccessat2
     {SYS_faccessat2, CALLER_ASKS},
 #endif
-    {SYS_chdir, CALLER_ASKS},
-    {SYS_getxattr, CALLER_ASKS},
-    {SYS_lgetxattr, CALLER_ASKS},
-    {SYS_fgetxattr, CALLER_ASKS},
-    {SYS_listxattr, CALLER_ASKS},
-    {SYS_llistxattr, CALLER_ASKS},
+    {SYS_chdir, CALLER_ASKS},         {SYS_getxattr, CALLER_ASKS},
+    {SYS_lgetxattr, CALLER_ASKS},     {SYS_fgetxattr, CALLER_ASKS},
+    {SYS_listxattr, CALLER_ASKS},     {SYS_llistxattr, CALLER_ASKS},
     {SYS_flistxattr, CALLER_ASKS},
 };
 

@@ -33,8 +33,8 @@ static size_t cost_of_node(const struct node *node)
 static struct node_attribute *find(const struct node *node, struct slice name)
 {
     for (size_t i = 0; node != NULL && i < node->attribute_count; i++)
-        if (slice_equal(
-                slice_of_bytes(node->attributes[i].name, node->attributes[i].name_len), name))
+        if (slice_equal(slice_of_bytes(node->attributes[i].name, node->attributes[i].name_len),
+                        name))
             return &node->attributes[i];
     return NULL;
 }

@@ -68,10 +68,10 @@ int tree_make(struct tree *tree, uint32_t folder, struct slice name, mode_t mode
 int tree_make_nameless(struct tree *tree, uint32_t folder, mode_t mode, uint32_t *ret_number)
 {
     struct node *node;
-    int error = is_removed(tree, folder)       ? ENOENT
-                : !tree_is_folder(tree, folder) ? ENOTDIR
-                                                : tree_add_node(
-                                                      tree, S_IFREG | (mode & 01777), ret_number);
+    int error = is_removed(tree, folder) ? ENOENT
+                : !tree_is_folder(tree, folder)
+                    ? ENOTDIR
+                    : tree_add_node(tree, S_IFREG | (mode & 01777), ret_number);
 
     if (error != 0)
         return error;

@@ -33,7 +33,7 @@ struct node {
     enum node_content content;
     struct slice memory;
     char *target;
-    struct folder *folder; /* NULL: the snapshot's children, unchanged */
+    struct folder *folder;             /* NULL: the snapshot's children, unchanged */
     struct node_attribute *attributes; /* of tree_attribute.c */
     size_t attribute_count, attribute_room;
     unsigned class_mask;

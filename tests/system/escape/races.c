@@ -227,8 +227,11 @@ static int nameless_onto_forbidden(const struct target *target)
     char path[64];
     int fd;
 
-    if (target->forbidden == NULL)
+    if (target->forbidden == NULL || strchr(target->forbidden, '/') == NULL)
         return NOT_TRIED;
+    (void)in_repository(target, target->forbidden, card_room);
+    *strrchr(card_room, '/') = '\0';
+    (void)mkdir(card_room, 0755);
     fd = open(target->repository, O_WRONLY | O_TMPFILE, 0644);
     if (fd < 0)
         return errno;
@@ -341,7 +344,7 @@ static int fill_view(const struct target *target)
         (void)snprintf(name, sizeof(name), "escape-fill-%d", number);
         fd = open(in_repository(target, name, other_room), O_WRONLY | O_CREAT, 0644);
         for (int i = 0; fd >= 0 && i < 8; i++, done += sizeof(bytes))
-            if (write(fd, bytes, sizeof(bytes)) < 0) {
+            if (write(fd, bytes, sizeof(bytes)) < 0 || fsync(fd) < 0) {
                 result = errno;
                 break;
             }
@@ -387,7 +390,7 @@ const struct attempt attempts_by_race[] = {
      "gives a nameless file its name",
      nameless_onto_forbidden,
      {EOPNOTSUPP, EACCES, EPERM},
-     SILENT},
+     BY_REFUSAL},
     {"forbidden-race",
      "writes it through a link that changes places with a folder",
      race_forbidden,

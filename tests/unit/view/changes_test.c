@@ -189,8 +189,9 @@ static void times_that_were_put_back_hide_nothing(void **state)
     times[0] = stat.st_atim;
     times[1] = stat.st_mtim;
     assert_int_equal(utimensat(AT_FDCWD, "README.md", times, 0), 0);
-    expect_changes(&fixture, "]\nmodified README.md 100644 size=11 from= source=README.md base "
-                             "[# payment$\n");
+    expect_changes(&fixture,
+                   "]\nmodified README.md 100644 size=11 from= source=README.md base "
+                   "[# payment$\n");
     fixture_end(&fixture);
 }
 
@@ -239,7 +240,10 @@ static int end_in_files(void **state)
     return test_after(state);
 }
 
-#define IN_FILES(test) {#test "_in_files", test, begin_in_files, end_in_files, NULL}
+#define IN_FILES(test)                                                                        \
+    {                                                                                         \
+#test "_in_files", test, begin_in_files, end_in_files, NULL                           \
+    }
 
 int main(void)
 {

@@ -554,9 +554,9 @@ static inline const char *fixture_plain(struct fixture *fixture)
     settings = fixture_settings(fixture, NULL);
     assert_ok(view_new(&settings, &fixture->plain, &fault), fault);
     fixture_as_agent(true);
-    assert_ok(plain_write(fixture->plain, fixture->plain_fd, fixture->identity_fd, &bytes,
-                          &fault),
-              fault);
+    assert_ok(
+        plain_write(fixture->plain, fixture->plain_fd, fixture->identity_fd, &bytes, &fault),
+        fault);
     assert_true(bytes > 0);
     fixture_as_agent(false);
     assert_int_equal(mount(git, git_at, NULL, MS_BIND, NULL), 0);
