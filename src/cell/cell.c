@@ -150,6 +150,16 @@ static bool take_mounted(const struct packet *packet, struct message_fds *fds,
     return true;
 }
 
+static bool take_listener(struct message_fds *fds, struct cell_packet *ret_packet,
+                          struct fault *fault)
+{
+    if (fds->count != 1)
+        return fault_set(fault, FAULT_INVALID, "the cell sent %zu listeners", fds->count);
+    ret_packet->listener_fd = fds->fd[0];
+    fds->count = 0;
+    return true;
+}
+
 /* Did somebody come to the socket outside? Whatever the canary says. */
 static bool was_reached(struct cell *cell)
 {
@@ -216,10 +226,10 @@ bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_pac
 {
     static const enum cell_packet_type types[PACKET_KIND_COUNT] = {
         [PACKET_MAPPED] = CELL_FAILED, /* core's own words never come back */
-        [PACKET_MOUNTED] = CELL_MOUNTED, [PACKET_VIEW_READY] = CELL_FAILED,
-        [PACKET_SEALED] = CELL_SEALED,   [PACKET_GO] = CELL_FAILED,
-        [PACKET_STARTED] = CELL_STARTED, [PACKET_EXITED] = CELL_EXITED,
-        [PACKET_FAILED] = CELL_FAILED,
+        [PACKET_MOUNTED] = CELL_MOUNTED,   [PACKET_VIEW_READY] = CELL_FAILED,
+        [PACKET_LISTENER] = CELL_LISTENER, [PACKET_SEALED] = CELL_SEALED,
+        [PACKET_GO] = CELL_FAILED,         [PACKET_STARTED] = CELL_STARTED,
+        [PACKET_EXITED] = CELL_EXITED,     [PACKET_FAILED] = CELL_FAILED,
     };
     struct packet packet = {0};
     struct message_fds fds = {0};
@@ -227,7 +237,8 @@ bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_pac
 
     if (!packet_receive(cell->control, timeout_ms, &packet, &fds, &end, fault))
         return fault_in(fault, "cell");
-    *ret_packet = (struct cell_packet){.fuse_fd = -1, .proc_fd = -1, .door_fd = -1};
+    *ret_packet =
+        (struct cell_packet){.fuse_fd = -1, .proc_fd = -1, .door_fd = -1, .listener_fd = -1};
     if (end) {
         ret_packet->type = CELL_GONE;
         return true;
@@ -239,6 +250,8 @@ bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_pac
         (void)fault_set(&ret_packet->fault, FAULT_IO, "the cell sent what only core may send");
     if (ret_packet->type == CELL_MOUNTED)
         ok = take_mounted(&packet, &fds, ret_packet, fault);
+    else if (ret_packet->type == CELL_LISTENER)
+        ok = take_listener(&fds, ret_packet, fault);
     else if (ret_packet->type == CELL_SEALED)
         ok = take_sealed(cell, &packet, ret_packet, fault);
     message_fds_close(&fds);

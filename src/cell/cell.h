@@ -6,6 +6,7 @@
  *              ◀─ CELL_MOUNTED ─ {fuse, /proc, door socket}
  *   hands the descriptors on ──────────────────────────────────────▶ serves
  *   cell_view_ready ───────────▶ scratch, .git; seals itself
+ *              ◀─ CELL_LISTENER  {calls that wait for an answer}: handed on to guard
  *              ◀─ CELL_SEALED ── canaries tried in a child sealed like the agent
  *   records; then cell_go ─────▶ forks the agent
  *              ◀─ CELL_STARTED ─
@@ -86,6 +87,7 @@ struct cell_plan {
     const char *run;         /* [A-Za-z0-9._-], at most 64 */
     const char *repository;  /* absolute path at which the view appears */
     bool view;               /* false: `plain` is bound there instead (tests, checks) */
+    bool guard;              /* programs that are started are told of: CELL_LISTENER comes */
     const char *plain;       /* a folder of the host, writable; as root it belongs to uid */
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in environment's PATH */
     const char *const
@@ -148,6 +150,7 @@ struct cell_exit {
 
 enum cell_packet_type {
     CELL_MOUNTED,
+    CELL_LISTENER,
     CELL_SEALED,
     CELL_STARTED,
     CELL_EXITED,
@@ -158,6 +161,7 @@ enum cell_packet_type {
 struct cell_packet {
     enum cell_packet_type type;
     int fuse_fd, proc_fd, door_fd; /* CELL_MOUNTED: the caller's now; -1 where there is none */
+    int listener_fd;               /* CELL_LISTENER: the caller's now, else -1 */
     struct cell_sealed sealed;     /* CELL_SEALED */
     struct cell_canary canaries[CELL_CANARIES_MAX];
     size_t canary_count;

@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "base/scope.h"
 #include "cell/cell.h"
+#include "cell/listener.h"
 
 #define TABLE_TEXT_BYTES_MAX (64 * 1024)
 #define GROUPS                                                                                \
@@ -115,9 +116,12 @@ bool filter_install(const struct calls_filter *filter, struct fault *fault)
 /* The table as text: what the digest in a record stands for. */
 static bool table_text(struct buf *text, struct fault *fault)
 {
-    if (!buf_add_text(text, "custody-cell-filter/v2\nforeign architectures: kill\n", fault) ||
+    if (!buf_add_text(text, "custody-cell-filter/v3\nforeign architectures: kill\n", fault) ||
         !buf_add_format(text, fault, "rules %d\notherwise ENOSYS\n", RULES))
         return false;
+    for (size_t i = 0; i < listener_call_count; i++)
+        if (!buf_add_format(text, fault, "guard %s\n", listener_calls[i]))
+            return false;
     for (size_t i = 0; i < calls_count; i++)
         if (!buf_add_format(text, fault, "%s %s\n",
                             calls_has_rule(calls_table[i].name) ? "rule" : "allow",

@@ -213,9 +213,19 @@ static void describe(const struct cell_plan *plan, struct cell_sealed *sealed)
     sealed->privileged = plan_is_privileged(plan);
 }
 
+/* Whoever has it answers for the cell: nobody inside may. */
+static bool hand_out(int control, int listener, struct fault *fault)
+{
+    struct packet packet = {.kind = PACKET_LISTENER};
+    struct message_fds fds = {.fd = {listener}, .count = 1};
+
+    return packet_send(control, &packet, &fds, fault);
+}
+
 static bool prepare(const struct init *init, struct packet *ret_sealed, struct fault *fault)
 {
     struct calls_filter filter = {0};
+    AUTO_CLOSE int listener = -1;
     struct root root;
     bool ok;
 
@@ -228,8 +238,10 @@ static bool prepare(const struct init *init, struct packet *ret_sealed, struct f
     if (!filter_build(&filter, fault))
         return false;
     ok = expect(init->control, PACKET_VIEW_READY, NULL, fault) && root_finish(&root, fault) &&
-         seal_init(init->plan, &filter, fault);
+         seal_init(init->plan, &filter, &listener, fault) &&
+         (listener < 0 || hand_out(init->control, listener, fault));
     calls_end(&filter);
+    scope_close(&listener);
     if (!ok)
         return false;
     describe(init->plan, &ret_sealed->sealed);

@@ -9,6 +9,7 @@ enum packet_kind {
     PACKET_MAPPED,     /* core: ids are mapped; build */
     PACKET_MOUNTED,    /* pid 1, with descriptors in the order of enum mounted_fd */
     PACKET_VIEW_READY, /* core */
+    PACKET_LISTENER,   /* pid 1, with the listener, where the plan has a guard */
     PACKET_SEALED,     /* pid 1 */
     PACKET_GO,         /* core */
     PACKET_STARTED,    /* pid 1 */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "cell/listener.h"
 #include "cell/plan.h"
 #include "os/file.h"
 #include "os/isolate.h"
@@ -108,8 +109,9 @@ static bool set_limit(int resource, rlim_t most, const char *name, struct fault 
 }
 
 bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
-               struct fault *fault)
+               int *ret_listener, struct fault *fault)
 {
+    *ret_listener = -1;
     if (plan_is_privileged(plan) && !leave_root(plan, fault))
         return false;
     if (!isolate_capabilities(0, fault) || !isolate_no_new_privs(fault))
@@ -119,7 +121,9 @@ bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
         return fault_errno(fault, "tie the cell to core");
     /* 1: no core, not even for a program of the host that core_pattern names. The filter keeps
      * it. */
-    return set_limit(RLIMIT_CORE, 1, "core", fault) && filter_install(filter, fault);
+    return set_limit(RLIMIT_CORE, 1, "core", fault) &&
+           (!plan->guard || listener_install(ret_listener, fault)) &&
+           filter_install(filter, fault);
 }
 
 /* Never RLIMIT_AS: programs with garbage collectors reserve far more than they use. */

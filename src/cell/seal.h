@@ -11,8 +11,9 @@
 #include "cell/cell.h"
 #include "cell/filter.h"
 
+/* ret_listener: where the plan has a guard, else -1; the caller's, to hand out and close. */
 MUST_USE bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
-                        struct fault *fault);
+                        int *ret_listener, struct fault *fault);
 /*
  *   keep_fd  one descriptor that stays open until exec (close-on-exec); everything else but
  *            0, 1, 2 is closed

@@ -35,6 +35,8 @@ static const struct reason {
     {"file-too-large", "a file is larger than policy lets a change hold"},
     {"gateway",
      "the process that calls the models ended, so the cell was killed; run it again"},
+    {"guard", "the process that records which programs are started ended, so the cell was "
+              "killed; run it again"},
     {"host", "this host cannot enforce what a cell promises; `custody doctor` says what is "
              "missing and how to get it"},
     {"ledger", "a record could not be written, and without a record nothing goes on; look at "

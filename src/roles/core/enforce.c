@@ -12,6 +12,7 @@
 #include "roles/core/parts.h"
 #include "roles/core/environment.h"
 #include "roles/door.h"
+#include "roles/guard/seen.h"
 
 #define READY_MS 60000
 #define RECORDS_MAX 1000000 /* 600 MB of ledger */
@@ -100,6 +101,36 @@ static bool start_door(struct run *run, int to_gateway, struct fault *fault)
                       (const int[]){control[1], to_gateway, ledger}, 3, control[0], fault);
 }
 
+static bool start_guard(struct run *run, struct fault *fault)
+{
+    AUTO_CLOSE int ledger = -1;
+    AUTO_CLOSE int programs =
+        openat(run->session->home.fd, "cache/programs",
+               O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int control[2];
+    struct guard_config config = {.seen = run->seen,
+                                  .programs = programs,
+                                  .run = run->result->run,
+                                  .agent = run->agent,
+                                  .on_behalf_of = run->responsible,
+                                  .policy = run->policy->digest,
+                                  .drop_user = geteuid() == 0,
+                                  .uid = run->uid,
+                                  .gid = run->uid};
+
+    memcpy(config.command_key, run->command_key, sizeof(config.command_key));
+    if (programs < 0)
+        return fault_errno(fault, "open the list of programs' digests");
+    if (!producer(run, "guard", TYPE(EXEC) | TYPE(REFUSED), &ledger, fault) ||
+        !message_pair(control, fault))
+        return false;
+    config.control = control[1];
+    config.ledger = ledger;
+    return start_peer(&run->guard, "guard", guard_role, &config, control[1],
+                      (const int[]){control[1], ledger, run->seen, programs}, 4, control[0],
+                      fault);
+}
+
 static bool start_way_out(struct run *run, struct fault *fault)
 {
     int between[2];
@@ -107,7 +138,7 @@ static bool start_way_out(struct run *run, struct fault *fault)
 
     if (!message_pair(between, fault))
         return false;
-    ok = start_gateway(run, between[0], fault);
+    ok = start_gateway(run, between[0], fault) && core_seal_commands(run, fault);
     core_seal_forget(run);
     ok = ok && start_door(run, between[1], fault);
     (void)close(between[0]);
@@ -189,6 +220,7 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
         .mount_point_count = run->policy->scratch_count,
         .plants = planted,
         .plant_count = COUNT(planted),
+        .seen_fd = run->seen,
         .upper_bytes_max = run->policy->resources.disk_bytes,
         .records_max = RECORDS_MAX,
     };
@@ -204,8 +236,8 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
     config.ledger_fd = ledger;
     return start_peer(&run->view, "view", view_role, &config, control[1],
                       (const int[]){control[1], ledger, run->snapshot_fd, run->content_fd,
-                                    run->upper_fd, run->git_fd},
-                      6, control[0], fault);
+                                    run->upper_fd, run->git_fd, run->seen},
+                      7, control[0], fault);
 }
 
 /* Our ends of the agent's input and output; theirs go into the plan. */
@@ -284,6 +316,7 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         .run = run->result->run,
         .repository = collect_root(run->collect),
         .view = true,
+        .guard = true,
         .argv = run->engine == NULL ? run->request->program : run->launch.argv,
         .uid = geteuid() == 0 ? run->uid : (uid_t)-1,
         .gid = geteuid() == 0 ? run->uid : (gid_t)-1,
@@ -354,7 +387,18 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
         return fault_in(fault, "view") || run_because(run, "view");
     if (!door_role_listen(run->door.control, door, READY_MS, fault))
         return fault_in(fault, "door") || run_because(run, "door");
+    run->cell_proc = take_fd(&proc);
     return true;
+}
+
+/* From here on each program that the cell starts waits for the guard. */
+static bool hand_over_calls(struct run *run, struct cell_packet *listener, struct fault *fault)
+{
+    AUTO_CLOSE int fd = listener->listener_fd;
+    bool ok = guard_listen(run->guard.control, fd, run->cell_proc, READY_MS, fault);
+
+    scope_close(&run->cell_proc);
+    return ok || run_because(run, "guard");
 }
 
 static bool judge_canaries(struct run *run, const struct cell_packet *sealed,
@@ -416,14 +460,17 @@ bool core_enforce(struct run *run, struct fault *fault)
 
     make_plants(run, &plants);
     /* The gateway first: it has libcurl to load while the others get ready. */
-    if (!start_way_out(run, fault) || !start_view(run, &plants, fault) ||
-        !start_cell(run, &plants, fault))
+    if (!seen_make(&run->seen, fault) || !start_way_out(run, fault) ||
+        !start_view(run, &plants, fault) || !start_cell(run, &plants, fault) ||
+        !start_guard(run, fault))
         return false;
     core_put_begun(run); /* while they get ready */
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
         return false;
     if (!cell_view_ready(run->cell, fault))
         return run_because(run, "cell");
+    if (!receive(run, CELL_LISTENER, &packet, fault) || !hand_over_calls(run, &packet, fault))
+        return false;
     if (!receive(run, CELL_SEALED, &packet, fault) || !prove(run, &packet, fault))
         return false;
     if (!gateway_role_wait_ready(run->gateway.control, READY_MS, fault))

@@ -15,6 +15,7 @@
 #include "roles/collect/collect.h"
 #include "roles/core/core.h"
 #include "roles/gateway.h"
+#include "roles/guard/guard.h"
 #include "roles/keys/sealer.h"
 #include "roles/view_role/view.h"
 
@@ -75,7 +76,10 @@ struct run {
     struct buf ticket; /* its text, until run.started names it */
     char *own_program; /* where we lie ourselves; NULL: the engine does not need it */
 
-    struct peer view, door, gateway;
+    struct peer view, door, gateway, guard;
+    int seen;      /* guard and view share it */
+    int cell_proc; /* the cell's /proc, until the guard has it */
+    uint8_t command_key[COMMITMENT_KEY_BYTES]; /* of the run's commitments to arguments */
     struct cell *cell;
     int upper_fd, git_fd, objects_fd, engine_fd;
     int scratch_fds[SCRATCH_MAX];
@@ -133,6 +137,8 @@ MUST_USE bool core_seal_ticket(struct run *run, struct record_seal *seal, struct
 /* Core's copy of the scope's key goes, before roles and cells that parse hostile bytes are
  * forked from it. */
 void core_seal_forget(struct run *run);
+/* Derives the key of the run's commitments to programs' arguments. */
+MUST_USE bool core_seal_commands(struct run *run, struct fault *fault);
 /* Seals the patch between the base and `head`. */
 MUST_USE bool core_seal_diff(struct run *run, const char *head, struct record_seal *seal,
                              struct fault *fault);

@@ -61,12 +61,14 @@ static void teardown(struct run *run)
     struct fault fault = {0};
     int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,  &run->upper_fd,
                   &run->git_fd,      &run->objects_fd, &run->engine_fd, &run->agent_in,
-                  &run->agent_err,   &run->lock,       &run->uid_lock,  &run->signals};
+                  &run->agent_err,   &run->lock,       &run->uid_lock,  &run->signals,
+                  &run->seen,        &run->cell_proc};
 
     cell_end(run->cell);
     peer_end(&run->door);
     peer_end(&run->gateway);
     peer_kill(&run->view);
+    peer_kill(&run->guard);
     collect_stop(run->collect);
     if (run->agent_out != run->agent_in)
         scope_close(&run->agent_out);
@@ -263,6 +265,9 @@ bool core_run(struct session *session, const struct run_request *request,
                       .agent_in = -1,
                       .agent_out = -1,
                       .agent_err = -1,
+                      .seen = -1,
+                      .cell_proc = -1,
+                      .guard.control = -1,
                       .view.control = -1,
                       .door.control = -1,
                       .gateway.control = -1,
@@ -292,6 +297,7 @@ bool core_run(struct session *session, const struct run_request *request,
     /* The roles write their last records before core writes the run's. */
     peer_end(&run.door);
     peer_end(&run.gateway);
+    peer_end(&run.guard);
     ret_result->exit_code = exit_code(&run, ok, fault);
     if (!core_record_ended(&run, &totals, ok ? fault : &unsaid)) {
         (void)run_because(&run, "record-missing");

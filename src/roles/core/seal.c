@@ -37,6 +37,16 @@ bool core_seal_ticket(struct run *run, struct record_seal *seal, struct fault *f
     return ok;
 }
 
+/*
+ * One key for all commands of the run, so that the guard, which reads hostile memory, does not
+ * hold the scope's; it goes when that one is destroyed.
+ */
+bool core_seal_commands(struct run *run, struct fault *fault)
+{
+    return scope_key_of_record(run->sealer.key, SLICE("guard"), 0, GUARD_COMMAND_FIELD,
+                               run->command_key, fault);
+}
+
 void core_seal_forget(struct run *run)
 {
     OPENSSL_cleanse(run->sealer.key, sizeof(run->sealer.key));

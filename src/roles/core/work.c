@@ -16,11 +16,18 @@
 
 #define DISK_US 500000
 
+struct role_watch {
+    struct work *work;
+    const char *role; /* and the word for why the run ends */
+    struct loop_watch *watch;
+};
+
 struct work {
     struct run *run;
     struct loop *loop;
     struct core_stream *out, *err, *in;
-    struct loop_watch *cell, *signals, *view, *door, *gateway, *ledger, *dirty;
+    struct loop_watch *cell, *signals, *gateway, *ledger, *dirty;
+    struct role_watch view, door, guard;
     struct loop_timer *limit, *disk;
     bool ended;
     struct fault fault;
@@ -108,6 +115,7 @@ static void on_cell(void *self, uint32_t events)
         end_work(work, "cell");
         break;
     case CELL_MOUNTED:
+    case CELL_LISTENER:
     case CELL_SEALED:
         (void)fault_set(&work->fault, FAULT_IO, "the cell spoke out of turn");
         end_work(work, "cell");
@@ -153,20 +161,14 @@ static void on_disk(void *self)
 }
 
 /* A role that dies takes the run with it: nothing goes on unrecorded. */
-static void on_view_gone(void *self, uint32_t events)
+static void on_role_gone(void *self, uint32_t events)
 {
-    (void)events;
-    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
-                    "the view ended; the cell was killed");
-    end_work(self, "view");
-}
+    const struct role_watch *watch = self;
 
-static void on_door_gone(void *self, uint32_t events)
-{
     (void)events;
-    (void)fault_set(&((struct work *)self)->fault, FAULT_IO,
-                    "the door ended; the cell was killed");
-    end_work(self, "door");
+    (void)fault_set(&watch->work->fault, FAULT_IO, "the %s ended; the cell was killed",
+                    watch->role);
+    end_work(watch->work, watch->role);
 }
 
 /* It may have said why: what it needs to call anybody is loaded when it is ready already. */
@@ -202,6 +204,14 @@ static bool watch_streams(struct work *work, struct fault *fault)
            (!ours || core_stream_new(work->loop, 0, run->agent_in, false, &work->in, fault));
 }
 
+static bool watch_role(struct role_watch *watch, struct work *work, const char *role,
+                       const struct peer *peer, struct fault *fault)
+{
+    *watch = (struct role_watch){.work = work, .role = role};
+    return loop_watch(work->loop, peer->process.pidfd, EPOLLIN, on_role_gone, watch,
+                      &watch->watch, fault);
+}
+
 static bool watch_all(struct work *work, struct fault *fault)
 {
     struct run *run = work->run;
@@ -218,10 +228,9 @@ static bool watch_all(struct work *work, struct fault *fault)
                       fault) &&
            loop_watch(work->loop, run->signals, EPOLLIN, on_signal, work, &work->signals,
                       fault) &&
-           loop_watch(work->loop, run->view.process.pidfd, EPOLLIN, on_view_gone, work,
-                      &work->view, fault) &&
-           loop_watch(work->loop, run->door.process.pidfd, EPOLLIN, on_door_gone, work,
-                      &work->door, fault) &&
+           watch_role(&work->view, work, "view", &run->view, fault) &&
+           watch_role(&work->door, work, "door", &run->door, fault) &&
+           watch_role(&work->guard, work, "guard", &run->guard, fault) &&
            loop_watch(work->loop, run->gateway.process.pidfd, EPOLLIN, on_gateway_gone, work,
                       &work->gateway, fault) &&
            loop_watch(work->loop, ledger_client_socket(run->ledger), EPOLLRDHUP,

@@ -10,17 +10,20 @@
 struct view_records {
     const struct view_config *config;
     const struct snapshot *snapshot;
+    struct view_identity *identity;
     struct ledger_client *ledger;
     struct buf path, path_to, executable;
 };
 
 struct view_records *view_records_new(struct view_config *config,
-                                      const struct snapshot *snapshot)
+                                      const struct snapshot *snapshot,
+                                      struct view_identity *identity)
 {
     struct view_records *records = xalloc(sizeof(*records));
 
     records->config = config;
     records->snapshot = snapshot;
+    records->identity = identity;
     records->ledger = ledger_client_new(config->ledger_fd);
     config->ledger_fd = -1;
     records->path = buf_with_limit(PRINTABLE_BYTES_MAX);
@@ -114,8 +117,7 @@ bool view_records_add(struct view_records *records, const struct view_event *eve
     add_object(event, blob, &record);
     record_word(&record, RECORD_OPERATION, view_operation_name(event->operation));
     record_word(&record, RECORD_OUTCOME, event->refused ? "refused" : "ok");
-    if (event->pid > 0)
-        record_number(&record, RECORD_PID, event->pid);
+    view_identity_add(records->identity, event->pid, event->executable, &record);
     if (!add_path(&record, RECORD_PATH, event->path, &records->path, fault) ||
         !add_path(&record, RECORD_PATH_TO, event->path_to, &records->path_to, fault) ||
         !add_path(&record, RECORD_EXECUTABLE, event->executable, &records->executable, fault))

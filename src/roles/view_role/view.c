@@ -1,6 +1,7 @@
 #include "roles/view_role/view.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ struct serving {
     struct view_config *config;
     struct snapshot *snapshot;
     struct redacted *redacted;
+    struct view_identity *identity;
     struct view_records *records;
     struct view *view;
     struct view_planted planted[PLANTS_MAX];
@@ -169,7 +171,9 @@ static bool start(struct serving *serving, struct fault *fault)
         !gitdir_write(config->git_fd, serving->snapshot, serving->redacted, &config->git,
                       &serving->git, fault))
         return false;
-    serving->records = view_records_new(config, serving->snapshot);
+    if (!view_identity_new(config->seen_fd, &serving->identity, fault))
+        return false;
+    serving->records = view_records_new(config, serving->snapshot, serving->identity);
     if (!make_view(serving, fault))
         return false;
     explicit_bzero(config->key, sizeof(config->key));
@@ -181,6 +185,7 @@ static void finish(struct serving *serving)
 {
     view_free(serving->view);
     view_records_free(serving->records);
+    view_identity_free(serving->identity);
     redacted_free(serving->redacted);
     snapshot_close(serving->snapshot);
     for (size_t i = 0; i < PLANTS_MAX; i++)
@@ -260,6 +265,7 @@ static bool on_mounted(struct serving *serving, struct message_fds *fds, struct 
     if (fuse < 0 || fds->count > 2 || view_fd(serving->view) >= 0)
         return fault_set(fault, FAULT_INVALID, "a mount without descriptors, or a second one");
     fds->count = 0; /* taken */
+    view_identity_proc(serving->identity, proc < 0 ? -1 : fcntl(proc, F_DUPFD_CLOEXEC, 3));
     return view_attach(serving->view, fuse, proc, fault);
 }
 

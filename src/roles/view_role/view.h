@@ -39,6 +39,7 @@ struct view_config {
     int ledger_fd;   /* producer socket; types file.read, file.written, file.refused,
                         file.redacted */
     int control_fd;  /* os/message.h */
+    int seen_fd;     /* the guard's: which programs were started (roles/guard/seen.h) */
     uid_t uid, gid;  /* reported owner of files; as root also who we become */
     bool drop_user;  /* root: become uid, gid */
     const struct policy *policy;

@@ -433,7 +433,7 @@ const struct attempt attempts_newer[] = {
     {"filter-supervise",
      "a filter of its own that asks itself",
      supervise_filter,
-     {EPERM},
+     {EBUSY, EPERM},
      SILENT},
     {"secure-bits", "keeps capabilities over exec", secure_bits, {EPERM}, SILENT},
     {"trace-seize", "ptrace by seize", trace_by_seize, {EPERM}, SILENT},

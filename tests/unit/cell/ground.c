@@ -89,6 +89,7 @@ static bool hear(struct ground *ground, struct cell *cell, void (*door)(int sock
         (void)close(packet.proc_fd);
         assert_ok(cell_view_ready(cell, &fault), fault);
         return true;
+    case CELL_LISTENER:
     case CELL_SEALED:
         outcome->sealed = true;
         outcome->seal = packet;

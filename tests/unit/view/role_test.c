@@ -6,6 +6,7 @@
 #include "ledger/reader.h"
 #include "policy/policy.h"
 #include "roles/ledger_role/ledger.h"
+#include "roles/guard/seen.h"
 #include "roles/view_role/view.h"
 
 #define RECORDS_MAX 40 /* of a view */
@@ -58,7 +59,7 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
     };
     uint64_t types = UINT64_C(1) << RECORD_FILE_READ | UINT64_C(1) << RECORD_FILE_WRITTEN |
                      UINT64_C(1) << RECORD_FILE_REFUSED | UINT64_C(1) << RECORD_FILE_REDACTED;
-    int control[2], ledger;
+    int control[2], ledger, seen;
     struct view_config config = {
         .snapshot_fd = world->snapshot_fd,
         .content_fd = world->fixture.content_fd,
@@ -87,13 +88,17 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
 
     assert_ok(ledger_producer(world->core, "view/r-1", types, &ledger, fault), *fault);
     assert_ok(message_pair(control, fault), *fault);
+    assert_ok(seen_make(&seen, fault), *fault);
     config.ledger_fd = ledger;
     config.control_fd = control[1];
+    config.seen_fd = seen;
     assert_ok(spawn_role("view", view_role, &config,
                          (const int[]){control[1], ledger, world->snapshot_fd,
-                                       config.content_fd, world->upper_fd, world->git_fd},
-                         6, &world->role, fault),
+                                       config.content_fd, world->upper_fd, world->git_fd,
+                                       seen},
+                         7, &world->role, fault),
               *fault);
+    (void)close(seen);
     (void)close(control[1]);
     world->control = control[0];
     *ret_ledger = ledger;

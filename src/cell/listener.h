@@ -1,0 +1,24 @@
+/*
+ * cell/listener.h - the system calls of a cell that wait for an answer from outside: seccomp's
+ * user notification. Whoever holds the descriptor is told of each; when it is closed they
+ * answer ENOSYS, so a guard that dies closes the cell.
+ */
+#ifndef CUSTODY_CELL_LISTENER_H
+#define CUSTODY_CELL_LISTENER_H
+
+#include <stddef.h>
+
+#include "base/fault.h"
+
+/* What every cell hands over. */
+extern const char *const listener_calls[];
+extern const size_t listener_call_count;
+
+/*
+ * For the calling process and all that it starts from now on; before filter_install, whose
+ * refusals count more. no_new_privs must be set. ret_fd is close-on-exec.
+ * FAULT_HOST: this kernel has no user notification (before 5.0), or a listener is there.
+ */
+MUST_USE bool listener_install(int *ret_fd, struct fault *fault);
+
+#endif

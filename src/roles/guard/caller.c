@@ -1,0 +1,229 @@
+#include "roles/guard/caller.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+
+#define STATUS_BYTES_MAX 8192
+#define PIECE_BYTES                                                                           \
+    4096 /* a page: reading never begins in one that is there and ends in none */
+
+/* The last number of the line that begins with `name`. */
+static bool status_number(struct slice status, struct slice name, pid_t *ret_number)
+{
+    struct slice line;
+
+    while (slice_cut(&status, '\n', &line)) {
+        char text[128];
+        const char *last;
+
+        if (!slice_starts_with(line, name) || line.len >= sizeof(text))
+            continue;
+        memcpy(text, line.at, line.len);
+        text[line.len] = 0;
+        last = strrchr(text, '\t');
+        if (last == NULL)
+            return false;
+        *ret_number = (pid_t)strtol(last + 1, NULL, 10);
+        return *ret_number > 0;
+    }
+    return false;
+}
+
+static bool read_status(int folder, struct buf *text, struct fault *fault)
+{
+    AUTO_CLOSE int fd = openat(folder, "status", O_RDONLY | O_CLOEXEC);
+    ssize_t got;
+
+    buf_clear(text);
+    if (fd < 0 || !buf_reserve(text, STATUS_BYTES_MAX, fault))
+        return fault_set(fault, FAULT_MISSING, "a caller is gone");
+    got = read(fd, text->at, STATUS_BYTES_MAX);
+    if (got <= 0)
+        return fault_set(fault, FAULT_MISSING, "a caller is gone");
+    text->len = (size_t)got;
+    return true;
+}
+
+/* The host's /proc knows which number the process has in the cell, the cell's who started it. */
+static bool place_among_processes(int cell_proc, struct caller *caller, struct fault *fault)
+{
+    AUTO_BUF struct buf status = buf_with_limit(STATUS_BYTES_MAX);
+    AUTO_CLOSE int folder = -1;
+    char name[16];
+
+    if (!read_status(caller->proc, &status, fault))
+        return false;
+    if (!status_number(buf_slice(&status), SLICE("NStgid:"), &caller->process))
+        return fault_set(fault, FAULT_MISSING, "a caller has no number in the cell");
+    (void)snprintf(name, sizeof(name), "%d", (int)caller->process);
+    folder = openat(cell_proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0 && read_status(folder, &status, fault) &&
+        !status_number(buf_slice(&status), SLICE("PPid:"), &caller->parent))
+        caller->parent = 0;
+    return true;
+}
+
+bool caller_open(int host_proc, int cell_proc, pid_t thread, struct caller *ret_caller,
+                 struct fault *fault)
+{
+    char name[16];
+
+    *ret_caller = (struct caller){.thread = thread, .proc = -1, .memory = -1};
+    (void)snprintf(name, sizeof(name), "%d", (int)thread);
+    ret_caller->proc = openat(host_proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (ret_caller->proc >= 0)
+        ret_caller->memory = openat(ret_caller->proc, "mem", O_RDONLY | O_CLOEXEC);
+    if (ret_caller->memory < 0)
+        return errno == ENOENT || errno == ESRCH
+                   ? fault_set(fault, FAULT_MISSING, "a caller is gone")
+                   : fault_errno(fault, "look into a process of the cell");
+    return place_among_processes(cell_proc, ret_caller, fault);
+}
+
+void caller_close(struct caller *caller)
+{
+    scope_close(&caller->memory);
+    scope_close(&caller->proc);
+}
+
+/* Up to the end of the page; 0: there is none. */
+static size_t read_piece(const struct caller *caller, uint64_t address, uint8_t *room)
+{
+    size_t len = PIECE_BYTES - (size_t)(address % PIECE_BYTES);
+    ssize_t got;
+
+    if (address > INT64_MAX - PIECE_BYTES)
+        return 0;
+    got = pread(caller->memory, room, len, (off_t)address);
+    return got < 0 ? 0 : (size_t)got;
+}
+
+/* Adds a text to `text`, at most `most` bytes of it. ret_whole: its end was reached. */
+static bool add_text(const struct caller *caller, uint64_t address, size_t most,
+                     struct buf *text, bool *ret_whole, struct fault *fault)
+{
+    uint8_t piece[PIECE_BYTES];
+
+    *ret_whole = false;
+    while (most > 0) {
+        size_t len = read_piece(caller, address, piece);
+        const uint8_t *end;
+        size_t take;
+
+        if (len == 0)
+            return fault_set(fault, FAULT_INVALID, "a text of the caller's is not there");
+        if (len > most)
+            len = most;
+        end = memchr(piece, 0, len);
+        take = end == NULL ? len : (size_t)(end - piece);
+        if (!buf_add(text, slice_of_bytes(piece, take), fault))
+            return false;
+        if (end != NULL) {
+            *ret_whole = true;
+            return true;
+        }
+        address += len;
+        most -= len;
+    }
+    return true;
+}
+
+bool caller_text(const struct caller *caller, uint64_t address, struct buf *ret_text,
+                 struct fault *fault)
+{
+    bool whole;
+
+    buf_clear(ret_text);
+    if (!add_text(caller, address, CALLER_PATH_BYTES_MAX, ret_text, &whole, fault))
+        return false;
+    return whole ||
+           fault_set(fault, FAULT_LIMIT, "a path longer than %d bytes", CALLER_PATH_BYTES_MAX);
+}
+
+bool caller_arguments(const struct caller *caller, uint64_t address, struct buf *ret_text,
+                      size_t *ret_count, struct fault *fault)
+{
+    uint64_t pointers[PIECE_BYTES / sizeof(uint64_t)];
+    size_t count = 0, in = 0, at = 0;
+
+    buf_clear(ret_text);
+    *ret_count = 0;
+    if (address == 0) /* Linux takes it for an empty vector */
+        return true;
+    while (count < CALLER_ARGUMENTS_MAX) {
+        size_t left = CALLER_ARGUMENT_BYTES_MAX - ret_text->len;
+        bool whole;
+
+        if (at == in) {
+            in = read_piece(caller, address, (uint8_t *)pointers) / sizeof(pointers[0]);
+            at = 0;
+            if (in == 0)
+                return fault_set(fault, FAULT_INVALID,
+                                 "arguments of the caller are not there");
+        }
+        address += sizeof(pointers[0]);
+        if (pointers[at] == 0)
+            break;
+        if (left > 1 && (!add_text(caller, pointers[at], left - 1, ret_text, &whole, fault) ||
+                         !buf_add_byte(ret_text, 0, fault)))
+            return false;
+        at++;
+        count++;
+    }
+    *ret_count = count;
+    return true;
+}
+
+bool caller_open_path(const struct caller *caller, int folder, const char *path, bool follow,
+                      int *ret_fd, struct fault *fault)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC | (follow ? 0U : O_NOFOLLOW),
+                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    AUTO_CLOSE int root = openat(caller->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO_BUF struct buf whole = buf_with_limit(2 * CALLER_PATH_BYTES_MAX);
+    char link[32] = "cwd", at[CALLER_PATH_BYTES_MAX];
+    int fd;
+
+    if (root < 0)
+        return fault_errno(fault, "find the root of the cell");
+    if (path[0] != '/') { /* from the root of the cell on, so that no ".." leads out of it */
+        ssize_t len;
+
+        if (folder != AT_FDCWD)
+            (void)snprintf(link, sizeof(link), "fd/%d", folder);
+        len = readlinkat(caller->proc, link, at, sizeof(at));
+        if (len <= 0 || (size_t)len == sizeof(at))
+            return fault_errno(fault, "find the folder of a caller");
+        if (!buf_add(&whole, slice_of_bytes(at, (size_t)len), fault) ||
+            !buf_add_byte(&whole, '/', fault))
+            return false;
+    }
+    if (!buf_add_text(&whole, path, fault))
+        return false;
+    fd = (int)syscall(SYS_openat2, root, buf_text(&whole), &how, sizeof(how));
+    if (fd < 0)
+        return fault_errno(fault, "find %.100s in the cell", path);
+    *ret_fd = fd;
+    return true;
+}
+
+bool caller_open_number(const struct caller *caller, int number, int *ret_fd,
+                        struct fault *fault)
+{
+    char link[32];
+    int fd;
+
+    (void)snprintf(link, sizeof(link), "fd/%d", number);
+    fd = openat(caller->proc, link, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return fault_errno(fault, "find descriptor %d of a caller", number);
+    *ret_fd = fd;
+    return true;
+}

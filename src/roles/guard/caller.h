@@ -1,0 +1,55 @@
+/*
+ * roles/guard/caller.h - what a waiting process of the cell says of itself: its memory, its
+ * folders, its place among processes. All of it is hostile, and can change at any time: what
+ * is read here is a claim.
+ */
+#ifndef CUSTODY_ROLES_GUARD_CALLER_H
+#define CUSTODY_ROLES_GUARD_CALLER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/bytes.h"
+#include "base/fault.h"
+
+#define CALLER_PATH_BYTES_MAX 4096
+#define CALLER_ARGUMENTS_MAX 65536
+#define CALLER_ARGUMENT_BYTES_MAX                                                             \
+    (128 * 1024) /* of all of them; the rest is counted, not read */
+
+struct caller {
+    pid_t thread;  /* as the host sees it */
+    pid_t process; /* of the thread; as the cell sees it */
+    pid_t parent;  /* as the cell sees it */
+    int proc;      /* /proc/THREAD of the host, O_PATH */
+    int memory;    /* its memory, for reading */
+};
+
+/*
+ * host_proc, cell_proc: descriptors of the host's and of the cell's /proc.
+ * FAULT_MISSING: it is gone. caller_close in any case.
+ */
+MUST_USE bool caller_open(int host_proc, int cell_proc, pid_t thread,
+                          struct caller *ret_caller, struct fault *fault);
+void caller_close(struct caller *caller);
+
+/* A text that ends with NUL, without it. FAULT_INVALID: no such memory; FAULT_LIMIT: too long. */
+MUST_USE bool caller_text(const struct caller *caller, uint64_t address, struct buf *ret_text,
+                          struct fault *fault);
+/*
+ * An argument vector as `first NUL second NUL ...`; what is beyond the limits is left out, and
+ * ret_count still counts up to CALLER_ARGUMENTS_MAX.
+ */
+MUST_USE bool caller_arguments(const struct caller *caller, uint64_t address,
+                               struct buf *ret_text, size_t *ret_count, struct fault *fault);
+/*
+ * Opens what `path` names for the caller, as the kernel would walk it in the cell: O_PATH, never past its root, no
+ * magic links. `folder`: its descriptor, or AT_FDCWD.
+ */
+MUST_USE bool caller_open_path(const struct caller *caller, int folder, const char *path,
+                               bool follow, int *ret_fd, struct fault *fault);
+/* The descriptor `number` of the caller, O_PATH. */
+MUST_USE bool caller_open_number(const struct caller *caller, int number, int *ret_fd,
+                                 struct fault *fault);
+
+#endif

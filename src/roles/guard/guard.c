@@ -1,0 +1,221 @@
+#include "roles/guard/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "ledger/ledger.h"
+#include "os/isolate.h"
+#include "os/isolate_calls.h"
+#include "os/message.h"
+#include "roles/guard/parts.h"
+
+#define GUARD_READY 'R'
+#define GUARD_FAILED 'F'
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64) /* Linux 6.6 */
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+/* The whole of what a cell may ask; cell/listener.c says what it hands over. */
+static const struct {
+    const char *call;
+    guard_handler *handle;
+} rows[] = {
+    {"execve", guard_execve},
+    {"execveat", guard_execveat},
+};
+
+bool guard_is_waiting(const struct guard *guard)
+{
+    return seccomp_notify_id_valid(guard->listener, guard->call->id) == 0;
+}
+
+void guard_record_begin(const struct guard *guard, const struct caller *caller,
+                        enum record_type type, struct record *record)
+{
+    record_begin(record, type);
+    record_word(record, RECORD_RUN, guard->config->run);
+    record_word(record, RECORD_AGENT, guard->config->agent);
+    record_word(record, RECORD_ON_BEHALF_OF, guard->config->on_behalf_of);
+    record_word(record, RECORD_POLICY, guard->config->policy);
+    record_word(record, RECORD_MECHANISM, "guard");
+    record_number(record, RECORD_PID, caller->process);
+    if (caller->parent > 0)
+        record_number(record, RECORD_PARENT, caller->parent);
+}
+
+static enum guard_verdict judge(struct guard *guard, int *ret_error)
+{
+    enum guard_verdict verdict = GUARD_REFUSE;
+    struct fault gone = {0};
+    struct caller caller;
+
+    *ret_error = ENOSYS; /* in no row */
+    if (!caller_open(guard->host_proc, guard->cell_proc, (pid_t)guard->call->pid, &caller,
+                     &gone)) {
+        *ret_error = EPERM; /* nobody waits for it, or nothing can be said of it */
+    } else if (guard_is_waiting(guard)) {
+        for (size_t i = 0; i < COUNT(rows); i++)
+            if (calls_number(rows[i].call) == guard->call->data.nr)
+                verdict = rows[i].handle(guard, &caller, ret_error);
+    }
+    caller_close(&caller);
+    return verdict;
+}
+
+/* False: the guard ends. A caller that was killed while it waited is nobody's loss. */
+static bool answer_one(struct guard *guard, struct fault *fault)
+{
+    enum guard_verdict verdict;
+    int error = 0;
+
+    memset(guard->call, 0, sizeof(*guard->call));
+    if (seccomp_notify_receive(guard->listener, guard->call) != 0)
+        return errno == ENOENT || errno == EINTR || errno == EAGAIN ||
+               fault_errno(fault, "receive a call of the cell");
+    verdict = judge(guard, &error);
+    if (verdict == GUARD_END) {
+        *fault = guard->fault;
+        return false;
+    }
+    *guard->answer = (struct seccomp_notif_resp){
+        .id = guard->call->id,
+        .error = verdict == GUARD_REFUSE ? -error : 0,
+        .flags = verdict == GUARD_CONTINUE ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0};
+    return seccomp_notify_respond(guard->listener, guard->answer) == 0 || errno == ENOENT ||
+           fault_errno(fault, "answer a call of the cell");
+}
+
+static void say(const struct guard *guard, char what, const char *why)
+{
+    AUTO_BUF struct buf packet = buf_with_limit(1024);
+    struct fault unsent = {0};
+
+    if (buf_add_byte(&packet, (uint8_t)what, &unsent) && buf_add_text(&packet, why, &unsent))
+        (void)!message_send(guard->config->control, buf_slice(&packet), NULL, &unsent);
+}
+
+/* The listener comes once. */
+static bool on_control(struct guard *guard, bool *ret_end, struct fault *fault)
+{
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+    struct message_fds fds = {0};
+    uint64_t wake = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+
+    if (!message_receive(guard->config->control, &body, &fds, -1, ret_end, fault))
+        return false;
+    if (*ret_end)
+        return true;
+    if (fds.count != 2 || guard->listener >= 0) {
+        message_fds_close(&fds);
+        return fault_set(fault, FAULT_INVALID, "a packet without a listener, or a second one");
+    }
+    guard->listener = fds.fd[0];
+    guard->cell_proc = fds.fd[1];
+    /* The caller is on our processor and sleeps: an old kernel wakes it by the long way. */
+    (void)ioctl(guard->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, wake);
+    say(guard, GUARD_READY, "");
+    return true;
+}
+
+static bool serve(struct guard *guard, struct fault *fault)
+{
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = guard->config->control, .events = POLLIN},
+                                {.fd = guard->listener, .events = POLLIN}};
+        bool end = false;
+
+        if (poll(fds, 2, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return fault_errno(fault, "wait");
+        }
+        if (fds[0].revents != 0 && (!on_control(guard, &end, fault) || end))
+            return end;
+        if ((fds[1].revents & POLLIN) != 0 && !answer_one(guard, fault))
+            return false;
+        if ((fds[1].revents & (POLLHUP | POLLERR)) != 0 && (fds[1].revents & POLLIN) == 0)
+            scope_close(&guard->listener); /* nobody is left who could call */
+    }
+}
+
+static bool start(struct guard *guard, struct fault *fault)
+{
+    const struct guard_config *config = guard->config;
+
+    (void)signal(SIGINT, SIG_IGN); /* the terminal's: core ends us, when the cell has ended */
+    (void)signal(SIGQUIT, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    guard->ledger = ledger_client_new(config->ledger);
+    guard->programs = programs_new(config->programs);
+    guard->host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (guard->host_proc < 0)
+        return fault_errno(fault, "open /proc");
+    if (!seen_open(config->seen, true, &guard->seen, fault))
+        return false;
+    if (seccomp_notify_alloc(&guard->call, &guard->answer) != 0)
+        return fault_set(fault, FAULT_HOST, "this kernel has no user notification of calls");
+    if (config->drop_user &&
+        !isolate_user(config->uid, config->gid, 1U << CAP_SYS_PTRACE, fault))
+        return false;
+    return isolate_syscalls(ISOLATE_VIEW, fault);
+}
+
+static void finish(struct guard *guard)
+{
+    ledger_client_free(guard->ledger);
+    programs_free(guard->programs);
+    seen_close(guard->seen);
+    seccomp_notify_free(guard->call, guard->answer);
+    scope_close(&guard->listener);
+    scope_close(&guard->cell_proc);
+    scope_close(&guard->host_proc);
+    buf_free(&guard->path);
+    buf_free(&guard->whole);
+    buf_free(&guard->arguments);
+    buf_free(&guard->head);
+    buf_free(&guard->text);
+}
+
+int guard_role(void *config)
+{
+    struct guard guard = {.config = config,
+                          .listener = -1,
+                          .host_proc = -1,
+                          .cell_proc = -1,
+                          .path = buf_with_limit(CALLER_PATH_BYTES_MAX + 1),
+                          .whole = buf_with_limit(4 * CALLER_PATH_BYTES_MAX),
+                          .arguments = buf_with_limit(CALLER_ARGUMENT_BYTES_MAX + 1),
+                          .head = buf_with_limit(4096),
+                          .text = buf_with_limit(4 * 4 * CALLER_PATH_BYTES_MAX)};
+    struct fault fault = {0};
+    bool ok = start(&guard, &fault) && serve(&guard, &fault);
+
+    if (!ok)
+        say(&guard, GUARD_FAILED, fault.why);
+    finish(&guard);
+    return ok ? 0 : 2;
+}
+
+bool guard_listen(int control, int listener, int proc, int timeout_ms, struct fault *fault)
+{
+    struct message_fds fds = {.fd = {listener, proc}, .count = 2};
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+    bool end;
+
+    if (!message_send(control, SLICE("L"), &fds, fault) ||
+        !message_receive(control, &body, NULL, timeout_ms, &end, fault))
+        return fault_in(fault, "hand the cell's calls to the guard");
+    if (end)
+        return fault_set(fault, FAULT_IO, "the guard ended");
+    return body.at[0] == GUARD_READY ||
+           fault_set(fault, FAULT_IO, "the guard: %s", buf_text(&body) + 1);
+}
