@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Each program that a cell starts is a record, before it starts; without the process that records nothing starts."""
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import Place, Skip, main
+
+MEMFD = r'''
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void)
+{
+    int program = memfd_create("hidden", MFD_CLOEXEC), file = open("/usr/bin/true", O_RDONLY);
+    char *const argv[] = {"looks-like-make", NULL}, *const none[] = {NULL};
+    while (sendfile(program, file, NULL, 1 << 20) > 0)
+        continue;
+    syscall(SYS_execveat, program, "", argv, none, AT_EMPTY_PATH);
+    perror("execveat");
+    return 1;
+}
+'''
+UNREADABLE = r'''
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(void)
+{
+    char *const argv[] = {(char *)8, NULL}, *const none[] = {NULL};
+    execve("/usr/bin/true", argv, none);
+    printf("errno %d\n", errno == EFAULT);
+    execve((const char *)8, none, none);
+    printf("errno %d\n", errno == EFAULT);
+    execve("/usr/bin/not-there", none, none);
+    printf("errno %d\n", errno == ENOENT);
+    execve("/usr", none, none);
+    printf("errno %d\n", errno == EACCES);
+    return 0;
+}
+'''
+FILES = {'Makefile': 'all: a.o b.o\n\tcc -o /tmp/a a.o b.o\n%.o: %.c\n\tcc -c -o $@ $<\n', 'a.c': 'int main(void) { return 0; }\n',
+         'b.c': 'int b;\n', 'memfd.c': MEMFD, 'unreadable.c': UNREADABLE, 'say.sh': '#!/bin/sh\necho said\n',
+         'storm.sh': 'i=0\nwhile [ $i -lt 1000 ]; do /usr/bin/true & /usr/bin/true; i=$((i+1)); done\nwait\n'}
+
+
+def programs(place, done):
+    return [r for r in place.log('--run', done['run']) if r['type'] == 'exec']
+
+
+def in_a_cell(*words, timeout=120):
+    place = Place(files=FILES)
+    try:
+        done = place.run(*words, timeout=timeout)
+        return place, done, programs(place, done)
+    except BaseException:
+        place.close()
+        raise
+
+
+def a_build_is_recorded_program_by_program():
+    place, done, seen = in_a_cell('make')
+    try:
+        names = [r['process']['executable'].rsplit('/', 1)[-1] for r in seen]
+        for program, times in (('make', 1), ('cc1', 2), ('collect2', 1)):
+            assert names.count(program) == times, names
+        first = seen[0]
+        with open('/usr/bin/make', 'rb') as file:
+            assert first['process']['digest'] == hashlib.sha256(file.read()).hexdigest(), first
+        assert first['object']['path'] == '/usr/bin/make' and first['count'] == 1 and first['process']['parent'] == 1
+        compiler = [r for r in seen if r['process']['executable'].endswith('/cc1')]
+        assert compiler[0]['process']['command'] != compiler[1]['process']['command']
+        reads = [r for r in place.log('--run', done['run']) if r['type'] == 'file.read' and r['object']['path'] == 'b.c']
+        assert len(reads) == 1, reads
+        by = [r for r in compiler if r['process']['pid'] == reads[0]['process']['pid']]
+        assert len(by) == 1 and by[0]['process'] == reads[0]['process'], (by, reads)
+        assert place.verify()['result'] == 'holds'
+    finally:
+        place.close()
+
+
+def a_storm_loses_none():
+    place, done, seen = in_a_cell('/bin/sh', 'storm.sh', timeout=300)
+    try:
+        assert done['agent_exit'] == 0, done
+        assert sum(r['process']['executable'].endswith('/true') for r in seen) == 2000, len(seen)
+    finally:
+        place.close()
+
+
+def a_program_of_memory_and_a_script_are_named_as_what_they_are():
+    place, _, seen = in_a_cell('/bin/sh', '-c', 'cc -o /tmp/m memfd.c && /tmp/m && cp say.sh /tmp/say.sh && chmod +x /tmp/say.sh && /tmp/say.sh')
+    try:
+        hidden = [r for r in seen if 'memfd:hidden' in r['process'].get('executable', '')]
+        with open('/usr/bin/true', 'rb') as file:
+            assert [r['process']['digest'] for r in hidden] == [hashlib.sha256(file.read()).hexdigest()], hidden
+        script = [r for r in seen if r.get('object', {}).get('path') == '/tmp/say.sh']
+        assert script[0]['object']['digest'] == hashlib.sha256(FILES['say.sh'].encode()).hexdigest(), script
+        assert script[0]['process']['executable'] == os.path.realpath('/bin/sh'), script
+    finally:
+        place.close()
+
+
+def what_cannot_be_read_does_not_start():
+    place, done, seen = in_a_cell('/bin/sh', '-c', 'cc -o /tmp/u unreadable.c && /tmp/u > out.txt')
+    try:
+        change = place.custody('change', 'diff', done['change'], check=0).stdout
+        assert change.count('+errno 1') == 4 and 'errno 0' not in change, change
+    finally:
+        place.close()
+
+
+def without_the_guard_nothing_starts():
+    """It is killed in the middle: the cell ends, the run says why, and nothing is collected after it."""
+    place = Place(files=FILES)
+    killed = []
+
+    def kill():
+        for _ in range(400):
+            for pid in filter(str.isdigit, os.listdir('/proc')):
+                try:
+                    with open(f'/proc/{pid}/comm') as name, open(f'/proc/{pid}/environ', 'rb') as environ:
+                        if name.read() == 'guard\n' and str(place.home).encode() in environ.read():
+                            time.sleep(0.5)
+                            os.kill(int(pid), signal.SIGKILL)
+                            killed.append(pid)
+                            return
+                except OSError:
+                    continue
+            time.sleep(0.02)
+
+    if os.geteuid() != 0:
+        place.close()
+        raise Skip('only root sees the environment of the guard')
+    try:
+        thread = threading.Thread(target=kill)
+        thread.start()
+        done = place.run('/bin/sh', '-c', 'while :; do /usr/bin/true || echo > late.txt; done', timeout=60)
+        thread.join()
+        assert killed and done['exit'] == 2 and done['reasons'][0] == 'guard', (killed, done)
+        assert done['change'] is None, done
+    finally:
+        place.close()
+
+
+if __name__ == '__main__':
+    main([a_build_is_recorded_program_by_program, a_storm_loses_none,
+          a_program_of_memory_and_a_script_are_named_as_what_they_are, what_cannot_be_read_does_not_start,
+          without_the_guard_nothing_starts])
