@@ -115,6 +115,38 @@ struct timing {
     int64_t wall_us, cpu_us;
 };
 
+/* Where there is no FUSE: the files written out, and looked through when the cell is dead. */
+static void time_plain(struct fixture *fixture)
+{
+    for (int run = 0; run < RUNS; run++) {
+        AUTO_FREE char *folder = xformat("%s/bench-plain-%d", fixture->folder, run);
+        AUTO_CLOSE int fd = fixture_folder(folder);
+        AUTO_CLOSE int identities = memfd_create("identities", MFD_CLOEXEC);
+        struct view_settings settings = fixture_settings(fixture, NULL);
+        struct fault fault = {0};
+        int64_t wall[3], cpu[3];
+        struct view *view;
+        uint64_t bytes;
+
+        settings.upper_fd = fd;
+        assert_ok(view_new(&settings, &view, &fault), fault);
+        cpu[0] = cpu_us(RUSAGE_SELF);
+        wall[0] = clock_monotonic_us(&clock_real);
+        assert_ok(plain_write(view, fd, identities, &bytes, &fault), fault);
+        cpu[1] = cpu_us(RUSAGE_SELF);
+        wall[1] = clock_monotonic_us(&clock_real);
+        assert_ok(plain_read(view, fd, identities, &fault), fault);
+        cpu[2] = cpu_us(RUSAGE_SELF);
+        wall[2] = clock_monotonic_us(&clock_real);
+        (void)printf("without FUSE: written in %lld ms (CPU %lld), read back in %lld ms (CPU "
+                     "%lld)\n",
+                     (long long)(wall[1] - wall[0]) / 1000, (long long)(cpu[1] - cpu[0]) / 1000,
+                     (long long)(wall[2] - wall[1]) / 1000,
+                     (long long)(cpu[2] - cpu[1]) / 1000);
+        view_free(view);
+    }
+}
+
 static struct timing time_once(struct fixture *fixture, const char *folder,
                                const char *const *argv)
 {
@@ -183,6 +215,7 @@ int main(void)
     (void)printf("repository and first snapshot: %lld ms\n",
                  (long long)(clock_monotonic_us(&clock_real) - start) / 1000);
     time_start(&fixture);
+    time_plain(&fixture);
     reason = fixture_mount(&fixture);
     if (reason != NULL) {
         (void)printf("skipped: %s\n", reason);
