@@ -138,11 +138,11 @@ static void time_plain(struct fixture *fixture)
         assert_ok(plain_read(view, fd, identities, &fault), fault);
         cpu[2] = cpu_us(RUSAGE_SELF);
         wall[2] = clock_monotonic_us(&clock_real);
-        (void)printf("without FUSE: written in %lld ms (CPU %lld), read back in %lld ms (CPU "
-                     "%lld)\n",
-                     (long long)(wall[1] - wall[0]) / 1000, (long long)(cpu[1] - cpu[0]) / 1000,
-                     (long long)(wall[2] - wall[1]) / 1000,
-                     (long long)(cpu[2] - cpu[1]) / 1000);
+        (void)printf(
+            "without FUSE: written in %lld ms (CPU %lld), read back in %lld ms (CPU "
+            "%lld)\n",
+            (long long)(wall[1] - wall[0]) / 1000, (long long)(cpu[1] - cpu[0]) / 1000,
+            (long long)(wall[2] - wall[1]) / 1000, (long long)(cpu[2] - cpu[1]) / 1000);
         view_free(view);
     }
 }

@@ -217,7 +217,7 @@ bool plain_write(struct view *view, int folder_fd, int identity_fd, uint64_t *re
 
 bool plain_disarm(struct view *view, int folder_fd, struct fault *fault)
 {
-    for (size_t i = 0; view->armed && i < view->settings.planted_count; i++)
+    for (size_t i = 0; view->rules.armed && i < view->settings.planted_count; i++)
         if (unlinkat(folder_fd, view->settings.planted[i].name, 0) < 0 && errno != ENOENT)
             return fault_errno(fault, "take the canary %s away",
                                view->settings.planted[i].name);

@@ -113,7 +113,7 @@ static bool furnish(struct view *view, struct fault *fault)
             return fault_errno(fault, "plant %s in the view", planted->name);
         }
     }
-    view->armed = true;
+    view->rules.armed = true;
     return true;
 }
 
@@ -133,6 +133,9 @@ bool view_new(const struct view_settings *settings, struct view **ret_view,
     struct view *view = xalloc(sizeof(*view));
 
     view->settings = *settings;
+    view->rules = (struct rules){.calls = &view->settings.calls,
+                                 .planted = settings->planted,
+                                 .planted_count = settings->planted_count};
     view->proc_fd = -1;
     view->room = xalloc(VIEW_READ_BYTES_MAX);
     view->listing = buf_with_limit(LISTING_BYTES_MAX);
@@ -237,7 +240,7 @@ bool view_disarm(struct view *view, struct fault *fault)
 {
     int error = 0;
 
-    view->armed = false;
+    view->rules.armed = false;
     tree_unplant(view->tree);
     if (view->session != NULL)
         error = fuse_lowlevel_notify_inval_inode(view->session, FUSE_ROOT_ID, 0, 0);

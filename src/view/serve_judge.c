@@ -8,10 +8,7 @@
 #include "view/snapshot_format.h"
 
 #define DENIED_TOLD_MAX 10000
-#define RULE_GIT "view.git-folder"
 #define RULE_CLASSIFIED "view.link-of-classified"
-#define RULE_CANARY "view.canary"
-#define RULE_DENIED_FILE "view.denied-file"
 #define RULE_FULL "resources.disk"
 
 /*
@@ -100,66 +97,6 @@ bool judge_inode(struct view *view, fuse_req_t request, fuse_ino_t inode)
     return false;
 }
 
-/* ---- names ---- */
-
-/* No repository inside the repository, no second ".git" in whatever case. */
-static bool has_git_part(const char *path)
-{
-    struct slice rest = slice_of(path), part;
-
-    while (slice_cut(&rest, '/', &part))
-        if (!snapshot_name_is_plain(part))
-            return true;
-    return false;
-}
-
-/* May the name be there at all? NULL, or the rule that says no. */
-static const char *denied_by(struct view *view, const char *path)
-{
-    const char *rule = NULL;
-
-    for (size_t i = 0; view->armed && i < view->settings.planted_count; i++)
-        if (view->settings.planted[i].verdict == VERDICT_DENY &&
-            strcmp(view->settings.planted[i].name, path) == 0)
-            return RULE_CANARY;
-    if (view->settings.calls.read_verdict(view->settings.calls.self, path, &rule) ==
-        VERDICT_ALLOW)
-        return NULL;
-    return rule == NULL ? "" : rule;
-}
-
-/*
- * A rule for all of a folder is about what is below it and not about its own name: asked with
- * a name that no other rule is about.
- */
-static const char *all_below_denied_by(struct view *view, const char *path)
-{
-    AUTO_FREE char *below = xformat("%s/\001", path);
-
-    return denied_by(view, below);
-}
-
-/* May a file or link of that name be made, changed or removed? */
-static const char *write_refused_by(struct view *view, const char *path)
-{
-    const char *rule = NULL;
-
-    if (has_git_part(path))
-        return RULE_GIT;
-    if (view->settings.calls.write_allowed(view->settings.calls.self, path, &rule))
-        return NULL;
-    return rule == NULL ? "" : rule;
-}
-
-static const char *new_name_refused_by(struct view *view, const char *path, bool is_folder)
-{
-    const char *rule = denied_by(view, path);
-
-    if (rule == NULL)
-        rule = has_git_part(path) ? RULE_GIT : is_folder ? NULL : write_refused_by(view, path);
-    return rule;
-}
-
 /* ---- reading ---- */
 
 int judge_read(struct view *view, fuse_req_t request, uint32_t number)
@@ -199,9 +136,9 @@ int judge_missing(struct view *view, fuse_req_t request, uint32_t folder, struct
 
     if (tree_path_in(view->tree, folder, name, &view->path) != 0)
         return ENOENT;
-    rule = denied_by(view, text_of(&view->path));
+    rule = rules_denied_by(&view->rules, text_of(&view->path));
     if (rule == NULL)
-        rule = all_below_denied_by(view, text_of(&view->path));
+        rule = rules_denied_below_by(&view->rules, text_of(&view->path));
     if (rule == NULL || folder_find(view->denied_told, buf_slice(&view->path)) != NULL)
         return ENOENT;
     if (view->denied_told->live < DENIED_TOLD_MAX)
@@ -228,7 +165,7 @@ int judge_modify(struct view *view, fuse_req_t request, uint32_t number)
         return error;
     rule = tree_origin(view->tree, number).planted
                ? RULE_CANARY
-               : write_refused_by(view, text_of(&view->path));
+               : rules_write_refused_by(&view->rules, text_of(&view->path));
     if (rule != NULL)
         return refuse(view, request, VIEW_MODIFY, text_of(&view->path), NULL, rule);
     event = event_of(view, VIEW_MODIFY, number);
@@ -280,7 +217,7 @@ static bool is_write_refused(struct view *view, uint32_t number)
     if ((marks & MARK_WRITE_KNOWN) == 0 &&
         tree_path(view->tree, number, &view->path_shown) == 0) {
         marks |= MARK_WRITE_KNOWN;
-        if (write_refused_by(view, text_of(&view->path_shown)) != NULL)
+        if (rules_write_refused_by(&view->rules, text_of(&view->path_shown)) != NULL)
             marks |= MARK_WRITE_REFUSED;
         tree_set_marks(view->tree, number, marks);
     }
@@ -310,7 +247,7 @@ void judge_asked(struct view *view, fuse_req_t request, uint32_t number)
                  text_of(&view->path), NULL,
                  origin.planted ? RULE_CANARY
                  : is_denied    ? RULE_DENIED_FILE
-                                : write_refused_by(view, text_of(&view->path)));
+                                : rules_write_refused_by(&view->rules, text_of(&view->path)));
 }
 
 int judge_chmod(struct view *view, fuse_req_t request, uint32_t number)
@@ -329,7 +266,7 @@ int judge_chmod(struct view *view, fuse_req_t request, uint32_t number)
     if (origin.planted || origin.verdict == VERDICT_DENY)
         rule = RULE_DENIED_FILE;
     else if (!S_ISDIR(stat.st_mode)) /* a folder's mode is nowhere kept */
-        rule = write_refused_by(view, text_of(&view->path));
+        rule = rules_write_refused_by(&view->rules, text_of(&view->path));
     if (rule != NULL)
         return refuse(view, request, VIEW_CHMOD, text_of(&view->path), NULL, rule);
     event = event_of(view, VIEW_CHMOD, number);
@@ -346,7 +283,8 @@ int judge_make(struct view *view, fuse_req_t request, enum view_operation operat
 
     if (error != 0)
         return error == ESTALE ? ENOENT : error;
-    rule = new_name_refused_by(view, text_of(&view->path), operation == VIEW_MKDIR);
+    rule =
+        rules_new_name_refused_by(&view->rules, text_of(&view->path), operation == VIEW_MKDIR);
     if (rule != NULL)
         return refuse(view, request, operation, text_of(&view->path), NULL, rule);
     event.path = text_of(&view->path);
@@ -374,7 +312,7 @@ int judge_remove(struct view *view, fuse_req_t request, uint32_t folder, struct 
     if (event.verdict == VERDICT_DENY)
         rule = RULE_DENIED_FILE;
     else if (operation == VIEW_DELETE)
-        rule = write_refused_by(view, text_of(&view->path));
+        rule = rules_write_refused_by(&view->rules, text_of(&view->path));
     if (rule != NULL)
         return refuse(view, request, operation, text_of(&view->path), NULL, rule);
     event.path = text_of(&view->path);
@@ -386,8 +324,8 @@ int judge_remove(struct view *view, fuse_req_t request, uint32_t folder, struct 
 static const char *move_refused_by(struct view *view, uint32_t number, int *ret_error)
 {
     size_t from_len = view->path.len, to_len = view->path_to.len;
-    const char *rule =
-        new_name_refused_by(view, text_of(&view->path_to), is_folder(view, number));
+    const char *rule = rules_new_name_refused_by(&view->rules, text_of(&view->path_to),
+                                                 is_folder(view, number));
     uint64_t cookie = 0;
     struct slice name;
     uint32_t below;
@@ -395,7 +333,8 @@ static const char *move_refused_by(struct view *view, uint32_t number, int *ret_
     if (rule == NULL && tree_origin(view->tree, number).verdict == VERDICT_DENY)
         rule = RULE_DENIED_FILE;
     if (!is_folder(view, number))
-        return rule != NULL ? rule : write_refused_by(view, text_of(&view->path));
+        return rule != NULL ? rule
+                            : rules_write_refused_by(&view->rules, text_of(&view->path));
     while (rule == NULL && *ret_error == 0 &&
            tree_next(view->tree, number, &cookie, &name, &below)) {
         struct fault fault = {0};
@@ -471,10 +410,11 @@ int judge_link(struct view *view, fuse_req_t request, uint32_t number, uint32_t 
         error = tree_path_in(view->tree, folder, name, &view->path_to);
     if (error != 0)
         return error == ESTALE ? ENOENT : error;
-    rule = origin.sensitive ? RULE_CLASSIFIED
-                            : new_name_refused_by(view, text_of(&view->path_to), false);
+    rule = origin.sensitive
+               ? RULE_CLASSIFIED
+               : rules_new_name_refused_by(&view->rules, text_of(&view->path_to), false);
     if (rule == NULL)
-        rule = write_refused_by(view, text_of(&view->path));
+        rule = rules_write_refused_by(&view->rules, text_of(&view->path));
     if (rule != NULL)
         return refuse(view, request, VIEW_LINK, text_of(&view->path), text_of(&view->path_to),
                       rule);

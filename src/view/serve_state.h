@@ -6,6 +6,7 @@
 #include <fuse3/fuse_lowlevel.h>
 
 #include "view/folder.h"
+#include "view/rules.h"
 #include "view/serve.h"
 #include "view/serve_init.h"
 #include "view/tree.h"
@@ -36,7 +37,7 @@ struct view {
     struct buf path, path_to, path_shown, target;
     struct folder *denied_told; /* a set: denied names that somebody looked for */
     struct view_counts counts;
-    bool armed;         /* planted entries are there */
+    struct rules rules;
     bool write_back;    /* the kernel gathers writes; it owns size and times of files */
     struct fault fault; /* of the last record that could not be made */
 };
