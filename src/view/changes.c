@@ -16,6 +16,7 @@ struct walk {
     struct buf from;   /* renamed_from */
     struct buf target; /* of a link */
     uint8_t *rooms[2]; /* for comparing */
+    bool *changed;     /* a mark a node: see tree_mark_changed */
 };
 
 static const struct snapshot *snapshot_of(const struct walk *walk)
@@ -271,6 +272,8 @@ static bool compare_folder(struct walk *walk, uint32_t folder, uint32_t base,
         uint32_t below = base == SNAPSHOT_NONE ? SNAPSHOT_NONE
                                                : snapshot_child(snapshot_of(walk), base, name);
 
+        if (number == below && !walk->changed[number])
+            continue;
         if (!push(&walk->path, name, fault) || !compare_entry(walk, number, below, fault))
             return false;
         pop(&walk->path, len);
@@ -302,13 +305,18 @@ bool view_changes(struct view *view,
                         .path = buf_with_limit(TREE_PATH_BYTES_MAX),
                         .from = buf_with_limit(TREE_PATH_BYTES_MAX),
                         .target = buf_with_limit(TREE_PATH_BYTES_MAX),
-                        .rooms = {xalloc(COMPARE_BYTES), xalloc(COMPARE_BYTES)}};
-    bool done = compare_folder(&walk, 0, 0, fault);
+                        .rooms = {xalloc(COMPARE_BYTES), xalloc(COMPARE_BYTES)},
+                        .changed = xalloc_array(tree_room(view->tree), sizeof(bool))};
+    bool done;
+
+    tree_mark_changed(view->tree, walk.changed);
+    done = compare_folder(&walk, 0, 0, fault);
 
     buf_free(&walk.path);
     buf_free(&walk.from);
     buf_free(&walk.target);
     free(walk.rooms[0]);
     free(walk.rooms[1]);
+    free(walk.changed);
     return done;
 }

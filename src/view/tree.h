@@ -69,6 +69,12 @@ bool tree_next(const struct tree *tree, uint32_t folder, uint64_t *cookie,
                struct slice *ret_name, uint32_t *ret_number);
 uint32_t tree_parent(const struct tree *tree, uint32_t number);
 void tree_statvfs(const struct tree *tree, struct statvfs *ret_stat);
+/*
+ * Marks, in an array of tree_room numbers, what differs from the snapshot and the folders that
+ * it is in, up to the root. A node of the snapshot without a mark is as it was, with all below.
+ */
+uint32_t tree_room(const struct tree *tree);
+void tree_mark_changed(const struct tree *tree, bool *marks);
 /* The node as a folder of the snapshot in which nothing was added, renamed or removed. */
 bool tree_is_snapshot_folder(const struct tree *tree, uint32_t folder);
 

@@ -50,7 +50,7 @@ struct committing {
     const struct policy *policy;
     struct gitdoor_draft *draft;
     struct snapshot *snapshot;
-    struct content *content; /* collect's */
+    int content_fd; /* the raw blobs of the repository; the index of them is not needed */
     char base_tree[GIT_OID_TEXT];
     struct surrogate_map all;       /* stand-ins of every redacted file */
     struct surrogate_map long_ones; /* borrows from `all` */
@@ -71,6 +71,7 @@ void committing_free(struct committing *committing)
         free(committing->blocked[i].path);
     free(committing->blocked);
     free(committing->long_ones.at);
+    scope_close(&committing->content_fd);
     surrogate_map_free(&committing->all);
     snapshot_close(committing->snapshot);
     gitdoor_draft_free(committing->draft);
@@ -96,8 +97,10 @@ static bool open_snapshot(struct collecting *collecting, struct committing *comm
     AUTO_CLOSE int folder = -1;
     char key[65];
 
-    if (!collecting_content(collecting, &committing->content, fault))
-        return false;
+    committing->content_fd =
+        openat(collecting->cache, "content", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (committing->content_fd < 0)
+        return fault_errno(fault, "open the repository's content");
     collect_snapshot_key(committing->base_tree, committing->policy->digest,
                          committing->word[WORD_ROLE], key);
     snapshots = openat(collecting->cache, "snapshots", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -145,7 +148,7 @@ static bool begin(struct collecting *collecting, struct asked *asked,
         return false;
     if (strcmp(committing->policy->digest, committing->word[WORD_POLICY]) != 0)
         return fault_set(fault, FAULT_CONFLICT, "the policy is not the one that the run had");
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         committing->verdicts[class] =
             policy_class_verdict(committing->policy, (enum data_class) class, POLICY_VIEW);
     if (!gitdoor_resolve(collecting->door, committing->word[WORD_BASE], &base, fault))
@@ -161,6 +164,7 @@ bool collect_on_commit_begin(struct collecting *collecting, struct asked *asked,
 {
     struct committing *committing = xalloc(sizeof(*committing));
 
+    committing->content_fd = -1;
     committing_free(collecting->committing);
     collecting->committing = NULL;
     if (!begin(collecting, asked, committing, fault)) {
@@ -199,8 +203,8 @@ static bool shown_make(const struct committing *committing, uint32_t number,
                             .redacted = buf_with_limit(COLLECT_FILE_BYTES_MAX)};
     if (!buf_reserve(&shown->original, node->size, fault))
         return false;
-    got = pread(content_fd(committing->content), shown->original.at, node->size,
-                (off_t)node->content_at);
+    got =
+        pread(committing->content_fd, shown->original.at, node->size, (off_t)node->content_at);
     if (got < 0 || (uint64_t)got != node->size)
         return fault_errno(fault, "read the original of a redacted file");
     shown->original.len = node->size;
