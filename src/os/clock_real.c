@@ -23,4 +23,14 @@ static int64_t monotonic_us(void *self)
     return read_us(CLOCK_MONOTONIC);
 }
 
-const struct clock clock_real = {.now_us = now_us, .monotonic_us = monotonic_us, .self = NULL};
+static int64_t tick_ns(void *self)
+{
+    struct timespec now = {0};
+
+    (void)self;
+    (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+const struct clock clock_real = {
+    .now_us = now_us, .monotonic_us = monotonic_us, .tick_ns = tick_ns, .self = NULL};

@@ -150,7 +150,7 @@ static bool tell_content(struct walk *walk, uint32_t number, struct view_change 
     int error;
 
     if (change->content == VIEW_CONTENT_FD) {
-        error = tree_open_upper(walk->view->tree, number, &fd);
+        error = tree_open_own(walk->view->tree, number, &fd);
         if (error != 0)
             return failed(fault, error);
         change->fd = fd;

@@ -146,8 +146,10 @@ static bool place(struct reading *reading, uint32_t parent, int folder, const ch
         node->content = CONTENT_BASE;
     else if (S_ISLNK(stat->stx_mode))
         done = take_target(folder, name, node);
-    else if (S_ISREG(stat->stx_mode))
+    else if (S_ISREG(stat->stx_mode)) {
+        node->content = CONTENT_UPPER;
         done = take_content(reading, folder, name, number);
+    }
     return done || failed(reading, name, fault);
 }
 

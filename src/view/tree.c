@@ -44,6 +44,7 @@ static void free_node(struct tree *tree, struct node *node)
     if (node == NULL)
         return;
     tree_free_attributes(tree, node);
+    tree_small_free(tree, node);
     for (size_t i = 0; i < node->name_count; i++)
         free(node->names[i].name);
     free(node->names);
@@ -172,7 +173,7 @@ int tree_add_node(struct tree *tree, mode_t mode, uint32_t *ret_number)
                           .atime = now,
                           .mtime = now,
                           .ctime = now,
-                          .content = S_ISREG(mode) ? CONTENT_UPPER : CONTENT_NONE};
+                          .content = S_ISREG(mode) ? CONTENT_SMALL : CONTENT_NONE};
     if (S_ISDIR(mode))
         node->folder = folder_new(FIRST_COOKIE);
     tree->slots[number] = (struct slot){.node = node};
@@ -182,9 +183,9 @@ int tree_add_node(struct tree *tree, mode_t mode, uint32_t *ret_number)
 }
 
 /* What a node takes of the run's share of the disk: base content is the repository's. */
-static uint64_t upper_blocks(const struct node *node)
+static uint64_t own_blocks(const struct node *node)
 {
-    return node->content == CONTENT_UPPER && S_ISREG(node->mode) ? node->blocks : 0;
+    return node_is_own(node) ? node->blocks : 0;
 }
 
 void tree_add_name(struct tree *tree, uint32_t number, uint32_t folder, struct slice name)
@@ -192,7 +193,7 @@ void tree_add_name(struct tree *tree, uint32_t number, uint32_t folder, struct s
     struct node *node = tree->slots[number].node;
 
     if (node->name_count == 0 && node->is_nameless)
-        tree->nameless_blocks -= upper_blocks(node);
+        tree->nameless_blocks -= own_blocks(node);
     node->is_nameless = false;
     node->names =
         xgrow(node->names, &node->name_room, node->name_count + 1, sizeof(*node->names));
@@ -217,7 +218,7 @@ void tree_drop_name(struct tree *tree, uint32_t number, uint32_t folder, struct 
     node->nlink = (uint32_t)node->name_count;
     if (node->name_count == 0 && !node->is_nameless) {
         node->is_nameless = true;
-        tree->nameless_blocks += upper_blocks(node);
+        tree->nameless_blocks += own_blocks(node);
     }
 }
 
@@ -228,14 +229,13 @@ void tree_release(struct tree *tree, uint32_t number)
 
     if (number == 0 || slot->node == NULL || slot->node->name_count > 0 || slot->lookups > 0)
         return;
-    if (slot->node->content == CONTENT_UPPER && S_ISREG(slot->node->mode)) {
+    if (slot->node->content == CONTENT_UPPER) {
         tree_close_upper(tree, number);
         (void)snprintf(name, sizeof(name), "%u", number);
-        (void)unlinkat(tree->settings.upper_fd, name, 0); /* a file never written has none */
-        tree->blocks -= slot->node->blocks;
-        if (slot->node->is_nameless)
-            tree->nameless_blocks -= slot->node->blocks;
+        (void)unlinkat(tree->settings.upper_fd, name, 0);
     }
+    if (node_is_own(slot->node))
+        tree_set_blocks(tree, slot->node, 0);
     free_node(tree, slot->node);
     *slot = (struct slot){0};
     if (number < tree->base_count)
@@ -281,12 +281,16 @@ void tree_set_writer(struct tree *tree, uint32_t number, pid_t pid)
     tree->slots[number].writer = pid;
 }
 
+/*
+ * The kernel's own stamp for a file that is made now: where it is the same as that of the first
+ * write, there is nothing to tell us of when the file is closed.
+ */
 struct timespec tree_now(const struct tree *tree)
 {
-    int64_t now_us = clock_now_us(tree->settings.clock);
+    int64_t now_ns = clock_tick_ns(tree->settings.clock);
 
-    return (struct timespec){.tv_sec = (time_t)(now_us / 1000000),
-                             .tv_nsec = (long)(now_us % 1000000) * 1000};
+    return (struct timespec){.tv_sec = (time_t)(now_ns / 1000000000),
+                             .tv_nsec = (long)(now_ns % 1000000000)};
 }
 
 /* ---- looking ---- */
@@ -475,7 +479,7 @@ struct tree_origin tree_origin(const struct tree *tree, uint32_t number)
         origin.class_mask = node->class_mask;
         origin.verdict = node->verdict;
         origin.planted = node->planted;
-        origin.own_content = node->content == CONTENT_UPPER;
+        origin.own_content = node_is_own(node);
         origin.mount_point = node->mount_point;
     }
     origin.sensitive =

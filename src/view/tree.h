@@ -3,8 +3,8 @@
  * it.
  *
  * Node numbers are the snapshot's, then further ones; node 0 is the root. A node of the
- * snapshot that nobody changed takes no memory. Content that the agent writes is in `upper/N`,
- * N the node, so names can change under open files. Functions that can fail return 0 or an
+ * snapshot that nobody changed takes no memory. Content that the agent writes is in memory, or
+ * in `upper/N`, N the node, so names can change under open files. Functions that can fail return 0 or an
  * errno: what the kernel asks for.
  */
 #ifndef CUSTODY_VIEW_TREE_H
@@ -94,9 +94,9 @@ int tree_truncate(struct tree *tree, uint32_t number, uint64_t size);
 int tree_allocate(struct tree *tree, uint32_t number, int mode, uint64_t at, uint64_t len);
 /* Target of a symbolic link, NUL-terminated. */
 int tree_target(struct tree *tree, uint32_t number, struct buf *ret_target);
-/* The file that holds what the agent wrote, read-only; the caller closes. ENOENT: there is
- * none. */
-int tree_open_upper(const struct tree *tree, uint32_t number, int *ret_fd);
+/* A file that holds what the agent wrote, read-only; the caller closes. ENOENT: it wrote none.
+ */
+int tree_open_own(struct tree *tree, uint32_t number, int *ret_fd);
 
 /* ---- extended attributes (names as the kernel has them) ---- */
 

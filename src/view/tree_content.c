@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -27,8 +28,7 @@ void tree_close_upper(struct tree *tree, uint32_t number)
     }
 }
 
-/* A descriptor of upper/N, kept for the next call. An upper file that is not there is empty.
- */
+/* A descriptor of upper/N, kept for the next call. */
 static int open_upper(struct tree *tree, uint32_t number, int *ret_fd)
 {
     size_t at = number % TREE_OPEN_FILES;
@@ -48,23 +48,6 @@ static int open_upper(struct tree *tree, uint32_t number, int *ret_fd)
         (void)close(tree->open[at].fd);
     tree->open[at].number = number;
     tree->open[at].fd = fd;
-    *ret_fd = fd;
-    return 0;
-}
-
-int tree_open_upper(const struct tree *tree, uint32_t number, int *ret_fd)
-{
-    const struct node *node = tree_touched(tree, number);
-    char name[16];
-    int fd = -1;
-
-    if (node == NULL || node->content != CONTENT_UPPER)
-        return ENOENT;
-    upper_name(number, name);
-    fd = openat(tree->settings.upper_fd, name, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-                0600);
-    if (fd < 0)
-        return errno;
     *ret_fd = fd;
     return 0;
 }
@@ -157,6 +140,12 @@ int tree_read(struct tree *tree, uint32_t number, uint64_t at, size_t size, uint
         memory = slice_part(node->memory, (size_t)at, (size_t)at + size);
         *ret_bytes = memory.len == 0 ? slice_of_bytes(room, 0) : memory;
         return 0;
+    case CONTENT_SMALL:
+        memory = at >= node->size ? (struct slice){0}
+                                  : slice_part(slice_of_bytes(node->small, node->size),
+                                               (size_t)at, (size_t)at + size);
+        *ret_bytes = memory.len == 0 ? slice_of_bytes(room, 0) : memory;
+        return 0;
     case CONTENT_UPPER:
         error = open_upper(tree, number, &fd);
         return error != 0 ? error : read_file(fd, at, size, room, ret_bytes);
@@ -166,18 +155,26 @@ int tree_read(struct tree *tree, uint32_t number, uint64_t at, size_t size, uint
     return EINVAL;
 }
 
-/* What the file takes of the disk, as the file system counts it. */
+void tree_set_blocks(struct tree *tree, struct node *node, uint64_t blocks)
+{
+    tree->blocks += blocks - node->blocks;
+    if (node->is_nameless)
+        tree->nameless_blocks += blocks - node->blocks;
+    node->blocks = blocks;
+}
+
+/*
+ * What the file takes of the disk, as the file system counts it. Its times are not asked for:
+ * a kernel with fine-grained times would stamp the next write to any file anew.
+ */
 static int account(struct tree *tree, struct node *node, int fd)
 {
-    struct stat stat;
+    struct statx stat;
 
-    if (fstat(fd, &stat) < 0)
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_SIZE | STATX_BLOCKS, &stat) < 0)
         return errno;
-    tree->blocks += (uint64_t)stat.st_blocks - node->blocks;
-    if (node->is_nameless)
-        tree->nameless_blocks += (uint64_t)stat.st_blocks - node->blocks;
-    node->blocks = (uint64_t)stat.st_blocks;
-    node->size = (uint64_t)stat.st_size;
+    tree_set_blocks(tree, node, stat.stx_blocks);
+    node->size = stat.stx_size;
     return 0;
 }
 
@@ -215,11 +212,71 @@ static int copy_base(struct tree *tree, uint32_t base, uint64_t keep, int fd)
     return 0;
 }
 
-/* Gives the node a file of its own with the first `keep` bytes of what it had. */
-static int copy_up(struct tree *tree, uint32_t number, uint64_t keep, int *ret_fd)
+/* ---- content of the node's own ---- */
+
+/* A small file goes to upper/N. */
+static int spill(struct tree *tree, uint32_t number)
+{
+    struct node *node = tree_touched(tree, number);
+    int fd, error = open_upper(tree, number, &fd);
+
+    if (error == 0 && ftruncate(fd, 0) < 0)
+        error = errno;
+    if (error == 0)
+        error = write_file(fd, slice_of_bytes(node->small, (size_t)node->size), 0);
+    if (error != 0)
+        return error;
+    tree_small_free(tree, node);
+    node->content = CONTENT_UPPER;
+    return account(tree, node, fd);
+}
+
+static int base_to_upper(struct tree *tree, uint32_t number, uint64_t keep)
+{
+    struct node *node = tree_touched(tree, number);
+    int fd, error = open_upper(tree, number, &fd);
+
+    if (error == 0 && ftruncate(fd, 0) < 0)
+        error = errno;
+    if (error == 0)
+        error = copy_base(tree, node->base, keep, fd);
+    if (error != 0) {
+        tree_close_upper(tree,
+                         number); /* the node keeps what it had; the next try starts anew */
+        return error;
+    }
+    node->content = CONTENT_UPPER;
+    node->blocks = 0; /* until now they were the repository's */
+    return account(tree, node, fd);
+}
+
+static int base_to_small(struct tree *tree, uint32_t number, size_t keep)
+{
+    struct node *node = tree_touched(tree, number);
+    AUTO_FREE uint8_t *room = xalloc(keep + 1);
+    struct slice bytes = {0};
+    int error = keep == 0 ? 0 : tree_read_base(tree, node->base, 0, keep, room, &bytes);
+
+    if (error != 0)
+        return error;
+    node->content = CONTENT_SMALL;
+    node->blocks = 0; /* until now they were the repository's */
+    node->size = 0;
+    tree_small_resize(tree, node, bytes.len);
+    if (bytes.len > 0)
+        memcpy(node->small, bytes.at, bytes.len);
+    return 0;
+}
+
+/*
+ * Gives the node content of its own, of the first `keep` bytes of what it had, where `end`
+ * bytes find room. ret_fd: upper/N, or -1: it is in memory.
+ */
+static int make_own(struct tree *tree, uint32_t number, uint64_t keep, uint64_t end,
+                    int *ret_fd)
 {
     struct node *node = tree_touch(tree, number);
-    int error, fd;
+    int error = 0;
 
     if (S_ISDIR(node->mode))
         return EISDIR;
@@ -228,34 +285,48 @@ static int copy_up(struct tree *tree, uint32_t number, uint64_t keep, int *ret_f
         return EACCES;
     if (keep > node->size)
         keep = node->size;
-    if (node->content == CONTENT_BASE && !has_room(tree, keep))
-        return ENOSPC;
-    error = open_upper(tree, number, &fd);
-    if (error != 0)
-        return error;
+    if (end < keep)
+        end = keep;
     if (node->content == CONTENT_BASE) {
-        error = ftruncate(fd, 0) < 0 ? errno : copy_base(tree, node->base, keep, fd);
-        if (error == 0 && ftruncate(fd, (off_t)node->size) < 0)
-            error = errno;
-        if (error != 0) {
-            tree_close_upper(
-                tree, number); /* the node keeps what it had; the next try starts anew */
-            return error;
-        }
-        node->content = CONTENT_UPPER;
-        node->blocks = 0; /* until now they were the repository's */
-        error = account(tree, node, fd);
-        if (error != 0)
-            return error;
+        if (!has_room(tree, keep))
+            return ENOSPC;
+        error = tree_small_fits(tree, node, end) ? base_to_small(tree, number, (size_t)keep)
+                                                 : base_to_upper(tree, number, keep);
+    } else if (node->content == CONTENT_SMALL && !tree_small_fits(tree, node, end)) {
+        error = spill(tree, number);
     }
-    *ret_fd = fd;
+    *ret_fd = -1;
+    return error != 0 || node->content == CONTENT_SMALL ? error
+                                                        : open_upper(tree, number, ret_fd);
+}
+
+static void set_changed(struct tree *tree, uint32_t number)
+{
+    struct node *node = tree_touched(tree, number);
+
+    node->mtime = tree_now(tree);
+    node->ctime = node->mtime;
+}
+
+static int write_own(struct tree *tree, struct node *node, int fd, uint64_t at,
+                     struct slice bytes)
+{
+    int error;
+
+    if (fd >= 0) {
+        error = write_file(fd, bytes, at);
+        return error != 0 ? error : account(tree, node, fd);
+    }
+    if (at + bytes.len > node->size)
+        tree_small_resize(tree, node, (size_t)at + bytes.len);
+    if (bytes.len > 0)
+        memcpy(node->small + at, bytes.at, bytes.len);
     return 0;
 }
 
 int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice bytes,
                bool is_now)
 {
-    struct node *node;
     uint64_t end;
     int fd, error;
 
@@ -263,56 +334,67 @@ int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice byt
         return EFBIG;
     if (!has_room(tree, bytes.len))
         return ENOSPC;
-    error = copy_up(tree, number, UINT64_MAX, &fd);
-    if (error != 0)
-        return error;
-    error = write_file(fd, bytes, at);
-    if (error != 0)
-        return error;
-    node = tree_touched(tree, number);
-    if (is_now) {
-        node->mtime = tree_now(tree);
-        node->ctime = node->mtime;
-    }
-    return account(tree, node, fd);
+    error = make_own(tree, number, UINT64_MAX, end, &fd);
+    if (error == 0)
+        error = write_own(tree, tree_touched(tree, number), fd, at, bytes);
+    if (error == 0 && is_now)
+        set_changed(tree, number);
+    return error;
 }
 
 int tree_truncate(struct tree *tree, uint32_t number, uint64_t size)
 {
-    struct node *node;
     int fd, error;
 
     if (size > INT64_MAX)
         return EFBIG;
-    error = copy_up(tree, number, size, &fd);
+    error = make_own(tree, number, size, size, &fd);
     if (error != 0)
         return error;
-    if (ftruncate(fd, (off_t)size) < 0)
+    if (fd < 0)
+        tree_small_resize(tree, tree_touched(tree, number), (size_t)size);
+    else if (ftruncate(fd, (off_t)size) < 0)
         return errno;
-    node = tree_touched(tree, number);
-    node->mtime = tree_now(tree);
-    node->ctime = node->mtime;
-    return account(tree, node, fd);
+    else
+        error = account(tree, tree_touched(tree, number), fd);
+    set_changed(tree, number);
+    return error;
 }
 
 int tree_allocate(struct tree *tree, uint32_t number, int mode, uint64_t at, uint64_t len)
 {
-    struct node *node;
     int fd, error;
 
     if (at > INT64_MAX || len > INT64_MAX)
         return EFBIG;
     if (!has_room(tree, len))
         return ENOSPC;
-    error = copy_up(tree, number, UINT64_MAX, &fd);
+    error = make_own(tree, number, UINT64_MAX, UINT64_MAX, &fd);
     if (error != 0)
         return error;
     if (fallocate(fd, mode, (off_t)at, (off_t)len) < 0)
         return errno;
-    node = tree_touched(tree, number);
-    node->mtime = tree_now(tree);
-    node->ctime = node->mtime;
-    return account(tree, node, fd);
+    set_changed(tree, number);
+    return account(tree, tree_touched(tree, number), fd);
+}
+
+int tree_open_own(struct tree *tree, uint32_t number, int *ret_fd)
+{
+    const struct node *node = tree_touched(tree, number);
+    char name[16];
+    int fd, error;
+
+    if (node == NULL || !node_is_own(node))
+        return ENOENT;
+    error = node->content == CONTENT_SMALL ? spill(tree, number) : 0;
+    if (error != 0)
+        return error;
+    upper_name(number, name);
+    fd = openat(tree->settings.upper_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno;
+    *ret_fd = fd;
+    return 0;
 }
 
 int tree_target(struct tree *tree, uint32_t number, struct buf *ret_target)

@@ -11,6 +11,7 @@
 enum node_content {
     CONTENT_BASE,   /* the snapshot's */
     CONTENT_UPPER,  /* upper/N */
+    CONTENT_SMALL,  /* `small`, to be written */
     CONTENT_MEMORY, /* `memory`, read-only */
     CONTENT_NONE,   /* folders, pipes, sockets, links made by the agent */
 };
@@ -32,6 +33,8 @@ struct node {
     struct timespec atime, mtime, ctime;
     enum node_content content;
     struct slice memory;
+    uint8_t *small;
+    size_t small_room;
     char *target;
     struct folder *folder;             /* NULL: the snapshot's children, unchanged */
     struct node_attribute *attributes; /* of tree_attribute.c */
@@ -59,7 +62,8 @@ struct tree {
     uint32_t *free; /* numbers to give out again */
     size_t free_count, free_room;
     uint64_t live;            /* nodes beyond the snapshot's */
-    uint64_t blocks;          /* of all upper files */
+    uint64_t blocks;          /* of all that the agent wrote */
+    uint64_t small_bytes;     /* memory of small files */
     uint64_t attribute_bytes; /* of all nodes' extended attributes */
     uint64_t nameless_blocks; /* those of them that are removed and not forgotten yet */
     struct {
@@ -82,5 +86,16 @@ struct folder *tree_expand(struct tree *tree, uint32_t folder);
 bool tree_is_folder(const struct tree *tree, uint32_t number);
 void tree_free_attributes(struct tree *tree, struct node *node);
 void tree_close_upper(struct tree *tree, uint32_t number);
+/* Did the agent write its content? */
+static inline bool node_is_own(const struct node *node)
+{
+    return node->content == CONTENT_UPPER || node->content == CONTENT_SMALL;
+}
+
+/* Counts what a file that the agent wrote takes, in blocks of 512 bytes. */
+void tree_set_blocks(struct tree *tree, struct node *node, uint64_t blocks);
+bool tree_small_fits(const struct tree *tree, const struct node *node, uint64_t size);
+void tree_small_resize(struct tree *tree, struct node *node, size_t size);
+void tree_small_free(struct tree *tree, struct node *node);
 
 #endif
