@@ -24,6 +24,7 @@
 
 #include "base/bytes.h"
 #include "base/fault.h"
+#include "cell/place.h"
 
 #define CELL_HOME "/home/agent"             /* HOME of the agent: a tmpfs */
 #define CELL_OBJECTS "/run/custody/objects" /* the shared object cache, read-only */
@@ -85,6 +86,7 @@ struct cell_canary_plan {
 
 struct cell_plan {
     const char *run;         /* [A-Za-z0-9._-], at most 64 */
+    struct cell_mode mode;   /* {0}: namespaces, with a view */
     const char *repository;  /* absolute path at which the view appears */
     bool view;               /* false: `plain` is bound there instead (tests, checks) */
     bool guard;              /* programs that are started are told of: CELL_LISTENER comes */

@@ -24,6 +24,7 @@
 #include "cell/limits.h"
 #include "os/file.h"
 #include "os/isolate.h"
+#include "os/setting.h"
 #include "os/spawn.h"
 
 #define TRIAL_MS_MAX 20000
@@ -193,27 +194,6 @@ static void try_pidfd(struct finding *finding)
 
     if (fd < 0)
         finding->error = errno;
-}
-
-/* A number in /proc/sys, or -1. */
-static int64_t setting(const char *path)
-{
-    AUTO_BUF struct buf text = buf_with_limit(256);
-    struct fault fault = {0};
-    struct slice digits;
-    int64_t value = 0;
-
-    if (!file_read(AT_FDCWD, path, &text, &fault))
-        return -1;
-    digits = slice_trim(buf_slice(&text));
-    if (digits.len == 0 || digits.len > 18)
-        return -1;
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.at[i] < '0' || digits.at[i] > '9')
-            return -1;
-        value = value * 10 + (digits.at[i] - '0');
-    }
-    return value;
 }
 
 static void read_git(struct probe_host *host)
@@ -420,12 +400,12 @@ void probe_host(const char *state, const struct clock *clock, struct probe_host 
     host->overlayfs = in_child(try_overlay).error;
     host->pidfd = in_child(try_pidfd).error == 0;
     host->mount_setattr = in_child(try_mount_setattr).error == 0;
-    host->tiocsti = (int)setting("/proc/sys/dev/tty/legacy_tiocsti");
-    host->yama = (int)setting("/proc/sys/kernel/yama/ptrace_scope");
+    host->tiocsti = (int)setting_read("/proc/sys/dev/tty/legacy_tiocsti");
+    host->yama = (int)setting_read("/proc/sys/kernel/yama/ptrace_scope");
     host->apparmor_userns =
-        (int)setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
-    host->userns_clone = (int)setting("/proc/sys/kernel/unprivileged_userns_clone");
-    host->userns_max = setting("/proc/sys/user/max_user_namespaces");
+        (int)setting_read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+    host->userns_clone = (int)setting_read("/proc/sys/kernel/unprivileged_userns_clone");
+    host->userns_max = setting_read("/proc/sys/user/max_user_namespaces");
     look_at_groups(host);
     read_git(host);
     look_at_state(state, host);

@@ -18,6 +18,10 @@ static const struct option_rule options[] = {
     {"agent", "NAME", "the same as --engine"},
     {"role", "ROLE", "whose rules and model of the policy apply (default: coder)"},
     {"requester", "ID", "the person who asks (default: the one with your login name)"},
+    {"cell", "PLACE/FILES",
+     "another cell than the strongest that this host has: namespaces/fuse, landlock/fuse, "
+     "namespaces/injected or landlock/injected; a weaker one only where the organisation's "
+     "policy says `containment: degraded`"},
     {"ignore-dirty", NULL,
      "run although the work tree has uncommitted changes; they are not in it"},
     {"it", NULL, "give the agent a terminal"},
@@ -53,11 +57,12 @@ static json_t *result_json(const struct run_result *result)
 
     for (size_t i = 0; i < result->reason_count; i++)
         (void)json_array_append_new(reasons, json_string(result->reasons[i]));
-    return json_pack("{s:s, s:s?, s:s, s:o, s:o, s:I, s:b}", "run", result->run, "change",
-                     result->change[0] == 0 ? NULL : result->change, "state",
+    return json_pack("{s:s, s:s?, s:s, s:o, s:o, s:I, s:b, s:s?, s:b}", "run", result->run,
+                     "change", result->change[0] == 0 ? NULL : result->change, "state",
                      run_state_name(result->state), "reasons", reasons, "agent_exit",
                      result->agent_exit < 0 ? json_null() : json_integer(result->agent_exit),
-                     "start_us", (json_int_t)result->start_us, "cold", result->cold);
+                     "start_us", (json_int_t)result->start_us, "cold", result->cold, "cell",
+                     result->cell, "degraded", result->degraded);
 }
 
 /* The agent's own end, when it was not a good one. */
@@ -155,13 +160,20 @@ static int run(const struct invocation *invocation)
         .say = quiet ? NULL : say,
         .progress = quiet ? NULL : progress,
     };
+    const char *cell = invocation_option(invocation, "cell");
     struct run_result result = {0};
+    struct cell_mode mode;
     struct ledger_standing standing;
     struct session session;
     struct fault fault = {0};
 
     if (request.program != NULL && request.program[0] == NULL)
         request.program = NULL;
+    if (cell != NULL && !cell_mode_parse(slice_of(cell), &mode)) {
+        (void)fault_set(&fault, FAULT_INVALID, "--cell %.40s: there is no such cell", cell);
+        return command_fail(invocation, &fault);
+    }
+    request.cell = cell == NULL ? NULL : &mode;
     if (request.terminal && !isatty(0)) {
         (void)fault_set(&fault, FAULT_INVALID, "-it needs a terminal on standard input");
         return command_fail(invocation, &fault);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/scope.h"
+#include "cell/place.h"
 #include "commands/runs.h"
 #include "commands/table.h"
 #include "roles/records/history.h"
@@ -11,7 +12,29 @@ struct showing {
     struct session session;
     bool json;
     json_t *glasses; /* break-glass that this run went on under */
+    json_t *cell;    /* what held it, once it was proven */
 };
+
+/* The record of a cell names what holds it; others of that type name what the filter refuses. */
+static bool take_cell(void *self, const struct history_record *record, struct fault *fault)
+{
+    struct slice mechanism = record->record->field[RECORD_MECHANISM].text;
+    struct slice outcome = record->record->field[RECORD_OUTCOME].text;
+    struct slice reason = record->record->field[RECORD_REASON].text;
+    struct showing *showing = self;
+    struct slice mode = {0};
+    struct cell_mode known;
+
+    (void)fault;
+    if (!slice_cut(&mechanism, ' ', &mode) || !cell_mode_parse(mode, &known))
+        return true;
+    json_decref(showing->cell);
+    showing->cell = json_pack(
+        "{s:s, s:o, s:b, s:b}", "mode", cell_mode_name(known), "mechanism",
+        json_stringn((const char *)mechanism.at, mechanism.len), "degraded",
+        slice_equal(reason, SLICE("degraded")), "held", slice_equal(outcome, SLICE("ok")));
+    return true;
+}
 
 static bool take_glass(void *self, const struct history_record *record, struct fault *fault)
 {
@@ -43,20 +66,29 @@ static void tell(void *self, const char *text)
 }
 
 /* What the ledger says: the store knows nothing of it. */
-static bool read_glasses(struct showing *showing, const char *run, struct fault *fault)
+static bool read_records(struct showing *showing, const char *run, struct fault *fault)
 {
     const struct history_options how = {.lag = HISTORY_LAG, .tell = tell};
-    const struct history_question question = {
-        .filters = {{.fields = {RECORD_RUN}, .field_count = 1, .pattern = run},
-                    {.fields = {HISTORY_TYPE}, .field_count = 1, .pattern = "breakglass"}},
-        .filter_count = 2,
-        .until_us = INT64_MAX};
+    const struct {
+        const char *type;
+        bool (*take)(void *self, const struct history_record *record, struct fault *fault);
+    } wanted[] = {{"breakglass", take_glass}, {"cell.enforced", take_cell}};
     struct history *history;
-    bool ok;
+    bool ok = true;
 
     if (!history_open(&showing->session.home, &how, &history, fault))
         return false;
-    ok = history_each(history, &question, take_glass, showing, fault);
+    for (size_t i = 0; ok && i < COUNT(wanted); i++) {
+        const struct history_question question = {
+            .filters = {{.fields = {RECORD_RUN}, .field_count = 1, .pattern = run},
+                        {.fields = {HISTORY_TYPE},
+                         .field_count = 1,
+                         .pattern = wanted[i].type}},
+            .filter_count = 2,
+            .until_us = INT64_MAX};
+
+        ok = history_each(history, &question, wanted[i].take, showing, fault);
+    }
     history_close(history);
     return ok;
 }
@@ -97,20 +129,32 @@ static void print_run(const struct store_run *run)
                  (long long)run->tokens, (double)run->cost_micro_usd / 1e6);
 }
 
+static void print_cell(const json_t *cell)
+{
+    if (!json_is_object(cell))
+        return;
+    (void)printf("cell        %s%s (%s)%s\n", json_string_value(json_object_get(cell, "mode")),
+                 json_is_true(json_object_get(cell, "degraded")) ? ", degraded" : "",
+                 json_string_value(json_object_get(cell, "mechanism")),
+                 json_is_true(json_object_get(cell, "held")) ? "" : ": it did not hold");
+}
+
 static bool show_run(void *self, const struct store_run *run, struct fault *fault)
 {
     struct showing *showing = self;
     json_t *json;
 
-    if (!read_glasses(showing, run->id, fault))
+    if (!read_records(showing, run->id, fault))
         return false;
     if (showing->json) {
         json = run_json(run);
         (void)json_object_set(json, "breakglass", showing->glasses);
+        (void)json_object_set(json, "cell", showing->cell);
         command_print_json(json);
         return true;
     }
     print_run(run);
+    print_cell(showing->cell);
     print_glasses(showing);
     (void)printf("\nwhat it read, sent and wrote:  custody log --run %s\n", run->id);
     return true;
@@ -127,9 +171,11 @@ static int run_show(const struct invocation *invocation)
     if (!session_open(&showing.session, &fault))
         return command_fail(invocation, &fault);
     showing.glasses = json_array();
+    showing.cell = json_null();
     ok = session_store(&showing.session, &store, &fault) &&
          store_runs(store, invocation->arguments[0], show_run, &showing, &count, &fault);
     json_decref(showing.glasses);
+    json_decref(showing.cell);
     session_close(&showing.session);
     if (ok && count == 0)
         ok = fault_set(&fault, FAULT_MISSING, "there is no run %s", invocation->arguments[0]);

@@ -295,6 +295,7 @@ static bool build_rest(struct builder *builder)
 {
     struct policy *policy = builder->policy;
     const struct policy_settings *files[] = {builder->organisation, builder->repository};
+    const char *containment;
     int64_t memory, disk;
     size_t checks = builder_list_length(builder->repository, "checks" S "run");
     size_t counts[2];
@@ -308,8 +309,10 @@ static bool build_rest(struct builder *builder)
         !builder_number(builder, "limits" S "files", &policy->limit_files) ||
         !builder_number(builder, "limits" S "lines", &policy->limit_lines) ||
         !builder_word(builder, "phase", "regulated", &policy->phase) ||
+        !builder_word(builder, "containment", "full", &containment) ||
         !builder_word(builder, "audit", "summary", &policy->audit))
         return false;
+    policy->degraded = strcmp(containment, "degraded") == 0;
     policy->phase = builder_own(builder, xstrdup(policy->phase));
     policy->audit = builder_own(builder, xstrdup(policy->audit));
     policy->resources.memory_bytes = (uint64_t)memory;

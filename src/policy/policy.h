@@ -126,6 +126,7 @@ struct policy {
     size_t agent_count;
     struct policy_budget budget_run, budget_person_day, budget_repository_day;
     struct policy_resources resources;
+    bool degraded; /* a run may begin in a degraded cell */
     const char **environment_pass;
     size_t environment_pass_count;
     struct policy_egress *egress;

@@ -120,6 +120,9 @@ const struct schema_row schema_rows[] = {
      "processors of a cell; 100% is one"},
     {"resources" S "disk", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "10G", 1048576, BIG,
      "disk that a cell may fill"},
+    {"containment", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "full degraded", "full", 0, 0,
+     "whether a run may begin in a cell that keeps less of what is promised, where the host has "
+     "no other, or a person asks for it by --cell: docs/modes.md"},
     {"environment" S "pass" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "a variable of the caller's that reaches the cell"},
     {"audit", SCHEMA_WORD, ORG, NARROW_OWN, REFUSED, "summary full", "summary", 0, 0,

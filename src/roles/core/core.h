@@ -5,6 +5,7 @@
 #ifndef CUSTODY_ROLES_CORE_H
 #define CUSTODY_ROLES_CORE_H
 
+#include "cell/place.h"
 #include "flow/flow.h"
 #include "roles/session.h"
 
@@ -19,6 +20,7 @@ struct run_request {
     const char *engine; /* name, or NULL: the role's of the policy, when there is a ticket */
     const char *ticket; /* path of a file, or NULL */
     const char *const *program; /* NULL-terminated, or NULL: an engine */
+    const struct cell_mode *cell; /* that a person chose, or NULL: the strongest */
     bool ignore_dirty;
     bool terminal; /* -it: our terminal is the agent's */
     int agent_out; /* where the agent's standard output goes: 1, or 2 with --json */
@@ -31,6 +33,8 @@ struct run_result {
     char run[STORE_ID_BYTES];
     char change[STORE_ID_BYTES]; /* "" when there is none */
     enum run_state state;
+    const char *cell; /* where it ran: "namespaces/fuse"; NULL: it came to none */
+    bool degraded;
     char reasons[RUN_REASONS_MAX][RUN_REASON_BYTES];
     size_t reason_count;
     int agent_exit; /* -1: it never started */

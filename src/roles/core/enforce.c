@@ -314,6 +314,7 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
     const struct policy_resources *limits = &run->policy->resources;
     struct cell_plan plan = {
         .run = run->result->run,
+        .mode = run->mode,
         .repository = collect_root(run->collect),
         .view = true,
         .guard = true,

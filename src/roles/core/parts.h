@@ -76,6 +76,7 @@ struct run {
     struct buf ticket; /* its text, until run.started names it */
     char *own_program; /* where we lie ourselves; NULL: the engine does not need it */
 
+    struct cell_mode mode; /* of the cell */
     struct peer view, door, gateway, guard;
     int seen;      /* guard and view share it */
     int cell_proc; /* the cell's /proc, until the guard has it */
@@ -115,6 +116,8 @@ void run_say(const struct run *run, const char *format, ...)
  * core_prepare's to tell. */
 void core_prepare_early(struct run *run);
 MUST_USE bool core_prepare(struct run *run, struct fault *fault);
+/* Which cell: what the host gives, policy takes and the person asked for. */
+MUST_USE bool core_choose_cell(struct run *run, struct fault *fault);
 MUST_USE bool core_enforce(struct run *run, struct fault *fault);
 MUST_USE bool core_work(struct run *run, struct fault *fault);
 MUST_USE bool core_gather(struct run *run, struct fault *fault);

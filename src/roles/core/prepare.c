@@ -328,7 +328,7 @@ bool core_prepare(struct run *run, struct fault *fault)
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
         return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
-    if (!apply_policy(run, fault) || !core_budget(run, fault) || !core_models(run, fault) ||
+    if (!apply_policy(run, fault) || !core_choose_cell(run, fault) || !core_budget(run, fault) || !core_models(run, fault) ||
         !core_agent(run, fault) || !core_record_started(run, fault))
         return false;
     return take_snapshot(run, fault);

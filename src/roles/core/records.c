@@ -101,7 +101,7 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
     if (!record_refused_calls(run, fault))
         return false;
     (void)snprintf(mechanism, sizeof(mechanism),
-                   "fuse-no-open namespaces seccomp landlock-%d%s%s%s%s",
+                   "%s seccomp landlock-%d%s%s%s%s", cell_mode_name(run->mode),
                    sealed->sealed.landlock_abi, sealed->sealed.privileged ? " own-uid" : "",
                    sealed->sealed.limit_memory ? " cgroup-memory" : "",
                    sealed->sealed.limit_pids ? " cgroup-pids" : "",
@@ -110,6 +110,10 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
     record_word(&record, RECORD_MECHANISM, mechanism);
     record_word(&record, RECORD_DIGEST, sealed->sealed.filter_digest);
     record_number(&record, RECORD_COUNT, (int64_t)sealed->canary_count);
+    if (run->result->degraded)
+        record_word(&record, RECORD_REASON, "degraded");
+    else if (run->request->cell != NULL)
+        record_word(&record, RECORD_REASON, "chosen");
     record_word(&record, RECORD_OUTCOME, holds ? "ok" : "refused");
     return ledger_record_durably(run->ledger, &record, NULL, fault) ||
            fault_in(fault, "record the enforcement");
