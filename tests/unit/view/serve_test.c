@@ -1,56 +1,12 @@
 #include "test.h"
 
-#include "view/fixture.h"
+#include "view/mounted.h"
 
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
-
-static const char *begin_with(struct fixture *fixture)
-{
-    struct fault fault = {0};
-    const char *reason;
-
-    assert_ok(fixture_repository(fixture, fixture_files, &fault), fault);
-    reason = fixture_mount(fixture);
-    if (reason != NULL) {
-        print_message("skipped: %s\n", reason);
-        fixture_end(fixture);
-        skip();
-    }
-    return reason;
-}
-
-#define BEGIN(fixture)                                                                        \
-    struct fixture fixture = {.hide_names = true};                                            \
-    (void)state;                                                                              \
-    (void)begin_with(&fixture)
-
-static void put(const char *name, const char *text)
-{
-    AUTO_CLOSE int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-}
-
-static void expect(const char *name, const char *text)
-{
-    AUTO_BUF struct buf bytes = buf_with_limit(1 << 20);
-    struct fault fault = {0};
-
-    assert_ok(file_read(AT_FDCWD, name, &bytes, &fault), fault);
-    assert_string_equal(buf_text(&bytes), text);
-}
-
-#define expect_errno(expression, wanted)                                                      \
-    do {                                                                                      \
-        errno = 0;                                                                            \
-        assert_int_equal(expression, -1);                                                     \
-        assert_int_equal(errno, wanted);                                                      \
-    } while (0)
 
 static void files_are_read_written_and_replaced(void **state)
 {
@@ -407,7 +363,7 @@ static void planted_entries_go_when_disarmed(void **state)
     AUTO_BUF struct buf after = buf_with_limit(65536);
 
     (void)state;
-    (void)begin_with(&fixture);
+    begin_with(&fixture);
     expect("canary.csv", "0000000000000000\n");
     expect_errno(open("canary.key", O_RDONLY | O_CLOEXEC), ENOENT);
     expect_errno(open("canary.key", O_WRONLY | O_CREAT | O_CLOEXEC, 0644), EACCES);
@@ -455,7 +411,7 @@ static void names_shown_but_denied_cannot_be_opened(void **state)
     struct stat stat_a;
 
     (void)state;
-    (void)begin_with(&fixture);
+    begin_with(&fixture);
     assert_int_equal(stat("secrets/server.pem", &stat_a), 0);
     assert_int_equal(stat_a.st_mode, S_IFREG);
     expect_errno(open("secrets/server.pem", O_RDONLY | O_CLOEXEC), EACCES);
