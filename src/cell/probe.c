@@ -267,8 +267,9 @@ static void try_role(enum isolate_profile profile, struct probe_trial *trial)
 
 static void try_roles(struct probe_trial *trial)
 {
-    static const enum isolate_profile offline[] = {ISOLATE_SCAN, ISOLATE_VIEW, ISOLATE_DOOR,
-                                                   ISOLATE_COLLECT, ISOLATE_LEDGER};
+    static const enum isolate_profile offline[] = {ISOLATE_SCAN,   ISOLATE_VIEW,
+                                                   ISOLATE_DOOR,   ISOLATE_COLLECT,
+                                                   ISOLATE_LEDGER, ISOLATE_OBSERVER};
 
     for (size_t i = 0; i < COUNT(offline); i++)
         try_role(offline[i], trial);

@@ -47,6 +47,8 @@ static const struct reason {
     {"link-leaves-tree", "a symbolic link points out of the repository"},
     {"no-change", "the agent changed nothing that could be collected; scratch folders and "
                   "ignored files never are"},
+    {"observer", "the process that compares reads with the kernel's account ended, so the cell "
+                 "was killed; run it again"},
     {"path-absolute", "a name that is no path in a repository; it was left out of the change"},
     {"path-control",
      "a name with control characters or a backslash; it was left out of the change"},

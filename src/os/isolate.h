@@ -80,6 +80,7 @@ enum isolate_profile {
     ISOLATE_GATEWAY, /* files, network, threads; no programs, no ptrace, no mounts */
     ISOLATE_COLLECT, /* files and programs (git); no socket beyond AF_UNIX */
     ISOLATE_LEDGER,  /* files, AF_UNIX, an io_uring that only writes and syncs; no programs */
+    ISOLATE_OBSERVER, /* files, and marks of fanotify; no sockets, no programs */
     ISOLATE_PROFILE_COUNT,
 };
 

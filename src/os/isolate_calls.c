@@ -224,6 +224,7 @@ const struct calls_row calls_table[] = {
     {"ioprio_set", CALLS_PROGRAM},
     {"seccomp", CALLS_PROGRAM},
     {"io_uring_enter", CALLS_RING},
+    {"fanotify_mark", CALLS_WATCH},
     {"shmget", CALLS_AGENT},
     {"shmat", CALLS_AGENT},
     {"shmctl", CALLS_AGENT},

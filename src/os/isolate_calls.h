@@ -21,6 +21,7 @@ enum calls_group {
     CALLS_THREAD = 16,  /* threads, not processes */
     CALLS_PROGRAM = 32, /* processes and programs */
     CALLS_AGENT = 64,   /* what only third-party programs use */
+    CALLS_WATCH = 256,  /* marks of fanotify, in a group that was made before */
     CALLS_RING = 128,   /* an io_uring that was made, and bound to a few operations, before */
 };
 

@@ -268,6 +268,8 @@ static const struct profile {
     [ISOLATE_LEDGER] = {CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_RING,
                         CALLS_RULE_EXEC_MEMORY | CALLS_RULE_SOCKET_UNIX |
                             CALLS_RULE_OWN_LIMITS | CALLS_RULE_TERMINAL},
+    [ISOLATE_OBSERVER] = {CALLS_BASE | CALLS_FILE | CALLS_WATCH,
+                          CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS},
 };
 
 static bool load(scmp_filter_ctx filter, struct fault *fault)

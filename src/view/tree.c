@@ -226,6 +226,7 @@ void tree_release(struct tree *tree, uint32_t number)
 {
     struct slot *slot = &tree->slots[number];
     char name[16];
+    bool own;
 
     if (number == 0 || slot->node == NULL || slot->node->name_count > 0 || slot->lookups > 0)
         return;
@@ -234,12 +235,16 @@ void tree_release(struct tree *tree, uint32_t number)
         (void)snprintf(name, sizeof(name), "%u", number);
         (void)unlinkat(tree->settings.upper_fd, name, 0);
     }
-    if (node_is_own(slot->node))
+    own = node_is_own(slot->node);
+    if (own)
         tree_set_blocks(tree, slot->node, 0);
     free_node(tree, slot->node);
+    if (number < tree->base_count) {
+        /* A snapshot's number stays its own; nothing leads to it any more, its marks tell. */
+        *slot = (struct slot){.marks = slot->marks, .had_own_content = own};
+        return;
+    }
     *slot = (struct slot){0};
-    if (number < tree->base_count)
-        return; /* a snapshot's number stays its own; nothing leads to it any more */
     tree->live--;
     tree->free =
         xgrow(tree->free, &tree->free_room, tree->free_count + 1, sizeof(*tree->free));
@@ -465,7 +470,8 @@ void tree_stat(const struct tree *tree, uint32_t number, struct stat *ret_stat)
 struct tree_origin tree_origin(const struct tree *tree, uint32_t number)
 {
     const struct node *node = tree_touched(tree, number);
-    struct tree_origin origin = {.base = node == NULL ? number : node->base};
+    struct tree_origin origin = {.base = node == NULL ? number : node->base,
+                                 .own_content = tree->slots[number].had_own_content};
 
     if (origin.base != TREE_NONE) {
         const struct snapshot_node *base = base_node(tree, origin.base);

@@ -51,6 +51,7 @@ struct slot {
     uint32_t lookups;
     uint32_t marks;
     pid_t writer;
+    bool had_own_content; /* a file of the snapshot that was written, and is gone */
 };
 
 struct tree {

@@ -146,6 +146,46 @@ static bool start_way_out(struct run *run, struct fault *fault)
     return ok;
 }
 
+/* Beside the others: it needs what the cell has mounted only when that is there. */
+static bool start_observer(struct run *run, struct fault *fault)
+{
+    struct observer_config config = {.uid = run->uid, .gid = run->uid};
+    struct snapshot *snapshot;
+    int control[2];
+
+    if (geteuid() != 0)
+        return true;
+    if (!snapshot_open(run->snapshot_fd, &snapshot, fault))
+        return false;
+    config.nodes = snapshot_node_count(snapshot);
+    snapshot_close(snapshot);
+    if (!message_pair(control, fault))
+        return false;
+    config.control = control[1];
+    return start_peer(&run->observer, "observer", observer_role, &config, control[1],
+                      (const int[]){control[1]}, 1, control[0], fault);
+}
+
+/* From the host's side of the cell: its mounts are made, and nothing of the agent's runs yet. */
+static bool observe(struct run *run, struct fault *fault)
+{
+    AUTO_FREE char *path =
+        xformat("/proc/%d/root%s", (int)cell_pid(run->cell), collect_root(run->collect));
+    AUTO_CLOSE int folder = -1;
+
+    if (run->observer.control < 0)
+        return true;
+    folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return fault_errno(fault, "find the view in the cell");
+    if (!observer_watch(run->observer.control, folder, READY_MS, &run->observed, fault))
+        return false;
+    if (!run->observed)
+        run_say(run, "warning: the kernel allows no second account of reads here (fanotify); "
+                     "the view's is the only one");
+    return true;
+}
+
 /* What the canaries look for: planted in the view, gone before the agent starts. */
 struct plants {
     char card[17]; /* a number that could be a card's, made up on the spot */
@@ -463,11 +503,13 @@ bool core_enforce(struct run *run, struct fault *fault)
     /* The gateway first: it has libcurl to load while the others get ready. */
     if (!seen_make(&run->seen, fault) || !start_way_out(run, fault) ||
         !start_view(run, &plants, fault) || !start_cell(run, &plants, fault) ||
-        !start_guard(run, fault))
+        !start_guard(run, fault) || !start_observer(run, fault))
         return false;
     core_put_begun(run); /* while they get ready */
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
         return false;
+    if (!observe(run, fault))
+        return fault_in(fault, "observer") || run_because(run, "observer");
     if (!cell_view_ready(run->cell, fault))
         return run_because(run, "cell");
     if (!receive(run, CELL_LISTENER, &packet, fault) || !hand_over_calls(run, &packet, fault))

@@ -163,18 +163,43 @@ static bool begin_commit(struct run *run, struct fault *fault)
         fault);
 }
 
+/* Both accounts must say the same; a read that only one has is a record that is missing. */
+static bool compare_reads(struct run *run, const struct snapshot *snapshot,
+                          const struct view_collected *collected, struct fault *fault)
+{
+    struct observer_result result;
+
+    if (!run->observed)
+        return true;
+    if (!observer_compare(run->observer.control, collected->crossed, COLLECT_MS, &result,
+                          fault) ||
+        !core_record_compared(run, &result, snapshot, fault))
+        return false;
+    if (result.unrecorded == 0 && result.unseen == 0)
+        return true;
+    (void)run_because(run, "record-missing");
+    return fault_set(fault, FAULT_CONFLICT,
+                     "%u files were read without a record, %u recorded as read and never "
+                     "opened: nothing is kept",
+                     result.unrecorded, result.unseen);
+}
+
 static bool make_change(struct run *run, struct collect_result *ret_made, bool *ret_empty,
                         struct fault *fault)
 {
     struct gathering gathering = {.run = run};
-    struct view_collected collected = {0};
+    struct view_collected collected = {.crossed = -1};
     struct fault unsaid = {0};
     bool ok;
 
+    if (run->observed && !observer_settle(run->observer.control, COLLECT_MS, fault))
+        return false;
     if (!snapshot_open(run->snapshot_fd, &gathering.snapshot, fault))
         return false;
     ok = begin_commit(run, fault) &&
-         view_collect(run->view.control, COLLECT_MS, tell, &gathering, &collected, fault);
+         view_collect(run->view.control, COLLECT_MS, tell, &gathering, &collected, fault) &&
+         compare_reads(run, gathering.snapshot, &collected, fault);
+    scope_close(&collected.crossed);
     snapshot_close(gathering.snapshot);
     if (!ok)
         return false;

@@ -16,6 +16,7 @@
 #include "roles/core/core.h"
 #include "roles/gateway.h"
 #include "roles/guard/guard.h"
+#include "roles/observer/observer.h"
 #include "roles/keys/sealer.h"
 #include "roles/view_role/view.h"
 
@@ -77,7 +78,8 @@ struct run {
     char *own_program; /* where we lie ourselves; NULL: the engine does not need it */
 
     struct cell_mode mode; /* of the cell */
-    struct peer view, door, gateway, guard;
+    struct peer view, door, gateway, guard, observer;
+    bool observed; /* the kernel tells the observer of each file that is opened */
     int seen;      /* guard and view share it */
     int cell_proc; /* the cell's /proc, until the guard has it */
     uint8_t command_key[COMMITMENT_KEY_BYTES]; /* of the run's commitments to arguments */
@@ -152,6 +154,9 @@ MUST_USE bool core_agent(struct run *run, struct fault *fault);
 /* A record about this run: run, agent and on_behalf_of are set. */
 void core_record_begin(const struct run *run, struct record *record, enum record_type type);
 MUST_USE bool core_record_started(struct run *run, struct fault *fault);
+/* How the kernel's account of reads and the view's agree; FILES of the view's. */
+MUST_USE bool core_record_compared(struct run *run, const struct observer_result *result,
+                                   const struct snapshot *snapshot, struct fault *fault);
 /* policy.loaded, cell.enforced and the canaries; durable when it returns. */
 MUST_USE bool core_record_enforced(struct run *run, const struct cell_packet *sealed,
                                    bool holds, struct fault *fault);

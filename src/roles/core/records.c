@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/scope.h"
 #include "os/clock_real.h"
 #include "roles/core/parts.h"
 
@@ -101,8 +102,9 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
     if (!record_refused_calls(run, fault))
         return false;
     (void)snprintf(mechanism, sizeof(mechanism),
-                   "%s seccomp landlock-%d%s%s%s%s", cell_mode_name(run->mode),
-                   sealed->sealed.landlock_abi, sealed->sealed.privileged ? " own-uid" : "",
+                   "%s seccomp guard landlock-%d%s%s%s%s%s", cell_mode_name(run->mode),
+                   sealed->sealed.landlock_abi, run->observed ? " fanotify" : "",
+                   sealed->sealed.privileged ? " own-uid" : "",
                    sealed->sealed.limit_memory ? " cgroup-memory" : "",
                    sealed->sealed.limit_pids ? " cgroup-pids" : "",
                    sealed->sealed.limit_cpu ? " cgroup-cpu" : "");
@@ -117,6 +119,42 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
     record_word(&record, RECORD_OUTCOME, holds ? "ok" : "refused");
     return ledger_record_durably(run->ledger, &record, NULL, fault) ||
            fault_in(fault, "record the enforcement");
+}
+
+static bool record_difference(struct run *run, const struct snapshot *snapshot,
+                              uint32_t number, struct fault *fault)
+{
+    AUTO_BUF struct buf path = buf_with_limit(SNAPSHOT_PATH_MAX + 1);
+    AUTO_BUF struct buf text = buf_with_limit(4 * SNAPSHOT_PATH_MAX);
+    struct record record;
+
+    if (number >= snapshot_node_count(snapshot) ||
+        !snapshot_path(snapshot, number, &path, fault) ||
+        !record_printable(buf_slice(&path), &text, fault))
+        return false;
+    core_record_begin(run, &record, RECORD_READS_COMPARED);
+    record_word(&record, RECORD_MECHANISM, "fanotify");
+    record_text(&record, RECORD_PATH, buf_slice(&text));
+    record_word(&record, RECORD_OUTCOME, "failed");
+    return ledger_record(run->ledger, &record, NULL, fault);
+}
+
+bool core_record_compared(struct run *run, const struct observer_result *result,
+                          const struct snapshot *snapshot, struct fault *fault)
+{
+    bool agree = result->unrecorded == 0 && result->unseen == 0;
+    struct record record;
+
+    for (uint32_t i = 0; i < result->difference_count; i++)
+        if (!record_difference(run, snapshot, result->differences[i], fault))
+            return false;
+    core_record_begin(run, &record, RECORD_READS_COMPARED);
+    record_word(&record, RECORD_MECHANISM, "fanotify");
+    record_number(&record, RECORD_COUNT, result->opened);
+    record_number(&record, RECORD_FILES, result->recorded);
+    record_word(&record, RECORD_OUTCOME, agree ? "ok" : "failed");
+    return ledger_record_durably(run->ledger, &record, NULL, fault) ||
+           fault_in(fault, "record what the kernel saw");
 }
 
 bool core_record_change(struct run *run, const char *change, const struct collect_result *made,

@@ -69,6 +69,7 @@ static void teardown(struct run *run)
     peer_end(&run->gateway);
     peer_kill(&run->view);
     peer_kill(&run->guard);
+    peer_kill(&run->observer);
     collect_stop(run->collect);
     if (run->agent_out != run->agent_in)
         scope_close(&run->agent_out);
@@ -268,6 +269,7 @@ bool core_run(struct session *session, const struct run_request *request,
                       .seen = -1,
                       .cell_proc = -1,
                       .guard.control = -1,
+                      .observer.control = -1,
                       .view.control = -1,
                       .door.control = -1,
                       .gateway.control = -1,

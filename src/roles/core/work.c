@@ -27,7 +27,7 @@ struct work {
     struct loop *loop;
     struct core_stream *out, *err, *in;
     struct loop_watch *cell, *signals, *gateway, *ledger, *dirty;
-    struct role_watch view, door, guard;
+    struct role_watch view, door, guard, observer;
     struct loop_timer *limit, *disk;
     bool ended;
     struct fault fault;
@@ -231,6 +231,8 @@ static bool watch_all(struct work *work, struct fault *fault)
            watch_role(&work->view, work, "view", &run->view, fault) &&
            watch_role(&work->door, work, "door", &run->door, fault) &&
            watch_role(&work->guard, work, "guard", &run->guard, fault) &&
+           (!run->observed ||
+            watch_role(&work->observer, work, "observer", &run->observer, fault)) &&
            loop_watch(work->loop, run->gateway.process.pidfd, EPOLLIN, on_gateway_gone, work,
                       &work->gateway, fault) &&
            loop_watch(work->loop, ledger_client_socket(run->ledger), EPOLLRDHUP,

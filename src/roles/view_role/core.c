@@ -154,9 +154,12 @@ bool view_collect(int control, int timeout_ms,
 
         if (!receive(control, timeout_ms, &in, &fds, &reader, &packet, fault))
             return false;
-        if (packet == VIEW_PACKET_DONE && fds.count == 0) {
-            if (!read_done(&reader, &collected, fault))
+        if (packet == VIEW_PACKET_DONE && fds.count == 1) {
+            collected.crossed = fds.fd[0];
+            if (!read_done(&reader, &collected, fault)) {
+                message_fds_close(&fds);
                 return false;
+            }
             *ret_collected = collected;
             return true;
         }

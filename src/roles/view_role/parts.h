@@ -13,7 +13,7 @@ enum view_packet {
     VIEW_PACKET_DISARMED,  /* view */
     VIEW_PACKET_COLLECT,   /* core */
     VIEW_PACKET_CHANGE,    /* view: as struct view_told; descriptor {content} */
-    VIEW_PACKET_DONE,      /* view: counts */
+    VIEW_PACKET_DONE,      /* view: counts; descriptor {view_crossed} */
 };
 
 void view_oid_text(const struct snapshot *snapshot, const uint8_t *oid,

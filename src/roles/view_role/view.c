@@ -19,6 +19,7 @@
 #include "policy/policy.h"
 #include "roles/packet.h"
 #include "roles/view_role/parts.h"
+#include "view/crossed.h"
 
 #define PLANTS_MAX 8
 #define MOUNT_POINTS_MAX 256
@@ -69,7 +70,7 @@ static bool redact_findings(const struct view_config *config, struct slice origi
     struct surrogate_key key;
     bool done;
 
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         verdicts[class] = policy_class_verdict(config->policy, class, POLICY_VIEW);
     memcpy(key.bytes, config->key, sizeof(key.bytes));
     done = redact(original, findings, count, verdicts, &key, ret_redacted, NULL, fault);
@@ -303,18 +304,22 @@ static bool drain(struct serving *serving, struct fault *fault)
 
 static bool on_collect(struct serving *serving, struct message_fds *fds, struct fault *fault)
 {
+    struct message_fds done = {.count = 1};
+    AUTO_CLOSE int crossed = -1;
     struct view_counts counts;
 
     (void)fds;
-    if (!drain(serving, fault) || !view_changes(serving->view, send_change, serving, fault))
+    if (!drain(serving, fault) || !view_crossed(serving->view, &crossed, fault) ||
+        !view_changes(serving->view, send_change, serving, fault))
         return false;
     counts = view_counts(serving->view);
+    done.fd[0] = crossed;
     return begin(serving, VIEW_PACKET_DONE, fault) &&
            packet_put_number(&serving->packet, counts.requests, fault) &&
            packet_put_number(&serving->packet, counts.reads_recorded, fault) &&
            packet_put_number(&serving->packet, counts.writes_recorded, fault) &&
            packet_put_number(&serving->packet, counts.refused, fault) &&
-           send_packet(serving, NULL, fault);
+           send_packet(serving, &done, fault);
 }
 
 /* The whole of what core may ask. */

@@ -96,6 +96,7 @@ struct view_told {
 
 struct view_collected {
     uint64_t changes, requests, reads_recorded, writes_recorded, refused;
+    int crossed; /* view/crossed.h; the caller's */
 };
 
 /* After the cell is dead: all changes, one call each. */

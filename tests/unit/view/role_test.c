@@ -290,6 +290,7 @@ static void a_run_is_served_recorded_and_collected(void **state)
     assert_int_equal(chdir("/"), 0);
     assert_int_equal(umount(world.fixture.mount), 0);
     assert_ok(view_collect(world.control, 10000, tell, &changes, &collected, &fault), fault);
+    (void)close(collected.crossed);
     assert_string_equal(buf_text(&changes), "1 src/main.c 100644 [changed\n]\n"
                                             "0 bad\x01\xff name 100644 [odd]\n");
     assert_int_equal(collected.changes, 2);
