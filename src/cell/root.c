@@ -142,6 +142,26 @@ static bool make_entry(struct root *root, const struct cell_mount *mount, struct
     return true;
 }
 
+/* The folders between HOME and what is mounted below it are the agent's, like all of HOME. */
+static bool own_parents(struct root *root, const char *target, struct fault *fault)
+{
+    size_t home = strlen(CELL_HOME);
+    const char *slash = target + home;
+
+    if (!plan_is_privileged(root->plan) || strncmp(target, CELL_HOME "/", home + 1) != 0)
+        return true;
+    while ((slash = strchr(slash + 1, '/')) != NULL) {
+        AUTO_FREE char *path = slice_dup(slice_of_bytes(target, (size_t)(slash - target)));
+        AUTO_CLOSE int folder = -1;
+
+        if (!mounting_place(root->root, path, false, &folder, fault))
+            return false;
+        if (fchownat(folder, "", root->plan->uid, root->plan->gid, AT_EMPTY_PATH) < 0)
+            return fault_errno(fault, "give %s to the agent", path);
+    }
+    return true;
+}
+
 static bool place_mounts(struct root *root, struct fault *fault)
 {
     for (size_t i = 0; i < root->plan->mounts.count; i++) {
@@ -157,7 +177,8 @@ static bool place_mounts(struct root *root, struct fault *fault)
             continue;
         if (fstat(root->mounts[i], &stat) < 0)
             return fault_errno(fault, "look at %s", mount->source);
-        if (!attach_at(root, &root->mounts[i], mount->target, !S_ISDIR(stat.st_mode), fault))
+        if (!attach_at(root, &root->mounts[i], mount->target, !S_ISDIR(stat.st_mode), fault) ||
+            !own_parents(root, mount->target, fault))
             return false;
     }
     return true;

@@ -3,12 +3,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/scope.h"
 #include "commands/ledger_standing.h"
 #include "commands/reasons.h"
 #include "commands/table.h"
 #include "roles/core/core.h"
 #include "roles/records/erase.h"
 #include "roles/records/lost.h"
+
+#define WRITE_PATTERNS_MAX 64
 
 static const struct option_rule options[] = {
     {"repo", "DIR", "the repository (default: this folder)"},
@@ -17,6 +20,9 @@ static const struct option_rule options[] = {
     {"engine", "NAME", "the agent program: see `custody engine list`"},
     {"agent", "NAME", "the same as --engine"},
     {"role", "ROLE", "whose rules and model of the policy apply (default: coder)"},
+    {"write", "PATTERN,...",
+     "what this run may write, of what policy allows: `src/**,tests/**`; all else is refused "
+     "as the agent tries it"},
     {"requester", "ID", "the person who asks (default: the one with your login name)"},
     {"cell", "PLACE/FILES",
      "another cell than the strongest that this host has: namespaces/fuse, landlock/fuse, "
@@ -140,6 +146,19 @@ static void clean_up(struct session *session)
         (void)fprintf(stderr, "custody: warning: erase what is due: %s\n", fault.why);
 }
 
+/* Cuts `list` up at its commas; the patterns are in it. */
+static size_t cut_patterns(char *list, const char *ret_patterns[WRITE_PATTERNS_MAX])
+{
+    size_t count = 0;
+
+    for (char *rest = list, *at; (at = strsep(&rest, ",")) != NULL;)
+        if (count < WRITE_PATTERNS_MAX)
+            ret_patterns[count++] = at;
+        else
+            return SIZE_MAX;
+    return count;
+}
+
 static int run(const struct invocation *invocation)
 {
     const char *repository = invocation_option(invocation, "repo");
@@ -161,6 +180,9 @@ static int run(const struct invocation *invocation)
         .progress = quiet ? NULL : progress,
     };
     const char *cell = invocation_option(invocation, "cell");
+    const char *planned = invocation_option(invocation, "write");
+    AUTO_FREE char *list = planned == NULL ? NULL : xstrdup(planned);
+    const char *patterns[WRITE_PATTERNS_MAX];
     struct run_result result = {0};
     struct cell_mode mode;
     struct ledger_standing standing;
@@ -174,6 +196,13 @@ static int run(const struct invocation *invocation)
         return command_fail(invocation, &fault);
     }
     request.cell = cell == NULL ? NULL : &mode;
+    request.write = patterns;
+    request.write_count = list == NULL ? 0 : cut_patterns(list, patterns);
+    if (request.write_count == SIZE_MAX) {
+        (void)fault_set(&fault, FAULT_INVALID, "--write: more than %d patterns",
+                        WRITE_PATTERNS_MAX);
+        return command_fail(invocation, &fault);
+    }
     if (request.terminal && !isatty(0)) {
         (void)fault_set(&fault, FAULT_INVALID, "-it needs a terminal on standard input");
         return command_fail(invocation, &fault);

@@ -216,6 +216,27 @@ static bool build_paths(struct builder *builder)
     return check_shadowed(builder);
 }
 
+/* A cache lies below HOME: what else is there is the cell's own. */
+static bool build_caches(struct builder *builder)
+{
+    struct policy *policy = builder->policy;
+
+    policy->caches = builder_map(builder, "caches", &policy->cache_count);
+    for (size_t i = 0; i < policy->cache_count; i++) {
+        struct slice rest = slice_of(policy->caches[i].glob), part;
+        bool plain = rest.len > 0;
+
+        while (plain && slice_cut(&rest, '/', &part))
+            plain = part.len > 0 && !slice_equal(part, SLICE(".")) &&
+                    !slice_equal(part, SLICE(".."));
+        if (!plain)
+            return fault_set(builder->fault, FAULT_INVALID,
+                             "policy.yaml: caches: `%.100s` is no folder below HOME",
+                             policy->caches[i].glob);
+    }
+    return true;
+}
+
 static int64_t port_of(const struct policy_settings *settings, size_t index)
 {
     AUTO_FREE char *path = xformat("egress" S "#%zu" S "port", index);
@@ -311,6 +332,8 @@ static bool build_rest(struct builder *builder)
         !builder_word(builder, "phase", "regulated", &policy->phase) ||
         !builder_word(builder, "containment", "full", &containment) ||
         !builder_word(builder, "audit", "summary", &policy->audit))
+        return false;
+    if (!build_caches(builder))
         return false;
     policy->degraded = strcmp(containment, "degraded") == 0;
     policy->phase = builder_own(builder, xstrdup(policy->phase));

@@ -102,6 +102,14 @@ static bool allowed_by(const struct policy_rules *rules, bool own, struct slice 
     return !any;
 }
 
+static bool planned(const struct policy *policy, struct slice path)
+{
+    for (size_t i = 0; i < policy->plan_write_count; i++)
+        if (glob_matches(slice_of(policy->plan_write[i]), path, false))
+            return true;
+    return policy->plan_write_count == 0;
+}
+
 bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
                           const char **ret_rule)
 {
@@ -123,6 +131,21 @@ bool policy_write_allowed(const struct policy *policy, const char *role, struct 
         tell_rule(ret_rule, "paths.write.allow");
         return false;
     }
+    if (!planned(policy, path)) {
+        tell_rule(ret_rule, "plan.write");
+        return false;
+    }
+    return true;
+}
+
+bool policy_plan_writes(struct policy *policy, const char *const *globs, size_t count,
+                        struct fault *fault)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!glob_check(slice_of(globs[i]), fault))
+            return fault_in(fault, "the plan may write `%.100s`", globs[i]);
+    policy->plan_write = globs;
+    policy->plan_write_count = count;
     return true;
 }
 

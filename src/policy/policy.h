@@ -127,6 +127,9 @@ struct policy {
     struct policy_budget budget_run, budget_person_day, budget_repository_day;
     struct policy_resources resources;
     bool degraded; /* a run may begin in a degraded cell */
+    struct policy_zone
+        *caches; /* glob: folder below HOME in a cell; zone: folder of the host */
+    size_t cache_count;
     const char **environment_pass;
     size_t environment_pass_count;
     struct policy_egress *egress;
@@ -155,7 +158,9 @@ struct policy {
     int64_t witnesses_required;
     int64_t quorum_seconds; /* how long a record may wait for them */
     bool any_filesystem;    /* the ledger may be on one whose syncs nobody vouches for */
-    char digest[65];        /* SHA-256, hex, of the canonical effective settings */
+    const char *const *plan_write; /* patterns of one run: see policy_plan_writes */
+    size_t plan_write_count;
+    char digest[65]; /* SHA-256, hex, of the canonical effective settings */
     void *owned;
 };
 
@@ -181,6 +186,12 @@ enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mas
  * owners. */
 bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
                           const char **ret_rule);
+/*
+ * What the plan of a run may write, below what policy allows: a further narrowing, never a
+ * widening. Borrows `globs`. FAULT_INVALID names a pattern that is none.
+ */
+MUST_USE bool policy_plan_writes(struct policy *policy, const char *const *globs, size_t count,
+                                 struct fault *fault);
 bool policy_never_writable(struct slice path);
 /* "phi", "cde", or NULL. */
 const char *policy_zone_of(const struct policy *policy, struct slice path);

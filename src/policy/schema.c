@@ -123,6 +123,10 @@ const struct schema_row schema_rows[] = {
     {"containment", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "full degraded", "full", 0, 0,
      "whether a run may begin in a cell that keeps less of what is promised, where the host has "
      "no other, or a person asks for it by --cell: docs/modes.md"},
+    {"caches" S "*", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "a folder of the host that cells see read-only: folder below HOME to absolute path, "
+     "`{ .m2: /srv/m2 }`; as root each run has a user of its own, so others must be able to "
+     "read it"},
     {"environment" S "pass" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "a variable of the caller's that reaches the cell"},
     {"audit", SCHEMA_WORD, ORG, NARROW_OWN, REFUSED, "summary full", "summary", 0, 0,

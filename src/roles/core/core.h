@@ -20,6 +20,9 @@ struct run_request {
     const char *engine; /* name, or NULL: the role's of the policy, when there is a ticket */
     const char *ticket; /* path of a file, or NULL */
     const char *const *program; /* NULL-terminated, or NULL: an engine */
+    const char *const
+        *write; /* patterns: what this run may write, below policy; count 0: all */
+    size_t write_count;
     const struct cell_mode *cell; /* that a person chose, or NULL: the strongest */
     bool ignore_dirty;
     bool terminal; /* -it: our terminal is the agent's */

@@ -325,6 +325,13 @@ static bool make_scratch(struct run *run, struct cell_scratch *scratch, struct f
 static void add_program_mounts(const struct run *run, struct cell_mounts *mounts)
 {
     cell_mounts_default(mounts);
+    for (size_t i = 0; i < run->policy->cache_count; i++) {
+        AUTO_FREE char *target = xformat("%s/%s", CELL_HOME, run->policy->caches[i].glob);
+
+        cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
+                                                     .source = run->policy->caches[i].zone,
+                                                     .target = target});
+    }
     if (run->own_program != NULL)
         cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
                                                      .source = run->own_program,

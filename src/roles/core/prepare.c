@@ -151,6 +151,9 @@ static bool apply_policy(struct run *run, struct fault *fault)
         return run_because(run, "policy");
     if (!policy_build(organisation, run->narrowing, &run->policy, fault))
         return run_because(run, "policy");
+    if (!policy_plan_writes(run->policy, run->request->write, run->request->write_count,
+                            fault))
+        return run_because(run, "use");
     say_notes(run, organisation);
     if (!session_requester(run->policy, run->request->requester, &run->requester, fault))
         return run_because(run, "requester");
@@ -328,8 +331,9 @@ bool core_prepare(struct run *run, struct fault *fault)
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
         return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
-    if (!apply_policy(run, fault) || !core_choose_cell(run, fault) || !core_budget(run, fault) || !core_models(run, fault) ||
-        !core_agent(run, fault) || !core_record_started(run, fault))
+    if (!apply_policy(run, fault) || !core_choose_cell(run, fault) ||
+        !core_budget(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
+        !core_record_started(run, fault))
         return false;
     return take_snapshot(run, fault);
 }

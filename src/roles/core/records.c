@@ -31,6 +31,23 @@ void core_record_begin(const struct run *run, struct record *record, enum record
     record_word(record, RECORD_ON_BEHALF_OF, run->responsible);
 }
 
+/* What the run may write is narrower than its policy says: the digest alone would not tell. */
+static bool record_plan(struct run *run, struct fault *fault)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < run->policy->plan_write_count; i++) {
+        struct record record;
+
+        core_record_begin(run, &record, RECORD_CELL_ENFORCED);
+        record_word(&record, RECORD_MECHANISM, "plan.write");
+        record_word(&record, RECORD_RULE, run->policy->plan_write[i]);
+        record_word(&record, RECORD_OUTCOME, "ok");
+        ok = ledger_record(run->ledger, &record, NULL, fault);
+    }
+    return ok;
+}
+
 bool core_record_started(struct run *run, struct fault *fault)
 {
     struct record_seal ticket = {0};
@@ -50,7 +67,7 @@ bool core_record_started(struct run *run, struct fault *fault)
         return fault_in(fault, "record the start") || run_because(run, "ledger");
     core_record_begin(run, &record, RECORD_POLICY_LOADED);
     record_word(&record, RECORD_POLICY, run->policy->digest);
-    return ledger_record(run->ledger, &record, NULL, fault) ||
+    return (ledger_record(run->ledger, &record, NULL, fault) && record_plan(run, fault)) ||
            fault_in(fault, "record the policy") || run_because(run, "ledger");
 }
 
@@ -101,9 +118,9 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
             return false;
     if (!record_refused_calls(run, fault))
         return false;
-    (void)snprintf(mechanism, sizeof(mechanism),
-                   "%s seccomp guard landlock-%d%s%s%s%s%s", cell_mode_name(run->mode),
-                   sealed->sealed.landlock_abi, run->observed ? " fanotify" : "",
+    (void)snprintf(mechanism, sizeof(mechanism), "%s seccomp guard landlock-%d%s%s%s%s%s",
+                   cell_mode_name(run->mode), sealed->sealed.landlock_abi,
+                   run->observed ? " fanotify" : "",
                    sealed->sealed.privileged ? " own-uid" : "",
                    sealed->sealed.limit_memory ? " cgroup-memory" : "",
                    sealed->sealed.limit_pids ? " cgroup-pids" : "",
