@@ -9,6 +9,7 @@
 
 #define DENIED_TOLD_MAX 10000
 #define RULE_CLASSIFIED "view.link-of-classified"
+#define RULE_SUBMODULE "view.submodule"
 #define RULE_FULL "resources.disk"
 
 /*
@@ -274,6 +275,18 @@ int judge_chmod(struct view *view, fuse_req_t request, uint32_t number)
     return tell(view, request, &event, false) ? 0 : EIO;
 }
 
+/*
+ * Another repository's place: git keeps a commit there, and nothing that is put in or taken
+ * away would be collected.
+ */
+static bool is_submodule(const struct view *view, uint32_t number)
+{
+    uint32_t base = number == TREE_NONE ? TREE_NONE : tree_origin(view->tree, number).base;
+
+    return base != TREE_NONE &&
+           snapshot_node(view->settings.snapshot, base)->mode == SNAPSHOT_MODE_GITLINK;
+}
+
 int judge_make(struct view *view, fuse_req_t request, enum view_operation operation,
                uint32_t folder, struct slice name)
 {
@@ -283,8 +296,10 @@ int judge_make(struct view *view, fuse_req_t request, enum view_operation operat
 
     if (error != 0)
         return error == ESTALE ? ENOENT : error;
-    rule =
-        rules_new_name_refused_by(&view->rules, text_of(&view->path), operation == VIEW_MKDIR);
+    rule = is_submodule(view, folder)
+               ? RULE_SUBMODULE
+               : rules_new_name_refused_by(&view->rules, text_of(&view->path),
+                                           operation == VIEW_MKDIR);
     if (rule != NULL)
         return refuse(view, request, operation, text_of(&view->path), NULL, rule);
     event.path = text_of(&view->path);
@@ -311,6 +326,8 @@ int judge_remove(struct view *view, fuse_req_t request, uint32_t folder, struct 
         return error;
     if (event.verdict == VERDICT_DENY)
         rule = RULE_DENIED_FILE;
+    else if (is_submodule(view, number))
+        rule = RULE_SUBMODULE;
     else if (operation == VIEW_DELETE)
         rule = rules_write_refused_by(&view->rules, text_of(&view->path));
     if (rule != NULL)
@@ -324,8 +341,10 @@ int judge_remove(struct view *view, fuse_req_t request, uint32_t folder, struct 
 static const char *move_refused_by(struct view *view, uint32_t number, int *ret_error)
 {
     size_t from_len = view->path.len, to_len = view->path_to.len;
-    const char *rule = rules_new_name_refused_by(&view->rules, text_of(&view->path_to),
-                                                 is_folder(view, number));
+    const char *rule = is_submodule(view, number)
+                           ? RULE_SUBMODULE
+                           : rules_new_name_refused_by(&view->rules, text_of(&view->path_to),
+                                                       is_folder(view, number));
     uint64_t cookie = 0;
     struct slice name;
     uint32_t below;
@@ -359,7 +378,8 @@ static const char *move_refused_by(struct view *view, uint32_t number, int *ret_
 }
 
 static int judge_move(struct view *view, fuse_req_t request, uint32_t number, uint32_t folder,
-                      struct slice name, uint32_t to_folder, struct slice to_name)
+                      struct slice name, uint32_t to_folder, struct slice to_name,
+                      uint32_t there)
 {
     const char *rule;
     int error = tree_path_in(view->tree, folder, name, &view->path);
@@ -368,7 +388,9 @@ static int judge_move(struct view *view, fuse_req_t request, uint32_t number, ui
         error = tree_path_in(view->tree, to_folder, to_name, &view->path_to);
     if (error != 0)
         return error;
-    rule = move_refused_by(view, number, &error);
+    rule = is_submodule(view, to_folder) || is_submodule(view, there)
+               ? RULE_SUBMODULE
+               : move_refused_by(view, number, &error);
     if (rule != NULL)
         return refuse(view, request, VIEW_RENAME, text_of(&view->path),
                       text_of(&view->path_to), rule);
@@ -380,11 +402,11 @@ int judge_rename(struct view *view, fuse_req_t request, const struct tree_rename
 {
     struct view_event event = event_of(view, VIEW_RENAME, found->number);
     int error = judge_move(view, request, found->number, rename->folder, rename->name,
-                           rename->to_folder, rename->to_name);
+                           rename->to_folder, rename->to_name, found->there);
 
     if (error == 0 && (rename->flags & RENAME_EXCHANGE) != 0)
         error = judge_move(view, request, found->there, rename->to_folder, rename->to_name,
-                           rename->folder, rename->name);
+                           rename->folder, rename->name, found->number);
     if (error == 0)
         error = tree_path_in(view->tree, rename->folder, rename->name, &view->path);
     if (error == 0)
@@ -410,8 +432,9 @@ int judge_link(struct view *view, fuse_req_t request, uint32_t number, uint32_t 
         error = tree_path_in(view->tree, folder, name, &view->path_to);
     if (error != 0)
         return error == ESTALE ? ENOENT : error;
-    rule = origin.sensitive
-               ? RULE_CLASSIFIED
+    rule = origin.sensitive ? RULE_CLASSIFIED
+           : is_submodule(view, folder)
+               ? RULE_SUBMODULE
                : rules_new_name_refused_by(&view->rules, text_of(&view->path_to), false);
     if (rule == NULL)
         rule = rules_write_refused_by(&view->rules, text_of(&view->path));
