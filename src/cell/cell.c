@@ -51,7 +51,7 @@ static int listen_outside(struct init *init)
  * Forks pid 1 into namespaces of its own. As root the user namespace comes later, in pid 1, so
  * that the mounts belong to the host's.
  */
-static bool clone_init(const struct init *init, int other_end, struct cell *cell,
+static bool clone_init(struct init *init, int other_end, struct cell *cell,
                        struct fault *fault)
 {
     unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
@@ -93,7 +93,7 @@ static bool map_ids(const struct cell *cell, const struct cell_plan *plan, struc
 bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fault *fault)
 {
     struct packet packet = {.kind = PACKET_MAPPED};
-    struct init init = {.plan = plan};
+    struct init init = {.plan = plan, .null = -1};
     struct cell *cell;
     int ends[2];
     bool ok;

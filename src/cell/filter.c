@@ -120,7 +120,10 @@ static bool table_text(struct buf *text, struct fault *fault)
         !buf_add_format(text, fault, "rules %d\notherwise ENOSYS\n", RULES))
         return false;
     for (size_t i = 0; i < listener_call_count; i++)
-        if (!buf_add_format(text, fault, "guard %s\n", listener_calls[i]))
+        if (!buf_add_format(text, fault, "%s%s %s\n",
+                            listener_calls[i].refused ? "ENOSYS" : "guard",
+                            listener_calls[i].files_only ? " where opens are handed over" : "",
+                            listener_calls[i].name))
             return false;
     for (size_t i = 0; i < calls_count; i++)
         if (!buf_add_format(text, fault, "%s %s\n",

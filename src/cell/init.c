@@ -95,7 +95,7 @@ static void volunteer_for_oom(void)
         return; /* a host that does not allow it has other limits */
 }
 
-static bool mount_all(const struct init *init, struct root *root, struct fault *fault)
+static bool mount_all(struct init *init, struct root *root, struct fault *fault)
 {
     const struct cell_plan *plan = init->plan;
     const char *name = plan->hostname == NULL ? "cell" : plan->hostname;
@@ -111,6 +111,9 @@ static bool mount_all(const struct init *init, struct root *root, struct fault *
         return false;
     if (plan->door_port != 0 && !listen_at(plan->door_port, &door, fault))
         return false;
+    init->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (init->null < 0)
+        return fault_errno(fault, "open /dev/null");
     packet.has_fuse = fuse >= 0;
     packet.has_door = door >= 0;
     if (fuse >= 0)
@@ -151,7 +154,7 @@ static void canary_child(const struct init *init, const struct cell_sealed *seal
     struct fault fault = {0};
     size_t count = SEAL_FAILED;
 
-    if (!seal_agent(init->plan, sealed, result, &fault)) {
+    if (!seal_agent(init->plan, sealed, init->null, result, &fault)) {
         (void)!write(result, &count, sizeof(count));
         (void)!write(result, &fault, sizeof(fault));
         _exit(1);
@@ -222,7 +225,7 @@ static bool hand_out(int control, int listener, struct fault *fault)
     return packet_send(control, &packet, &fds, fault);
 }
 
-static bool prepare(const struct init *init, struct packet *ret_sealed, struct fault *fault)
+static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *fault)
 {
     struct calls_filter filter = {0};
     AUTO_CLOSE int listener = -1;
@@ -254,7 +257,7 @@ static void agent_child(const struct init *init, const struct cell_sealed *seale
     char **environment = seal_environment(plan);
     struct fault fault = {0};
 
-    if (!seal_agent(plan, sealed, result, &fault)) {
+    if (!seal_agent(plan, sealed, init->null, result, &fault)) {
         (void)!write(result, &fault, sizeof(fault));
         _exit(126);
     }
@@ -349,7 +352,7 @@ static bool watch(int control, int children, pid_t agent, int *ret_status, struc
     }
 }
 
-static bool run(const struct init *init, struct fault *fault)
+static bool run(struct init *init, struct fault *fault)
 {
     AUTO_FREE struct packet *packet = xalloc(sizeof(*packet));
     struct cell_sealed allowed = {0};
@@ -377,7 +380,7 @@ static bool run(const struct init *init, struct fault *fault)
     return packet_send(init->control, packet, NULL, fault);
 }
 
-int init_serve(const struct init *init)
+int init_serve(struct init *init)
 {
     struct packet packet = {.kind = PACKET_FAILED};
     struct fault ignored = {0};

@@ -18,11 +18,12 @@ struct init {
     const struct cell_plan *plan;
     const struct limits *limits; /* entered first */
     int control;
+    int null; /* opened before the filter: later, opening may be the guard's to answer */
     struct sockaddr_un outside; /* for the canary: core listens there */
     socklen_t outside_len;
 };
 
 /* Serves until the agent has ended or core is gone. Returns the exit code of pid 1. */
-int init_serve(const struct init *init);
+int init_serve(struct init *init);
 
 #endif

@@ -14,34 +14,39 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
 #endif
 
-const char *const listener_calls[] = {"execve", "execveat"};
+const struct listener_call listener_calls[] = {
+    {"execve", false, false}, {"execveat", false, false}, {"open", true, false},
+    {"openat", true, false},  {"creat", true, false},     {"openat2", true, true},
+};
 const size_t listener_call_count = COUNT(listener_calls);
 
 /* Foreign architectures and x32 are the other filters' to kill: their answer counts more. */
-static unsigned short build(struct sock_filter *program)
+static unsigned short build(bool files, struct sock_filter *program)
 {
     const struct sock_filter load =
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     const struct sock_filter tell = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+    const struct sock_filter refuse =
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)ENOSYS & SECCOMP_RET_DATA));
     const struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     unsigned short count = 0;
 
     program[count++] = load;
     for (size_t i = 0; i < listener_call_count; i++) {
-        int number = calls_number(listener_calls[i]);
+        int number = calls_number(listener_calls[i].name);
         const struct sock_filter is_other =
             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1);
 
-        if (number < 0)
+        if (number < 0 || (listener_calls[i].files_only && !files))
             continue;
         program[count++] = is_other;
-        program[count++] = tell;
+        program[count++] = listener_calls[i].refused ? refuse : tell;
     }
     program[count++] = allow;
     return count;
 }
 
-bool listener_install(int *ret_fd, struct fault *fault)
+bool listener_install(bool files, int *ret_fd, struct fault *fault)
 {
     struct sock_filter program[2 + 2 * CALLS_MAX];
     struct sock_fprog filter = {.filter = program};
@@ -52,11 +57,11 @@ bool listener_install(int *ret_fd, struct fault *fault)
     long fd = -1;
 
     _Static_assert(COUNT(listener_calls) <= CALLS_MAX, "room for the calls");
-    filter.len = build(program);
+    filter.len = build(files, program);
     for (size_t i = 0; i < COUNT(flags) && fd < 0; i++)
         fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i], &filter);
     if (fd < 0) {
-        (void)fault_errno(fault, "ask to be told of programs that are started");
+        (void)fault_errno(fault, "ask to be told of the cell's calls");
         fault->kind = FAULT_HOST;
         return false;
     }

@@ -122,7 +122,8 @@ bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
     /* 1: no core, not even for a program of the host that core_pattern names. The filter keeps
      * it. */
     return set_limit(RLIMIT_CORE, 1, "core", fault) &&
-           (!plan->guard || listener_install(ret_listener, fault)) &&
+           (!plan->guard ||
+            listener_install(plan->mode.files == CELL_INJECTED, ret_listener, fault)) &&
            filter_install(filter, fault);
 }
 
@@ -140,13 +141,11 @@ static bool set_limits(const struct cell_plan *plan, const struct cell_sealed *s
     return sealed->limit_pids || set_limit(RLIMIT_NPROC, pids + 1, "nproc", fault);
 }
 
-static bool set_streams(const struct cell_plan *plan, struct fault *fault)
+static bool set_streams(const struct cell_plan *plan, int null, struct fault *fault)
 {
     int fds[3] = {plan->in, plan->out, plan->err};
 
     for (int i = 0; i < 3; i++) { /* out of the way of 0, 1, 2 first */
-        AUTO_CLOSE int null = fds[i] < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
-
         fds[i] = fcntl(fds[i] < 0 ? null : fds[i], F_DUPFD_CLOEXEC, 3);
         if (fds[i] < 0)
             return fault_errno(fault, "open standard stream %d", i);
@@ -167,15 +166,15 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed, int keep_fd,
-                struct fault *fault)
+bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed, int null,
+                int keep_fd, struct fault *fault)
 {
     struct isolate_enforced enforced = {0};
 
     if (setsid() < 0)
         return fault_errno(fault, "begin a session");
     reset_signals();
-    if (!set_streams(plan, fault))
+    if (!set_streams(plan, null, fault))
         return false;
     spawn_close_others(&keep_fd, keep_fd < 0 ? 0 : 1);
     if (plan->terminal && ioctl(0, TIOCSCTTY, 0) < 0)

@@ -15,11 +15,12 @@
 MUST_USE bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
                         int *ret_listener, struct fault *fault);
 /*
+ *   null     /dev/null, for the streams that the plan leaves out
  *   keep_fd  one descriptor that stays open until exec (close-on-exec); everything else but
  *            0, 1, 2 is closed
  */
 MUST_USE bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed,
-                         int keep_fd, struct fault *fault);
+                         int null, int keep_fd, struct fault *fault);
 /* The agent's environment: the plan's, with HOME. Owned by the caller. */
 char **seal_environment(const struct cell_plan *plan);
 /* Writes the one-line uid and gid maps of process `pid`: CELL_UID inside is uid, gid outside.

@@ -41,7 +41,8 @@ struct names {
 
 static bool failed(const struct reading *reading, const char *name, struct fault *fault)
 {
-    return fault_errno(fault, "read %.150s/%.150s", (const char *)reading->path.at, name);
+    return fault_errno(fault, "read %.150s/%.150s",
+                       reading->path.len == 0 ? "." : (const char *)reading->path.at, name);
 }
 
 static void names_free(struct names *names)

@@ -28,7 +28,8 @@ static bool failed(struct fault *fault, int error, const struct writing *writing
                    struct slice name)
 {
     errno = error;
-    return fault_errno(fault, "write %.150s/%.*s", (const char *)writing->path.at,
+    return fault_errno(fault, "write %.150s/%.*s",
+                       writing->path.len == 0 ? "." : (const char *)writing->path.at,
                        (int)(name.len < 150 ? name.len : 150), (const char *)name.at);
 }
 

@@ -11,12 +11,15 @@
 #include "os/message.h"
 #include "roles/core/parts.h"
 #include "roles/core/environment.h"
+#include "roles/core/plain.h"
 #include "roles/door.h"
 #include "roles/guard/seen.h"
 
 #define READY_MS 60000
 #define RECORDS_MAX 1000000 /* 600 MB of ledger */
 #define TYPE(name) (UINT64_C(1) << RECORD_##name)
+#define FILE_TYPES                                                                            \
+    (TYPE(FILE_READ) | TYPE(FILE_WRITTEN) | TYPE(FILE_REFUSED) | TYPE(FILE_REDACTED))
 
 /* Each role that writes records gets a descriptor that can write only its own types. */
 static bool producer(struct run *run, const char *role, uint64_t types, int *ret_socket,
@@ -101,9 +104,47 @@ static bool start_door(struct run *run, int to_gateway, struct fault *fault)
                       (const int[]){control[1], to_gateway, ledger}, 3, control[0], fault);
 }
 
-static bool start_guard(struct run *run, struct fault *fault)
+/* What the canaries look for: planted in the view, gone before the agent starts. */
+struct plants {
+    char card[17]; /* a number that could be a card's, made up on the spot */
+    char card_name[48];
+    char denied_name[48];
+    char card_text[96];
+};
+
+/* The guard's second socket, for what it says of files. */
+static bool guard_files(struct run *run, const struct plants *plants,
+                        struct view_planted planted[2], const char **points,
+                        struct files_config *ret_config, int *ret_ledger, struct fault *fault)
 {
-    AUTO_CLOSE int ledger = -1;
+    *ret_config = (struct files_config){.snapshot = run->snapshot_fd,
+                                        .identity = run->identity_fd,
+                                        .seen = run->seen,
+                                        .policy = run->policy,
+                                        .role = run->request->role,
+                                        .run = run->result->run,
+                                        .agent = run->agent,
+                                        .on_behalf_of = run->responsible,
+                                        .repository = collect_root(run->collect),
+                                        .mount_points = points,
+                                        .mount_point_count = run->policy->scratch_count + 1,
+                                        .planted = planted,
+                                        .planted_count = 2,
+                                        .records_max = RECORDS_MAX};
+    core_plain_planted(run, plants->card_name, plants->denied_name, planted);
+    core_plain_mount_points(run, points);
+    if (!producer(run, "files", FILE_TYPES, ret_ledger, fault))
+        return false;
+    ret_config->ledger = *ret_ledger;
+    return true;
+}
+
+static bool start_guard(struct run *run, const struct plants *plants, struct fault *fault)
+{
+    AUTO_CLOSE int ledger = -1, files_ledger = -1;
+    const char *points[SCRATCH_MAX + 1];
+    struct view_planted planted[2];
+    struct files_config files;
     AUTO_CLOSE int programs =
         openat(run->session->home.fd, "cache/programs",
                O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -124,11 +165,16 @@ static bool start_guard(struct run *run, struct fault *fault)
     if (!producer(run, "guard", TYPE(EXEC) | TYPE(REFUSED), &ledger, fault) ||
         !message_pair(control, fault))
         return false;
+    if (run_is_injected(run) &&
+        !guard_files(run, plants, planted, points, &files, &files_ledger, fault))
+        return false;
+    config.files = run_is_injected(run) ? &files : NULL;
     config.control = control[1];
     config.ledger = ledger;
     return start_peer(&run->guard, "guard", guard_role, &config, control[1],
-                      (const int[]){control[1], ledger, run->seen, programs}, 4, control[0],
-                      fault);
+                      (const int[]){control[1], ledger, run->seen, programs, files_ledger,
+                                    run->snapshot_fd, run->identity_fd},
+                      run_is_injected(run) ? 7 : 4, control[0], fault);
 }
 
 static bool start_way_out(struct run *run, struct fault *fault)
@@ -153,7 +199,7 @@ static bool start_observer(struct run *run, struct fault *fault)
     struct snapshot *snapshot;
     int control[2];
 
-    if (geteuid() != 0)
+    if (geteuid() != 0 || run_is_injected(run)) /* it watches a view */
         return true;
     if (!snapshot_open(run->snapshot_fd, &snapshot, fault))
         return false;
@@ -185,14 +231,6 @@ static bool observe(struct run *run, struct fault *fault)
                      "the view's is the only one");
     return true;
 }
-
-/* What the canaries look for: planted in the view, gone before the agent starts. */
-struct plants {
-    char card[17]; /* a number that could be a card's, made up on the spot */
-    char card_name[48];
-    char denied_name[48];
-    char card_text[96];
-};
 
 /* 15 digits of an issuer's range and the one that makes them pass Luhn. */
 static void make_card(uint64_t random, char card[17])
@@ -239,6 +277,8 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
         .snapshot_fd = run->snapshot_fd,
         .content_fd = run->content_fd,
         .upper_fd = run->upper_fd,
+        .plain_fd = run->plain_fd,
+        .identity_fd = run->identity_fd,
         .git_fd = run->git_fd,
         .uid = geteuid() == 0 ? run->uid : CELL_UID,
         .gid = geteuid() == 0 ? run->uid : CELL_UID,
@@ -266,18 +306,15 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
     };
 
     memcpy(config.key, run->key, sizeof(config.key));
-    if (!producer(run, "view",
-                  TYPE(FILE_READ) | TYPE(FILE_WRITTEN) | TYPE(FILE_REFUSED) |
-                      TYPE(FILE_REDACTED),
-                  &ledger, fault) ||
-        !message_pair(control, fault))
+    if (!producer(run, "view", FILE_TYPES, &ledger, fault) || !message_pair(control, fault))
         return false;
     config.control_fd = control[1];
     config.ledger_fd = ledger;
     return start_peer(&run->view, "view", view_role, &config, control[1],
                       (const int[]){control[1], ledger, run->snapshot_fd, run->content_fd,
-                                    run->upper_fd, run->git_fd, run->seen},
-                      7, control[0], fault);
+                                    run->upper_fd, run->git_fd, run->seen, run->plain_fd,
+                                    run->identity_fd},
+                      run_is_injected(run) ? 9 : 7, control[0], fault);
 }
 
 /* Our ends of the agent's input and output; theirs go into the plan. */
@@ -355,15 +392,17 @@ static bool shows_cards(const struct run *run)
 static bool start_cell(struct run *run, const struct plants *plants, struct fault *fault)
 {
     struct cell_scratch scratch[SCRATCH_MAX];
+    AUTO_FREE char *plain = xformat("%s/plain", run->folder);
     AUTO_FREE struct cell_file *files = xalloc_array(run->launch.files.count, sizeof(*files));
     struct core_environment environment;
     int theirs[2] = {-1, -1};
     const struct policy_resources *limits = &run->policy->resources;
     struct cell_plan plan = {
         .run = run->result->run,
-        .mode = run->mode,
         .repository = collect_root(run->collect),
-        .view = true,
+        .mode = run->mode,
+        .view = !run_is_injected(run),
+        .plain = plain,
         .guard = true,
         .argv = run->engine == NULL ? run->request->program : run->launch.argv,
         .uid = geteuid() == 0 ? run->uid : (uid_t)-1,
@@ -431,7 +470,7 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
 
     if (!view_await_ready(run->view.control, READY_MS, &run->ready, fault))
         return fault_in(fault, "view") || run_because(run, "view");
-    if (!view_mounted(run->view.control, fuse, proc, fault))
+    if (!run_is_injected(run) && !view_mounted(run->view.control, fuse, proc, fault))
         return fault_in(fault, "view") || run_because(run, "view");
     if (!door_role_listen(run->door.control, door, READY_MS, fault))
         return fault_in(fault, "door") || run_because(run, "door");
@@ -494,6 +533,9 @@ static bool prove(struct run *run, const struct cell_packet *sealed, struct faul
 
     if (held && !view_disarm_planted(run->view.control, READY_MS, &witness, fault))
         return fault_in(fault, "take the canaries away") || run_because(run, "view");
+    if (held && run_is_injected(run) &&
+        !guard_disarm_planted(run->guard.control, READY_MS, &witness, fault))
+        return fault_in(fault, "take the canaries away") || run_because(run, "guard");
     if (held && judge_witness(run, &witness, fault))
         return true;
     if (!core_record_enforced(run, sealed, false, &unsaid))
@@ -508,9 +550,11 @@ bool core_enforce(struct run *run, struct fault *fault)
 
     make_plants(run, &plants);
     /* The gateway first: it has libcurl to load while the others get ready. */
+    if (run_is_injected(run) && !core_plain_open(run, fault))
+        return false;
     if (!seen_make(&run->seen, fault) || !start_way_out(run, fault) ||
         !start_view(run, &plants, fault) || !start_cell(run, &plants, fault) ||
-        !start_guard(run, fault) || !start_observer(run, fault))
+        !start_guard(run, &plants, fault) || !start_observer(run, fault))
         return false;
     core_put_begun(run); /* while they get ready */
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))

@@ -85,6 +85,7 @@ struct run {
     uint8_t command_key[COMMITMENT_KEY_BYTES]; /* of the run's commitments to arguments */
     struct cell *cell;
     int upper_fd, git_fd, objects_fd, engine_fd;
+    int plain_fd, identity_fd; /* without FUSE: the agent's files, and the list of them */
     int scratch_fds[SCRATCH_MAX];
     int agent_in, agent_out, agent_err; /* our ends of the pipes, or the terminal's master */
     struct view_ready ready;
@@ -100,6 +101,11 @@ struct run {
     int stop_signal;                               /* a person or a signal ended it */
 };
 
+/* No FUSE: the agent's files are in plain_fd, and the guard opens them. */
+static inline bool run_is_injected(const struct run *run)
+{
+    return run->mode.files == CELL_INJECTED;
+}
 /* Remembers the closed-set word that says why, for records and --json. Returns false. */
 bool run_because(struct run *run, const char *reason);
 /* The next signal that waits, or 0. */

@@ -62,7 +62,7 @@ static void teardown(struct run *run)
     int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,  &run->upper_fd,
                   &run->git_fd,      &run->objects_fd, &run->engine_fd, &run->agent_in,
                   &run->agent_err,   &run->lock,       &run->uid_lock,  &run->signals,
-                  &run->seen,        &run->cell_proc};
+                  &run->seen,        &run->cell_proc,  &run->plain_fd,   &run->identity_fd};
 
     cell_end(run->cell);
     peer_end(&run->door);
@@ -258,6 +258,8 @@ bool core_run(struct session *session, const struct run_request *request,
                       .snapshot_fd = -1,
                       .content_fd = -1,
                       .upper_fd = -1,
+                      .plain_fd = -1,
+                      .identity_fd = -1,
                       .git_fd = -1,
                       .objects_fd = -1,
                       .engine_fd = -1,

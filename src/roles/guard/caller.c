@@ -51,23 +51,42 @@ static bool read_status(int folder, struct buf *text, struct fault *fault)
     return true;
 }
 
-/* The host's /proc knows which number the process has in the cell, the cell's who started it. */
-static bool place_among_processes(int cell_proc, struct caller *caller, struct fault *fault)
+/* The host's /proc knows which numbers it has in the cell, the cell's who started it. */
+bool caller_place(struct caller *caller)
 {
     AUTO_BUF struct buf status = buf_with_limit(STATUS_BYTES_MAX);
     AUTO_CLOSE int folder = -1;
+    struct fault gone = {0};
     char name[16];
 
-    if (!read_status(caller->proc, &status, fault))
+    if (caller->process > 0)
+        return true;
+    if (!read_status(caller->proc, &status, &gone) ||
+        !status_number(buf_slice(&status), SLICE("NSpid:"), &caller->thread_inside) ||
+        !status_number(buf_slice(&status), SLICE("NStgid:"), &caller->process))
         return false;
-    if (!status_number(buf_slice(&status), SLICE("NStgid:"), &caller->process))
-        return fault_set(fault, FAULT_MISSING, "a caller has no number in the cell");
     (void)snprintf(name, sizeof(name), "%d", (int)caller->process);
-    folder = openat(cell_proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0 && read_status(folder, &status, fault) &&
+    folder = openat(caller->cell_proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0 && read_status(folder, &status, &gone) &&
         !status_number(buf_slice(&status), SLICE("PPid:"), &caller->parent))
         caller->parent = 0;
     return true;
+}
+
+mode_t caller_umask(const struct caller *caller)
+{
+    AUTO_BUF struct buf status = buf_with_limit(STATUS_BYTES_MAX);
+    struct fault gone = {0};
+    struct slice rest, line;
+
+    if (!read_status(caller->proc, &status, &gone))
+        return 077;
+    (void)buf_text(&status);
+    rest = buf_slice(&status);
+    while (slice_cut(&rest, '\n', &line))
+        if (slice_starts_with(line, SLICE("Umask:")))
+            return (mode_t)strtoul((const char *)line.at + strlen("Umask:"), NULL, 8) & 0777;
+    return 077;
 }
 
 bool caller_open(int host_proc, int cell_proc, pid_t thread, struct caller *ret_caller,
@@ -75,16 +94,16 @@ bool caller_open(int host_proc, int cell_proc, pid_t thread, struct caller *ret_
 {
     char name[16];
 
-    *ret_caller = (struct caller){.thread = thread, .proc = -1, .memory = -1};
+    *ret_caller = (struct caller){.thread = thread, .proc = -1, .memory = -1, .cell_proc = cell_proc};
     (void)snprintf(name, sizeof(name), "%d", (int)thread);
     ret_caller->proc = openat(host_proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (ret_caller->proc >= 0)
         ret_caller->memory = openat(ret_caller->proc, "mem", O_RDONLY | O_CLOEXEC);
-    if (ret_caller->memory < 0)
-        return errno == ENOENT || errno == ESRCH
-                   ? fault_set(fault, FAULT_MISSING, "a caller is gone")
-                   : fault_errno(fault, "look into a process of the cell");
-    return place_among_processes(cell_proc, ret_caller, fault);
+    if (ret_caller->memory >= 0)
+        return true;
+    return errno == ENOENT || errno == ESRCH
+               ? fault_set(fault, FAULT_MISSING, "a caller is gone")
+               : fault_errno(fault, "look into a process of the cell");
 }
 
 void caller_close(struct caller *caller)

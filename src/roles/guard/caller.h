@@ -18,20 +18,27 @@
     (128 * 1024) /* of all of them; the rest is counted, not read */
 
 struct caller {
-    pid_t thread;  /* as the host sees it */
-    pid_t process; /* of the thread; as the cell sees it */
-    pid_t parent;  /* as the cell sees it */
-    int proc;      /* /proc/THREAD of the host, O_PATH */
-    int memory;    /* its memory, for reading */
+    pid_t thread; /* as the host sees it */
+    int proc;     /* /proc/THREAD of the host, O_PATH */
+    int memory;   /* its memory, for reading */
+    int cell_proc;
+    /* As the cell sees them, after caller_place; else 0. */
+    pid_t process; /* of the thread */
+    pid_t thread_inside;
+    pid_t parent;
 };
 
 /*
- * host_proc, cell_proc: descriptors of the host's and of the cell's /proc.
+ * host_proc, cell_proc: descriptors of the host's and of the cell's /proc; borrowed.
  * FAULT_MISSING: it is gone. caller_close in any case.
  */
 MUST_USE bool caller_open(int host_proc, int cell_proc, pid_t thread,
                           struct caller *ret_caller, struct fault *fault);
 void caller_close(struct caller *caller);
+/* Finds its place among processes, once. False: it is gone. */
+MUST_USE bool caller_place(struct caller *caller);
+/* What its new files must not allow; everything but its own rights, where that cannot be told. */
+mode_t caller_umask(const struct caller *caller);
 
 /* A text that ends with NUL, without it. FAULT_INVALID: no such memory; FAULT_LIMIT: too long. */
 MUST_USE bool caller_text(const struct caller *caller, uint64_t address, struct buf *ret_text,

@@ -178,13 +178,16 @@ static int read_words(struct guard *guard, const struct caller *caller,
     return fault.kind == FAULT_LIMIT ? ENAMETOOLONG : EFAULT;
 }
 
-static enum guard_verdict judge_exec(struct guard *guard, const struct caller *caller,
+static enum guard_verdict judge_exec(struct guard *guard, struct caller *caller,
                                      const struct asked *asked, int *ret_error)
 {
     struct found found = {0};
     AUTO_CLOSE int fd = -1;
     int error;
 
+    *ret_error = EPERM;
+    if (!caller_place(caller)) /* nobody waits for it, or nothing can be said of it */
+        return GUARD_REFUSE;
     *ret_error = read_words(guard, caller, asked, &found);
     if (*ret_error != 0)
         return GUARD_REFUSE;
@@ -209,8 +212,7 @@ static enum guard_verdict judge_exec(struct guard *guard, const struct caller *c
     return GUARD_CONTINUE;
 }
 
-enum guard_verdict guard_execve(struct guard *guard, const struct caller *caller,
-                                int *ret_error)
+enum guard_verdict guard_execve(struct guard *guard, struct caller *caller, int *ret_error)
 {
     const uint64_t *argument = (const uint64_t *)guard->call->data.args;
     const struct asked asked = {
@@ -219,8 +221,7 @@ enum guard_verdict guard_execve(struct guard *guard, const struct caller *caller
     return judge_exec(guard, caller, &asked, ret_error);
 }
 
-enum guard_verdict guard_execveat(struct guard *guard, const struct caller *caller,
-                                  int *ret_error)
+enum guard_verdict guard_execveat(struct guard *guard, struct caller *caller, int *ret_error)
 {
     const uint64_t *argument = (const uint64_t *)guard->call->data.args;
     const struct asked asked = {.folder = (int)argument[0],

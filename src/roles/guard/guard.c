@@ -16,9 +16,16 @@
 #include "os/isolate_calls.h"
 #include "os/message.h"
 #include "roles/guard/parts.h"
+#include "roles/packet.h"
+#include "roles/view_role/view.h"
 
+/* The first byte of a packet. */
+#define GUARD_LISTEN 'L' /* core: descriptors {listener, the cell's /proc}, once */
 #define GUARD_READY 'R'
-#define GUARD_FAILED 'F'
+#define GUARD_DISARM 'D'  /* core: the planted entries are gone */
+#define GUARD_WITNESS 'W' /* what was seen of them: three numbers */
+#define GUARD_FAILED 'F'  /* why; the guard ends */
+#define FIFO_MS 1000 /* callers that wait for the other side of a pipe may be killed */
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64) /* Linux 6.6 */
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
@@ -28,9 +35,12 @@
 static const struct {
     const char *call;
     guard_handler *handle;
-} rows[] = {
+} rows[GUARD_ROWS] = {
     {"execve", guard_execve},
     {"execveat", guard_execveat},
+    {"open", guard_open},
+    {"openat", guard_openat},
+    {"creat", guard_creat},
 };
 
 bool guard_is_waiting(const struct guard *guard)
@@ -52,6 +62,12 @@ void guard_record_begin(const struct guard *guard, const struct caller *caller,
         record_number(record, RECORD_PARENT, caller->parent);
 }
 
+bool guard_find_root(struct guard *guard, const struct caller *caller)
+{
+    return guard->reach.whole.limit != 0 ||
+           reach_begin(&guard->reach, caller, guard->cell_proc, &guard->fault);
+}
+
 static enum guard_verdict judge(struct guard *guard, int *ret_error)
 {
     enum guard_verdict verdict = GUARD_REFUSE;
@@ -64,14 +80,28 @@ static enum guard_verdict judge(struct guard *guard, int *ret_error)
         *ret_error = EPERM; /* nobody waits for it, or nothing can be said of it */
     } else if (guard_is_waiting(guard)) {
         for (size_t i = 0; i < COUNT(rows); i++)
-            if (calls_number(rows[i].call) == guard->call->data.nr)
+            if (guard->numbers[i] == guard->call->data.nr)
                 verdict = rows[i].handle(guard, &caller, ret_error);
     }
     caller_close(&caller);
     return verdict;
 }
 
-/* False: the guard ends. A caller that was killed while it waited is nobody's loss. */
+bool guard_answer(struct guard *guard, uint64_t call, enum guard_verdict verdict, int error,
+                  struct fault *fault)
+{
+    if (verdict == GUARD_ANSWERED)
+        return true;
+    *guard->answer = (struct seccomp_notif_resp){
+        .id = call,
+        .val = verdict == GUARD_RESULT ? guard->result : 0,
+        .error = verdict == GUARD_REFUSE ? -error : 0,
+        .flags = verdict == GUARD_CONTINUE ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0};
+    return seccomp_notify_respond(guard->listener, guard->answer) == 0 || errno == ENOENT ||
+           fault_errno(fault, "answer a call of the cell");
+}
+
+/* False: the guard ends. */
 static bool answer_one(struct guard *guard, struct fault *fault)
 {
     enum guard_verdict verdict;
@@ -86,12 +116,7 @@ static bool answer_one(struct guard *guard, struct fault *fault)
         *fault = guard->fault;
         return false;
     }
-    *guard->answer = (struct seccomp_notif_resp){
-        .id = guard->call->id,
-        .error = verdict == GUARD_REFUSE ? -error : 0,
-        .flags = verdict == GUARD_CONTINUE ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0};
-    return seccomp_notify_respond(guard->listener, guard->answer) == 0 || errno == ENOENT ||
-           fault_errno(fault, "answer a call of the cell");
+    return guard_answer(guard, guard->call->id, verdict, error, fault);
 }
 
 static void say(const struct guard *guard, char what, const char *why)
@@ -103,43 +128,77 @@ static void say(const struct guard *guard, char what, const char *why)
         (void)!message_send(guard->config->control, buf_slice(&packet), NULL, &unsent);
 }
 
-/* The listener comes once. */
-static bool on_control(struct guard *guard, bool *ret_end, struct fault *fault)
+static bool on_listen(struct guard *guard, struct message_fds *fds, struct fault *fault)
 {
-    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
-    struct message_fds fds = {0};
     uint64_t wake = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
 
-    if (!message_receive(guard->config->control, &body, &fds, -1, ret_end, fault))
-        return false;
-    if (*ret_end)
-        return true;
-    if (fds.count != 2 || guard->listener >= 0) {
-        message_fds_close(&fds);
+    if (fds->count != 2 || guard->listener >= 0)
         return fault_set(fault, FAULT_INVALID, "a packet without a listener, or a second one");
-    }
-    guard->listener = fds.fd[0];
-    guard->cell_proc = fds.fd[1];
+    guard->listener = fds->fd[0];
+    guard->cell_proc = fds->fd[1];
+    fds->count = 0; /* taken */
+    if (guard->config->files != NULL &&
+        !files_new(guard->config->files, guard->cell_proc, &guard->files, fault))
+        return false;
     /* The caller is on our processor and sleeps: an old kernel wakes it by the long way. */
     (void)ioctl(guard->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, wake);
     say(guard, GUARD_READY, "");
     return true;
 }
 
+static bool on_disarm(struct guard *guard, struct message_fds *fds, struct fault *fault)
+{
+    AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
+    struct view_counts counts;
+
+    if (fds->count != 0 || guard->files == NULL)
+        return fault_set(fault, FAULT_INVALID, "nothing is planted");
+    counts = files_counts(guard->files);
+    files_disarm(guard->files);
+    return buf_add_byte(&packet, GUARD_WITNESS, fault) &&
+           packet_put_number(&packet, counts.reads_recorded, fault) &&
+           packet_put_number(&packet, counts.reads_refused, fault) &&
+           packet_put_number(&packet, counts.refused - counts.reads_refused, fault) &&
+           message_send(guard->config->control, buf_slice(&packet), NULL, fault);
+}
+
+static bool on_control(struct guard *guard, bool *ret_end, struct fault *fault)
+{
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+    struct message_fds fds = {0};
+    bool done;
+
+    if (!message_receive(guard->config->control, &body, &fds, -1, ret_end, fault))
+        return false;
+    if (*ret_end)
+        return true;
+    if (slice_equal(buf_slice(&body), SLICE("L")))
+        done = on_listen(guard, &fds, fault);
+    else if (slice_equal(buf_slice(&body), SLICE("D")))
+        done = on_disarm(guard, &fds, fault);
+    else
+        done = fault_set(fault, FAULT_INVALID, "a packet that core does not send");
+    message_fds_close(&fds);
+    return done;
+}
+
 static bool serve(struct guard *guard, struct fault *fault)
 {
     for (;;) {
-        struct pollfd fds[2] = {{.fd = guard->config->control, .events = POLLIN},
-                                {.fd = guard->listener, .events = POLLIN}};
+        struct pollfd fds[2 + FIFOS_MAX] = {{.fd = guard->config->control, .events = POLLIN},
+                                            {.fd = guard->listener, .events = POLLIN}};
+        unsigned count = 2 + fifo_poll(&guard->fifos, fds + 2);
         bool end = false;
 
-        if (poll(fds, 2, -1) < 0) {
+        if (poll(fds, count, guard->fifos.count > 0 ? FIFO_MS : -1) < 0) {
             if (errno == EINTR)
                 continue;
             return fault_errno(fault, "wait");
         }
         if (fds[0].revents != 0 && (!on_control(guard, &end, fault) || end))
             return end;
+        if (guard->fifos.count > 0)
+            fifo_look(guard);
         if ((fds[1].revents & POLLIN) != 0 && !answer_one(guard, fault))
             return false;
         if ((fds[1].revents & (POLLHUP | POLLERR)) != 0 && (fds[1].revents & POLLIN) == 0)
@@ -161,6 +220,8 @@ static bool start(struct guard *guard, struct fault *fault)
         return fault_errno(fault, "open /proc");
     if (!seen_open(config->seen, true, &guard->seen, fault))
         return false;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        guard->numbers[i] = calls_number(rows[i].call);
     if (seccomp_notify_alloc(&guard->call, &guard->answer) != 0)
         return fault_set(fault, FAULT_HOST, "this kernel has no user notification of calls");
     if (config->drop_user &&
@@ -171,6 +232,9 @@ static bool start(struct guard *guard, struct fault *fault)
 
 static void finish(struct guard *guard)
 {
+    fifo_end(&guard->fifos);
+    files_free(guard->files);
+    reach_end(&guard->reach);
     ledger_client_free(guard->ledger);
     programs_free(guard->programs);
     seen_close(guard->seen);
@@ -205,17 +269,44 @@ int guard_role(void *config)
     return ok ? 0 : 2;
 }
 
+/* One packet to the guard, and its answer, which must be of the kind. */
+static bool ask(int control, char what, const struct message_fds *fds, char wanted,
+                int timeout_ms, struct buf *ret_body, struct fault *fault)
+{
+    bool end;
+
+    if (!message_send(control, slice_of_bytes(&what, 1), fds, fault) ||
+        !message_receive(control, ret_body, NULL, timeout_ms, &end, fault))
+        return false;
+    if (end || ret_body->len == 0)
+        return fault_set(fault, FAULT_IO, "the guard ended");
+    if (ret_body->at[0] == (uint8_t)wanted)
+        return true;
+    return fault_set(fault, FAULT_IO, "the guard: %s",
+                     ret_body->at[0] == GUARD_FAILED ? buf_text(ret_body) + 1
+                                                     : "a packet out of turn");
+}
+
 bool guard_listen(int control, int listener, int proc, int timeout_ms, struct fault *fault)
 {
     struct message_fds fds = {.fd = {listener, proc}, .count = 2};
     AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
-    bool end;
 
-    if (!message_send(control, SLICE("L"), &fds, fault) ||
-        !message_receive(control, &body, NULL, timeout_ms, &end, fault))
-        return fault_in(fault, "hand the cell's calls to the guard");
-    if (end)
-        return fault_set(fault, FAULT_IO, "the guard ended");
-    return body.at[0] == GUARD_READY ||
-           fault_set(fault, FAULT_IO, "the guard: %s", buf_text(&body) + 1);
+    return ask(control, GUARD_LISTEN, &fds, GUARD_READY, timeout_ms, &body, fault) ||
+           fault_in(fault, "hand the cell's calls to the guard");
+}
+
+bool guard_disarm_planted(int control, int timeout_ms, struct view_witness *ret_witness,
+                          struct fault *fault)
+{
+    AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+    struct packet_reader reader;
+
+    if (!ask(control, GUARD_DISARM, NULL, GUARD_WITNESS, timeout_ms, &body, fault))
+        return fault_in(fault, "ask the guard what it saw");
+    reader = (struct packet_reader){.rest = slice_part(buf_slice(&body), 1, body.len)};
+    ret_witness->reads = packet_number(&reader);
+    ret_witness->reads_refused = packet_number(&reader);
+    ret_witness->writes_refused = packet_number(&reader);
+    return packet_end(&reader, fault);
 }

@@ -18,6 +18,9 @@
 /* What the commitment to arguments calls them. */
 #define GUARD_COMMAND_FIELD "command"
 
+struct files_config;
+struct view_witness; /* roles/view_role/view.h */
+
 struct guard_config {
     int control;  /* core's end speaks the packets below; taken */
     int ledger;   /* producer socket: exec, refused; taken */
@@ -25,6 +28,7 @@ struct guard_config {
     int programs; /* the list of digests, or -1; taken */
     const char *run, *agent, *on_behalf_of, *policy;
     uint8_t command_key[COMMITMENT_KEY_BYTES];
+    const struct files_config *files; /* NULL: a view serves them */
     bool drop_user; /* root: become uid, gid */
     uid_t uid;
     gid_t gid;
@@ -38,5 +42,8 @@ int guard_role(void *config);
  */
 MUST_USE bool guard_listen(int control, int listener, int proc, int timeout_ms,
                            struct fault *fault);
+/* With files: the planted entries are gone; what the guard saw of them. */
+MUST_USE bool guard_disarm_planted(int control, int timeout_ms,
+                                   struct view_witness *ret_witness, struct fault *fault);
 
 #endif

@@ -65,6 +65,7 @@ bool view_await_ready(int control, int timeout_ms, struct view_ready *ret_ready,
     packet_word(&reader, ready.head, sizeof(ready.head));
     packet_word(&reader, ready.tree, sizeof(ready.tree));
     ready.cpu_us = packet_number(&reader);
+    ready.plain_bytes = packet_number(&reader);
     if (!packet_end(&reader, fault))
         return fault_in(fault, "the view");
     *ret_ready = ready;

@@ -8,24 +8,17 @@
 #define PRINTABLE_BYTES_MAX (4 * (SNAPSHOT_PATH_MAX + 1))
 
 struct view_records {
-    const struct view_config *config;
-    const struct snapshot *snapshot;
-    struct view_identity *identity;
+    struct view_records_settings settings;
     struct ledger_client *ledger;
     struct buf path, path_to, executable;
 };
 
-struct view_records *view_records_new(struct view_config *config,
-                                      const struct snapshot *snapshot,
-                                      struct view_identity *identity)
+struct view_records *view_records_new(const struct view_records_settings *settings)
 {
     struct view_records *records = xalloc(sizeof(*records));
 
-    records->config = config;
-    records->snapshot = snapshot;
-    records->identity = identity;
-    records->ledger = ledger_client_new(config->ledger_fd);
-    config->ledger_fd = -1;
+    records->settings = *settings;
+    records->ledger = ledger_client_new(settings->ledger_fd);
     records->path = buf_with_limit(PRINTABLE_BYTES_MAX);
     records->path_to = buf_with_limit(PRINTABLE_BYTES_MAX);
     records->executable = buf_with_limit(PRINTABLE_BYTES_MAX);
@@ -70,11 +63,11 @@ static enum record_type type_of(const struct view_event *event)
 
 static void add_run(const struct view_records *records, struct record *record)
 {
-    record_word(record, RECORD_RUN, records->config->run);
-    record_word(record, RECORD_AGENT, records->config->agent);
-    record_word(record, RECORD_ON_BEHALF_OF, records->config->on_behalf_of);
-    record_word(record, RECORD_POLICY, records->config->policy->digest);
-    record_word(record, RECORD_MECHANISM, "view");
+    record_word(record, RECORD_RUN, records->settings.run);
+    record_word(record, RECORD_AGENT, records->settings.agent);
+    record_word(record, RECORD_ON_BEHALF_OF, records->settings.on_behalf_of);
+    record_word(record, RECORD_POLICY, records->settings.policy);
+    record_word(record, RECORD_MECHANISM, records->settings.mechanism);
 }
 
 static void add_object(const struct view_event *event, const char *blob, struct record *record)
@@ -100,7 +93,7 @@ static bool add_redaction(struct view_records *records, const struct record *rea
     record_number(&record, RECORD_COUNT,
                   event->base == SNAPSHOT_NONE
                       ? 0
-                      : snapshot_node(records->snapshot, event->base)->finding_count);
+                      : snapshot_node(records->settings.snapshot, event->base)->finding_count);
     return ledger_record(records->ledger, &record, NULL, fault);
 }
 
@@ -113,11 +106,11 @@ bool view_records_add(struct view_records *records, const struct view_event *eve
     record_begin(&record, type_of(event));
     add_run(records, &record);
     if (event->oid != NULL)
-        view_oid_text(records->snapshot, event->oid, blob);
+        view_oid_text(records->settings.snapshot, event->oid, blob);
     add_object(event, blob, &record);
     record_word(&record, RECORD_OPERATION, view_operation_name(event->operation));
     record_word(&record, RECORD_OUTCOME, event->refused ? "refused" : "ok");
-    view_identity_add(records->identity, event->pid, event->executable, &record);
+    view_identity_add(records->settings.identity, event->pid, event->executable, &record);
     if (!add_path(&record, RECORD_PATH, event->path, &records->path, fault) ||
         !add_path(&record, RECORD_PATH_TO, event->path_to, &records->path_to, fault) ||
         !add_path(&record, RECORD_EXECUTABLE, event->executable, &records->executable, fault))

@@ -20,6 +20,7 @@
 #include "roles/packet.h"
 #include "roles/view_role/parts.h"
 #include "view/crossed.h"
+#include "view/plain.h"
 
 #define PLANTS_MAX 8
 #define MOUNT_POINTS_MAX 256
@@ -37,6 +38,7 @@ struct serving {
     struct buf plant_bytes[PLANTS_MAX];
     const char *mount_points[MOUNT_POINTS_MAX + 1];
     struct gitdir_result git;
+    uint64_t plain_bytes;
     struct buf packet, in;
 };
 
@@ -174,8 +176,20 @@ static bool start(struct serving *serving, struct fault *fault)
         return false;
     if (!view_identity_new(config->seen_fd, &serving->identity, fault))
         return false;
-    serving->records = view_records_new(config, serving->snapshot, serving->identity);
-    if (!make_view(serving, fault))
+    serving->records = view_records_new(&(struct view_records_settings){
+        .ledger_fd = config->ledger_fd,
+        .run = config->run,
+        .agent = config->agent,
+        .on_behalf_of = config->on_behalf_of,
+        .policy = config->policy->digest,
+        .mechanism = "view",
+        .snapshot = serving->snapshot,
+        .identity = serving->identity});
+    config->ledger_fd = -1;
+    if (!make_view(serving, fault) ||
+        (config->plain_fd >= 0 && !plain_write(serving->view, config->plain_fd,
+                                               config->identity_fd, &serving->plain_bytes,
+                                               fault)))
         return false;
     explicit_bzero(config->key, sizeof(config->key));
     scope_close(&config->git_fd);
@@ -221,6 +235,7 @@ static bool send_ready(struct serving *serving, struct fault *fault)
            packet_put_word(&serving->packet, serving->git.head, fault) &&
            packet_put_word(&serving->packet, serving->git.tree, fault) &&
            packet_put_number(&serving->packet, cpu_us, fault) &&
+           packet_put_number(&serving->packet, serving->plain_bytes, fault) &&
            send_packet(serving, NULL, fault);
 }
 
@@ -263,11 +278,20 @@ static bool on_mounted(struct serving *serving, struct message_fds *fds, struct 
 {
     int fuse = fds->count > 0 ? fds->fd[0] : -1, proc = fds->count > 1 ? fds->fd[1] : -1;
 
-    if (fuse < 0 || fds->count > 2 || view_fd(serving->view) >= 0)
+    if (fuse < 0 || fds->count > 2 || view_fd(serving->view) >= 0 ||
+        serving->config->plain_fd >= 0)
         return fault_set(fault, FAULT_INVALID, "a mount without descriptors, or a second one");
     fds->count = 0; /* taken */
     view_identity_proc(serving->identity, proc < 0 ? -1 : fcntl(proc, F_DUPFD_CLOEXEC, 3));
     return view_attach(serving->view, fuse, proc, fault);
+}
+
+static bool disarm(struct serving *serving, struct fault *fault)
+{
+    int plain = serving->config->plain_fd;
+
+    return plain < 0 ? view_disarm(serving->view, fault)
+                     : plain_disarm(serving->view, plain, fault);
 }
 
 static bool on_disarm(struct serving *serving, struct message_fds *fds, struct fault *fault)
@@ -275,7 +299,7 @@ static bool on_disarm(struct serving *serving, struct message_fds *fds, struct f
     struct view_counts counts = view_counts(serving->view);
 
     (void)fds;
-    return view_disarm(serving->view, fault) && begin(serving, VIEW_PACKET_DISARMED, fault) &&
+    return disarm(serving, fault) && begin(serving, VIEW_PACKET_DISARMED, fault) &&
            packet_put_number(&serving->packet, counts.reads_recorded, fault) &&
            packet_put_number(&serving->packet, counts.reads_refused, fault) &&
            packet_put_number(&serving->packet, counts.refused - counts.reads_refused, fault) &&
@@ -302,6 +326,15 @@ static bool drain(struct serving *serving, struct fault *fault)
     return true;
 }
 
+static bool take_in(struct serving *serving, struct fault *fault)
+{
+    const struct view_config *config = serving->config;
+
+    return config->plain_fd < 0
+               ? drain(serving, fault)
+               : plain_read(serving->view, config->plain_fd, config->identity_fd, fault);
+}
+
 static bool on_collect(struct serving *serving, struct message_fds *fds, struct fault *fault)
 {
     struct message_fds done = {.count = 1};
@@ -309,7 +342,7 @@ static bool on_collect(struct serving *serving, struct message_fds *fds, struct 
     struct view_counts counts;
 
     (void)fds;
-    if (!drain(serving, fault) || !view_crossed(serving->view, &crossed, fault) ||
+    if (!take_in(serving, fault) || !view_crossed(serving->view, &crossed, fault) ||
         !view_changes(serving->view, send_change, serving, fault))
         return false;
     counts = view_counts(serving->view);

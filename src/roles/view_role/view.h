@@ -1,6 +1,6 @@
 /*
- * roles/view_role/view.h - view: serves the repository to one agent, and records what it reads and
- * writes.
+ * roles/view_role/view.h - view: serves the repository to one agent, and records what it reads
+ * and writes; without FUSE it writes the files out, and the guard records.
  *
  *   user       the user; as root: config->uid, keeping only CAP_SYS_PTRACE (for /proc/PID/exe)
  *   network    none            may read   snapshot, content, the cell's /proc
@@ -8,7 +8,7 @@
  *   holds      the run's surrogate key until READY, the pristine content
  *   talks to   core (control), ledger (one producer)
  *
- * core: spawn_role(view_role) ... READY -> MOUNTED -> [DISARM -> DISARMED] -> ... -> COLLECT
+ * core: spawn_role(view_role) ... READY -> MOUNTED (not without FUSE) -> [DISARM -> DISARMED] -> ... -> COLLECT
  * -> CHANGE* -> DONE
  */
 #ifndef CUSTODY_ROLES_VIEW_H
@@ -35,6 +35,8 @@ struct view_config {
     int snapshot_fd; /* folder of the snapshot */
     int content_fd;  /* the repository's content file, read-only */
     int upper_fd;    /* empty folder */
+    int plain_fd;    /* -1: FUSE; else an empty folder, which becomes the agent's files */
+    int identity_fd; /* with plain_fd: an empty file, for whoever judges opens */
     int git_fd;      /* empty folder: becomes the cell's .git */
     int ledger_fd;   /* producer socket; types file.read, file.written, file.refused,
                         file.redacted */
@@ -66,6 +68,7 @@ struct view_ready {
     char head[GITDIR_HEX_BYTES];
     char tree[GITDIR_HEX_BYTES];
     uint64_t cpu_us; /* what starting took of the processor */
+    uint64_t plain_bytes; /* of the disk that the files take; 0 with FUSE */
 };
 
 /* FAULT of the view where it could not start. */

@@ -17,6 +17,8 @@ struct world {
     struct fixture fixture;
     char *home, *upper, *git;
     int home_fd, upper_fd, git_fd, snapshot_fd, control;
+    bool without_fuse;
+    int plain_fd, identity_fd;
     struct policy *policy;
     struct ledger_client *core;
     struct process role;
@@ -64,6 +66,8 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
         .snapshot_fd = world->snapshot_fd,
         .content_fd = world->fixture.content_fd,
         .upper_fd = world->upper_fd,
+        .plain_fd = world->plain_fd,
+        .identity_fd = world->identity_fd,
         .git_fd = world->git_fd,
         .uid = FIXTURE_UID,
         .gid = FIXTURE_UID,
@@ -95,8 +99,8 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
     assert_ok(spawn_role("view", view_role, &config,
                          (const int[]){control[1], ledger, world->snapshot_fd,
                                        config.content_fd, world->upper_fd, world->git_fd,
-                                       seen},
-                         7, &world->role, fault),
+                                       seen, world->plain_fd, world->identity_fd},
+                         world->without_fuse ? 9 : 7, &world->role, fault),
               *fault);
     (void)close(seen);
     (void)close(control[1]);
@@ -110,7 +114,11 @@ static const char *begin(struct world *world)
     struct fault fault = {0};
     int socket, ledger;
 
-    *world = (struct world){.fixture = {.hide_names = true}, .control = -1};
+    *world = (struct world){.fixture = {.hide_names = true},
+                            .control = -1,
+                            .without_fuse = world->without_fuse,
+                            .plain_fd = -1,
+                            .identity_fd = -1};
     if (getuid() != 0)
         return "mounting needs root here";
     assert_ok(fixture_repository(&world->fixture, fixture_files, &fault), fault);
@@ -123,6 +131,10 @@ static const char *begin(struct world *world)
     world->snapshot_fd = open(snapshot, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     world->upper_fd = make_folder(world->upper);
     world->git_fd = make_folder(world->git);
+    if (world->without_fuse) {
+        world->plain_fd = fixture_folder(world->fixture.mount);
+        world->identity_fd = memfd_create("identities", MFD_CLOEXEC);
+    }
     world->policy = make_policy();
     (void)setenv("CUSTODY_LEDGER_LINGER_MS", "0", 1);
     assert_ok(ledger_keys_make(world->home_fd, &fault), fault);
@@ -165,6 +177,8 @@ static void clean(struct world *world)
     (void)close(world->snapshot_fd);
     (void)close(world->upper_fd);
     (void)close(world->git_fd);
+    scope_close(&world->plain_fd);
+    scope_close(&world->identity_fd);
     free(world->home);
     free(world->upper);
     free(world->git);
@@ -252,7 +266,7 @@ static void a_run_is_served_recorded_and_collected(void **state)
     struct view_collected collected = {0};
     struct fault fault = {0};
     struct view_witness witness = {0};
-    struct world world;
+    struct world world = {0};
     const char *reason = begin(&world);
 
     (void)state;
@@ -306,9 +320,43 @@ static void a_run_is_served_recorded_and_collected(void **state)
     end(&world);
 }
 
+static void files_are_written_out_and_collected_without_fuse(void **state)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(65536);
+    AUTO_BUF struct buf changes = buf_with_limit(65536);
+    struct view_collected collected = {0};
+    struct view_witness witness = {0};
+    struct fault fault = {0};
+    struct world world = {.without_fuse = true};
+    const char *reason = begin(&world);
+
+    (void)state;
+    if (reason != NULL) {
+        print_message("skipped: %s\n", reason);
+        skip();
+    }
+    fixture_as_agent(true);
+    assert_int_equal(chdir(world.fixture.mount), 0);
+    read_all(".canary.csv", &bytes);
+    assert_int_equal(slice_find(buf_slice(&bytes), SLICE(CARD), 0), SIZE_MAX);
+    assert_int_equal(bytes.len, 29);
+    assert_int_equal(access(".canary-denied", F_OK), -1);
+    assert_ok(view_disarm_planted(world.control, 10000, &witness, &fault), fault);
+    assert_int_equal(access(".canary.csv", F_OK), -1);
+    read_all("data/cards.csv", &bytes);
+    assert_int_equal(slice_find(buf_slice(&bytes), SLICE(CARD), 0), SIZE_MAX);
+    assert_int_equal(access("secrets", F_OK), -1);
+    write_text("src/main.c", "changed\n");
+    fixture_as_agent(false);
+    assert_int_equal(chdir("/"), 0);
+    assert_ok(view_collect(world.control, 10000, tell, &changes, &collected, &fault), fault);
+    assert_string_equal(buf_text(&changes), "1 src/main.c 100644 [changed\n]\n");
+    end(&world);
+}
+
 static void a_flood_of_records_ends_the_view(void **state)
 {
-    struct world world;
+    struct world world = {0};
     struct fault fault = {0};
     const char *reason = begin(&world);
     int status = -1;
@@ -337,7 +385,7 @@ static void view_that_cannot_start_says_why(void **state)
 {
     struct fault fault = {0};
     struct view_ready ready;
-    struct world world;
+    struct world world = {0};
     const char *reason = begin(&world);
     int ledger, status = -1;
 
@@ -363,6 +411,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_run_is_served_recorded_and_collected),
+        TEST(files_are_written_out_and_collected_without_fuse),
         TEST(a_flood_of_records_ends_the_view),
         TEST(view_that_cannot_start_says_why),
     };
