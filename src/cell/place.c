@@ -11,7 +11,7 @@ static const struct mode_row {
 } rows[CELL_MODE_COUNT] = {
     {{CELL_NAMESPACES, CELL_FUSE}, "namespaces/fuse", true},
     {{CELL_LANDLOCK, CELL_FUSE}, "landlock/fuse", false},
-    {{CELL_NAMESPACES, CELL_INJECTED}, "namespaces/injected", false},
+    {{CELL_NAMESPACES, CELL_INJECTED}, "namespaces/injected", true},
     {{CELL_LANDLOCK, CELL_INJECTED}, "landlock/injected", false},
 };
 

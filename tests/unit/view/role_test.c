@@ -351,6 +351,7 @@ static void files_are_written_out_and_collected_without_fuse(void **state)
     assert_int_equal(chdir("/"), 0);
     assert_ok(view_collect(world.control, 10000, tell, &changes, &collected, &fault), fault);
     assert_string_equal(buf_text(&changes), "1 src/main.c 100644 [changed\n]\n");
+    scope_close(&collected.crossed);
     end(&world);
 }
 
