@@ -324,7 +324,12 @@ const struct command command_prove = {
         "commits to:\n"
         "`custody verify --proof FILE --record FILE --value FILE`. It opens that one value, "
         "and "
-        "nothing else.",
+        "nothing else.\n"
+        "A program's record (exec) commits to its arguments, each with a NUL behind it: with "
+        "--value FILE,\n"
+        "where FILE is made by `printf '%s\\0' make -j2`. Whoever is given such a proof can "
+        "test guesses\n"
+        "at the arguments of that run's other programs, too.",
     .options = options,
     .run = run,
 };

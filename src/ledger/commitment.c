@@ -30,6 +30,16 @@ const char *commitment_field(enum record_type type)
     return NULL;
 }
 
+bool commitment_named_by(const struct record *record, struct commitment_named *ret_named)
+{
+    const char *field = commitment_field(record->type);
+    enum record_field at = field != NULL ? RECORD_COMMITMENT : RECORD_COMMAND;
+
+    *ret_named = (struct commitment_named){field == NULL ? COMMITMENT_COMMAND : field,
+                                           record->field[at].text};
+    return record->field[at].set;
+}
+
 static bool authenticate(EVP_MAC_CTX *context, const uint8_t *key, struct slice head,
                          struct slice value, uint8_t *ret_commitment)
 {
@@ -96,23 +106,23 @@ bool commitment_check(struct slice leaf, struct slice extra, struct slice value,
 {
     AUTO_BUF struct buf arena = buf_with_limit(RECORD_BYTES_MAX + 1);
     uint8_t opening[sizeof(OPENING) + COMMITMENT_KEY_BYTES];
-    uint8_t named[COMMITMENT_BYTES], made[COMMITMENT_BYTES];
+    uint8_t wanted[COMMITMENT_BYTES], made[COMMITMENT_BYTES];
+    struct commitment_named named;
     struct record_header header;
     struct record record;
 
     if (!record_decode(leaf, &record, &header, &arena, fault))
         return fault_set(fault, FAULT_MISSING, "these bytes are no record of custody's");
-    if (commitment_field(record.type) == NULL || !record.field[RECORD_COMMITMENT].set ||
-        !hex_decode(record.field[RECORD_COMMITMENT].text, named, sizeof(named)))
+    if (!commitment_named_by(&record, &named) ||
+        !hex_decode(named.digest, wanted, sizeof(wanted)))
         return fault_set(fault, FAULT_MISSING, "the record commits to no value");
     if (!base64_decode_exactly(extra, opening, sizeof(opening)) ||
         memcmp(opening, OPENING, sizeof(OPENING)) != 0)
         return fault_set(fault, FAULT_MISSING,
                          "the proof has no opening (custody prove --open)");
-    if (!commitment_make(opening + sizeof(OPENING), commitment_field(record.type), value, made,
-                         fault))
+    if (!commitment_make(opening + sizeof(OPENING), named.field, value, made, fault))
         return false;
-    return CRYPTO_memcmp(made, named, sizeof(made)) == 0
+    return CRYPTO_memcmp(made, wanted, sizeof(made)) == 0
                ? true
                : fault_set(fault, FAULT_CONFLICT,
                            "the record does not commit to this value under this key");

@@ -24,6 +24,20 @@
  */
 const char *commitment_field(enum record_type type);
 
+/*
+ * The arguments of a program (`process.command`): one key a run, and not one a record, since
+ * whoever makes these reads hostile memory and must not hold the scope's. So an opening of one
+ * lets guesses at the others be tested, those of that run.
+ */
+#define COMMITMENT_COMMAND "command"
+
+struct commitment_named {
+    const char *field;   /* borrowed for ever */
+    struct slice digest; /* 64 digits; of the record */
+};
+/* What the record commits to. False: to nothing. */
+bool commitment_named_by(const struct record *record, struct commitment_named *ret_named);
+
 MUST_USE bool commitment_make(const uint8_t key[COMMITMENT_KEY_BYTES], const char *field,
                               struct slice value, uint8_t ret_commitment[COMMITMENT_BYTES],
                               struct fault *fault);

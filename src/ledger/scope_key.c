@@ -61,6 +61,14 @@ bool scope_key_of_record(const uint8_t scope_key[SCOPE_KEY_BYTES], struct slice 
            expand(scope_key, buf_slice(&info), ret_key, COMMITMENT_KEY_BYTES, fault);
 }
 
+bool scope_key_of_commands(const uint8_t scope_key[SCOPE_KEY_BYTES],
+                           uint8_t ret_key[COMMITMENT_KEY_BYTES], struct fault *fault)
+{
+    /* No producer is called that: each has its run's name behind it. */
+    return scope_key_of_record(scope_key, SLICE("guard"), 0, COMMITMENT_COMMAND, ret_key,
+                               fault);
+}
+
 bool scope_key_of_payload(const uint8_t scope_key[SCOPE_KEY_BYTES],
                           const uint8_t id[SCOPE_ID_BYTES],
                           uint8_t ret_key_nonce[SCOPE_CIPHER_KEY_BYTES + SCOPE_NONCE_BYTES],

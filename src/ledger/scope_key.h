@@ -5,6 +5,7 @@
  *
  *   record   K_rec = HKDF-Expand(K_scope,
  *                "rec" 00 || u16be len(src) || src || u64be seq || field)
+ *   commands the same with src "guard", seq 0, field "command": one key a run
  *   payload  key, nonce = HKDF-Expand(K_scope, "payload" 00 || id), 32 + 12 bytes
  *
  * The record itself says src and seq, so it and the scope's key are all that an opening needs.
@@ -28,6 +29,10 @@ bool scope_name_valid(struct slice name);
 MUST_USE bool scope_key_of_record(const uint8_t scope_key[SCOPE_KEY_BYTES], struct slice src,
                                   uint64_t seq, const char *field,
                                   uint8_t ret_key[COMMITMENT_KEY_BYTES], struct fault *fault);
+/* Of all commitments to arguments of the run's programs (commitment.h). */
+MUST_USE bool scope_key_of_commands(const uint8_t scope_key[SCOPE_KEY_BYTES],
+                                    uint8_t ret_key[COMMITMENT_KEY_BYTES],
+                                    struct fault *fault);
 MUST_USE bool scope_key_of_payload(
     const uint8_t scope_key[SCOPE_KEY_BYTES], const uint8_t id[SCOPE_ID_BYTES],
     uint8_t ret_key_nonce[SCOPE_CIPHER_KEY_BYTES + SCOPE_NONCE_BYTES], struct fault *fault);

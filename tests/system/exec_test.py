@@ -88,6 +88,26 @@ def a_build_is_recorded_program_by_program():
         place.close()
 
 
+def who_knows_a_command_can_prove_it():
+    """The arguments themselves are nowhere; who has them can show that they are what was recorded, until the run's key is gone."""
+    place, done, seen = in_a_cell('/bin/sh', '-c', '/bin/echo one two')
+    try:
+        told = place.root / 'told'
+        index = next(r['index'] for r in seen if r['object']['path'] == '/bin/echo')
+        told.write_bytes(b'/bin/echo\0one\0two\0')
+        place.custody('prove', index, '--value', told, '--out', place.root / 'proof', '--record', place.root / 'record', check=0)
+        check = ('verify', '--proof', place.root / 'proof', '--record', place.root / 'record', '--value', told)
+        assert 'is what the record commits to' in place.custody(*check, check=0).stdout
+        told.write_bytes(b'/bin/echo\0one\0two\0three\0')
+        place.custody(*check, check=1)
+        assert 'another command' in place.custody('prove', index, '--value', told, check=1).stderr
+        place.custody('erase', done['run'], '--as', 'maria', '--reason', 'subject-request', check=0)
+        told.write_bytes(b'/bin/echo\0one\0two\0')
+        assert 'was erased' in place.custody('prove', index, '--value', told, check=1).stderr
+    finally:
+        place.close()
+
+
 def a_storm_loses_none():
     place, done, seen = in_a_cell('/bin/sh', 'storm.sh', timeout=300)
     try:
@@ -173,6 +193,6 @@ def what_the_kernel_saw_agrees_with_what_was_recorded():
 
 
 if __name__ == '__main__':
-    main([a_build_is_recorded_program_by_program, a_storm_loses_none,
+    main([a_build_is_recorded_program_by_program, who_knows_a_command_can_prove_it, a_storm_loses_none,
           a_program_of_memory_and_a_script_are_named_as_what_they_are, what_cannot_be_read_does_not_start,
           without_the_guard_nothing_starts, what_the_kernel_saw_agrees_with_what_was_recorded])

@@ -43,8 +43,7 @@ bool core_seal_ticket(struct run *run, struct record_seal *seal, struct fault *f
  */
 bool core_seal_commands(struct run *run, struct fault *fault)
 {
-    return scope_key_of_record(run->sealer.key, SLICE("guard"), 0, GUARD_COMMAND_FIELD,
-                               run->command_key, fault);
+    return scope_key_of_commands(run->sealer.key, run->command_key, fault);
 }
 
 void core_seal_forget(struct run *run)

@@ -126,7 +126,7 @@ static bool commit(struct guard *guard, struct found *found, struct fault *fault
 {
     const uint8_t *key = guard->config->command_key;
 
-    if (!commitment_make(key, GUARD_COMMAND_FIELD, buf_slice(&guard->arguments),
+    if (!commitment_make(key, COMMITMENT_COMMAND, buf_slice(&guard->arguments),
                          found->command_bytes, fault))
         return false;
     hex_encode(slice_of_bytes(found->command_bytes, COMMITMENT_BYTES), found->command);

@@ -15,9 +15,6 @@
 
 #include "ledger/commitment.h"
 
-/* What the commitment to arguments calls them. */
-#define GUARD_COMMAND_FIELD "command"
-
 struct files_config;
 struct view_witness; /* roles/view_role/view.h */
 

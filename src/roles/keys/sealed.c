@@ -110,26 +110,34 @@ static bool load_scope(const struct home *home, const char *scope,
     return fault->kind == FAULT_MISSING ? say_erased(home, scope, fault) : false;
 }
 
-static bool check_sealed(const struct record *record, struct fault *fault)
+static bool find_named(const struct record *record, struct commitment_named *ret_named,
+                       struct fault *fault)
 {
-    return (commitment_field(record->type) != NULL && record->field[RECORD_SCOPE].set &&
-            record->field[RECORD_COMMITMENT].set) ||
+    return commitment_named_by(record, ret_named) ||
            fault_set(fault, FAULT_MISSING,
-                     "this record names no ticket, prompt, answer or diff");
+                     "this record names no ticket, prompt, answer, diff or command");
+}
+
+/* A command's scope is its run. */
+static enum record_field scope_of(const struct record *record)
+{
+    return commitment_field(record->type) == NULL ? RECORD_RUN : RECORD_SCOPE;
 }
 
 bool sealed_key(const struct home *home, const struct record *record,
                 const struct record_header *header, uint8_t ret_key[COMMITMENT_KEY_BYTES],
                 struct fault *fault)
 {
-    AUTO_FREE char *scope = text_of(record, RECORD_SCOPE);
+    AUTO_FREE char *scope = text_of(record, scope_of(record));
+    struct commitment_named named;
     uint8_t key[SCOPE_KEY_BYTES];
     bool ok;
 
-    if (!check_sealed(record, fault) || !load_scope(home, scope, key, fault))
+    if (!find_named(record, &named, fault) || !load_scope(home, scope, key, fault))
         return false;
-    ok = scope_key_of_record(key, header->src, header->seq, commitment_field(record->type),
-                             ret_key, fault);
+    ok = commitment_field(record->type) == NULL
+             ? scope_key_of_commands(key, ret_key, fault)
+             : scope_key_of_record(key, header->src, header->seq, named.field, ret_key, fault);
     OPENSSL_cleanse(key, sizeof(key));
     return ok;
 }
@@ -137,14 +145,14 @@ bool sealed_key(const struct home *home, const struct record *record,
 bool sealed_check(const struct record *record, const uint8_t key[COMMITMENT_KEY_BYTES],
                   struct slice value, struct fault *fault)
 {
+    struct commitment_named named;
     char text[2 * COMMITMENT_BYTES + 1];
 
-    if (!check_sealed(record, fault) ||
-        !commitment_text(key, commitment_field(record->type), value, text, fault))
+    if (!find_named(record, &named, fault) ||
+        !commitment_text(key, named.field, value, text, fault))
         return false;
-    return slice_equal(record->field[RECORD_COMMITMENT].text, slice_of(text)) ||
-           fault_set(fault, FAULT_CONFLICT, "the record commits to another %s",
-                     commitment_field(record->type));
+    return slice_equal(named.digest, slice_of(text)) ||
+           fault_set(fault, FAULT_CONFLICT, "the record commits to another %s", named.field);
 }
 
 static bool open_payload(const struct home *home, const struct record *record,
@@ -177,9 +185,10 @@ bool sealed_value(const struct home *home, const struct record *record,
              ? open_payload(home, record, ret_value, fault) &&
                    sealed_check(record, key, buf_slice(ret_value), fault)
              : fault_set(fault, FAULT_MISSING,
-                         "the policy kept no %ss then (retention.payloads): there is a "
-                         "commitment only",
-                         commitment_field(record->type));
+                         commitment_field(record->type) == NULL
+                             ? "the arguments of programs are never kept: give them with --value"
+                             : "the policy kept none then (retention.payloads): there is a "
+                               "commitment only");
     OPENSSL_cleanse(key, sizeof(key));
     return ok;
 }
