@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "view/blob.h"
 #include "view/serve_state.h"
 
 #define COMPARE_BYTES (256U << 10)
@@ -143,6 +144,39 @@ static bool find_renamed_from(struct walk *walk, uint32_t source, const char **r
     return true;
 }
 
+/*
+ * The blob that the path has come to, before anything is made of it: where no record has told
+ * it yet. With the stand-ins that the agent saw, where it kept them.
+ */
+static bool record_after(struct walk *walk, uint32_t number, const struct view_change *change,
+                         struct fault *fault)
+{
+    struct view *view = walk->view;
+    struct tree_origin origin = tree_origin(view->tree, number);
+    uint8_t after[SNAPSHOT_OID_MAX];
+    struct view_event event = {.operation = VIEW_COLLECT,
+                               .path = change->path,
+                               .base = origin.base,
+                               .oid = change->base_oid,
+                               .oid_after = after,
+                               .size = change->size,
+                               .class_mask = origin.class_mask,
+                               .verdict = origin.verdict,
+                               .rule = origin.rule};
+    struct stat stat;
+
+    tree_stat(view->tree, number, &stat);
+    if (tree_blob_told(view->tree, number) != NULL && stat.st_nlink == 1)
+        return true;
+    if (change->content == VIEW_CONTENT_BYTES)
+        hasher_object(view->hasher, OBJECT_BLOB, change->bytes, after);
+    else if (change->content == VIEW_CONTENT_SOURCE)
+        memcpy(after, base_node(walk, change->source)->oid, sizeof(after));
+    else if (!blob_of_file(view, change->fd, change->size, after))
+        return fault_set(fault, FAULT_IO, "read %s", change->path);
+    return view->settings.calls.record(view->settings.calls.self, &event, false, fault);
+}
+
 static bool tell_content(struct walk *walk, uint32_t number, struct view_change *change,
                          struct fault *fault)
 {
@@ -160,6 +194,8 @@ static bool tell_content(struct walk *walk, uint32_t number, struct view_change 
             return failed(fault, error);
         change->bytes = buf_slice(&walk->target);
     }
+    if (!record_after(walk, number, change, fault))
+        return false;
     return walk->tell(walk->self, change, fault);
 }
 

@@ -14,7 +14,7 @@ static const char *const operation_names[VIEW_OPERATION_COUNT] = {
     [VIEW_READ] = "read",       [VIEW_CREATE] = "create", [VIEW_MODIFY] = "modify",
     [VIEW_RENAME] = "rename",   [VIEW_DELETE] = "delete", [VIEW_LINK] = "link",
     [VIEW_SYMLINK] = "symlink", [VIEW_MKDIR] = "mkdir",   [VIEW_RMDIR] = "rmdir",
-    [VIEW_CHMOD] = "chmod",
+    [VIEW_CHMOD] = "chmod",     [VIEW_SYNC] = "sync",     [VIEW_COLLECT] = "collect",
 };
 
 const char *view_operation_name(enum view_operation operation)
@@ -56,9 +56,8 @@ static void start(void *userdata, struct fuse_conn_info *connection)
 }
 
 /*
- * What is not here is answered ENOSYS by the library: locks (the kernel's own), ioctl, FSYNC
- * (the kernel has written all back by then, and after a crash of the host there is no run).
- * And LSEEK: the kernel asks for data and holes without writing back first, so we cannot know;
+ * What is not here is answered ENOSYS by the library: locks (the kernel's own), ioctl. And
+ * LSEEK: the kernel asks for data and holes without writing back first, so we cannot know;
  * it then says that all is data, up to the size that it knows.
  */
 static const struct fuse_lowlevel_ops operations = {
@@ -84,6 +83,7 @@ static const struct fuse_lowlevel_ops operations = {
     .readdirplus = look_readdirplus,
     .statfs = look_statfs,
     .create = change_create,
+    .fsync = change_fsync,
     .fallocate = change_fallocate,
     .getxattr = attribute_get,
     .listxattr = attribute_list,
@@ -144,7 +144,8 @@ bool view_new(const struct view_settings *settings, struct view **ret_view,
     view->path_shown = buf_with_limit(TREE_PATH_BYTES_MAX);
     view->target = buf_with_limit(TREE_PATH_BYTES_MAX);
     view->denied_told = folder_new(1);
-    if (!tree_new(&tree, &view->tree, fault) || !furnish(view, fault)) {
+    if (!hasher_new(snapshot_oid_bytes(settings->snapshot), &view->hasher, fault) ||
+        !tree_new(&tree, &view->tree, fault) || !furnish(view, fault)) {
         view_free(view);
         return false;
     }
@@ -159,6 +160,7 @@ void view_free(struct view *view)
     view_detach(view);
     tree_free(view->tree);
     folder_free(view->denied_told);
+    hasher_free(view->hasher);
     buf_free(&view->listing);
     buf_free(&view->path);
     buf_free(&view->path_to);

@@ -25,6 +25,8 @@ enum view_operation {
     VIEW_MKDIR,
     VIEW_RMDIR,
     VIEW_CHMOD,
+    VIEW_SYNC,    /* what was written was synced */
+    VIEW_COLLECT, /* what a path has come to, when the run ends */
     VIEW_OPERATION_COUNT,
 };
 
@@ -38,7 +40,9 @@ struct view_event {
     uint32_t base;       /* node of the snapshot that the node came from, or SNAPSHOT_NONE */
     const uint8_t
         *oid; /* original blob that the node came from (snapshot_oid_bytes), or NULL */
+    const uint8_t *oid_after; /* blob that is there now, or NULL: not known yet */
     uint64_t size;
+    uint64_t first, end; /* of a read: the bytes of it; 0, 0: all of them */
     unsigned class_mask; /* 0: not classified (made by the agent) */
     enum verdict verdict;
     struct slice rule;

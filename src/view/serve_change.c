@@ -194,6 +194,9 @@ void change_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
             clear_modified(view, found.number);
             if ((flags & RENAME_EXCHANGE) != 0)
                 clear_modified(view, found.there);
+            else if (found.there != TREE_NONE) /* a change of that path, and told as one */
+                tree_set_marks(view->tree, found.number,
+                               tree_marks(view->tree, found.number) | MARK_MODIFIED);
             error = tree_rename(view->tree, &rename);
         }
     }
@@ -243,6 +246,21 @@ void change_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_
         (void)fuse_reply_write(request, size);
     else
         (void)fuse_reply_err(request, error);
+}
+
+/*
+ * The kernel has written all back by now. The disk is not synced: a run does not outlive a
+ * crash of its host.
+ */
+void change_fsync(fuse_req_t request, fuse_ino_t inode, int datasync,
+                  struct fuse_file_info *file)
+{
+    struct view *view = view_of(request);
+
+    (void)datasync;
+    (void)file;
+    if (judge_inode(view, request, inode))
+        (void)fuse_reply_err(request, judge_sync(view, request, number_of(inode)));
 }
 
 void change_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t at, off_t len,

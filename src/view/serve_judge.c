@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "view/blob.h"
 #include "view/serve_caller.h"
 #include "view/serve_state.h"
 #include "view/snapshot_format.h"
@@ -100,34 +101,55 @@ bool judge_inode(struct view *view, fuse_req_t request, fuse_ino_t inode)
 
 /* ---- reading ---- */
 
-int judge_read(struct view *view, fuse_req_t request, uint32_t number)
+/* Has it a path to tell it by? One that was removed and is still open has that of its base. */
+static int path_of_read(struct view *view, uint32_t number, uint32_t base)
+{
+    struct fault fault = {0};
+    int error = tree_path(view->tree, number, &view->path);
+
+    if (error != ESTALE || base == TREE_NONE)
+        return error;
+    buf_clear(&view->path);
+    if (!snapshot_path(view->settings.snapshot, base, &view->path, &fault))
+        return EIO;
+    (void)buf_text(&view->path);
+    return 0;
+}
+
+int judge_read(struct view *view, fuse_req_t request, uint32_t number, uint64_t at,
+               uint64_t size)
 {
     struct tree_origin origin = tree_origin(view->tree, number);
     unsigned mark = origin.own_content ? MARK_READ_OWN : MARK_READ_BASE;
+    unsigned marks = tree_marks(view->tree, number);
+    bool is_first = (marks & mark) == 0;
     struct view_event event;
-    struct fault fault;
     int error;
 
-    if ((tree_marks(view->tree, number) & mark) != 0)
+    if (!is_first && (marks & MARK_READ_PART) == 0)
         return 0;
     event = event_of(view, VIEW_READ, number);
-    error = tree_path(view->tree, number, &view->path);
-    if (error == ESTALE && origin.base != TREE_NONE) { /* unlinked, and still open */
-        buf_clear(&view->path);
-        if (!snapshot_path(view->settings.snapshot, origin.base, &view->path, &fault))
-            return EIO;
-        (void)buf_text(&view->path);
-    } else if (error == ESTALE) {
-        return 0; /* the agent's own bytes, and no name to call them by */
-    } else if (error != 0) {
-        return error;
-    }
+    size = at >= event.size ? 0 : size < event.size - at ? size : event.size - at;
+    if (!is_first && tree_part_covers(view->tree, number, at, size))
+        return 0;
+    error = path_of_read(view, number, origin.base);
+    if (error != 0) /* ESTALE: the agent's own bytes, and no name to call them by */
+        return error == ESTALE ? 0 : error;
     event.path = text_of(&view->path);
     if (origin.verdict == VERDICT_DENY)
         return refuse(view, request, VIEW_READ, event.path, NULL, RULE_DENIED_FILE);
+    if (is_first && size > 0 && size < event.size) {
+        event.first = at;
+        event.end = at + size;
+    }
     if (!tell(view, request, &event, origin.sensitive))
         return EIO;
-    tree_set_marks(view->tree, number, tree_marks(view->tree, number) | mark);
+    marks = (tree_marks(view->tree, number) & ~(unsigned)MARK_READ_PART) | mark;
+    if (event.end > 0) {
+        tree_set_part(view->tree, number, event.first, event.end);
+        marks |= MARK_READ_PART;
+    }
+    tree_set_marks(view->tree, number, marks);
     return 0;
 }
 
@@ -397,10 +419,40 @@ static int judge_move(struct view *view, fuse_req_t request, uint32_t number, ui
     return error;
 }
 
+/* What a rename puts in the place of another file is how editors save: a change of that path. */
+static bool tell_replaced(struct view *view, fuse_req_t request, uint32_t there,
+                          const struct view_event *rename)
+{
+    struct view_event event = event_of(view, VIEW_MODIFY, there);
+    uint8_t before[SNAPSHOT_OID_MAX];
+
+    event.oid = blob_of(view, there, BLOB_AT_RENAME_BYTES_MAX, before) ? before : NULL;
+    event.path = rename->path_to;
+    event.oid_after = rename->oid_after;
+    event.size = rename->size;
+    return tell(view, request, &event, false);
+}
+
+/* What is told by the rename's record of the blob under the new name need not be told again. */
+static int tell_moved(struct view *view, fuse_req_t request, const struct tree_rename *rename,
+                      const struct tree_renamed *found, const struct view_event *event)
+{
+    bool is_exchange = (rename->flags & RENAME_EXCHANGE) != 0;
+
+    if (found->there != TREE_NONE && !is_exchange && !is_folder(view, found->there) &&
+        !tell_replaced(view, request, found->there, event))
+        return EIO;
+    tree_set_blob_told(view->tree, found->number, event->oid_after);
+    if (is_exchange)
+        tree_set_blob_told(view->tree, found->there, NULL);
+    return 0;
+}
+
 int judge_rename(struct view *view, fuse_req_t request, const struct tree_rename *rename,
                  const struct tree_renamed *found)
 {
     struct view_event event = event_of(view, VIEW_RENAME, found->number);
+    uint8_t after[SNAPSHOT_OID_MAX];
     int error = judge_move(view, request, found->number, rename->folder, rename->name,
                            rename->to_folder, rename->to_name, found->there);
 
@@ -415,7 +467,30 @@ int judge_rename(struct view *view, fuse_req_t request, const struct tree_rename
         return error;
     event.path = text_of(&view->path);
     event.path_to = text_of(&view->path_to);
-    return tell(view, request, &event, false) ? 0 : EIO;
+    if (blob_of(view, found->number, BLOB_AT_RENAME_BYTES_MAX, after))
+        event.oid_after = after;
+    return tell(view, request, &event, false)
+               ? tell_moved(view, request, rename, found, &event)
+               : EIO;
+}
+
+int judge_sync(struct view *view, fuse_req_t request, uint32_t number)
+{
+    struct view_event event = event_of(view, VIEW_SYNC, number);
+    uint8_t after[SNAPSHOT_OID_MAX];
+
+    if (!tree_origin(view->tree, number).own_content ||
+        tree_blob_told(view->tree, number) != NULL ||
+        tree_path(view->tree, number, &view->path) != 0 ||
+        !tree_count_sync(view->tree, number, BLOB_AT_SYNC_TIMES) ||
+        !blob_of(view, number, BLOB_AT_SYNC_BYTES_MAX, after))
+        return 0;
+    event.path = text_of(&view->path);
+    event.oid_after = after;
+    if (!tell(view, request, &event, false))
+        return EIO;
+    tree_set_blob_told(view->tree, number, after);
+    return 0;
 }
 
 int judge_link(struct view *view, fuse_req_t request, uint32_t number, uint32_t folder,

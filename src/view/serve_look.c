@@ -104,7 +104,7 @@ void look_readlink(fuse_req_t request, fuse_ino_t inode)
         return;
     error = tree_target(view->tree, number_of(inode), &view->target);
     if (error == 0)
-        error = judge_read(view, request, number_of(inode));
+        error = judge_read(view, request, number_of(inode), 0, UINT64_MAX);
     if (error == 0)
         (void)fuse_reply_readlink(request, (const char *)view->target.at);
     else
@@ -123,7 +123,7 @@ void look_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t at,
         return;
     if (size > VIEW_READ_BYTES_MAX)
         size = VIEW_READ_BYTES_MAX;
-    error = at < 0 ? EINVAL : judge_read(view, request, number_of(inode));
+    error = at < 0 ? EINVAL : judge_read(view, request, number_of(inode), (uint64_t)at, size);
     if (error == 0)
         error =
             tree_read(view->tree, number_of(inode), (uint64_t)at, size, view->room, &bytes);

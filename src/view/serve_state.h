@@ -6,6 +6,7 @@
 #include <fuse3/fuse_lowlevel.h>
 
 #include "view/folder.h"
+#include "view/object.h"
 #include "view/rules.h"
 #include "view/serve.h"
 #include "view/serve_init.h"
@@ -16,10 +17,11 @@
 
 /* What was told of a node already; its mark in the tree. */
 enum view_mark {
-    MARK_READ_BASE = 1, /* the base's content was read */
-    MARK_READ_OWN = 2,  /* what the agent wrote was read */
-    MARK_MODIFIED = 4,  /* under its present path */
-    MARK_FULL = 8,      /* something written did not fit */
+    MARK_READ_BASE = 1,  /* the base's content was read */
+    MARK_READ_OWN = 2,   /* what the agent wrote was read */
+    MARK_MODIFIED = 4,   /* under its present path */
+    MARK_FULL = 8,       /* something written did not fit */
+    MARK_READ_PART = 64, /* and of what is marked as read, only tree_part */
     /* Whether policy lets the agent write it was looked up; and it does not. */
     MARK_WRITE_KNOWN = 16,
     MARK_WRITE_REFUSED = 32,
@@ -35,6 +37,7 @@ struct view {
     uint8_t *room;      /* for one READ */
     struct buf listing; /* for one READDIRPLUS */
     struct buf path, path_to, path_shown, target;
+    struct hasher *hasher;
     struct folder *denied_told; /* a set: denied names that somebody looked for */
     struct view_counts counts;
     struct rules rules;
@@ -52,8 +55,16 @@ static inline uint32_t number_of(fuse_ino_t inode)
 
 /* Is `inode` a node of ours? Answers the request where it is not. */
 bool judge_inode(struct view *view, fuse_req_t request, fuse_ino_t inode);
-/* May bytes of the node be sent? Records the first read of each version. */
-int judge_read(struct view *view, fuse_req_t request, uint32_t number);
+/*
+ * May these bytes of the node be sent? Records the first read of each version: with its range,
+ * where that is not all of the file. The first read past that range is told once more, for all
+ * of the file.
+ */
+int judge_read(struct view *view, fuse_req_t request, uint32_t number, uint64_t at,
+               uint64_t size);
+/* What was written was synced: tells the blob, where it is small and new. EIO: it could not be
+ * told. */
+int judge_sync(struct view *view, fuse_req_t request, uint32_t number);
 /*
  * May content or mode of the node change? Records the first modification. Where the kernel
  * does not say who writes, it is who was last seen to.
@@ -118,6 +129,8 @@ void change_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
 void change_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, const char *name);
 void change_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size,
                   off_t at, struct fuse_file_info *file);
+void change_fsync(fuse_req_t request, fuse_ino_t inode, int datasync,
+                  struct fuse_file_info *file);
 void change_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t at, off_t len,
                       struct fuse_file_info *file);
 

@@ -45,6 +45,7 @@ static void free_node(struct tree *tree, struct node *node)
         return;
     tree_free_attributes(tree, node);
     tree_small_free(tree, node);
+    free(node->blob_told);
     for (size_t i = 0; i < node->name_count; i++)
         free(node->names[i].name);
     free(node->names);
@@ -274,6 +275,54 @@ unsigned tree_marks(const struct tree *tree, uint32_t number)
 void tree_set_marks(struct tree *tree, uint32_t number, unsigned marks)
 {
     tree->slots[number].marks = marks;
+}
+
+/* To the inside of the range, but for the end of the file, behind which nothing is read. */
+void tree_set_part(struct tree *tree, uint32_t number, uint64_t first, uint64_t end)
+{
+    struct slot *slot = &tree->slots[number];
+    struct stat stat;
+
+    tree_stat(tree, number, &stat);
+    if (end >= (uint64_t)stat.st_size)
+        end += BLOCK_BYTES - 1;
+    slot->part_first = (uint32_t)((first + BLOCK_BYTES - 1) / BLOCK_BYTES);
+    slot->part_end = (uint32_t)(end / BLOCK_BYTES);
+}
+
+bool tree_part_covers(const struct tree *tree, uint32_t number, uint64_t at, uint64_t size)
+{
+    const struct slot *slot = &tree->slots[number];
+
+    return at >= (uint64_t)slot->part_first * BLOCK_BYTES &&
+           size <= (uint64_t)slot->part_end * BLOCK_BYTES &&
+           at <= (uint64_t)slot->part_end * BLOCK_BYTES - size;
+}
+
+bool tree_count_sync(struct tree *tree, uint32_t number, unsigned most)
+{
+    struct node *node = tree_touch(tree, number);
+
+    return node->sync_count < most && ++node->sync_count > 0;
+}
+
+const uint8_t *tree_blob_told(const struct tree *tree, uint32_t number)
+{
+    const struct node *node = tree_touched(tree, number);
+
+    return node == NULL ? NULL : node->blob_told;
+}
+
+void tree_set_blob_told(struct tree *tree, uint32_t number, const uint8_t *oid)
+{
+    struct node *node = oid == NULL ? tree_touched(tree, number) : tree_touch(tree, number);
+
+    if (node == NULL)
+        return;
+    free(node->blob_told);
+    node->blob_told = oid == NULL ? NULL : xalloc(SNAPSHOT_OID_MAX);
+    if (oid != NULL)
+        memcpy(node->blob_told, oid, snapshot_oid_bytes(tree->settings.snapshot));
 }
 
 pid_t tree_writer(const struct tree *tree, uint32_t number)

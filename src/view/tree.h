@@ -152,6 +152,15 @@ void tree_forget(struct tree *tree, uint32_t number, uint64_t count);
 /* Marks of the caller's own, per node; they go with the node. */
 unsigned tree_marks(const struct tree *tree, uint32_t number);
 void tree_set_marks(struct tree *tree, uint32_t number, unsigned marks);
+/* Of what was told as read only this range was: the caller's, as the marks are. */
+void tree_set_part(struct tree *tree, uint32_t number, uint64_t first, uint64_t end);
+bool tree_part_covers(const struct tree *tree, uint32_t number, uint64_t at, uint64_t size);
+/* Counts one more, or says that there were `most`. */
+bool tree_count_sync(struct tree *tree, uint32_t number, unsigned most);
+/* The blob that was told of what the node holds now, under its present name, or NULL. */
+const uint8_t *tree_blob_told(const struct tree *tree, uint32_t number);
+/* NULL: none was, as after a change of its content. */
+void tree_set_blob_told(struct tree *tree, uint32_t number, const uint8_t *oid);
 /* Who was last seen to write it, or 0. */
 pid_t tree_writer(const struct tree *tree, uint32_t number);
 void tree_set_writer(struct tree *tree, uint32_t number, pid_t pid);

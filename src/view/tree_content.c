@@ -283,6 +283,7 @@ static int make_own(struct tree *tree, uint32_t number, uint64_t keep, uint64_t 
     if (!S_ISREG(node->mode) || node->content == CONTENT_MEMORY ||
         node->content == CONTENT_NONE || node->verdict == VERDICT_DENY)
         return EACCES;
+    tree_set_blob_told(tree, number, NULL);
     if (keep > node->size)
         keep = node->size;
     if (end < keep)

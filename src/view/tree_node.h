@@ -41,6 +41,8 @@ struct node {
     size_t attribute_count, attribute_room;
     unsigned class_mask;
     enum verdict verdict;
+    uint8_t *blob_told;
+    unsigned sync_count;
     bool planted, mount_point;
     bool is_nameless; /* its last name was taken away; the kernel may still hold it */
     bool is_unnamed;  /* nameless, since it never had one */
@@ -51,7 +53,8 @@ struct slot {
     uint32_t lookups;
     uint32_t marks;
     pid_t writer;
-    bool had_own_content; /* a file of the snapshot that was written, and is gone */
+    uint32_t part_first, part_end; /* in blocks of 4 KiB: told as read */
+    bool had_own_content;          /* a file of the snapshot that was written, and is gone */
 };
 
 struct tree {

@@ -70,10 +70,17 @@ static void add_run(const struct view_records *records, struct record *record)
     record_word(record, RECORD_MECHANISM, records->settings.mechanism);
 }
 
-static void add_object(const struct view_event *event, const char *blob, struct record *record)
+static void add_object(const struct view_event *event, const char *blob, const char *after,
+                       struct record *record)
 {
     if (blob[0] != 0)
         record_word(record, RECORD_BLOB, blob);
+    if (after[0] != 0)
+        record_word(record, RECORD_BLOB_AFTER, after);
+    if (event->end > 0) {
+        record_number(record, RECORD_FIRST, (int64_t)event->first);
+        record_number(record, RECORD_END, (int64_t)event->end);
+    }
     if (!event->refused)
         record_number(record, RECORD_SIZE, (int64_t)event->size);
     if (event->class_mask != 0)
@@ -100,14 +107,16 @@ static bool add_redaction(struct view_records *records, const struct record *rea
 bool view_records_add(struct view_records *records, const struct view_event *event,
                       bool durable, struct fault *fault)
 {
-    char blob[GITDIR_HEX_BYTES] = "";
+    char blob[GITDIR_HEX_BYTES] = "", after[GITDIR_HEX_BYTES] = "";
     struct record record;
 
     record_begin(&record, type_of(event));
     add_run(records, &record);
     if (event->oid != NULL)
         view_oid_text(records->settings.snapshot, event->oid, blob);
-    add_object(event, blob, &record);
+    if (event->oid_after != NULL)
+        view_oid_text(records->settings.snapshot, event->oid_after, after);
+    add_object(event, blob, after, &record);
     record_word(&record, RECORD_OPERATION, view_operation_name(event->operation));
     record_word(&record, RECORD_OUTCOME, event->refused ? "refused" : "ok");
     view_identity_add(records->settings.identity, event->pid, event->executable, &record);
@@ -120,4 +129,17 @@ bool view_records_add(struct view_records *records, const struct view_event *eve
         return false;
     return durable ? ledger_record_durably(records->ledger, &record, NULL, fault)
                    : ledger_record(records->ledger, &record, NULL, fault);
+}
+
+bool view_records_collected(struct view_records *records, uint64_t count, struct fault *fault)
+{
+    struct record record;
+
+    record_begin(&record, RECORD_FILE_WRITTEN);
+    add_run(records, &record);
+    record_word(&record, RECORD_OPERATION, view_operation_name(VIEW_COLLECT));
+    record_word(&record, RECORD_OUTCOME, "ok");
+    record_word(&record, RECORD_PATH, ".");
+    record_number(&record, RECORD_COUNT, (int64_t)count);
+    return ledger_record_durably(records->ledger, &record, NULL, fault);
 }

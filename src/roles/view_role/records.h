@@ -37,5 +37,8 @@ struct view_records *view_records_new(const struct view_records_settings *settin
 void view_records_free(struct view_records *records); /* NULL is fine */
 MUST_USE bool view_records_add(struct view_records *records, const struct view_event *event,
                                bool durable, struct fault *fault);
+/* So many paths were told of; returns when that, and all before it, is on disk. */
+MUST_USE bool view_records_collected(struct view_records *records, uint64_t count,
+                                     struct fault *fault);
 
 #endif

@@ -40,6 +40,7 @@ struct serving {
     struct gitdir_result git;
     uint64_t plain_bytes;
     struct buf packet, in;
+    uint64_t collected;
 };
 
 /* ---- what the view needs of policy and classifier ---- */
@@ -258,6 +259,7 @@ static bool send_change(void *self, const struct view_change *change, struct fau
     char base[GITDIR_HEX_BYTES] = "";
     struct buf *packet = &serving->packet;
 
+    serving->collected++;
     if (change->base_oid != NULL)
         view_oid_text(serving->snapshot, change->base_oid, base);
     return begin(serving, VIEW_PACKET_CHANGE, fault) &&
@@ -343,7 +345,9 @@ static bool on_collect(struct serving *serving, struct message_fds *fds, struct 
 
     (void)fds;
     if (!take_in(serving, fault) || !view_crossed(serving->view, &crossed, fault) ||
-        !view_changes(serving->view, send_change, serving, fault))
+        !view_changes(serving->view, send_change, serving, fault) ||
+        (serving->collected > 0 &&
+         !view_records_collected(serving->records, serving->collected, fault)))
         return false;
     counts = view_counts(serving->view);
     done.fd[0] = crossed;

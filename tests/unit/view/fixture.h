@@ -51,7 +51,7 @@ struct fixture {
     const struct view_planted *planted;
     size_t planted_count;
     struct view *plain; /* the agent's files are ordinary ones in `mount` */
-    int plain_fd, identity_fd;
+    int plain_fd, identity_fd, record_fd;
 };
 
 static const char *const fixture_environment[] = {"PATH=/usr/bin:/bin",
@@ -326,15 +326,24 @@ static inline bool fixture_record(void *self, const struct view_event *event, bo
                                   struct fault *fault)
 {
     AUTO_BUF struct buf line = buf_with_limit(16384);
+    char before[9] = "", after[9] = "";
     int fd = *(int *)self;
 
+    if (event->oid != NULL)
+        hex_encode(slice_of_bytes(event->oid, 4), before);
+    if (event->oid_after != NULL)
+        hex_encode(slice_of_bytes(event->oid_after, 4), after);
     return buf_add_format(
-               &line, fault, "%s%s %s%s%s class=%u %s%s pid=%d exe=%s rule=%.*s\n",
+               &line, fault,
+               "%s%s %s%s%s class=%u %s%s pid=%d exe=%s rule=%.*s blob=%s after=%s "
+               "first=%llu end=%llu\n",
                event->refused ? "refused " : "", view_operation_name(event->operation),
                event->path, event->path_to == NULL ? "" : " -> ",
                event->path_to == NULL ? "" : event->path_to, event->class_mask,
                verdict_name(event->verdict), durable ? " durable" : "", (int)event->pid,
-               event->executable == NULL ? "" : event->executable, SLICE_ARGS(event->rule)) &&
+               event->executable == NULL ? "" : event->executable, SLICE_ARGS(event->rule),
+               before, after, (unsigned long long)event->first,
+               (unsigned long long)event->end) &&
            file_write_all(fd, buf_slice(&line), fault);
 }
 
@@ -551,7 +560,8 @@ static inline const char *fixture_plain(struct fixture *fixture)
     fixture->upper_fd = fixture_folder(upper);
     fixture->plain_fd = fixture_folder(fixture->mount);
     fixture->identity_fd = memfd_create("identities", MFD_CLOEXEC);
-    settings = fixture_settings(fixture, NULL);
+    fixture->record_fd = memfd_create("records", MFD_CLOEXEC);
+    settings = fixture_settings(fixture, &fixture->record_fd);
     assert_ok(view_new(&settings, &fixture->plain, &fault), fault);
     fixture_as_agent(true);
     assert_ok(
@@ -620,6 +630,7 @@ static inline void fixture_end(struct fixture *fixture)
     if (fixture->plain != NULL) {
         scope_close(&fixture->plain_fd);
         scope_close(&fixture->identity_fd);
+        scope_close(&fixture->record_fd);
     }
     scope_close(&fixture->control);
     scope_close(&fixture->upper_fd);
@@ -630,21 +641,33 @@ static inline void fixture_end(struct fixture *fixture)
         (void)fprintf(stderr, "%s\n", fault.why);
 }
 
-/* How often the records have a line that begins with `head`. */
-static inline size_t fixture_records(const struct fixture *fixture, const char *head)
+/* How often the records have a line that begins with `head` and has the formatted text in it. */
+static inline __attribute__((format(printf, 3, 4))) size_t
+fixture_records_with(const struct fixture *fixture, const char *head, const char *format, ...)
 {
     AUTO_FREE char *path = xformat("%s/records", fixture->folder);
     AUTO_BUF struct buf text = buf_with_limit(64U << 20);
     struct fault fault = {0};
     struct slice rest, line;
     size_t count = 0;
+    char wanted[256];
+    va_list args;
 
+    va_start(args, format);
+    (void)vsnprintf(wanted, sizeof(wanted), format, args);
+    va_end(args);
     if (!file_read(AT_FDCWD, path, &text, &fault))
         return 0;
     rest = buf_slice(&text);
     while (slice_cut(&rest, '\n', &line))
-        count += slice_starts_with(line, slice_of(head));
+        count += slice_starts_with(line, slice_of(head)) &&
+                 (wanted[0] == 0 || slice_find(line, slice_of(wanted), 0) != SIZE_MAX);
     return count;
+}
+
+static inline size_t fixture_records(const struct fixture *fixture, const char *head)
+{
+    return fixture_records_with(fixture, head, "%s", "");
 }
 
 #endif

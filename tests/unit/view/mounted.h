@@ -5,12 +5,12 @@
 #include "view/fixture.h"
 
 /* Mounts and goes there, as the agent. Skips where that cannot be done here. */
-static inline void begin_with(struct fixture *fixture)
+static inline void begin_of(struct fixture *fixture, void (*files)(const char *repo))
 {
     struct fault fault = {0};
     const char *reason;
 
-    assert_ok(fixture_repository(fixture, fixture_files, &fault), fault);
+    assert_ok(fixture_repository(fixture, files, &fault), fault);
     reason = fixture_mount(fixture);
     if (reason != NULL) {
         print_message("skipped: %s\n", reason);
@@ -19,10 +19,20 @@ static inline void begin_with(struct fixture *fixture)
     }
 }
 
+static inline void begin_with(struct fixture *fixture)
+{
+    begin_of(fixture, fixture_files);
+}
+
 #define BEGIN(fixture)                                                                        \
     struct fixture fixture = {.hide_names = true};                                            \
     (void)state;                                                                              \
     begin_with(&fixture)
+
+#define BEGIN_WITH(fixture, files)                                                            \
+    struct fixture fixture = {.hide_names = true};                                            \
+    (void)state;                                                                              \
+    begin_of(&fixture, files)
 
 static inline void put(const char *name, const char *text)
 {

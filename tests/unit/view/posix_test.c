@@ -3,6 +3,8 @@
 
 #include "view/mounted.h"
 
+#include "view/object.h"
+
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -10,6 +12,30 @@
 #include <sys/xattr.h>
 
 #define ENTRIES 100000
+
+static void big_files(const char *repo)
+{
+    AUTO_FREE char *text = xalloc((4 << 20) + 1);
+
+    memset(text, 'b', 4 << 20);
+    fixture_files(repo);
+    fixture_put(repo, "big", text);
+}
+
+/* The first eight digits of its blob. Not for two at a time. */
+static const char *blob_of_text(const char *text)
+{
+    static char digits[9];
+    uint8_t oid[SNAPSHOT_OID_MAX];
+    struct hasher *hasher;
+    struct fault fault = {0};
+
+    assert_ok(hasher_new(20, &hasher, &fault), fault);
+    hasher_object(hasher, OBJECT_BLOB, slice_of(text), oid);
+    hasher_free(hasher);
+    hex_encode(slice_of_bytes(oid, 4), digits);
+    return digits;
+}
 
 /* Runs `act` in a process of its own; what it returns is the exit code. */
 static pid_t begin_process(int (*act)(int number), int number)
@@ -556,6 +582,72 @@ static void what_does_not_fit_is_told_at_close_and_in_a_record(void **state)
     fixture_end(&fixture);
 }
 
+/* ---- versions and ranges ---- */
+
+static void blobs_before_and_after_are_told(void **state)
+{
+    AUTO_BUF struct buf answer = buf_with_limit(MESSAGE_BYTES_MAX);
+    AUTO_CLOSE int fd = -1;
+
+    BEGIN(fixture);
+    fd = open("src/log", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(fsync(fd), 0);
+    assert_int_equal(fsync(fd), 0);
+    assert_int_equal(fixture_records(&fixture, "sync src/log"), 1);
+    put("README.tmp", "# two\n");
+    assert_int_equal(rename("README.tmp", "README.md"), 0);
+    put("src.txt", "in place\n");
+    assert_int_equal(rename("data/plain.csv", "data/moved.csv"), 0);
+    assert_int_equal(unlink("data/empty"), 0);
+    fixture_ask(&fixture, 'C', &answer);
+    assert_int_equal(fixture_records_with(&fixture, "create README.tmp ", "after= "), 1);
+    assert_int_equal(fixture_records_with(&fixture, "rename README.tmp -> README.md ",
+                                          "blob= after=%s ", blob_of_text("# two\n")),
+                     1);
+    assert_int_equal(fixture_records_with(&fixture, "modify README.md ", "blob=%s ",
+                                          blob_of_text("# payments\n")),
+                     1);
+    assert_int_equal(fixture_records_with(&fixture, "modify README.md ", "after=%s ",
+                                          blob_of_text("# two\n")),
+                     1);
+    assert_int_equal(
+        fixture_records_with(&fixture, "sync src/log ", "after=%s ", blob_of_text("x")), 1);
+    assert_int_equal(fixture_records_with(&fixture, "collect src.txt ", "after=%s ",
+                                          blob_of_text("in place\n")),
+                     1);
+    /* Told already, in this version under this name: */
+    assert_int_equal(fixture_records(&fixture, "collect README.md"), 0);
+    assert_int_equal(fixture_records(&fixture, "collect src/log"), 0);
+    assert_int_equal(fixture_records(&fixture, "collect data/"), 0);
+    fixture_end(&fixture);
+}
+
+static void ranges_are_told_where_a_part_was_read(void **state)
+{
+    enum { SIZE = 4 << 20 };
+    AUTO_FREE char *bytes = xalloc(SIZE + 1);
+    AUTO_CLOSE int fd = -1;
+
+    BEGIN_WITH(fixture, big_files);
+    fd = open("big", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM), 0); /* no reading ahead */
+    assert_int_equal(pread(fd, bytes, 4096, 1 << 20), 4096);
+    assert_int_equal(fixture_records(&fixture, "read big "), 1);
+    assert_int_equal(fixture_records_with(&fixture, "read big ", "first=1048576 end=1052672"),
+                     1);
+    assert_int_equal(pread(fd, bytes, 100, 1 << 20), 100);
+    assert_int_equal(fixture_records(&fixture, "read big "), 1);
+    assert_int_equal(pread(fd, bytes, 100, 3 << 20), 100);
+    assert_int_equal(fixture_records(&fixture, "read big "), 2);
+    assert_int_equal(fixture_records_with(&fixture, "read big ", "first=0 end=0"), 1);
+    assert_int_equal(pread(fd, bytes, SIZE, 0), SIZE);
+    assert_int_equal(fixture_records(&fixture, "read big "), 2);
+    expect("README.md", "# payments\n");
+    assert_int_equal(fixture_records_with(&fixture, "read README.md ", "first=0 end=0"), 1);
+    fixture_end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +664,8 @@ int main(void)
         TEST(times_have_nanoseconds),
         TEST(files_keep_their_identity),
         TEST(room_is_what_is_left_of_the_share),
+        TEST(blobs_before_and_after_are_told),
+        TEST(ranges_are_told_where_a_part_was_read),
         TEST(first_write_names_its_process),
         TEST(first_write_is_told_before_it_is_written_back),
         TEST(what_does_not_fit_is_told_at_close_and_in_a_record),
