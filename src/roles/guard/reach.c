@@ -187,7 +187,8 @@ int reach_again(int fd, uint64_t flags, int *ret_fd)
     char link[32];
 
     (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    *ret_fd = open(link, (int)(flags & ~(uint64_t)O_NOFOLLOW) | O_CLOEXEC | O_NOCTTY);
+    flags &= ~(uint64_t)(O_CREAT | O_EXCL | O_NOFOLLOW); /* it is there */
+    *ret_fd = open(link, (int)flags | O_CLOEXEC | O_NOCTTY);
     return *ret_fd < 0 ? errno : 0;
 }
 
