@@ -10,5 +10,10 @@ bool core_choose_cell(struct run *run, struct fault *fault)
         return run_because(run, fault->kind == FAULT_HOST ? "host" : "containment");
     run->result->cell = cell_mode_name(run->mode);
     run->result->degraded = cell_mode_is_degraded(run->mode);
+    if (run->result->degraded)
+        run_say(run,
+                "warning: this cell is degraded (%s): content is redacted as always, but "
+                "less is recorded (docs/modes.md)",
+                run->result->cell);
     return true;
 }
