@@ -48,8 +48,60 @@ int main(void)
     return 0;
 }
 '''
+WAYS = r'''
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static char *const none[] = {NULL};
+static void *in_thread(void *path)
+{
+    char *const argv[] = {"thread", NULL};
+    execve(path, argv, none);
+    return NULL;
+}
+static int way(const char *name)
+{
+    char *const argv[] = {(char *)name, NULL};
+    int fd = open("/usr/bin/true", O_PATH);
+    char path[64];
+    pthread_t thread;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (!strcmp(name, "self")) { char *const again[] = {"self", "end", NULL}; execve("/proc/self/exe", again, none); }
+    if (!strcmp(name, "fd")) execve(path, argv, none);
+    if (!strcmp(name, "devfd")) { snprintf(path, sizeof path, "/dev/fd/%d", fd); execve(path, argv, none); }
+    if (!strcmp(name, "empty")) syscall(SYS_execveat, fd, "", argv, none, AT_EMPTY_PATH);
+    if (!strcmp(name, "relative")) { chdir("/usr/lib"); execve("../bin/./true", argv, none); }
+    if (!strcmp(name, "dirfd")) { int dir = open("/usr/bin", O_PATH); syscall(SYS_execveat, dir, "true", argv, none, 0); }
+    if (!strcmp(name, "thread")) { pthread_create(&thread, NULL, in_thread, "/usr/bin/true"); pthread_join(thread, NULL); }
+    return 1;
+}
+int main(int argc, char **argv)
+{
+    static const char *const names[] = {"self", "fd", "devfd", "empty", "relative", "dirfd", "thread", "vfork"};
+    if (argc > 1) return 0;
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        int status = -1;
+        if (!strcmp(names[i], "vfork")) {
+            pid_t pid = vfork();
+            if (pid == 0) { execve("/usr/bin/true", (char *const[]){"vfork", NULL}, none); _exit(1); }
+            waitpid(pid, &status, 0);
+        } else {
+            pid_t pid = fork();
+            if (pid == 0) _exit(way(names[i]));
+            waitpid(pid, &status, 0);
+        }
+        printf("%s %s\n", names[i], status == 0 ? "ran" : "did not run");
+    }
+    return 0;
+}
+'''
 FILES = {'Makefile': 'all: a.o b.o\n\tcc -o /tmp/a a.o b.o\n%.o: %.c\n\tcc -c -o $@ $<\n', 'a.c': 'int main(void) { return 0; }\n',
-         'b.c': 'int b;\n', 'memfd.c': MEMFD, 'unreadable.c': UNREADABLE, 'say.sh': '#!/bin/sh\necho said\n',
+         'b.c': 'int b;\n', 'memfd.c': MEMFD, 'unreadable.c': UNREADABLE, 'ways.c': WAYS, 'say.sh': '#!/bin/sh\necho said\n',
          'storm.sh': 'i=0\nwhile [ $i -lt 1000 ]; do /usr/bin/true & /usr/bin/true; i=$((i+1)); done\nwait\n'}
 
 
@@ -130,6 +182,20 @@ def a_program_of_memory_and_a_script_are_named_as_what_they_are():
         place.close()
 
 
+def every_way_of_starting_a_program_works_and_is_recorded():
+    """By the caller's own names in /proc, by descriptor, by a relative path, from a thread, by vfork."""
+    place, done, seen = in_a_cell('/bin/sh', '-c', 'cc -pthread -o /tmp/ways ways.c && /tmp/ways > out.txt')
+    try:
+        change = place.custody('change', 'diff', done['change'], check=0).stdout
+        assert change.count(' ran\n') == 8 and 'did not run' not in change, change
+        ran = [r for r in seen if r['process']['pid'] > next(r['process']['pid'] for r in seen if r.get('object', {}).get('path') == '/tmp/ways')]
+        assert [r.get('object', {}).get('path') for r in ran] == [
+            '/proc/self/exe', '/proc/self/fd/3', '/dev/fd/3', None, '/usr/bin/true', '/usr/bin/true', '/usr/bin/true', '/usr/bin/true'], ran
+        assert [r['process']['executable'] for r in ran] == ['/tmp/ways'] + ['/usr/bin/true'] * 7, ran
+    finally:
+        place.close()
+
+
 def what_cannot_be_read_does_not_start():
     place, done, seen = in_a_cell('/bin/sh', '-c', 'cc -o /tmp/u unreadable.c && /tmp/u > out.txt')
     try:
@@ -194,5 +260,6 @@ def what_the_kernel_saw_agrees_with_what_was_recorded():
 
 if __name__ == '__main__':
     main([a_build_is_recorded_program_by_program, who_knows_a_command_can_prove_it, a_storm_loses_none,
-          a_program_of_memory_and_a_script_are_named_as_what_they_are, what_cannot_be_read_does_not_start,
+          a_program_of_memory_and_a_script_are_named_as_what_they_are,
+          every_way_of_starting_a_program_works_and_is_recorded, what_cannot_be_read_does_not_start,
           without_the_guard_nothing_starts, what_the_kernel_saw_agrees_with_what_was_recorded])

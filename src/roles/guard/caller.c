@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -197,39 +195,6 @@ bool caller_arguments(const struct caller *caller, uint64_t address, struct buf 
         count++;
     }
     *ret_count = count;
-    return true;
-}
-
-bool caller_open_path(const struct caller *caller, int folder, const char *path, bool follow,
-                      int *ret_fd, struct fault *fault)
-{
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC | (follow ? 0U : O_NOFOLLOW),
-                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    AUTO_CLOSE int root = openat(caller->proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    AUTO_BUF struct buf whole = buf_with_limit(2 * CALLER_PATH_BYTES_MAX);
-    char link[32] = "cwd", at[CALLER_PATH_BYTES_MAX];
-    int fd;
-
-    if (root < 0)
-        return fault_errno(fault, "find the root of the cell");
-    if (path[0] != '/') { /* from the root of the cell on, so that no ".." leads out of it */
-        ssize_t len;
-
-        if (folder != AT_FDCWD)
-            (void)snprintf(link, sizeof(link), "fd/%d", folder);
-        len = readlinkat(caller->proc, link, at, sizeof(at));
-        if (len <= 0 || (size_t)len == sizeof(at))
-            return fault_errno(fault, "find the folder of a caller");
-        if (!buf_add(&whole, slice_of_bytes(at, (size_t)len), fault) ||
-            !buf_add_byte(&whole, '/', fault))
-            return false;
-    }
-    if (!buf_add_text(&whole, path, fault))
-        return false;
-    fd = (int)syscall(SYS_openat2, root, buf_text(&whole), &how, sizeof(how));
-    if (fd < 0)
-        return fault_errno(fault, "find %.100s in the cell", path);
-    *ret_fd = fd;
     return true;
 }
 

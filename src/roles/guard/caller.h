@@ -49,12 +49,6 @@ MUST_USE bool caller_text(const struct caller *caller, uint64_t address, struct 
  */
 MUST_USE bool caller_arguments(const struct caller *caller, uint64_t address,
                                struct buf *ret_text, size_t *ret_count, struct fault *fault);
-/*
- * Opens what `path` names for the caller, as the kernel would walk it in the cell: O_PATH, never past its root, no
- * magic links. `folder`: its descriptor, or AT_FDCWD.
- */
-MUST_USE bool caller_open_path(const struct caller *caller, int folder, const char *path,
-                               bool follow, int *ret_fd, struct fault *fault);
 /* The descriptor `number` of the caller, O_PATH. */
 MUST_USE bool caller_open_number(const struct caller *caller, int number, int *ret_fd,
                                  struct fault *fault);

@@ -34,20 +34,50 @@ struct found {
     uint8_t command_bytes[COMMITMENT_BYTES];
 };
 
-static int open_asked(struct guard *guard, const struct caller *caller,
-                      const struct asked *asked, int *ret_fd)
+/* As the kernel would walk it, for the caller: its own "/proc/self" is not the guard's. */
+static int find_path(struct guard *guard, struct caller *caller, const struct reach_wish *wish,
+                     int *ret_fd)
 {
-    struct fault fault = {0};
-    bool ok;
+    struct reached reached = {.fd = -1};
+    int error = reach_open(&guard->reach, caller, wish, &reached);
 
-    if (guard->path.len == 0 && (asked->flags & AT_EMPTY_PATH) == 0)
+    *ret_fd = reached.fd;
+    return error;
+}
+
+/* The path that is told: absolute, by its letters; as it was said where its folder is gone. */
+static void spell_asked(struct guard *guard, struct caller *caller,
+                        const struct reach_wish *wish)
+{
+    struct fault unsaid = {0};
+
+    if (reach_spell(&guard->reach, caller, wish, &guard->whole) == 0)
+        return;
+    buf_clear(&guard->whole);
+    (void)!buf_add(&guard->whole, buf_slice(&guard->path), &unsaid);
+}
+
+static int open_asked(struct guard *guard, struct caller *caller, const struct asked *asked,
+                      int *ret_fd)
+{
+    struct reach_wish wish = {.folder = asked->folder,
+                              .path = buf_text(&guard->path),
+                              .flags = O_PATH};
+    struct fault fault = {0};
+
+    buf_clear(&guard->whole);
+    if ((asked->flags & AT_SYMLINK_NOFOLLOW) != 0)
+        wish.flags |= O_NOFOLLOW;
+    if (guard->path.len > 0) {
+        spell_asked(guard, caller, &wish);
+        return find_path(guard, caller, &wish, ret_fd);
+    }
+    if ((asked->flags & AT_EMPTY_PATH) == 0)
         return ENOENT;
     errno = 0;
-    ok = guard->path.len == 0
-             ? caller_open_number(caller, asked->folder, ret_fd, &fault)
-             : caller_open_path(caller, asked->folder, buf_text(&guard->path),
-                                (asked->flags & AT_SYMLINK_NOFOLLOW) == 0, ret_fd, &fault);
-    return ok ? 0 : errno == 0 ? EINVAL : errno;
+    return caller_open_number(caller, asked->folder, ret_fd, &fault) ? 0
+           : errno == 0                                                ? EINVAL
+                                                                       : errno;
 }
 
 /* "#!/bin/sh -e": the interpreter. */
@@ -83,18 +113,20 @@ static bool is_in_view(int fd)
 }
 
 /* Goes from script to interpreter. 0, or the errno that the kernel would give. */
-static int follow(struct guard *guard, const struct caller *caller, int *fd,
-                  struct found *found)
+static int follow(struct guard *guard, struct caller *caller, int *fd, struct found *found)
 {
     for (int step = 0; step < INTERPRETERS_MAX; step++) {
         struct fault unread = {0};
         struct slice interpreter;
         struct stat stat;
         char path[CALLER_PATH_BYTES_MAX];
-        int next;
+        const struct reach_wish wish = {.folder = AT_FDCWD, .path = path, .flags = O_PATH};
+        int next, error;
 
         if (fstat(*fd, &stat) < 0)
             return EACCES;
+        if (S_ISLNK(stat.st_mode)) /* AT_SYMLINK_NOFOLLOW */
+            return ELOOP;
         if (!S_ISREG(stat.st_mode) || (stat.st_mode & 0111) == 0)
             return EACCES;
         name_program(*fd, found);
@@ -114,8 +146,9 @@ static int follow(struct guard *guard, const struct caller *caller, int *fd,
         }
         memcpy(path, interpreter.at, interpreter.len);
         path[interpreter.len] = 0;
-        if (!caller_open_path(caller, AT_FDCWD, path, true, &next, &unread))
-            return errno == EACCES ? 0 : errno; /* it is in the view: the kernel finds it */
+        error = find_path(guard, caller, &wish, &next);
+        if (error != 0)
+            return error == EACCES ? 0 : error; /* it is in the view: the kernel finds it */
         (void)close(*fd);
         *fd = next;
     }
@@ -142,7 +175,7 @@ static bool record_exec(struct guard *guard, const struct caller *caller,
 
     guard_record_begin(guard, caller, RECORD_EXEC, &record);
     buf_clear(&guard->text);
-    if (!record_printable(buf_slice(&guard->path), &guard->text, fault) ||
+    if (!record_printable(buf_slice(&guard->whole), &guard->text, fault) ||
         !record_printable(slice_of(found->program), &program, fault))
         return false;
     if (guard->text.len > 0)
@@ -188,6 +221,8 @@ static enum guard_verdict judge_exec(struct guard *guard, struct caller *caller,
     *ret_error = EPERM;
     if (!caller_place(caller)) /* nobody waits for it, or nothing can be said of it */
         return GUARD_REFUSE;
+    if (!guard_find_root(guard, caller))
+        return GUARD_END;
     *ret_error = read_words(guard, caller, asked, &found);
     if (*ret_error != 0)
         return GUARD_REFUSE;

@@ -22,7 +22,7 @@ struct guard {
     struct seen *seen;
     struct programs *programs;
     struct files *files; /* NULL: a view serves them */
-    struct reach reach;  /* with files, from the first call on */
+    struct reach reach;  /* from the first call on */
     struct fifos fifos;
     int listener, host_proc, cell_proc;
     int result; /* of GUARD_RESULT */
