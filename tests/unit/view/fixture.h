@@ -30,6 +30,7 @@
 #include "view/changes.h"
 #include "view/content.h"
 #include "view/gitdir.h"
+#include "view/object.h"
 #include "view/plain.h"
 
 #define FIXTURE_UID 1000
@@ -375,6 +376,36 @@ static inline bool fixture_list(void *self, const struct view_change *change,
         change->base_oid != NULL ? " base" : "", SLICE_ARGS(buf_slice(&content)));
 }
 
+/* A line a change in `changes`: kind, path, mode and blob. */
+static inline bool fixture_write_change(void *self, const struct view_change *change,
+                                        struct fault *fault)
+{
+    static const char *const kinds[] = {"added", "modified", "deleted"};
+    const struct fixture *fixture = self;
+    AUTO_FREE char *path = xformat("%s/changes", fixture->folder);
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    AUTO_BUF struct buf line = buf_with_limit(16384);
+    AUTO_BUF struct buf content = buf_with_limit(16U << 20);
+    uint8_t oid[SNAPSHOT_OID_MAX];
+    char blob[GITDIR_HEX_BYTES] = "";
+    struct hasher *hasher;
+
+    if (!hasher_new(20, &hasher, fault) ||
+        (change->content == VIEW_CONTENT_FD && !file_read_fd(change->fd, &content, fault)) ||
+        (change->content == VIEW_CONTENT_BYTES && !buf_add(&content, change->bytes, fault)))
+        return false;
+    if (change->content == VIEW_CONTENT_SOURCE)
+        memcpy(oid, snapshot_node(fixture->snapshot, change->source)->oid, sizeof(oid));
+    else
+        hasher_object(hasher, OBJECT_BLOB, buf_slice(&content), oid);
+    hasher_free(hasher);
+    if (change->content != VIEW_CONTENT_NONE)
+        hex_encode(slice_of_bytes(oid, 20), blob);
+    return buf_add_format(&line, fault, "%s %s %o %s\n", kinds[change->kind], change->path,
+                          change->mode, blob) &&
+           file_write_all(fd, buf_slice(&line), fault);
+}
+
 static inline void fixture_command(struct fixture *fixture, struct view *view, int control)
 {
     struct fixture_listing listing = {.text = buf_with_limit(MESSAGE_BYTES_MAX),
@@ -389,6 +420,8 @@ static inline void fixture_command(struct fixture *fixture, struct view *view, i
         done = view_disarm(view, &fault);
     else if (command == 'C')
         done = view_changes(view, fixture_list, &listing, &fault);
+    else if (command == 'F')
+        done = view_changes(view, fixture_write_change, fixture, &fault);
     if ((!done || listing.text.len == 0) &&
         !buf_add_text(&listing.text, done ? "-" : fault.why, &fault))
         _exit(1);
@@ -596,7 +629,7 @@ static inline void fixture_plain_changes(struct fixture *fixture, struct buf *re
     (void)buf_text(ret_answer);
 }
 
-/* 'D' disarms, 'C' lists the changes. */
+/* 'D' disarms, 'C' lists the changes, 'F' does so in the file `changes`. */
 static inline void fixture_ask(struct fixture *fixture, char command, struct buf *ret_answer)
 {
     ssize_t got;
