@@ -1,7 +1,7 @@
 /*
  * bench/writes.c - what small writes cost in the folder where it is run: bench-writes ROUNDS.
- * Prints medians in milliseconds of wall time. bench/writes runs it bare, in a view and in a
- * scratch folder.
+ * Prints medians in milliseconds of wall time. To be run in an ordinary folder and, by
+ * view-mount, in a view; BENCH_TAR is an archive and BENCH_REPOSITORY a git folder.
  */
 #include <fcntl.h>
 #include <stdio.h>
