@@ -1,13 +1,16 @@
-/* custody payload - tickets, prompts, answers and diffs that records name and do not hold. */
+/* custody payload - tickets, prompts, answers, diffs and outputs that records name and do not
+ * hold. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "commands/table.h"
 #include "flow/home.h"
 #include "os/file.h"
 #include "roles/keys/sealed.h"
+#include "roles/scan.h"
 
 #define DIGEST_START_MIN 6
 
@@ -89,7 +92,7 @@ const struct command command_payload_list = {
     .name = "payload list",
     .arguments = "",
     .prints_json = true,
-    .summary = "Lists tickets, prompts, answers and diffs that records name",
+    .summary = "Lists tickets, prompts, answers, diffs and outputs that records name",
     .text = "Index of the record, time, run, kind, state, and the beginning of the payload's "
             "digest. States:\n"
             "kept (`custody payload show`), committed (the policy kept none, see "
@@ -101,7 +104,7 @@ const struct command command_payload_list = {
 
 /* What is looked for: a record of `run` by its index, or by how its payload's digest begins.
  */
-struct finding {
+struct search {
     const char *run, *word;
     bool is_ambiguous;
     struct buf leaf; /* empty: none was found */
@@ -118,55 +121,104 @@ static bool is_named(const struct history_record *sealed, const char *word)
 
 static bool find_one(void *self, const struct history_record *sealed, struct fault *fault)
 {
-    struct finding *finding = self;
+    struct search *search = self;
 
-    if (!is_sealed(sealed->record, finding->run) || !is_named(sealed, finding->word))
+    if (!is_sealed(sealed->record, search->run) || !is_named(sealed, search->word))
         return true;
-    finding->is_ambiguous = finding->leaf.len > 0;
-    return finding->is_ambiguous || buf_add(&finding->leaf, sealed->leaf, fault);
+    search->is_ambiguous = search->leaf.len > 0;
+    return search->is_ambiguous || buf_add(&search->leaf, sealed->leaf, fault);
 }
 
-static bool find(const struct home *home, struct finding *finding, struct fault *fault)
+static bool find(const struct home *home, struct search *search, struct fault *fault)
 {
-    if (!sealed_each(home, finding->run, find_one, finding, fault))
+    if (!sealed_each(home, search->run, find_one, search, fault))
         return false;
-    if (finding->leaf.len == 0)
+    if (search->leaf.len == 0)
         return fault_set(fault, FAULT_MISSING,
                          "run %s has no such payload: `custody payload list --run %s`",
-                         finding->run, finding->run);
-    return !finding->is_ambiguous ||
+                         search->run, search->run);
+    return !search->is_ambiguous ||
            fault_set(fault, FAULT_INVALID,
                      "%s names more than one record: give the whole digest, or the index",
-                     finding->word);
+                     search->word);
 }
 
-static bool show(const struct home *home, struct finding *finding, struct fault *fault)
+static const struct option_rule show_options[] = {
+    {"raw", NULL, "what an agent printed byte for byte, too, not redacted"},
+    {0},
+};
+
+/* Sensitive values as their class in brackets; `findings` are in the order of their places. */
+static bool without_values(struct slice text, const struct finding *findings, size_t count,
+                           struct buf *ret_text, struct fault *fault)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (findings[i].start < at || findings[i].end > text.len) /* within the one before */
+            continue;
+        if (!buf_add(ret_text, slice_part(text, at, findings[i].start), fault) ||
+            !buf_add_format(ret_text, fault, "[%s]", class_name(findings[i].class)))
+            return false;
+        at = findings[i].end;
+    }
+    return buf_add(ret_text, slice_part(text, at, text.len), fault);
+}
+
+/* What an agent printed may steer a terminal, and may hold values that nobody should see. */
+static bool show_output(struct scan_pool *pool, struct slice value, struct fault *fault)
+{
+    AUTO_BUF_SECRET struct buf redacted = buf_with_limit(2 * PAYLOAD_BYTES_MAX);
+    AUTO_BUF struct buf shown = buf_with_limit(16 * PAYLOAD_BYTES_MAX);
+    AUTO_FREE struct finding *findings = NULL;
+    unsigned mask = 0;
+    size_t count = 0;
+
+    if (!scan_pool_look(pool, value, SLICE("output"), &findings, &count, &mask, fault))
+        return false;
+    if (mask == SCAN_UNEXAMINED)
+        return fault_set(fault, FAULT_LIMIT,
+                         "too much to look through for values; --raw prints it as it is");
+    return without_values(value, findings, count, &redacted, fault) &&
+           utf8_add_visible(&shown, buf_slice(&redacted), fault) &&
+           file_write_all(STDOUT_FILENO, buf_slice(&shown), fault);
+}
+
+/* `pool` NULL: byte for byte. */
+static bool show(const struct home *home, struct search *search, struct scan_pool *pool,
+                 struct fault *fault)
 {
     AUTO_BUF struct buf arena = buf_with_limit(RECORD_BYTES_MAX + 1);
     AUTO_BUF_SECRET struct buf value = buf_with_limit(PAYLOAD_BYTES_MAX);
     struct record_header header;
     struct record record;
 
-    return find(home, finding, fault) &&
-           record_decode(buf_slice(&finding->leaf), &record, &header, &arena, fault) &&
+    return find(home, search, fault) &&
+           record_decode(buf_slice(&search->leaf), &record, &header, &arena, fault) &&
            sealed_value(home, &record, &header, &value, fault) &&
-           file_write_all(STDOUT_FILENO, buf_slice(&value), fault);
+           (pool != NULL && record.type == RECORD_AGENT_OUTPUT
+                ? show_output(pool, buf_slice(&value), fault)
+                : file_write_all(STDOUT_FILENO, buf_slice(&value), fault));
 }
 
 static int run_show(const struct invocation *invocation)
 {
-    struct finding finding = {.run = invocation->arguments[0],
+    struct search search = {.run = invocation->arguments[0],
                               .word = invocation->arguments[1],
                               .leaf = buf_with_limit(RECORD_BYTES_MAX)};
+    struct scan_pool *pool = NULL;
     struct fault fault = {0};
     struct home home;
     bool ok;
 
     if (!home_open(false, &home, &fault))
         return command_fail(invocation, &fault);
-    ok = show(&home, &finding, &fault);
+    /* The worker is made before the key is read: it has neither key nor file. */
+    ok = (invocation_flag(invocation, "raw") || scan_pool_new(1, &pool, &fault)) &&
+         show(&home, &search, pool, &fault);
+    scan_pool_free(pool);
     home_close(&home);
-    buf_free(&finding.leaf);
+    buf_free(&search.leaf);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
 }
 
@@ -175,11 +227,16 @@ const struct command command_payload_show = {
     .arguments = "RUN INDEX|DIGEST",
     .arguments_min = 2,
     .arguments_max = 2,
-    .summary = "Prints one ticket, prompt, answer or diff as it was, byte for byte",
-    .text = "Decrypts it with the run's key, and prints it only if the file has the digest, "
-            "and the value is\n"
-            "what the record commits to. DIGEST may be cut to its first 6 digits.\n"
-            "Exit: 0 printed, 1 erased (says when, by whom) or not what was recorded, 3 there "
-            "is none.",
+    .summary = "Prints one ticket, prompt, answer, diff or output as it was",
+    .text =
+        "Decrypts it with the run's key, and prints it only if the file has the digest, "
+        "and the value is\n"
+        "what the record commits to. DIGEST may be cut to its first 6 digits.\n"
+        "Of what an agent printed, sensitive values are shown as [pan], [secret], ..., and "
+        "control sequences\n"
+        "are spelled out; --raw prints that byte for byte, too.\n"
+        "Exit: 0 printed, 1 erased (says when, by whom) or not what was recorded, 3 there "
+        "is none.",
+    .options = show_options,
     .run = run_show,
 };

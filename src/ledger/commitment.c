@@ -20,6 +20,7 @@ static const struct {
     {RECORD_MODEL_INTENT, "prompt"},
     {RECORD_MODEL_OUTCOME, "answer"},
     {RECORD_CHANGE_MADE, "diff"},
+    {RECORD_AGENT_OUTPUT, "output"},
 };
 
 const char *commitment_field(enum record_type type)

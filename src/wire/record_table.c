@@ -49,6 +49,8 @@ const struct record_type_row record_types[RECORD_TYPE_COUNT] = {
     [RECORD_READS_COMPARED] = {"reads.compared",
                                "What the view recorded was compared with what the kernel saw",
                                F(RUN) | F(OUTCOME), ABOUT | F(PATH) | F(FILES), false},
+    [RECORD_AGENT_OUTPUT] = {"agent.output", "What the agent printed is kept",
+                             F(RUN) | F(OUTCOME), ABOUT | SEALED, false},
     [RECORD_EXEC] = {"exec", "A program was started", F(RUN), ABOUT | PLACE, false},
     [RECORD_REFUSED] = {"refused", "Something else was refused", F(REASON),
                         ABOUT | PLACE | CALL | CHANGED, false},

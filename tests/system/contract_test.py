@@ -158,7 +158,7 @@ def log_has_its_shape(place, run_id):
     for record in records:
         has(record, 'index', 'time', 'type')
         assert re.match(r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$', record['time']), record
-        assert record['type'] in TYPES or record['type'].startswith(('ledger.', 'cell.', 'change.', 'file.')), record
+        assert record['type'] in TYPES or record['type'].startswith(('ledger.', 'cell.', 'change.', 'file.', 'reads.', 'agent.')), record
     own = place.log('--run', run_id)
     assert {r['run'] for r in own} == {run_id} and all(r['on_behalf_of'] == 'tom' for r in own if r['type'].startswith('run.'))
     refused, = [r for r in own if r['type'] == 'file.refused' and r['object'].get('path') == '.gitmodules'][:1]

@@ -13,13 +13,13 @@ import zlib
 
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway_test import DIALECTS, World
-from harness import Skip, main, run
+from harness import CARD, Skip, main, run
 
 RETENTION = 'retention: { payloads: 90d }\n'
 # Words that no detector knows and no program writes: of the ticket, of the prompt, of the answer, of the diff.
 TICKET, PROMPT, ANSWER, DIFF = ('quillfeather-' + tail for tail in ('tickets', 'prompts', 'answers', 'changes'))
 SCRIPT = {'version': 1, 'turns': [{'text': ANSWER, 'usage': {'input': 900, 'output': 40}}]}
-SAID = {'ticket': TICKET, 'prompt': PROMPT, 'answer': ANSWER, 'diff': DIFF}
+SAID = {'ticket': TICKET, 'prompt': PROMPT, 'answer': ANSWER, 'diff': DIFF, 'output': '[status 200]'}
 
 
 class Place(World):
@@ -131,7 +131,7 @@ def all_of_it_opens_to_whoever_has_the_state_folder():
         run_id = place.say()
         rows = place.payloads(run_id)
         kinds = [row['kind'] for row in rows]
-        assert sorted(kinds) == sorted(['ticket', 'diff', *(6 * ['prompt', 'answer'])]), kinds
+        assert sorted(kinds) == sorted(['ticket', 'diff', 'output', *(6 * ['prompt', 'answer'])]), kinds
         assert {row['state'] for row in rows} == {'kept'}, rows
         for row in rows:
             shown = place.show(run_id, row['index']).stdout
@@ -298,7 +298,7 @@ def after_erasure_nothing_opens_and_every_proof_says_what_it_said():
         assert {row['state'] for row in place.payloads(run_id)} == {'erased'}
         place.prove(rows[1]['index'], 'late', '--value', place.root / 'open', check=1)
         intended, done = place.log('--type', 'erasure')
-        assert (intended['outcome'], done['outcome'], done['intent'], done['count']) == ('intended', 'ok', intended['seq'], 14)
+        assert (intended['outcome'], done['outcome'], done['intent'], done['count']) == ('intended', 'ok', intended['seq'], 15)
         assert done['object'] == {'person': 'maria', 'scope': run_id}, done
         assert 'was erased before' in place.erase(run_id).stdout
         assert len(place.log('--type', 'erasure')) == 2
@@ -428,11 +428,36 @@ def an_answer_that_cannot_be_kept_is_said_and_committed_to():
         assert [r['reason'] for r in place.log('--run', run_id, '--type', 'refused')] == ['payload-lost']
         outcome, = place.log('--run', run_id, '--type', 'model.outcome')
         assert outcome['outcome'] == 'ok' and 'payload' not in outcome['object'], outcome
-        assert [(row['kind'], row['state']) for row in place.payloads(run_id)] == [('prompt', 'kept'), ('answer', 'committed')]
+        assert [(row['kind'], row['state']) for row in place.payloads(run_id)] == [
+            ('prompt', 'kept'), ('answer', 'committed'), ('output', 'kept')]
         answer = place.root / 'answer'
         answer.write_text(seen[seen.index('{"id"'):seen.index('\n[status')])
         place.prove(outcome['index'], 'answer', '--value', answer)
         assert place.verify_proof('answer', '--value', answer).returncode == 0
+    finally:
+        place.close()
+
+
+def what_an_agent_printed_is_kept_shown_redacted_and_erased():
+    place = Place()
+    try:
+        half = CARD[:8]
+        done = place.run('/bin/sh', '-c', f'printf "card number: %s%s\\033[2J\\n" {half} {CARD[8:]}; echo to-error >&2; yes | head -c 100000',
+                         check=2)
+        rows = [row for row in place.payloads(done['run']) if row['kind'] == 'output']
+        assert [row['state'] for row in rows] == ['kept'], rows
+        shown = place.show(done['run'], str(rows[0]['index'])).stdout
+        assert 'card number: [pan]^[[2J' in shown and 'to-error' in shown and CARD not in shown, shown[:300]
+        assert shown.count('y\n') == 50000, len(shown)
+        raw = place.custody('payload', 'show', done['run'], str(rows[0]['index']), '--raw', check=0).stdout
+        assert CARD in raw and '\033[2J' in raw, raw[:300]
+        kept = [r for r in place.log('--run', done['run']) if r['type'] == 'agent.output']
+        assert kept[0]['outcome'] == 'ok' and kept[0]['object']['size'] == len(raw.encode()), kept
+        place.erase(done['run'])
+        assert 'erased' in place.show(done['run'], str(rows[0]['index']), check=1).stderr
+        flood = place.run('/bin/sh', '-c', 'yes | head -c 20000000', check=2, timeout=120)
+        cut = [r for r in place.log('--run', flood['run']) if r['type'] == 'agent.output']
+        assert cut[0]['outcome'] == 'cut' and cut[0]['object']['size'] == 16 << 20, cut
     finally:
         place.close()
 
@@ -450,7 +475,7 @@ def a_call_whose_prompt_cannot_be_kept_is_refused():
 
 
 if __name__ == '__main__':
-    main([nothing_that_was_said_stands_in_the_state_folder,
+    main([what_an_agent_printed_is_kept_shown_redacted_and_erased, nothing_that_was_said_stands_in_the_state_folder,
           all_of_it_opens_to_whoever_has_the_state_folder,
           an_intent_names_a_payload_that_is_there_and_no_digest_of_its_text,
           another_runs_user_reaches_no_payload_and_no_key,

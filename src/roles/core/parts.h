@@ -14,6 +14,7 @@
 #include "os/spawn.h"
 #include "roles/collect/collect.h"
 #include "roles/core/core.h"
+#include "roles/core/output.h"
 #include "roles/gateway.h"
 #include "roles/guard/guard.h"
 #include "roles/observer/observer.h"
@@ -90,6 +91,7 @@ struct run {
     int agent_in, agent_out, agent_err; /* our ends of the pipes, or the terminal's master */
     struct view_ready ready;
     struct cell_exit exit;
+    struct core_output output; /* what the agent printed */
     bool dirty_pending; /* collect has not said yet whether there are uncommitted changes */
     bool dirty_late;    /* it is asked when the agent has started: looking takes longer than a
                            start */
@@ -150,6 +152,8 @@ MUST_USE bool core_seal_ticket(struct run *run, struct record_seal *seal, struct
 void core_seal_forget(struct run *run);
 /* Derives the key of the run's commitments to programs' arguments. */
 MUST_USE bool core_seal_commands(struct run *run, struct fault *fault);
+/* Seals and records what the agent printed, if anything, and forgets it. */
+MUST_USE bool core_seal_output(struct run *run, struct fault *fault);
 /* Seals the patch between the base and `head`. */
 MUST_USE bool core_seal_diff(struct run *run, const char *head, struct record_seal *seal,
                              struct fault *fault);

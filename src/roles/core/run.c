@@ -62,7 +62,7 @@ static void teardown(struct run *run)
     int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,  &run->upper_fd,
                   &run->git_fd,      &run->objects_fd, &run->engine_fd, &run->agent_in,
                   &run->agent_err,   &run->lock,       &run->uid_lock,  &run->signals,
-                  &run->seen,        &run->cell_proc,  &run->plain_fd,   &run->identity_fd};
+                  &run->seen,        &run->cell_proc,  &run->plain_fd,  &run->identity_fd};
 
     cell_end(run->cell);
     peer_end(&run->door);
@@ -94,6 +94,7 @@ static void teardown(struct run *run)
     free(run->folder);
     buf_free(&run->ticket);
     core_seal_forget(run);
+    core_output_free(&run->output);
     scope_close(&run->sealer.folder);
     explicit_bzero(run->key, sizeof(run->key));
 }
@@ -269,6 +270,7 @@ bool core_run(struct session *session, const struct run_request *request,
                       .agent_out = -1,
                       .agent_err = -1,
                       .seen = -1,
+                      .output.fd = -1,
                       .cell_proc = -1,
                       .guard.control = -1,
                       .observer.control = -1,
@@ -302,6 +304,10 @@ bool core_run(struct session *session, const struct run_request *request,
     peer_end(&run.door);
     peer_end(&run.gateway);
     peer_end(&run.guard);
+    if (!core_seal_output(&run, ok ? fault : &unsaid)) {
+        (void)run_because(&run, "record-missing");
+        ok = false;
+    }
     ret_result->exit_code = exit_code(&run, ok, fault);
     if (!core_record_ended(&run, &totals, ok ? fault : &unsaid)) {
         (void)run_because(&run, "record-missing");

@@ -51,6 +51,33 @@ void core_seal_forget(struct run *run)
     OPENSSL_cleanse(run->sealer.key, sizeof(run->sealer.key));
 }
 
+bool core_seal_output(struct run *run, struct fault *fault)
+{
+    AUTO_BUF struct buf printed = buf_with_limit(CORE_OUTPUT_BYTES_MAX + 1);
+    struct record_seal seal = {0};
+    struct record record;
+    bool ok;
+
+    if (run->output.bytes == 0)
+        return true;
+    ok = lseek(run->output.fd, 0, SEEK_SET) == 0
+             ? file_read_fd(run->output.fd, &printed, fault)
+             : fault_errno(fault, "read back what the agent printed");
+    ok = ok &&
+         scope_files_load(run->session->home.fd, run->result->run, run->sealer.key, fault) &&
+         sealer_seal(&run->sealer, RECORD_AGENT_OUTPUT, buf_slice(&printed), &seal, fault);
+    core_seal_forget(run);
+    if (ok) {
+        core_record_begin(run, &record, RECORD_AGENT_OUTPUT);
+        record_sealed(&record, &seal);
+        record_number(&record, RECORD_SIZE, (int64_t)run->output.bytes);
+        record_word(&record, RECORD_OUTCOME, run->output.cut ? "cut" : "ok");
+        ok = ledger_record(run->ledger, &record, NULL, fault);
+    }
+    core_output_free(&run->output);
+    return ok ? true : fault_in(fault, "keep what the agent printed");
+}
+
 static bool read_diff(struct run *run, const char *head, struct buf *ret_diff,
                       struct fault *fault)
 {

@@ -20,7 +20,8 @@ struct core_stream {
     struct loop *loop;
     int from, to; /* `to` is our own duplicate: two streams may have one target */
     bool tame;
-    bool broken; /* nobody reads any more; we go on draining */
+    bool broken;              /* nobody reads any more; we go on draining */
+    struct core_output *kept; /* or NULL */
     struct buf raw, shown;
     struct loop_watch *watch; /* of `from` while there is nothing to write, else of `to` */
 };
@@ -130,6 +131,9 @@ static bool take(struct core_stream *stream)
         return true;
     if (got <= 0)
         return false;
+    if (stream->kept != NULL)
+        core_output_add(stream->kept,
+                        slice_of_bytes(stream->raw.at + stream->raw.len, (size_t)got));
     stream->raw.len += (size_t)got;
     prepare(stream, false);
     return true;
@@ -173,7 +177,7 @@ static void on_source(void *self, uint32_t events)
         watch(stream, true);
 }
 
-bool core_stream_new(struct loop *loop, int from, int to, bool tame,
+bool core_stream_new(struct loop *loop, int from, int to, bool tame, struct core_output *kept,
                      struct core_stream **ret_stream, struct fault *fault)
 {
     struct core_stream *stream = xalloc(sizeof(*stream));
@@ -182,6 +186,7 @@ bool core_stream_new(struct loop *loop, int from, int to, bool tame,
                                    .from = from,
                                    .to = fcntl(to, F_DUPFD_CLOEXEC, 3),
                                    .tame = tame,
+                                   .kept = kept,
                                    .raw = buf_with_limit(RAW_BYTES_MAX),
                                    .shown = buf_with_limit(SHOWN_BYTES_MAX)};
     if (stream->to >= 0 && buf_reserve(&stream->raw, RAW_BYTES_MAX, fault) &&

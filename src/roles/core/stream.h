@@ -10,12 +10,18 @@
 
 #include "base/bytes.h"
 #include "os/loop.h"
+#include "roles/core/output.h"
 
 struct core_stream;
 
-/* Both descriptors stay the caller's. `tame`: `to` is a terminal that must not be steered. */
+/*
+ * Both descriptors stay the caller's.
+ *   tame  `to` is a terminal that must not be steered
+ *   kept  gets what comes from `from` as it is; borrowed; NULL: nobody does
+ */
 MUST_USE bool core_stream_new(struct loop *loop, int from, int to, bool tame,
-                              struct core_stream **ret_stream, struct fault *fault);
+                              struct core_output *kept, struct core_stream **ret_stream,
+                              struct fault *fault);
 /*
  * Every writer is dead: passes on what is left, for a few seconds at most, and frees. False:
  * some of it was not taken. NULL is fine.

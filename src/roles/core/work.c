@@ -193,15 +193,18 @@ static void on_ledger_gone(void *self, uint32_t events)
 
 static bool watch_streams(struct work *work, struct fault *fault)
 {
-    const struct run *run = work->run;
+    struct run *run = work->run;
     bool ours = run->request->terminal; /* the agent's terminal is the person's */
     int out = run->request->agent_out;
 
-    return (run->agent_out < 0 || core_stream_new(work->loop, run->agent_out, out,
-                                                  !ours && isatty(out), &work->out, fault)) &&
-           (run->agent_err < 0 || core_stream_new(work->loop, run->agent_err, 2,
-                                                  !ours && isatty(2), &work->err, fault)) &&
-           (!ours || core_stream_new(work->loop, 0, run->agent_in, false, &work->in, fault));
+    return (run->agent_out < 0 ||
+            core_stream_new(work->loop, run->agent_out, out, !ours && isatty(out),
+                            &run->output, &work->out, fault)) &&
+           (run->agent_err < 0 ||
+            core_stream_new(work->loop, run->agent_err, 2, !ours && isatty(2), &run->output,
+                            &work->err, fault)) &&
+           (!ours ||
+            core_stream_new(work->loop, 0, run->agent_in, false, NULL, &work->in, fault));
 }
 
 static bool watch_role(struct role_watch *watch, struct work *work, const char *role,

@@ -57,7 +57,7 @@ static void who_does_not_read_holds_up_the_agent_and_not_the_loop(void **state)
     assert_int_equal(pipe2(agent, O_CLOEXEC | O_NONBLOCK), 0);
     assert_int_equal(pipe2(person, O_CLOEXEC), 0);
     assert_ok(loop_new(&loop, &fault), fault);
-    assert_ok(core_stream_new(loop, agent[0], person[1], false, &stream, &fault), fault);
+    assert_ok(core_stream_new(loop, agent[0], person[1], false, NULL, &stream, &fault), fault);
     for (int round = 0; round < 8; round++) {
         while ((put = write(agent[1], chunk, sizeof(chunk))) > 0)
             accepted += (size_t)put;
@@ -86,7 +86,7 @@ static void everything_arrives(void **state)
     assert_int_equal(pipe2(agent, O_CLOEXEC), 0);
     assert_int_equal(pipe2(person, O_CLOEXEC), 0);
     assert_ok(loop_new(&loop, &fault), fault);
-    assert_ok(core_stream_new(loop, agent[0], person[1], true, &stream, &fault), fault);
+    assert_ok(core_stream_new(loop, agent[0], person[1], true, NULL, &stream, &fault), fault);
     assert_int_equal(write(agent[1], chunk, sizeof(chunk)), sizeof(chunk));
     (void)close(agent[1]);
     assert_true(core_stream_end(stream));
