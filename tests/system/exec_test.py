@@ -100,8 +100,40 @@ int main(int argc, char **argv)
     return 0;
 }
 '''
+RACE = r'''
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static char path[] = "/tmp/race-a"; /* 64 bits at once, so that it is one or the other */
+static void *flip(void *unused)
+{
+    for (;;)
+        for (char letter = 'a'; letter <= 'b'; letter++)
+            *(volatile char *)&path[10] = letter;
+    return unused;
+}
+int main(int argc, char **argv)
+{
+    char *const then[] = {"race", "then", NULL}, *const none[] = {NULL};
+    if (argc > 1)
+        execve("/usr/bin/true", none, none);
+    for (int i = 0; i < 100; i++) {
+        pthread_t thread;
+        if (fork() == 0) {
+            pthread_create(&thread, NULL, flip, NULL);
+            execve(path, then, none);
+            _exit(1);
+        }
+        while (wait(NULL) > 0)
+            continue;
+    }
+    return 0;
+}
+'''
 FILES = {'Makefile': 'all: a.o b.o\n\tcc -o /tmp/a a.o b.o\n%.o: %.c\n\tcc -c -o $@ $<\n', 'a.c': 'int main(void) { return 0; }\n',
-         'b.c': 'int b;\n', 'memfd.c': MEMFD, 'unreadable.c': UNREADABLE, 'ways.c': WAYS, 'say.sh': '#!/bin/sh\necho said\n',
+         'b.c': 'int b;\n', 'memfd.c': MEMFD, 'unreadable.c': UNREADABLE, 'ways.c': WAYS, 'race.c': RACE, 'say.sh': '#!/bin/sh\necho said\n',
          'storm.sh': 'i=0\nwhile [ $i -lt 1000 ]; do /usr/bin/true & /usr/bin/true; i=$((i+1)); done\nwait\n'}
 
 
@@ -196,6 +228,32 @@ def every_way_of_starting_a_program_works_and_is_recorded():
         place.close()
 
 
+def a_path_that_changes_under_way_is_found_out():
+    """What is told is read from the caller's memory: another thread changes it. What ran shows at the next start."""
+    place, _, seen = in_a_cell('/bin/sh', '-c', 'cc -pthread -o /tmp/race-a race.c && cp /tmp/race-a /tmp/race-b && /tmp/race-a')
+    try:
+        others = [r for r in seen if r.get('reason') == 'not-as-asked']
+        asked = {r['process']['pid']: r for r in seen if r.get('object', {}).get('path', '').startswith('/tmp/race-')}
+        assert 0 < len(others) < 100, len(others)
+        for other in others:
+            claim = asked[other['process']['pid']]['process']
+            assert {claim['executable'], other['process']['executable']} == {'/tmp/race-a', '/tmp/race-b'}, (claim, other)
+            assert claim['digest'] == other['process']['digest'], (claim, other)
+    finally:
+        place.close()
+
+
+def what_runs_is_no_other_when_its_file_is_gone_or_the_start_failed():
+    script = 'cp /bin/sh /tmp/s; /tmp/s -c "rm /tmp/s; /usr/bin/true"; cp /bin/sh /tmp/s; /tmp/s -c "mv /tmp/s /tmp/t; exec /usr/bin/true"; ' \
+             'printf "\\177ELF\\0\\0\\0" > /tmp/x; chmod +x /tmp/x; /bin/bash -c "shopt -s execfail; exec /tmp/x; exec /nowhere; /usr/bin/true"'
+    place, _, seen = in_a_cell('/bin/sh', '-c', script)
+    try:
+        assert [r for r in seen if r.get('reason') == 'not-as-asked'] == [], seen
+        assert sum(r['process']['executable'] == '/usr/bin/true' for r in seen) == 3, seen
+    finally:
+        place.close()
+
+
 def what_cannot_be_read_does_not_start():
     place, done, seen = in_a_cell('/bin/sh', '-c', 'cc -o /tmp/u unreadable.c && /tmp/u > out.txt')
     try:
@@ -261,5 +319,6 @@ def what_the_kernel_saw_agrees_with_what_was_recorded():
 if __name__ == '__main__':
     main([a_build_is_recorded_program_by_program, who_knows_a_command_can_prove_it, a_storm_loses_none,
           a_program_of_memory_and_a_script_are_named_as_what_they_are,
-          every_way_of_starting_a_program_works_and_is_recorded, what_cannot_be_read_does_not_start,
+          every_way_of_starting_a_program_works_and_is_recorded, a_path_that_changes_under_way_is_found_out,
+          what_runs_is_no_other_when_its_file_is_gone_or_the_start_failed, what_cannot_be_read_does_not_start,
           without_the_guard_nothing_starts, what_the_kernel_saw_agrees_with_what_was_recorded])

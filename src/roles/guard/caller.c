@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "os/proc.h"
 
 #define STATUS_BYTES_MAX 8192
 #define PIECE_BYTES                                                                           \
@@ -55,6 +56,7 @@ bool caller_place(struct caller *caller)
     AUTO_BUF struct buf status = buf_with_limit(STATUS_BYTES_MAX);
     AUTO_CLOSE int folder = -1;
     struct fault gone = {0};
+    struct proc_stat stat;
     char name[16];
 
     if (caller->process > 0)
@@ -65,9 +67,10 @@ bool caller_place(struct caller *caller)
         return false;
     (void)snprintf(name, sizeof(name), "%d", (int)caller->process);
     folder = openat(caller->cell_proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0 && read_status(folder, &status, &gone) &&
-        !status_number(buf_slice(&status), SLICE("PPid:"), &caller->parent))
-        caller->parent = 0;
+    if (folder >= 0 && proc_stat_read(folder, &stat)) {
+        caller->parent = stat.parent;
+        caller->started = stat.started;
+    }
     return true;
 }
 

@@ -26,6 +26,7 @@ struct caller {
     pid_t process; /* of the thread */
     pid_t thread_inside;
     pid_t parent;
+    uint64_t started; /* when the process began, os/proc.h */
 };
 
 /*

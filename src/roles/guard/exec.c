@@ -29,6 +29,7 @@ struct found {
     uint8_t script[PROGRAM_DIGEST_BYTES];
     bool has_digest, is_script;
     bool unseen; /* a file of the view: its content is in the view's records */
+    struct seen_file file;
     size_t argument_count;
     char command[2 * COMMITMENT_BYTES + 1];
     uint8_t command_bytes[COMMITMENT_BYTES];
@@ -131,8 +132,11 @@ static int follow(struct guard *guard, struct caller *caller, int *fd, struct fo
             return EACCES;
         name_program(*fd, found);
         found->unseen = is_in_view(*fd);
-        if (found->unseen)
+        if (found->unseen) {
+            found->file = (struct seen_file){0}; /* it may be a script */
             return 0;
+        }
+        found->file = (struct seen_file){stat.st_dev, stat.st_ino};
         found->has_digest =
             programs_digest(guard->programs, *fd, &stat, found->digest, &unread);
         if (!programs_head(*fd, &guard->head, &unread))
@@ -147,8 +151,12 @@ static int follow(struct guard *guard, struct caller *caller, int *fd, struct fo
         memcpy(path, interpreter.at, interpreter.len);
         path[interpreter.len] = 0;
         error = find_path(guard, caller, &wish, &next);
+        if (error == EACCES) { /* it is in the view: the kernel finds it */
+            found->file = (struct seen_file){0};
+            return 0;
+        }
         if (error != 0)
-            return error == EACCES ? 0 : error; /* it is in the view: the kernel finds it */
+            return error;
         (void)close(*fd);
         *fd = next;
     }
@@ -211,17 +219,76 @@ static int read_words(struct guard *guard, const struct caller *caller,
     return fault.kind == FAULT_LIMIT ? ENAMETOOLONG : EFAULT;
 }
 
+/* What the caller runs while it asks for something else. */
+struct running {
+    char path[CALLER_PATH_BYTES_MAX];
+    struct seen_file file;
+};
+
+static void find_running(const struct caller *caller, struct running *ret_running)
+{
+    ssize_t len =
+        readlinkat(caller->proc, "exe", ret_running->path, sizeof(ret_running->path) - 1);
+    struct stat stat;
+
+    ret_running->path[len < 0 ? 0 : len] = 0;
+    ret_running->file = (struct seen_file){0};
+    if (fstatat(caller->proc, "exe", &stat, 0) == 0)
+        ret_running->file = (struct seen_file){stat.st_dev, stat.st_ino};
+}
+
+static void add_digest(struct guard *guard, const struct caller *caller, char *room,
+                       struct record *record)
+{
+    AUTO_CLOSE int fd = openat(caller->proc, "exe", O_PATH | O_CLOEXEC);
+    uint8_t digest[PROGRAM_DIGEST_BYTES];
+    struct fault unread = {0};
+    struct stat stat;
+
+    if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || is_in_view(fd) ||
+        !programs_digest(guard->programs, fd, &stat, digest, &unread))
+        return;
+    hex_encode(slice_of_bytes(digest, sizeof(digest)), room);
+    record_word(record, RECORD_EXECUTABLE_DIGEST, room);
+}
+
+/*
+ * Who asks for a second program shows what became of the first: another one was put in its
+ * place while it was let go on, and this is what really ran.
+ */
+static bool check_truth(struct guard *guard, const struct caller *caller,
+                        const struct running *running)
+{
+    char digest[2 * PROGRAM_DIGEST_BYTES + 1];
+    struct record record;
+
+    if (running->file.inode == 0 ||
+        !seen_is_other(guard->seen, caller->process, caller->started, running->file))
+        return true;
+    guard_record_begin(guard, caller, RECORD_EXEC, &record);
+    buf_clear(&guard->text);
+    if (!record_printable(slice_of(running->path), &guard->text, &guard->fault))
+        return false;
+    record_text(&record, RECORD_EXECUTABLE, buf_slice(&guard->text));
+    add_digest(guard, caller, digest, &record);
+    record_word(&record, RECORD_REASON, "not-as-asked");
+    record_word(&record, RECORD_OUTCOME, "ok");
+    return ledger_record(guard->ledger, &record, NULL, &guard->fault);
+}
+
 static enum guard_verdict judge_exec(struct guard *guard, struct caller *caller,
                                      const struct asked *asked, int *ret_error)
 {
     struct found found = {0};
+    struct running running;
     AUTO_CLOSE int fd = -1;
     int error;
 
     *ret_error = EPERM;
     if (!caller_place(caller)) /* nobody waits for it, or nothing can be said of it */
         return GUARD_REFUSE;
-    if (!guard_find_root(guard, caller))
+    find_running(caller, &running);
+    if (!guard_find_root(guard, caller) || !check_truth(guard, caller, &running))
         return GUARD_END;
     *ret_error = read_words(guard, caller, asked, &found);
     if (*ret_error != 0)
@@ -242,8 +309,16 @@ static enum guard_verdict judge_exec(struct guard *guard, struct caller *caller,
         return GUARD_END;
     if (found.has_digest)
         seen_put_program(guard->seen, slice_of(found.program), found.digest);
-    seen_put_process(guard->seen, caller->process, caller->parent, slice_of(found.program),
-                     found.command_bytes);
+    seen_put_process(guard->seen,
+                     &(struct seen_start){.pid = caller->process,
+                                          .parent = caller->parent,
+                                          .started = caller->started,
+                                          .program = found.unseen ? SLICE("")
+                                                                  : slice_of(found.program),
+                                          .program_file = found.file,
+                                          .before = slice_of(running.path),
+                                          .before_file = running.file,
+                                          .command = found.command_bytes});
     return GUARD_CONTINUE;
 }
 

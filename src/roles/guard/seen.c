@@ -14,8 +14,11 @@
 struct process_row {
     _Atomic uint32_t version;
     int32_t pid, parent;
-    uint64_t program;
-    uint8_t command[SEEN_DIGEST_BYTES];
+    uint64_t started;
+    uint64_t program, before; /* hashes; program 0: a script or file that nobody could follow */
+    struct seen_file program_file, before_file;
+    bool has_before; /* command_before is its own */
+    uint8_t command[SEEN_DIGEST_BYTES], command_before[SEEN_DIGEST_BYTES];
 };
 
 struct program_row {
@@ -98,16 +101,29 @@ void seen_put_program(struct seen *seen, struct slice program,
     end(&row->version);
 }
 
-void seen_put_process(struct seen *seen, pid_t pid, pid_t parent, struct slice program,
-                      const uint8_t command[SEEN_DIGEST_BYTES])
+static bool is_of(const struct process_row *row, pid_t pid, uint64_t started)
 {
-    struct process_row *row = &seen->table->processes[(uint32_t)pid % PROCESSES];
+    return row->pid == pid && row->started == started;
+}
+
+void seen_put_process(struct seen *seen, const struct seen_start *start)
+{
+    struct process_row *row = &seen->table->processes[(uint32_t)start->pid % PROCESSES];
+    uint64_t before = hash_of(start->before);
 
     begin(&row->version);
-    row->pid = pid;
-    row->parent = parent;
-    row->program = hash_of(program);
-    memcpy(row->command, command, SEEN_DIGEST_BYTES);
+    /* What was asked for last may have failed: then it is not what it runs. */
+    row->has_before = is_of(row, start->pid, start->started) &&
+                      (row->program == before || row->program == 0);
+    memcpy(row->command_before, row->command, SEEN_DIGEST_BYTES);
+    row->pid = start->pid;
+    row->parent = start->parent;
+    row->started = start->started;
+    row->program = start->program.len == 0 ? 0 : hash_of(start->program);
+    row->before = before;
+    row->program_file = start->program_file;
+    row->before_file = start->before_file;
+    memcpy(row->command, start->command, SEEN_DIGEST_BYTES);
     end(&row->version);
 }
 
@@ -128,20 +144,45 @@ static bool find_digest(const struct seen *seen, uint64_t hash,
     return fits && is_whole(&row->version, before);
 }
 
-bool seen_find(const struct seen *seen, pid_t pid, struct slice program,
+static bool is_same(struct seen_file one, struct seen_file other)
+{
+    return one.device == other.device && one.inode == other.inode;
+}
+
+bool seen_is_other(const struct seen *seen, pid_t pid, uint64_t started, struct seen_file runs)
+{
+    const struct process_row *row = &seen->table->processes[(uint32_t)pid % PROCESSES];
+
+    return is_of(row, pid, started) && row->program_file.inode != 0 &&
+           row->before_file.inode != 0 && !is_same(row->program_file, runs) &&
+           !is_same(row->before_file, runs);
+}
+
+static void take(const struct process_row *row, uint64_t hash, struct seen_process *process)
+{
+    bool is_after = row->program == hash || row->program == 0;
+    bool is_before = row->before == hash;
+
+    process->parent = row->parent;
+    process->has_command = is_after ? row->program != 0 || !is_before : is_before && row->has_before;
+    memcpy(process->command, is_after ? row->command : row->command_before, SEEN_DIGEST_BYTES);
+}
+
+bool seen_find(const struct seen *seen, pid_t pid, uint64_t started, struct slice program,
                struct seen_process *ret_process)
 {
     const struct process_row *row = &seen->table->processes[(uint32_t)pid % PROCESSES];
     uint32_t before = atomic_load_explicit(&row->version, memory_order_acquire);
     uint64_t hash = hash_of(program);
-    bool fits = row->pid == pid && row->program == hash;
+    bool found = is_of(row, pid, started);
 
-    *ret_process = (struct seen_process){.parent = row->parent};
-    memcpy(ret_process->command, row->command, SEEN_DIGEST_BYTES);
-    fits = fits && is_whole(&row->version, before);
-    ret_process->has_command = fits;
-    if (!fits)
-        ret_process->parent = 0;
+    *ret_process = (struct seen_process){0};
+    if (found)
+        take(row, hash, ret_process);
+    if (!is_whole(&row->version, before)) { /* it waits to start: what it runs is not known */
+        *ret_process = (struct seen_process){0};
+        found = true;
+    }
     ret_process->has_digest = find_digest(seen, hash, ret_process->digest);
-    return fits;
+    return found;
 }

@@ -1,24 +1,29 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hex.h"
 #include "base/scope.h"
+#include "os/proc.h"
 #include "roles/guard/seen.h"
 #include "roles/view_role/parts.h"
 
 #define STATUS_BYTES_MAX 1024 /* the numbers stand in the first lines */
-#define REMEMBERED 64         /* threads and children, a place each by number */
+#define REMEMBERED 64         /* a place each by number */
+#define FORKS_MAX 8           /* subshells of subshells */
 
-struct relative {
-    pid_t pid, process, parent;
+struct known {
+    pid_t pid, process, parent; /* pid 0: free; it may be a thread of `process` */
+    uint64_t started;           /* the process */
+    int folder;                 /* /proc/PID, O_PATH: it names nobody else, ever */
 };
 
 struct view_identity {
     struct seen *seen;
     int proc_fd;
-    struct relative relatives[REMEMBERED];
+    struct known known[REMEMBERED];
     char digest[2 * SEEN_DIGEST_BYTES + 1], command[2 * SEEN_DIGEST_BYTES + 1];
 };
 
@@ -35,10 +40,19 @@ bool view_identity_new(int seen_fd, struct view_identity **ret_identity, struct 
     return true;
 }
 
+static void forget(struct known *known)
+{
+    if (known->pid != 0)
+        scope_close(&known->folder);
+    known->pid = 0;
+}
+
 void view_identity_free(struct view_identity *identity)
 {
     if (identity == NULL)
         return;
+    for (size_t i = 0; i < REMEMBERED; i++)
+        forget(&identity->known[i]);
     seen_close(identity->seen);
     scope_close(&identity->proc_fd);
     free(identity);
@@ -57,25 +71,50 @@ static pid_t number_after(const char *status, const char *name)
     return at == NULL ? 0 : (pid_t)strtol(at + strlen(name), NULL, 10);
 }
 
-/* A number is given to others only when all of them were used up: what is remembered is checked by seen_find. */
-static struct relative relative_of(struct view_identity *identity, pid_t pid)
+static bool learn(const struct view_identity *identity, pid_t pid, struct known *ret_known)
 {
-    struct relative *known = &identity->relatives[(unsigned)pid % REMEMBERED];
     char name[32], status[STATUS_BYTES_MAX + 1];
-    AUTO_CLOSE int fd = -1;
+    struct known known = {.pid = pid, .folder = -1};
+    struct proc_stat stat;
+    AUTO_CLOSE int folder = -1, fd = -1, process = -1;
     ssize_t got;
 
-    if (known->pid == pid)
-        return *known;
-    (void)snprintf(name, sizeof(name), "%d/status", (int)pid);
-    fd = identity->proc_fd < 0 ? -1 : openat(identity->proc_fd, name, O_RDONLY | O_CLOEXEC);
+    (void)snprintf(name, sizeof(name), "%d", (int)pid);
+    folder = identity->proc_fd < 0
+                 ? -1
+                 : openat(identity->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    fd = folder < 0 ? -1 : openat(folder, "status", O_RDONLY | O_CLOEXEC);
     got = fd < 0 ? 0 : read(fd, status, STATUS_BYTES_MAX);
     if (got <= 0)
-        return (struct relative){.pid = pid, .process = pid};
+        return false;
     status[got] = 0;
-    *known = (struct relative){.pid = pid,
-                               .process = number_after(status, "\nTgid:"),
-                               .parent = number_after(status, "\nPPid:")};
+    known.process = number_after(status, "\nTgid:");
+    if (known.process != pid) { /* a thread: when its process began counts */
+        (void)snprintf(name, sizeof(name), "%d", (int)known.process);
+        process = openat(identity->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (!proc_stat_read(process < 0 ? folder : process, &stat))
+        return false;
+    known.parent = stat.parent;
+    known.started = stat.started;
+    known.folder = take_fd(&folder);
+    *ret_known = known;
+    return true;
+}
+
+/* Once a process, not once a read; a copy, since the place may be another's at the next call. */
+static struct known known_of(struct view_identity *identity, pid_t pid)
+{
+    struct known *known = &identity->known[(unsigned)pid % REMEMBERED];
+    struct stat stat;
+
+    if (known->pid == pid && fstatat(known->folder, "stat", &stat, 0) == 0)
+        return *known;
+    forget(known);
+    if (!learn(identity, pid, known)) {
+        *known = (struct known){0};
+        return (struct known){.process = pid};
+    }
     return *known;
 }
 
@@ -94,22 +133,33 @@ static void add_seen(struct view_identity *identity, const struct seen_process *
     }
 }
 
+/* A child that has started no program of its own is what the nearest one above it is. */
+static void find(struct view_identity *identity, const struct known *known,
+                 struct slice program, struct seen_process *ret_process)
+{
+    struct known above = *known;
+
+    for (int i = 0; i < FORKS_MAX; i++) {
+        if (seen_find(identity->seen, above.process, above.started, program, ret_process) ||
+            above.parent <= 1)
+            break;
+        above = known_of(identity, above.parent);
+    }
+    if (above.process != known->process || ret_process->parent == 0)
+        ret_process->parent = known->parent;
+}
+
 void view_identity_add(struct view_identity *identity, pid_t pid, const char *executable,
                        struct record *record)
 {
     struct slice program = executable == NULL ? (struct slice){0} : slice_of(executable);
     struct seen_process process;
-    struct relative relative = {.process = pid};
+    struct known known;
 
     if (pid <= 0)
         return;
-    if (!seen_find(identity->seen, pid, program, &process)) {
-        relative = relative_of(identity, pid);
-        if (!seen_find(identity->seen, relative.process, program, &process)) {
-            (void)seen_find(identity->seen, relative.parent, program, &process);
-            process.parent = relative.parent; /* it is the one whose command it shares */
-        }
-    }
-    record_number(record, RECORD_PID, relative.process);
+    known = known_of(identity, pid);
+    find(identity, &known, program, &process);
+    record_number(record, RECORD_PID, known.process);
     add_seen(identity, &process, record);
 }
