@@ -130,7 +130,7 @@ static int compare(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-    int rounds = argc > 1 ? atoi(argv[1]) : 5;
+    int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 5;
     double took[ROUNDS_MAX];
 
     if (rounds < 1 || rounds > ROUNDS_MAX)

@@ -15,7 +15,6 @@
 #define BOTH SCHEMA_BOTH
 #define ENFORCED EFFECT_ENFORCED
 #define NOTED EFFECT_NOTED
-#define REFUSED EFFECT_REFUSED
 #define ZONES "phi cde"
 #define DATE_SHAPE "0000-00-00"
 #define NAME_BYTES_MAX 128
@@ -129,8 +128,9 @@ const struct schema_row schema_rows[] = {
      "read it"},
     {"environment" S "pass" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "a variable of the caller's that reaches the cell"},
-    {"audit", SCHEMA_WORD, ORG, NARROW_OWN, REFUSED, "summary full", "summary", 0, 0,
-     "first reads and writes, or every open"},
+    {"audit", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "summary full", "summary", 0, 0,
+     "what the view records: first reads and first writes, or every open, too; what that costs: "
+     "docs/view.md"},
     {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "none pci hipaa", "none",
      0, 0,
      "how long archived records are kept: pci 1 year, hipaa 6 years; none: they never expire"},
@@ -653,10 +653,6 @@ static bool check_one(const struct policy_settings *settings, const struct setti
         return false;
     if (!check_value(settings, setting, row, shown, fault))
         return false;
-    if (row->effect == REFUSED && !is_standard(row, setting))
-        return settings_fault(
-            settings, setting, fault,
-            "%s: " POLICY_NOTE "; take it out: what it promises would not hold", shown);
     return true;
 }
 
@@ -705,7 +701,6 @@ void policy_reference(FILE *out)
     static const char *const effects[] = {
         [ENFORCED] = "yes",
         [NOTED] = "not yet: a warning",
-        [REFUSED] = "not yet: refused",
     };
 
     (void)fputs("# Policy: every key\n\nMade from the table in `src/policy/schema.c` by "

@@ -40,9 +40,7 @@ enum schema_narrowing {
 /* Does this version do what the key says? */
 enum schema_effect {
     EFFECT_ENFORCED,
-    EFFECT_NOTED,   /* no, and nothing is weaker without it: policy_notes names it */
-    EFFECT_REFUSED, /* no, and the policy would promise what does not hold: schema_check
-                       refuses it */
+    EFFECT_NOTED, /* no, and nothing is weaker without it: policy_notes names it */
 };
 
 struct schema_row {

@@ -11,10 +11,13 @@
 #define LISTING_BYTES_MAX (4U << 20)
 
 static const char *const operation_names[VIEW_OPERATION_COUNT] = {
-    [VIEW_READ] = "read",       [VIEW_CREATE] = "create", [VIEW_MODIFY] = "modify",
-    [VIEW_RENAME] = "rename",   [VIEW_DELETE] = "delete", [VIEW_LINK] = "link",
-    [VIEW_SYMLINK] = "symlink", [VIEW_MKDIR] = "mkdir",   [VIEW_RMDIR] = "rmdir",
-    [VIEW_CHMOD] = "chmod",     [VIEW_SYNC] = "sync",     [VIEW_COLLECT] = "collect",
+    [VIEW_READ] = "read",       [VIEW_CREATE] = "create",
+    [VIEW_MODIFY] = "modify",   [VIEW_RENAME] = "rename",
+    [VIEW_DELETE] = "delete",   [VIEW_LINK] = "link",
+    [VIEW_SYMLINK] = "symlink", [VIEW_MKDIR] = "mkdir",
+    [VIEW_RMDIR] = "rmdir",     [VIEW_CHMOD] = "chmod",
+    [VIEW_OPEN] = "open",       [VIEW_OPEN_TO_WRITE] = "open-to-write",
+    [VIEW_SYNC] = "sync",       [VIEW_COLLECT] = "collect",
 };
 
 const char *view_operation_name(enum view_operation operation)
@@ -75,7 +78,7 @@ static const struct fuse_lowlevel_ops operations = {
     .symlink = change_symlink,
     .rename = change_rename,
     .link = change_link,
-    .open = answer_no_open,
+    .open = look_open,
     .read = look_read,
     .write = change_write,
     .flush = answer_no_open,

@@ -25,6 +25,8 @@ enum view_operation {
     VIEW_MKDIR,
     VIEW_RMDIR,
     VIEW_CHMOD,
+    VIEW_OPEN, /* for reading, or to run it */
+    VIEW_OPEN_TO_WRITE,
     VIEW_SYNC,    /* what was written was synced */
     VIEW_COLLECT, /* what a path has come to, when the run ends */
     VIEW_OPERATION_COUNT,
@@ -86,6 +88,8 @@ struct view_settings {
     size_t mount_point_count;
     const struct view_planted *planted;
     size_t planted_count;
+    /* Every open is asked for and recorded. Else opens never come here. */
+    bool opens;
     const struct clock *clock;
     struct view_calls calls;
 };
@@ -112,6 +116,7 @@ void view_detach(struct view *view);
 MUST_USE bool view_disarm(struct view *view, struct fault *fault);
 
 struct view_counts {
+    uint64_t opens_recorded;
     uint64_t requests, reads_recorded, writes_recorded, refused;
     uint64_t reads_refused; /* of `refused` */
 };

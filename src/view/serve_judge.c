@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -51,6 +52,8 @@ static bool tell(struct view *view, fuse_req_t request, struct view_event *event
         view->counts.reads_refused += event->operation == VIEW_READ;
     } else if (event->operation == VIEW_READ) {
         view->counts.reads_recorded++;
+    } else if (event->operation == VIEW_OPEN || event->operation == VIEW_OPEN_TO_WRITE) {
+        view->counts.opens_recorded++;
     } else {
         view->counts.writes_recorded++;
     }
@@ -151,6 +154,30 @@ int judge_read(struct view *view, fuse_req_t request, uint32_t number, uint64_t 
     }
     tree_set_marks(view->tree, number, marks);
     return 0;
+}
+
+int judge_open(struct view *view, fuse_req_t request, uint32_t number, int flags)
+{
+    bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+    struct view_event event = event_of(view, writes ? VIEW_OPEN_TO_WRITE : VIEW_OPEN, number);
+    struct tree_origin origin = tree_origin(view->tree, number);
+    int error = path_of_read(view, number, origin.base);
+    const char *rule = NULL;
+
+    if (error != 0) /* ESTALE: the agent's own, and no name to call it by */
+        return error == ESTALE ? 0 : error;
+    if (origin.verdict == VERDICT_DENY)
+        rule = RULE_DENIED_FILE;
+    else if (writes)
+        rule = origin.planted ? RULE_CANARY
+                              : rules_write_refused_by(&view->rules, text_of(&view->path));
+    if (rule != NULL)
+        return refuse(view, request, writes ? VIEW_MODIFY : VIEW_READ, text_of(&view->path),
+                      NULL, rule);
+    if (fuse_req_ctx(request)->pid == 0) /* nobody of the cell: the observer looks on */
+        return 0;
+    event.path = text_of(&view->path);
+    return tell(view, request, &event, false) ? 0 : EIO;
 }
 
 int judge_missing(struct view *view, fuse_req_t request, uint32_t folder, struct slice name)

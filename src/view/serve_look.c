@@ -111,6 +111,24 @@ void look_readlink(fuse_req_t request, fuse_ino_t inode)
         (void)fuse_reply_err(request, error);
 }
 
+void look_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
+{
+    struct view *view = view_of(request);
+    int error = ENOSYS;
+
+    if (view->settings.opens) {
+        if (!judge_inode(view, request, inode))
+            return;
+        error = judge_open(view, request, number_of(inode), file->flags);
+    }
+    file->fh = 0;
+    file->keep_cache = 1;
+    if (error == 0)
+        (void)fuse_reply_open(request, file);
+    else
+        (void)fuse_reply_err(request, error);
+}
+
 void look_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t at,
                struct fuse_file_info *file)
 {

@@ -62,6 +62,8 @@ bool judge_inode(struct view *view, fuse_req_t request, fuse_ino_t inode);
  */
 int judge_read(struct view *view, fuse_req_t request, uint32_t number, uint64_t at,
                uint64_t size);
+/* May the node be opened so (flags of open)? Records it. */
+int judge_open(struct view *view, fuse_req_t request, uint32_t number, int flags);
 /* What was written was synced: tells the blob, where it is small and new. EIO: it could not be
  * told. */
 int judge_sync(struct view *view, fuse_req_t request, uint32_t number);
@@ -101,6 +103,8 @@ void look_forget(fuse_req_t request, fuse_ino_t inode, uint64_t count);
 void look_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets);
 void look_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file);
 void look_readlink(fuse_req_t request, fuse_ino_t inode);
+/* ENOSYS, once and for all, but where every open is to be recorded. */
+void look_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file);
 void look_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t at,
                struct fuse_file_info *file);
 void look_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size, off_t at,

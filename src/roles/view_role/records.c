@@ -58,7 +58,9 @@ static enum record_type type_of(const struct view_event *event)
 {
     if (event->refused)
         return RECORD_FILE_REFUSED;
-    return event->operation == VIEW_READ ? RECORD_FILE_READ : RECORD_FILE_WRITTEN;
+    return event->operation == VIEW_READ || event->operation == VIEW_OPEN
+               ? RECORD_FILE_READ
+               : RECORD_FILE_WRITTEN;
 }
 
 static void add_run(const struct view_records *records, struct record *record)
@@ -124,7 +126,8 @@ bool view_records_add(struct view_records *records, const struct view_event *eve
         !add_path(&record, RECORD_PATH_TO, event->path_to, &records->path_to, fault) ||
         !add_path(&record, RECORD_EXECUTABLE, event->executable, &records->executable, fault))
         return false;
-    if (record.type == RECORD_FILE_READ && event->verdict == VERDICT_REDACT &&
+    if (record.type == RECORD_FILE_READ && event->operation == VIEW_READ &&
+        event->verdict == VERDICT_REDACT &&
         !add_redaction(records, &record, event, fault))
         return false;
     return durable ? ledger_record_durably(records->ledger, &record, NULL, fault)

@@ -24,6 +24,7 @@
 
 #define PLANTS_MAX 8
 #define MOUNT_POINTS_MAX 256
+#define OPENS_A_RECORD 16 /* with `audit: full`: so many times records_max */
 #define DRAIN_MS 500 /* for the last writes of a cell that has just died */
 
 /* Everything of the role; what was made is given back by finish. */
@@ -129,6 +130,7 @@ static bool make_view(struct serving *serving, struct fault *fault)
 {
     const struct view_config *config = serving->config;
     struct view_settings settings = {
+        .opens = strcmp(config->policy->audit, "full") == 0,
         .snapshot = serving->snapshot,
         .redacted = serving->redacted,
         .content_fd = config->content_fd,
@@ -144,6 +146,9 @@ static bool make_view(struct serving *serving, struct fault *fault)
         .calls = {serving, record, read_verdict, write_allowed},
     };
 
+    if (settings.opens && config->plain_fd >= 0)
+        return fault_set(fault, FAULT_HOST,
+                         "`audit: full` is recorded by FUSE, which is not used here");
     if (config->plant_count > PLANTS_MAX || config->mount_point_count > MOUNT_POINTS_MAX)
         return fault_set(fault, FAULT_LIMIT, "more than %d scratch folders or %d canaries",
                          MOUNT_POINTS_MAX, PLANTS_MAX);
@@ -398,9 +403,10 @@ static bool within_records(const struct serving *serving, struct fault *fault)
 {
     struct view_counts counts = view_counts(serving->view);
 
-    return counts.writes_recorded + counts.refused <= serving->config->records_max ||
-           fault_set(fault, FAULT_LIMIT, "more than %llu writes and refusals to record",
-                     (unsigned long long)serving->config->records_max);
+    return (counts.writes_recorded + counts.refused <= serving->config->records_max &&
+            counts.opens_recorded / OPENS_A_RECORD <= serving->config->records_max) ||
+           fault_set(fault, FAULT_LIMIT, "more than %llu writes and refusals, or %d times as many opens, to record",
+                     (unsigned long long)serving->config->records_max, OPENS_A_RECORD);
 }
 
 static bool serve(struct serving *serving, struct fault *fault)

@@ -332,29 +332,6 @@ static void a_key_without_effect_is_named_unless_it_says_the_default(void **stat
     policy_settings_free(inner);
 }
 
-/* Of the organisation's file: what it alone may say, and would not hold. */
-static void a_promise_that_would_not_hold_is_refused(void **state)
-{
-    static const char *const cases[] = {
-        "audit: full\n",
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        AUTO_FREE char *text = xformat("version: 1\n%s", cases[i]);
-        struct policy_settings *outer = read_text(text, "policy.yaml");
-        struct policy *policy = NULL;
-        struct fault fault = {0};
-
-        assert_false(policy_build(outer, NULL, &policy, &fault));
-        assert_int_equal(fault.kind, FAULT_INVALID);
-        if (strstr(fault.why, "policy.yaml:2:") == NULL ||
-            strstr(fault.why, "not enforced by this version") == NULL)
-            fail_msg("`%s` gives `%s`", cases[i], fault.why);
-        policy_settings_free(outer);
-    }
-}
-
 static void a_rule_that_must_match_refuses_when_it_does_not(void **state)
 {
     struct policy_matching *matching;
@@ -695,7 +672,6 @@ int main(void)
         TEST(patients_data_goes_where_routing_says),
         TEST(what_no_model_may_see_no_model_is_allowed),
         TEST(a_key_without_effect_is_named_unless_it_says_the_default),
-        TEST(a_promise_that_would_not_hold_is_refused),
         TEST(a_model_url_is_checked_where_it_stands),
         TEST(a_rule_that_must_match_refuses_when_it_does_not),
         TEST(settings_survive_their_packet_and_nothing_else_does),

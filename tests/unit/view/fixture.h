@@ -49,6 +49,7 @@ struct fixture {
     int content_fd, upper_fd, control;
     pid_t server;
     uint64_t upper_bytes_max; /* 0: 256 MiB */
+    bool opens;
     const struct view_planted *planted;
     size_t planted_count;
     struct view *plain; /* the agent's files are ordinary ones in `mount` */
@@ -442,6 +443,7 @@ static inline struct view_settings fixture_settings(struct fixture *fixture, int
         .uid = FIXTURE_UID,
         .gid = FIXTURE_UID,
         .upper_bytes_max = fixture->upper_bytes_max,
+        .opens = fixture->opens,
         .mount_points = mount_points,
         .mount_point_count = COUNT(mount_points),
         .planted = fixture->planted,

@@ -1,9 +1,9 @@
 /*
  * tests/unit/view/mount.c - runs a command in a mounted view of a small repository, for the
- * file system suites of docs/view.md: view-mount [--root] [--records] COMMAND...
+ * file system suites of docs/view.md: view-mount [--root] [--records] [--opens] COMMAND...
  *
  * The command runs as the agent, in the root of the view; with --root as root. --records prints
- * what was recorded. As root.
+ * what was recorded, --opens records every open. As root.
  */
 #include "test.h"
 
@@ -32,6 +32,7 @@ int main(int argc, char **argv)
 
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
         as_root = as_root || strcmp(argv[at], "--root") == 0;
+        fixture.opens = fixture.opens || strcmp(argv[at], "--opens") == 0;
         records = records || strcmp(argv[at], "--records") == 0;
     }
     if (at == argc)

@@ -648,6 +648,47 @@ static void ranges_are_told_where_a_part_was_read(void **state)
     fixture_end(&fixture);
 }
 
+static int open_own(int number)
+{
+    AUTO_CLOSE int fd = open("src.txt", O_RDONLY | O_CLOEXEC);
+
+    (void)number;
+    return fd < 0 ? 1 : 0;
+}
+
+static void every_open_is_told_where_all_are_to_be(void **state)
+{
+    struct fixture fixture = {.hide_names = true, .opens = true};
+    AUTO_FREE char *told = NULL;
+    AUTO_CLOSE int fd = -1;
+    pid_t pid;
+
+    (void)state;
+    begin_with(&fixture);
+    for (int i = 0; i < 3; i++)
+        expect("README.md", "# payments\n");
+    assert_int_equal(fixture_records(&fixture, "open README.md "), 3);
+    assert_int_equal(fixture_records(&fixture, "read README.md "), 1);
+    pid = begin_process(open_own, 0);
+    assert_int_equal(end_process(pid), 0);
+    told = xformat("open src.txt class=32 allow pid=%d exe=/", (int)pid);
+    assert_int_equal(fixture_records(&fixture, told), 1); /* opened, and never read */
+    assert_int_equal(fixture_records(&fixture, "read src.txt "), 0);
+    put("made", "x");
+    put("made", "y");
+    expect("made", "y");
+    assert_int_equal(fixture_records(&fixture, "open-to-write made "), 2);
+    assert_int_equal(fixture_records(&fixture, "open made "), 1);
+    assert_int_equal(RUN(".", NULL, "./run.sh"), 0);
+    assert_true(fixture_records(&fixture, "open run.sh ") >= 1);
+    expect_errno(open("custody.yaml", O_WRONLY | O_CLOEXEC), EACCES);
+    assert_int_equal(fixture_records(&fixture, "refused modify custody.yaml"), 1);
+    fd = open("src.txt", O_RDWR | O_CLOEXEC);
+    assert_int_equal(unlink("src.txt"), 0);
+    assert_int_equal(pwrite(fd, "gone", 4, 0), 4);
+    fixture_end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -666,6 +707,7 @@ int main(void)
         TEST(room_is_what_is_left_of_the_share),
         TEST(blobs_before_and_after_are_told),
         TEST(ranges_are_told_where_a_part_was_read),
+        TEST(every_open_is_told_where_all_are_to_be),
         TEST(first_write_names_its_process),
         TEST(first_write_is_told_before_it_is_written_back),
         TEST(what_does_not_fit_is_told_at_close_and_in_a_record),
