@@ -1,6 +1,6 @@
 /*
- * What the agent may fill past the view: its .git and the scratch folders are folders of the
- * host, which have no quota. Watched from outside: looking at free space is cheap and done
+ * What the agent may fill past the view: its .git, the scratch folders, and without FUSE its
+ * files are folders of the host, which have no quota. Watched from outside: looking at free space is cheap and done
  * always; the folders are counted only when as much went as the agent may take.
  */
 #include <dirent.h>
@@ -49,6 +49,11 @@ static bool folders_exceed(const struct run *run, uint64_t most)
 {
     uint64_t used = used_below(run->git_fd, ".", 0);
 
+    if (run->plain_fd >= 0 && used <= most) { /* less what was there before the agent */
+        uint64_t all = used_below(run->plain_fd, ".", 0), ours = run->ready.plain_bytes;
+
+        used = all > ours ? used + (all - ours < most ? all - ours : most) : used;
+    }
     for (size_t i = 0; i < run->policy->scratch_count && used <= most; i++) {
         uint64_t more = used_below(run->scratch_fds[i], ".", 0);
 
