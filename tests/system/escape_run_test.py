@@ -140,6 +140,37 @@ def every_attempt_is_stopped_and_told_of():
         place.close()
 
 
+# Where there is no FUSE (docs/injected.md): what goes by a path alone is not judged before the change is collected.
+INJECTED = {
+    'denied-openat2': 'ENOSYS', 'forbidden-rename': '-', 'forbidden-unlink': '-', 'forbidden-folder': '-',
+    'forbidden-nameless': 'EEXIST', 'forbidden-race': '-', 'view-setuid': '-', 'view-second-git': '-', 'fill-view': '-',
+    'plant-link-init': 'ELOOP',
+}
+
+
+def in_a_degraded_cell_no_content_comes_out_and_no_refused_write_lands():
+    place = hostile_place()
+    try:
+        place.policy(RESOURCES + 'containment: degraded\n')
+        whole = place.run
+        place.run = lambda *program, **more: whole(*program, options=('--cell', 'namespaces/injected'), **more)
+        done = attack(place)
+        seen = verdicts(done)
+        other = {name: met for name, (verdict, met) in seen.items() if verdict != 'stopped'}
+        assert other.keys() <= INJECTED.keys(), (other, done['stderr'][-2000:])
+        assert seen.keys() == listed().keys(), seen.keys() ^ listed().keys()
+        records = place.log('--run', done['run'])
+        assert CARD not in done['stderr'] + done['stdout'] + json.dumps(records)
+        assert done['state'] == 'blocked' and {'link-leaves-tree', 'write-denied'} <= set(done['reasons']), done
+        told = {(r['type'], r.get('operation')) for r in records}
+        for wanted in (('file.read', 'read'), ('file.refused', 'read'), ('file.refused', 'create')):
+            assert wanted in told, told
+        assert not (place.root / 'marker').exists(), 'something planted ran outside'
+        assert place.verify()['result'] == 'holds'
+    finally:
+        place.close()
+
+
 def the_page_names_every_attempt():
     rows = {line.split('|')[1].strip(): line.split('|')[4].strip()
             for line in open(PAGE) if line.startswith('| ') and not line.startswith('| attempt')}
@@ -243,6 +274,7 @@ def nor_does_it_get_out_of_an_ordinary_users_run():
 
 if __name__ == '__main__':
     main([every_attempt_is_stopped_and_told_of,
+          in_a_degraded_cell_no_content_comes_out_and_no_refused_write_lands,
           the_page_names_every_attempt,
           what_was_planted_acts_in_no_change_that_lands,
           what_a_reviewer_is_shown_moves_no_cursor,
