@@ -237,6 +237,8 @@ static bool write_config(int folder_fd, const struct gitdir_settings *settings,
                           "[core]\n\trepositoryformatversion = %d\n\tfilemode = true\n"
                           "\tbare = false\n\tlogallrefupdates = true\n",
                           oid_bytes == 32) &&
+           (!settings->plain_files ||
+            buf_add_text(&config, "\tcheckstat = minimal\n\ttrustctime = false\n", fault)) &&
            (oid_bytes == 20 ||
             buf_add_text(&config, "[extensions]\n\tobjectformat = sha256\n", fault)) &&
            buf_add_text(&config, "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[user]\n",

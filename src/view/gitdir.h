@@ -24,6 +24,7 @@ struct gitdir_settings {
     const char *const
         *exclude; /* paths below the root that git shall not call untracked (scratch) */
     size_t exclude_count;
+    bool plain_files; /* not a view's: inode numbers and owners are the file system's own */
 };
 
 struct gitdir_result {
