@@ -278,6 +278,12 @@ bool reach_is_in_proc(const struct reach *reach, const struct statx *stat)
            stat->stx_dev_minor == reach->proc_minor;
 }
 
+/* /dev/tty is the terminal of whoever opens it: of the person, if it were the guard. */
+static bool is_own_terminal(const struct statx *stat)
+{
+    return S_ISCHR(stat->stx_mode) && stat->stx_rdev_major == 5 && stat->stx_rdev_minor == 0;
+}
+
 static int look(const struct reach *reach, struct reached *reached)
 {
     int error = 0;
@@ -286,6 +292,8 @@ static int look(const struct reach *reach, struct reached *reached)
         error = errno;
     else if (reach_is_in_proc(reach, &reached->stat) && is_first_process(reached->fd))
         error = ENOENT;
+    else if (is_own_terminal(&reached->stat))
+        error = ENXIO;
     if (error != 0)
         scope_close(&reached->fd);
     return error;
