@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""The host's toolchains at work in a cell, a small project each: no network, packages from a read-only cache."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import Place, Skip, main, run
+
+C_FILES = {'main.c': '#include <stdio.h>\nint add(int, int);\nint main(void) { printf("sum %d\\n", add(2, 3)); }\n',
+           'add.c': 'int add(int a, int b) { return a + b; }\n'}
+# Speaks the protocol over a pipe as an editor does: initialize, open, hover, the answer printed.
+EDITOR = '''
+import json, os, subprocess, sys
+path, language, line, column = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+server = subprocess.Popen(sys.argv[5:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+def send(message):
+    body = json.dumps({'jsonrpc': '2.0', **message}).encode()
+    server.stdin.write(b'Content-Length: %d\\r\\n\\r\\n' % len(body) + body)
+    server.stdin.flush()
+def answer(wanted):
+    while True:
+        size = 0
+        while (line := server.stdout.readline().strip()):
+            if line.lower().startswith(b'content-length:'):
+                size = int(line.split(b':')[1])
+        if not size:
+            sys.exit('the server has gone')
+        got = json.loads(server.stdout.read(size))
+        if 'method' in got and 'id' in got:
+            asked = got.get('params', {}).get('items')
+            send({'id': got['id'], 'result': [None] * len(asked) if asked else None})
+        elif got.get('id') == wanted:
+            return got
+root, file = 'file://' + os.getcwd(), 'file://' + os.path.abspath(path)
+send({'id': 1, 'method': 'initialize', 'params': {'processId': None, 'rootUri': root,
+      'workspaceFolders': [{'uri': root, 'name': 'work'}], 'capabilities': {}}})
+answer(1)
+send({'method': 'initialized', 'params': {}})
+send({'method': 'textDocument/didOpen', 'params': {'textDocument': {'uri': file, 'languageId': language, 'version': 1,
+      'text': open(path).read()}}})
+send({'id': 2, 'method': 'textDocument/hover', 'params': {'textDocument': {'uri': file},
+      'position': {'line': line, 'character': column}}})
+print('hover', json.dumps(answer(2).get('result')))
+server.kill()
+'''
+
+
+def needs(*programs):
+    """A cell has the host's /usr: what lies elsewhere is not there."""
+    for program in programs:
+        found = shutil.which(program, path='/usr/local/bin:/usr/bin:/bin')
+        if not found or not os.path.realpath(found).startswith('/usr/'):
+            raise Skip(f'{program} is not installed below /usr')
+
+
+def in_cell(files, script, *expected, policy=''):
+    """Runs the script in a cell of a repository of `files`; all of `expected` must have been printed."""
+    place = Place(files=files)
+    try:
+        place.policy(policy)
+        done = place.run('/bin/sh', '-ec', textwrap.dedent(script), timeout=400)
+        assert done.get('agent_exit') == 0, done
+        for words in expected:
+            assert words in done['stderr'], (words, done['stderr'][-3000:])
+        return done
+    finally:
+        place.close()
+
+
+def make_and_gcc():
+    needs('make', 'gcc')
+    makefile = 'app: main.o add.o\n\tgcc -o $@ $^\n%.o: %.c\n\tgcc -c -o $@ $<\n'
+    in_cell({**C_FILES, 'Makefile': makefile}, 'make -j2 && ./app && touch add.c && make', 'sum 5')
+
+
+def clang_compiles():
+    needs('clang')
+    in_cell(C_FILES, 'clang -O2 -g -o app main.c add.c && ./app', 'sum 5')
+
+
+def cmake_and_ninja():
+    needs('cmake', 'ninja', 'gcc')
+    listing = 'cmake_minimum_required(VERSION 3.16)\nproject(app C)\nadd_executable(app main.c add.c)\n'
+    in_cell({**C_FILES, 'CMakeLists.txt': listing}, 'cmake -G Ninja -B out . && ninja -C out && out/app', 'sum 5')
+
+
+def python_and_pytest():
+    needs('pytest')
+    files = {'app.py': 'def add(a, b):\n    return a + b\n',
+             'test_app.py': 'from app import add\n\n\ndef test_add(tmp_path):\n    assert add(2, 3) == 5\n'}
+    # pytest writes a .gitignore into its cache, and nothing named .git* is ever written beside the sources
+    in_cell(files, '/usr/bin/python3 -m pytest -q', '1 passed', policy='paths: { scratch: [.pytest_cache] }\n')
+
+
+def node_runs():
+    needs('node')
+    in_cell({'add.js': 'module.exports = (a, b) => a + b\n'}, 'node -e \'console.log("sum", require("./add")(2, 3))\'', 'sum 5')
+
+
+def java_compiles_and_runs():
+    needs('javac', 'java')
+    source = 'public class App { public static void main(String[] a) { System.out.println("sum " + (2 + 3)); } }\n'
+    in_cell({'App.java': source}, 'javac -d out App.java && java -cp out App', 'sum 5')
+
+
+def go_builds_and_tests():
+    needs('go')
+    files = {'go.mod': 'module example.org/app\n\ngo 1.18\n',
+             'app.go': 'package main\n\nfunc add(a, b int) int { return a + b }\n\nfunc main() { println("sum", add(2, 3)) }\n',
+             'app_test.go': 'package main\n\nimport "testing"\n\nfunc TestAdd(t *testing.T) {\n\tif add(2, 3) != 5 {\n'
+                            '\t\tt.Fatal("wrong")\n\t}\n}\n'}
+    in_cell(files, 'export GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0; go build -o app . && ./app && go test ./...',
+            'sum 5', 'ok')
+
+
+def cargo_builds_and_tests():
+    needs('cargo', 'rustc')
+    files = {'Cargo.toml': '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2018"\n',
+             'src/main.rs': 'fn main() { println!("sum {}", 2 + 3); }\n#[test]\nfn adds() { assert_eq!(2 + 3, 5); }\n'}
+    in_cell(files, 'cargo build --offline && cargo run --offline && cargo test --offline', 'sum 5', '1 passed')
+
+
+def git_works():
+    needs('git')
+    script = '''
+        git config --global user.name A; git config --global user.email a@example.org
+        git status --short; echo two >> main.c; git stash; git stash pop; git commit -qam second
+        git worktree add -q ../side HEAD 2>/dev/null || git worktree add -q "$HOME/side" HEAD
+        git worktree list; git gc -q; git fsck
+        echo commits "$(git rev-list --count HEAD)"
+    '''
+    in_cell(C_FILES, script, 'commits 2')
+
+
+def sqlite_writes_and_reads():
+    needs('sqlite3')
+    in_cell(C_FILES, '''
+        sqlite3 a.db 'PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(2),(3);'
+        sqlite3 a.db "SELECT 'sum ' || sum(a) FROM t; PRAGMA integrity_check;"
+    ''', 'sum 5', 'ok')
+
+
+def clangd_answers():
+    needs('clangd', 'python3')
+    in_cell({**C_FILES, 'editor.py': EDITOR}, '/usr/bin/python3 editor.py add.c c 0 4 clangd', 'add')
+
+
+def npm_installs_from_a_cache():
+    """npm's cache is filled outside; in the cell it is one of the policy's read-only caches, and copied, for npm locks it."""
+    needs('node', 'npm')
+    manifest = json.dumps({'name': 'app', 'version': '1.0.0', 'devDependencies': {'typescript': '5.4.5'}})
+    place = Place(files={'package.json': manifest, '.gitignore': 'node_modules\n',
+                         'app.ts': 'const sum: number = 2 + 3;\nconsole.log("sum " + sum);\n'})
+    try:
+        cache = place.root / 'npm-cache'
+        try:
+            filled = run(['npm', 'install', '--ignore-scripts', '--omit-lockfile-registry-resolved=false', '--no-audit',
+                          '--no-fund', '--cache', cache], cwd=place.repo, env=dict(os.environ), timeout=240)
+        except subprocess.TimeoutExpired as late:
+            raise Skip("npm's registry did not answer in time") from late
+        if filled.returncode:
+            raise Skip(f"npm's registry cannot be reached: {filled.stderr[:120]!r}")
+        shutil.rmtree(place.repo / 'node_modules')
+        place.commit('locked')
+        place.policy(f'caches: {{ .cache/npm: {cache} }}\n')
+        done = place.run('/bin/sh', '-ec', 'cp -r ~/.cache/npm ~/.npm; npm ci --offline --no-audit --no-fund --ignore-scripts;'
+                         './node_modules/.bin/tsc app.ts && node app.js', timeout=400)
+        assert done.get('agent_exit') == 0 and 'sum 5' in done['stderr'], done
+    finally:
+        place.close()
+
+
+def nothing_of_the_home_of_who_runs_it():
+    place = Place(files=C_FILES)
+    try:
+        (place.root / '.npmrc').write_text('init-author-name=somebody\n')
+        (place.root / '.gitconfig').write_text('[user]\n\tname = somebody\n')
+        done = place.run('/bin/sh', '-c', 'cat ~/.npmrc ~/.gitconfig; git config --get user.name; echo home "$HOME"; exit 0')
+        assert 'home /' in done['stderr'] and 'somebody' not in done['stderr'], done
+        assert f'home {place.root}' not in done['stderr'], done
+    finally:
+        place.close()
+
+
+if __name__ == '__main__':
+    main([make_and_gcc, clang_compiles, cmake_and_ninja, python_and_pytest, node_runs, java_compiles_and_runs,
+          go_builds_and_tests, cargo_builds_and_tests, git_works, sqlite_writes_and_reads, clangd_answers,
+          npm_installs_from_a_cache, nothing_of_the_home_of_who_runs_it])
