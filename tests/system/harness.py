@@ -195,11 +195,16 @@ def installed_engines(engine):
     done = run([CUSTODY, 'engine', 'install', engine], env={**os.environ, 'CUSTODY_HOME': str(home)}, timeout=600)
     if done.returncode == 0:
         return home
+    skip_without_registry()
+    raise AssertionError(f'engine install {engine}: {done.stderr}')
+
+
+def skip_without_registry():
+    """Asked after npm has failed: raises Skip where its registry cannot be reached, else the failure is a real one."""
     seen = run(['npm', 'ping', '--fetch-retries=0'], env=dict(os.environ), timeout=120)
     if seen.returncode != 0:
         said = [line for line in seen.stderr.splitlines() if 'code' in line or 'errno' in line] or ['npm ping failed']
         raise Skip(f"npm's registry cannot be reached: {said[0][:120]}")
-    raise AssertionError(f'engine install {engine}: {done.stderr}')
 
 
 def free_port():
