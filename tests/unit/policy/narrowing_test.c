@@ -90,6 +90,7 @@ static const struct stars {
     {"paths", {{"**", "src/cde/**", "src/**", "x"}}},
     {"agents", {{ROLE, "planner"}}},
     {"approvals", {{"phi", "cde"}}},
+    {"caches", {{".m2", ".cargo/registry"}}},
 };
 
 /* Keys that mean nothing without another one; each of the others is tried, too. */
