@@ -13,7 +13,7 @@ bool core_choose_cell(struct run *run, struct fault *fault)
     if (run->result->degraded)
         run_say(run,
                 "warning: this cell is degraded (%s): content is redacted as always, but "
-                "less is recorded (docs/modes.md)",
+                "less is recorded (docs/injected.md)",
                 run->result->cell);
     return true;
 }
