@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """What an agent wrote becomes the tree that git itself would have made of it, in repositories of every shape."""
+import contextlib
 import os
-import pathlib
 import shutil
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import Place, Skip, main, run
+from harness import Place, main, run
 
 GIT_ENV = {'PATH': '/usr/bin:/bin', 'HOME': '/nowhere', 'GIT_CONFIG_NOSYSTEM': '1', 'GIT_AUTHOR_NAME': 'Dev',
            'GIT_AUTHOR_EMAIL': 'dev@example.org', 'GIT_COMMITTER_NAME': 'Dev', 'GIT_COMMITTER_EMAIL': 'dev@example.org'}
@@ -44,15 +44,22 @@ def tree_by_git(place, edits, folder=None):
     return git(clone, 'rev-parse', 'HEAD^{tree}').strip()
 
 
-def tree_by_custody(place, edits, repo=None):
-    place_repo, place.repo = place.repo, repo or place.repo
+@contextlib.contextmanager
+def another(place, repo):
+    """The place with another repository in it."""
+    before, place.repo = place.repo, repo
     try:
+        yield
+    finally:
+        place.repo = before
+
+
+def tree_by_custody(place, edits, repo=None):
+    with another(place, repo or place.repo):
         done = place.run('/bin/sh', '-c', edits)
         assert done['state'] in ('ready', 'blocked') and done['change'], done
         assert done['agent_exit'] == 0, done
         return done, git(place.repo, 'rev-parse', f'custody/{done["run"]}^{{tree}}').strip()
-    finally:
-        place.repo = place_repo
 
 
 def same_tree(edits, prepare=None, files=None):
@@ -178,9 +185,8 @@ def a_partial_clone_is_refused_and_nothing_is_fetched():
         git(place.repo, 'config', 'uploadpack.allowFilter', 'true')
         partial = place.root / 'partial'
         run(['git', 'clone', '-q', '--filter=blob:none', '--no-checkout', f'file://{place.repo}', partial], env=GIT_ENV, check=0)
-        place_repo, place.repo = place.repo, partial
-        done = place.run('true')
-        place.repo = place_repo
+        with another(place, partial):
+            done = place.run('true')
         assert done['exit'] in (1, 2, 3) and done['state'] in ('failed', 'refused'), done
         missing = git(partial, 'rev-list', '--objects', '--missing=print', 'HEAD')
         assert any(line.startswith('?') for line in missing.splitlines()), 'something was fetched'
@@ -199,13 +205,12 @@ def worktrees_alternates_packed_refs_and_replace_refs():
         assert tree_by_custody(place, EDITS, work)[1] == expected
         sharing = place.root / 'sharing'
         run(['git', 'clone', '-q', '--shared', place.repo, sharing], env=GIT_ENV, check=0)
-        place_repo, place.repo = place.repo, sharing
-        refused = place.run('true')
+        with another(place, sharing):
+            refused = place.run('true')
         assert refused['exit'] == 3 and 'git repack -a -d' in refused['stderr'], refused  # and what it says is done:
         git(sharing, 'repack', '-a', '-d', '-q')
         (sharing / '.git/objects/info/alternates').unlink()
         git(sharing, 'pack-refs', '--all')
-        place.repo = place_repo
         assert tree_by_custody(place, EDITS, sharing)[1] == expected
         place.write('src/app.c', 'int replaced;\n')
         other = place.git('hash-object', '-w', 'src/app.c').strip()
@@ -248,9 +253,8 @@ def a_repository_without_a_commit_says_so():
         fresh = place.root / 'fresh'
         fresh.mkdir()
         git(fresh, 'init', '-q')
-        place_repo, place.repo = place.repo, fresh
-        done = place.run('true')
-        place.repo = place_repo
+        with another(place, fresh):
+            done = place.run('true')
         assert done['exit'] == 3 and 'commit' in done['stderr'], done
     finally:
         place.close()

@@ -303,7 +303,7 @@ static void a_call_takes_the_names_of_the_tool_that_is_offered(void **state)
          "\"type\":\"string\"},"
          "\"old\":{\"type\":\"string\"},\"new\":{\"type\":\"string\"}}}}}]",
          "edit",
-         "{\\\"path\\\":\\\"/work/a.c\\\",\\\"old\\\":\\\"x\\\",\\\"new\\\":\\\"it's\\\"}"},
+         "{\\\"path\\\":\\\"/data/a.c\\\",\\\"old\\\":\\\"x\\\",\\\"new\\\":\\\"it's\\\"}"},
         {"[{\"function\":{\"name\":\"replace\",\"parameters\":{\"properties\":{\"file_path\":{"
          "\"type\":\"string\"},"
          "\"old_string\":{\"type\":\"string\"},\"new_string\":{\"type\":\"string\"},"
@@ -318,7 +318,7 @@ static void a_call_takes_the_names_of_the_tool_that_is_offered(void **state)
                                       "old: x, new: \"it's\" } } ] } ]\n");
 
     (void)state;
-    script_set_folder(script, "/work");
+    script_set_folder(script, "/data");
     for (size_t i = 0; i < COUNT(rows); i++) {
         AUTO_FREE char *body =
             xformat("{\"model\":\"m\",\"messages\":[],\"tools\":%s}", rows[i].tools);
