@@ -11,8 +11,8 @@
 #define SCRATCH_MAX 48
 
 /* Below these nothing may be covered by a repository, and none of them may be one. */
-static const char *const reserved[] = {"/proc", "/dev",         "/sys",
-                                       "/etc",  "/run/custody", CELL_ENGINE};
+static const char *const reserved[] = {"/proc",        "/dev",      "/sys",    "/etc",
+                                       "/run/custody", CELL_ENGINE, "/var/tmp"};
 /* These may hold a repository but not be one. */
 static const char *const roots[] = {"/",    "/usr", "/bin", "/sbin", "/lib", "/lib64",
                                     "/tmp", "/var", "/run", "/home", "/opt", CELL_HOME};

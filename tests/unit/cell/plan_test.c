@@ -26,7 +26,8 @@ static void a_repository_covers_nothing_that_the_cell_needs(void **state)
         const char *path;
         bool ok;
     } cases[] = {
-        {"/work/x", true},
+        {"/data/x", true},
+        {"/var/tmp/x", false},
         {"/home/me/x", true},
         {"/usr/src/x", true},
         {"/tmp/x", true},
