@@ -336,8 +336,8 @@ void tree_set_writer(struct tree *tree, uint32_t number, pid_t pid)
 }
 
 /*
- * The kernel's own stamp for a file that is made now: where it is the same as that of the first
- * write, there is nothing to tell us of when the file is closed.
+ * The kernel's own stamp for a file that is made now: where it is the same as that of the
+ * first write, there is nothing to tell us of when the file is closed.
  */
 struct timespec tree_now(const struct tree *tree)
 {
@@ -365,37 +365,6 @@ uint32_t tree_parent(const struct tree *tree, uint32_t number)
     if (node == NULL)
         return base_node(tree, number)->parent;
     return node->name_count == 0 ? 0 : node->names[0].folder;
-}
-
-uint32_t tree_room(const struct tree *tree)
-{
-    return tree->used;
-}
-
-static void mark_upwards(const struct tree *tree, uint32_t folder, bool *marks)
-{
-    for (; !marks[folder]; folder = tree_parent(tree, folder)) {
-        marks[folder] = true;
-        if (folder == 0)
-            return;
-    }
-}
-
-void tree_mark_changed(const struct tree *tree, bool *marks)
-{
-    memset(marks, 0, tree->used * sizeof(*marks));
-    marks[0] = true;
-    for (uint32_t number = 0; number < tree->used && number < tree->slot_room; number++) {
-        const struct node *node = tree->slots[number].node;
-
-        if (node == NULL)
-            continue;
-        for (size_t i = 0; i < node->name_count; i++)
-            mark_upwards(tree, node->names[i].folder, marks);
-        if (node->name_count > 0 && tree_is_folder(tree, number))
-            mark_upwards(tree, number, marks);
-        marks[number] = true;
-    }
 }
 
 bool tree_is_snapshot_folder(const struct tree *tree, uint32_t folder)

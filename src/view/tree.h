@@ -4,8 +4,8 @@
  *
  * Node numbers are the snapshot's, then further ones; node 0 is the root. A node of the
  * snapshot that nobody changed takes no memory. Content that the agent writes is in memory, or
- * in `upper/N`, N the node, so names can change under open files. Functions that can fail return 0 or an
- * errno: what the kernel asks for.
+ * in `upper/N`, N the node, so names can change under open files. Functions that can fail
+ * return 0 or an errno: what the kernel asks for.
  */
 #ifndef CUSTODY_VIEW_TREE_H
 #define CUSTODY_VIEW_TREE_H
@@ -71,7 +71,8 @@ uint32_t tree_parent(const struct tree *tree, uint32_t number);
 void tree_statvfs(const struct tree *tree, struct statvfs *ret_stat);
 /*
  * Marks, in an array of tree_room numbers, what differs from the snapshot and the folders that
- * it is in, up to the root. A node of the snapshot without a mark is as it was, with all below.
+ * it is in, up to the root. A node of the snapshot without a mark is as it was, with all
+ * below.
  */
 uint32_t tree_room(const struct tree *tree);
 void tree_mark_changed(const struct tree *tree, bool *marks);

@@ -300,6 +300,37 @@ int tree_set_times(struct tree *tree, uint32_t number, const struct timespec *at
     return 0;
 }
 
+uint32_t tree_room(const struct tree *tree)
+{
+    return tree->used;
+}
+
+static void mark_upwards(const struct tree *tree, uint32_t folder, bool *marks)
+{
+    for (; !marks[folder]; folder = tree_parent(tree, folder)) {
+        marks[folder] = true;
+        if (folder == 0)
+            return;
+    }
+}
+
+void tree_mark_changed(const struct tree *tree, bool *marks)
+{
+    memset(marks, 0, tree->used * sizeof(*marks));
+    marks[0] = true;
+    for (uint32_t number = 0; number < tree->used && number < tree->slot_room; number++) {
+        const struct node *node = tree->slots[number].node;
+
+        if (node == NULL)
+            continue;
+        for (size_t i = 0; i < node->name_count; i++)
+            mark_upwards(tree, node->names[i].folder, marks);
+        if (node->name_count > 0 && tree_is_folder(tree, number))
+            mark_upwards(tree, number, marks);
+        marks[number] = true;
+    }
+}
+
 int tree_plant(struct tree *tree, struct slice name, struct slice content, unsigned class_mask,
                enum verdict verdict)
 {
