@@ -26,13 +26,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t count = 0, len, told = 0;
 
     if (room == NULL) {
-        room = mmap(NULL, ROOM + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        room = mmap(NULL, ROOM + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                    0);
         assert(room != MAP_FAILED && munmap(room + ROOM, 4096) == 0);
         caller.memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
         assert(caller.memory >= 0);
     }
     while (size >= 2 && count < POINTERS && data[0] != 0xff) {
-        pointers[count++] = (uint64_t)(uintptr_t)room + (size_t)(data[0] << 8 | data[1]) % (ROOM + 2);
+        pointers[count++] =
+            (uint64_t)(uintptr_t)room + (size_t)(data[0] << 8 | data[1]) % (ROOM + 2);
         data += 2;
         size -= 2;
     }
@@ -49,8 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint64_t address;
 
         memcpy(&address, data, sizeof(address));
-        (void)!caller_text(&caller, address % (UINT64_C(1) << 47) + (UINT64_C(1) << 60), &path, &fault);
-        (void)!caller_arguments(&caller, (uint64_t)(uintptr_t)(room + ROOM - 8), &words, &told, &fault);
+        (void)!caller_text(&caller, address % (UINT64_C(1) << 47) + (UINT64_C(1) << 60), &path,
+                           &fault);
+        (void)!caller_arguments(&caller, (uint64_t)(uintptr_t)(room + ROOM - 8), &words, &told,
+                                &fault);
     }
     return 0;
 }

@@ -15,7 +15,9 @@ struct showing {
     json_t *cell;    /* what held it, once it was proven */
 };
 
-/* The record of a cell names what holds it; others of that type name what the filter refuses. */
+/*
+ * The record of a cell names what holds it; others of that type name what the filter refuses.
+ */
 static bool take_cell(void *self, const struct history_record *record, struct fault *fault)
 {
     struct slice mechanism = record->record->field[RECORD_MECHANISM].text;

@@ -64,9 +64,9 @@ struct gateway_ledger {
 };
 
 /*
- * Keeps what a call says out of its records, as a struct of functions (roles/keys/sealer.h): `keep`
- * puts it encrypted on disk, `sync` makes all that was kept durable, `commit` binds it to the
- * record that is written next. `type` is that record's.
+ * Keeps what a call says out of its records, as a struct of functions (roles/keys/sealer.h):
+ * `keep` puts it encrypted on disk, `sync` makes all that was kept durable, `commit` binds it
+ * to the record that is written next. `type` is that record's.
  */
 struct gateway_sealer {
     bool (*keep)(void *self, enum record_type type, struct slice value,

@@ -19,8 +19,10 @@
 #define COMMITMENT_BYTES 32
 #define COMMITMENT_KEY_BYTES 32
 
-/* What the value of such a record is called: "ticket", "prompt", "answer", "diff", "output"; NULL: it
- * has none. It goes into the commitment and into the key, so one opening opens nothing else.
+/*
+ * What the value of such a record is called: "ticket", "prompt", "answer", "diff", "output";
+ * NULL: it has none. It goes into the commitment and into the key, so one opening opens nothing
+ * else.
  */
 const char *commitment_field(enum record_type type);
 

@@ -1,6 +1,6 @@
 /*
- * view/crossed.h - which files of the snapshot have reached the agent, as the view has recorded it: to be compared with what
- * somebody else has seen.
+ * view/crossed.h - which files of the snapshot have reached the agent, as the view has
+ * recorded it: to be compared with what somebody else has seen.
  */
 #ifndef CUSTODY_VIEW_CROSSED_H
 #define CUSTODY_VIEW_CROSSED_H

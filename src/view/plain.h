@@ -3,8 +3,8 @@
  * without FUSE. What is denied is not in it and what is sensitive is redacted, so nothing that
  * the agent does in it leads to an original.
  *
- * Every file's identity (inode, birth, change time) is kept: that is how a file is known later,
- * under whatever name, and whether anybody touched it.
+ * Every file's identity (inode, birth, change time) is kept: that is how a file is known
+ * later, under whatever name, and whether anybody touched it.
  */
 #ifndef CUSTODY_VIEW_PLAIN_H
 #define CUSTODY_VIEW_PLAIN_H

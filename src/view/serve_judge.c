@@ -446,7 +446,9 @@ static int judge_move(struct view *view, fuse_req_t request, uint32_t number, ui
     return error;
 }
 
-/* What a rename puts in the place of another file is how editors save: a change of that path. */
+/*
+ * What a rename puts in the place of another file is how editors save: a change of that path.
+ */
 static bool tell_replaced(struct view *view, fuse_req_t request, uint32_t there,
                           const struct view_event *rename)
 {
@@ -460,7 +462,9 @@ static bool tell_replaced(struct view *view, fuse_req_t request, uint32_t there,
     return tell(view, request, &event, false);
 }
 
-/* What is told by the rename's record of the blob under the new name need not be told again. */
+/*
+ * What is told by the rename's record of the blob under the new name need not be told again.
+ */
 static int tell_moved(struct view *view, fuse_req_t request, const struct tree_rename *rename,
                       const struct tree_renamed *found, const struct view_event *event)
 {

@@ -1,7 +1,8 @@
 /*
  * What the agent may fill past the view: its .git, the scratch folders, and without FUSE its
- * files are folders of the host, which have no quota. Watched from outside: looking at free space is cheap and done
- * always; the folders are counted only when as much went as the agent may take.
+ * files are folders of the host, which have no quota. Watched from outside: looking at free
+ * space is cheap and done always; the folders are counted only when as much went as the agent
+ * may take.
  */
 #include <dirent.h>
 #include <fcntl.h>

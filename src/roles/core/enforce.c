@@ -155,6 +155,7 @@ static bool start_guard(struct run *run, const struct plants *plants, struct fau
                                   .agent = run->agent,
                                   .on_behalf_of = run->responsible,
                                   .policy = run->policy->digest,
+                                  .records_max = RECORDS_MAX,
                                   .drop_user = geteuid() == 0,
                                   .uid = run->uid,
                                   .gid = run->uid};
@@ -212,7 +213,9 @@ static bool start_observer(struct run *run, struct fault *fault)
                       (const int[]){control[1]}, 1, control[0], fault);
 }
 
-/* From the host's side of the cell: its mounts are made, and nothing of the agent's runs yet. */
+/*
+ * From the host's side of the cell: its mounts are made, and nothing of the agent's runs yet.
+ */
 static bool observe(struct run *run, struct fault *fault)
 {
     AUTO_FREE char *path =

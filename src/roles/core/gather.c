@@ -163,6 +163,12 @@ static bool begin_commit(struct run *run, struct fault *fault)
         fault);
 }
 
+/* An observer that saw not even the canaries has watched something else. */
+bool core_accounts_agree(const struct observer_result *result)
+{
+    return result->events > 0 && result->unrecorded == 0 && result->unseen == 0;
+}
+
 /* Both accounts must say the same; a read that only one has is a record that is missing. */
 static bool compare_reads(struct run *run, const struct snapshot *snapshot,
                           const struct view_collected *collected, struct fault *fault)
@@ -175,13 +181,13 @@ static bool compare_reads(struct run *run, const struct snapshot *snapshot,
                           fault) ||
         !core_record_compared(run, &result, snapshot, fault))
         return false;
-    if (result.unrecorded == 0 && result.unseen == 0)
+    if (core_accounts_agree(&result))
         return true;
     (void)run_because(run, "record-missing");
     return fault_set(fault, FAULT_CONFLICT,
-                     "%u files were read without a record, %u recorded as read and never "
-                     "opened: nothing is kept",
-                     result.unrecorded, result.unseen);
+                     "the kernel told of %llu acts; %u files were read without a record, %u "
+                     "recorded as read and never opened: nothing is kept",
+                     (unsigned long long)result.events, result.unrecorded, result.unseen);
 }
 
 static bool make_change(struct run *run, struct collect_result *ret_made, bool *ret_empty,

@@ -1,6 +1,6 @@
 /*
- * roles/core/output.h - what the agent printed, kept for the ledger: both of its streams in the
- * order in which they came, in memory until the run ends.
+ * roles/core/output.h - what the agent printed, kept for the ledger: both of its streams in
+ * the order in which they came, in memory until the run ends.
  */
 #ifndef CUSTODY_ROLES_CORE_OUTPUT_H
 #define CUSTODY_ROLES_CORE_OUTPUT_H

@@ -1,9 +1,8 @@
 /*
- * roles/core/parts.h - a run under way: what core's files share. Private to roles/core_*.c.
+ * roles/core/parts.h - a run under way: what core's files share. Private to roles/core/.
  *
- * The files follow the story: core_prepare (base, policy, snapshot), core_enforce (roles,
- * cell, canaries), core_work (the agent runs), core_gather (its writes become a change),
- * core_records.
+ * The files follow the story: prepare (base, policy, snapshot), enforce (roles, cell,
+ * canaries), work (the agent runs), gather (its writes become a change), records.
  */
 #ifndef CUSTODY_ROLES_CORE_PARTS_H
 #define CUSTODY_ROLES_CORE_PARTS_H
@@ -52,7 +51,7 @@ struct run {
     uid_t uid;   /* as root: whose the cell is outside; else our own */
     int uid_lock;
     uint8_t key[SURROGATE_KEY_BYTES]; /* the run's surrogates */
-    struct sealer sealer;             /* of tickets and diffs; see core_seal.c */
+    struct sealer sealer;             /* of tickets and diffs; see seal.c */
     uint64_t random;                  /* for names that the agent cannot guess */
     int64_t begun_us, begun_wall_us;
 
@@ -164,6 +163,8 @@ MUST_USE bool core_agent(struct run *run, struct fault *fault);
 /* A record about this run: run, agent and on_behalf_of are set. */
 void core_record_begin(const struct run *run, struct record *record, enum record_type type);
 MUST_USE bool core_record_started(struct run *run, struct fault *fault);
+/* Do both accounts say the same, and has the observer seen anything at all? */
+bool core_accounts_agree(const struct observer_result *result);
 /* How the kernel's account of reads and the view's agree; FILES of the view's. */
 MUST_USE bool core_record_compared(struct run *run, const struct observer_result *result,
                                    const struct snapshot *snapshot, struct fault *fault);

@@ -5,7 +5,9 @@
 #include "roles/core/parts.h"
 #include "roles/guard/files.h"
 
-/* The folder that becomes the agent's files, and the list of them: run->plain_fd, identity_fd. */
+/*
+ * The folder that becomes the agent's files, and the list of them: run->plain_fd, identity_fd.
+ */
 MUST_USE bool core_plain_open(struct run *run, struct fault *fault);
 /* What is planted, as the guard has to know it. */
 void core_plain_planted(const struct run *run, const char *card, const char *denied,

@@ -107,7 +107,9 @@ static bool record_refused_calls(struct run *run, struct fault *fault)
     return ok;
 }
 
-/* What nobody tells the guard of, where it opens the files: said in every such run's record. */
+/*
+ * What nobody tells the guard of, where it opens the files: said in every such run's record.
+ */
 static bool record_unseen(struct run *run, struct fault *fault)
 {
     struct record record;
@@ -173,7 +175,6 @@ static bool record_difference(struct run *run, const struct snapshot *snapshot,
 bool core_record_compared(struct run *run, const struct observer_result *result,
                           const struct snapshot *snapshot, struct fault *fault)
 {
-    bool agree = result->unrecorded == 0 && result->unseen == 0;
     struct record record;
 
     for (uint32_t i = 0; i < result->difference_count; i++)
@@ -183,7 +184,8 @@ bool core_record_compared(struct run *run, const struct observer_result *result,
     record_word(&record, RECORD_MECHANISM, "fanotify");
     record_number(&record, RECORD_COUNT, result->opened);
     record_number(&record, RECORD_FILES, result->recorded);
-    record_word(&record, RECORD_OUTCOME, agree ? "ok" : "failed");
+    record_word(&record, RECORD_OUTCOME, core_accounts_agree(result) ? "ok" : "failed");
+    record_word(&record, RECORD_REASON, result->events == 0 ? "nothing-seen" : NULL);
     return ledger_record_durably(run->ledger, &record, NULL, fault) ||
            fault_in(fault, "record what the kernel saw");
 }

@@ -95,7 +95,8 @@ bool caller_open(int host_proc, int cell_proc, pid_t thread, struct caller *ret_
 {
     char name[16];
 
-    *ret_caller = (struct caller){.thread = thread, .proc = -1, .memory = -1, .cell_proc = cell_proc};
+    *ret_caller =
+        (struct caller){.thread = thread, .proc = -1, .memory = -1, .cell_proc = cell_proc};
     (void)snprintf(name, sizeof(name), "%d", (int)thread);
     ret_caller->proc = openat(host_proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (ret_caller->proc >= 0)

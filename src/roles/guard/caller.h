@@ -38,10 +38,14 @@ MUST_USE bool caller_open(int host_proc, int cell_proc, pid_t thread,
 void caller_close(struct caller *caller);
 /* Finds its place among processes, once. False: it is gone. */
 MUST_USE bool caller_place(struct caller *caller);
-/* What its new files must not allow; everything but its own rights, where that cannot be told. */
+/*
+ * What its new files must not allow; everything but its own rights, where that cannot be told.
+ */
 mode_t caller_umask(const struct caller *caller);
 
-/* A text that ends with NUL, without it. FAULT_INVALID: no such memory; FAULT_LIMIT: too long. */
+/*
+ * A text that ends with NUL, without it. FAULT_INVALID: no such memory; FAULT_LIMIT: too long.
+ */
 MUST_USE bool caller_text(const struct caller *caller, uint64_t address, struct buf *ret_text,
                           struct fault *fault);
 /*

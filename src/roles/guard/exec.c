@@ -1,4 +1,7 @@
-/* A program is about to be started. What is told of it is what the caller says; the kernel looks again. */
+/*
+ * A program is about to be started. What is told of it is what the caller says; the kernel
+ * looks again.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -61,9 +64,8 @@ static void spell_asked(struct guard *guard, struct caller *caller,
 static int open_asked(struct guard *guard, struct caller *caller, const struct asked *asked,
                       int *ret_fd)
 {
-    struct reach_wish wish = {.folder = asked->folder,
-                              .path = buf_text(&guard->path),
-                              .flags = O_PATH};
+    struct reach_wish wish = {
+        .folder = asked->folder, .path = buf_text(&guard->path), .flags = O_PATH};
     struct fault fault = {0};
 
     buf_clear(&guard->whole);
@@ -77,8 +79,8 @@ static int open_asked(struct guard *guard, struct caller *caller, const struct a
         return ENOENT;
     errno = 0;
     return caller_open_number(caller, asked->folder, ret_fd, &fault) ? 0
-           : errno == 0                                                ? EINVAL
-                                                                       : errno;
+           : errno == 0                                              ? EINVAL
+                                                                     : errno;
 }
 
 /* "#!/bin/sh -e": the interpreter. */
@@ -172,6 +174,13 @@ static bool commit(struct guard *guard, struct found *found, struct fault *fault
         return false;
     hex_encode(slice_of_bytes(found->command_bytes, COMMITMENT_BYTES), found->command);
     return true;
+}
+
+static bool within_records(struct guard *guard, struct fault *fault)
+{
+    return guard->programs_recorded++ < guard->config->records_max ||
+           fault_set(fault, FAULT_LIMIT, "more than %llu programs to record",
+                     (unsigned long long)guard->config->records_max);
 }
 
 static bool record_exec(struct guard *guard, const struct caller *caller,
@@ -304,21 +313,21 @@ static enum guard_verdict judge_exec(struct guard *guard, struct caller *caller,
     }
     if (!guard_is_waiting(guard)) /* and what was read may be another's */
         return GUARD_REFUSE;
-    if (!commit(guard, &found, &guard->fault) ||
+    if (!within_records(guard, &guard->fault) || !commit(guard, &found, &guard->fault) ||
         !record_exec(guard, caller, &found, &guard->fault))
         return GUARD_END;
     if (found.has_digest)
         seen_put_program(guard->seen, slice_of(found.program), found.digest);
-    seen_put_process(guard->seen,
-                     &(struct seen_start){.pid = caller->process,
-                                          .parent = caller->parent,
-                                          .started = caller->started,
-                                          .program = found.unseen ? SLICE("")
-                                                                  : slice_of(found.program),
-                                          .program_file = found.file,
-                                          .before = slice_of(running.path),
-                                          .before_file = running.file,
-                                          .command = found.command_bytes});
+    seen_put_process(
+        guard->seen,
+        &(struct seen_start){.pid = caller->process,
+                             .parent = caller->parent,
+                             .started = caller->started,
+                             .program = found.unseen ? SLICE("") : slice_of(found.program),
+                             .program_file = found.file,
+                             .before = slice_of(running.path),
+                             .before_file = running.file,
+                             .command = found.command_bytes});
     return GUARD_CONTINUE;
 }
 

@@ -101,7 +101,9 @@ unsigned fifo_poll(const struct fifos *fifos, struct pollfd *polls)
     return count;
 }
 
-/* Readers whose data has come by a writer that was there before, and callers that were killed. */
+/*
+ * Readers whose data has come by a writer that was there before, and callers that were killed.
+ */
 void fifo_look(struct guard *guard)
 {
     struct fifos *fifos = &guard->fifos;

@@ -30,8 +30,8 @@ struct guard;
 
 bool fifo_is(const struct statx *stat, int fd);
 /*
- * Keeps the guard's present call. Takes `fd`: for a reader opened with O_NONBLOCK, for a writer
- * O_PATH. 0, or the errno of a call that cannot be kept.
+ * Keeps the guard's present call. Takes `fd`: for a reader opened with O_NONBLOCK, for a
+ * writer O_PATH. 0, or the errno of a call that cannot be kept.
  */
 int fifo_wait(struct guard *guard, int fd, const struct statx *stat, unsigned flags);
 /* A side was opened and handed over: whoever waited for it goes on. */

@@ -25,7 +25,7 @@
 #define GUARD_DISARM 'D'  /* core: the planted entries are gone */
 #define GUARD_WITNESS 'W' /* what was seen of them: three numbers */
 #define GUARD_FAILED 'F'  /* why; the guard ends */
-#define FIFO_MS 1000 /* callers that wait for the other side of a pipe may be killed */
+#define FIFO_MS 1000      /* callers that wait for the other side of a pipe may be killed */
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64) /* Linux 6.6 */
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
@@ -36,11 +36,8 @@ static const struct {
     const char *call;
     guard_handler *handle;
 } rows[GUARD_ROWS] = {
-    {"execve", guard_execve},
-    {"execveat", guard_execveat},
-    {"open", guard_open},
-    {"openat", guard_openat},
-    {"creat", guard_creat},
+    {"execve", guard_execve}, {"execveat", guard_execveat}, {"open", guard_open},
+    {"openat", guard_openat}, {"creat", guard_creat},
 };
 
 bool guard_is_waiting(const struct guard *guard)
@@ -172,9 +169,9 @@ static bool on_control(struct guard *guard, bool *ret_end, struct fault *fault)
         return false;
     if (*ret_end)
         return true;
-    if (slice_equal(buf_slice(&body), SLICE("L")))
+    if (body.len == 1 && body.at[0] == GUARD_LISTEN)
         done = on_listen(guard, &fds, fault);
-    else if (slice_equal(buf_slice(&body), SLICE("D")))
+    else if (body.len == 1 && body.at[0] == GUARD_DISARM)
         done = on_disarm(guard, &fds, fault);
     else
         done = fault_set(fault, FAULT_INVALID, "a packet that core does not send");

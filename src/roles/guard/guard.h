@@ -1,8 +1,9 @@
 /*
- * roles/guard/guard.h - guard: is told of the system calls that a cell's filter hands over, and records them before they
- * go on.
+ * roles/guard/guard.h - guard: is told of the system calls that a cell's filter hands over,
+ * and records them before they go on.
  *
- *   user       the user; as root: config->uid, keeping only CAP_SYS_PTRACE (for the memory of its callers)
+ *   user       the user; as root: config->uid, keeping only CAP_SYS_PTRACE (for the memory of
+ *              its callers)
  *   network    none       may read   what the cell's programs are, and their memory
  *   may write  the list of digests in the state folder's cache
  *   holds      the key of this run's commitments to arguments
@@ -25,6 +26,7 @@ struct guard_config {
     int programs; /* the list of digests, or -1; taken */
     const char *run, *agent, *on_behalf_of, *policy;
     uint8_t command_key[COMMITMENT_KEY_BYTES];
+    uint64_t records_max; /* of programs; who starts more floods the ledger: the guard ends */
     const struct files_config *files; /* NULL: a view serves them */
     bool drop_user; /* root: become uid, gid */
     uid_t uid;
@@ -35,7 +37,8 @@ struct guard_config {
 int guard_role(void *config);
 
 /*
- * Core's side: hands over the listener and the cell's /proc (duplicated), and returns when the guard listens.
+ * Core's side: hands over the listener and the cell's /proc (duplicated), and returns when the
+ * guard listens.
  */
 MUST_USE bool guard_listen(int control, int listener, int proc, int timeout_ms,
                            struct fault *fault);

@@ -26,6 +26,7 @@ struct guard {
     struct fifos fifos;
     int listener, host_proc, cell_proc;
     int result; /* of GUARD_RESULT */
+    uint64_t programs_recorded;
     int numbers[GUARD_ROWS];
     struct seccomp_notif *call;
     struct seccomp_notif_resp *answer;

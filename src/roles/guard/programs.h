@@ -1,6 +1,7 @@
 /*
- * roles/guard/programs.h - digests of programs' files, each file hashed once as long as it stays the same: by device,
- * number, size and times. Large ones are remembered from run to run.
+ * roles/guard/programs.h - digests of programs' files, each file hashed once as long as it
+ * stays the same: by device, number, size and times. Large ones are remembered from run to
+ * run.
  */
 #ifndef CUSTODY_ROLES_GUARD_PROGRAMS_H
 #define CUSTODY_ROLES_GUARD_PROGRAMS_H

@@ -15,7 +15,8 @@ struct process_row {
     _Atomic uint32_t version;
     int32_t pid, parent;
     uint64_t started;
-    uint64_t program, before; /* hashes; program 0: a script or file that nobody could follow */
+    uint64_t program,
+        before; /* hashes; program 0: a script or file that nobody could follow */
     struct seen_file program_file, before_file;
     bool has_before; /* command_before is its own */
     uint8_t command[SEEN_DIGEST_BYTES], command_before[SEEN_DIGEST_BYTES];
@@ -164,7 +165,8 @@ static void take(const struct process_row *row, uint64_t hash, struct seen_proce
     bool is_before = row->before == hash;
 
     process->parent = row->parent;
-    process->has_command = is_after ? row->program != 0 || !is_before : is_before && row->has_before;
+    process->has_command =
+        is_after ? row->program != 0 || !is_before : is_before && row->has_before;
     memcpy(process->command, is_after ? row->command : row->command_before, SEEN_DIGEST_BYTES);
 }
 

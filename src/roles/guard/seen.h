@@ -1,6 +1,7 @@
 /*
- * roles/guard/seen.h - which programs a cell has started: written by the guard when it is told of one,
- * read by the view when it records who reads. Memory that both have mapped; no packets.
+ * roles/guard/seen.h - which programs a cell has started: written by the guard when it is told
+ * of one, read by the view when it records who reads. Memory that both have mapped; no
+ * packets.
  *
  * A process is its number and the time at which it began, so that a number that was given to
  * another one does not fit. A reader also compares the path of the program that the kernel

@@ -1,6 +1,6 @@
 /*
- * roles/keys/sealed.h - records that name a value which stands elsewhere, and the way back from
- * one to the value: for people who have the state folder.
+ * roles/keys/sealed.h - records that name a value which stands elsewhere, and the way back
+ * from one to the value: for people who have the state folder.
  */
 #ifndef CUSTODY_ROLES_SEALED_H
 #define CUSTODY_ROLES_SEALED_H

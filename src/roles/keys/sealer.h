@@ -1,7 +1,7 @@
 /*
- * roles/keys/sealer.h - seals what one run says: puts it, encrypted, on disk, and commits to it in
- * the record that names it. Whoever has the bytes seals them: core (tickets, diffs) and the
- * gateway (prompts, answers); both under the run's own scope key.
+ * roles/keys/sealer.h - seals what one run says: puts it, encrypted, on disk, and commits to
+ * it in the record that names it. Whoever has the bytes seals them: core (tickets, diffs) and
+ * the gateway (prompts, answers); both under the run's own scope key.
  */
 #ifndef CUSTODY_ROLES_SEALER_H
 #define CUSTODY_ROLES_SEALER_H

@@ -1,5 +1,6 @@
 /*
- * roles/ledger_role/gate.h - what the ledger takes while it is in trouble: no record, no action.
+ * roles/ledger_role/gate.h - what the ledger takes while it is in trouble: no record, no
+ * action.
  *
  * Trouble is a disk that gets full, or witnesses that are silent for too long. Then acts are
  * refused: records that announce something new (ledger_gate_is_act). What says how something

@@ -1,5 +1,6 @@
 /*
- * roles/ledger_role/glass.h - break-glass, as the ledger's daemon knows it: until when, by whom.
+ * roles/ledger_role/glass.h - break-glass, as the ledger's daemon knows it: until when, by
+ * whom.
  *
  * The signatures are checked by `custody breakglass`, before; here is what has been recorded.
  * state/breakglass keeps it over a restart. A new shard begins without it.

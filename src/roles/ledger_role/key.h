@@ -39,8 +39,8 @@ MUST_USE bool ledger_key_vkey(const struct ledger_key *key, struct buf *ret_vkey
 MUST_USE bool ledger_key_seed(const struct ledger_key *key, uint8_t ret_seed[NOTE_SEED_BYTES],
                               struct fault *fault);
 /*
- * A signer by it. For a token's key that starts a process (roles/keys/signer.h), which ends with
- * the signer; `home_fd` has keys/, where it keeps what it has signed.
+ * A signer by it. For a token's key that starts a process (roles/keys/signer.h), which ends
+ * with the signer; `home_fd` has keys/, where it keeps what it has signed.
  */
 MUST_USE bool ledger_key_signer(const struct ledger_key *key, int home_fd,
                                 struct note_signer **ret_signer, struct fault *fault);

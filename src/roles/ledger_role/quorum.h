@@ -2,8 +2,8 @@
  * roles/ledger_role/quorum.h - since when records wait for the witnesses that policy asks for.
  *
  * `ledger.require` witnesses must have cosigned a record within `ledger.quorum_seconds`. Once
- * one waits longer, no act is recorded (roles/ledger_role/gate.h) until they have signed. Whether
- * they are silent, or the relay that asks them has ended, is the same.
+ * one waits longer, no act is recorded (roles/ledger_role/gate.h) until they have signed.
+ * Whether they are silent, or the relay that asks them has ended, is the same.
  *
  * A ledger that is asked for this the first time, or for others' signatures, has the whole
  * limit from then on: state/quorum says since when. So has a new shard.

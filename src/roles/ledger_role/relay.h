@@ -1,5 +1,6 @@
 /*
- * roles/ledger_role/relay.h - the ledger's end of its relay: starts it, hears how its rounds went.
+ * roles/ledger_role/relay.h - the ledger's end of its relay: starts it, hears how its rounds
+ * went.
  */
 #ifndef CUSTODY_ROLES_LEDGER_RELAY_H
 #define CUSTODY_ROLES_LEDGER_RELAY_H

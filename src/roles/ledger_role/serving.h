@@ -1,6 +1,6 @@
 /*
- * roles/ledger_role/serving.h - what the two halves of the ledger's loop share: what is due and when
- * (ledger_daemon.c), and what its clients ask (ledger_clients.c). Private to them.
+ * roles/ledger_role/serving.h - what the two halves of the ledger's loop share: what is due
+ * and when (ledger_daemon.c), and what its clients ask (ledger_clients.c). Private to them.
  */
 #ifndef CUSTODY_ROLES_LEDGER_SERVING_H
 #define CUSTODY_ROLES_LEDGER_SERVING_H

@@ -1,6 +1,6 @@
 /*
- * roles/ledger_role/shard.h - ends the current shard and begins the next: new key, new origin, new
- * tree (ledger/shards.h).
+ * roles/ledger_role/shard.h - ends the current shard and begins the next: new key, new origin,
+ * new tree (ledger/shards.h).
  *
  *   1  shards/turn/     the new key and what is to be done; once it has its name, it is done
  *   2  ledger/          its last record key.rotated, its last checkpoint, `vkey` beside it

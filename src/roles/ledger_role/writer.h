@@ -1,5 +1,6 @@
 /*
- * roles/ledger_role/writer.h - records in, log entries out: who writes what, numbered and linked.
+ * roles/ledger_role/writer.h - records in, log entries out: who writes what, numbered and
+ * linked.
  *
  * A producer's `src` is NAME~OPENED.N: OPENED is the index of this daemon's ledger.opened, N
  * counts the producers since. So (src, seq) never comes twice, with nothing to remember

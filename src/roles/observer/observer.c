@@ -30,6 +30,7 @@ enum seen {
 struct observing {
     const struct observer_config *config;
     int events; /* fanotify; -1: not watching */
+    uint64_t event_count;
     uint8_t *seen;
     uint8_t *room;
 };
@@ -77,6 +78,7 @@ static bool take_events(struct observing *observing, bool *ret_some, struct faul
         if (event->fd < 0)
             continue;
         take_event(observing, event);
+        observing->event_count++;
         (void)close(event->fd);
     }
     return true;
@@ -105,7 +107,10 @@ static bool answer(const struct observing *observing, char what, struct slice mo
            message_send(observing->config->control, buf_slice(&packet), NULL, fault);
 }
 
-/* Unprivileged from then on: the kernel asks for privilege only where a group or a mark on a whole file system is made. */
+/*
+ * Unprivileged from then on: the kernel asks for privilege only where a group or a mark on a
+ * whole file system is made.
+ */
 static bool watch(struct observing *observing, int folder, struct fault *fault)
 {
     AUTO_CLOSE int events = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |
@@ -158,7 +163,7 @@ static void compare(const struct observing *observing, const uint8_t *crossed,
 
 static bool compare_with(struct observing *observing, int crossed, struct fault *fault)
 {
-    struct observer_result result = {0};
+    struct observer_result result = {.events = observing->event_count};
     struct stat stat;
     void *marks;
 

@@ -1,9 +1,11 @@
 /*
- * roles/observer/observer.h - observer: the kernel's own account of which files of the view were opened and read, by fanotify; independent
- * of the view's. It decides nothing and holds nobody up: each file is told of once.
+ * roles/observer/observer.h - observer: the kernel's own account of which files of the view
+ * were opened and read, by fanotify; independent of the view's. It decides nothing and holds
+ * nobody up: each file is told of once.
  *
  *   user       root until it has its mark, then config->uid     network   none
- *   may read   what the kernel hands it: descriptors of the view's files, which it asks for their numbers and no more
+ *   may read   what the kernel hands it: descriptors of the view's files, which it asks for
+ *              their numbers and no more
  *   holds      nothing                                           talks to  core (control)
  *
  * Needs CAP_SYS_ADMIN of the host: only where custody runs as root. When it dies, core ends
@@ -42,6 +44,7 @@ MUST_USE bool observer_watch(int control, int folder, int timeout_ms, bool *ret_
 MUST_USE bool observer_settle(int control, int timeout_ms, struct fault *fault);
 
 struct observer_result {
+    uint64_t events;           /* in all; the canaries alone bring some: 0 is a blind observer */
     uint32_t opened, read;     /* files of the snapshot, as the kernel tells */
     uint32_t recorded;         /* as the view tells */
     uint32_t unrecorded;       /* read, and the view has no record of it */

@@ -1,6 +1,6 @@
 /*
- * roles/records/archiver.h - moves old records of a state folder's ledgers into an archive, and lets
- * them go when they were kept long enough. Every step is a record first.
+ * roles/records/archiver.h - moves old records of a state folder's ledgers into an archive,
+ * and lets them go when they were kept long enough. Every step is a record first.
  *
  *   copy, read back, compare   nothing is deleted for what did not come back as it was
  *   archive.moved, intended    durable, under a checkpoint, cosigned where policy asks for it

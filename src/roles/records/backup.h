@@ -1,5 +1,6 @@
 /*
- * roles/records/backup.h - a copy of a state folder that `custody restore` takes, verified, elsewhere.
+ * roles/records/backup.h - a copy of a state folder that `custody restore` takes, verified,
+ * elsewhere.
  *
  *   ledger/ shards/       the trees, up to the checkpoint that was forced; what lies beside
  *   keys/                 public ones; with `with_key` also the signing key and the scopes'

@@ -1,6 +1,6 @@
 /*
- * roles/records/backup_copy.h - files out of a state folder into a backup, each with a line in its
- * manifest; and out of a backup again, each compared with its line.
+ * roles/records/backup_copy.h - files out of a state folder into a backup, each with a line in
+ * its manifest; and out of a backup again, each compared with its line.
  */
 #ifndef CUSTODY_ROLES_BACKUP_COPY_H
 #define CUSTODY_ROLES_BACKUP_COPY_H

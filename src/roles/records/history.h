@@ -1,6 +1,6 @@
 /*
- * roles/records/history.h - what the ledger of a state folder says, over all its shards: records that
- * match, oldest first.
+ * roles/records/history.h - what the ledger of a state folder says, over all its shards:
+ * records that match, oldest first.
  *
  * Every record comes from the ledger's bytes and is compared with the question there; the
  * index (log.db) only says where not to look. It is made and brought up to date here, by

@@ -1,6 +1,6 @@
 /*
- * roles/records/lost.h - runs whose core was killed: nothing of them lives on, their record has no end
- * and their folder is still there.
+ * roles/records/lost.h - runs whose core was killed: nothing of them lives on, their record
+ * has no end and their folder is still there.
  */
 #ifndef CUSTODY_ROLES_LOST_H
 #define CUSTODY_ROLES_LOST_H

@@ -1,4 +1,7 @@
-/* roles/records/published.h - before the records of a ledger are read that a daemon may be writing. */
+/*
+ * roles/records/published.h - before the records of a ledger are read that a daemon may be
+ * writing.
+ */
 #ifndef CUSTODY_ROLES_PUBLISHED_H
 #define CUSTODY_ROLES_PUBLISHED_H
 

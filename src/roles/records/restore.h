@@ -1,5 +1,6 @@
 /*
- * roles/records/restore.h - a state folder out of a backup (roles/records/backup.h), for an empty one.
+ * roles/records/restore.h - a state folder out of a backup (roles/records/backup.h), for an
+ * empty one.
  *
  * The copy is read into restoring/, file by file against its manifest, verified whole, and
  * made ready there; then its parts get their places, the keys last. Cut off before that, the

@@ -102,7 +102,9 @@ static bool learn(const struct view_identity *identity, pid_t pid, struct known 
     return true;
 }
 
-/* Once a process, not once a read; a copy, since the place may be another's at the next call. */
+/*
+ * Once a process, not once a read; a copy, since the place may be another's at the next call.
+ */
 static struct known known_of(struct view_identity *identity, pid_t pid)
 {
     struct known *known = &identity->known[(unsigned)pid % REMEMBERED];

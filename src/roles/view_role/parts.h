@@ -1,4 +1,6 @@
-/* roles/view_role/parts.h - what the files of the view role share. Private to roles/view*.c. */
+/*
+ * roles/view_role/parts.h - what the files of the view role share. Private to roles/view_role/.
+ */
 #ifndef CUSTODY_ROLES_VIEW_PARTS_H
 #define CUSTODY_ROLES_VIEW_PARTS_H
 

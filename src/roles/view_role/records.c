@@ -127,8 +127,7 @@ bool view_records_add(struct view_records *records, const struct view_event *eve
         !add_path(&record, RECORD_EXECUTABLE, event->executable, &records->executable, fault))
         return false;
     if (record.type == RECORD_FILE_READ && event->operation == VIEW_READ &&
-        event->verdict == VERDICT_REDACT &&
-        !add_redaction(records, &record, event, fault))
+        event->verdict == VERDICT_REDACT && !add_redaction(records, &record, event, fault))
         return false;
     return durable ? ledger_record_durably(records->ledger, &record, NULL, fault)
                    : ledger_record(records->ledger, &record, NULL, fault);

@@ -25,7 +25,7 @@
 #define PLANTS_MAX 8
 #define MOUNT_POINTS_MAX 256
 #define OPENS_A_RECORD 16 /* with `audit: full`: so many times records_max */
-#define DRAIN_MS 500 /* for the last writes of a cell that has just died */
+#define DRAIN_MS 500      /* for the last writes of a cell that has just died */
 
 /* Everything of the role; what was made is given back by finish. */
 struct serving {
@@ -182,20 +182,20 @@ static bool start(struct serving *serving, struct fault *fault)
         return false;
     if (!view_identity_new(config->seen_fd, &serving->identity, fault))
         return false;
-    serving->records = view_records_new(&(struct view_records_settings){
-        .ledger_fd = config->ledger_fd,
-        .run = config->run,
-        .agent = config->agent,
-        .on_behalf_of = config->on_behalf_of,
-        .policy = config->policy->digest,
-        .mechanism = "view",
-        .snapshot = serving->snapshot,
-        .identity = serving->identity});
+    serving->records =
+        view_records_new(&(struct view_records_settings){.ledger_fd = config->ledger_fd,
+                                                         .run = config->run,
+                                                         .agent = config->agent,
+                                                         .on_behalf_of = config->on_behalf_of,
+                                                         .policy = config->policy->digest,
+                                                         .mechanism = "view",
+                                                         .snapshot = serving->snapshot,
+                                                         .identity = serving->identity});
     config->ledger_fd = -1;
     if (!make_view(serving, fault) ||
-        (config->plain_fd >= 0 && !plain_write(serving->view, config->plain_fd,
-                                               config->identity_fd, &serving->plain_bytes,
-                                               fault)))
+        (config->plain_fd >= 0 &&
+         !plain_write(serving->view, config->plain_fd, config->identity_fd,
+                      &serving->plain_bytes, fault)))
         return false;
     explicit_bzero(config->key, sizeof(config->key));
     scope_close(&config->git_fd);
@@ -405,8 +405,10 @@ static bool within_records(const struct serving *serving, struct fault *fault)
 
     return (counts.writes_recorded + counts.refused <= serving->config->records_max &&
             counts.opens_recorded / OPENS_A_RECORD <= serving->config->records_max) ||
-           fault_set(fault, FAULT_LIMIT, "more than %llu writes and refusals, or %d times as many opens, to record",
-                     (unsigned long long)serving->config->records_max, OPENS_A_RECORD);
+           fault_set(
+               fault, FAULT_LIMIT,
+               "more than %llu writes and refusals, or %d times as many opens, to record",
+               (unsigned long long)serving->config->records_max, OPENS_A_RECORD);
 }
 
 static bool serve(struct serving *serving, struct fault *fault)

@@ -8,8 +8,8 @@
  *   holds      the run's surrogate key until READY, the pristine content
  *   talks to   core (control), ledger (one producer)
  *
- * core: spawn_role(view_role) ... READY -> MOUNTED (not without FUSE) -> [DISARM -> DISARMED] -> ... -> COLLECT
- * -> CHANGE* -> DONE
+ * core: spawn_role(view_role) ... READY -> MOUNTED (not without FUSE) -> [DISARM -> DISARMED]
+ * -> ... -> COLLECT -> CHANGE* -> DONE
  */
 #ifndef CUSTODY_ROLES_VIEW_H
 #define CUSTODY_ROLES_VIEW_H

@@ -1,4 +1,7 @@
-/* Which programs a cell has started: what the guard writes, the view finds; nobody else's is lent to it. */
+/*
+ * Which programs a cell has started: what the guard writes, the view finds; nobody else's is
+ * lent to it.
+ */
 #include "test.h"
 
 #include <unistd.h>

@@ -676,7 +676,9 @@ static inline void fixture_end(struct fixture *fixture)
         (void)fprintf(stderr, "%s\n", fault.why);
 }
 
-/* How often the records have a line that begins with `head` and has the formatted text in it. */
+/*
+ * How often the records have a line that begins with `head` and has the formatted text in it.
+ */
 static inline __attribute__((format(printf, 3, 4))) size_t
 fixture_records_with(const struct fixture *fixture, const char *head, const char *format, ...)
 {

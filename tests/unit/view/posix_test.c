@@ -1,4 +1,6 @@
-/* What a program may count on in a mounted view, as on ext4; docs/view.md says what differs. */
+/*
+ * What a program may count on in a mounted view, as on ext4; docs/view.md says what differs.
+ */
 #include "test.h"
 
 #include "view/mounted.h"
