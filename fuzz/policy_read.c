@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort(); /* what was written must be readable */
         if (policy_build(organisation(), settings, &policy, &fault)) {
             (void)policy_read_verdict(policy, "coder", SLICE("src/a/b.c"), NULL);
-            (void)policy_write_allowed(policy, "coder", SLICE("src/a/b.c"), NULL);
+            (void)policy_write_allowed(policy, "coder", SLICE("src/a/b.c"), false, NULL);
             (void)policy_zone_of(policy, SLICE("src/a/b.c"));
         }
     }

@@ -239,7 +239,7 @@ static int run_explain(const struct invocation *invocation)
     role = role == NULL ? "coder" : role;
     verdict = policy_read_verdict(both.policy, role, path, &read_rule);
     writable =
-        verdict == VERDICT_ALLOW && policy_write_allowed(both.policy, role, path, &write_rule);
+        verdict == VERDICT_ALLOW && policy_write_allowed(both.policy, role, path, false, &write_rule);
     zone = policy_zone_of(both.policy, path);
     if (invocation->json) {
         command_print_json(json_pack(

@@ -34,6 +34,8 @@ static const char *const never_writable[] = {
 /* at the root; one of that name elsewhere is only a file */
 #define POLICY_FILE "custody.yaml"
 #define BUILT_IN_RULE "never-writable"
+/* of all that git obeys the one file that says nothing about what is outside of its folder */
+#define IGNORE_FILE "/.gitignore"
 
 bool policy_never_writable(struct slice path)
 {
@@ -110,10 +112,17 @@ static bool planned(const struct policy *policy, struct slice path)
     return policy->plan_write_count == 0;
 }
 
-bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
-                          const char **ret_rule)
+/* A folder that can be written at all, and that nothing of the repository is in. */
+static bool is_ignore_of_cache(struct slice path, bool in_new_folder)
 {
-    if (policy_never_writable(path)) {
+    return in_new_folder && slice_ends_with(path, SLICE(IGNORE_FILE)) &&
+           !policy_never_writable(slice_part(path, 0, path.len - strlen(IGNORE_FILE)));
+}
+
+bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
+                          bool in_new_folder, const char **ret_rule)
+{
+    if (policy_never_writable(path) && !is_ignore_of_cache(path, in_new_folder)) {
         tell_rule(ret_rule, BUILT_IN_RULE);
         return false;
     }

@@ -182,10 +182,14 @@ enum verdict policy_class_verdict(const struct policy *policy, enum data_class c
 /* The strictest verdict of the classes in the mask. */
 enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mask,
                                  enum policy_where where);
-/* Also refuses what is never writable, whatever policy says: its own file, .git*, CI, hooks,
- * owners. */
+/*
+ * Also refuses what is never writable, whatever policy says: its own file, .git*, CI, hooks,
+ * owners.
+ *   in_new_folder  the folder of the path is not the base commit's: a .gitignore may be there,
+ *                  since tools put one into their caches. Never in what becomes a change.
+ */
 bool policy_write_allowed(const struct policy *policy, const char *role, struct slice path,
-                          const char **ret_rule);
+                          bool in_new_folder, const char **ret_rule);
 /*
  * What the plan of a run may write, below what policy allows: a further narrowing, never a
  * widening. Borrows `globs`. FAULT_INVALID names a pattern that is none.

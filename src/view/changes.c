@@ -8,6 +8,7 @@
 #include "view/serve_state.h"
 
 #define COMPARE_BYTES (256U << 10)
+#define IGNORE_BYTES_MAX 4096U
 
 struct walk {
     struct view *view;
@@ -264,6 +265,42 @@ static bool tell_deleted(struct walk *walk, uint32_t base, struct fault *fault)
 static bool compare_folder(struct walk *walk, uint32_t folder, uint32_t base,
                            struct fault *fault);
 
+/* "*" and nothing else but comments: git would never add anything of that folder. */
+static bool ignores_all(struct slice text)
+{
+    struct slice line;
+    bool all = false;
+
+    while (slice_cut(&text, '\n', &line)) {
+        line = slice_trim(line);
+        if (line.len == 0 || line.at[0] == '#')
+            continue;
+        if (!slice_equal(line, SLICE("*")))
+            return false;
+        all = true;
+    }
+    return all;
+}
+
+/*
+ * A tool's cache, which says of itself that it is none of the repository's. Only of folders
+ * that the base has not.
+ */
+static bool ignores_itself(struct walk *walk, uint32_t folder)
+{
+    struct slice text;
+    struct stat stat;
+    uint32_t number;
+
+    if (tree_lookup(walk->view->tree, folder, SLICE(".gitignore"), &number) != 0)
+        return false;
+    tree_stat(walk->view->tree, number, &stat);
+    return S_ISREG(stat.st_mode) && stat.st_size <= IGNORE_BYTES_MAX &&
+           tree_read(walk->view->tree, number, 0, IGNORE_BYTES_MAX, walk->rooms[0], &text) ==
+               0 &&
+           ignores_all(text);
+}
+
 static bool compare_entry(struct walk *walk, uint32_t number, uint32_t base,
                           struct fault *fault)
 {
@@ -274,7 +311,8 @@ static bool compare_entry(struct walk *walk, uint32_t number, uint32_t base,
         return true;
     tree_stat(walk->view->tree, number, &stat);
     if (S_ISDIR(stat.st_mode))
-        return compare_folder(walk, number, base, fault);
+        return (base == SNAPSHOT_NONE && ignores_itself(walk, number)) ||
+               compare_folder(walk, number, base, fault);
     return git_mode(stat.st_mode) == 0 || tell_file(walk, number, base, fault);
 }
 

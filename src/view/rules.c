@@ -36,13 +36,23 @@ const char *rules_denied_below_by(const struct rules *rules, const char *path)
     return rules_denied_by(rules, below);
 }
 
+/* By the base's names, whatever the agent has moved or removed. */
+static bool is_in_new_folder(const struct rules *rules, const char *path)
+{
+    const char *name = strrchr(path, '/');
+    struct slice folder = slice_of_bytes(path, name == NULL ? 0 : (size_t)(name - path));
+
+    return folder.len > 0 && snapshot_find(rules->base, folder) == SNAPSHOT_NONE;
+}
+
 const char *rules_write_refused_by(const struct rules *rules, const char *path)
 {
     const char *rule = NULL;
 
     if (has_git_part(path))
         return RULE_GIT;
-    if (rules->calls->write_allowed(rules->calls->self, path, &rule))
+    if (rules->calls->write_allowed(rules->calls->self, path, is_in_new_folder(rules, path),
+                                    &rule))
         return NULL;
     return rule == NULL ? "" : rule;
 }

@@ -12,6 +12,7 @@
 
 struct rules {
     const struct view_calls *calls;
+    const struct snapshot *base;
     const struct view_planted *planted;
     size_t planted_count;
     bool armed; /* the planted entries are there */

@@ -137,6 +137,7 @@ bool view_new(const struct view_settings *settings, struct view **ret_view,
 
     view->settings = *settings;
     view->rules = (struct rules){.calls = &view->settings.calls,
+                                 .base = settings->snapshot,
                                  .planted = settings->planted,
                                  .planted_count = settings->planted_count};
     view->proc_fd = -1;

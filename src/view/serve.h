@@ -64,7 +64,9 @@ struct view_calls {
     /* May the name be there? allow or deny; ret_rule may be set, and lives as long as `self`.
      */
     enum verdict (*read_verdict)(void *self, const char *path, const char **ret_rule);
-    bool (*write_allowed)(void *self, const char *path, const char **ret_rule);
+    /* in_new_folder: nothing of the base is in the path's folder. */
+    bool (*write_allowed)(void *self, const char *path, bool in_new_folder,
+                          const char **ret_rule);
 };
 
 /* Canary: something that is there until view_disarm. */

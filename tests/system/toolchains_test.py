@@ -56,8 +56,8 @@ def needs(*programs):
             raise Skip(f'{program} is not installed below /usr')
 
 
-def in_cell(files, script, *expected, policy=''):
-    """Runs the script in a cell of a repository of `files`; all of `expected` must have been printed."""
+def in_cell(files, script, *expected, policy='', changes=None):
+    """Runs the script in a cell of a repository of `files`; all of `expected` must have been printed, `changes` changed."""
     place = Place(files=files)
     try:
         place.policy(policy)
@@ -65,6 +65,9 @@ def in_cell(files, script, *expected, policy=''):
         assert done.get('agent_exit') == 0, done
         for words in expected:
             assert words in done['stderr'], (words, done['stderr'][-3000:])
+        if changes is not None:
+            shown = place.git('diff', '--name-only', 'main', f'custody/{done["run"]}').split() if done.get('change') else []
+            assert shown == list(changes), (shown, done)
         return done
     finally:
         place.close()
@@ -91,8 +94,30 @@ def python_and_pytest():
     needs('pytest')
     files = {'app.py': 'def add(a, b):\n    return a + b\n',
              'test_app.py': 'from app import add\n\n\ndef test_add(tmp_path):\n    assert add(2, 3) == 5\n'}
-    # pytest writes a .gitignore into its cache, and nothing named .git* is ever written beside the sources
-    in_cell(files, '/usr/bin/python3 -m pytest -q', '1 passed', policy='paths: { scratch: [.pytest_cache] }\n')
+    in_cell(files, 'export PYTHONDONTWRITEBYTECODE=1; /usr/bin/python3 -m pytest -q; cat .pytest_cache/.gitignore',
+            '1 passed', 'Created by pytest', changes=())
+
+
+def own_ignore_files_never_become_a_change():
+    """A cache that is new ignores itself and is left out; any other .gitignore is refused, or blocks what has it."""
+    script = '''
+        mkdir -p cache/deep part; echo '*' > cache/.gitignore; echo x > cache/deep/x
+        for path in .gitignore src/.gitignore cache/.gitattributes cache/.gitmodules part/.git/config; do
+            (mkdir -p $(dirname $path) && echo '*' > $path) 2>/dev/null && echo "WRITTEN $path"
+        done
+        rm -r src && mkdir src && (echo '*' > src/.gitignore) 2>/dev/null && echo 'WRITTEN src again'
+        mkdir moved && echo '*' > moved/.gitignore; rmdir src; mv moved src 2>/dev/null && echo 'WRITTEN by rename'
+        mkdir src; echo new > src/app.txt; true
+    '''
+    done = in_cell({'README': 'a sample\n', 'src/app.txt': 'one\n'}, script, changes=('src/app.txt',))
+    assert 'WRITTEN' not in done['stderr'], done['stderr']
+    place = Place(files=C_FILES)
+    try:
+        done = place.run('/bin/sh', '-ec', 'mkdir part; echo "*.o" > part/.gitignore; echo x > part/x.c')
+        assert done['exit'] == 1 and 'write-denied' in done['reasons'], done
+        assert 'blocked: part/.gitignore' in done['stderr'], done['stderr']
+    finally:
+        place.close()
 
 
 def node_runs():
@@ -184,6 +209,6 @@ def nothing_of_the_home_of_who_runs_it():
 
 
 if __name__ == '__main__':
-    main([make_and_gcc, clang_compiles, cmake_and_ninja, python_and_pytest, node_runs, java_compiles_and_runs,
+    main([make_and_gcc, clang_compiles, cmake_and_ninja, python_and_pytest, own_ignore_files_never_become_a_change, node_runs, java_compiles_and_runs,
           go_builds_and_tests, cargo_builds_and_tests, git_works, sqlite_writes_and_reads, clangd_answers,
           npm_installs_from_a_cache, nothing_of_the_home_of_who_runs_it])

@@ -372,7 +372,7 @@ static bool take_change(struct committing *committing, const struct collect_chan
         return true;
     }
     note_zone(committing, change->path);
-    if (!policy_write_allowed(committing->policy, role, change->path, NULL))
+    if (!policy_write_allowed(committing->policy, role, change->path, false, NULL))
         block(committing, change->path, "write-denied", false);
     if (change->deleted)
         return gitdoor_draft_delete(committing->draft, change->path, fault);

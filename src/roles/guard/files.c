@@ -57,11 +57,13 @@ static enum verdict read_verdict(void *self, const char *path, const char **ret_
     return policy_read_verdict(config->policy, config->role, slice_of(path), ret_rule);
 }
 
-static bool write_allowed(void *self, const char *path, const char **ret_rule)
+static bool write_allowed(void *self, const char *path, bool in_new_folder,
+                          const char **ret_rule)
 {
     const struct files_config *config = ((struct files *)self)->config;
 
-    return policy_write_allowed(config->policy, config->role, slice_of(path), ret_rule);
+    return policy_write_allowed(config->policy, config->role, slice_of(path), in_new_folder,
+                                ret_rule);
 }
 
 bool files_new(const struct files_config *config, int cell_proc, struct files **ret_files,
@@ -85,6 +87,7 @@ bool files_new(const struct files_config *config, int cell_proc, struct files **
          plain_open(config->identity, files->snapshot, &files->plain, fault) &&
          view_identity_new(config->seen, &files->identity, fault);
     if (ok) {
+        files->rules.base = files->snapshot;
         view_identity_proc(files->identity, fcntl(cell_proc, F_DUPFD_CLOEXEC, 3));
         files->records = view_records_new(
             &(struct view_records_settings){.ledger_fd = config->ledger,

@@ -53,11 +53,13 @@ static enum verdict read_verdict(void *self, const char *path, const char **ret_
     return policy_read_verdict(config->policy, config->role, slice_of(path), ret_rule);
 }
 
-static bool write_allowed(void *self, const char *path, const char **ret_rule)
+static bool write_allowed(void *self, const char *path, bool in_new_folder,
+                          const char **ret_rule)
 {
     const struct view_config *config = ((struct serving *)self)->config;
 
-    return policy_write_allowed(config->policy, config->role, slice_of(path), ret_rule);
+    return policy_write_allowed(config->policy, config->role, slice_of(path), in_new_folder,
+                                ret_rule);
 }
 
 static bool record(void *self, const struct view_event *event, bool durable,

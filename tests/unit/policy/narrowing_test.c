@@ -217,8 +217,8 @@ static void compare_paths(const struct policy *outer, const struct policy *inner
         if (policy_read_verdict(inner, ROLE, path, NULL) <
             policy_read_verdict(outer, ROLE, path, NULL))
             wider("reading", text);
-        if (policy_write_allowed(inner, ROLE, path, NULL) &&
-            !policy_write_allowed(outer, ROLE, path, NULL))
+        if (policy_write_allowed(inner, ROLE, path, false, NULL) &&
+            !policy_write_allowed(outer, ROLE, path, false, NULL))
             wider("writing", text);
         if ((was != NULL && is == NULL) || policy_approvals_for(inner, &is, is != NULL) <
                                                policy_approvals_for(outer, &was, was != NULL))

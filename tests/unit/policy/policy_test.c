@@ -81,9 +81,9 @@ static void the_effective_policy_is_what_both_files_say(void **state)
                      VERDICT_DENY);
     assert_int_equal(policy_read_verdict(policy, "coder", SLICE("a/key.c"), NULL),
                      VERDICT_ALLOW);
-    assert_true(policy_write_allowed(policy, "coder", SLICE("src/a.c"), NULL));
-    assert_false(policy_write_allowed(policy, "coder", SLICE("docs/a.md"), NULL));
-    assert_false(policy_write_allowed(policy, "planner", SLICE("src/a.c"), NULL));
+    assert_true(policy_write_allowed(policy, "coder", SLICE("src/a.c"), false, NULL));
+    assert_false(policy_write_allowed(policy, "coder", SLICE("docs/a.md"), false, NULL));
+    assert_false(policy_write_allowed(policy, "planner", SLICE("src/a.c"), false, NULL));
     assert_string_equal(policy_zone_of(policy, SLICE("src/ehr/x.c")), "phi");
     assert_int_equal(policy_approvals_for(policy, (const char *[]){"phi"}, 1), 2);
     assert_int_equal(policy_approvals_for(policy, NULL, 0), 1);
@@ -119,10 +119,44 @@ static void what_decides_over_an_agent_it_can_never_write(void **state)
     assert_ok(build("version: 1\npaths: { write: { allow: [\"**\"] } }\n", &policy, &fault),
               fault);
     for (size_t i = 0; i < COUNT(never); i++)
-        if (policy_write_allowed(policy, "coder", slice_of(never[i]), NULL))
+        if (policy_write_allowed(policy, "coder", slice_of(never[i]), false, NULL))
             fail_msg("%s is writable", never[i]);
-    assert_true(policy_write_allowed(policy, "coder", SLICE("docs/custody.yaml"), NULL));
-    assert_true(policy_write_allowed(policy, "coder", SLICE("src/main.c"), NULL));
+    assert_true(policy_write_allowed(policy, "coder", SLICE("docs/custody.yaml"), false, NULL));
+    assert_true(policy_write_allowed(policy, "coder", SLICE("src/main.c"), false, NULL));
+    policy_free(policy);
+}
+
+static void a_cache_that_is_new_may_ignore_itself(void **state)
+{
+    static const struct {
+        const char *path;
+        bool in_new_folder, ok;
+    } cases[] = {
+        {".pytest_cache/.gitignore", true, true},
+        {"a/b/.gitignore", true, true},
+        {"src/.gitignore", false, false},
+        {".gitignore", true, false},
+        {"new/.gitattributes", true, false},
+        {"new/.gitmodules", true, false},
+        {"new/.GITIGNORE", true, false},
+        {"new/.gitignore/x", true, false},
+        {"new/x.gitignore", true, true},
+        {".github/new/.gitignore", true, false},
+        {"new/.git/.gitignore", true, false},
+        {"infra/new/.gitignore", true, false},
+        {"secret/new/.gitignore", true, false},
+    };
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(build("version: 1\npaths: { write: { deny: [\"infra/**\", \"secret\"] } }\n",
+                    &policy, &fault),
+              fault);
+    for (size_t i = 0; i < COUNT(cases); i++)
+        if (policy_write_allowed(policy, "coder", slice_of(cases[i].path),
+                                 cases[i].in_new_folder, NULL) != cases[i].ok)
+            fail_msg("%s", cases[i].path);
     policy_free(policy);
 }
 
@@ -667,6 +701,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_effective_policy_is_what_both_files_say),
         TEST(what_decides_over_an_agent_it_can_never_write),
+        TEST(a_cache_that_is_new_may_ignore_itself),
         TEST(what_is_wrong_is_named_with_line_and_column),
         TEST(a_repository_with_patients_calls_only_models_that_may_have_them),
         TEST(patients_data_goes_where_routing_says),

@@ -58,6 +58,32 @@ static void reading_changes_nothing(void **state)
     fixture_end(&fixture);
 }
 
+static void a_new_folder_that_ignores_itself_is_not_told(void **state)
+{
+    struct fixture fixture = {.hide_names = true};
+
+    (void)state;
+    begin_with(&fixture);
+    fixture_put(fixture.mount, ".cache/.gitignore", "# made by a tool\n*\r\n\n");
+    fixture_put(fixture.mount, ".cache/v/lastfailed", "{}");
+    fixture_put(fixture.mount, "src/cache/.gitignore", "*");
+    fixture_put(fixture.mount, "src/cache/x", "x");
+    assert_int_equal(rename("data", "src/cache/data"), 0);
+    fixture_put(fixture.mount, "part/.gitignore", "!x");
+    fixture_put(fixture.mount, "part/x", "x");
+    fixture_put(fixture.mount, "none/.gitignore", "# *");
+    fixture_put(fixture.mount, "both/.gitignore", "*\n!x");
+    expect_changes(&fixture, "!x]\n"
+                             "added both/.gitignore 100644 size=4 from= source= [*\n"
+                             "added none/.gitignore 100644 size=3 from= source= [# *]\n"
+                             "added part/.gitignore 100644 size=2 from= source= [!x]\n"
+                             "added part/x 100644 size=1 from= source= [x]\n"
+                             "deleted data/cards.csv 0 size=0 from= source= base []\n"
+                             "deleted data/empty 0 size=0 from= source= base []\n"
+                             "deleted data/plain.csv 0 size=0 from= source= base []\n");
+    fixture_end(&fixture);
+}
+
 static void each_kind_of_change_is_told(void **state)
 {
     struct fixture fixture = {.hide_names = true};
@@ -250,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(reading_changes_nothing),
         TEST(each_kind_of_change_is_told),
+        TEST(a_new_folder_that_ignores_itself_is_not_told),
         TEST(what_was_put_back_is_no_change),
         TEST(surrogates_are_of_the_file_they_came_from),
         TEST(moved_and_edited_file_keeps_its_source),
@@ -260,6 +287,7 @@ int main(void)
         TEST(rights_that_were_taken_away_hide_nothing),
         IN_FILES(reading_changes_nothing),
         IN_FILES(each_kind_of_change_is_told),
+        IN_FILES(a_new_folder_that_ignores_itself_is_not_told),
         IN_FILES(what_was_put_back_is_no_change),
         IN_FILES(surrogates_are_of_the_file_they_came_from),
         IN_FILES(moved_and_edited_file_keeps_its_source),

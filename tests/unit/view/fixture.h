@@ -125,9 +125,12 @@ static inline enum verdict fixture_read_verdict(void *self, const char *path,
     return slice_ends_with(slice_of(path), SLICE(".pem")) ? VERDICT_DENY : VERDICT_ALLOW;
 }
 
-static inline bool fixture_write_allowed(void *self, const char *path, const char **ret_rule)
+static inline bool fixture_write_allowed(void *self, const char *path, bool in_new_folder,
+                                         const char **ret_rule)
 {
     (void)self;
+    if (slice_ends_with(slice_of(path), SLICE(".gitignore")) && !in_new_folder)
+        return false;
     *ret_rule = "paths.write.deny";
     return strcmp(path, "custody.yaml") != 0 &&
            !slice_starts_with(slice_of(path), SLICE("infra/"));
