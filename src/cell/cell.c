@@ -93,7 +93,7 @@ static bool map_ids(const struct cell *cell, const struct cell_plan *plan, struc
 bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fault *fault)
 {
     struct packet packet = {.kind = PACKET_MAPPED};
-    struct init init = {.plan = plan, .null = -1};
+    struct init init = {.plan = plan, .null = -1, .repository = -1};
     struct cell *cell;
     int ends[2];
     bool ok;

@@ -17,6 +17,7 @@
 #include "base/scope.h"
 #include "cell/canary.h"
 #include "cell/filter.h"
+#include "cell/lister.h"
 #include "cell/packet.h"
 #include "cell/plan.h"
 #include "cell/root.h"
@@ -58,9 +59,10 @@ static bool listen_at(uint16_t port, int *ret_fd, struct fault *fault)
 static void keep_descriptors(const struct init *init)
 {
     const struct cell_plan *plan = init->plan;
-    int keep[DESCRIPTORS_MAX] = {init->control, plan->in,         plan->out,      plan->err,
-                                 plan->git_fd,  plan->objects_fd, plan->engine_fd};
-    size_t count = 7;
+    int keep[DESCRIPTORS_MAX] = {init->control,   plan->in,       plan->out,
+                                 plan->err,       plan->git_fd,   plan->objects_fd,
+                                 plan->engine_fd, plan->lister_fd};
+    size_t count = 8;
 
     for (size_t i = 0; i < plan->scratch_count && count < COUNT(keep); i++)
         keep[count++] = plan->scratch[i].fd;
@@ -225,6 +227,14 @@ static bool hand_out(int control, int listener, struct fault *fault)
     return packet_send(control, &packet, &fds, fault);
 }
 
+static bool open_repository(struct init *init, struct fault *fault)
+{
+    if (init->plan->lister_fd < 0)
+        return true;
+    init->repository = open(init->plan->repository, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return init->repository >= 0 || fault_errno(fault, "open the view");
+}
+
 static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *fault)
 {
     struct calls_filter filter = {0};
@@ -241,7 +251,7 @@ static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *
     if (!filter_build(&filter, fault))
         return false;
     ok = expect(init->control, PACKET_VIEW_READY, NULL, fault) && root_finish(&root, fault) &&
-         seal_init(init->plan, &filter, &listener, fault) &&
+         open_repository(init, fault) && seal_init(init->plan, &filter, &listener, fault) &&
          (listener < 0 || hand_out(init->control, listener, fault));
     calls_end(&filter);
     scope_close(&listener);
@@ -332,23 +342,27 @@ static bool reap(pid_t agent, int *ret_status)
     return false;
 }
 
-/* Until the agent has ended or core is gone. */
-static bool watch(int control, int children, pid_t agent, int *ret_status, struct fault *fault)
+/* Until the agent has ended or core is gone. Meanwhile it lists what the view wants listed. */
+static bool watch(const struct init *init, int children, pid_t agent, int *ret_status,
+                  struct fault *fault)
 {
-    struct pollfd fds[2] = {{.fd = children, .events = POLLIN},
-                            {.fd = control, .events = POLLIN}};
+    struct pollfd fds[3] = {{.fd = children, .events = POLLIN},
+                            {.fd = init->control, .events = POLLIN},
+                            {.fd = init->plan->lister_fd, .events = POLLIN}};
 
     for (;;) {
         struct signalfd_siginfo info;
 
         if (reap(agent, ret_status))
             return true;
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (poll(fds, COUNT(fds), -1) < 0 && errno != EINTR)
             return fault_errno(fault, "wait for the agent");
         if (fds[1].revents != 0)
             return fault_set(fault, FAULT_IO, "core is gone");
         if (fds[0].revents != 0 && read(children, &info, sizeof(info)) < 0 && errno != EAGAIN)
             return fault_errno(fault, "wait for the agent");
+        if (fds[2].revents != 0 && !lister_take(fds[2].fd, init->repository))
+            fds[2].fd = -1;
     }
 }
 
@@ -374,7 +388,7 @@ static bool run(struct init *init, struct fault *fault)
         return false;
     *packet = (struct packet){.kind = PACKET_STARTED};
     if (!packet_send(init->control, packet, NULL, fault) ||
-        !watch(init->control, children, agent, &status, fault))
+        !watch(init, children, agent, &status, fault))
         return false;
     *packet = (struct packet){.kind = PACKET_EXITED, .exit = describe_exit(status)};
     return packet_send(init->control, packet, NULL, fault);

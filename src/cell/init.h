@@ -18,6 +18,7 @@ struct init {
     const struct cell_plan *plan;
     const struct limits *limits; /* entered first */
     int control;
+    int repository; /* of what the view wants listed; -1: nothing */
     int null; /* opened before the filter: later, opening may be the guard's to answer */
     struct sockaddr_un outside; /* for the canary: core listens there */
     socklen_t outside_len;

@@ -344,6 +344,7 @@ static void try_cell(const struct clock *clock, struct probe_host *host)
                              .uid = host->root ? nobody : (uid_t)-1,
                              .gid = host->root ? nobody : (gid_t)-1,
                              .git_fd = -1,
+                             .lister_fd = -1,
                              .objects_fd = -1,
                              .engine_fd = -1,
                              .in = -1,

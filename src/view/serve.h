@@ -90,6 +90,9 @@ struct view_settings {
     size_t mount_point_count;
     const struct view_planted *planted;
     size_t planted_count;
+    /* A packet socket to whoever lists folders of the mount (cell/lister.h): paths below the root.
+     * Never waited for. -1: nobody does. */
+    int lister_fd;
     /* Every open is asked for and recorded. Else opens never come here. */
     bool opens;
     const struct clock *clock;

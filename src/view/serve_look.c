@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "view/serve_state.h"
 
@@ -44,6 +45,23 @@ void look_answer_attributes(struct view *view, fuse_req_t request, uint32_t numb
     (void)fuse_reply_attr(request, &entry.attr, entry.attr_timeout);
 }
 
+/*
+ * Whoever asked has its answer and goes on. The kernel is to forget its listing, else it would not ask for
+ * a new one; that is the view's only word to the kernel that waits for no lock of an asker's.
+ */
+static void look_ahead(struct view *view, uint32_t folder)
+{
+    const char *path;
+
+    if (view->settings.lister_fd < 0 ||
+        !ahead_is_due(&view->ahead, folder, tree_name_count(view->tree, folder)) ||
+        tree_path(view->tree, folder, &view->path_shown) != 0 ||
+        fuse_lowlevel_notify_inval_inode(view->session, (fuse_ino_t)folder + 1, 0, 0) != 0)
+        return;
+    path = folder == 0 ? "." : (const char *)view->path_shown.at;
+    (void)!send(view->settings.lister_fd, path, strlen(path), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void look_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     struct view *view = view_of(request);
@@ -55,6 +73,7 @@ void look_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     error = tree_lookup(view->tree, number_of(parent), slice_of(name), &number);
     if (error == 0) {
         look_answer_entry(view, request, number, NULL);
+        look_ahead(view, number_of(parent));
     } else if (error == ENOENT &&
                judge_missing(view, request, number_of(parent), slice_of(name)) == ENOENT) {
         struct fuse_entry_param none = {.entry_timeout = DAY_S};
@@ -93,6 +112,7 @@ void look_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *f
         return;
     judge_asked(view, request, number_of(inode));
     look_answer_attributes(view, request, number_of(inode));
+    look_ahead(view, tree_parent(view->tree, number_of(inode)));
 }
 
 void look_readlink(fuse_req_t request, fuse_ino_t inode)
@@ -224,6 +244,8 @@ void look_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size, off_t a
     len = list(view, request, folder, (uint64_t)at, size, true);
     if (fuse_reply_buf(request, (const char *)view->listing.at, len) != 0)
         (void)list(view, request, folder, (uint64_t)at, size, false);
+    else if (len == 0)
+        ahead_listed(&view->ahead, folder);
 }
 
 void look_statfs(fuse_req_t request, fuse_ino_t inode)

@@ -5,6 +5,7 @@
 #define FUSE_USE_VERSION 312
 #include <fuse3/fuse_lowlevel.h>
 
+#include "view/ahead.h"
 #include "view/folder.h"
 #include "view/object.h"
 #include "view/rules.h"
@@ -32,6 +33,7 @@ struct view {
     struct tree *tree;
     struct fuse_session *session; /* NULL: not mounted */
     struct serve_init init;
+    struct ahead ahead;
     struct fuse_buf request;
     int proc_fd;
     uint8_t *room;      /* for one READ */

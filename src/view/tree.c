@@ -459,6 +459,14 @@ bool tree_next(const struct tree *tree, uint32_t folder, uint64_t *cookie,
     return true;
 }
 
+size_t tree_name_count(const struct tree *tree, uint32_t folder)
+{
+    if (!tree_has(tree, folder) || !tree_is_folder(tree, folder))
+        return 0;
+    return tree_is_snapshot_folder(tree, folder) ? base_node(tree, folder)->child_count
+                                                 : tree_touched(tree, folder)->folder->live;
+}
+
 void tree_stat(const struct tree *tree, uint32_t number, struct stat *ret_stat)
 {
     const struct node *touched = tree_touched(tree, number);

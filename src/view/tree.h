@@ -68,6 +68,8 @@ int tree_path_in(const struct tree *tree, uint32_t folder, struct slice name,
 bool tree_next(const struct tree *tree, uint32_t folder, uint64_t *cookie,
                struct slice *ret_name, uint32_t *ret_number);
 uint32_t tree_parent(const struct tree *tree, uint32_t number);
+/* How many names a folder has, hidden ones included; 0 of what is no folder. */
+size_t tree_name_count(const struct tree *tree, uint32_t folder);
 void tree_statvfs(const struct tree *tree, struct statvfs *ret_stat);
 /*
  * Marks, in an array of tree_room numbers, what differs from the snapshot and the folders that

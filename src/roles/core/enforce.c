@@ -283,6 +283,7 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
         .plain_fd = run->plain_fd,
         .identity_fd = run->identity_fd,
         .git_fd = run->git_fd,
+        .lister_fd = run->lister[0],
         .uid = geteuid() == 0 ? run->uid : CELL_UID,
         .gid = geteuid() == 0 ? run->uid : CELL_UID,
         .drop_user = geteuid() == 0,
@@ -316,9 +317,10 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
     config.ledger_fd = ledger;
     return start_peer(&run->view, "view", view_role, &config, control[1],
                       (const int[]){control[1], ledger, run->snapshot_fd, run->content_fd,
-                                    run->upper_fd, run->git_fd, run->seen, run->plain_fd,
+                                    run->upper_fd, run->git_fd, run->seen,
+                                    run_is_injected(run) ? run->plain_fd : run->lister[0],
                                     run->identity_fd},
-                      run_is_injected(run) ? 9 : 7, control[0], fault);
+                      run_is_injected(run) ? 9 : 8, control[0], fault);
 }
 
 /* Our ends of the agent's input and output; theirs go into the plan. */
@@ -414,6 +416,7 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         .scratch = scratch,
         .scratch_count = run->policy->scratch_count,
         .git_fd = run->git_fd,
+        .lister_fd = run->lister[1],
         .objects_fd = run->objects_fd,
         .engine_fd = run->engine_fd,
         .files = files,
@@ -443,6 +446,8 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
     add_program_mounts(run, &plan.mounts);
     ok = make_scratch(run, scratch, fault) && make_pipes(run, &plan, theirs, fault) &&
          cell_start(&plan, &run->cell, fault);
+    for (size_t i = 0; i < COUNT(run->lister); i++)
+        scope_close(&run->lister[i]);
     scope_close(&theirs[0]);
     scope_close(&theirs[1]);
     cell_mounts_free(&plan.mounts);
@@ -554,7 +559,8 @@ bool core_enforce(struct run *run, struct fault *fault)
 
     make_plants(run, &plants);
     /* The gateway first: it has libcurl to load while the others get ready. */
-    if (run_is_injected(run) && !core_plain_open(run, fault))
+    if (run_is_injected(run) ? !core_plain_open(run, fault)
+                             : !message_pair(run->lister, fault))
         return false;
     if (!seen_make(&run->seen, fault) || !start_way_out(run, fault) ||
         !start_view(run, &plants, fault) || !start_cell(run, &plants, fault) ||

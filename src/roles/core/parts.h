@@ -81,6 +81,7 @@ struct run {
     struct peer view, door, gateway, guard, observer;
     bool observed; /* the kernel tells the observer of each file that is opened */
     int seen;      /* guard and view share it */
+    int lister[2]; /* view to cell: what to list */
     int cell_proc; /* the cell's /proc, until the guard has it */
     uint8_t command_key[COMMITMENT_KEY_BYTES]; /* of the run's commitments to arguments */
     struct cell *cell;

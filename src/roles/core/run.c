@@ -77,6 +77,8 @@ static void teardown(struct run *run)
         scope_close(fds[i]);
     for (size_t i = 0; i < SCRATCH_MAX; i++)
         scope_close(&run->scratch_fds[i]);
+    for (size_t i = 0; i < COUNT(run->lister); i++)
+        scope_close(&run->lister[i]);
     scope_close(&run->folder_fd);
     if (run->folder != NULL && !file_remove_tree(AT_FDCWD, run->folder, &fault))
         run_say(run, "warning: %s; `custody runs gc` removes it", fault.why);
@@ -261,6 +263,7 @@ bool core_run(struct session *session, const struct run_request *request,
                       .upper_fd = -1,
                       .plain_fd = -1,
                       .identity_fd = -1,
+                      .lister = {-1, -1},
                       .git_fd = -1,
                       .objects_fd = -1,
                       .engine_fd = -1,

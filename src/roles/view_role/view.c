@@ -137,6 +137,7 @@ static bool make_view(struct serving *serving, struct fault *fault)
         .redacted = serving->redacted,
         .content_fd = config->content_fd,
         .upper_fd = config->upper_fd,
+        .lister_fd = config->lister_fd,
         .uid = config->uid,
         .gid = config->gid,
         .upper_bytes_max = config->upper_bytes_max,

@@ -41,6 +41,7 @@ struct view_config {
     int ledger_fd;   /* producer socket; types file.read, file.written, file.refused,
                         file.redacted */
     int control_fd;  /* os/message.h */
+    int lister_fd;   /* to the cell (cell/lister.h); -1: none */
     int seen_fd;     /* the guard's: which programs were started (roles/guard/seen.h) */
     uid_t uid, gid;  /* reported owner of files; as root also who we become */
     bool drop_user;  /* root: become uid, gid */

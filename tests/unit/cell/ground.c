@@ -37,6 +37,7 @@ void ground_begin(struct ground *ground)
         .uid = root ? GROUND_UID : (uid_t)-1,
         .gid = root ? GROUND_UID : (gid_t)-1,
         .git_fd = -1,
+        .lister_fd = -1,
         .objects_fd = -1,
         .engine_fd = -1,
         .in = -1,

@@ -443,6 +443,7 @@ static inline struct view_settings fixture_settings(struct fixture *fixture, int
         .redacted = fixture->redacted,
         .content_fd = fixture->content_fd,
         .upper_fd = fixture->upper_fd,
+        .lister_fd = -1,
         .uid = FIXTURE_UID,
         .gid = FIXTURE_UID,
         .upper_bytes_max = fixture->upper_bytes_max,

@@ -69,6 +69,7 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
         .plain_fd = world->plain_fd,
         .identity_fd = world->identity_fd,
         .git_fd = world->git_fd,
+        .lister_fd = -1,
         .uid = FIXTURE_UID,
         .gid = FIXTURE_UID,
         .drop_user = true,
