@@ -19,7 +19,9 @@
 #define OBSERVER_SETTLE 'S'
 #define OBSERVER_COMPARE 'C'
 #define OBSERVER_FAILED 'F'
-#define EVENT_BYTES (64 * 1024)
+#define EVENTS_AT_A_TIME 256 /* each holds a descriptor; too many and the kernel drops events */
+#define EVENT_BYTES (EVENTS_AT_A_TIME * sizeof(struct fanotify_event_metadata))
+#define GATHER_MS 1 /* else each event would wake us, in the time of who caused it */
 #define SETTLE_MS 20 /* for what the last processes of a dead cell did */
 
 enum seen {
@@ -215,6 +217,8 @@ static bool serve(struct observing *observing, struct fault *fault)
             return fault_errno(fault, "wait");
         if (fds[1].revents != 0 && !take_events(observing, &some, fault))
             return false;
+        if (fds[1].revents != 0 && poll(fds, 1, GATHER_MS) < 0 && errno != EINTR)
+            return fault_errno(fault, "wait");
         if (fds[0].revents != 0 && (!on_control(observing, &end, fault) || end))
             return end;
     }
