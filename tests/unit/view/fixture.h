@@ -50,6 +50,7 @@ struct fixture {
     pid_t server;
     uint64_t upper_bytes_max; /* 0: 256 MiB */
     bool opens;
+    int lister_fd; /* 0: none */
     const struct view_planted *planted;
     size_t planted_count;
     struct view *plain; /* the agent's files are ordinary ones in `mount` */
@@ -338,17 +339,17 @@ static inline bool fixture_record(void *self, const struct view_event *event, bo
         hex_encode(slice_of_bytes(event->oid, 4), before);
     if (event->oid_after != NULL)
         hex_encode(slice_of_bytes(event->oid_after, 4), after);
-    return buf_add_format(
-               &line, fault,
-               "%s%s %s%s%s class=%u %s%s pid=%d exe=%s rule=%.*s blob=%s after=%s "
-               "first=%llu end=%llu\n",
-               event->refused ? "refused " : "", view_operation_name(event->operation),
-               event->path, event->path_to == NULL ? "" : " -> ",
-               event->path_to == NULL ? "" : event->path_to, event->class_mask,
-               verdict_name(event->verdict), durable ? " durable" : "", (int)event->pid,
-               event->executable == NULL ? "" : event->executable, SLICE_ARGS(event->rule),
-               before, after, (unsigned long long)event->first,
-               (unsigned long long)event->end) &&
+    return buf_add_format(&line, fault,
+                          "%s%s %s%s%s class=%u %s%s pid=%d exe=%s rule=%.*s blob=%s after=%s "
+                          "first=%llu end=%llu\n",
+                          event->refused ? "refused " : "",
+                          view_operation_name(event->operation), event->path,
+                          event->path_to == NULL ? "" : " -> ",
+                          event->path_to == NULL ? "" : event->path_to, event->class_mask,
+                          verdict_name(event->verdict), durable ? " durable" : "",
+                          (int)event->pid, event->executable == NULL ? "" : event->executable,
+                          SLICE_ARGS(event->rule), before, after,
+                          (unsigned long long)event->first, (unsigned long long)event->end) &&
            file_write_all(fd, buf_slice(&line), fault);
 }
 
@@ -426,6 +427,9 @@ static inline void fixture_command(struct fixture *fixture, struct view *view, i
         done = view_changes(view, fixture_list, &listing, &fault);
     else if (command == 'F')
         done = view_changes(view, fixture_write_change, fixture, &fault);
+    else if (command == 'N')
+        done = buf_add_format(&listing.text, &fault, "%llu",
+                              (unsigned long long)view_counts(view).requests);
     if ((!done || listing.text.len == 0) &&
         !buf_add_text(&listing.text, done ? "-" : fault.why, &fault))
         _exit(1);
@@ -443,7 +447,7 @@ static inline struct view_settings fixture_settings(struct fixture *fixture, int
         .redacted = fixture->redacted,
         .content_fd = fixture->content_fd,
         .upper_fd = fixture->upper_fd,
-        .lister_fd = -1,
+        .lister_fd = fixture->lister_fd > 0 ? fixture->lister_fd : -1,
         .uid = FIXTURE_UID,
         .gid = FIXTURE_UID,
         .upper_bytes_max = fixture->upper_bytes_max,
@@ -635,7 +639,7 @@ static inline void fixture_plain_changes(struct fixture *fixture, struct buf *re
     (void)buf_text(ret_answer);
 }
 
-/* 'D' disarms, 'C' lists the changes, 'F' does so in the file `changes`. */
+/* 'D' disarms, 'C' lists the changes, 'F' does so in the file `changes`, 'N' says how many requests came. */
 static inline void fixture_ask(struct fixture *fixture, char command, struct buf *ret_answer)
 {
     ssize_t got;
