@@ -22,7 +22,6 @@
 #define EVENTS_AT_A_TIME 256 /* each holds a descriptor; too many and the kernel drops events */
 #define EVENT_BYTES (EVENTS_AT_A_TIME * sizeof(struct fanotify_event_metadata))
 #define GATHER_MS 1 /* else each event would wake us, in the time of who caused it */
-#define SETTLE_MS 20 /* for what the last processes of a dead cell did */
 
 enum seen {
     SEEN_OPENED = 1,
@@ -86,15 +85,15 @@ static bool take_events(struct observing *observing, bool *ret_some, struct faul
     return true;
 }
 
-/* Until nothing more has come for a while: whoever could do anything is dead. */
+/* The cell is dead, and a process is told of before its call returns: all that will come is here. */
 static bool drain(struct observing *observing, struct fault *fault)
 {
-    struct pollfd ready = {.fd = observing->events, .events = POLLIN};
     bool some;
 
-    while (poll(&ready, 1, SETTLE_MS) > 0)
+    do
         if (!take_events(observing, &some, fault))
             return false;
+    while (some);
     return true;
 }
 
