@@ -58,6 +58,18 @@ static bool check(struct slice text, bool printable)
     return true;
 }
 
+bool utf8_add(struct buf *out, uint32_t point, struct fault *fault)
+{
+    uint8_t bytes[4];
+    size_t len = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    static const uint8_t heads[] = {0, 0, 0xC0, 0xE0, 0xF0};
+
+    for (size_t i = len; i-- > 1; point >>= 6)
+        bytes[i] = (uint8_t)(0x80 | (point & 0x3F));
+    bytes[0] = (uint8_t)(heads[len] | point);
+    return buf_add(out, slice_of_bytes(bytes, len), fault);
+}
+
 bool utf8_is_valid(struct slice text)
 {
     return check(text, false);

@@ -10,6 +10,8 @@ size_t utf8_next(struct slice text, size_t at, uint32_t *ret_char);
  * they are. */
 size_t utf8_plain_run(struct slice text);
 bool utf8_is_valid(struct slice text);
+/* Appends the character; a number that is none as the same scheme would have it. */
+MUST_USE bool utf8_add(struct buf *out, uint32_t point, struct fault *fault);
 /* The same, and without control characters (C0, DEL). */
 bool utf8_is_printable(struct slice text);
 /*

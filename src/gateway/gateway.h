@@ -88,7 +88,11 @@ struct door_scan {
     /* Mask of CLASS_BIT; for each set class, ret_rules[class] names the rule that found it. */
     unsigned (*classes)(void *self, struct slice text, const char *ret_rules[CLASS_COUNT]);
     void *self;
+    /* The same of what stands around the seam of two texts that follow one another: up to
+     * DOOR_SEAM_BYTES of each. NULL: nothing is looked for there. */
+    unsigned (*across)(void *self, struct slice text, const char *ret_rules[CLASS_COUNT]);
 };
+#define DOOR_SEAM_BYTES 384UL
 
 struct door_config {
     const struct gateway_model

@@ -2,6 +2,7 @@
 
 #include "base/scope.h"
 #include "base/utf8.h"
+#include "wire/base64.h"
 #include "wire/jcs.h"
 #include "wire/json.h"
 
@@ -17,15 +18,19 @@ static const char *const opaque_magics[] = {
 
 static void look(struct leaves *leaves, struct slice text, int level);
 
-static void scan(struct leaves *leaves, struct slice text)
+static void note(struct leaves *leaves, unsigned classes, const char *const *rules)
 {
-    const char *rules[CLASS_COUNT] = {0};
-    unsigned classes = leaves->scan->classes(leaves->scan->self, text, rules);
-
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         if ((classes & CLASS_BIT(class)) != 0 && leaves->rules[class] == NULL)
             leaves->rules[class] = rules[class] != NULL ? rules[class] : "unnamed";
     leaves->classes |= classes;
+}
+
+static void scan(struct leaves *leaves, struct slice text)
+{
+    const char *rules[CLASS_COUNT] = {0};
+
+    note(leaves, leaves->scan->classes(leaves->scan->self, text, rules), rules);
 }
 
 static void found_opaque(struct leaves *leaves)
@@ -33,20 +38,6 @@ static void found_opaque(struct leaves *leaves)
     leaves->classes |= CLASS_BIT(CLASS_OPAQUE);
     if (leaves->rules[CLASS_OPAQUE] == NULL)
         leaves->rules[CLASS_OPAQUE] = "encoded-binary";
-}
-
-/* Six bits of either alphabet of RFC 4648, or -1. */
-static int base64_digit(uint8_t byte)
-{
-    if (byte >= 'A' && byte <= 'Z')
-        return byte - 'A';
-    if (byte >= 'a' && byte <= 'z')
-        return byte - 'a' + 26;
-    if (byte >= '0' && byte <= '9')
-        return byte - '0' + 52;
-    if (byte == '+' || byte == '-')
-        return 62;
-    return byte == '/' || byte == '_' ? 63 : -1;
 }
 
 /* Generous on purpose: whatever some decoder would take is worth a look. */
@@ -142,6 +133,53 @@ static void look(struct leaves *leaves, struct slice text, int level)
     }
 }
 
+/* Members of the protocol, whose words stand between the texts. */
+static bool is_protocol(const struct json_leaf *leaf)
+{
+    static const char *const names[] = {"role",   "type",    "id",           "name",
+                                        "model",  "call_id", "tool_call_id", "tool_use_id",
+                                        "status", "phase"};
+    const struct json_step *step = leaf->depth == 0 ? NULL : &leaf->path[leaf->depth - 1];
+
+    for (size_t i = 0; step != NULL && step->is_key && i < COUNT(names); i++)
+        if (json_key_is(step->key, names[i]))
+            return true;
+    return false;
+}
+
+static void keep_tail(struct leaves *leaves, struct slice text)
+{
+    struct slice end = slice_part(
+        text, text.len > DOOR_SEAM_BYTES ? text.len - DOOR_SEAM_BYTES : 0, text.len);
+    size_t kept = DOOR_SEAM_BYTES - end.len;
+
+    if (kept > leaves->tail_len)
+        kept = leaves->tail_len;
+    memmove(leaves->tail, leaves->tail + leaves->tail_len - kept, kept);
+    if (end.len > 0)
+        memcpy(leaves->tail + kept, end.at, end.len);
+    leaves->tail_len = kept + end.len;
+}
+
+static void look_across(struct leaves *leaves, struct slice text)
+{
+    struct slice head = slice_part(text, 0, DOOR_SEAM_BYTES);
+    const char *rules[CLASS_COUNT] = {0};
+    uint8_t both[2 * DOOR_SEAM_BYTES];
+
+    if (leaves->scan->across == NULL || head.len == 0)
+        return;
+    if (leaves->tail_len > 0) {
+        memcpy(both, leaves->tail, leaves->tail_len);
+        memcpy(both + leaves->tail_len, head.at, head.len);
+        note(leaves,
+             leaves->scan->across(leaves->scan->self,
+                                  slice_of_bytes(both, leaves->tail_len + head.len), rules),
+             rules);
+    }
+    keep_tail(leaves, text);
+}
+
 static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *fault)
 {
     struct leaves *leaves = self;
@@ -150,6 +188,8 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
     leaves->count++;
     leaves->seen_bytes += leaf->text.len;
     look(leaves, leaf->text, 0);
+    if (leaf->type == JSON_STRING && !leaf->is_key && !is_protocol(leaf))
+        look_across(leaves, leaf->text);
     leaves->scanned_bytes += leaf->text.len;
     return true;
 }

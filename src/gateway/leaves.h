@@ -3,7 +3,8 @@
  *
  * Known or unknown member, tool argument or message text: nothing is chosen, everything is
  * looked at. JSON inside of a string and base64 that fills a string are opened, a few levels
- * deep.
+ * deep. Texts that follow one another are looked at together where they meet, too: an agent
+ * cuts what it sends as it likes.
  */
 #ifndef CUSTODY_GATEWAY_LEAVES_H
 #define CUSTODY_GATEWAY_LEAVES_H
@@ -17,6 +18,8 @@ struct leaves {
     uint64_t count;
     uint64_t seen_bytes;    /* of decoded leaves, as the walk counts them */
     uint64_t scanned_bytes; /* as the scan was given them; must be equal */
+    uint8_t tail[DOOR_SEAM_BYTES]; /* how the texts before this one end */
+    size_t tail_len;
 };
 
 /* FAULT_INVALID: not JSON as json.h wants it. */

@@ -6,8 +6,10 @@
 
 #include "base/scope.h"
 #include "classify/classify.h"
+#include "classify/known.h"
 #include "classify/surrogate.h"
 #include "ledger/ledger.h"
+#include "os/file.h"
 #include "os/isolate.h"
 #include "os/message.h"
 
@@ -19,9 +21,12 @@ struct serving {
     struct door *door;
     struct ledger_client *ledger;
     struct loop_watch *control;
+    struct known *known; /* NULL: there are none */
     bool has_key;
     struct surrogate_key key;
 };
+
+_Static_assert(DOOR_SEAM_BYTES >= KNOWN_SEAM_BYTES, "a value fits on one side of a seam");
 
 /* ---- what the door needs of the ledger and the classifier ---- */
 
@@ -91,13 +96,26 @@ static unsigned classes_around_nul(const struct serving *serving, struct slice t
     return mask;
 }
 
+/* What the agent was shown as it is: the value itself, whatever a rule would make of it here. */
+static unsigned known_in(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
+{
+    const struct serving *serving = self;
+    unsigned mask = serving->known == NULL ? 0 : known_find(serving->known, text);
+
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
+        if ((mask & CLASS_BIT(class)) != 0 && ret_rules[class] == NULL)
+            ret_rules[class] = "known-value";
+    return mask;
+}
+
 static unsigned classes(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
 {
-    if (text.len < FINDING_BYTES_MIN)
-        return 0;
-    if (slice_find_byte(text, 0, 0) != SIZE_MAX)
-        return classes_around_nul(self, text, ret_rules);
-    return classes_of(self, text, ret_rules);
+    unsigned mask = text.len < FINDING_BYTES_MIN ? 0
+                    : slice_find_byte(text, 0, 0) != SIZE_MAX
+                        ? classes_around_nul(self, text, ret_rules)
+                        : classes_of(self, text, ret_rules);
+
+    return mask | known_in(self, text, ret_rules);
 }
 
 /* ---- the process ---- */
@@ -109,6 +127,25 @@ static void say(int control, char what, const char *why)
 
     if (buf_add_byte(&packet, (uint8_t)what, &unsent) && buf_add_text(&packet, why, &unsent))
         (void)!message_send(control, buf_slice(&packet), NULL, &unsent);
+}
+
+static bool take_known(struct serving *serving, int fd, struct fault *fault)
+{
+    AUTO_BUF_SECRET struct buf packet = buf_with_limit(KNOWN_PACKET_BYTES_MAX);
+
+    return (file_read_fd(fd, &packet, fault) &&
+            known_decode(buf_slice(&packet), &serving->known, fault)) ||
+           fault_in(fault, "take the values that no model may see");
+}
+
+/* The values first: a door that does not know them stays shut. */
+static bool listen_at(struct serving *serving, struct message_fds *fds, struct fault *fault)
+{
+    AUTO_CLOSE int listener = fds->fd[0];
+    AUTO_CLOSE int known = fds->count > 1 ? fds->fd[1] : -1;
+
+    return (known < 0 || take_known(serving, known, fault)) &&
+           door_listen(serving->door, take_fd(&listener), fault);
 }
 
 static void on_control(void *self, uint32_t events)
@@ -125,12 +162,13 @@ static void on_control(void *self, uint32_t events)
         loop_stop(serving->loop);
         return;
     }
-    if (body.len != 1 || body.at[0] != DOOR_LISTEN || fds.count != 1) {
+    if (body.len != 1 || body.at[0] != DOOR_LISTEN || fds.count < 1 || fds.count > 2 ||
+        serving->known != NULL) {
         message_fds_close(&fds);
         say(serving->config->control, DOOR_FAILED, "a packet that is no DOOR_LISTEN");
         return;
     }
-    if (door_listen(serving->door, fds.fd[0], &fault))
+    if (listen_at(serving, &fds, &fault))
         say(serving->config->control, DOOR_READY, "");
     else
         say(serving->config->control, DOOR_FAILED, fault.why);
@@ -142,7 +180,7 @@ static bool open_door(struct serving *serving, struct fault *fault)
     struct door_config door = {.models = config->models,
                                .model_count = config->model_count,
                                .model = config->model,
-                               .scan = {classes, serving},
+                               .scan = {classes, serving, known_in},
                                .ledger = {record, record_durably, serving},
                                .identity = config->identity,
                                .gateway = config->gateway};
@@ -192,12 +230,14 @@ int door_role(void *self)
     loop_unwatch(serving.control);
     loop_free(serving.loop);
     explicit_bzero(&serving.key, sizeof(serving.key));
+    known_free(serving.known);
     return ok ? 0 : 2;
 }
 
-bool door_role_listen(int control, int listener, int timeout_ms, struct fault *fault)
+bool door_role_listen(int control, int listener, int known, int timeout_ms,
+                      struct fault *fault)
 {
-    struct message_fds fds = {.fd = {listener}, .count = 1};
+    struct message_fds fds = {.fd = {listener, known}, .count = known >= 0 ? 2 : 1};
     AUTO_BUF struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
     bool end;
 

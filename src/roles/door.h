@@ -4,8 +4,8 @@
  *   user       the user; as root: config->uid     network    sockets accepted on the cell's
  *                                                            loopback
  *   may read   nothing                            may write  nothing
- *   holds      the run's surrogate key            talks to   gateway, ledger (one producer),
- *                                                            core (control)
+ *   holds      the run's surrogate key; values    talks to   gateway, ledger (one producer),
+ *              that its agent may read, too                  core (control)
  */
 #ifndef CUSTODY_ROLES_DOOR_H
 #define CUSTODY_ROLES_DOOR_H
@@ -31,7 +31,8 @@ struct door_role_config {
 
 /*
  * Packets on `control`, one byte each:
- *   core -> door  DOOR_LISTEN with one listening TCP descriptor
+ *   core -> door  DOOR_LISTEN with one listening TCP descriptor; where there are any, a second
+ *                 one holds the values that the agent may read and no model may see (known.h)
  *   door -> core  DOOR_READY when it accepts; DOOR_FAILED and the fault's text when it cannot
  * The closing of core's end ends the door.
  */
@@ -42,7 +43,11 @@ struct door_role_config {
 /* For spawn_role; keep control, gateway and ledger. */
 int door_role(void *config);
 
-/* core's side: hands the listening socket over and waits until the door accepts. */
-MUST_USE bool door_role_listen(int control, int listener, int timeout_ms, struct fault *fault);
+/*
+ * core's side: hands the listening socket over and waits until the door accepts.
+ *   known  a file at its beginning, or -1
+ */
+MUST_USE bool door_role_listen(int control, int listener, int known, int timeout_ms,
+                               struct fault *fault);
 
 #endif

@@ -7,6 +7,19 @@
 static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+int base64_digit(uint8_t byte)
+{
+    if (byte >= 'A' && byte <= 'Z')
+        return byte - 'A';
+    if (byte >= 'a' && byte <= 'z')
+        return byte - 'a' + 26;
+    if (byte >= '0' && byte <= '9')
+        return byte - '0' + 52;
+    if (byte == '+' || byte == '-')
+        return 62;
+    return byte == '/' || byte == '_' ? 63 : -1;
+}
+
 bool base64_encode(struct slice bytes, struct buf *ret_text, struct fault *fault)
 {
     size_t len = base64_text_len(bytes.len);

@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 
+/* Six bits of either alphabet of RFC 4648 (sections 4 and 5), or -1. */
+int base64_digit(uint8_t byte);
 /* Bytes of text for `len` bytes. */
 static inline size_t base64_text_len(size_t len)
 {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hex.h"
+#include "base/utf8.h"
 #include "base/scope.h"
 
 /* Keys of the objects that are open at one time; more is nobody's honest document. */
@@ -76,18 +77,6 @@ static size_t code_point_len(struct slice text)
         if (text.at[i] < 0x80 || text.at[i] > 0xBF)
             return 0;
     return len;
-}
-
-static bool add_code_point(struct buf *out, uint32_t point, struct fault *fault)
-{
-    uint8_t bytes[4];
-    size_t len = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-    static const uint8_t heads[] = {0, 0, 0xC0, 0xE0, 0xF0};
-
-    for (size_t i = len; i-- > 1; point >>= 6)
-        bytes[i] = (uint8_t)(0x80 | (point & 0x3F));
-    bytes[0] = (uint8_t)(heads[len] | point);
-    return buf_add(out, slice_of_bytes(bytes, len), fault);
 }
 
 /* Four hexadecimal digits at `at`; -1 where they are not. */
@@ -174,7 +163,7 @@ static bool decode(struct slice inner, struct buf *out, struct fault *fault)
         len = escape_read(inner, slash, &point);
         if (len == 0)
             return fault_set(fault, FAULT_INVALID, "JSON: bad escape");
-        if (!add_code_point(out, point, fault))
+        if (!utf8_add(out, point, fault))
             return false;
         from = slash + len;
     }

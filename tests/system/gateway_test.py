@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Model calls from inside a cell: every dialect through the door and the gateway to a scripted model on loopback."""
+import base64
 import json
 import os
 import subprocess
 import sys
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(__file__))
 from harness import CARD, CUSTODY, Place, Skip, TOKEN, free_port, main, wait_for_port
@@ -118,6 +120,48 @@ def what_policy_does_not_let_out_never_reaches_the_model():
         world.close()
 
 
+def values_that_only_a_process_may_read_are_refused_in_every_encoding():
+    """`view: allow` with `model: deny`: the view hands them to the door, which looks for them however they are written."""
+    password = 'zx-Horse' + '/Battery+9?staple'
+    classes = 'data: { secret: { view: allow, model: deny } }\n'
+    world = World(files={'README': 'x\n', '.env': f'DB_PASSWORD={password}\n', 'cards.csv': f'name,card\nann,{CARD}\n'},
+                  policy_extra=classes, repository_policy='version: 1\nrepository: billing\nowner: tom\n')
+    percent = ''.join(f'%{byte:02x}' for byte in password.encode())
+    shapes = {'raw': password, 'in capitals': password.upper(), 'backwards': password[::-1], 'percent': percent,
+              'url': urllib.parse.quote(password), 'hex': password.encode().hex(), 'spaced hex': password.encode().hex(' '),
+              'odd hex': 'f' + password.encode().hex(), 'python': ''.join(f'\\x{byte:02x}' for byte in password.encode()),
+              'json': ''.join(f'\\u{byte:04x}' for byte in password.encode()),
+              'base64 url': base64.urlsafe_b64encode(b'a' + password.encode()).decode(),
+              'twice': base64.b64encode(base64.b64encode(password.encode())).decode(),
+              **{f'base64 {shift}': 'see ' + base64.b64encode(b'x' * shift + password.encode() + b'y' * 5).decode()
+                 for shift in range(3)}}
+    half = len(password) // 2
+    halves = [{'role': 'user', 'content': 'it begins ' + password[:half]}, {'role': 'user', 'content': password[half:]}]
+    try:
+        say = lambda text: world.call('onprem', messages=[{'role': 'user', 'content': f'a {text} b'}])
+        script = 'grep -c "$(printf \'zx-Horse%s\' /Battery)" .env; ' + ''.join(map(say, shapes.values()))
+        script += world.call('onprem', messages=halves)
+        script += world.call('messages', messages=[{'role': 'user', 'content': [{'type': 'text', 'text': part['content']}
+                                                                               for part in halves]}])
+        script += world.call('onprem', user=password)
+        done = world.shell(script)
+        seen, count = done['stderr'], len(shapes) + 3
+        assert '\n1\n' in '\n' + seen, 'the agent was not shown the value: ' + seen[:500]
+        assert seen.count('[status 400]') == count and '[status 200]' not in seen, (seen.count('[status 400]'), count, seen)
+        assert world.asked() == [], world.asked()
+        refused = world.log('--run', done['run'], '--type', 'refused')
+        assert len(refused) == count and {(r['class'], r['reason']) for r in refused} == {('secret', 'data-class')}, refused
+        assert 'known-value' in {r['rule'] for r in refused}, refused
+        known = [r for r in world.log('--run', done['run'], '--type', 'cell.enforced') if 'known-values' in r['mechanism']]
+        assert len(known) == 1 and known[0]['count'] >= 1, known
+        assert password not in json.dumps(world.log())
+        # What is not its value goes out, and what another class hides stays hidden.
+        done = world.shell(say('zx-Horse alone, staple alone') + 'cat cards.csv; ')
+        assert '[status 200]' in done['stderr'] and CARD not in done['stderr'], done['stderr']
+    finally:
+        world.close()
+
+
 def surrogates_that_the_view_made_may_go_to_the_model():
     world = World(files={'README': 'x\n', 'cards.csv': f'name,card\nann,{CARD}\n'})
     try:
@@ -201,6 +245,7 @@ def a_model_in_the_clear_elsewhere_is_refused_with_line_and_column():
 if __name__ == '__main__':
     main([every_dialect_is_answered_streamed_and_recorded,
           what_policy_does_not_let_out_never_reaches_the_model,
+          values_that_only_a_process_may_read_are_refused_in_every_encoding,
           surrogates_that_the_view_made_may_go_to_the_model,
           there_is_no_other_way_out,
           a_budget_holds_for_the_whole_run,

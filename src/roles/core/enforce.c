@@ -476,12 +476,14 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
     AUTO_CLOSE int fuse = mounted->fuse_fd;
     AUTO_CLOSE int proc = mounted->proc_fd;
     AUTO_CLOSE int door = mounted->door_fd;
+    AUTO_CLOSE int known = -1;
 
     if (!view_await_ready(run->view.control, READY_MS, &run->ready, fault))
         return fault_in(fault, "view") || run_because(run, "view");
+    known = take_fd(&run->ready.known_fd);
     if (!run_is_injected(run) && !view_mounted(run->view.control, fuse, proc, fault))
         return fault_in(fault, "view") || run_because(run, "view");
-    if (!door_role_listen(run->door.control, door, READY_MS, fault))
+    if (!door_role_listen(run->door.control, door, known, READY_MS, fault))
         return fault_in(fault, "door") || run_because(run, "door");
     run->cell_proc = take_fd(&proc);
     return true;

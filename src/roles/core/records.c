@@ -123,6 +123,18 @@ static bool record_unseen(struct run *run, struct fault *fault)
     return !run_is_injected(run) || ledger_record(run->ledger, &record, NULL, fault);
 }
 
+/* Explicit, and on record: an agent is shown values that its model is not. */
+static bool record_known(struct run *run, struct fault *fault)
+{
+    struct record record;
+
+    core_record_begin(run, &record, RECORD_CELL_ENFORCED);
+    record_word(&record, RECORD_MECHANISM, "door known-values");
+    record_number(&record, RECORD_COUNT, (int64_t)run->ready.known);
+    record_word(&record, RECORD_OUTCOME, "ok");
+    return run->ready.known == 0 || ledger_record(run->ledger, &record, NULL, fault);
+}
+
 bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds,
                           struct fault *fault)
 {
@@ -132,7 +144,8 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
     for (size_t i = 0; i < sealed->canary_count; i++)
         if (!record_canary(run, &sealed->canaries[i], fault))
             return false;
-    if (!record_refused_calls(run, fault) || !record_unseen(run, fault))
+    if (!record_refused_calls(run, fault) || !record_unseen(run, fault) ||
+        !record_known(run, fault))
         return false;
     (void)snprintf(mechanism, sizeof(mechanism), "%s seccomp guard landlock-%d%s%s%s%s%s",
                    cell_mode_name(run->mode), sealed->sealed.landlock_abi,

@@ -56,18 +56,25 @@ bool view_await_ready(int control, int timeout_ms, struct view_ready *ret_ready,
     AUTO_BUF struct buf in = buf_with_limit(MESSAGE_BYTES_MAX);
     struct view_ready ready;
     struct packet_reader reader;
+    struct message_fds fds = {0};
     uint64_t packet;
 
-    if (!receive(control, timeout_ms, &in, NULL, &reader, &packet, fault))
+    if (!receive(control, timeout_ms, &in, &fds, &reader, &packet, fault))
         return false;
-    if (packet != VIEW_PACKET_READY)
+    if (packet != VIEW_PACKET_READY || fds.count > 1) {
+        message_fds_close(&fds);
         return unexpected(packet, fault);
+    }
     packet_word(&reader, ready.head, sizeof(ready.head));
     packet_word(&reader, ready.tree, sizeof(ready.tree));
     ready.cpu_us = packet_number(&reader);
     ready.plain_bytes = packet_number(&reader);
-    if (!packet_end(&reader, fault))
+    ready.known = packet_number(&reader);
+    ready.known_fd = fds.count == 1 ? fds.fd[0] : -1;
+    if (!packet_end(&reader, fault)) {
+        message_fds_close(&fds);
         return fault_in(fault, "the view");
+    }
     *ret_ready = ready;
     return true;
 }

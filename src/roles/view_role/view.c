@@ -40,6 +40,8 @@ struct serving {
     const char *mount_points[MOUNT_POINTS_MAX + 1];
     struct gitdir_result git;
     uint64_t plain_bytes;
+    int known_fd; /* until READY */
+    size_t known_count;
     struct buf packet, in;
     uint64_t collected;
 };
@@ -183,7 +185,9 @@ static bool start(struct serving *serving, struct fault *fault)
         !gitdir_write(config->git_fd, serving->snapshot, serving->redacted, &config->git,
                       &serving->git, fault))
         return false;
-    if (!view_identity_new(config->seen_fd, &serving->identity, fault))
+    if (!view_known(config, serving->snapshot, &serving->known_fd, &serving->known_count,
+                    fault) ||
+        !view_identity_new(config->seen_fd, &serving->identity, fault))
         return false;
     serving->records =
         view_records_new(&(struct view_records_settings){.ledger_fd = config->ledger_fd,
@@ -234,6 +238,8 @@ static bool send_packet(struct serving *serving, const struct message_fds *fds,
 
 static bool send_ready(struct serving *serving, struct fault *fault)
 {
+    AUTO_CLOSE int known = take_fd(&serving->known_fd);
+    struct message_fds fds = {.fd = {known}, .count = known >= 0 ? 1 : 0};
     struct rusage usage;
     uint64_t cpu_us;
 
@@ -245,7 +251,8 @@ static bool send_ready(struct serving *serving, struct fault *fault)
            packet_put_word(&serving->packet, serving->git.tree, fault) &&
            packet_put_number(&serving->packet, cpu_us, fault) &&
            packet_put_number(&serving->packet, serving->plain_bytes, fault) &&
-           send_packet(serving, NULL, fault);
+           packet_put_number(&serving->packet, serving->known_count, fault) &&
+           send_packet(serving, &fds, fault);
 }
 
 static void send_failed(struct serving *serving, const struct fault *why)
@@ -439,6 +446,7 @@ static bool serve(struct serving *serving, struct fault *fault)
 int view_role(void *config)
 {
     struct serving serving = {.config = config,
+                              .known_fd = -1,
                               .packet = buf_with_limit(MESSAGE_BYTES_MAX),
                               .in = buf_with_limit(MESSAGE_BYTES_MAX)};
     struct fault fault = {0};

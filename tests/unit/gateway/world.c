@@ -173,7 +173,7 @@ static void begin_door(struct world *world, int to_gateway)
     (void)close(control[1]);
     (void)close(config.ledger);
     world->door_control = control[0];
-    assert_ok(door_role_listen(control[0], listener, READY_MS, &fault), fault);
+    assert_ok(door_role_listen(control[0], listener, -1, READY_MS, &fault), fault);
 }
 
 void world_begin(struct world *world)

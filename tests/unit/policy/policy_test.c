@@ -121,7 +121,8 @@ static void what_decides_over_an_agent_it_can_never_write(void **state)
     for (size_t i = 0; i < COUNT(never); i++)
         if (policy_write_allowed(policy, "coder", slice_of(never[i]), false, NULL))
             fail_msg("%s is writable", never[i]);
-    assert_true(policy_write_allowed(policy, "coder", SLICE("docs/custody.yaml"), false, NULL));
+    assert_true(
+        policy_write_allowed(policy, "coder", SLICE("docs/custody.yaml"), false, NULL));
     assert_true(policy_write_allowed(policy, "coder", SLICE("src/main.c"), false, NULL));
     policy_free(policy);
 }
@@ -132,18 +133,12 @@ static void a_cache_that_is_new_may_ignore_itself(void **state)
         const char *path;
         bool in_new_folder, ok;
     } cases[] = {
-        {".pytest_cache/.gitignore", true, true},
-        {"a/b/.gitignore", true, true},
-        {"src/.gitignore", false, false},
-        {".gitignore", true, false},
-        {"new/.gitattributes", true, false},
-        {"new/.gitmodules", true, false},
-        {"new/.GITIGNORE", true, false},
-        {"new/.gitignore/x", true, false},
-        {"new/x.gitignore", true, true},
-        {".github/new/.gitignore", true, false},
-        {"new/.git/.gitignore", true, false},
-        {"infra/new/.gitignore", true, false},
+        {".pytest_cache/.gitignore", true, true}, {"a/b/.gitignore", true, true},
+        {"src/.gitignore", false, false},         {".gitignore", true, false},
+        {"new/.gitattributes", true, false},      {"new/.gitmodules", true, false},
+        {"new/.GITIGNORE", true, false},          {"new/.gitignore/x", true, false},
+        {"new/x.gitignore", true, true},          {".github/new/.gitignore", true, false},
+        {"new/.git/.gitignore", true, false},     {"infra/new/.gitignore", true, false},
         {"secret/new/.gitignore", true, false},
     };
     struct policy *policy = NULL;
