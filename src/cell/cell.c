@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -21,6 +22,8 @@
 #include "cell/plan.h"
 #include "cell/seal.h"
 #include "os/isolate.h"
+
+#define END_STEP_MS 250
 
 struct cell {
     pid_t pid;
@@ -118,7 +121,10 @@ bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fau
         ok = map_ids(cell, plan, fault) && packet_send(cell->control, &packet, NULL, fault);
     }
     if (!ok) {
-        cell_end(cell);
+        struct fault unsaid = {0};
+
+        if (!cell_end(cell, &unsaid))
+            return fault_in(fault, "start the cell (%.80s)", unsaid.why);
         return fault_in(fault, "start the cell");
     }
     *ret_cell = cell;
@@ -210,9 +216,7 @@ static bool take_sealed(struct cell *cell, const struct packet *packet,
 {
     limits_settle(&cell->limits, cell->pid);
     ret_packet->sealed = packet->sealed;
-    ret_packet->sealed.limit_memory = cell->limits.memory;
-    ret_packet->sealed.limit_pids = cell->limits.pids;
-    ret_packet->sealed.limit_cpu = cell->limits.cpu;
+    memcpy(ret_packet->sealed.limit, cell->limits.holds, sizeof(cell->limits.holds));
     if (!cell_filter_digest(ret_packet->sealed.filter_digest, fault))
         return false;
     judge_canaries(cell, packet, ret_packet);
@@ -260,7 +264,9 @@ bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_pac
 
 static bool say(struct cell *cell, enum packet_kind kind, struct fault *fault)
 {
-    struct packet packet = {.kind = kind, .sealed.limit_pids = cell->limits.pids};
+    struct packet packet = {.kind = kind};
+
+    memcpy(packet.sealed.limit, cell->limits.holds, sizeof(cell->limits.holds));
 
     return packet_send(cell->control, &packet, NULL, fault);
 }
@@ -285,14 +291,34 @@ void cell_kill(struct cell *cell)
         (void)kill(cell->pid, SIGKILL);
 }
 
-void cell_end(struct cell *cell)
+uint64_t cell_memory_kills(const struct cell *cell)
 {
+    return limits_memory_kills(&cell->limits);
+}
+
+/* pid 1 is gone only when all in its namespace are: the kernel waits for them. */
+static bool await_end(const struct cell *cell)
+{
+    for (int waited = 0; waited <= CELL_END_MS; waited += END_STEP_MS) {
+        struct pollfd ended = {.fd = cell->pidfd, .events = POLLIN};
+        int seen = poll(&ended, 1, END_STEP_MS);
+
+        if (waitpid(cell->pid, NULL, WNOHANG) == cell->pid)
+            return true;
+        if (seen == 0)
+            limits_release(&cell->limits);
+    }
+    return false;
+}
+
+bool cell_end(struct cell *cell, struct fault *fault)
+{
+    bool ended;
+
     if (cell == NULL)
-        return;
+        return true;
     cell_kill(cell);
-    /* pid 1 is gone only when all in its namespace are: the kernel waits for them. */
-    while (cell->pid > 0 && waitpid(cell->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    ended = cell->pid <= 0 || await_end(cell);
     if (cell->pidfd >= 0)
         (void)close(cell->pidfd);
     if (cell->outside >= 0)
@@ -300,4 +326,9 @@ void cell_end(struct cell *cell)
     (void)close(cell->control);
     limits_close(&cell->limits);
     free(cell);
+    return ended ||
+           fault_set(
+               fault, FAULT_HOST,
+               "a process of the cell was killed and does not end: a debugger of the host "
+               "has it, or a control group keeps it frozen; let go of it");
 }

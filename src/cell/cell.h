@@ -84,6 +84,15 @@ struct cell_canary_plan {
     const char *forbidden_path; /* creating or writing it must be EACCES or EPERM */
 };
 
+/* What a control group may bound. */
+enum cell_limit {
+    CELL_LIMIT_MEMORY,
+    CELL_LIMIT_PIDS,
+    CELL_LIMIT_CPU,
+    CELL_LIMIT_IO,
+    CELL_LIMIT_COUNT,
+};
+
 struct cell_plan {
     const char *run;         /* [A-Za-z0-9._-], at most 64 */
     struct cell_mode mode;   /* {0}: namespaces, with a view */
@@ -111,9 +120,12 @@ struct cell_plan {
     uint64_t memory_bytes;                     /* 0: no limit */
     unsigned pids;                             /* 0: 512 */
     unsigned cpu_percent;                      /* 100 is one processor; 0: no limit */
-    unsigned files_open;                       /* RLIMIT_NOFILE; 0: 4096 */
-    uint64_t file_bytes;                       /* RLIMIT_FSIZE; 0: no limit */
-    uint16_t door_port;                        /* 127.0.0.1:port listens; 0: no door */
+    uint64_t
+        io_bytes; /* read and written, each, a second, of the disk below disk_fd; 0: no limit */
+    int disk_fd;  /* needed with io_bytes */
+    unsigned files_open; /* RLIMIT_NOFILE; 0: 4096 */
+    uint64_t file_bytes; /* RLIMIT_FSIZE; 0: no limit */
+    uint16_t door_port;  /* 127.0.0.1:port listens; 0: no door */
     int in, out,
         err;       /* pipes, terminals or /dev/null; -1: /dev/null. Other files are refused */
     bool terminal; /* `in` is a terminal that becomes the agent's controlling one */
@@ -139,9 +151,9 @@ struct cell_canary {
 struct cell_sealed {
     int landlock_abi;
     bool scope_signals, scope_sockets;
-    bool privileged;                          /* mounts by root, a uid of its own */
-    bool limit_memory, limit_pids, limit_cpu; /* by a control group; else only rlimits */
-    char filter_digest[65];                   /* cell_filter_digest */
+    bool privileged;              /* mounts by root, a uid of its own */
+    bool limit[CELL_LIMIT_COUNT]; /* by a control group; else not, processes by an rlimit */
+    char filter_digest[65];       /* cell_filter_digest */
 };
 
 struct cell_exit {
@@ -193,10 +205,24 @@ MUST_USE bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet
 MUST_USE bool cell_view_ready(struct cell *cell, struct fault *fault);
 /* Refuses (FAULT_HOST) unless CELL_SEALED was received and every canary held that had to. */
 MUST_USE bool cell_go(struct cell *cell, struct fault *fault);
+/* How many of its processes the kernel has killed since resources.memory was used up. */
+uint64_t cell_memory_kills(const struct cell *cell);
 /* SIGKILL to pid 1: the kernel kills all. Does not wait. */
 void cell_kill(struct cell *cell);
-/* Kills what runs, waits, removes the control groups, frees. NULL is fine. Always returns. */
-void cell_end(struct cell *cell);
+/*
+ * Kills what runs, waits, removes the control groups, frees. NULL is fine. Frozen processes
+ * are taken out of what freezes them (v1, as root). FAULT_HOST: something is left that was
+ * killed, and does not end in CELL_END_MS: a debugger of the host has it, or it is frozen and
+ * out of our reach.
+ */
+#define CELL_END_MS 20000
+MUST_USE bool cell_end(struct cell *cell, struct fault *fault);
+
+/* "memory", "pids", "cpu", "io" */
+const char *cell_limit_name(enum cell_limit limit);
+/* Where a control group with that limit can be made, for doctor; NULL: nowhere. The caller
+ * frees. `ret_version` is 1 or 2. */
+char *cell_limit_place(enum cell_limit limit, int *ret_version);
 
 /* The uid and gid that the view must give every file (as FUSE on the host sees them). */
 uid_t cell_view_uid(const struct cell_plan *plan);

@@ -1,7 +1,8 @@
 /*
  * cell/limits.h - the cell's control groups, v1 or v2, where this process may make any.
  *
- * A keeper process removes them also when core was killed: nothing of a run stays behind.
+ * A keeper process (keeper.h) removes them also when core was killed: nothing of a run stays
+ * behind. Where that was killed, too, limits_sweep does.
  */
 #ifndef CUSTODY_CELL_LIMITS_H
 #define CUSTODY_CELL_LIMITS_H
@@ -11,20 +12,19 @@
 #include "base/fault.h"
 #include "cell/cell.h"
 
-#define LIMITS_FOLDERS_MAX 3
-
 struct limits {
-    char *folders[LIMITS_FOLDERS_MAX]; /* made by us, owned */
-    int tasks[LIMITS_FOLDERS_MAX];     /* v1: by which a process moves itself; v2: -1 */
+    char *folders[CELL_LIMIT_COUNT]; /* made by us, owned */
+    int tasks[CELL_LIMIT_COUNT];     /* v1: by which a process moves itself; v2: -1 */
     size_t count;
-    bool memory, pids, cpu; /* what holds */
+    bool holds[CELL_LIMIT_COUNT];
+    size_t folder_of[CELL_LIMIT_COUNT]; /* of what holds */
     pid_t keeper;
     int keeper_socket; /* its closing tells the keeper to clean up */
 };
 
 /*
  * Makes groups below (or, v2, beside) our own, with the plan's limits. What cannot be had is
- * left out, and said in `memory`, `pids`, `cpu`.
+ * left out, and said in `holds`.
  */
 void limits_open(const struct cell_plan *plan, struct limits *ret_limits);
 /*
@@ -38,11 +38,11 @@ void limits_attach(struct limits *limits, pid_t pid);
 /* Waits for that, and looks whether `pid` entered. A group that it is not in is given up, and
  * its limits with it. */
 void limits_settle(struct limits *limits, pid_t pid);
+/* How many processes the kernel killed since the limit of memory was reached. */
+uint64_t limits_memory_kills(const struct limits *limits);
+/* Has what is in the groups die that was killed and cannot: frozen processes. */
+void limits_release(const struct limits *limits);
 /* Removes the groups; what is in them must be dead or dying. */
 void limits_close(struct limits *limits);
-
-/* Where a controller's groups can be made, for doctor: "memory" -> "/sys/fs/cgroup/...".
- * NULL when there is no such place; the caller frees. `ret_version` is 1 or 2. */
-char *limits_place(const char *controller, int *ret_version);
 
 #endif

@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "cell/limits.h"
 #include "os/file.h"
 #include "os/isolate.h"
 #include "os/setting.h"
@@ -277,18 +276,11 @@ static void try_roles(struct probe_trial *trial)
 
 static void look_at_groups(struct probe_host *host)
 {
-    const struct {
-        const char *name;
-        bool *limit;
-    } controllers[] = {{"memory", &host->limit_memory},
-                       {"pids", &host->limit_pids},
-                       {"cpu", &host->limit_cpu}};
-
-    for (size_t i = 0; i < COUNT(controllers); i++) {
+    for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++) {
         int version = 0;
-        AUTO_FREE char *place = limits_place(controllers[i].name, &version);
+        AUTO_FREE char *place = cell_limit_place((enum cell_limit)i, &version);
 
-        *controllers[i].limit = place != NULL;
+        host->limit[i] = place != NULL;
         if (place != NULL)
             host->cgroup_version = version;
     }
@@ -316,9 +308,8 @@ static bool seal_trial(struct cell *cell, struct probe_host *host, struct fault 
                 return false;
         } else if (packet.type == CELL_SEALED) {
             count_canaries(&packet, host);
-            host->limit_memory = packet.sealed.limit_memory;
-            host->limit_pids = packet.sealed.limit_pids;
-            host->limit_cpu = packet.sealed.limit_cpu;
+            for (size_t i = 0; i < CELL_LIMIT_IO; i++) /* the trial asks for no limit of io */
+                host->limit[i] = packet.sealed.limit[i];
             return true;
         } else {
             *fault = packet.fault;
@@ -373,7 +364,8 @@ static void try_cell(const struct clock *clock, struct probe_host *host)
     host->cell_us = clock_monotonic_us(clock) - began;
     if (!host->cell)
         (void)snprintf(host->cell_why, sizeof(host->cell_why), "%.199s", fault.why);
-    cell_end(cell);
+    if (!cell_end(cell, &fault) && host->cell_why[0] == '\0')
+        (void)snprintf(host->cell_why, sizeof(host->cell_why), "%.199s", fault.why);
     cell_mounts_free(&plan.mounts);
     (void)rmdir(folder);
 }

@@ -32,10 +32,10 @@ struct probe_host {
     int fanotify_permission; /* 0, or the errno */
     int overlayfs;           /* 0, or the errno of mounting one in a user namespace */
     bool pidfd, mount_setattr;
-    int cgroup_version; /* of where memory is limited; 0: nowhere */
-    bool limit_memory, limit_pids, limit_cpu;
-    int tiocsti;         /* dev.tty.legacy_tiocsti, -1: no such setting */
-    int yama;            /* kernel.yama.ptrace_scope, -1: no such setting */
+    int cgroup_version;           /* of where memory is limited; 0: nowhere */
+    bool limit[CELL_LIMIT_COUNT]; /* by a control group */
+    int tiocsti;                  /* dev.tty.legacy_tiocsti, -1: no such setting */
+    int yama;                     /* kernel.yama.ptrace_scope, -1: no such setting */
     int apparmor_userns; /* kernel.apparmor_restrict_unprivileged_userns, -1: not there */
     int userns_clone;    /* kernel.unprivileged_userns_clone, -1: no such setting */
     int64_t userns_max;  /* user.max_user_namespaces, -1: no such setting */

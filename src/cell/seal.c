@@ -138,7 +138,7 @@ static bool set_limits(const struct cell_plan *plan, const struct cell_sealed *s
         return false;
     if (plan->file_bytes != 0 && !set_limit(RLIMIT_FSIZE, plan->file_bytes, "fsize", fault))
         return false;
-    return sealed->limit_pids || set_limit(RLIMIT_NPROC, pids + 1, "nproc", fault);
+    return sealed->limit[CELL_LIMIT_PIDS] || set_limit(RLIMIT_NPROC, pids + 1, "nproc", fault);
 }
 
 static bool set_streams(const struct cell_plan *plan, int null, struct fault *fault)

@@ -55,10 +55,11 @@ static json_t *json_of_host(const struct probe_host *host)
     json_t *fuse = json_pack("{s:o, s:o, s:b, s:b}", "open", json_of_errno(host->fuse_open),
                              "mount", json_of_errno(host->fuse_mount), "passthrough",
                              host->fuse_passthrough, "io_uring", host->fuse_io_uring);
-    json_t *limits =
-        json_pack("{s:i, s:b, s:b, s:b}", "cgroup_version", host->cgroup_version, "memory",
-                  host->limit_memory, "pids", host->limit_pids, "cpu", host->limit_cpu);
+    json_t *limits = json_pack("{s:i}", "cgroup_version", host->cgroup_version);
 
+    for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++)
+        (void)json_object_set_new(limits, cell_limit_name((enum cell_limit)i),
+                                  json_boolean(host->limit[i]));
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:i, s:b, s:b, s:o, s:o, s:b, s:b, s:o, s:o, "
                      "s:o, s:s, s:s, s:s, s:s, s:I}",
                      "kernel", host->kernel, "machine", host->machine, "root", host->root,
@@ -107,13 +108,15 @@ static void print_host(const struct probe_host *host)
                  yes_or(host->seccomp_filter, "no"), yes_or(host->seccomp_notification, "no"));
     (void)printf("  fanotify permission   %s\n", errno_or_yes(host->fanotify_permission));
     (void)printf("  overlayfs             %s\n", errno_or_yes(host->overlayfs));
-    (void)printf("  control groups        %s; memory %s, pids %s, cpu %s\n",
+    (void)printf("  control groups        %s; memory %s, pids %s, cpu %s, io %s\n",
                  host->cgroup_version == 0   ? "none to make"
                  : host->cgroup_version == 1 ? "v1"
                                              : "v2",
-                 yes_or(host->limit_memory, "no"), yes_or(host->limit_pids, "by rlimit"),
-                 yes_or(host->limit_cpu, "no"));
-    if (!host->limit_memory && !host->root)
+                 yes_or(host->limit[CELL_LIMIT_MEMORY], "watched"),
+                 yes_or(host->limit[CELL_LIMIT_PIDS], "by rlimit"),
+                 yes_or(host->limit[CELL_LIMIT_CPU], "no"),
+                 yes_or(host->limit[CELL_LIMIT_IO], "no"));
+    if (!host->limit[CELL_LIMIT_MEMORY] && !host->root)
         (void)printf("                        to have them: systemd-run --user --scope "
                      "-p Delegate=yes custody run ...\n");
     (void)printf("  git                   %s\n", host->git[0] == '\0' ? "none" : host->git);

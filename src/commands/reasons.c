@@ -45,10 +45,14 @@ static const struct reason {
                "the free space below $CUSTODY_HOME and at the witnesses (`custody doctor`), "
                "then at `custody verify`"},
     {"link-leaves-tree", "a symbolic link points out of the repository"},
+    {"memory-limit",
+     "the agent used more memory than `resources: memory` allows, so it was killed"},
+    {"memory-watch", "the cell's memory could not be watched, so it was killed; run it again"},
     {"no-change", "the agent changed nothing that could be collected; scratch folders and "
                   "ignored files never are"},
-    {"observer", "the process that compares reads with the kernel's account ended, so the cell "
-                 "was killed; run it again"},
+    {"observer",
+     "the process that compares reads with the kernel's account ended, so the cell "
+     "was killed; run it again"},
     {"path-absolute", "a name that is no path in a repository; it was left out of the change"},
     {"path-control",
      "a name with control characters or a backslash; it was left out of the change"},

@@ -51,6 +51,12 @@ enum disk_kind {
 MUST_USE bool disk_kind_of(int fd, enum disk_kind *ret_kind, const char **ret_name,
                            struct fault *fault);
 
+/*
+ * Number of the whole disk that `fd` is on, as control groups want it. False: on no disk
+ * (tmpfs, overlay, network), or /sys does not tell.
+ */
+MUST_USE bool disk_device_of(int fd, unsigned *ret_major, unsigned *ret_minor);
+
 /* "3 MiB", "812 KiB", into `ret_text`. */
 #define DISK_TEXT_BYTES 32
 void disk_size_text(uint64_t bytes, char ret_text[DISK_TEXT_BYTES]);

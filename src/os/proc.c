@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "os/file.h"
 
 #define STAT_BYTES_MAX 1024
 #define PARENT 4 /* proc_pid_stat(5) counts from 1; the name is 2 */
 #define STARTED 22
+#define TABLE_BYTES_MAX 16384
 
 bool proc_stat_parse(struct slice text, struct proc_stat *ret_stat)
 {
@@ -44,4 +47,73 @@ bool proc_stat_read(int folder, struct proc_stat *ret_stat)
     ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text));
 
     return got > 0 && proc_stat_parse(slice_of_bytes(text, (size_t)got), ret_stat);
+}
+
+uint64_t proc_resident_bytes(int folder)
+{
+    AUTO_CLOSE int fd = openat(folder, "statm", O_RDONLY | O_CLOEXEC);
+    char text[STAT_BYTES_MAX];
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    char *resident;
+
+    if (got <= 0)
+        return 0;
+    text[got] = '\0'; /* size resident shared ..., in pages */
+    resident = strchr(text, ' ');
+    return resident == NULL
+               ? 0
+               : strtoull(resident + 1, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The number of a line "Name:   123 kB", in bytes. */
+static uint64_t line_bytes(struct slice line)
+{
+    AUTO_FREE char *text = slice_dup(line);
+    const char *colon = strchr(text, ':');
+
+    return colon == NULL ? 0 : strtoull(colon + 1, NULL, 10) * 1024;
+}
+
+bool proc_own_parse(struct slice text, uint64_t *ret_bytes)
+{
+    static const char *const counted[] = {"Pss_Anon:", "Pss_Shmem:", "SwapPss:"};
+    struct slice rest = text, line;
+    uint64_t sum = 0;
+    bool found = false;
+
+    while (slice_cut(&rest, '\n', &line))
+        for (size_t i = 0; i < COUNT(counted); i++)
+            if (slice_starts_with(line, slice_of(counted[i]))) {
+                sum += line_bytes(line);
+                found = found || i == 0; /* since Linux 5.2 */
+            }
+    *ret_bytes = sum;
+    return found;
+}
+
+uint64_t proc_own_bytes(int folder)
+{
+    AUTO_BUF struct buf text = buf_with_limit(TABLE_BYTES_MAX);
+    struct fault ignored = {0};
+    uint64_t own;
+
+    return file_read(folder, "smaps_rollup", &text, &ignored) &&
+                   proc_own_parse(buf_slice(&text), &own)
+               ? own
+               : proc_resident_bytes(folder);
+}
+
+uint64_t proc_shared_bytes(void)
+{
+    AUTO_BUF struct buf text = buf_with_limit(TABLE_BYTES_MAX);
+    struct fault ignored = {0};
+    struct slice rest, line;
+
+    if (!file_read(AT_FDCWD, "/proc/meminfo", &text, &ignored))
+        return UINT64_MAX;
+    rest = buf_slice(&text);
+    while (slice_cut(&rest, '\n', &line))
+        if (slice_starts_with(line, SLICE("Shmem:")))
+            return line_bytes(line);
+    return UINT64_MAX;
 }

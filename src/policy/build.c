@@ -317,13 +317,14 @@ static bool build_rest(struct builder *builder)
     struct policy *policy = builder->policy;
     const struct policy_settings *files[] = {builder->organisation, builder->repository};
     const char *containment;
-    int64_t memory, disk;
+    int64_t memory, disk, io;
     size_t checks = builder_list_length(builder->repository, "checks" S "run");
     size_t counts[2];
     const char **lists[2];
 
     if (!builder_number(builder, "resources" S "memory", &memory) ||
         !builder_number(builder, "resources" S "disk", &disk) ||
+        !builder_number(builder, "resources" S "io", &io) ||
         !builder_number(builder, "resources" S "pids", &policy->resources.pids) ||
         !builder_number(builder, "resources" S "cpu", &policy->resources.cpu_percent) ||
         !build_retention(builder) ||
@@ -340,6 +341,7 @@ static bool build_rest(struct builder *builder)
     policy->audit = builder_own(builder, xstrdup(policy->audit));
     policy->resources.memory_bytes = (uint64_t)memory;
     policy->resources.disk_bytes = (uint64_t)disk;
+    policy->resources.io_bytes = (uint64_t)io;
     policy->environment_pass =
         builder_texts_of(builder, builder->organisation, "environment" S "pass",
                          &policy->environment_pass_count);

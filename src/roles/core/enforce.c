@@ -426,6 +426,8 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         .memory_bytes = limits->memory_bytes,
         .pids = (unsigned)limits->pids,
         .cpu_percent = (unsigned)limits->cpu_percent,
+        .io_bytes = limits->io_bytes,
+        .disk_fd = run->folder_fd,
         .files_open = run->launch.nofile,
         .file_bytes = limits->disk_bytes,
         .door_port = DOOR_PORT,
@@ -493,10 +495,9 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
 static bool hand_over_calls(struct run *run, struct cell_packet *listener, struct fault *fault)
 {
     AUTO_CLOSE int fd = listener->listener_fd;
-    bool ok = guard_listen(run->guard.control, fd, run->cell_proc, READY_MS, fault);
 
-    scope_close(&run->cell_proc);
-    return ok || run_because(run, "guard");
+    return guard_listen(run->guard.control, fd, run->cell_proc, READY_MS, fault) ||
+           run_because(run, "guard");
 }
 
 static bool judge_canaries(struct run *run, const struct cell_packet *sealed,
@@ -581,6 +582,7 @@ bool core_enforce(struct run *run, struct fault *fault)
         return false;
     if (!gateway_role_wait_ready(run->gateway.control, READY_MS, fault))
         return fault_in(fault, "gateway") || run_because(run, "gateway");
+    core_memory_begin(run, &packet.sealed);
     return core_dirty_checked(run, fault) &&
            (core_record_enforced(run, &packet, true, fault) || run_because(run, "ledger"));
 }

@@ -37,6 +37,13 @@ struct disk_watch {
     uint64_t free, now;    /* bytes: then, and at the last look */
 };
 
+/* The cell's memory, where no control group bounds it. */
+struct memory_watch {
+    bool watched;
+    uint64_t shared; /* of the host, when the agent was started */
+    uint64_t used;   /* bytes, at the last look */
+};
+
 struct run {
     struct session *session;
     const struct run_request *request;
@@ -82,7 +89,7 @@ struct run {
     bool observed; /* the kernel tells the observer of each file that is opened */
     int seen;      /* guard and view share it */
     int lister[2]; /* view to cell: what to list */
-    int cell_proc; /* the cell's /proc, until the guard has it */
+    int cell_proc; /* the cell's /proc */
     uint8_t command_key[COMMITMENT_KEY_BYTES]; /* of the run's commitments to arguments */
     struct cell *cell;
     int upper_fd, git_fd, objects_fd, engine_fd;
@@ -99,6 +106,7 @@ struct run {
     bool change_announced;  /* change.made, before it leaves the cell ... */
     uint64_t change_intent; /* ... and that record's number */
     bool timed_out;
+    struct memory_watch memory;
     struct disk_watch disk_of_run, disk_of_ledger; /* may be two file systems */
     int stop_signal;                               /* a person or a signal ended it */
 };
@@ -117,6 +125,16 @@ int run_signal(struct run *run);
  * told; or NULL. Called now and then.
  */
 const char *core_disk_exceeded(struct run *run, struct fault *ret_why);
+/* The same for memory; decides whether it has to be watched before the agent starts. */
+void core_memory_begin(struct run *run, const struct cell_sealed *sealed);
+const char *core_memory_exceeded(struct run *run, struct fault *ret_why);
+/* Above half of it a look twice a second is too seldom. */
+bool core_memory_is_near(const struct run *run);
+/*
+ * Bytes of files on `device` that have no name any more and that the cell's processes hold
+ * open; UINT64_MAX where there are too many descriptors to say.
+ */
+uint64_t core_held_bytes(const struct run *run, dev_t device);
 /* Did a signal ask for the end? */
 bool run_is_stopped(struct run *run);
 void run_say(const struct run *run, const char *format, ...)

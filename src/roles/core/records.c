@@ -135,6 +135,38 @@ static bool record_known(struct run *run, struct fault *fault)
     return run->ready.known == 0 || ledger_record(run->ledger, &record, NULL, fault);
 }
 
+/* Limits that nothing keeps, or that are only watched. Without a group processes have an rlimit.
+ */
+static bool record_unlimited(struct run *run, const struct cell_sealed *sealed,
+                             struct fault *fault)
+{
+    const struct policy_resources *wanted = &run->policy->resources;
+    const bool asked[CELL_LIMIT_COUNT] = {[CELL_LIMIT_MEMORY] = wanted->memory_bytes != 0,
+                                          [CELL_LIMIT_CPU] = wanted->cpu_percent != 0,
+                                          [CELL_LIMIT_IO] = wanted->io_bytes != 0};
+    bool ok = true;
+
+    for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++) {
+        AUTO_FREE char *rule =
+            xformat("resources.%s: %s", cell_limit_name((enum cell_limit)i),
+                    i == CELL_LIMIT_MEMORY ? "watched, no control group" : "not limited");
+        struct record record;
+
+        if (!asked[i] || sealed->limit[i])
+            continue;
+        core_record_begin(run, &record, RECORD_CELL_ENFORCED);
+        record_word(&record, RECORD_MECHANISM, "limits");
+        record_word(&record, RECORD_RULE, rule);
+        record_word(&record, RECORD_OUTCOME, "ok");
+        ok = ok && ledger_record(run->ledger, &record, NULL, fault);
+    }
+    if (asked[CELL_LIMIT_IO] && !sealed->limit[CELL_LIMIT_IO])
+        run_say(run,
+                "warning: resources.io is not kept: there is no control group for it here, "
+                "or the state folder is on no disk of its own (custody doctor)");
+    return ok;
+}
+
 bool core_record_enforced(struct run *run, const struct cell_packet *sealed, bool holds,
                           struct fault *fault)
 {
@@ -145,15 +177,19 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
         if (!record_canary(run, &sealed->canaries[i], fault))
             return false;
     if (!record_refused_calls(run, fault) || !record_unseen(run, fault) ||
-        !record_known(run, fault))
+        !record_known(run, fault) || !record_unlimited(run, &sealed->sealed, fault))
         return false;
-    (void)snprintf(mechanism, sizeof(mechanism), "%s seccomp guard landlock-%d%s%s%s%s%s",
+    (void)snprintf(mechanism, sizeof(mechanism), "%s seccomp guard landlock-%d%s%s",
                    cell_mode_name(run->mode), sealed->sealed.landlock_abi,
                    run->observed ? " fanotify" : "",
-                   sealed->sealed.privileged ? " own-uid" : "",
-                   sealed->sealed.limit_memory ? " cgroup-memory" : "",
-                   sealed->sealed.limit_pids ? " cgroup-pids" : "",
-                   sealed->sealed.limit_cpu ? " cgroup-cpu" : "");
+                   sealed->sealed.privileged ? " own-uid" : "");
+    for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++)
+        if (sealed->sealed.limit[i]) {
+            size_t len = strlen(mechanism);
+
+            (void)snprintf(mechanism + len, sizeof(mechanism) - len, " cgroup-%s",
+                           cell_limit_name((enum cell_limit)i));
+        }
     core_record_begin(run, &record, RECORD_CELL_ENFORCED);
     record_word(&record, RECORD_MECHANISM, mechanism);
     record_word(&record, RECORD_DIGEST, sealed->sealed.filter_digest);

@@ -64,7 +64,8 @@ static void teardown(struct run *run)
                   &run->agent_err,   &run->lock,       &run->uid_lock,  &run->signals,
                   &run->seen,        &run->cell_proc,  &run->plain_fd,  &run->identity_fd};
 
-    cell_end(run->cell);
+    if (!cell_end(run->cell, &fault))
+        run_say(run, "warning: %s", fault.why);
     peer_end(&run->door);
     peer_end(&run->gateway);
     peer_kill(&run->view);
@@ -227,7 +228,8 @@ static bool stopped(struct run *run, struct fault *fault)
 static bool story(struct run *run, struct fault *fault)
 {
     enum run_state *state = &run->result->state;
-    bool worked;
+    struct fault unsaid = {0};
+    bool worked, ended;
 
     if (!core_prepare(run, fault) || stopped(run, fault) ||
         !run_step(state, RUN_EVENT_PREPARED, fault))
@@ -238,9 +240,11 @@ static bool story(struct run *run, struct fault *fault)
     run_say(run, "%s: %s in a sealed cell, %s", run->result->run, run->agent,
             run->result->cold ? "first run on this commit" : "warm start");
     worked = core_work(run, fault);
-    cell_end(run->cell);
+    ended = cell_end(run->cell, worked ? fault : &unsaid);
     run->cell = NULL;
-    if (!worked)
+    if (!ended)
+        (void)run_because(run, "cell");
+    if (!worked || !ended)
         return false;
     if (stopped(run, fault))
         return false;

@@ -15,6 +15,8 @@
 #include "roles/core/stream.h"
 
 #define DISK_US 500000
+#define MEMORY_US 500000
+#define MEMORY_NEAR_US 50000
 
 struct role_watch {
     struct work *work;
@@ -28,7 +30,7 @@ struct work {
     struct core_stream *out, *err, *in;
     struct loop_watch *cell, *signals, *gateway, *ledger, *dirty;
     struct role_watch view, door, guard, observer;
-    struct loop_timer *limit, *disk;
+    struct loop_timer *limit, *disk, *memory;
     bool ended;
     struct fault fault;
 };
@@ -79,6 +81,28 @@ static void look_for_dirt(struct work *work)
         end_work(work, "repository");
 }
 
+/*
+ * The kernel kills in a control group whose memory is used up. An agent that outlives one of
+ * its programs goes on, and is told of; one that was killed itself was killed for this.
+ */
+static const char *killed_for_memory(struct work *work, bool agent_killed)
+{
+    unsigned long long kills = cell_memory_kills(work->run->cell);
+
+    if (kills == 0)
+        return NULL;
+    if (!agent_killed) {
+        run_say(work->run,
+                "warning: the kernel killed %llu processes of the cell for using more than "
+                "resources.memory",
+                kills);
+        return NULL;
+    }
+    (void)fault_set(&work->fault, FAULT_LIMIT,
+                    "the agent used more memory than resources.memory allows; it was killed");
+    return "memory-limit";
+}
+
 static void on_cell(void *self, uint32_t events)
 {
     struct work *work = self;
@@ -104,13 +128,17 @@ static void on_cell(void *self, uint32_t events)
     case CELL_EXITED:
         work->run->exit = packet.exit;
         work->run->result->agent_exit = packet.exit.status;
-        end_work(work, NULL);
+        end_work(work, killed_for_memory(work, packet.exit.signal == SIGKILL));
         break;
     case CELL_FAILED:
         work->fault = packet.fault;
         end_work(work, packet.fault.kind == FAULT_IO ? "cell" : "agent-start");
         break;
     case CELL_GONE:
+        if (killed_for_memory(work, true) != NULL) {
+            end_work(work, "memory-limit");
+            break;
+        }
         (void)fault_set(&work->fault, FAULT_IO, "the cell's first process was killed");
         end_work(work, "cell");
         break;
@@ -155,6 +183,21 @@ static void on_disk(void *self)
     if (reason == NULL &&
         !loop_timer(work->loop, DISK_US, on_disk, work, &work->disk, &work->fault))
         reason = "disk-watch";
+    if (reason == NULL)
+        return;
+    end_work(work, reason);
+}
+
+static void on_memory(void *self)
+{
+    struct work *work = self;
+    const char *reason = core_memory_exceeded(work->run, &work->fault);
+    int64_t next_us = core_memory_is_near(work->run) ? MEMORY_NEAR_US : MEMORY_US;
+
+    work->memory = NULL;
+    if (reason == NULL &&
+        !loop_timer(work->loop, next_us, on_memory, work, &work->memory, &work->fault))
+        reason = "memory-watch";
     if (reason == NULL)
         return;
     end_work(work, reason);
@@ -226,6 +269,9 @@ static bool watch_all(struct work *work, struct fault *fault)
         !loop_timer(work->loop, limit_us, on_time_limit, work, &work->limit, fault))
         return false;
     if (!loop_timer(work->loop, 0, on_disk, work, &work->disk, fault))
+        return false;
+    if (run->memory.watched &&
+        !loop_timer(work->loop, 0, on_memory, work, &work->memory, fault))
         return false;
     return loop_watch(work->loop, cell_socket(run->cell), EPOLLIN, on_cell, work, &work->cell,
                       fault) &&

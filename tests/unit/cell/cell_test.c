@@ -303,8 +303,8 @@ static void stopping_a_cell_stops_it(void **state)
     cell_kill(cell);
     assert_ok(cell_receive(cell, 10000, &packet, &fault), fault);
     assert_int_equal(packet.type, CELL_GONE);
-    cell_end(cell);
-    cell_end(NULL);
+    assert_ok(cell_end(cell, &fault), fault);
+    assert_ok(cell_end(NULL, &fault), fault);
     assert_false(ground_process_exists("98765"));
     ground_end(&ground);
 }
@@ -336,7 +336,7 @@ static void limits_hold(void **state)
     ground_run(&ground, SHELL("head -c 400000000 /dev/zero | tail | wc -c; echo after"), NULL,
                &outcome);
     text = text_of(&outcome);
-    if (outcome.seal.sealed.limit_memory)
+    if (outcome.seal.sealed.limit[CELL_LIMIT_MEMORY])
         assert_null(strstr(text, "400000000\n"));
     outcome_free(&outcome);
     ground_end(&ground);

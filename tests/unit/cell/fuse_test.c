@@ -235,7 +235,7 @@ static void without_its_view_a_repository_is_closed(void **state)
         end_view();
         assert_ok(cell_receive(cell, 20000, &packet, &fault), fault);
         assert_int_equal(packet.type, CELL_EXITED);
-        cell_end(cell);
+        assert_ok(cell_end(cell, &fault), fault);
         (void)close(output[1]);
         outcome.output = buf_with_limit(65536);
         assert_ok(file_read_fd(output[0], &outcome.output, &fault), fault);

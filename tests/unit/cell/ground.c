@@ -143,7 +143,7 @@ void ground_run(struct ground *ground, const char *const *argv, void (*door)(int
         else if (fds[1].revents != 0)
             go_on = hear(ground, cell, door, ret_outcome);
     }
-    cell_end(cell);
+    assert_ok(cell_end(cell, &fault), fault);
     assert_ok(file_read_fd(output[0], &ret_outcome->output, &fault), fault);
     (void)close(output[0]);
 }

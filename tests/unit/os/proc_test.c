@@ -47,10 +47,42 @@ static void a_process_finds_itself(void **state)
     assert_true(stat.started > 0 && stat.started == again.started);
 }
 
+static void its_own_memory_is_no_cache(void **state)
+{
+    static const char rollup[] = "00400000-7fff r--p 00000000 00:00 0  [rollup]\n"
+                                 "Rss:  9000 kB\nPss: 5000 kB\nPss_Anon: 30 kB\n"
+                                 "Pss_File: 4000 kB\nPss_Shmem: 7 kB\nSwapPss: 5 kB\n";
+    uint64_t bytes = 0;
+
+    (void)state;
+    assert_true(proc_own_parse(slice_of(rollup), &bytes));
+    assert_int_equal(bytes, 42 * 1024);
+    assert_false(proc_own_parse(slice_of("Pss: 5000 kB\n"), &bytes)); /* an older kernel */
+    assert_false(proc_own_parse(slice_of(""), &bytes));
+}
+
+static void what_is_written_is_resident(void **state)
+{
+    AUTO_CLOSE int folder = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int nobody = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    uint64_t before = proc_own_bytes(folder);
+    size_t len = 32 << 20;
+    char *more = malloc(len);
+
+    (void)state;
+    memset(more, 1, len);
+    assert_true(proc_own_bytes(folder) >= before + len);
+    assert_true(proc_resident_bytes(folder) >= proc_own_bytes(folder));
+    free(more);
+    assert_int_equal(proc_resident_bytes(nobody), 0);
+    assert_true(proc_shared_bytes() < UINT64_MAX);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(a_name_may_hold_anything),
-                                       TEST(a_process_finds_itself)};
+    const struct CMUnitTest tests[] = {
+        TEST(a_name_may_hold_anything), TEST(a_process_finds_itself),
+        TEST(its_own_memory_is_no_cache), TEST(what_is_written_is_resident)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

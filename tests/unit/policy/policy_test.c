@@ -28,7 +28,7 @@ static const char organisation[] =
     "contract: BAA-1, expires: 2027-03-31,\n"
     "      key: { file: /etc/custody/llm.key }, prices: { input: 3.00, output: 15.5 } }\n"
     "budgets: { run: { tokens: 1000, usd: 5.00, minutes: 20 } }\n"
-    "resources: { memory: 2G, pids: 100, cpu: 150%, disk: 1G }\n"
+    "resources: { memory: 2G, pids: 100, cpu: 150%, disk: 1G, io: 50M }\n"
     "phase: regulated\n";
 
 /* Builds from the organisation above and a repository's text; the fault is the caller's to
@@ -72,6 +72,7 @@ static void the_effective_policy_is_what_both_files_say(void **state)
     assert_int_equal(policy->budget_run.minutes, 20);
     assert_int_equal(policy->resources.memory_bytes, UINT64_C(2) << 30);
     assert_int_equal(policy->resources.cpu_percent, 150);
+    assert_int_equal(policy->resources.io_bytes, UINT64_C(50) << 20);
     assert_int_equal(policy->data[CLASS_PHI][POLICY_VIEW], VERDICT_DENY);
     assert_int_equal(policy->data[CLASS_SECRET][POLICY_CHECKS], VERDICT_ALLOW);
     assert_int_equal(
