@@ -9,6 +9,7 @@
 #include "commands/runs.h"
 #include "commands/table.h"
 #include "flow/flow.h"
+#include "flow/run_folder.h"
 #include "os/file.h"
 #include "roles/records/erase.h"
 #include "roles/records/lost.h"
@@ -103,15 +104,15 @@ static bool stop_run(int runs, const struct stopping *stopping, struct fault *fa
     const struct timespec pause = {.tv_nsec = STOP_PAUSE_NS};
     AUTO_CLOSE int pidfd = -1;
 
-    if (stopping->pid <= 0 || !lost_is_alive(runs, stopping->id))
+    if (stopping->pid <= 0 || !run_folder_is_alive(runs, stopping->id))
         return fault_set(fault, FAULT_CONFLICT, "run %s has ended already", stopping->id);
     pidfd = (int)syscall(SYS_pidfd_open, stopping->pid, 0);
-    if (pidfd < 0 || !lost_is_alive(runs, stopping->id))
+    if (pidfd < 0 || !run_folder_is_alive(runs, stopping->id))
         return fault_set(fault, FAULT_CONFLICT, "run %s has ended already", stopping->id);
     if (syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0)
         return fault_errno(fault, "stop run %s", stopping->id);
     for (int i = 0; i < STOP_TRIES; i++) {
-        if (!lost_is_alive(runs, stopping->id))
+        if (!run_folder_is_alive(runs, stopping->id))
             return true;
         (void)nanosleep(&pause, NULL);
     }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "flow/run_folder.h"
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "roles/core/parts.h"
@@ -65,12 +66,9 @@ static bool make_folder(struct run *run, struct fault *fault)
     AUTO_CLOSE int runs = -1;
 
     if (!file_open_folder(run->session->home.fd, "runs", 0711, &runs, fault) ||
-        !file_open_folder(runs, run->result->run, 0711, &run->folder_fd, fault))
+        !run_folder_make(runs, run->result->run, &run->folder_fd, &run->lock, fault))
         return false;
     run->folder = xformat("%s/runs/%s", run->session->home.path, run->result->run);
-    run->lock = openat(run->folder_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (run->lock < 0 || flock(run->lock, LOCK_EX | LOCK_NB) < 0)
-        return fault_errno(fault, "lock the run's folder");
     return own_folder(run, "upper", run->uid, &run->upper_fd, fault) &&
            own_folder(run, "git", run->uid, &run->git_fd, fault);
 }

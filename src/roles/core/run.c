@@ -19,6 +19,7 @@
 #include "agent/prompt.h"
 #include "base/scope.h"
 #include "base/utf8.h"
+#include "flow/run_folder.h"
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "os/message.h"
@@ -59,10 +60,11 @@ static void peer_kill(struct peer *peer)
 static void teardown(struct run *run)
 {
     struct fault fault = {0};
-    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,  &run->upper_fd,
-                  &run->git_fd,      &run->objects_fd, &run->engine_fd, &run->agent_in,
-                  &run->agent_err,   &run->lock,       &run->uid_lock,  &run->signals,
-                  &run->seen,        &run->cell_proc,  &run->plain_fd,  &run->identity_fd};
+    AUTO_CLOSE int runs = -1;
+    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,   &run->upper_fd,
+                  &run->git_fd,      &run->objects_fd, &run->engine_fd,  &run->agent_in,
+                  &run->agent_err,   &run->uid_lock,   &run->signals,    &run->seen,
+                  &run->cell_proc,   &run->plain_fd,   &run->identity_fd};
 
     if (!cell_end(run->cell, &fault))
         run_say(run, "warning: %s", fault.why);
@@ -81,8 +83,11 @@ static void teardown(struct run *run)
     for (size_t i = 0; i < COUNT(run->lister); i++)
         scope_close(&run->lister[i]);
     scope_close(&run->folder_fd);
-    if (run->folder != NULL && !file_remove_tree(AT_FDCWD, run->folder, &fault))
+    if (run->folder != NULL &&
+        (!file_open_folder(run->session->home.fd, "runs", 0711, &runs, &fault) ||
+         !run_folder_remove(runs, run->result->run, &fault)))
         run_say(run, "warning: %s; `custody runs gc` removes it", fault.why);
+    scope_close(&run->lock);
     engine_launch_free(&run->launch);
     engine_installed_free(&run->installed);
     engine_free(run->engine);

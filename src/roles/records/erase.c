@@ -1,11 +1,11 @@
 #include "roles/records/erase.h"
 
 #include "base/scope.h"
+#include "flow/run_folder.h"
 #include "ledger/scope_files.h"
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "roles/records/holds.h"
-#include "roles/records/lost.h"
 #include "roles/keys/sealed.h"
 
 #define NOTE_LINE_BYTES_MAX 512
@@ -18,7 +18,7 @@ static bool is_alive(const struct session *session, const char *scope)
 
     return file_exists(session->home.fd, "runs") &&
            file_open_folder(session->home.fd, "runs", 0711, &runs, &ignored) &&
-           lost_is_alive(runs, scope);
+           run_folder_is_alive(runs, scope);
 }
 
 /* Nothing of it is here: erased before, or never was. */

@@ -4,57 +4,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/scope.h"
 #include "flow/flow.h"
+#include "flow/run_folder.h"
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "roles/records/holds.h"
-
-#define YOUNG_US 60000000 /* a folder without a lock may be one that a run is just making */
 
 struct lost {
     struct store *store;
     struct ledger_client *ledger;
     bool found;
 };
-
-static int open_lock(int runs, const char *run)
-{
-    AUTO_FREE char *name = xformat("%s/lock", run);
-
-    return openat(runs, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-}
-
-bool lost_is_alive(int runs, const char *run)
-{
-    AUTO_CLOSE int lock = open_lock(runs, run);
-
-    return lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0;
-}
-
-/* The lock of a run that is dead, ours until it is closed; -1: it lives, or it is just being
- * made. */
-static int take_dead(int runs, const char *run, bool *ret_is_dead)
-{
-    AUTO_CLOSE int lock = open_lock(runs, run);
-    struct stat stat;
-
-    *ret_is_dead = false;
-    if (lock < 0 && fstatat(runs, run, &stat, AT_SYMLINK_NOFOLLOW) == 0) {
-        int64_t made_us = (int64_t)stat.st_mtim.tv_sec * 1000000;
-
-        *ret_is_dead = clock_now_us(&clock_real) - made_us > YOUNG_US;
-        return -1;
-    }
-    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
-        return -1;
-    *ret_is_dead = true;
-    return take_fd(&lock);
-}
 
 static bool record_end(struct lost *lost, const struct store_run *run, struct fault *fault)
 {
@@ -125,19 +88,20 @@ bool lost_sweep(struct session *session, size_t *ret_removed, struct fault *faul
     }
     for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
         AUTO_CLOSE int lock = -1;
-        bool is_dead;
 
-        if (entry->d_name[0] == '.')
+        if (entry->d_name[0] == '.') {
+            ok = run_folder_tidy(runs, entry->d_name, fault);
             continue;
-        lock = take_dead(runs, entry->d_name, &is_dead);
-        if (!is_dead)
+        }
+        lock = run_folder_take_dead(runs, entry->d_name);
+        if (lock < 0)
             continue;
         ok = end_run(&lost, session, entry->d_name, fault);
         if (ok && !holds_allow_removal(session->home.fd, entry->d_name, fault)) {
             ok = fault->kind == FAULT_DENIED; /* what is under a legal hold stays */
             continue;
         }
-        ok = ok && file_remove_tree(runs, entry->d_name, fault);
+        ok = ok && run_folder_remove(runs, entry->d_name, fault);
         *ret_removed += ok;
     }
     (void)closedir(dir);

@@ -7,10 +7,6 @@
 
 #include "roles/session.h"
 
-/* Does that run's core live? `runs` is the state folder's runs/. It holds a lock on
- * runs/RUN/lock. */
-bool lost_is_alive(int runs, const char *run);
-
 /*
  * Ends every run that was killed: run.ended with outcome failed and reason killed becomes
  * durable, then the store says the same, then its folder goes. A run without its last record
