@@ -297,18 +297,18 @@ uint64_t cell_memory_kills(const struct cell *cell)
 }
 
 /* pid 1 is gone only when all in its namespace are: the kernel waits for them. */
-static bool await_end(const struct cell *cell)
+bool cell_await_end(struct cell *cell)
 {
-    for (int waited = 0; waited <= CELL_END_MS; waited += END_STEP_MS) {
+    for (int waited = 0; cell->pid > 0 && waited <= CELL_END_MS; waited += END_STEP_MS) {
         struct pollfd ended = {.fd = cell->pidfd, .events = POLLIN};
         int seen = poll(&ended, 1, END_STEP_MS);
 
         if (waitpid(cell->pid, NULL, WNOHANG) == cell->pid)
-            return true;
-        if (seen == 0)
+            cell->pid = -1;
+        else if (seen == 0)
             limits_release(&cell->limits);
     }
-    return false;
+    return cell->pid <= 0;
 }
 
 bool cell_end(struct cell *cell, struct fault *fault)
@@ -318,7 +318,7 @@ bool cell_end(struct cell *cell, struct fault *fault)
     if (cell == NULL)
         return true;
     cell_kill(cell);
-    ended = cell->pid <= 0 || await_end(cell);
+    ended = cell_await_end(cell);
     if (cell->pidfd >= 0)
         (void)close(cell->pidfd);
     if (cell->outside >= 0)

@@ -210,13 +210,23 @@ uint64_t cell_memory_kills(const struct cell *cell);
 /* SIGKILL to pid 1: the kernel kills all. Does not wait. */
 void cell_kill(struct cell *cell);
 /*
- * Kills what runs, waits, removes the control groups, frees. NULL is fine. Frozen processes
- * are taken out of what freezes them (v1, as root). FAULT_HOST: something is left that was
- * killed, and does not end in CELL_END_MS: a debugger of the host has it, or it is frozen and
- * out of our reach.
+ * Waits for the end of what was killed, as long as CELL_END_MS. Frozen processes are taken out
+ * of what freezes them (v1, as root). False: something is left.
  */
 #define CELL_END_MS 20000
+bool cell_await_end(struct cell *cell);
+/*
+ * Kills what runs, waits, removes the control groups, frees. NULL is fine. FAULT_HOST: what
+ * was killed does not end, see cell_await_end: a debugger of the host has it, or it is frozen
+ * and out of our reach.
+ */
 MUST_USE bool cell_end(struct cell *cell, struct fault *fault);
+
+/*
+ * Of a run whose core is dead and whose keeper was killed, too: its control groups, and what
+ * is frozen in them, go. False: some is still there. `run` as in the plan.
+ */
+bool cell_sweep(const char *run);
 
 /* "memory", "pids", "cpu", "io" */
 const char *cell_limit_name(enum cell_limit limit);

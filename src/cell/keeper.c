@@ -26,15 +26,18 @@ static bool remove_groups(const struct limits *limits)
     return all;
 }
 
-void keeper_remove(const struct limits *limits, int tries)
+bool keeper_remove(const struct limits *limits, int tries)
 {
     const struct timespec pause = {.tv_nsec = REMOVE_PAUSE_NS};
 
-    for (int i = 1; i <= tries && !remove_groups(limits); i++) {
+    for (int i = 1; i <= tries; i++) {
+        if (remove_groups(limits))
+            return true;
         if (i % RELEASE_EVERY == 0)
             limits_release(limits);
         (void)nanosleep(&pause, NULL);
     }
+    return false;
 }
 
 /* Bit i: the process is in folder i. */
@@ -70,7 +73,7 @@ static void keep(const struct limits *limits, int socket)
     }
     while (read(socket, &byte, 1) > 0)
         continue;
-    keeper_remove(limits, KEEPER_TRIES);
+    (void)keeper_remove(limits, KEEPER_TRIES);
     _exit(0);
 }
 

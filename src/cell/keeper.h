@@ -9,7 +9,8 @@
 
 /* Sets limits->keeper and limits->keeper_socket; without a keeper v2 limits are not had. */
 void keeper_start(struct limits *limits);
-/* Removes the groups, patiently: they are busy until the last process in them is reaped. */
-void keeper_remove(const struct limits *limits, int tries);
+/* Removes the groups, patiently: they are busy until the last process in them is reaped. False:
+ * some is still there. */
+bool keeper_remove(const struct limits *limits, int tries);
 
 #endif

@@ -222,10 +222,11 @@ void limits_release(const struct limits *limits)
 
 void limits_close(struct limits *limits)
 {
-    keeper_remove(limits, CLOSE_TRIES);
+    bool removed = keeper_remove(limits, CLOSE_TRIES);
+
     if (limits->keeper > 0) {
         (void)close(limits->keeper_socket);
-        while (waitpid(limits->keeper, NULL, 0) < 0 && errno == EINTR)
+        while (removed && waitpid(limits->keeper, NULL, 0) < 0 && errno == EINTR)
             continue;
     }
     for (size_t i = 0; i < limits->count; i++) {
@@ -233,4 +234,38 @@ void limits_close(struct limits *limits)
         free(limits->folders[i]);
     }
     *limits = (struct limits){.keeper = -1, .keeper_socket = -1};
+}
+
+/* Takes the groups of one place that were made for the run. */
+static void find_left(const char *place, const char *run, struct limits *left)
+{
+    AUTO_FREE char *prefix = xformat(FOLDER_PREFIX "%s-", run);
+    DIR *groups = opendir(place);
+
+    if (groups == NULL)
+        return;
+    for (const struct dirent *entry;
+         left->count < CELL_LIMIT_COUNT && (entry = readdir(groups)) != NULL;)
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
+            left->folders[left->count++] = xformat("%s/%s", place, entry->d_name);
+    (void)closedir(groups);
+}
+
+bool cell_sweep(const char *run)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++) {
+        int version = 0;
+        AUTO_FREE char *place = cell_limit_place((enum cell_limit)i, &version);
+        struct limits left = {.keeper = -1, .keeper_socket = -1};
+
+        if (place != NULL)
+            find_left(place, run, &left);
+        limits_release(&left);
+        all = keeper_remove(&left, CLOSE_TRIES) && all;
+        for (size_t k = 0; k < left.count; k++)
+            free(left.folders[k]);
+    }
+    return all;
 }

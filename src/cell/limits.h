@@ -42,7 +42,8 @@ void limits_settle(struct limits *limits, pid_t pid);
 uint64_t limits_memory_kills(const struct limits *limits);
 /* Has what is in the groups die that was killed and cannot: frozen processes. */
 void limits_release(const struct limits *limits);
-/* Removes the groups; what is in them must be dead or dying. */
+/* Removes the groups; what is in them must be dead or dying. What still dies after two seconds
+ * is left to the keeper. */
 void limits_close(struct limits *limits);
 
 #endif

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """custody is killed at any moment: nothing runs on, nothing stays mounted or writable, and the next command tidies up."""
+import contextlib
+import ctypes
 import os
 import pathlib
 import random
@@ -12,7 +14,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from harness import CUSTODY, Place, Skip, main
 
 ROUNDS = int(os.environ.get('CUSTODY_TEST_KILLS', '24'))
-GONE_S = 8
+GONE_S = 30  # a slow machine that does other things: what counts is that it is gone
 # Ignores what can be ignored, forks without end, leaves its session; the number tells it from anything else.
 STUBBORN = '''
 trap "" TERM INT HUP QUIT PIPE
@@ -93,6 +95,9 @@ def nothing_is_left_of_a_run_that_was_killed():
             killed_after(place, seconds, program, mark)
             await_end(place, mark, f'round {number}, killed after {seconds:.3f} s')
         assert place.git('rev-parse', 'HEAD') == head and place.git('status', '--porcelain') == ''
+        for folder in (place.home / 'runs').iterdir():
+            if not (folder / 'lock').exists():  # one that a run was just making is left alone for a minute
+                os.utime(folder, (0, 0))
         place.custody('runs', 'gc', check=0)
         assert groups(place) == [], groups(place)
         left = [name for name in os.listdir(place.home / 'runs') if name.startswith('r-')]
@@ -122,43 +127,133 @@ def a_killed_run_is_told_of_by_the_next():
         place.close()
 
 
-def a_frozen_cell_ends_too():
-    """Its processes are frozen by a control group when custody is killed."""
-    freezer = pathlib.Path('/sys/fs/cgroup/freezer')
-    if os.geteuid() != 0 or not (freezer / 'tasks').exists():
+@contextlib.contextmanager
+def freezer():
+    """A group of the freezer's first version; whoever is in it stands still, and SIGKILL waits for them."""
+    top = pathlib.Path('/sys/fs/cgroup/freezer')
+    if os.geteuid() != 0 or not (top / 'tasks').exists():
         raise Skip('no freezer of version 1 that this user may use')
-    group = freezer / f'custody-test-{os.getpid()}'
+    group = top / f'custody-test-{os.getpid()}'
+    group.mkdir()
+    try:
+        yield group
+    finally:
+        (group / 'freezer.state').write_text('THAWED')
+        for _ in range(100):
+            try:
+                group.rmdir()
+                break
+            except OSError:
+                time.sleep(0.05)
+
+
+def start_agent(place, mark):
+    """A run whose agent sleeps; gives custody's process and the agent's pid."""
+    child = subprocess.Popen([CUSTODY, 'run', '--repo', place.repo, '--requester', 'tom', '--', 'sleep', str(mark)],
+                             env=place.env, cwd=place.repo, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + GONE_S
+    while True:
+        agents = [pid for pid, name in processes_with(f'sleep\0{mark}') if name == 'sleep']
+        if agents:
+            place.killed |= {name for name in os.listdir(place.home / 'runs') if name.startswith('r-')}
+            return child, int(agents[0])
+        assert time.monotonic() < deadline, 'the agent did not start'
+        time.sleep(0.05)
+
+
+def frozen_agent(place, group, mark):
+    child, agent = start_agent(place, mark)
+    (group / 'tasks').write_text(str(agent))
+    (group / 'freezer.state').write_text('FROZEN')
+    while (group / 'freezer.state').read_text().strip() != 'FROZEN':
+        time.sleep(0.01)
+    return child, agent
+
+
+def a_frozen_cell_ends_too():
+    """Nobody thaws its processes when custody is killed: what is left of it does."""
     place = Place()
     place.killed = set()
     try:
-        group.mkdir()
-        child = subprocess.Popen([CUSTODY, 'run', '--repo', place.repo, '--requester', 'tom', '--', 'sleep', '920000'],
-                                 env=place.env, cwd=place.repo, stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(200):
-            agents = [pid for pid, name in processes_with('sleep\x00920000') if name == 'sleep']
-            if agents:
-                break
-            time.sleep(0.05)
-        assert agents, 'the agent did not start'
-        (group / 'tasks').write_text(agents[0])
-        (group / 'freezer.state').write_text('FROZEN')
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        time.sleep(0.5)
-        (group / 'freezer.state').write_text('THAWED')  # a frozen process cannot die before
-        await_end(place, 920000, 'frozen')
+        with freezer() as group:
+            child, _ = frozen_agent(place, group, 920000)
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            await_end(place, 920000, 'frozen')
+            assert (group / 'tasks').read_text() == '' and groups(place) == []
     finally:
-        if group.exists():
-            (group / 'freezer.state').write_text('THAWED')
-            for _ in range(100):
-                try:
-                    group.rmdir()
-                    break
-                except OSError:
-                    time.sleep(0.05)
         place.close()
 
 
+def gc_ends_a_frozen_cell_whose_keeper_is_gone():
+    place = Place()
+    place.killed = set()
+    try:
+        with freezer() as group:
+            child, agent = frozen_agent(place, group, 920001)
+            keepers = [pid for pid, name in processes_with(str(place.home)) if name == 'custody-keeper']
+            assert len(keepers) == 1, keepers
+            child.send_signal(signal.SIGSTOP)
+            os.kill(int(keepers[0]), signal.SIGKILL)
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            time.sleep(0.5)
+            assert os.path.exists(f'/proc/{agent}'), 'it was not frozen, or something else ended it'
+            place.custody('runs', 'gc', check=0)
+            await_end(place, 920001, 'frozen, after gc')
+            assert groups(place) == [] and not os.path.exists(f'/proc/{agent}')
+    finally:
+        place.close()
+
+
+def a_frozen_run_can_be_stopped():
+    """custody lives: the cell is thawed to death, the run is recorded."""
+    place = Place()
+    place.killed = set()
+    try:
+        with freezer() as group:
+            child, agent = frozen_agent(place, group, 920002)
+            run = next(iter(place.killed))
+            place.custody('stop', run, check=0, timeout=30)
+            assert child.wait(timeout=30) != 0 and not os.path.exists(f'/proc/{agent}')
+            ended = [r for r in place.log('--run', run) if r['type'] == 'run.ended']
+            assert [r['reason'] for r in ended] == ['stopped'], ended
+    finally:
+        place.close()
+
+
+def a_traced_cell_dies_too():
+    """A debugger of the host has stopped the agent and never waits: it runs no further."""
+    if os.geteuid() != 0:
+        raise Skip('an ordinary user may not trace a cell')
+    libc = ctypes.CDLL(None, use_errno=True)
+    place = Place()
+    place.killed = set()
+    try:
+        child, agent = start_agent(place, 920003)
+        if libc.ptrace(0x4206, agent, None, None) != 0 or libc.ptrace(0x4207, agent, None, None) != 0:  # SEIZE, INTERRUPT
+            raise Skip(f'ptrace: {os.strerror(ctypes.get_errno())}')
+        deadline = time.monotonic() + GONE_S
+        while proc_state(agent) != 't':
+            assert time.monotonic() < deadline, proc_state(agent)
+            time.sleep(0.01)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        while proc_state(agent) != 'Z':  # dead; the debugger has not looked yet
+            assert time.monotonic() < deadline, proc_state(agent)
+            time.sleep(0.01)
+        os.waitpid(agent, 0)
+        await_end(place, 920003, 'traced')
+        assert groups(place) == []
+    finally:
+        place.close()
+
+
+def proc_state(pid):
+    return pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+
+
 if __name__ == '__main__':
-    main([nothing_is_left_of_a_run_that_was_killed, a_killed_run_is_told_of_by_the_next, a_frozen_cell_ends_too])
+    main([nothing_is_left_of_a_run_that_was_killed, a_killed_run_is_told_of_by_the_next, a_frozen_cell_ends_too,
+          gc_ends_a_frozen_cell_whose_keeper_is_gone, a_frozen_run_can_be_stopped, a_traced_cell_dies_too])

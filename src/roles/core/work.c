@@ -311,6 +311,7 @@ bool core_work(struct run *run, struct fault *fault)
         core_terminal_raw(true);
     ok = watch_all(&work, fault) && cell_go(run->cell, fault) && loop_run(work.loop, fault);
     cell_kill(run->cell);
+    (void)cell_await_end(run->cell); /* cell_end tells of what is left */
     end_streams(&work);
     core_terminal_raw(false);
     loop_free(work.loop);

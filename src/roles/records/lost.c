@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "cell/cell.h"
 #include "flow/flow.h"
 #include "flow/run_folder.h"
 #include "os/clock_real.h"
@@ -95,6 +96,8 @@ bool lost_sweep(struct session *session, size_t *ret_removed, struct fault *faul
         }
         lock = run_folder_take_dead(runs, entry->d_name);
         if (lock < 0)
+            continue;
+        if (!cell_sweep(entry->d_name)) /* its folder stays: the next sweep finds it */
             continue;
         ok = end_run(&lost, session, entry->d_name, fault);
         if (ok && !holds_allow_removal(session->home.fd, entry->d_name, fault)) {

@@ -10,7 +10,8 @@
 /*
  * Ends every run that was killed: run.ended with outcome failed and reason killed becomes
  * durable, then the store says the same, then its folder goes. A run without its last record
- * keeps its folder: the next call tries again.
+ * keeps its folder: the next call tries again, and so does one whose processes are killed and
+ * do not end.
  *
  *   ret_removed  folders that are gone
  */
