@@ -15,7 +15,7 @@
 #define RULES                                                                                 \
     (CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_SOCKET_NET |                  \
      CALLS_RULE_TERMINAL | CALLS_RULE_PERSONALITY | CALLS_RULE_OWN_LIMITS |                   \
-     CALLS_RULE_UNSHARE | CALLS_RULE_CORE)
+     CALLS_RULE_UNSHARE | CALLS_RULE_CORE | CALLS_RULE_IPC_SIZES)
 
 const struct filter_row filter_refused[] = {
     {"mount", EPERM, "mounts"},

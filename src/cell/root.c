@@ -18,6 +18,7 @@
 #define MIB (1ULL << 20)
 #define INODES_MIN 16384
 #define BLANK "/run/.blank"
+#define BLANK_FOLDER "/run/.blanks"
 
 /* What /proc shows of the whole machine: files that are laid over with an empty one. */
 static const char *const proc_hidden[] = {
@@ -26,12 +27,15 @@ static const char *const proc_hidden[] = {
     "/proc/kallsyms",      "/proc/vmallocinfo", "/proc/slabinfo",    "/proc/pagetypeinfo",
     "/proc/kpagecount",    "/proc/kpageflags",  "/proc/kpagecgroup", "/proc/interrupts",
     "/proc/modules",       "/proc/iomem",       "/proc/ioports",     "/proc/config.gz",
-    "/proc/cmdline",       "/proc/mdstat",
+    "/proc/cmdline",       "/proc/mdstat",      "/proc/timer_stats", "/proc/mtrr",
+    "/proc/locks",         "/proc/softirqs",    "/proc/allocinfo",   "/proc/profile",
 };
+/* Folders of hardware, which are empty for the cell. */
+static const char *const proc_emptied[] = {"/proc/acpi", "/proc/asound", "/proc/scsi"};
 /* Folders that become read-only. */
-static const char *const proc_fixed[] = {"/proc/sys",  "/proc/bus",    "/proc/fs",
-                                         "/proc/irq",  "/proc/driver", "/proc/acpi",
-                                         "/proc/scsi", "/proc/tty"};
+static const char *const proc_fixed[] = {"/proc/sys",     "/proc/bus",    "/proc/fs",
+                                         "/proc/irq",     "/proc/driver", "/proc/tty",
+                                         "/proc/pressure"};
 static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
 static const struct device_link {
     const char *name, *text;
@@ -236,20 +240,32 @@ static bool cover(struct root *root, const char *source, const char *path, struc
     return mounting_copy(source, 0, &tree, fault) && mounting_attach(tree, target, fault);
 }
 
+/* Lays an empty file or folder over what is there of the list. */
+static bool hide(struct root *root, const char *blank, const char *const *paths, size_t count,
+                 struct fault *fault)
+{
+    AUTO_FREE char *source = xformat("%s%s", root->base, blank);
+
+    for (size_t i = 0; i < count; i++)
+        if (!cover(root, source, paths[i], fault))
+            return fault_in(fault, "hide %s", paths[i]);
+    return true;
+}
+
 static bool make_proc(struct root *root, int *ret_proc, struct fault *fault)
 {
     AUTO_FREE char *target = xformat("%s/proc", root->base);
-    AUTO_FREE char *blank = xformat("%s%s", root->base, BLANK);
-    AUTO_CLOSE int place = -1, proc = -1;
+    AUTO_CLOSE int place = -1, proc = -1, empty = -1;
 
-    if (!mounting_place(root->root, "/proc", false, &place, fault))
+    if (!mounting_place(root->root, "/proc", false, &place, fault) ||
+        !mounting_place(root->root, BLANK_FOLDER, false, &empty, fault))
         return false;
     /* hidepid: pid 1, which is ours and not dumpable, is not even listed. */
     if (mount("proc", target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") < 0)
         return fault_errno(fault, "mount /proc");
-    for (size_t i = 0; i < COUNT(proc_hidden); i++)
-        if (!cover(root, blank, proc_hidden[i], fault))
-            return fault_in(fault, "hide %s", proc_hidden[i]);
+    if (!hide(root, BLANK, proc_hidden, COUNT(proc_hidden), fault) ||
+        !hide(root, BLANK_FOLDER, proc_emptied, COUNT(proc_emptied), fault))
+        return false;
     for (size_t i = 0; i < COUNT(proc_fixed); i++) {
         AUTO_FREE char *path = xformat("%s%s", root->base, proc_fixed[i]);
 

@@ -68,6 +68,7 @@ enum calls_rule {
     CALLS_RULE_OWN_LIMITS = 256,  /* prlimit64 of oneself only */
     CALLS_RULE_LIMITS = 512,      /* prlimit64 */
     CALLS_RULE_UNSHARE = 1024,    /* unshare of descriptors and folders, no namespace */
+    CALLS_RULE_IPC_SIZES = 4096,  /* shmget, semget: small ones, as few programs need them */
     CALLS_RULE_CORE = 2048, /* setting the limit of core dumps is taken, and does nothing */
 };
 MUST_USE bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault);

@@ -230,6 +230,33 @@ static bool keep_core_limit(scmp_filter_ctx filter, struct fault *fault)
            add(filter, SCMP_ACT_ERRNO(0), "prlimit64", COUNT(own), own, fault);
 }
 
+/*
+ * System V objects outlive who makes them, and no limit of a process counts them. There are
+ * 4096 segments and 32000 sets in a namespace: with these sizes 1 GiB and 512 MiB, not
+ * everything.
+ */
+static const struct size_form {
+    const char *call;
+    unsigned argument;
+    uint64_t most;
+} ipc_sizes[] = {
+    {"shmget", 1, 256 * 1024},
+    {"semget", 1, 250},
+};
+
+/* What a kernel with such limits would say. */
+static bool bound_ipc(scmp_filter_ctx filter, struct fault *fault)
+{
+    for (size_t i = 0; i < COUNT(ipc_sizes); i++) {
+        const struct scmp_arg_cmp more = {
+            .arg = ipc_sizes[i].argument, .op = SCMP_CMP_GT, .datum_a = ipc_sizes[i].most};
+
+        if (!add(filter, SCMP_ACT_ERRNO(EINVAL), ipc_sizes[i].call, 1, &more, fault))
+            return false;
+    }
+    return true;
+}
+
 bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault)
 {
     for (size_t i = 0; i < COUNT(allowed_forms); i++)
@@ -241,6 +268,8 @@ bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *faul
             !add_form(filter->refuse, SCMP_ACT_ERRNO(EPERM), &refused_forms[i], fault))
             return false;
     if ((rules & CALLS_RULE_SOCKET_NET) != 0 && !add_net_forms(filter->allow, fault))
+        return false;
+    if ((rules & CALLS_RULE_IPC_SIZES) != 0 && !bound_ipc(filter->refuse, fault))
         return false;
     if ((rules & CALLS_RULE_CORE) != 0 && !keep_core_limit(filter->refuse, fault))
         return false;

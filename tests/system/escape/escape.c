@@ -34,6 +34,7 @@ static const struct group {
     {"The kernel's doors", attempts_on_kernel, &attempts_on_kernel_count},
     {"The network", attempts_on_network, &attempts_on_network_count},
     {"Processes and limits", attempts_on_processes, &attempts_on_processes_count},
+    {"What processes share, and what engines mask", attempts_on_ipc, &attempts_on_ipc_count},
     {"What is seldom used, and what must not be there", attempts_newer, &attempts_newer_count},
 };
 

@@ -56,6 +56,8 @@ extern const struct attempt attempts_by_planting[];
 extern const size_t attempts_by_planting_count;
 extern const struct attempt attempts_newer[];
 extern const size_t attempts_newer_count;
+extern const struct attempt attempts_on_ipc[];
+extern const size_t attempts_on_ipc_count;
 extern const struct attempt attempts_on_files[];
 extern const size_t attempts_on_files_count;
 extern const struct attempt attempts_on_kernel[];
