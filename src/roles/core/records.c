@@ -171,7 +171,7 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
                           struct fault *fault)
 {
     struct record record;
-    char mechanism[200];
+    char mechanism[200], landlock[24] = "";
 
     for (size_t i = 0; i < sealed->canary_count; i++)
         if (!record_canary(run, &sealed->canaries[i], fault))
@@ -179,9 +179,11 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
     if (!record_refused_calls(run, fault) || !record_unseen(run, fault) ||
         !record_known(run, fault) || !record_unlimited(run, &sealed->sealed, fault))
         return false;
-    (void)snprintf(mechanism, sizeof(mechanism), "%s seccomp guard landlock-%d%s%s",
-                   cell_mode_name(run->mode), sealed->sealed.landlock_abi,
-                   run->observed ? " fanotify" : "",
+    if (sealed->sealed.landlock_abi > 0)
+        (void)snprintf(landlock, sizeof(landlock), " landlock-%d",
+                       sealed->sealed.landlock_abi);
+    (void)snprintf(mechanism, sizeof(mechanism), "%s seccomp guard%s%s%s",
+                   cell_mode_name(run->mode), landlock, run->observed ? " fanotify" : "",
                    sealed->sealed.privileged ? " own-uid" : "");
     for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++)
         if (sealed->sealed.limit[i]) {
