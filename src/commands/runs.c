@@ -10,7 +10,9 @@
 #include "commands/table.h"
 #include "flow/flow.h"
 #include "flow/run_folder.h"
+#include "os/clock_real.h"
 #include "os/file.h"
+#include "roles/records/build_caches.h"
 #include "roles/records/erase.h"
 #include "roles/records/lost.h"
 #include "roles/session.h"
@@ -159,27 +161,68 @@ const struct command command_stop = {
     .run = run_stop,
 };
 
+static const struct option_rule gc_options[] = {
+    {"caches", NULL, "remove every build cache that no run holds, not only those long unused"},
+    {0},
+};
+
+static void list_cache(void *self, const struct build_cache_seen *seen)
+{
+    char used[CLOCK_TEXT_BYTES];
+
+    clock_text(seen->used_us, used);
+    (void)json_array_append_new(self,
+                                json_pack("{s:s,s:s,s:s,s:b,s:b}", "repository",
+                                          seen->repository, "role", seen->role, "used", used,
+                                          "held", seen->is_held, "removed", seen->is_removed));
+}
+
+static void print_caches(const json_t *caches)
+{
+    const json_t *cache;
+    size_t i;
+
+    json_array_foreach (caches, i, cache)
+        (void)printf("build cache of %s, role %s, last used %.19sZ: %s\n",
+                     json_string_value(json_object_get(cache, "repository")),
+                     json_string_value(json_object_get(cache, "role")),
+                     json_string_value(json_object_get(cache, "used")),
+                     json_is_true(json_object_get(cache, "removed")) ? "removed"
+                     : json_is_true(json_object_get(cache, "held"))  ? "a run has it"
+                                                                     : "kept");
+}
+
 static int run_gc(const struct invocation *invocation)
 {
     struct session session;
     struct fault fault = {0};
     size_t removed = 0, expired = 0, returned = 0;
+    bool all = invocation_option(invocation, "caches") != NULL;
+    json_t *caches;
     bool ok;
 
     if (!session_open(&session, &fault))
         return command_fail(invocation, &fault);
+    caches = json_array();
     ok = lost_sweep(&session, &removed, &fault) && erase_resume(&session, &fault) &&
          erase_returned(&session, &returned, &fault) &&
-         erase_expired(&session, &expired, &fault);
+         erase_expired(&session, &expired, &fault) &&
+         build_caches_sweep(session.home.fd, all, clock_now_us(&clock_real), list_cache,
+                            caches, &fault);
     session_close(&session);
-    if (!ok)
+    if (!ok) {
+        json_decref(caches);
         return command_fail(invocation, &fault);
-    if (invocation->json)
-        command_print_json(json_pack("{s:I,s:I}", "removed", (json_int_t)removed, "erased",
-                                     (json_int_t)(expired + returned)));
-    else
-        (void)printf("%zu folders of killed runs removed, %zu runs' payloads erased\n",
-                     removed, expired + returned);
+    }
+    if (invocation->json) {
+        command_print_json(json_pack("{s:I,s:I,s:o}", "removed", (json_int_t)removed, "erased",
+                                     (json_int_t)(expired + returned), "caches", caches));
+        return EXIT_YES;
+    }
+    (void)printf("%zu folders of killed runs removed, %zu runs' payloads erased\n", removed,
+                 expired + returned);
+    print_caches(caches);
+    json_decref(caches);
     return EXIT_YES;
 }
 
@@ -188,7 +231,9 @@ const struct command command_runs_gc = {
     .arguments = "",
     .prints_json = true,
     .summary =
-        "Records the end of runs that were killed, removes what they have left on disk, and "
-        "erases payloads that were kept long enough (retention.payloads)",
+        "Records the end of runs that were killed, removes what they have left on disk, "
+        "erases payloads that were kept long enough (retention.payloads), and lists build "
+        "caches; those unused for 30 days go",
+    .options = gc_options,
     .run = run_gc,
 };

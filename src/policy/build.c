@@ -216,6 +216,14 @@ static bool build_paths(struct builder *builder)
     return check_shadowed(builder);
 }
 
+/* A mount of ours in a folder that an agent has written could be led anywhere. */
+static bool is_in_build_cache(const char *cache)
+{
+    struct slice rest = slice_of(cache), first = {0};
+
+    return slice_cut(&rest, '/', &first) && slice_equal(first, SLICE(".cache"));
+}
+
 /* A cache lies below HOME: what else is there is the cell's own. */
 static bool build_caches(struct builder *builder)
 {
@@ -233,6 +241,13 @@ static bool build_caches(struct builder *builder)
             return fault_set(builder->fault, FAULT_INVALID,
                              "policy.yaml: caches: `%.100s` is no folder below HOME",
                              policy->caches[i].glob);
+        if (policy->resources.build_cache_bytes > 0 &&
+            is_in_build_cache(policy->caches[i].glob))
+            return fault_set(
+                builder->fault, FAULT_INVALID,
+                "policy.yaml: caches: `%.100s` would lie in ~/.cache, which agents "
+                "write (resources: build_cache); name it otherwise",
+                policy->caches[i].glob);
     }
     return true;
 }
@@ -317,13 +332,14 @@ static bool build_rest(struct builder *builder)
     struct policy *policy = builder->policy;
     const struct policy_settings *files[] = {builder->organisation, builder->repository};
     const char *containment;
-    int64_t memory, disk, io;
+    int64_t memory, disk, io, build_cache;
     size_t checks = builder_list_length(builder->repository, "checks" S "run");
     size_t counts[2];
     const char **lists[2];
 
     if (!builder_number(builder, "resources" S "memory", &memory) ||
         !builder_number(builder, "resources" S "disk", &disk) ||
+        !builder_number(builder, "resources" S "build_cache", &build_cache) ||
         !builder_number(builder, "resources" S "io", &io) ||
         !builder_number(builder, "resources" S "pids", &policy->resources.pids) ||
         !builder_number(builder, "resources" S "cpu", &policy->resources.cpu_percent) ||
@@ -334,6 +350,7 @@ static bool build_rest(struct builder *builder)
         !builder_word(builder, "containment", "full", &containment) ||
         !builder_word(builder, "audit", "summary", &policy->audit))
         return false;
+    policy->resources.build_cache_bytes = (uint64_t)build_cache;
     if (!build_caches(builder))
         return false;
     policy->degraded = strcmp(containment, "degraded") == 0;

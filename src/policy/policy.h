@@ -100,6 +100,7 @@ struct policy_budget {
 
 struct policy_resources {
     uint64_t memory_bytes, disk_bytes;
+    uint64_t build_cache_bytes; /* 0: none */
     uint64_t io_bytes; /* a second; 0: no limit */
     int64_t pids, cpu_percent; /* 100: one processor */
 };

@@ -119,6 +119,9 @@ const struct schema_row schema_rows[] = {
      "processors of a cell; 100% is one"},
     {"resources" S "disk", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "10G", 1048576, BIG,
      "disk that a cell may fill"},
+    {"resources" S "build_cache", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, BIG,
+     "how large ~/.cache of a cell may be, which then outlives the run: one for each "
+     "repository, policy and role; 0: nothing outlives a run"},
     {"resources" S "io", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, BIG,
      "bytes that a cell may read, and write, a second, past its view, of the disk below the "
      "state folder; 0: no limit. Where there is no such control group, a warning: "

@@ -273,7 +273,7 @@ def when_core_is_killed_nothing_goes_on_and_the_end_is_recorded():
         assert list((place.home / 'runs').glob('r-*')) == []
         shown = json.loads(place.custody('show', run_id, '--json', check=0).stdout)
         assert shown['state'] == 'failed' and shown['reasons'] == 'killed', shown
-        assert json.loads(place.custody('runs', 'gc', '--json', check=0).stdout) == {'removed': 0, 'erased': 0}
+        assert json.loads(place.custody('runs', 'gc', '--json', check=0).stdout) == {'removed': 0, 'erased': 0, 'caches': []}
         second = start_run(place, 'sleep', '600')
         killed = place.wait_for_run(not_this=run_id)
         second.kill()

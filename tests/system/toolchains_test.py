@@ -141,6 +141,21 @@ def go_builds_and_tests():
             'sum 5', 'ok')
 
 
+def go_keeps_its_build_cache():
+    """The second run's compiler has nothing to do: what the first one built is in the repository's build cache."""
+    needs('go')
+    place = Place(files={'go.mod': 'module example.org/app\n\ngo 1.18\n',
+                         'app.go': 'package main\n\nfunc main() { println("sum", 2+3) }\n'},
+                  policy_extra='resources: { build_cache: 1G }\n')
+    try:
+        script = 'export GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0; go build -x -o /tmp/app . 2>&1 | grep -c /compile; /tmp/app'
+        first, second = [place.run('/bin/sh', '-c', script, timeout=400) for _ in range(2)]
+        assert 'sum 5' in first['stderr'] and '\n0\n' not in first['stderr'], first
+        assert 'sum 5' in second['stderr'] and '\n0\n' in second['stderr'], second
+    finally:
+        place.close()
+
+
 def cargo_builds_and_tests():
     needs('cargo', 'rustc')
     files = {'Cargo.toml': '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2018"\n',
@@ -210,5 +225,5 @@ def nothing_of_the_home_of_who_runs_it():
 
 if __name__ == '__main__':
     main([make_and_gcc, clang_compiles, cmake_and_ninja, python_and_pytest, own_ignore_files_never_become_a_change, node_runs, java_compiles_and_runs,
-          go_builds_and_tests, cargo_builds_and_tests, git_works, sqlite_writes_and_reads, clangd_answers,
+          go_builds_and_tests, cargo_builds_and_tests, go_keeps_its_build_cache, git_works, sqlite_writes_and_reads, clangd_answers,
           npm_installs_from_a_cache, nothing_of_the_home_of_who_runs_it])

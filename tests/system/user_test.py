@@ -106,6 +106,17 @@ def an_ordinary_users_bad_ends_leave_nothing():
         assert ended == ['killed'], ended
 
 
+def an_ordinary_users_build_cache_outlives_the_run():
+    with user_place(policy_extra='resources: { build_cache: 16M }\n') as place:
+        place.run(*SHELL, 'echo kept > ~/.cache/file; mkdir ~/.cache/closed; echo x > ~/.cache/closed/x')
+        assert 'kept' in place.run(*SHELL, 'cat ~/.cache/file')['stderr']
+        place.run(*SHELL, 'chmod 000 ~/.cache/closed')
+        done = place.run(*SHELL, 'ls -A ~/.cache; echo end')  # it cannot be counted any more
+        assert 'closed' not in done['stderr'] and 'end' in done['stderr'] and done['agent_exit'] == 0, done
+        done = json.loads(place.custody('runs', 'gc', '--json', '--caches', check=0).stdout)
+        assert [cache['removed'] for cache in done['caches']] == [True], done
+
+
 def what_an_ordinary_users_run_has_said_is_kept_and_erased():
     with user_place(policy_extra='retention: { payloads: 90d }\n') as place:
         ticket = place.root / 'TICKET.md'
@@ -128,5 +139,6 @@ def what_an_ordinary_users_run_has_said_is_kept_and_erased():
 if __name__ == '__main__':
     main([an_ordinary_user_runs_an_agent_and_verifies_what_it_did,
           an_ordinary_users_doctor_says_that_it_can,
+          an_ordinary_users_build_cache_outlives_the_run,
           what_an_ordinary_users_run_has_said_is_kept_and_erased,
           an_ordinary_users_bad_ends_leave_nothing])

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "roles/core/parts.h"
+#include "roles/core/build_cache.h"
 
 #define DEPTH_MAX 128
 #define LAST_BYTES (1ULL << 20) /* less than this, and nothing can be written for sure */
@@ -44,6 +44,11 @@ static uint64_t used_below(int parent, const char *name, unsigned depth)
     }
     (void)closedir(folder);
     return used;
+}
+
+uint64_t core_disk_used(int folder)
+{
+    return used_below(folder, ".", 0);
 }
 
 static bool folders_exceed(const struct run *run, uint64_t most)
@@ -103,16 +108,26 @@ const char *core_disk_exceeded(struct run *run, struct fault *ret_why)
 {
     uint64_t most = run->policy->resources.disk_bytes;
     struct disk_watch *watch = &run->disk_of_run;
+    uint64_t gone;
     const char *reason =
         disk_low(watch, run->folder_fd, "the disk of the state folder", ret_why);
 
     if (reason == NULL)
         reason = ledger_disk_low(run, ret_why);
-    if (reason != NULL || watch->now >= watch->free || watch->free - watch->now < most ||
-        !folders_exceed(run, most))
+    gone = watch->now < watch->free ? watch->free - watch->now : 0;
+    if (reason != NULL || gone == 0)
         return reason;
-    (void)fault_set(ret_why, FAULT_LIMIT,
-                    "the agent has filled more of the disk than resources.disk allows; the "
-                    "cell was killed");
-    return "disk-limit";
+    if (gone >= most && folders_exceed(run, most)) {
+        (void)fault_set(ret_why, FAULT_LIMIT,
+                        "the agent has filled more of the disk than resources.disk allows; the "
+                        "cell was killed");
+        return "disk-limit";
+    }
+    if (core_build_cache_exceeds(run, gone)) {
+        (void)fault_set(ret_why, FAULT_LIMIT,
+                        "~/.cache has become larger than resources.build_cache allows; the "
+                        "cell was killed, the cache emptied");
+        return "disk-limit";
+    }
+    return NULL;
 }

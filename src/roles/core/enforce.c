@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "os/file.h"
 #include "os/message.h"
+#include "roles/core/build_cache.h"
 #include "roles/core/parts.h"
 #include "roles/core/environment.h"
 #include "roles/core/plain.h"
@@ -375,6 +376,11 @@ static void add_program_mounts(const struct run *run, struct cell_mounts *mounts
                                                      .source = run->policy->caches[i].zone,
                                                      .target = target});
     }
+    if (run->build_cache.path != NULL)
+        cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
+                                                     .source = run->build_cache.path,
+                                                     .target = BUILD_CACHE_TARGET,
+                                                     .writable = true});
     if (run->own_program != NULL)
         cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
                                                      .source = run->own_program,
@@ -561,6 +567,8 @@ bool core_enforce(struct run *run, struct fault *fault)
     struct plants plants;
 
     make_plants(run, &plants);
+    if (!core_build_cache_open(run, fault))
+        return run_because(run, "state-folder");
     /* The gateway first: it has libcurl to load while the others get ready. */
     if (run_is_injected(run) ? !core_plain_open(run, fault)
                              : !message_pair(run->lister, fault))

@@ -44,6 +44,14 @@ struct memory_watch {
     uint64_t used;   /* bytes, at the last look */
 };
 
+/* ~/.cache of the cell, which outlives the run: build_cache.h. */
+struct build_cache {
+    char key[65];
+    char *path; /* of `data`; NULL: there is none */
+    int folder_fd, data_fd, lock;
+    uint64_t bytes; /* when the run began */
+};
+
 struct run {
     struct session *session;
     const struct run_request *request;
@@ -95,6 +103,7 @@ struct run {
     int upper_fd, git_fd, objects_fd, engine_fd;
     int plain_fd, identity_fd; /* without FUSE: the agent's files, and the list of them */
     int scratch_fds[SCRATCH_MAX];
+    struct build_cache build_cache;
     int agent_in, agent_out, agent_err; /* our ends of the pipes, or the terminal's master */
     struct view_ready ready;
     struct cell_exit exit;
@@ -120,6 +129,7 @@ static inline bool run_is_injected(const struct run *run)
 bool run_because(struct run *run, const char *reason);
 /* The next signal that waits, or 0. */
 int run_signal(struct run *run);
+uint64_t core_disk_used(int folder); /* bytes below it; UINT64_MAX: that cannot be said */
 /*
  * The word for why the agent has filled too much of the host's disk, with what people are
  * told; or NULL. Called now and then.

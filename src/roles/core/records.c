@@ -123,6 +123,21 @@ static bool record_unseen(struct run *run, struct fault *fault)
     return !run_is_injected(run) || ledger_record(run->ledger, &record, NULL, fault);
 }
 
+/* What comes out of it counts as data of the classes that the agent could read. */
+static bool record_build_cache(struct run *run, struct fault *fault)
+{
+    struct record record;
+
+    core_record_begin(run, &record, RECORD_CELL_ENFORCED);
+    record_word(&record, RECORD_MECHANISM, "build-cache");
+    record_word(&record, RECORD_DIGEST, run->build_cache.key);
+    record_word(&record, RECORD_CLASS,
+                class_name(class_of_mask((unsigned)run->ready.classes)));
+    record_number(&record, RECORD_COUNT, (int64_t)run->build_cache.bytes);
+    record_word(&record, RECORD_OUTCOME, "ok");
+    return run->build_cache.path == NULL || ledger_record(run->ledger, &record, NULL, fault);
+}
+
 /* Explicit, and on record: an agent is shown values that its model is not. */
 static bool record_known(struct run *run, struct fault *fault)
 {
@@ -177,7 +192,8 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
         if (!record_canary(run, &sealed->canaries[i], fault))
             return false;
     if (!record_refused_calls(run, fault) || !record_unseen(run, fault) ||
-        !record_known(run, fault) || !record_unlimited(run, &sealed->sealed, fault))
+        !record_known(run, fault) || !record_build_cache(run, fault) ||
+        !record_unlimited(run, &sealed->sealed, fault))
         return false;
     if (sealed->sealed.landlock_abi > 0)
         (void)snprintf(landlock, sizeof(landlock), " landlock-%d",

@@ -23,6 +23,7 @@
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "os/message.h"
+#include "roles/core/build_cache.h"
 #include "roles/core/parts.h"
 
 void run_say(const struct run *run, const char *format, ...)
@@ -73,6 +74,7 @@ static void teardown(struct run *run)
     peer_kill(&run->view);
     peer_kill(&run->guard);
     peer_kill(&run->observer);
+    core_build_cache_close(run);
     collect_stop(run->collect);
     if (run->agent_out != run->agent_in)
         scope_close(&run->agent_out);
@@ -273,6 +275,7 @@ bool core_run(struct session *session, const struct run_request *request,
                       .plain_fd = -1,
                       .identity_fd = -1,
                       .lister = {-1, -1},
+                      .build_cache = {.folder_fd = -1, .data_fd = -1, .lock = -1},
                       .git_fd = -1,
                       .objects_fd = -1,
                       .engine_fd = -1,

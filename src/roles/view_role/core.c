@@ -69,6 +69,7 @@ bool view_await_ready(int control, int timeout_ms, struct view_ready *ret_ready,
     packet_word(&reader, ready.tree, sizeof(ready.tree));
     ready.cpu_us = packet_number(&reader);
     ready.plain_bytes = packet_number(&reader);
+    ready.classes = packet_number(&reader);
     ready.known = packet_number(&reader);
     ready.known_fd = fds.count == 1 ? fds.fd[0] : -1;
     if (!packet_end(&reader, fault)) {

@@ -9,7 +9,7 @@
 
 enum view_packet {
     VIEW_PACKET_READY =
-        1,               /* view: head, tree, cpu_us, plain_bytes, known; descriptor {known} */
+        1,               /* view: head, tree, cpu_us, plain_bytes, classes, known; descriptor {known} */
     VIEW_PACKET_FAILED,  /* view: kind, why; it ends */
     VIEW_PACKET_MOUNTED, /* core: descriptors {fuse[, proc]} */
     VIEW_PACKET_DISARM,  /* core */

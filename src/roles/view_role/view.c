@@ -236,6 +236,16 @@ static bool send_packet(struct serving *serving, const struct message_fds *fds,
     return message_send(serving->config->control_fd, buf_slice(&serving->packet), fds, fault);
 }
 
+static unsigned classes_shown(const struct snapshot *snapshot)
+{
+    unsigned classes = 0;
+
+    for (uint32_t number = 0; number < snapshot_node_count(snapshot); number++)
+        if (snapshot_node(snapshot, number)->verdict != VERDICT_DENY)
+            classes |= snapshot_node(snapshot, number)->class_mask;
+    return classes;
+}
+
 static bool send_ready(struct serving *serving, struct fault *fault)
 {
     AUTO_CLOSE int known = take_fd(&serving->known_fd);
@@ -251,6 +261,7 @@ static bool send_ready(struct serving *serving, struct fault *fault)
            packet_put_word(&serving->packet, serving->git.tree, fault) &&
            packet_put_number(&serving->packet, cpu_us, fault) &&
            packet_put_number(&serving->packet, serving->plain_bytes, fault) &&
+           packet_put_number(&serving->packet, classes_shown(serving->snapshot), fault) &&
            packet_put_number(&serving->packet, serving->known_count, fault) &&
            send_packet(serving, &fds, fault);
 }

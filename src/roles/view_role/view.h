@@ -70,6 +70,7 @@ struct view_ready {
     char tree[GITDIR_HEX_BYTES];
     uint64_t cpu_us; /* what starting took of the processor */
     uint64_t plain_bytes; /* of the disk that the files take; 0 with FUSE */
+    uint64_t classes; /* CLASS_BIT of what is in files that it may read, redacted or not */
     uint64_t known; /* values that the agent may read as they are ... */
     int known_fd;   /* ... for the door; -1: none; the caller's */
 };
