@@ -268,7 +268,7 @@ def when_core_is_killed_nothing_goes_on_and_the_end_is_recorded():
         assert (place.home / 'runs' / run_id).is_dir()
         assert [r for r in place.log('--run', run_id) if r['type'] == 'run.ended'] == []
         done = json.loads(place.custody('runs', 'gc', '--json', check=0).stdout)
-        assert done == {'removed': 1, 'erased': 0}, done
+        assert done == {'removed': 1, 'erased': 0, 'caches': []}, done
         only_one_end(place, run_id, 'failed', ['killed'])
         assert list((place.home / 'runs').glob('r-*')) == []
         shown = json.loads(place.custody('show', run_id, '--json', check=0).stdout)
