@@ -189,6 +189,7 @@ bool view_attach(struct view *view, int fuse_fd, int proc_fd, struct fault *faul
         return false;
     }
     view->session = fuse_session_new(&args, &operations, sizeof(operations), view);
+    fuse_opt_free_args(&args);
     if (view->session == NULL || !serve_init_attach(view->session, fuse_fd)) {
         (void)close(fuse_fd);
         if (view->session != NULL)

@@ -1,13 +1,13 @@
 #include "view/serve_init.h"
 
+#include <errno.h>
 #include <linux/fuse.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "view/serve_shape.h"
 #include "view/serve_state.h"
-
-#define OPCODE_TMPFILE 51 /* FUSE_TMPFILE, since protocol 7.37 */
 
 static ssize_t receive(int fd, void *bytes, size_t size, void *userdata)
 {
@@ -16,10 +16,14 @@ static ssize_t receive(int fd, void *bytes, size_t size, void *userdata)
     struct fuse_in_header header;
     struct fuse_init_in in;
 
-    if (got < (ssize_t)sizeof(header))
+    if (got <= 0)
         return got;
+    if (!serve_shape_is_whole(slice_of_bytes(bytes, (size_t)got))) {
+        errno = EPROTO; /* no kernel sends that: the mount ends */
+        return -1;
+    }
     memcpy(&header, bytes, sizeof(header));
-    if (header.opcode == OPCODE_TMPFILE) {
+    if (header.opcode == SERVE_OPCODE_TMPFILE) {
         header.opcode = FUSE_CREATE;
         memcpy(bytes, &header, sizeof(header));
     }
