@@ -11,6 +11,7 @@
 #include "os/file.h"
 #include "roles/keys/sealed.h"
 #include "roles/scan.h"
+#include "wire/terminal.h"
 
 #define DIGEST_START_MIN 6
 
@@ -144,7 +145,7 @@ static bool find(const struct home *home, struct search *search, struct fault *f
 }
 
 static const struct option_rule show_options[] = {
-    {"raw", NULL, "what an agent printed byte for byte, too, not redacted"},
+    {"raw", NULL, "what an agent printed as it was, too: not redacted"},
     {0},
 };
 
@@ -165,11 +166,29 @@ static bool without_values(struct slice text, const struct finding *findings, si
     return buf_add(ret_text, slice_part(text, at, text.len), fault);
 }
 
-/* What an agent printed may steer a terminal, and may hold values that nobody should see. */
+/* What agents and models said may steer a terminal. `spelled`: a file gets no control either.
+ */
+static bool write_out(struct slice text, bool spelled, struct fault *fault)
+{
+    AUTO_BUF_SECRET struct buf shown = buf_with_limit(TERMINAL_SHOWN_MAX(text.len) * 2);
+    struct terminal *terminal;
+    bool ok;
+
+    if (isatty(STDOUT_FILENO) == 0 && !spelled)
+        return file_write_all(STDOUT_FILENO, text, fault);
+    if (isatty(STDOUT_FILENO) == 0)
+        return utf8_add_visible(&shown, text, fault) &&
+               file_write_all(STDOUT_FILENO, buf_slice(&shown), fault);
+    terminal = terminal_new(TERMINAL_LINES);
+    ok = terminal_show(terminal, text, &shown, fault) && terminal_end(terminal, &shown, fault);
+    terminal_free(terminal);
+    return ok && file_write_all(STDOUT_FILENO, buf_slice(&shown), fault);
+}
+
+/* What an agent printed may hold values that nobody should see. */
 static bool show_output(struct scan_pool *pool, struct slice value, struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf redacted = buf_with_limit(2 * PAYLOAD_BYTES_MAX);
-    AUTO_BUF struct buf shown = buf_with_limit(16 * PAYLOAD_BYTES_MAX);
     AUTO_FREE struct finding *findings = NULL;
     unsigned mask = 0;
     size_t count = 0;
@@ -180,11 +199,10 @@ static bool show_output(struct scan_pool *pool, struct slice value, struct fault
         return fault_set(fault, FAULT_LIMIT,
                          "too much to look through for values; --raw prints it as it is");
     return without_values(value, findings, count, &redacted, fault) &&
-           utf8_add_visible(&shown, buf_slice(&redacted), fault) &&
-           file_write_all(STDOUT_FILENO, buf_slice(&shown), fault);
+           write_out(buf_slice(&redacted), true, fault);
 }
 
-/* `pool` NULL: byte for byte. */
+/* `pool` NULL: what an agent printed is not redacted. */
 static bool show(const struct home *home, struct search *search, struct scan_pool *pool,
                  struct fault *fault)
 {
@@ -198,14 +216,14 @@ static bool show(const struct home *home, struct search *search, struct scan_poo
            sealed_value(home, &record, &header, &value, fault) &&
            (pool != NULL && record.type == RECORD_AGENT_OUTPUT
                 ? show_output(pool, buf_slice(&value), fault)
-                : file_write_all(STDOUT_FILENO, buf_slice(&value), fault));
+                : write_out(buf_slice(&value), false, fault));
 }
 
 static int run_show(const struct invocation *invocation)
 {
     struct search search = {.run = invocation->arguments[0],
-                              .word = invocation->arguments[1],
-                              .leaf = buf_with_limit(RECORD_BYTES_MAX)};
+                            .word = invocation->arguments[1],
+                            .leaf = buf_with_limit(RECORD_BYTES_MAX)};
     struct scan_pool *pool = NULL;
     struct fault fault = {0};
     struct home home;
@@ -234,7 +252,9 @@ const struct command command_payload_show = {
         "what the record commits to. DIGEST may be cut to its first 6 digits.\n"
         "Of what an agent printed, sensitive values are shown as [pan], [secret], ..., and "
         "control sequences\n"
-        "are spelled out; --raw prints that byte for byte, too.\n"
+        "are spelled out; --raw prints that byte for byte, too. A terminal gets text, colours "
+        "and links of\n"
+        "whatever is printed, and no other control sequence (docs/terminal.md).\n"
         "Exit: 0 printed, 1 erased (says when, by whom) or not what was recorded, 3 there "
         "is none.",
     .options = show_options,

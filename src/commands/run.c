@@ -57,18 +57,47 @@ static void progress(void *self, const char *what, size_t done, size_t total)
         (void)fprintf(stderr, "custody: %s: %zu files\n", what, total);
 }
 
+/* What the agent printed and the terminal was not given, by kind. */
+static json_t *dropped_json(const struct terminal_dropped *dropped)
+{
+    json_t *counts = json_object();
+
+    for (enum terminal_drop kind = 0; kind < TERMINAL_DROP_COUNT; kind++)
+        if (dropped->count[kind] > 0)
+            (void)json_object_set_new(counts, terminal_drop_name(kind),
+                                      json_integer((json_int_t)dropped->count[kind]));
+    return counts;
+}
+
+static void say_dropped(const struct terminal_dropped *dropped)
+{
+    AUTO_BUF struct buf counts = buf_with_limit(512);
+    struct fault none = {0};
+
+    for (enum terminal_drop kind = 0; kind < TERMINAL_DROP_COUNT; kind++)
+        if (dropped->count[kind] > 0 &&
+            !buf_add_format(&counts, &none, "%s%s %llu", counts.len == 0 ? "" : ", ",
+                            terminal_drop_name(kind),
+                            (unsigned long long)dropped->count[kind]))
+            return;
+    if (counts.len > 0)
+        (void)fprintf(stderr, "custody: kept from your terminal: %s (docs/terminal.md)\n",
+                      buf_text(&counts));
+}
+
 static json_t *result_json(const struct run_result *result)
 {
     json_t *reasons = json_array();
 
     for (size_t i = 0; i < result->reason_count; i++)
         (void)json_array_append_new(reasons, json_string(result->reasons[i]));
-    return json_pack("{s:s, s:s?, s:s, s:o, s:o, s:I, s:b, s:s?, s:b}", "run", result->run,
+    return json_pack("{s:s, s:s?, s:s, s:o, s:o, s:I, s:b, s:s?, s:b, s:o}", "run", result->run,
                      "change", result->change[0] == 0 ? NULL : result->change, "state",
                      run_state_name(result->state), "reasons", reasons, "agent_exit",
                      result->agent_exit < 0 ? json_null() : json_integer(result->agent_exit),
                      "start_us", (json_int_t)result->start_us, "cold", result->cold, "cell",
-                     result->cell, "degraded", result->degraded);
+                     result->cell, "degraded", result->degraded, "terminal_dropped",
+                     dropped_json(&result->dropped));
 }
 
 /* The agent's own end, when it was not a good one. */
@@ -215,6 +244,7 @@ static int run(const struct invocation *invocation)
         (void)fprintf(stderr, "custody run: %s\n", fault.why);
     clean_up(&session);
     session_close(&session);
+    say_dropped(&result.dropped);
     report(&result, invocation->json, quiet);
     if (invocation->json)
         command_print_json(result_json(&result));

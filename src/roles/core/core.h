@@ -8,6 +8,7 @@
 #include "cell/place.h"
 #include "flow/flow.h"
 #include "roles/session.h"
+#include "wire/terminal.h"
 
 #define RUN_REASONS_MAX 20
 #define RUN_REASON_BYTES 40
@@ -44,8 +45,9 @@ struct run_result {
     int exit_code;  /* of `custody run`, DESIGN.md section 6 */
     size_t files;
     uint64_t added, removed;
-    int64_t start_us; /* from the request to the agent's start */
-    bool cold;        /* the snapshot had to be made */
+    int64_t start_us;                /* from the request to the agent's start */
+    bool cold;                       /* the snapshot had to be made */
+    struct terminal_dropped dropped; /* what the agent printed and no terminal was given */
 };
 
 /*

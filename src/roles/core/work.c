@@ -234,20 +234,27 @@ static void on_ledger_gone(void *self, uint32_t events)
     end_work(self, "ledger");
 }
 
+/* With -it the terminal is the agent's; without, it stays the person's. */
+static enum core_stream_way way_to(const struct run *run, int fd)
+{
+    return isatty(fd) == 0          ? CORE_STREAM_BYTES
+           : run->request->terminal ? CORE_STREAM_SCREEN
+                                    : CORE_STREAM_LINES;
+}
+
 static bool watch_streams(struct work *work, struct fault *fault)
 {
     struct run *run = work->run;
-    bool ours = run->request->terminal; /* the agent's terminal is the person's */
     int out = run->request->agent_out;
 
     return (run->agent_out < 0 ||
-            core_stream_new(work->loop, run->agent_out, out, !ours && isatty(out),
-                            &run->output, &work->out, fault)) &&
-           (run->agent_err < 0 ||
-            core_stream_new(work->loop, run->agent_err, 2, !ours && isatty(2), &run->output,
-                            &work->err, fault)) &&
-           (!ours ||
-            core_stream_new(work->loop, 0, run->agent_in, false, NULL, &work->in, fault));
+            core_stream_new(work->loop, run->agent_out, out, way_to(run, out), &run->output,
+                            &work->out, fault)) &&
+           (run->agent_err < 0 || core_stream_new(work->loop, run->agent_err, 2, way_to(run, 2),
+                                                  &run->output, &work->err, fault)) &&
+           (!run->request->terminal ||
+            core_stream_new(work->loop, 0, run->agent_in, CORE_STREAM_BYTES, NULL, &work->in,
+                            fault));
 }
 
 static bool watch_role(struct role_watch *watch, struct work *work, const char *role,
@@ -291,8 +298,8 @@ static bool watch_all(struct work *work, struct fault *fault)
 /* Every writer is dead: what is left in the pipes ends with an end of file. */
 static void end_streams(struct work *work)
 {
-    bool out = core_stream_end(work->out);
-    bool err = core_stream_end(work->err);
+    bool out = core_stream_end(work->out, &work->run->result->dropped);
+    bool err = core_stream_end(work->err, &work->run->result->dropped);
 
     if (!out || !err)
         run_say(work->run,
