@@ -8,10 +8,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -114,7 +116,7 @@ static int open_shadow(const struct canary_ground *ground)
 static int open_sys(const struct canary_ground *ground)
 {
     (void)ground;
-    return errno_of(open("/sys", O_PATH | O_CLOEXEC));
+    return errno_of(open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 static int connect_out(const struct canary_ground *ground)
@@ -133,6 +135,8 @@ static int ask_names(const struct canary_ground *ground)
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(53)};
 
     (void)ground;
+    if (fd < 0)
+        return errno;
     (void)inet_pton(AF_INET, "192.0.2.53", &to.sin_addr);
     return errno_of(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)));
 }
@@ -155,6 +159,8 @@ static int connect_abstract(const struct canary_ground *ground)
 
     if (ground->outside_len == 0)
         return NOT_TRIED;
+    if (fd < 0)
+        return errno;
     return errno_of(
         connect(fd, (const struct sockaddr *)&ground->outside, ground->outside_len));
 }
@@ -199,6 +205,61 @@ static int call_unshare(const struct canary_ground *ground)
 {
     (void)ground;
     return errno_of(unshare(CLONE_NEWUSER));
+}
+
+/* ---- what the place keeps, other than by namespaces ---- */
+
+/* A folder of custody's own, which the agent's user could open, were it not for the cell. */
+static int open_outside(const struct canary_ground *ground)
+{
+    const char *path = ground->plan->outside;
+
+    return path == NULL ? NOT_TRIED : errno_of(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+/* To what it has: were it to get through, nothing would be changed. */
+static int change_outside(const struct canary_ground *ground)
+{
+    const char *path = ground->plan->outside;
+    struct stat stat_of = {.st_mode = 0711};
+
+    if (path == NULL)
+        return NOT_TRIED;
+    (void)stat(path, &stat_of);
+    return errno_of(chmod(path, stat_of.st_mode & 07777));
+}
+
+static bool is_shared(const struct canary_ground *ground)
+{
+    return ground->plan->mode.place == CELL_LANDLOCK;
+}
+
+static int list_processes(const struct canary_ground *ground)
+{
+    (void)ground;
+    return errno_of(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int take_system_memory(const struct canary_ground *ground)
+{
+    (void)ground;
+    return errno_of(shmget(IPC_PRIVATE, 4096, 0600));
+}
+
+static int listen_on_host(const struct canary_ground *ground)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)ground;
+    return fd < 0 ? errno : errno_of(listen(fd, 1));
+}
+
+static int watch_outside(const struct canary_ground *ground)
+{
+    AUTO_CLOSE int fd = inotify_init1(IN_CLOEXEC);
+
+    (void)ground;
+    return fd < 0 ? errno : errno_of(inotify_add_watch(fd, "/", IN_CREATE));
 }
 
 /* In a child of its own, so that a success changes nothing here. */
@@ -272,7 +333,7 @@ static int become_root(const struct canary_ground *ground)
 
 static int signal_init(const struct canary_ground *ground)
 {
-    return ground->scope_signals ? errno_of(kill(1, 0)) : NOT_TRIED;
+    return ground->scope_signals ? errno_of(kill(getppid(), 0)) : NOT_TRIED;
 }
 
 static int hold_capabilities(const struct canary_ground *ground)
@@ -280,13 +341,13 @@ static int hold_capabilities(const struct canary_ground *ground)
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {0};
 
-    (void)ground;
     if (syscall(SYS_capget, &header, data) < 0)
         return GOT_THROUGH;
     for (size_t i = 0; i < COUNT(data); i++)
         if (data[i].effective != 0 || data[i].permitted != 0 || data[i].inheritable != 0)
             return GOT_THROUGH;
-    for (unsigned number = 0; number < 64; number++)
+    /* An ordinary user of the host cannot shrink the bounding set; no_new_privs does as well. */
+    for (unsigned number = 0; !is_shared(ground) && number < 64; number++)
         if (prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1)
             return GOT_THROUGH;
     return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? HELD : GOT_THROUGH;
@@ -318,8 +379,11 @@ static int hold_descriptors(const struct canary_ground *ground)
 /* Every word the agent will be given is the plan's. */
 static int hold_environment(const struct canary_ground *ground)
 {
+    const char *place = ground->plan->home == NULL ? CELL_HOME : ground->plan->home;
+    AUTO_FREE char *home = xformat("HOME=%s", place);
+
     for (char *const *word = ground->environment; *word != NULL; word++) {
-        bool known = strcmp(*word, "HOME=" CELL_HOME) == 0;
+        bool known = strcmp(*word, home) == 0;
 
         for (const char *const *of = ground->plan->environment; *of != NULL; of++)
             known = known || strcmp(*word, *of) == 0;
@@ -367,6 +431,8 @@ enum need {
     FORBIDDEN,
     SCOPES,
     FOREIGN,
+    OUTSIDE,
+    SHARED, /* no namespaces */
 };
 
 /* id; what is tried; which errnos are the right ones (none: HELD only); what it needs. */
@@ -411,13 +477,39 @@ static const struct canary_row {
     {"descriptors", hold_descriptors, {0}, ALWAYS},
     {"environment", hold_environment, {0}, ALWAYS},
     {"foreign-abi", call_foreign, {0}, FOREIGN},
+    {"outside-read", open_outside, {ENOENT}, OUTSIDE},
+    {"outside-mode", change_outside, {ENOENT}, OUTSIDE},
+    {"processes", list_processes, {EACCES}, SHARED},
+    {"system-memory", take_system_memory, {ENOSYS}, SHARED},
+    {"listen", listen_on_host, {EACCES}, SHARED},
+    {"watch", watch_outside, {EPERM}, SHARED},
+};
+
+/* Where names are not hidden but rules refuse them, the same attacks meet other errnos. */
+static const struct shared_row {
+    const char *id;
+    int expected[ERRNOS_MAX];
+} shared_rows[] = {
+    {"host-shadow", {EACCES}},
+    {"host-sys", {EACCES}},
+    {"internet-udp", {EPERM, ENOSYS}},
+    {"internet-tcp6", {EPERM, ENOSYS}},
+    {"abstract-socket", {EPERM, ENOSYS}},
+    {"device-node", {EACCES}},
+    {"outside-read", {EACCES}},
+    {"outside-mode", {EACCES}},
 };
 
 _Static_assert(COUNT(rows) <= CELL_CANARIES_MAX, "the packet has room for every row");
 
-size_t canary_count(void)
+/* Those of the other place come last. */
+size_t canary_count(enum cell_place place)
 {
-    return COUNT(rows);
+    size_t count = COUNT(rows);
+
+    while (place == CELL_NAMESPACES && rows[count - 1].need == SHARED)
+        count--;
+    return count;
 }
 
 const char *canary_id(size_t row)
@@ -439,31 +531,43 @@ bool canary_must_be_tried(size_t row, const struct canary_given *given)
         [FORBIDDEN] = given->forbidden,
         [SCOPES] = given->scope_signals,
         [FOREIGN] = foreign,
+        [OUTSIDE] = given->outside,
+        [SHARED] = true, /* counted where there are none */
     };
 
     return there[rows[row].need];
 }
 
-static enum canary_outcome judge(const struct canary_row *row, int tried)
+static const int *expected_of(const struct canary_row *row, const struct canary_ground *ground)
+{
+    for (size_t i = 0; is_shared(ground) && i < COUNT(shared_rows); i++)
+        if (strcmp(shared_rows[i].id, row->id) == 0)
+            return shared_rows[i].expected;
+    return row->expected;
+}
+
+static enum canary_outcome judge(const int expected[ERRNOS_MAX], int tried)
 {
     if (tried == NOT_TRIED)
         return CANARY_NOT_TRIED;
     if (tried == HELD)
         return CANARY_HELD;
     for (size_t i = 0; tried > 0 && i < ERRNOS_MAX; i++)
-        if (row->expected[i] == tried)
+        if (expected[i] == tried)
             return CANARY_HELD;
     return CANARY_BROKEN;
 }
 
 size_t canary_try_all(const struct canary_ground *ground, struct cell_canary *ret_results)
 {
-    for (size_t i = 0; i < COUNT(rows); i++) {
+    size_t count = canary_count(ground->plan->mode.place);
+
+    for (size_t i = 0; i < count; i++) {
         struct cell_canary *result = &ret_results[i];
         int tried = rows[i].attempt(ground);
         const char *name = tried > 0 ? strerrorname_np(tried) : NULL;
 
-        *result = (struct cell_canary){.outcome = judge(&rows[i], tried)};
+        *result = (struct cell_canary){.outcome = judge(expected_of(&rows[i], ground), tried)};
         (void)snprintf(result->id, sizeof(result->id), "%s", rows[i].id);
         (void)snprintf(result->seen, sizeof(result->seen), "%s",
                        name != NULL         ? name
@@ -471,5 +575,5 @@ size_t canary_try_all(const struct canary_ground *ground, struct cell_canary *re
                        : tried == HELD      ? "held"
                                             : "got-through");
     }
-    return COUNT(rows);
+    return count;
 }

@@ -24,11 +24,12 @@ struct canary_ground {
 /* What there is to try: set by core from the plan and the host, not by what is tried. */
 struct canary_given {
     bool card, denied, forbidden; /* planted */
+    bool outside;
     bool scope_signals;
 };
 
-/* The rows, in the order in which they are tried and told of. */
-size_t canary_count(void);
+/* The rows of a place, in the order in which they are tried and told of. */
+size_t canary_count(enum cell_place place);
 const char *canary_id(size_t row);
 /* False only where there is nothing to try: not planned, no such thing in this kernel or
  * machine. */

@@ -16,17 +16,20 @@
 
 #include "base/scope.h"
 #include "cell/canary.h"
+#include "cell/fusermount.h"
 #include "cell/init.h"
 #include "cell/limits.h"
 #include "cell/packet.h"
 #include "cell/plan.h"
 #include "cell/seal.h"
+#include "cell/warden.h"
 #include "os/isolate.h"
 
 #define END_STEP_MS 250
 
 struct cell {
-    pid_t pid;
+    enum cell_place place;
+    pid_t pid; /* pid 1, or the warden */
     int pidfd;
     int control;
     int outside; /* listens in the host for the canary that must not reach it */
@@ -57,13 +60,15 @@ static int listen_outside(struct init *init)
 static bool clone_init(struct init *init, int other_end, struct cell *cell,
                        struct fault *fault)
 {
-    unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-                          CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD | SIGCHLD;
+    const unsigned long namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+                                     CLONE_NEWUTS | CLONE_NEWCGROUP;
+    unsigned long flags = CLONE_PIDFD | SIGCHLD;
     int pidfd = -1;
     long pid;
 
-    if (!plan_is_privileged(init->plan))
-        flags |= CLONE_NEWUSER;
+    if (cell->place == CELL_NAMESPACES)
+        flags |= namespaces | (plan_is_privileged(init->plan) ? 0 : CLONE_NEWUSER);
+    init->parent = getpid();
     pid = syscall(SYS_clone, flags, NULL, &pidfd, NULL, NULL);
     if (pid < 0) {
         (void)fault_errno(
@@ -73,7 +78,7 @@ static bool clone_init(struct init *init, int other_end, struct cell *cell,
     }
     if (pid == 0) {
         (void)close(other_end);
-        _exit(init_serve(init));
+        _exit(cell->place == CELL_LANDLOCK ? warden_serve(init) : init_serve(init));
     }
     cell->pid = (pid_t)pid;
     cell->pidfd = pidfd;
@@ -85,7 +90,7 @@ static bool map_ids(const struct cell *cell, const struct cell_plan *plan, struc
     AUTO_FREE char *pid = xformat("%d", (int)cell->pid);
     AUTO_CLOSE int proc = -1;
 
-    if (plan_is_privileged(plan))
+    if (plan_is_privileged(plan) || cell->place == CELL_LANDLOCK)
         return true;
     proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (proc < 0)
@@ -96,7 +101,7 @@ static bool map_ids(const struct cell *cell, const struct cell_plan *plan, struc
 bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fault *fault)
 {
     struct packet packet = {.kind = PACKET_MAPPED};
-    struct init init = {.plan = plan, .null = -1, .repository = -1};
+    struct init init = {.plan = plan, .null = -1, .repository = -1, .fuse = -1};
     struct cell *cell;
     int ends[2];
     bool ok;
@@ -104,11 +109,13 @@ bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fau
     if (!plan_check(plan, fault) || !message_pair(ends, fault))
         return fault_in(fault, "start the cell");
     cell = xalloc(sizeof(*cell));
-    *cell = (struct cell){.pid = -1, .pidfd = -1, .control = ends[0], .outside = -1};
+    *cell = (struct cell){
+        .place = plan->mode.place, .pid = -1, .pidfd = -1, .control = ends[0], .outside = -1};
     cell->given =
         (struct canary_given){.card = plan->canary.card_path != NULL,
                               .denied = plan->canary.denied_path != NULL,
                               .forbidden = plan->canary.forbidden_path != NULL,
+                              .outside = plan->outside != NULL,
                               .scope_signals = isolate_landlock_abi() >= ISOLATE_ABI_SCOPES};
     init.control = ends[1];
     limits_open(plan, &cell->limits);
@@ -117,7 +124,8 @@ bool cell_start(const struct cell_plan *plan, struct cell **ret_cell, struct fau
     ok = clone_init(&init, ends[0], cell, fault);
     (void)close(ends[1]);
     if (ok) {
-        limits_attach(&cell->limits, cell->pid);
+        if (cell->place == CELL_NAMESPACES) /* else its processes are others' children */
+            limits_attach(&cell->limits, cell->pid);
         ok = map_ids(cell, plan, fault) && packet_send(cell->control, &packet, NULL, fault);
     }
     if (!ok) {
@@ -188,8 +196,8 @@ static void judge_canaries(struct cell *cell, const struct packet *packet,
 {
     bool reached = was_reached(cell);
 
-    ret_packet->canary_count = canary_count();
-    for (size_t i = 0; i < canary_count(); i++) {
+    ret_packet->canary_count = canary_count(cell->place);
+    for (size_t i = 0; i < canary_count(cell->place); i++) {
         struct cell_canary *canary = &ret_packet->canaries[i];
         bool told =
             i < packet->canary_count && strcmp(packet->canaries[i].id, canary_id(i)) == 0;
@@ -217,7 +225,7 @@ static bool take_sealed(struct cell *cell, const struct packet *packet,
     limits_settle(&cell->limits, cell->pid);
     ret_packet->sealed = packet->sealed;
     memcpy(ret_packet->sealed.limit, cell->limits.holds, sizeof(cell->limits.holds));
-    if (!cell_filter_digest(ret_packet->sealed.filter_digest, fault))
+    if (!cell_filter_digest(cell->place, ret_packet->sealed.filter_digest, fault))
         return false;
     judge_canaries(cell, packet, ret_packet);
     cell->sealed = true;
@@ -285,10 +293,15 @@ bool cell_go(struct cell *cell, struct fault *fault)
     return say(cell, PACKET_GO, fault);
 }
 
+bool cell_unmount(const char *repository, struct fault *fault)
+{
+    return fusermount_unmount(repository, fault);
+}
+
 void cell_kill(struct cell *cell)
 {
     if (cell->pid > 0)
-        (void)kill(cell->pid, SIGKILL);
+        (void)kill(cell->pid, cell->place == CELL_LANDLOCK ? SIGTERM : SIGKILL);
 }
 
 uint64_t cell_memory_kills(const struct cell *cell)

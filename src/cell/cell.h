@@ -103,6 +103,10 @@ struct cell_plan {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in environment's PATH */
     const char *const
         *environment;     /* NULL-terminated, the whole of it; HOME is set by the cell */
+    const char *home;     /* HOME; NULL: CELL_HOME. In the place `landlock` a folder of the
+                             host, empty and the agent's */
+    const char *tmp;      /* landlock: another one, for temporary files */
+    const char *outside;  /* a folder of the host that must be out of reach, for a canary */
     const char *folder;   /* absolute working directory, in the cell; NULL: the repository */
     const char *hostname; /* NULL: "cell" */
     uid_t uid; /* as root: the per-run uid and gid outside; else (uid_t)-1, the caller's */
@@ -196,7 +200,7 @@ MUST_USE bool cell_start(const struct cell_plan *plan, struct cell **ret_cell,
                          struct fault *fault);
 /* Readable when a packet waits; for an epoll loop. Stays the cell's. */
 int cell_socket(const struct cell *cell);
-pid_t cell_pid(const struct cell *cell); /* of pid 1, as the host sees it */
+pid_t cell_pid(const struct cell *cell); /* of pid 1, as the host sees it; or the warden's */
 /* Next packet; FAULT_LIMIT when none came within timeout_ms (-1: for ever). */
 MUST_USE bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_packet,
                            struct fault *fault);
@@ -207,7 +211,8 @@ MUST_USE bool cell_view_ready(struct cell *cell, struct fault *fault);
 MUST_USE bool cell_go(struct cell *cell, struct fault *fault);
 /* How many of its processes the kernel has killed since resources.memory was used up. */
 uint64_t cell_memory_kills(const struct cell *cell);
-/* SIGKILL to pid 1: the kernel kills all. Does not wait. */
+/* SIGKILL to pid 1: the kernel kills all; without namespaces the warden sees to it. Does not
+ * wait. */
 void cell_kill(struct cell *cell);
 /*
  * Waits for the end of what was killed, as long as CELL_END_MS. Frozen processes are taken out
@@ -237,14 +242,17 @@ char *cell_limit_place(enum cell_limit limit, int *ret_version);
 /* The uid and gid that the view must give every file (as FUSE on the host sees them). */
 uid_t cell_view_uid(const struct cell_plan *plan);
 gid_t cell_view_gid(const struct cell_plan *plan);
+/* The mount of a run in the place `landlock` that was killed, with all that should have taken
+ * it away. True also where there is none. */
+MUST_USE bool cell_unmount(const char *repository, struct fault *fault);
 
 /*
  * The names of the calls that the filter refuses with EPERM or ENOSYS by name, separated by
  * spaces, in lines of at most `line_max` bytes; what is in no table is refused as well. Caller
  * frees.
  */
-char **cell_filter_refused(size_t line_max, size_t *ret_count);
+char **cell_filter_refused(enum cell_place place, size_t line_max, size_t *ret_count);
 /* SHA-256, hex, of the filter's table: which system calls are refused, and how. */
-MUST_USE bool cell_filter_digest(char ret_hex[65], struct fault *fault);
+MUST_USE bool cell_filter_digest(enum cell_place place, char ret_hex[65], struct fault *fault);
 
 #endif

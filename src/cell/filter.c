@@ -13,9 +13,14 @@
     (CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_THREAD | CALLS_PROGRAM |    \
      CALLS_AGENT)
 #define RULES                                                                                 \
-    (CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_SOCKET_NET |                  \
-     CALLS_RULE_TERMINAL | CALLS_RULE_PERSONALITY | CALLS_RULE_OWN_LIMITS |                   \
-     CALLS_RULE_UNSHARE | CALLS_RULE_CORE | CALLS_RULE_IPC_SIZES)
+    (CALLS_RULE_EXEC_MEMORY | CALLS_RULE_PROCESSES | CALLS_RULE_TERMINAL |                    \
+     CALLS_RULE_PERSONALITY | CALLS_RULE_OWN_LIMITS | CALLS_RULE_UNSHARE | CALLS_RULE_CORE |  \
+     CALLS_RULE_IPC_SIZES)
+
+static const unsigned place_rules[CELL_PLACE_COUNT] = {
+    [CELL_NAMESPACES] = RULES | CALLS_RULE_SOCKET_NET,
+    [CELL_LANDLOCK] = RULES | CALLS_RULE_SOCKET_TCP | CALLS_RULE_SHARED_HOST,
+};
 
 const struct filter_row filter_refused[] = {
     {"mount", EPERM, "mounts"},
@@ -81,12 +86,69 @@ const struct filter_row filter_refused[] = {
 };
 const size_t filter_refused_count = COUNT(filter_refused);
 
-bool filter_build(struct calls_filter *ret_filter, struct fault *fault)
+/* Landlock judges neither of these. By descriptor or by the guard (listener.c) the same is to
+ * be had for the cell's own files. */
+const struct filter_row filter_shared[] = {
+    {"bind", EACCES, "ports are the host's"},
+    {"listen", EACCES, "ports are the host's"},
+    {"chown", EPERM, "owners of the host's files"},
+    {"fchown", EPERM, "owners of the host's files"},
+    {"lchown", EPERM, "owners of the host's files"},
+    {"fchownat", EPERM, "owners of the host's files"},
+    {"utime", ENOSYS, "times of the host's files"},
+    {"utimes", ENOSYS, "times of the host's files"},
+    {"futimesat", ENOSYS, "times of the host's files"},
+    {"setxattr", EOPNOTSUPP, "attributes of the host's files"},
+    {"lsetxattr", EOPNOTSUPP, "attributes of the host's files"},
+    {"fsetxattr", EOPNOTSUPP, "attributes of the host's files"},
+    {"removexattr", EOPNOTSUPP, "attributes of the host's files"},
+    {"lremovexattr", EOPNOTSUPP, "attributes of the host's files"},
+    {"fremovexattr", EOPNOTSUPP, "attributes of the host's files"},
+    {"setxattrat", EOPNOTSUPP, "attributes of the host's files"},
+    {"removexattrat", EOPNOTSUPP, "attributes of the host's files"},
+    {"inotify_add_watch", EPERM, "what happens in the host's folders"},
+    {"shmget", ENOSYS, "no IPC namespace"},
+    {"shmat", ENOSYS, "no IPC namespace"},
+    {"shmctl", ENOSYS, "no IPC namespace"},
+    {"semget", ENOSYS, "no IPC namespace"},
+    {"semop", ENOSYS, "no IPC namespace"},
+    {"semctl", ENOSYS, "no IPC namespace"},
+    {"semtimedop", ENOSYS, "no IPC namespace"},
+    {"msgget", ENOSYS, "no IPC namespace"},
+    {"msgsnd", ENOSYS, "no IPC namespace"},
+    {"msgrcv", ENOSYS, "no IPC namespace"},
+    {"msgctl", ENOSYS, "no IPC namespace"},
+    {"mq_open", ENOSYS, "no IPC namespace"},
+    {"mq_unlink", ENOSYS, "no IPC namespace"},
+    {"process_mrelease", EPERM, "other processes"},
+};
+const size_t filter_shared_count = COUNT(filter_shared);
+
+/* One of the tables, or the other, behind it. */
+static const struct filter_row *row_at(enum cell_place place, size_t number)
+{
+    if (number < filter_refused_count)
+        return &filter_refused[number];
+    number -= filter_refused_count;
+    return place == CELL_LANDLOCK && number < filter_shared_count ? &filter_shared[number]
+                                                                  : NULL;
+}
+
+static bool forbid_shared(struct calls_filter *filter, struct fault *fault)
+{
+    for (size_t i = 0; i < filter_shared_count; i++)
+        if (!calls_forbid(filter, filter_shared[i].call, filter_shared[i].error, fault))
+            return false;
+    return true;
+}
+
+bool filter_build(enum cell_place place, struct calls_filter *ret_filter, struct fault *fault)
 {
     struct calls_filter filter = {0};
     /* ENOSYS for what nobody has judged: libraries then take the older way. */
     bool ok = calls_begin(ENOSYS, &filter, fault) && calls_allow(&filter, GROUPS, fault) &&
-              calls_rules(&filter, RULES, fault);
+              calls_rules(&filter, place_rules[place], fault) &&
+              (place != CELL_LANDLOCK || forbid_shared(&filter, fault));
 
     for (size_t i = 0; ok && i < COUNT(filter_refused); i++)
         ok = calls_refuse(&filter, filter_refused[i].call, filter_refused[i].error, fault);
@@ -114,37 +176,41 @@ bool filter_install(const struct calls_filter *filter, struct fault *fault)
 }
 
 /* The table as text: what the digest in a record stands for. */
-static bool table_text(struct buf *text, struct fault *fault)
+static bool table_text(enum cell_place place, struct buf *text, struct fault *fault)
 {
-    if (!buf_add_text(text, "custody-cell-filter/v3\nforeign architectures: kill\n", fault) ||
-        !buf_add_format(text, fault, "rules %d\notherwise ENOSYS\n", RULES))
+    static const char *const when[] = {
+        [LISTENER_ALWAYS] = "",
+        [LISTENER_FILES] = " where opens are handed over",
+        [LISTENER_SHARED] = " without namespaces",
+    };
+    const struct filter_row *row;
+
+    if (!buf_add_text(text, "custody-cell-filter/v4\nforeign architectures: kill\n", fault) ||
+        !buf_add_format(text, fault, "rules %u\notherwise ENOSYS\n", place_rules[place]))
         return false;
     for (size_t i = 0; i < listener_call_count; i++)
         if (!buf_add_format(text, fault, "%s%s %s\n",
                             listener_calls[i].refused ? "ENOSYS" : "guard",
-                            listener_calls[i].files_only ? " where opens are handed over" : "",
-                            listener_calls[i].name))
+                            when[listener_calls[i].when], listener_calls[i].name))
             return false;
     for (size_t i = 0; i < calls_count; i++)
         if (!buf_add_format(text, fault, "%s %s\n",
                             calls_has_rule(calls_table[i].name) ? "rule" : "allow",
                             calls_table[i].name))
             return false;
-    for (size_t i = 0; i < COUNT(filter_refused); i++)
-        if (!buf_add_format(text, fault, "%s %s\n",
-                            filter_refused[i].error == EPERM ? "EPERM" : "ENOSYS",
-                            filter_refused[i].call))
+    for (size_t i = 0; (row = row_at(place, i)) != NULL; i++)
+        if (!buf_add_format(text, fault, "%s %s\n", strerrorname_np(row->error), row->call))
             return false;
     return true;
 }
 
-bool cell_filter_digest(char ret_hex[65], struct fault *fault)
+bool cell_filter_digest(enum cell_place place, char ret_hex[65], struct fault *fault)
 {
     AUTO_BUF struct buf text = buf_with_limit(TABLE_TEXT_BYTES_MAX);
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
 
-    if (!table_text(&text, fault))
+    if (!table_text(place, &text, fault))
         return false;
     if (EVP_Digest(text.at, text.len, digest, &len, EVP_sha256(), NULL) != 1 || len != 32)
         return fault_set(fault, FAULT_IO, "SHA-256 is not to be had");
@@ -152,13 +218,14 @@ bool cell_filter_digest(char ret_hex[65], struct fault *fault)
     return true;
 }
 
-char **cell_filter_refused(size_t line_max, size_t *ret_count)
+char **cell_filter_refused(enum cell_place place, size_t line_max, size_t *ret_count)
 {
+    const struct filter_row *row;
     char **lines = NULL;
     size_t room = 0, count = 0;
 
-    for (size_t i = 0; i < COUNT(filter_refused); i++) {
-        const char *call = filter_refused[i].call;
+    for (size_t i = 0; (row = row_at(place, i)) != NULL; i++) {
+        const char *call = row->call;
 
         if (count == 0 || strlen(lines[count - 1]) + 1 + strlen(call) > line_max) {
             lines = xgrow(lines, &room, count + 1, sizeof(lines[0]));

@@ -2,6 +2,7 @@
 #ifndef CUSTODY_CELL_FILTER_H
 #define CUSTODY_CELL_FILTER_H
 
+#include "cell/place.h"
 #include "os/isolate_calls.h"
 
 /* What is refused with an errno of its own, and why. All else that is unknown is ENOSYS. */
@@ -13,8 +14,13 @@ struct filter_row {
 extern const struct filter_row filter_refused[];
 extern const size_t filter_refused_count;
 
+/* What a cell without namespaces is refused besides: what they kept from it. */
+extern const struct filter_row filter_shared[];
+extern const size_t filter_shared_count;
+
 /* Builds; free with calls_end. */
-MUST_USE bool filter_build(struct calls_filter *ret_filter, struct fault *fault);
+MUST_USE bool filter_build(enum cell_place place, struct calls_filter *ret_filter,
+                           struct fault *fault);
 /* Installs it in the calling process and what it starts. no_new_privs must be set. */
 MUST_USE bool filter_install(const struct calls_filter *filter, struct fault *fault);
 

@@ -16,18 +16,26 @@
 
 #include "base/scope.h"
 #include "cell/canary.h"
+#include "cell/fence.h"
 #include "cell/filter.h"
 #include "cell/lister.h"
 #include "cell/packet.h"
 #include "cell/plan.h"
 #include "cell/root.h"
 #include "cell/seal.h"
+#include "cell/sweep.h"
 #include "os/isolate.h"
 #include "os/spawn.h"
 
 #define CANARY_MS_MAX 20000
 #define DESCRIPTORS_MAX 64
 #define SEAL_FAILED SIZE_MAX /* in place of a count: a fault follows */
+
+/* With the host's namespaces. */
+static bool is_shared(const struct cell_plan *plan)
+{
+    return plan->mode.place == CELL_LANDLOCK;
+}
 
 static bool loopback_up(struct fault *fault)
 {
@@ -56,13 +64,13 @@ static bool listen_at(uint16_t port, int *ret_fd, struct fault *fault)
     return true;
 }
 
-static void keep_descriptors(const struct init *init)
+void init_keep_descriptors(const struct init *init)
 {
     const struct cell_plan *plan = init->plan;
-    int keep[DESCRIPTORS_MAX] = {init->control,   plan->in,       plan->out,
-                                 plan->err,       plan->git_fd,   plan->objects_fd,
-                                 plan->engine_fd, plan->lister_fd};
-    size_t count = 8;
+    int keep[DESCRIPTORS_MAX] = {init->control,   plan->in,        plan->out,
+                                 plan->err,       plan->git_fd,    plan->objects_fd,
+                                 plan->engine_fd, plan->lister_fd, init->fuse};
+    size_t count = 9;
 
     for (size_t i = 0; i < plan->scratch_count && count < COUNT(keep); i++)
         keep[count++] = plan->scratch[i].fd;
@@ -97,19 +105,37 @@ static void volunteer_for_oom(void)
         return; /* a host that does not allow it has other limits */
 }
 
+static bool build_root(const struct cell_plan *plan, struct root *root, int *ret_fuse,
+                       int *ret_proc, struct fault *fault)
+{
+    const char *name = plan->hostname == NULL ? "cell" : plan->hostname;
+
+    if (sethostname(name, strlen(name)) < 0)
+        return fault_errno(fault, "name the cell");
+    return root_sources(plan, root, fault) && root_build(root, ret_fuse, ret_proc, fault) &&
+           root_enter(root, fault) && loopback_up(fault);
+}
+
+/* The warden has mounted the view; the rest is there, and rules will make it all there is. */
+static bool furnish(struct init *init, int *ret_fuse, int *ret_proc, struct fault *fault)
+{
+    *ret_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*ret_proc < 0)
+        return fault_errno(fault, "open /proc");
+    *ret_fuse = take_fd(&init->fuse);
+    return fence_furnish(init->plan, fault);
+}
+
 static bool mount_all(struct init *init, struct root *root, struct fault *fault)
 {
     const struct cell_plan *plan = init->plan;
-    const char *name = plan->hostname == NULL ? "cell" : plan->hostname;
     struct packet packet = {.kind = PACKET_MOUNTED};
     struct message_fds fds = {0};
     AUTO_CLOSE int fuse = -1, proc = -1, door = -1;
 
     volunteer_for_oom();
-    if (sethostname(name, strlen(name)) < 0)
-        return fault_errno(fault, "name the cell");
-    if (!root_sources(plan, root, fault) || !root_build(root, &fuse, &proc, fault) ||
-        !root_enter(root, fault) || !loopback_up(fault))
+    if (is_shared(plan) ? !furnish(init, &fuse, &proc, fault)
+                        : !build_root(plan, root, &fuse, &proc, fault))
         return false;
     if (plan->door_port != 0 && !listen_at(plan->door_port, &door, fault))
         return false;
@@ -248,9 +274,10 @@ static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *
     if (!mount_all(init, &root, fault))
         return false;
     /* While the view gets ready there is time to build the filter. */
-    if (!filter_build(&filter, fault))
+    if (!filter_build(init->plan->mode.place, &filter, fault))
         return false;
-    ok = expect(init->control, PACKET_VIEW_READY, NULL, fault) && root_finish(&root, fault) &&
+    ok = expect(init->control, PACKET_VIEW_READY, NULL, fault) &&
+         (is_shared(init->plan) || root_finish(&root, fault)) &&
          open_repository(init, fault) && seal_init(init->plan, &filter, &listener, fault) &&
          (listener < 0 || hand_out(init->control, listener, fault));
     calls_end(&filter);
@@ -359,10 +386,16 @@ static bool watch(const struct init *init, int children, pid_t agent, int *ret_s
             return fault_errno(fault, "wait for the agent");
         if (fds[1].revents != 0)
             return fault_set(fault, FAULT_IO, "core is gone");
-        if (fds[0].revents != 0 && read(children, &info, sizeof(info)) < 0 && errno != EAGAIN)
-            return fault_errno(fault, "wait for the agent");
         if (fds[2].revents != 0 && !lister_take(fds[2].fd, init->repository))
             fds[2].fd = -1;
+        if (fds[0].revents == 0)
+            continue;
+        if (read(children, &info, sizeof(info)) < 0) {
+            if (errno != EAGAIN)
+                return fault_errno(fault, "wait for the agent");
+        } else if (info.ssi_signo == SIGTERM) {
+            return fault_set(fault, FAULT_IO, "the sweeper is gone");
+        }
     }
 }
 
@@ -380,6 +413,8 @@ static bool run(struct init *init, struct fault *fault)
         return false;
     (void)sigemptyset(&child);
     (void)sigaddset(&child, SIGCHLD);
+    if (is_shared(init->plan)) /* the sweeper's death: seal.c */
+        (void)sigaddset(&child, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &child, NULL);
     children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     if (children < 0)
@@ -404,10 +439,15 @@ int init_serve(struct init *init)
     for (int number = 1; number < 32; number++)
         (void)signal(number, SIG_DFL);
     (void)signal(SIGPIPE, SIG_IGN);
-    limits_enter(init->limits);
-    keep_descriptors(init);
+    if (is_shared(init->plan))
+        (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    else
+        limits_enter(init->limits);
+    init_keep_descriptors(init);
     if (run(init, &packet.fault))
         return 0;
+    if (is_shared(init->plan) && getppid() != init->parent) /* nobody else is left to do it */
+        sweep_all();
     if (!packet_send(init->control, &packet, NULL, &ignored))
         return 2;
     return 1;

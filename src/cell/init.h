@@ -19,11 +19,15 @@ struct init {
     const struct limits *limits; /* entered first */
     int control;
     int repository; /* of what the view wants listed; -1: nothing */
-    int null; /* opened before the filter: later, opening may be the guard's to answer */
+    pid_t parent;   /* of the process that has this; see warden.h */
+    int fuse;       /* mounted already, by the warden; else -1 */
+    int null;       /* opened before the filter: later, opening may be the guard's to answer */
     struct sockaddr_un outside; /* for the canary: core listens there */
     socklen_t outside_len;
 };
 
+/* Closes every descriptor but 0, 1, 2, the control socket and the plan's. */
+void init_keep_descriptors(const struct init *init);
 /* Serves until the agent has ended or core is gone. Returns the exit code of pid 1. */
 int init_serve(struct init *init);
 

@@ -15,14 +15,23 @@
 #endif
 
 const struct listener_call listener_calls[] = {
-    {"execve", false, false}, {"execveat", false, false}, {"open", true, false},
-    {"openat", true, false},  {"creat", true, false},     {"openat2", true, true},
+    {"execve", LISTENER_ALWAYS, false},    {"execveat", LISTENER_ALWAYS, false},
+    {"open", LISTENER_FILES, false},       {"openat", LISTENER_FILES, false},
+    {"creat", LISTENER_FILES, false},      {"openat2", LISTENER_FILES, true},
+    {"connect", LISTENER_SHARED, false},   {"chmod", LISTENER_SHARED, false},
+    {"fchmod", LISTENER_SHARED, false},    {"fchmodat", LISTENER_SHARED, false},
+    {"fchmodat2", LISTENER_SHARED, false}, {"utimensat", LISTENER_SHARED, false},
 };
 const size_t listener_call_count = COUNT(listener_calls);
 
 /* Foreign architectures and x32 are the other filters' to kill: their answer counts more. */
-static unsigned short build(bool files, struct sock_filter *program)
+static unsigned short build(struct cell_mode mode, struct sock_filter *program)
 {
+    const bool here[] = {
+        [LISTENER_ALWAYS] = true,
+        [LISTENER_FILES] = mode.files == CELL_INJECTED,
+        [LISTENER_SHARED] = mode.place == CELL_LANDLOCK,
+    };
     const struct sock_filter load =
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     const struct sock_filter tell = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
@@ -37,7 +46,7 @@ static unsigned short build(bool files, struct sock_filter *program)
         const struct sock_filter is_other =
             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1);
 
-        if (number < 0 || (listener_calls[i].files_only && !files))
+        if (number < 0 || !here[listener_calls[i].when])
             continue;
         program[count++] = is_other;
         program[count++] = listener_calls[i].refused ? refuse : tell;
@@ -46,7 +55,7 @@ static unsigned short build(bool files, struct sock_filter *program)
     return count;
 }
 
-bool listener_install(bool files, int *ret_fd, struct fault *fault)
+bool listener_install(struct cell_mode mode, int *ret_fd, struct fault *fault)
 {
     struct sock_filter program[2 + 2 * CALLS_MAX];
     struct sock_fprog filter = {.filter = program};
@@ -57,7 +66,7 @@ bool listener_install(bool files, int *ret_fd, struct fault *fault)
     long fd = -1;
 
     _Static_assert(COUNT(listener_calls) <= CALLS_MAX, "room for the calls");
-    filter.len = build(files, program);
+    filter.len = build(mode, program);
     for (size_t i = 0; i < COUNT(flags) && fd < 0; i++)
         fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i], &filter);
     if (fd < 0) {

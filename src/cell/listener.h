@@ -9,23 +9,29 @@
 #include <stddef.h>
 
 #include "base/fault.h"
+#include "cell/place.h"
+
+/* Where a call is handed over. */
+enum listener_when {
+    LISTENER_ALWAYS,
+    LISTENER_FILES,  /* where the files are ordinary ones, and the guard opens them */
+    LISTENER_SHARED, /* where the cell shares the host's namespaces */
+};
 
 /* What a cell hands over, or refuses because it could not be judged there. */
 struct listener_call {
     const char *name;
-    bool files_only; /* where opens are handed over */
-    bool refused;    /* ENOSYS: what it asks for stands in memory, which can change */
+    enum listener_when when;
+    bool refused; /* ENOSYS: what it asks for stands in memory, which can change */
 };
 extern const struct listener_call listener_calls[];
 extern const size_t listener_call_count;
 
 /*
- * files: opens are handed over, too.
- *
  * For the calling process and all that it starts from now on; before filter_install, whose
  * refusals count more. no_new_privs must be set. ret_fd is close-on-exec.
  * FAULT_HOST: this kernel has no user notification (before 5.0), or a listener is there.
  */
-MUST_USE bool listener_install(bool files, int *ret_fd, struct fault *fault);
+MUST_USE bool listener_install(struct cell_mode mode, int *ret_fd, struct fault *fault);
 
 #endif

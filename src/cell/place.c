@@ -10,7 +10,7 @@ static const struct mode_row {
     bool is_built;
 } rows[CELL_MODE_COUNT] = {
     {{CELL_NAMESPACES, CELL_FUSE}, "namespaces/fuse", true},
-    {{CELL_LANDLOCK, CELL_FUSE}, "landlock/fuse", false},
+    {{CELL_LANDLOCK, CELL_FUSE}, "landlock/fuse", true},
     {{CELL_NAMESPACES, CELL_INJECTED}, "namespaces/injected", true},
     {{CELL_LANDLOCK, CELL_INJECTED}, "landlock/injected", false},
 };
@@ -53,7 +53,7 @@ bool cell_mode_parse(struct slice text, struct cell_mode *ret_mode)
 
 bool cell_mode_is_degraded(struct cell_mode mode)
 {
-    return mode.files == CELL_INJECTED;
+    return mode.files == CELL_INJECTED || mode.place == CELL_LANDLOCK;
 }
 
 /* One thing that a mode needs. `why` is told with the errno; what to do follows it. */
@@ -84,14 +84,16 @@ static bool offers_place(const struct cell_host *host, enum cell_place place,
          "custody doctor names the setting"},
     };
     const struct need landlock[] = {
+        {!host->root, 0, "root needs no such place", "run it as an ordinary user"},
         {host->landlock_abi >= CELL_LANDLOCK_ABI_MIN, 0,
-         host->landlock_abi == 0 ? "no Landlock" : "a Landlock too old to keep truncation",
-         "a kernel of at least 6.2 with landlock in lsm="},
+         host->landlock_abi == 0 ? "no Landlock"
+                                 : "a Landlock too old to keep signals and sockets inside",
+         "a kernel of at least 6.12 with landlock in lsm="},
         {host->notification == 0, host->notification, "no user notification of system calls",
          "a kernel of at least 5.9"},
-        {host->ptrace_scope <= 1, 0,
+        {host->ptrace_scope <= 0, 0,
          "kernel.yama.ptrace_scope keeps the guard from its callers",
-         "sudo sysctl -w kernel.yama.ptrace_scope=1"},
+         "sudo sysctl -w kernel.yama.ptrace_scope=0"},
     };
 
     return place == CELL_NAMESPACES ? tell_first(namespaces, COUNT(namespaces), why)
@@ -107,6 +109,10 @@ static bool offers_files(const struct cell_host *host, struct cell_mode mode,
                                                       : "sudo chmod 0666 /dev/fuse"},
     };
     const struct need helped[] = {
+        {host->fusermount != EACCES, 0, "no_new_privs is set, so fusermount3 gains no rights",
+         "start it outside of a service with NoNewPrivileges="},
+        {host->fusermount != ESRCH, 0, "fusermount3 takes no user without a name",
+         "a line for this user in /etc/passwd"},
         {host->fusermount == 0, host->fusermount, "fusermount3",
          "sudo apt-get install fuse3: it must be set-user-id root"},
         {host->fuse != ENOENT && host->fuse != ENODEV, host->fuse, "/dev/fuse",

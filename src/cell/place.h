@@ -24,7 +24,7 @@ struct cell_mode {
 
 #define CELL_MODE_COUNT 4
 #define CELL_MODE_NAME_BYTES 24
-#define CELL_LANDLOCK_ABI_MIN 3 /* truncation is a right of its own */
+#define CELL_LANDLOCK_ABI_MIN 6 /* signals and abstract sockets stay inside; TCP has rules */
 
 /* All there are, the strongest first. */
 extern const struct cell_mode cell_modes[CELL_MODE_COUNT];
@@ -41,7 +41,9 @@ struct cell_host {
     bool root;
     int namespaces;   /* a user namespace with mounts of its own; as root: mounts */
     int fuse;         /* opening /dev/fuse */
-    int fusermount;   /* the set-user-id program that mounts for ordinary users */
+    int fusermount;   /* the set-user-id program that mounts for ordinary users: ENOENT; EPERM:
+                         it is not set-user-id; EACCES: no_new_privs keeps it from its rights;
+                         ESRCH: it refuses users without a name */
     int landlock_abi; /* 0: none */
     int notification; /* calls that wait for an answer */
     int ptrace_scope; /* kernel.yama.ptrace_scope; 0 where there is no such setting */

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -57,7 +59,13 @@ static int find_fusermount(bool root)
         return ENOENT;
     if (stat(path, &stat_of) < 0)
         return errno;
-    return root || (stat_of.st_uid == 0 && (stat_of.st_mode & S_ISUID) != 0) ? 0 : EPERM;
+    if (root)
+        return 0;
+    if (stat_of.st_uid != 0 || (stat_of.st_mode & S_ISUID) == 0)
+        return EPERM;
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+        return EACCES;
+    return getpwuid(getuid()) == NULL ? ESRCH : 0;
 }
 
 const char *cell_fusermount(void)

@@ -24,12 +24,16 @@ bool plan_is_privileged(const struct cell_plan *plan)
 
 uid_t cell_view_uid(const struct cell_plan *plan)
 {
-    return plan_is_privileged(plan) ? plan->uid : CELL_UID;
+    return plan_is_privileged(plan)            ? plan->uid
+           : plan->mode.place == CELL_LANDLOCK ? geteuid()
+                                               : CELL_UID;
 }
 
 gid_t cell_view_gid(const struct cell_plan *plan)
 {
-    return plan_is_privileged(plan) ? plan->gid : CELL_UID;
+    return plan_is_privileged(plan)            ? plan->gid
+           : plan->mode.place == CELL_LANDLOCK ? getegid()
+                                               : CELL_UID;
 }
 
 /* "a/b", "a": words between single slashes, none of them "." or "..". */
@@ -58,6 +62,18 @@ static bool starts_path(const char *path, const char *head)
     return strncmp(path, head, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
+static bool check_shared(const struct cell_plan *plan, struct fault *fault)
+{
+    if (!plan->view || !plan->guard)
+        return fault_set(fault, FAULT_INVALID,
+                         "plan: without namespaces there must be a view and a guard");
+    if (plan->home == NULL || !is_absolute(plan->home) || plan->tmp == NULL ||
+        !is_absolute(plan->tmp))
+        return fault_set(fault, FAULT_INVALID, "plan: no folders for HOME and /tmp");
+    return plan->door_port == 0 ||
+           fault_set(fault, FAULT_INVALID, "plan: no loopback for a door to listen on");
+}
+
 static bool check_repository(const struct cell_plan *plan, struct fault *fault)
 {
     const char *path = plan->repository;
@@ -65,6 +81,8 @@ static bool check_repository(const struct cell_plan *plan, struct fault *fault)
     if (path == NULL || !is_absolute(path))
         return fault_set(fault, FAULT_INVALID,
                          "plan: the repository's path is not absolute and plain");
+    if (plan->mode.place == CELL_LANDLOCK) /* covers nothing: the run's own folder */
+        return check_shared(plan, fault);
     for (size_t i = 0; i < COUNT(reserved); i++)
         if (starts_path(path, reserved[i]))
             return fault_set(fault, FAULT_INVALID, "plan: no repository below %s",
@@ -148,6 +166,8 @@ static bool check_user(const struct cell_plan *plan, struct fault *fault)
     if (root && (!plan_is_privileged(plan) || plan->uid == 0 || plan->gid == 0))
         return fault_set(fault, FAULT_INVALID,
                          "plan: root must give the cell a user of its own");
+    if (root && plan->mode.place == CELL_LANDLOCK)
+        return fault_set(fault, FAULT_INVALID, "plan: root makes namespaces");
     if (!root && plan_is_privileged(plan))
         return fault_set(fault, FAULT_INVALID,
                          "plan: only root can give the cell a user of its own");

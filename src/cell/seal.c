@@ -1,5 +1,6 @@
 #include "cell/seal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "cell/fence.h"
 #include "cell/listener.h"
 #include "cell/plan.h"
 #include "os/file.h"
@@ -117,14 +119,34 @@ bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
     if (!isolate_capabilities(0, fault) || !isolate_no_new_privs(fault))
         return false;
     /* Changing credentials cleared both. Core's death also closes the control socket. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+    if (prctl(PR_SET_PDEATHSIG, plan->mode.place == CELL_LANDLOCK ? SIGTERM : SIGKILL) < 0 ||
+        prctl(PR_SET_DUMPABLE, 0) < 0)
         return fault_errno(fault, "tie the cell to core");
     /* 1: no core, not even for a program of the host that core_pattern names. The filter keeps
      * it. */
     return set_limit(RLIMIT_CORE, 1, "core", fault) &&
-           (!plan->guard ||
-            listener_install(plan->mode.files == CELL_INJECTED, ret_listener, fault)) &&
+           (!plan->guard || listener_install(plan->mode, ret_listener, fault)) &&
            filter_install(filter, fault);
+}
+
+/* The threads of a user on this host, as the kernel counts them against the limit. */
+static size_t count_threads(uid_t uid)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+    size_t count = 0;
+
+    while (proc != NULL && (entry = readdir(proc)) != NULL) {
+        AUTO_FREE char *tasks = xformat("%s/task", entry->d_name);
+        struct stat stat;
+
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+            fstatat(dirfd(proc), tasks, &stat, 0) == 0 && stat.st_uid == uid)
+            count += stat.st_nlink - 2;
+    }
+    if (proc != NULL)
+        (void)closedir(proc);
+    return count;
 }
 
 /* Never RLIMIT_AS: programs with garbage collectors reserve far more than they use. */
@@ -138,7 +160,11 @@ static bool set_limits(const struct cell_plan *plan, const struct cell_sealed *s
         return false;
     if (plan->file_bytes != 0 && !set_limit(RLIMIT_FSIZE, plan->file_bytes, "fsize", fault))
         return false;
-    return sealed->limit[CELL_LIMIT_PIDS] || set_limit(RLIMIT_NPROC, pids + 1, "nproc", fault);
+    if (sealed->limit[CELL_LIMIT_PIDS])
+        return true;
+    if (plan->mode.place == CELL_LANDLOCK) /* counted with all else that the user runs */
+        pids += (unsigned)count_threads(geteuid());
+    return set_limit(RLIMIT_NPROC, pids + 1, "nproc", fault);
 }
 
 static bool set_streams(const struct cell_plan *plan, int null, struct fault *fault)
@@ -166,6 +192,14 @@ static void reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* While the plan's descriptors are open. Our parent's death is ours, as pid 1's would be. */
+static bool share_host(const struct cell_plan *plan, struct fault *fault)
+{
+    return (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ||
+            fault_errno(fault, "tie the agent to its cell")) &&
+           fence_agent(plan, fault);
+}
+
 bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed, int null,
                 int keep_fd, struct fault *fault)
 {
@@ -174,6 +208,8 @@ bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed, 
     if (setsid() < 0)
         return fault_errno(fault, "begin a session");
     reset_signals();
+    if (plan->mode.place == CELL_LANDLOCK && !share_host(plan, fault))
+        return false;
     if (!set_streams(plan, null, fault))
         return false;
     spawn_close_others(&keep_fd, keep_fd < 0 ? 0 : 1);
@@ -185,7 +221,8 @@ bool seal_agent(const struct cell_plan *plan, const struct cell_sealed *sealed, 
                            plan->folder == NULL ? plan->repository : plan->folder);
     if (!set_limits(plan, sealed, fault))
         return false;
-    if (!isolate_scopes(ISOLATE_ABI_KERNEL, &enforced, fault))
+    if (plan->mode.place != CELL_LANDLOCK &&
+        !isolate_scopes(ISOLATE_ABI_KERNEL, &enforced, fault))
         return false;
     /* As after any exec; until then nothing in the cell could look at us. */
     if (prctl(PR_SET_DUMPABLE, 1) < 0)
@@ -201,7 +238,7 @@ char **seal_environment(const struct cell_plan *plan)
     while (plan->environment[count] != NULL)
         count++;
     environment = xalloc_array(count + 2, sizeof(environment[0]));
-    environment[at++] = xstrdup("HOME=" CELL_HOME);
+    environment[at++] = xformat("HOME=%s", plan->home == NULL ? CELL_HOME : plan->home);
     for (size_t i = 0; i < count; i++)
         if (strncmp(plan->environment[i], "HOME=", 5) != 0)
             environment[at++] = xstrdup(plan->environment[i]);

@@ -20,6 +20,7 @@ struct door {
     struct loop *loop;
     struct door_config config;
     int listener;
+    bool is_handed; /* `listener` is a pair's end, over which the guard hands connections */
     struct loop_watch *listener_watch, *gateway_watch;
     struct loop_timer *patrol;
     int spares[CALL_SPARES * 2];

@@ -103,6 +103,28 @@ bool door_new(struct loop *loop, const struct door_config *config, struct door *
     return true;
 }
 
+/* The guard sends connections, one a packet: its end closed is a listener's, that has none. */
+static int take_handed(struct door *door)
+{
+    struct buf body = buf_with_limit(MESSAGE_BYTES_MAX);
+    struct message_fds fds = {0};
+    struct fault fault = {0};
+    bool end = false;
+    int fd = -1;
+
+    if (message_receive(door->listener, &body, &fds, 0, &end, &fault) && fds.count == 1 &&
+        fcntl(fds.fd[0], F_SETFL, O_NONBLOCK) == 0) {
+        fd = fds.fd[0];
+        fds.count = 0;
+    }
+    message_fds_close(&fds);
+    buf_free(&body);
+    if (end)
+        accept_more(door, false);
+    errno = EAGAIN;
+    return fd;
+}
+
 static void on_listener(void *self, uint32_t events)
 {
     struct door *door = self;
@@ -116,7 +138,9 @@ static void on_listener(void *self, uint32_t events)
             accept_more(door, false); /* the rest waits in the listen queue */
             return;
         }
-        fd = accept4(door->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        fd = door->is_handed
+                 ? take_handed(door)
+                 : accept4(door->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE)
                 accept_more(door, false); /* until the patrol */
@@ -140,12 +164,15 @@ static void accept_more(struct door *door, bool more)
 bool door_listen(struct door *door, int listener, struct fault *fault)
 {
     int flags = fcntl(listener, F_GETFL);
+    int listens = 0;
+    socklen_t len = sizeof(listens);
 
     if (door->listener >= 0) {
         (void)close(listener);
         return fault_set(fault, FAULT_CONFLICT, "the door listens already");
     }
-    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0) {
+    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0) {
         (void)close(listener);
         return fault_errno(fault, "listen");
     }
@@ -155,6 +182,7 @@ bool door_listen(struct door *door, int listener, struct fault *fault)
         return false;
     }
     door->listener = listener;
+    door->is_handed = listens == 0;
     door->accepts = true;
     return true;
 }

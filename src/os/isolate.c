@@ -19,8 +19,10 @@
 #define FS_REFER (1ULL << 13)       /* ABI 2 */
 #define FS_TRUNCATE (1ULL << 14)    /* ABI 3 */
 #define FS_IOCTL_DEV (1ULL << 15)   /* ABI 5 */
-#define SCOPE_ABSTRACT_UNIX 1ULL    /* ABI 6 */
-#define SCOPE_SIGNAL 2ULL           /* ABI 6 */
+#define ABI_PORTS 4
+#define NET_TCP 3ULL             /* ABI 4: bind, connect */
+#define SCOPE_ABSTRACT_UNIX 1ULL /* ABI 6 */
+#define SCOPE_SIGNAL 2ULL        /* ABI 6 */
 
 struct ruleset { /* struct landlock_ruleset_attr of ABI 6 */
     uint64_t files;
@@ -227,17 +229,32 @@ static int usable_abi(int abi)
     return abi < kernel ? abi : kernel;
 }
 
-bool isolate_files(const struct isolate_path *paths, size_t count, int abi,
-                   struct isolate_enforced *ret_enforced, struct fault *fault)
+static bool isolate_paths(const struct isolate_path *paths, size_t count, int abi,
+                          uint64_t net, struct isolate_enforced *ret_enforced,
+                          struct fault *fault)
 {
     int usable = usable_abi(abi);
+    struct ruleset ruleset = ruleset_of(usable);
 
     if (usable <= 0) {
         if (ret_enforced != NULL)
             *ret_enforced = (struct isolate_enforced){0};
         return true;
     }
-    return restrict_to(ruleset_of(usable), paths, count, usable, ret_enforced, fault);
+    ruleset.net = usable >= ABI_PORTS ? net : 0;
+    return restrict_to(ruleset, paths, count, usable, ret_enforced, fault);
+}
+
+bool isolate_files(const struct isolate_path *paths, size_t count, int abi,
+                   struct isolate_enforced *ret_enforced, struct fault *fault)
+{
+    return isolate_paths(paths, count, abi, 0, ret_enforced, fault);
+}
+
+bool isolate_files_and_ports(const struct isolate_path *paths, size_t count, int abi,
+                             struct isolate_enforced *ret_enforced, struct fault *fault)
+{
+    return isolate_paths(paths, count, abi, NET_TCP, ret_enforced, fault);
 }
 
 bool isolate_scopes(int abi, struct isolate_enforced *ret_enforced, struct fault *fault)

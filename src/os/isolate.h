@@ -65,6 +65,10 @@ int isolate_landlock_abi(void);
  */
 MUST_USE bool isolate_files(const struct isolate_path *paths, size_t count, int abi,
                             struct isolate_enforced *ret_enforced, struct fault *fault);
+/* The same, and no TCP port is bound or connected to (ABI 4). */
+MUST_USE bool isolate_files_and_ports(const struct isolate_path *paths, size_t count, int abi,
+                                      struct isolate_enforced *ret_enforced,
+                                      struct fault *fault);
 /* Only the scopes (no file rules: those cost 0.8 us an open). */
 MUST_USE bool isolate_scopes(int abi, struct isolate_enforced *ret_enforced,
                              struct fault *fault);
@@ -77,10 +81,11 @@ enum isolate_profile {
     ISOLATE_SCAN, /* read, write, packets, memory, exit; no executable memory; opens nothing */
     ISOLATE_VIEW, /* + files; no sockets of its own, no programs */
     ISOLATE_DOOR, /* SCAN + accept and answer; no connect, opens nothing */
-    ISOLATE_GATEWAY, /* files, network, threads; no programs, no ptrace, no mounts */
-    ISOLATE_COLLECT, /* files and programs (git); no socket beyond AF_UNIX */
-    ISOLATE_LEDGER,  /* files, AF_UNIX, an io_uring that only writes and syncs; no programs */
+    ISOLATE_GATEWAY,  /* files, network, threads; no programs, no ptrace, no mounts */
+    ISOLATE_COLLECT,  /* files and programs (git); no socket beyond AF_UNIX */
+    ISOLATE_LEDGER,   /* files, AF_UNIX, an io_uring that only writes and syncs; no programs */
     ISOLATE_OBSERVER, /* files, and marks of fanotify; no sockets, no programs */
+    ISOLATE_GUARD,    /* VIEW + pairs of connected sockets, one end of which the cell gets */
     ISOLATE_PROFILE_COUNT,
 };
 

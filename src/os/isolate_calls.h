@@ -55,20 +55,32 @@ MUST_USE bool calls_allow(struct calls_filter *filter, unsigned groups, struct f
 MUST_USE bool calls_refuse(struct calls_filter *filter, const char *name, int error,
                            struct fault *fault);
 
+/* The same to a call that calls_allow allows: the refusal counts more. */
+MUST_USE bool calls_forbid(struct calls_filter *filter, const char *name, int error,
+                           struct fault *fault);
+
 /* Each allows calls for certain arguments only; a ruled call without its rule is refused. */
 enum calls_rule {
-    CALLS_RULE_MEMORY = 1,        /* mmap, mprotect without PROT_EXEC */
-    CALLS_RULE_EXEC_MEMORY = 2,   /* mmap, mprotect of any kind */
-    CALLS_RULE_THREADS = 4,       /* clone with CLONE_THREAD only; clone3 answers ENOSYS */
-    CALLS_RULE_PROCESSES = 8,     /* clone without CLONE_NEW*; clone3 answers ENOSYS */
-    CALLS_RULE_SOCKET_UNIX = 16,  /* socket, socketpair: AF_UNIX only */
-    CALLS_RULE_SOCKET_NET = 32,   /* socket: also TCP, UDP, AF_NETLINK route */
-    CALLS_RULE_TERMINAL = 64,     /* ioctl without TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS */
-    CALLS_RULE_PERSONALITY = 128, /* personality: asking, PER_LINUX, ADDR_NO_RANDOMIZE */
-    CALLS_RULE_OWN_LIMITS = 256,  /* prlimit64 of oneself only */
-    CALLS_RULE_LIMITS = 512,      /* prlimit64 */
-    CALLS_RULE_UNSHARE = 1024,    /* unshare of descriptors and folders, no namespace */
-    CALLS_RULE_IPC_SIZES = 4096,  /* shmget, semget: small ones, as few programs need them */
+    CALLS_RULE_MEMORY = 1,          /* mmap, mprotect without PROT_EXEC */
+    CALLS_RULE_EXEC_MEMORY = 2,     /* mmap, mprotect of any kind */
+    CALLS_RULE_THREADS = 4,         /* clone with CLONE_THREAD only; clone3 answers ENOSYS */
+    CALLS_RULE_PROCESSES = 8,       /* clone without CLONE_NEW*; clone3 answers ENOSYS */
+    CALLS_RULE_SOCKET_UNIX = 16,    /* socket, socketpair: AF_UNIX only */
+    CALLS_RULE_SOCKET_NET = 32,     /* socket: also TCP, UDP, AF_NETLINK route */
+    CALLS_RULE_TERMINAL = 64,       /* ioctl without TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS */
+    CALLS_RULE_PERSONALITY = 128,   /* personality: asking, PER_LINUX, ADDR_NO_RANDOMIZE */
+    CALLS_RULE_OWN_LIMITS = 256,    /* prlimit64 of oneself only */
+    CALLS_RULE_LIMITS = 512,        /* prlimit64 */
+    CALLS_RULE_UNSHARE = 1024,      /* unshare of descriptors and folders, no namespace */
+    CALLS_RULE_IPC_SIZES = 4096,    /* shmget, semget: small ones, as few programs need them */
+    CALLS_RULE_SOCKET_TCP = 8192,   /* socket: TCP over IPv4 only; socketpair: AF_UNIX */
+    CALLS_RULE_SOCKET_PAIR = 16384, /* socketpair: AF_UNIX */
+    /*
+     * For a process that shares the host's namespaces: priorities and processors of oneself
+     * only; no data along with a connection's first packet, which would name an address that
+     * nobody has judged; options of TCP are taken, and do nothing.
+     */
+    CALLS_RULE_SHARED_HOST = 32768,
     CALLS_RULE_CORE = 2048, /* setting the limit of core dumps is taken, and does nothing */
 };
 MUST_USE bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault);

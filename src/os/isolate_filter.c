@@ -111,6 +111,12 @@ bool calls_refuse(struct calls_filter *filter, const char *name, int error,
            add(filter->allow, SCMP_ACT_ERRNO((uint16_t)error), name, 0, NULL, fault);
 }
 
+bool calls_forbid(struct calls_filter *filter, const char *name, int error,
+                  struct fault *fault)
+{
+    return add(filter->refuse, SCMP_ACT_ERRNO((uint16_t)error), name, 0, NULL, fault);
+}
+
 /*
  * One allowed form of a call. The kernel reads these arguments as 32 bits: what stands in the
  * upper half must not hide them, so every comparison is masked.
@@ -130,7 +136,9 @@ static const struct form allowed_forms[] = {
     {CALLS_RULE_THREADS, "clone", 0, CLONE_NEW_BY_CLONE | CLONE_THREAD, CLONE_THREAD},
     {CALLS_RULE_PROCESSES, "clone", 0, CLONE_NEW_BY_CLONE, 0},
     {CALLS_RULE_SOCKET_UNIX | CALLS_RULE_SOCKET_NET, "socket", 0, UINT32_MAX, AF_UNIX},
-    {CALLS_RULE_SOCKET_UNIX | CALLS_RULE_SOCKET_NET, "socketpair", 0, UINT32_MAX, AF_UNIX},
+    {CALLS_RULE_SOCKET_UNIX | CALLS_RULE_SOCKET_NET | CALLS_RULE_SOCKET_TCP |
+         CALLS_RULE_SOCKET_PAIR,
+     "socketpair", 0, UINT32_MAX, AF_UNIX},
     {CALLS_RULE_PERSONALITY, "personality", 0, UINT32_MAX, PER_LINUX},
     {CALLS_RULE_PERSONALITY, "personality", 0, UINT32_MAX, UINT32_MAX},
     {CALLS_RULE_PERSONALITY, "personality", 0, UINT32_MAX, ADDR_NO_RANDOMIZE},
@@ -154,6 +162,25 @@ static const struct form refused_forms[] = {
     {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWNS, CLONE_NEWNS},
     {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWPID, CLONE_NEWPID},
     {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWNET, CLONE_NEWNET},
+    {CALLS_RULE_SHARED_HOST, "sendto", 3, MSG_FASTOPEN, MSG_FASTOPEN},
+    {CALLS_RULE_SHARED_HOST, "sendmsg", 2, MSG_FASTOPEN, MSG_FASTOPEN},
+    {CALLS_RULE_SHARED_HOST, "sendmmsg", 3, MSG_FASTOPEN, MSG_FASTOPEN},
+};
+
+/* A process's number that must be 0: oneself. Compared whole, so no upper half hides it. */
+static const struct own_form {
+    const char *call;
+    unsigned argument;
+    uint64_t value;
+} own_forms[] = {
+    {"sched_setaffinity", 0, 0},
+    {"sched_setscheduler", 0, 0},
+    {"sched_setparam", 0, 0},
+    {"sched_setattr", 0, 0},
+    {"setpriority", 0, PRIO_PROCESS},
+    {"setpriority", 1, 0},
+    {"ioprio_set", 0, 1 /* IOPRIO_WHO_PROCESS */},
+    {"ioprio_set", 1, 0},
 };
 
 /*
@@ -161,21 +188,22 @@ static const struct form refused_forms[] = {
  * have the kernel load a module that nobody has use for, at a word of whoever asks.
  */
 static const struct net_form {
+    unsigned rule;
     int family, type, protocol;
 } net_forms[] = {
-    {AF_INET, SOCK_STREAM, 0},
-    {AF_INET, SOCK_STREAM, IPPROTO_TCP},
-    {AF_INET, SOCK_DGRAM, 0},
-    {AF_INET, SOCK_DGRAM, IPPROTO_UDP},
-    {AF_INET6, SOCK_STREAM, 0},
-    {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
-    {AF_INET6, SOCK_DGRAM, 0},
-    {AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
-    {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE},
-    {AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE},
+    {CALLS_RULE_SOCKET_NET | CALLS_RULE_SOCKET_TCP, AF_INET, SOCK_STREAM, 0},
+    {CALLS_RULE_SOCKET_NET | CALLS_RULE_SOCKET_TCP, AF_INET, SOCK_STREAM, IPPROTO_TCP},
+    {CALLS_RULE_SOCKET_NET, AF_INET, SOCK_DGRAM, 0},
+    {CALLS_RULE_SOCKET_NET, AF_INET, SOCK_DGRAM, IPPROTO_UDP},
+    {CALLS_RULE_SOCKET_NET, AF_INET6, SOCK_STREAM, 0},
+    {CALLS_RULE_SOCKET_NET, AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+    {CALLS_RULE_SOCKET_NET, AF_INET6, SOCK_DGRAM, 0},
+    {CALLS_RULE_SOCKET_NET, AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
+    {CALLS_RULE_SOCKET_NET, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE},
+    {CALLS_RULE_SOCKET_NET, AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE},
 };
 
-static bool add_net_forms(scmp_filter_ctx filter, struct fault *fault)
+static bool add_net_forms(scmp_filter_ctx filter, unsigned rules, struct fault *fault)
 {
     for (size_t i = 0; i < COUNT(net_forms); i++) {
         const struct net_form *form = &net_forms[i];
@@ -194,7 +222,8 @@ static bool add_net_forms(scmp_filter_ctx filter, struct fault *fault)
              .datum_b = (uint64_t)form->protocol},
         };
 
-        if (!add(filter, SCMP_ACT_ALLOW, "socket", COUNT(wanted), wanted, fault))
+        if ((form->rule & rules) != 0 &&
+            !add(filter, SCMP_ACT_ALLOW, "socket", COUNT(wanted), wanted, fault))
             return false;
     }
     return true;
@@ -257,6 +286,22 @@ static bool bound_ipc(scmp_filter_ctx filter, struct fault *fault)
     return true;
 }
 
+static bool share_host(scmp_filter_ctx filter, struct fault *fault)
+{
+    const struct scmp_arg_cmp tcp[] = {
+        {.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = IPPROTO_TCP},
+    };
+
+    for (size_t i = 0; i < COUNT(own_forms); i++) {
+        const struct scmp_arg_cmp other[] = {
+            {.arg = own_forms[i].argument, .op = SCMP_CMP_NE, .datum_a = own_forms[i].value}};
+
+        if (!add(filter, SCMP_ACT_ERRNO(EPERM), own_forms[i].call, COUNT(other), other, fault))
+            return false;
+    }
+    return add(filter, SCMP_ACT_ERRNO(0), "setsockopt", COUNT(tcp), tcp, fault);
+}
+
 bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault)
 {
     for (size_t i = 0; i < COUNT(allowed_forms); i++)
@@ -267,7 +312,9 @@ bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *faul
         if ((refused_forms[i].rule & rules) != 0 &&
             !add_form(filter->refuse, SCMP_ACT_ERRNO(EPERM), &refused_forms[i], fault))
             return false;
-    if ((rules & CALLS_RULE_SOCKET_NET) != 0 && !add_net_forms(filter->allow, fault))
+    if (!add_net_forms(filter->allow, rules, fault))
+        return false;
+    if ((rules & CALLS_RULE_SHARED_HOST) != 0 && !share_host(filter->refuse, fault))
         return false;
     if ((rules & CALLS_RULE_IPC_SIZES) != 0 && !bound_ipc(filter->refuse, fault))
         return false;
@@ -286,6 +333,9 @@ static const struct profile {
     [ISOLATE_SCAN] = {CALLS_BASE, CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS},
     [ISOLATE_VIEW] = {CALLS_BASE | CALLS_FILE,
                       CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS | CALLS_RULE_TERMINAL},
+    [ISOLATE_GUARD] = {CALLS_BASE | CALLS_FILE, CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS |
+                                                    CALLS_RULE_TERMINAL |
+                                                    CALLS_RULE_SOCKET_PAIR},
     [ISOLATE_DOOR] = {CALLS_BASE | CALLS_SERVE, CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS},
     [ISOLATE_GATEWAY] = {CALLS_BASE | CALLS_SERVE | CALLS_FILE | CALLS_SOCKET | CALLS_THREAD,
                          CALLS_RULE_EXEC_MEMORY | CALLS_RULE_THREADS | CALLS_RULE_SOCKET_NET |

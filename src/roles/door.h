@@ -31,7 +31,8 @@ struct door_role_config {
 
 /*
  * Packets on `control`, one byte each:
- *   core -> door  DOOR_LISTEN with one listening TCP descriptor; where there are any, a second
+ *   core -> door  DOOR_LISTEN with one listening TCP descriptor, or a message_pair over which
+ *                 the guard hands connections, one a packet; where there are any, a second
  *                 one holds the values that the agent may read and no model may see (known.h)
  *   door -> core  DOOR_READY when it accepts; DOOR_FAILED and the fault's text when it cannot
  * The closing of core's end ends the door.

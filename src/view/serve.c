@@ -99,7 +99,8 @@ static bool furnish(struct view *view, struct fault *fault)
     const struct view_settings *settings = &view->settings;
 
     for (size_t i = 0; i < settings->mount_point_count; i++) {
-        int error = tree_mount_point(view->tree, slice_of(settings->mount_points[i]));
+        const char *link = settings->mount_links == NULL ? NULL : settings->mount_links[i];
+        int error = tree_mount_point(view->tree, slice_of(settings->mount_points[i]), link);
 
         if (error != 0) {
             errno = error;

@@ -88,6 +88,8 @@ struct view_settings {
     const char *const
         *mount_points; /* shown as empty folders, never collected: ".git", scratch */
     size_t mount_point_count;
+    /* Where nothing can be mounted: shown as symbolic links to these paths. NULL: folders. */
+    const char *const *mount_links;
     const struct view_planted *planted;
     size_t planted_count;
     /* A packet socket to whoever lists folders of the mount (cell/lister.h): paths below the root.

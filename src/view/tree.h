@@ -175,7 +175,10 @@ void tree_set_writer(struct tree *tree, uint32_t number, pid_t pid);
 int tree_plant(struct tree *tree, struct slice name, struct slice content, unsigned class_mask,
                enum verdict verdict);
 void tree_unplant(struct tree *tree);
-/* An empty folder at `path`, made with those above it where they are missing. */
-int tree_mount_point(struct tree *tree, struct slice path);
+/*
+ * An empty folder at `path`, made with those above it where they are missing.
+ *   link  NULL, or where a symbolic link leads that stands there instead
+ */
+int tree_mount_point(struct tree *tree, struct slice path, const char *link);
 
 #endif

@@ -366,7 +366,18 @@ void tree_unplant(struct tree *tree)
     }
 }
 
-int tree_mount_point(struct tree *tree, struct slice path)
+/* What the repository has there is not shown, as below a mount. */
+static int place_link(struct tree *tree, uint32_t folder, struct slice name, const char *link,
+                      uint32_t *ret_number)
+{
+    uint32_t there;
+
+    if (tree_lookup(tree, folder, name, &there) == 0)
+        drop(tree, there, folder, name);
+    return tree_make(tree, folder, name, S_IFLNK | 0777, link, ret_number);
+}
+
+int tree_mount_point(struct tree *tree, struct slice path, const char *link)
 {
     struct slice rest = path, name;
     uint32_t folder = 0;
@@ -375,6 +386,12 @@ int tree_mount_point(struct tree *tree, struct slice path)
         uint32_t below;
         int error = name.len == 0 ? EINVAL : tree_lookup(tree, folder, name, &below);
 
+        if (rest.at == NULL && link != NULL && error != EINVAL) {
+            error = place_link(tree, folder, name, link, &below);
+            if (error == 0)
+                tree_touch(tree, below)->mount_point = true;
+            return error;
+        }
         if (error == ENOENT)
             error = tree_make(tree, folder, name, S_IFDIR | 0755, NULL, &below);
         if (error != 0)

@@ -137,20 +137,28 @@ static bool expand(struct run *run, enum engine_dialect dialect, struct fault *f
     AUTO_FREE char *folder = xformat("%s/engines", run->session->home.path);
     AUTO_FREE char *openai = xformat("http://127.0.0.1:%d/v1", DOOR_PORT);
     AUTO_FREE char *anthropic = xformat("http://127.0.0.1:%d", DOOR_PORT);
-    const struct engine_values values = {.dialect = dialect,
-                                         .prompt = run->prompt,
-                                         .model = run->policy->models[run->model].name,
-                                         .base_url_openai = openai,
-                                         .base_url_anthropic = anthropic,
-                                         .home = CELL_HOME,
-                                         .engine_folder = CELL_ENGINE,
-                                         .custody_program = CELL_CUSTODY};
+    struct engine_values values = {.dialect = dialect,
+                                   .prompt = run->prompt,
+                                   .model = run->policy->models[run->model].name,
+                                   .base_url_openai = openai,
+                                   .base_url_anthropic = anthropic,
+                                   .home = CELL_HOME,
+                                   .engine_folder = CELL_ENGINE,
+                                   .custody_program = CELL_CUSTODY};
 
-    if (!engine_find_installed(folder, run->engine, &run->installed, fault) ||
-        !engine_expand(run->engine, &values, &run->launch, fault))
+    if (!engine_find_installed(folder, run->engine, &run->installed, fault))
+        return run_because(run, "engine");
+    if (run->installed.program == NULL && !find_own_program(run, fault))
+        return false;
+    if (run_is_shared(run)) {
+        values.home = run->shared.home;
+        values.engine_folder = run->installed.folder;
+        values.custody_program = run->own_program;
+    }
+    if (!engine_expand(run->engine, &values, &run->launch, fault))
         return run_because(run, "engine");
     if (run->installed.program == NULL)
-        return find_own_program(run, fault);
+        return true;
     run->engine_fd = open(run->installed.folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return run->engine_fd >= 0 ? true : fault_errno(fault, "open the engine's folder");
 }

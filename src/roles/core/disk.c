@@ -51,6 +51,13 @@ uint64_t core_disk_used(int folder)
     return used_below(folder, ".", 0);
 }
 
+static uint64_t add_below(int folder, uint64_t used, uint64_t most)
+{
+    uint64_t more = folder < 0 || used > most ? 0 : used_below(folder, ".", 0);
+
+    return more > most ? more : used + more;
+}
+
 static bool folders_exceed(const struct run *run, uint64_t most)
 {
     uint64_t used = used_below(run->git_fd, ".", 0);
@@ -60,11 +67,11 @@ static bool folders_exceed(const struct run *run, uint64_t most)
 
         used = all > ours ? used + (all - ours < most ? all - ours : most) : used;
     }
-    for (size_t i = 0; i < run->policy->scratch_count && used <= most; i++) {
-        uint64_t more = used_below(run->scratch_fds[i], ".", 0);
-
-        used = more > most ? more : used + more;
-    }
+    for (size_t i = 0; i < run->policy->scratch_count && used <= most; i++)
+        used = add_below(run->scratch_fds[i], used, most);
+    /* Without mounts of their own these are on the host's disk, too. */
+    used = add_below(run->shared.home_fd, used, most);
+    used = add_below(run->shared.tmp_fd, used, most);
     return used > most;
 }
 

@@ -13,6 +13,7 @@
 #include "roles/core/parts.h"
 #include "roles/core/environment.h"
 #include "roles/core/plain.h"
+#include "roles/core/shared.h"
 #include "roles/door.h"
 #include "roles/guard/seen.h"
 
@@ -146,11 +147,16 @@ static bool start_guard(struct run *run, const struct plants *plants, struct fau
     const char *points[SCRATCH_MAX + 1];
     struct view_planted planted[2];
     struct files_config files;
+    bool ok;
     AUTO_CLOSE int programs =
         openat(run->session->home.fd, "cache/programs",
                O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     int control[2];
-    struct guard_config config = {.seen = run->seen,
+    char *own[SHARED_OWN_MAX] = {NULL};
+    struct guard_config config = {.door = -1,
+                                  .door_port = DOOR_PORT,
+                                  .own = (const char *const *)own,
+                                  .seen = run->seen,
                                   .programs = programs,
                                   .run = run->result->run,
                                   .agent = run->agent,
@@ -173,10 +179,18 @@ static bool start_guard(struct run *run, const struct plants *plants, struct fau
     config.files = run_is_injected(run) ? &files : NULL;
     config.control = control[1];
     config.ledger = ledger;
-    return start_peer(&run->guard, "guard", guard_role, &config, control[1],
-                      (const int[]){control[1], ledger, run->seen, programs, files_ledger,
-                                    run->snapshot_fd, run->identity_fd},
-                      run_is_injected(run) ? 7 : 4, control[0], fault);
+    if (run_is_shared(run)) {
+        config.door = run->shared.door[1];
+        core_shared_own(run, own);
+    }
+    ok = start_peer(&run->guard, "guard", guard_role, &config, control[1],
+                    (const int[]){control[1], ledger, run->seen, programs, config.door,
+                                  files_ledger, run->snapshot_fd, run->identity_fd},
+                    run_is_injected(run) ? 8 : 5, control[0], fault);
+    for (size_t i = 0; own[i] != NULL; i++)
+        free(own[i]);
+    scope_close(&run->shared.door[1]);
+    return ok;
 }
 
 static bool start_way_out(struct run *run, struct fault *fault)
@@ -276,6 +290,9 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
         {.name = plants->card_name, .content = slice_of(plants->card_text)},
         {.name = plants->denied_name, .content = SLICE("never to be seen\n"), .deny = true},
     };
+    AUTO_FREE char *objects = NULL;
+    char *links[SCRATCH_MAX + 1] = {NULL};
+    bool ok;
     int control[2];
     struct view_config config = {
         .snapshot_fd = run->snapshot_fd,
@@ -285,8 +302,10 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
         .identity_fd = run->identity_fd,
         .git_fd = run->git_fd,
         .lister_fd = run->lister[0],
-        .uid = geteuid() == 0 ? run->uid : CELL_UID,
-        .gid = geteuid() == 0 ? run->uid : CELL_UID,
+        .uid = geteuid() == 0 || run_is_shared(run) ? run->uid : CELL_UID,
+        .gid = geteuid() == 0       ? run->uid
+               : run_is_shared(run) ? getegid()
+                                    : CELL_UID,
         .drop_user = geteuid() == 0,
         .policy = run->policy,
         .role = run->request->role,
@@ -312,16 +331,26 @@ static bool start_view(struct run *run, const struct plants *plants, struct faul
     };
 
     memcpy(config.key, run->key, sizeof(config.key));
+    if (run_is_shared(run) && !core_real_path(run->objects_fd, &objects, fault))
+        return false;
     if (!producer(run, "view", FILE_TYPES, &ledger, fault) || !message_pair(control, fault))
         return false;
     config.control_fd = control[1];
     config.ledger_fd = ledger;
-    return start_peer(&run->view, "view", view_role, &config, control[1],
-                      (const int[]){control[1], ledger, run->snapshot_fd, run->content_fd,
-                                    run->upper_fd, run->git_fd, run->seen,
-                                    run_is_injected(run) ? run->plain_fd : run->lister[0],
-                                    run->identity_fd},
-                      run_is_injected(run) ? 9 : 8, control[0], fault);
+    if (run_is_shared(run)) {
+        config.git.alternates = objects;
+        core_shared_links(run, links);
+        config.mount_links = (const char *const *)links;
+    }
+    ok = start_peer(&run->view, "view", view_role, &config, control[1],
+                    (const int[]){control[1], ledger, run->snapshot_fd, run->content_fd,
+                                  run->upper_fd, run->git_fd, run->seen,
+                                  run_is_injected(run) ? run->plain_fd : run->lister[0],
+                                  run->identity_fd},
+                    run_is_injected(run) ? 9 : 8, control[0], fault);
+    for (size_t i = 0; i < COUNT(links); i++)
+        free(links[i]);
+    return ok;
 }
 
 /* Our ends of the agent's input and output; theirs go into the plan. */
@@ -355,9 +384,17 @@ static bool make_scratch(struct run *run, struct cell_scratch *scratch, struct f
         return false;
     for (size_t i = 0; i < run->policy->scratch_count; i++) {
         AUTO_FREE char *name = xformat("%zu", i);
+        AUTO_FREE char *real = run_is_shared(run) ? core_shared_scratch(run, i) : NULL;
 
         if (!file_open_folder(parent, name, 0755, &run->scratch_fds[i], fault))
             return false;
+        if (real != NULL) { /* by its own name, in there */
+            AUTO_CLOSE int around = take_fd(&run->scratch_fds[i]);
+
+            if (!file_open_folder(around, strrchr(real, '/') + 1, 0755, &run->scratch_fds[i],
+                                  fault))
+                return false;
+        }
         if (geteuid() == 0 && fchown(run->scratch_fds[i], run->uid, run->uid) < 0)
             return fault_errno(fault, "give a scratch folder to the agent");
         scratch[i] =
@@ -370,21 +407,28 @@ static void add_program_mounts(const struct run *run, struct cell_mounts *mounts
 {
     cell_mounts_default(mounts);
     for (size_t i = 0; i < run->policy->cache_count; i++) {
-        AUTO_FREE char *target = xformat("%s/%s", CELL_HOME, run->policy->caches[i].glob);
+        const char *home = run_is_shared(run) ? run->shared.home : CELL_HOME;
+        AUTO_FREE char *target = xformat("%s/%s", home, run->policy->caches[i].glob);
 
         cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
                                                      .source = run->policy->caches[i].zone,
                                                      .target = target});
     }
-    if (run->build_cache.path != NULL)
+    if (run->build_cache.path != NULL) {
+        AUTO_FREE char *target = run_is_shared(run) ? xformat("%s/.cache", run->shared.home)
+                                                    : xstrdup(BUILD_CACHE_TARGET);
+
         cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
                                                      .source = run->build_cache.path,
-                                                     .target = BUILD_CACHE_TARGET,
+                                                     .target = target,
                                                      .writable = true});
+    }
     if (run->own_program != NULL)
-        cell_mounts_add(mounts, &(struct cell_mount){.kind = CELL_BIND,
-                                                     .source = run->own_program,
-                                                     .target = CELL_CUSTODY});
+        cell_mounts_add(mounts,
+                        &(struct cell_mount){.kind = CELL_BIND,
+                                             .source = run->own_program,
+                                             .target = run_is_shared(run) ? run->own_program
+                                                                          : CELL_CUSTODY});
 }
 
 /* /tmp and HOME are memory: full, they answer an errno before the cell's memory is used up. */
@@ -411,7 +455,10 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
     const struct policy_resources *limits = &run->policy->resources;
     struct cell_plan plan = {
         .run = run->result->run,
-        .repository = collect_root(run->collect),
+        .repository = run_is_shared(run) ? run->shared.view : collect_root(run->collect),
+        .home = run->shared.home,
+        .tmp = run->shared.tmp,
+        .outside = run->folder,
         .mode = run->mode,
         .view = !run_is_injected(run),
         .plain = plain,
@@ -436,7 +483,7 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         .disk_fd = run->folder_fd,
         .files_open = run->launch.nofile,
         .file_bytes = limits->disk_bytes,
-        .door_port = DOOR_PORT,
+        .door_port = run_is_shared(run) ? 0 : DOOR_PORT,
         .in = -1,
         .canary = {.card_path = shows_cards(run) ? NULL : plants->card_name,
                    .card_number = shows_cards(run) ? NULL : plants->card,
@@ -483,7 +530,8 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
 {
     AUTO_CLOSE int fuse = mounted->fuse_fd;
     AUTO_CLOSE int proc = mounted->proc_fd;
-    AUTO_CLOSE int door = mounted->door_fd;
+    AUTO_CLOSE int door =
+        run_is_shared(run) ? take_fd(&run->shared.door[0]) : mounted->door_fd;
     AUTO_CLOSE int known = -1;
 
     if (!view_await_ready(run->view.control, READY_MS, &run->ready, fault))

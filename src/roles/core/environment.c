@@ -56,6 +56,12 @@ void core_environment_make(const struct run *run, struct core_environment *ret_e
         put(ret_environment, xstrdup(fixed[i]));
     put(ret_environment,
         xformat("TERM=%s", run->request->terminal && terminal != NULL ? terminal : "dumb"));
+    if (run_is_shared(run)) {
+        put(ret_environment, xformat("TMPDIR=%s", run->shared.tmp));
+        /* git takes a file that it may not read for a fault, not for one that is not there. */
+        put(ret_environment, xstrdup("GIT_CONFIG_NOSYSTEM=1"));
+        put(ret_environment, xstrdup("GIT_ATTR_NOSYSTEM=1"));
+    }
     put(ret_environment, xformat("OPENAI_BASE_URL=http://127.0.0.1:%d/v1", DOOR_PORT));
     put(ret_environment, xformat("ANTHROPIC_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
     put(ret_environment, xformat("GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));

@@ -21,7 +21,8 @@
 #include "roles/core/parts.h"
 
 #define DESCRIPTORS_MAX 65536 /* of the whole cell; who has more, hides something */
-#define SHARED_SHARE 8        /* below this part of the limit nobody counts descriptors */
+#define ANCESTORS_MAX 64
+#define SHARED_SHARE 8 /* below this part of the limit nobody counts descriptors */
 
 struct held {
     uint64_t inode, bytes;
@@ -33,6 +34,26 @@ struct held_list {
     size_t count, room;
     size_t descriptors;
 };
+
+/*
+ * Without a namespace of processes it is the host's /proc: the cell's are those below its
+ * warden, since whoever loses its parent there gets the cell's first process or the sweeper.
+ */
+static bool is_of_cell(const struct run *run, int proc, pid_t pid)
+{
+    for (int i = 0; i < ANCESTORS_MAX; i++) {
+        AUTO_FREE char *name = xformat("%d", (int)pid);
+        AUTO_CLOSE int folder = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct proc_stat stat;
+
+        if (pid == cell_pid(run->cell))
+            return true;
+        if (pid <= 1 || folder < 0 || !proc_stat_read(folder, &stat))
+            return false;
+        pid = stat.parent;
+    }
+    return true; /* so many make each other only to be overlooked */
+}
 
 /* A process each; core sees all of a namespace that it made. */
 static bool each_process(const struct run *run, bool (*look)(void *self, int process),
@@ -49,7 +70,9 @@ static bool each_process(const struct run *run, bool (*look)(void *self, int pro
     for (const struct dirent *entry; ok && (entry = readdir(proc)) != NULL;) {
         AUTO_CLOSE int process = -1;
 
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+            (run_is_shared(run) &&
+             !is_of_cell(run, own, (pid_t)strtol(entry->d_name, NULL, 10))))
             continue;
         process = openat(own, entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         ok = process < 0 || look(self, process); /* gone meanwhile */

@@ -52,6 +52,13 @@ struct build_cache {
     uint64_t bytes; /* when the run began */
 };
 
+/* Of a cell that shares the host's namespaces: real paths, owned; NULL else. shared.h */
+struct run_shared {
+    char *folder, *view, *home, *tmp;
+    int home_fd, tmp_fd;
+    int door[2]; /* the door's end, the guard's */
+};
+
 struct run {
     struct session *session;
     const struct run_request *request;
@@ -93,6 +100,7 @@ struct run {
     char *own_program; /* where we lie ourselves; NULL: the engine does not need it */
 
     struct cell_mode mode; /* of the cell */
+    struct run_shared shared;
     struct peer view, door, gateway, guard, observer;
     bool observed; /* the kernel tells the observer of each file that is opened */
     int seen;      /* guard and view share it */
@@ -124,6 +132,11 @@ struct run {
 static inline bool run_is_injected(const struct run *run)
 {
     return run->mode.files == CELL_INJECTED;
+}
+/* No namespaces: there are no mounts, so the agent's folders are where they are. */
+static inline bool run_is_shared(const struct run *run)
+{
+    return run->mode.place == CELL_LANDLOCK;
 }
 /* Remembers the closed-set word that says why, for records and --json. Returns false. */
 bool run_because(struct run *run, const char *reason);

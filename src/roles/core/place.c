@@ -1,5 +1,6 @@
 /* Which cell this run gets. */
 #include "roles/core/parts.h"
+#include "roles/core/shared.h"
 
 bool core_choose_cell(struct run *run, struct fault *fault)
 {
@@ -11,9 +12,11 @@ bool core_choose_cell(struct run *run, struct fault *fault)
     run->result->cell = cell_mode_name(run->mode);
     run->result->degraded = cell_mode_is_degraded(run->mode);
     if (run->result->degraded)
-        run_say(run,
-                "warning: this cell is degraded (%s): content is redacted as always, but "
-                "less is recorded (docs/injected.md)",
-                run->result->cell);
-    return true;
+        run_say(
+            run, "warning: this cell is degraded (%s): content is redacted as always, but %s",
+            run->result->cell,
+            run_is_shared(run)
+                ? "the host's file names and process numbers are not hidden (docs/modes.md)"
+                : "less is recorded (docs/injected.md)");
+    return !run_is_shared(run) || core_shared_open(run, fault);
 }

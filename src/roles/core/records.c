@@ -90,7 +90,7 @@ static bool record_canary(struct run *run, const struct cell_canary *canary,
 static bool record_refused_calls(struct run *run, struct fault *fault)
 {
     size_t count = 0;
-    char **lines = cell_filter_refused(REFUSED_LINE_BYTES, &count);
+    char **lines = cell_filter_refused(run->mode.place, REFUSED_LINE_BYTES, &count);
     bool ok = true;
 
     for (size_t i = 0; i < count; i++) {
@@ -107,20 +107,32 @@ static bool record_refused_calls(struct run *run, struct fault *fault)
     return ok;
 }
 
-/*
- * What nobody tells the guard of, where it opens the files: said in every such run's record.
- */
-static bool record_unseen(struct run *run, struct fault *fault)
+/* What a degraded cell does not keep: said in every such run's record. */
+static bool record_not_kept(struct run *run, struct fault *fault)
 {
-    struct record record;
+    const struct {
+        bool is_here;
+        const char *mechanism, *rule;
+    } rows[] = {
+        {run_is_injected(run), "injected",
+         "not recorded: chmod link mkdir mknod readlink rename rmdir symlink truncate unlink"},
+        {run_is_shared(run), "shared-host",
+         "not hidden: names sizes and times of files, process numbers, host name"},
+    };
+    bool ok = true;
 
-    core_record_begin(run, &record, RECORD_CELL_ENFORCED);
-    record_word(&record, RECORD_MECHANISM, "injected");
-    record_word(&record, RECORD_RULE,
-                "not recorded: chmod link mkdir mknod readlink rename rmdir symlink truncate "
-                "unlink");
-    record_word(&record, RECORD_OUTCOME, "ok");
-    return !run_is_injected(run) || ledger_record(run->ledger, &record, NULL, fault);
+    for (size_t i = 0; ok && i < COUNT(rows); i++) {
+        struct record record;
+
+        if (!rows[i].is_here)
+            continue;
+        core_record_begin(run, &record, RECORD_CELL_ENFORCED);
+        record_word(&record, RECORD_MECHANISM, rows[i].mechanism);
+        record_word(&record, RECORD_RULE, rows[i].rule);
+        record_word(&record, RECORD_OUTCOME, "ok");
+        ok = ledger_record(run->ledger, &record, NULL, fault);
+    }
+    return ok;
 }
 
 /* What comes out of it counts as data of the classes that the agent could read. */
@@ -191,7 +203,7 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
     for (size_t i = 0; i < sealed->canary_count; i++)
         if (!record_canary(run, &sealed->canaries[i], fault))
             return false;
-    if (!record_refused_calls(run, fault) || !record_unseen(run, fault) ||
+    if (!record_refused_calls(run, fault) || !record_not_kept(run, fault) ||
         !record_known(run, fault) || !record_build_cache(run, fault) ||
         !record_unlimited(run, &sealed->sealed, fault))
         return false;

@@ -25,6 +25,7 @@
 #include "os/message.h"
 #include "roles/core/build_cache.h"
 #include "roles/core/parts.h"
+#include "roles/core/shared.h"
 
 void run_say(const struct run *run, const char *format, ...)
 {
@@ -71,6 +72,10 @@ static void teardown(struct run *run)
         run_say(run, "warning: %s", fault.why);
     peer_end(&run->door);
     peer_end(&run->gateway);
+    /* The warden has done it; where it was killed, nobody else will. */
+    if (run->shared.view != NULL && !cell_unmount(run->shared.view, &fault))
+        run_say(run, "warning: %s", fault.why);
+    core_shared_close(run);
     peer_kill(&run->view);
     peer_kill(&run->guard);
     peer_kill(&run->observer);
@@ -282,6 +287,7 @@ bool core_run(struct session *session, const struct run_request *request,
                       .sealer.folder = -1,
                       .ticket = buf_with_limit(PROMPT_TICKET_BYTES_MAX),
                       .agent_in = -1,
+                      .shared = {.home_fd = -1, .tmp_fd = -1, .door = {-1, -1}},
                       .agent_out = -1,
                       .agent_err = -1,
                       .seen = -1,

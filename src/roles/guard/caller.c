@@ -156,6 +156,12 @@ static bool add_text(const struct caller *caller, uint64_t address, size_t most,
     return true;
 }
 
+bool caller_bytes(const struct caller *caller, uint64_t address, void *ret_bytes, size_t len)
+{
+    return address <= (uint64_t)INT64_MAX - len &&
+           pread(caller->memory, ret_bytes, len, (off_t)address) == (ssize_t)len;
+}
+
 bool caller_text(const struct caller *caller, uint64_t address, struct buf *ret_text,
                  struct fault *fault)
 {

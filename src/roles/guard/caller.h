@@ -43,6 +43,9 @@ MUST_USE bool caller_place(struct caller *caller);
  */
 mode_t caller_umask(const struct caller *caller);
 
+/* Bytes of its memory, whole. False: they are not there. */
+MUST_USE bool caller_bytes(const struct caller *caller, uint64_t address, void *ret_bytes,
+                           size_t len);
 /*
  * A text that ends with NUL, without it. FAULT_INVALID: no such memory; FAULT_LIMIT: too long.
  */

@@ -36,8 +36,12 @@ static const struct {
     const char *call;
     guard_handler *handle;
 } rows[GUARD_ROWS] = {
-    {"execve", guard_execve}, {"execveat", guard_execveat}, {"open", guard_open},
-    {"openat", guard_openat}, {"creat", guard_creat},
+    {"execve", guard_execve},       {"execveat", guard_execveat},
+    {"open", guard_open},           {"openat", guard_openat},
+    {"creat", guard_creat},         {"connect", guard_connect},
+    {"chmod", guard_chmod},         {"fchmod", guard_fchmod},
+    {"fchmodat", guard_fchmodat},   {"fchmodat2", guard_fchmodat2},
+    {"utimensat", guard_utimensat},
 };
 
 bool guard_is_waiting(const struct guard *guard)
@@ -224,7 +228,7 @@ static bool start(struct guard *guard, struct fault *fault)
     if (config->drop_user &&
         !isolate_user(config->uid, config->gid, 1U << CAP_SYS_PTRACE, fault))
         return false;
-    return isolate_syscalls(ISOLATE_VIEW, fault);
+    return isolate_syscalls(config->door >= 0 ? ISOLATE_GUARD : ISOLATE_VIEW, fault);
 }
 
 static void finish(struct guard *guard)

@@ -28,7 +28,11 @@ struct guard_config {
     uint8_t command_key[COMMITMENT_KEY_BYTES];
     uint64_t records_max; /* of programs; who starts more floods the ledger: the guard ends */
     const struct files_config *files; /* NULL: a view serves them */
-    bool drop_user; /* root: become uid, gid */
+    /* Where the cell shares the host's namespaces; else -1, and no call of these comes. */
+    int door; /* message_pair with the door: a connection a packet; taken */
+    uint16_t door_port;
+    const char *const *own; /* real paths of folders that are the agent's; NULL-terminated */
+    bool drop_user;         /* root: become uid, gid */
     uid_t uid;
     gid_t gid;
 };

@@ -12,7 +12,7 @@
 #include "roles/guard/reach.h"
 #include "roles/guard/seen.h"
 
-#define GUARD_ROWS 5 /* of calls that are handled */
+#define GUARD_ROWS 11 /* of calls that are handled */
 
 struct ledger_client;
 
@@ -51,6 +51,10 @@ typedef enum guard_verdict guard_handler(struct guard *guard, struct caller *cal
 guard_handler guard_execve, guard_execveat;
 /* open.c */
 guard_handler guard_open, guard_openat, guard_creat;
+
+/* shared.c */
+guard_handler guard_connect, guard_chmod, guard_fchmod, guard_fchmodat, guard_fchmodat2,
+    guard_utimensat;
 
 /* What openat takes, and openat2 refuses to see more of. */
 #define GUARD_OPEN_FLAGS                                                                      \

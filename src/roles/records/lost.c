@@ -70,6 +70,14 @@ static bool end_run(struct lost *lost, struct session *session, const char *run,
     return lost->found || record_end(lost, &unknown, fault);
 }
 
+/* Killed with its whole cell, warden and all: the mount is still there. */
+static bool unmount_view(const struct session *session, const char *run, struct fault *fault)
+{
+    AUTO_FREE char *path = xformat("%s/runs/%s/view", session->home.path, run);
+
+    return access(path, F_OK) < 0 && errno == ENOENT ? true : cell_unmount(path, fault);
+}
+
 bool lost_sweep(struct session *session, size_t *ret_removed, struct fault *fault)
 {
     AUTO_CLOSE int runs = -1;
@@ -104,6 +112,7 @@ bool lost_sweep(struct session *session, size_t *ret_removed, struct fault *faul
             ok = fault->kind == FAULT_DENIED; /* what is under a legal hold stays */
             continue;
         }
+        ok = ok && unmount_view(session, entry->d_name, fault);
         ok = ok && run_folder_remove(runs, entry->d_name, fault);
         *ret_removed += ok;
     }

@@ -145,6 +145,7 @@ static bool make_view(struct serving *serving, struct fault *fault)
         .upper_bytes_max = config->upper_bytes_max,
         .mount_points = serving->mount_points,
         .mount_point_count = config->mount_point_count + 1,
+        .mount_links = config->mount_links,
         .planted = serving->planted,
         .planted_count = config->plant_count,
         .clock = &clock_real,

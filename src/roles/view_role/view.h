@@ -53,6 +53,7 @@ struct view_config {
     struct gitdir_settings git;
     const char *const *mount_points; /* ".git" is added */
     size_t mount_point_count;
+    const char *const *mount_links; /* where they lead, ".git" first; NULL: they are folders */
     const struct view_plant *plants;
     size_t plant_count;
     uint64_t upper_bytes_max;
@@ -68,7 +69,7 @@ int view_role(void *config);
 struct view_ready {
     char head[GITDIR_HEX_BYTES];
     char tree[GITDIR_HEX_BYTES];
-    uint64_t cpu_us; /* what starting took of the processor */
+    uint64_t cpu_us;      /* what starting took of the processor */
     uint64_t plain_bytes; /* of the disk that the files take; 0 with FUSE */
     uint64_t classes; /* CLASS_BIT of what is in files that it may read, redacted or not */
     uint64_t known; /* values that the agent may read as they are ... */

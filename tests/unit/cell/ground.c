@@ -33,6 +33,7 @@ void ground_begin(struct ground *ground)
         .run = "unit",
         .repository = "/srv/payments/repo",
         .plain = ground->plain,
+        .outside = ground->folder,
         .environment = ground_environment,
         .uid = root ? GROUND_UID : (uid_t)-1,
         .gid = root ? GROUND_UID : (gid_t)-1,

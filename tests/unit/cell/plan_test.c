@@ -192,8 +192,8 @@ static void the_digest_is_that_of_the_table(void **state)
     struct fault fault = {0};
 
     (void)state;
-    assert_ok(cell_filter_digest(one, &fault), fault);
-    assert_ok(cell_filter_digest(two, &fault), fault);
+    assert_ok(cell_filter_digest(CELL_NAMESPACES, one, &fault), fault);
+    assert_ok(cell_filter_digest(CELL_NAMESPACES, two, &fault), fault);
     assert_string_equal(one, two);
     assert_int_equal(strlen(one), 64);
 }

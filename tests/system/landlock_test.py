@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""A run on a host that gives an ordinary user no namespaces: the view by fusermount3, the rest by Landlock. Degraded, and said so."""
+import contextlib
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import CARD, Place, Skip, TOKEN, main, run
+
+UID = 65534  # nobody: fusermount3 takes only users that have a name
+SHELL = ('/bin/sh', '-c')
+DEGRADED = 'containment: degraded\n'
+FILES = {'README': 'x\n', 'src/cards.csv': f'name,card\nann,{CARD}\n', '.env': f'GITHUB_TOKEN={TOKEN}\n',
+         'server.pem': 'private\n', 'src/app.txt': 'one\n', 'run.sh': '#!/bin/sh\necho ran\n'}
+WRAPPER = pathlib.Path(__file__).with_name('no_namespaces.py')
+PYTHON = '/usr/bin/python3'
+ABI_MIN = 6
+
+
+def landlock_abi():
+    done = run([PYTHON, '-c', 'import ctypes; print(ctypes.CDLL(None).syscall(444, 0, 0, 1))'])
+    return int(done.stdout or -1)
+
+
+def skip_unless_possible():
+    if os.geteuid() != 0:
+        raise Skip('needs root to become an ordinary user without namespaces')
+    if shutil.which('fusermount3') is None:
+        raise Skip('fusermount3 (fuse3) is not installed')
+    if not os.path.exists('/dev/fuse'):
+        raise Skip('there is no /dev/fuse')
+    if landlock_abi() < ABI_MIN:
+        raise Skip(f'Landlock ABI {landlock_abi()}: signals and sockets are kept inside from {ABI_MIN} on')
+    scope = pathlib.Path('/proc/sys/kernel/yama/ptrace_scope')
+    if scope.exists() and scope.read_text().strip() != '0':
+        raise Skip('kernel.yama.ptrace_scope is not 0')
+    try:
+        pwd.getpwuid(UID)
+    except KeyError:
+        raise Skip(f'user {UID} has no name here')
+    if not os.access(PYTHON, os.X_OK):
+        raise Skip(f'there is no {PYTHON}')
+
+
+class SharedPlace(Place):
+    """A Place whose user gets no user namespaces."""
+
+    prefix = (PYTHON, str(WRAPPER), str(UID))
+
+    def own(self):
+        for folder, folders, files in os.walk(self.root):
+            for path in [folder, *(os.path.join(folder, name) for name in folders + files)]:
+                os.chown(path, UID, UID, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def shared_place(**more):
+    skip_unless_possible()
+    place = SharedPlace(**{'policy_extra': DEGRADED, 'files': FILES, **more})
+    try:
+        yield place
+    finally:
+        place.close()
+
+
+def policy_must_say_so():
+    with shared_place(policy_extra='') as place:
+        done = place.custody('run', '--repo', place.repo, '--requester', 'tom', '--json', '--', 'true')
+        assert done.returncode == 4 and 'landlock/fuse' in done.stderr and 'containment: degraded' in done.stderr, done
+
+
+def a_run_ends_in_a_change_and_files_are_recorded():
+    with shared_place() as place:
+        done = place.run(*SHELL, 'pwd; cat src/cards.csv README; printf "two\\n" >> src/app.txt; echo new > src/new.txt; '
+                         "sed -i 's/ann/bob/' src/cards.csv; ls -a; cat server.pem; echo x > custody.yaml; chmod +x run.sh; ./run.sh; chmod +x src/new.txt; "
+                         'git status --porcelain; git add -A; git commit -qm more; git log --oneline | wc -l', check=0)
+        assert done['state'] == 'ready' and done['cell'] == 'landlock/fuse' and done['degraded'], done
+        assert CARD not in done['stderr'] and 'warning: this cell is degraded' in done['stderr'], done['stderr']
+        lines = done['stderr'].splitlines()
+        assert f'{place.home}/runs/{done["run"]}/view' in lines and 'ran' in lines and '2' in lines, lines
+        assert 'server.pem' not in [line.strip() for line in lines], lines
+        records = place.log('--run', done['run'])
+        paths = {kind: [r['object']['path'] for r in records if r['type'] == kind]
+                 for kind in ('file.read', 'file.written', 'file.refused', 'file.redacted')}
+        assert {'src/cards.csv', 'README'} <= set(paths['file.read']), paths
+        assert 'src/cards.csv' in paths['file.redacted'], paths
+        assert {'src/app.txt', 'src/new.txt'} <= set(paths['file.written']), paths
+        assert {'server.pem', 'custody.yaml'} <= set(paths['file.refused']), paths
+        read = [r for r in records if r['type'] == 'file.read' and r['object']['path'] == 'README'][0]
+        assert read['process']['executable'].endswith('/cat') and len(read['process']['digest']) == 64, read
+        assert any(r['type'] == 'exec' and r['process']['executable'].endswith('/git') for r in records), 'no exec'
+        assert all(r['outcome'] in ('held', 'not-tried') for r in records if r['type'] == 'canary'), records
+        missing = {r['rule'] for r in records if r['type'] == 'canary' and r['outcome'] == 'not-tried'}
+        assert missing == set(), missing
+        enforced = [r for r in records if r['type'] == 'cell.enforced']
+        assert enforced[-1]['mechanism'].startswith('landlock/fuse ') and enforced[-1]['reason'] == 'degraded', enforced[-1]
+        assert any(r['mechanism'] == 'shared-host' and 'names' in r['rule'] for r in enforced), enforced
+        assert place.git('show', f'custody/{done["run"]}:src/cards.csv') == f'name,card\nbob,{CARD}\n'
+        assert place.git('ls-tree', f'custody/{done["run"]}', 'src/new.txt').startswith('100755'), 'the mode is lost'
+        assert place.verify()['result'] == 'holds'
+        assert not (place.home / 'runs' / done['run']).exists()
+
+
+def nothing_of_the_host_is_read_written_or_reached():
+    with shared_place() as place:
+        secret = place.root / 'secret.txt'
+        secret.write_text('the user\'s own\n')
+        secret.chmod(0o644)
+        os.chown(secret, UID, UID)
+        program = f'''
+import ctypes, os, signal, socket, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def error(act):
+    try: act()
+    except OSError as e: return e.errno
+    return 0
+def call(*words):
+    return ctypes.get_errno() if libc.syscall(*words) < 0 else 0
+def say(*words): print(*words, flush=True)
+S = {str(secret)!r}
+say('open', error(lambda: open(S)), error(lambda: open(S, 'a')), error(lambda: os.listdir({str(place.root)!r})))
+say('change', error(lambda: os.chmod(S, 0)), error(lambda: os.utime(S)), error(lambda: os.unlink(S)), error(lambda: os.truncate(S, 0)),
+    error(lambda: os.link(S, 'hard')), error(lambda: os.setxattr(S, 'user.a', b'x')), error(lambda: os.chown(S, -1, {UID})))
+path = os.open(S, os.O_PATH)
+say('path', error(lambda: os.chmod(f'/proc/self/fd/{{path}}', 0)), call(452, path, b'', 0, 0x1000), error(lambda: open(f'/proc/self/fd/{{path}}')))
+os.symlink(S, 'soft'); say('soft', error(lambda: os.chmod('soft', 0)), error(lambda: open('soft'))); os.unlink('soft')
+say('state', [error(lambda: open({str(place.home)!r} + name)) for name in ('/policy.yaml', '/keys', '/ledger/checkpoint')])
+say('proc', error(lambda: os.listdir('/proc')), error(lambda: open(f'/proc/{{os.getppid()}}/cmdline')), error(lambda: open('/proc/self/mem', 'rb')))
+say('kill', [error(lambda: os.kill(pid, 0)) for pid in ({os.getpid()}, os.getppid())])
+say('unix', error(lambda: socket.socket(socket.AF_UNIX)), error(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
+    error(lambda: socket.socket(socket.AF_INET6)), error(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)))
+tcp = socket.socket()
+say('tcp', error(lambda: tcp.connect(('192.0.2.1', 9187))), error(lambda: tcp.connect(('127.0.0.1', 22))), error(lambda: tcp.bind(('127.0.0.1', 0))),
+    error(lambda: tcp.listen()), error(lambda: tcp.sendto(b'x', 0x20000000, ('127.0.0.1', 22))))
+say('ipc', call(29, 0, 4096, 0o1600), call(64, 0, 1, 0o1600), call(68, 0, 0o1600), call(240, b'a', 0o102, 0o600, 0), call(250, 0, -3, 0, 0, 0))
+say('other', error(lambda: os.setpriority(os.PRIO_USER, 0, 19)), error(lambda: os.sched_setaffinity({os.getpid()}, [0])), call(310, {os.getpid()}, 0, 0, 0, 0, 0))
+say('own', error(lambda: os.chmod('README', 0o600)), error(lambda: os.utime('README', (1, 2))), int(os.stat('README').st_mtime),
+    error(lambda: open(os.environ['TMPDIR'] + '/t', 'w')), error(lambda: os.chmod(os.environ['TMPDIR'] + '/t', 0o700)),
+    error(lambda: open(os.environ['HOME'] + '/h', 'w')), error(lambda: open('/tmp/t', 'w')), error(lambda: open('/dev/shm/t', 'w')))
+'''
+        done = place.run(PYTHON, '-c', program)
+        said = {line.split()[0]: line.split(' ', 1)[1] for line in done['stderr'].splitlines() if ' ' in line}
+        wanted = {'open': '13 13 13', 'change': '13 13 13 13 18 95 1', 'path': '13 13 13', 'soft': '13 13', 'state': '[13, 13, 13]',
+                  'proc': '13 13 13', 'kill': '[1, 1]', 'unix': '38 38 38 38', 'tcp': '101 111 13 13 1', 'ipc': '38 38 38 38 1',
+                  'other': '1 1 1', 'own': '0 0 2 0 0 0 13 13'}
+        for name, row in wanted.items():
+            assert said.get(name) == row, (name, said.get(name), row, done['stderr'][-3000:])
+        assert secret.read_text() == 'the user\'s own\n' and secret.stat().st_mode & 0o777 == 0o644
+        refused = [r for r in place.log('--run', done['run']) if r['type'] == 'refused']
+        assert {'connect', 'chmod', 'utimensat'} <= {r['reason'] for r in refused}, refused
+
+
+def no_original_is_anywhere_in_reach():
+    with shared_place() as place:
+        done = place.run(PYTHON, '-c', 'import os\n'
+                         'found, seen = [], 0\n'
+                         'for top, folders, files in os.walk("/"):\n'
+                         '    folders[:] = [f for f in folders if not (top == "/" and f in ("usr", "sys", "proc", "dev"))]\n'
+                         '    for top2 in (top,):\n'
+                         '        for name in files:\n'
+                         '            try: data = open(os.path.join(top2, name), "rb").read()\n'
+                         '            except OSError: continue\n'
+                         f'            if "{CARD[:8]}".encode() + "{CARD[8:]}".encode() in data or "{TOKEN[:9]}".encode() + "{TOKEN[9:]}".encode() in data: found.append(name)\n'
+                         'for top in (".", os.environ["HOME"], ".git/"):\n'
+                         '    for folder, folders, files in os.walk(top):\n'
+                         '        for name in files:\n'
+                         '            seen += 1\n'
+                         '            data = open(os.path.join(folder, name), "rb").read()\n'
+                         f'            if "{CARD[:8]}".encode() + "{CARD[8:]}".encode() in data: found.append(name)\n'
+                         'print("FOUND", found, seen > 5, os.path.exists("server.pem"))\n', check=2)
+        assert 'FOUND [] True False' in done['stderr'], done['stderr']
+
+
+def the_agent_reaches_its_model_through_the_door():
+    with shared_place() as place:
+        port, _ = place.scripted_model({'version': 1, 'turns': [{'text': 'hello'}] * 8})
+        place.policy(DEGRADED, model_url=f'http://127.0.0.1:{port}/v1')
+        place.own()
+        ask = ('import http.client, json, sys\n'
+               'def ask(number):\n'
+               '    c = http.client.HTTPConnection("127.0.0.1", 9187, timeout=20)\n'
+               '    c.request("POST", "/v1/chat/completions", json.dumps({"model": "onprem", "messages": [{"role": "user", "content": "hi"}]}), {"Content-Type": "application/json", "Authorization": "Bearer custody"})\n'
+               '    r = c.getresponse(); r.read(); return r.status\n'
+               'import concurrent.futures as f\n'
+               'print("ASKED", sorted(f.ThreadPoolExecutor(4).map(ask, range(8))), flush=True)\n'
+               'import asyncio\n'
+               'async def stream():\n'
+               '    r, w = await asyncio.open_connection("127.0.0.1", 9187); w.write(b"GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"); return (await r.read()).split()[0]\n'
+               'print("STREAM", asyncio.run(stream()), flush=True)\n')
+        done = place.run(PYTHON, '-c', ask)
+        assert 'ASKED [200, 200, 200, 200, 200, 200, 200, 200]' in done['stderr'], done['stderr'][-2000:]
+        assert "STREAM b'HTTP/1.1'" in done['stderr'], done['stderr'][-2000:]
+        calls = [r for r in place.log('--run', done['run']) if r['type'] == 'model.outcome']
+        assert len(calls) == 8, calls
+
+
+def scratch_folders_are_native_and_not_collected():
+    with shared_place(files={**FILES, 'build/tracked.txt': 't\n'}, repository_policy='version: 1\nrepository: billing\nowner: tom\n'
+                      'paths: { scratch: [build, web/node_modules] }\n') as place:
+        done = place.run(*SHELL, 'ls build; mkdir build/o; echo x > build/o/x; echo y > web/node_modules/y; rm -rf build; ls -d build; echo z > z', check=0)
+        changed = place.git('diff', '--name-only', 'main', 'custody/' + done['run']).split()
+        assert changed == ['z'], (changed, done['stderr'])
+
+
+def nothing_is_left_however_it_ends():
+    with shared_place() as place:
+        storm = 'setsid sleep 900 & (trap "" TERM HUP; while :; do sleep 1 & done) & for i in $(seq 30); do (setsid sh -c "sleep 901; :" &) ; done; '
+        done = place.run(*SHELL, storm + 'echo z > z', options=(), check=0)
+        assert place.left_behind(ledger=False) == [], place.left_behind(ledger=False)
+        for who in ('core', 'cell-warden', 'cell-sweep', 'cell', 'view', 'guard'):
+            process = place.start([*place.prefix, place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--', *SHELL,
+                                   storm + 'while :; do cat README > /dev/null; done'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            run_id = place.wait_for_run(not_this=done['run'])
+            os.kill(process.pid if who == 'core' else named(process.pid, who), signal.SIGKILL)
+            process.wait(timeout=30)
+            assert place.left_behind(ledger=False) == [], (who, place.left_behind(ledger=False))
+            place.custody('runs', 'gc', check=0)
+            assert not (place.home / 'runs' / run_id).exists(), who
+            done = {'run': run_id}
+        assert place.verify()['result'] == 'holds'
+
+
+def named(core, name):
+    """The process of that run whose name that is."""
+    parents = {}
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            words = open(f'/proc/{pid}/stat').read()
+        except OSError:
+            continue
+        parents[int(pid)] = (int(words.rsplit(')', 1)[1].split()[1]), words.split('(', 1)[1].rsplit(')', 1)[0])
+
+    def is_below(pid):
+        while pid in parents:
+            pid = parents[pid][0]
+            if pid == core:
+                return True
+        return False
+    found = [pid for pid, (_, comm) in parents.items() if comm == name and is_below(pid)]
+    assert len(found) == 1, (name, found)
+    return found[0]
+
+
+if __name__ == '__main__':
+    main([policy_must_say_so,
+          a_run_ends_in_a_change_and_files_are_recorded,
+          nothing_of_the_host_is_read_written_or_reached,
+          no_original_is_anywhere_in_reach,
+          the_agent_reaches_its_model_through_the_door,
+          scratch_folders_are_native_and_not_collected,
+          nothing_is_left_however_it_ends])
