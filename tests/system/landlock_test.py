@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 from harness import CARD, Place, Skip, TOKEN, main, run
 
-UID = 5  # games of Debian: fusermount3 takes only users that have a name, and nobody is other tests'
+UID = 9  # news of Debian: fusermount3 takes only users that have a name, and nobody is other tests'
 SHELL = ('/bin/sh', '-c')
 DEGRADED = 'containment: degraded\n'
 FILES = {'README': 'x\n', 'src/cards.csv': f'name,card\nann,{CARD}\n', '.env': f'GITHUB_TOKEN={TOKEN}\n',
