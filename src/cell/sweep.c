@@ -18,7 +18,7 @@ bool sweep_begin(pid_t other, struct fault *fault)
 {
     struct isolate_enforced enforced = {0};
 
-    if (!isolate_scopes(ISOLATE_ABI_KERNEL, &enforced, fault))
+    if (!isolate_scopes_before_files(ISOLATE_ABI_KERNEL, &enforced, fault))
         return false;
     errno = 0;
     if (enforced.scopes == 0 || kill(other, 0) == 0 || errno != EPERM)

@@ -257,6 +257,19 @@ bool isolate_files_and_ports(const struct isolate_path *paths, size_t count, int
     return isolate_paths(paths, count, abi, NET_TCP, ret_enforced, fault);
 }
 
+bool isolate_scopes_before_files(int abi, struct isolate_enforced *ret_enforced,
+                                 struct fault *fault)
+{
+    const struct isolate_path everywhere = {.path = "/", .access = ISOLATE_WRITE};
+    int usable = usable_abi(abi);
+    struct ruleset ruleset = ruleset_of(usable);
+
+    if (ruleset.scopes == 0)
+        return isolate_scopes(abi, ret_enforced, fault);
+    ruleset.files = FS_REFER;
+    return restrict_to(ruleset, &everywhere, 1, usable, ret_enforced, fault);
+}
+
 bool isolate_scopes(int abi, struct isolate_enforced *ret_enforced, struct fault *fault)
 {
     int usable = usable_abi(abi);

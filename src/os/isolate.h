@@ -74,6 +74,13 @@ MUST_USE bool isolate_scopes(int abi, struct isolate_enforced *ret_enforced,
                              struct fault *fault);
 
 /*
+ * The same for a process in which file rules will follow: every rule set, a scope's too, keeps
+ * files from being moved or linked into another folder, unless it says that they may.
+ */
+MUST_USE bool isolate_scopes_before_files(int abi, struct isolate_enforced *ret_enforced,
+                                          struct fault *fault);
+
+/*
  * Allow-lists of system calls; what is not in them answers EPERM. Foreign architectures and
  * x32 kill the process. See os/isolate_calls.c, the table.
  */

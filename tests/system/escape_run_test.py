@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
+from landlock_test import DEGRADED, SHELL, SharedPlace, skip_unless_possible
 from harness import CARD, CUSTODY, Place, Skip, main, run, wait_until_free
 
 ESCAPE = os.environ.get('CUSTODY_ESCAPE', 'build/tests/system/escape/escape')
@@ -75,8 +76,8 @@ def host_objects():
         libc.mq_unlink(name)
 
 
-def hostile_place(model=None):
-    place = Place(policy_extra=RESOURCES, repository_policy=POLICY, files={
+def hostile_place(model=None, kind=Place):
+    place = kind(policy_extra=RESOURCES, repository_policy=POLICY, files={
         'README': 'x\n', 'src/cards.csv': f'name,card\nann,{CARD}\n', 'vault/open.txt': 'open\n',
         'vault/hidden.txt': f'hidden {CARD}\n'})  # looked for in all that the agent can read
     shutil.copy(ESCAPE, place.repo / 'escape')
@@ -87,9 +88,9 @@ def hostile_place(model=None):
     return place
 
 
-def attack(place, *words):
+def attack(place, *words, program=None):
     # --ignore-dirty: the owner's work tree is not what this is about.
-    return place.run(place.repo / 'escape', place.repo, '--card', 'src/cards.csv', CARD, '--denied', 'vault/hidden.txt',
+    return place.run(*(program or (place.repo / 'escape', place.repo)), '--card', 'src/cards.csv', CARD, '--denied', 'vault/hidden.txt',
                      '--forbidden', 'infra/main.tf', '--marker', place.root / 'marker', '--door', DOOR, *words, timeout=300)
 
 
@@ -190,9 +191,47 @@ def in_a_degraded_cell_no_content_comes_out_and_no_refused_write_lands():
         place.close()
 
 
+# Without user namespaces (docs/modes.md). What is not hidden has a name (O_PATH) and no content; all else is refused by another
+# mechanism, and so by another errno.
+SHARED = {
+    **dict.fromkeys(('host-root-home', 'host-sys', 'init-descriptors', 'view-abort', 'cgroup'), '-'),
+    **dict.fromkeys(('denied-symlink', 'card-copy-range', 'fill-tmp', 'fill-shm', 'fill-names'), 'EACCES'),  # /tmp and /dev/shm
+    **dict.fromkeys(('view-device', 'device-make', 'host-shadow', 'host-gitconfig', 'host-resolver', 'climb', 'see-others',
+                     'unix-sockets', 'host-connections', 'careless-mounts', 'host-docker', 'host-ledger', 'device-fuse',
+                     'device-kmsg', 'device-disk', 'device-kvm', 'device-tun', 'device-loop', 'device-console', 'device-vhost',
+                     'device-terminal'), 'EACCES'),
+    **dict.fromkeys(('internet-dns', 'internet-six', 'broadcast', 'add-interface', 'queues-listed', 'semaphores-listed', 'queue-host',
+                     'semaphores-host', 'segment-host', 'posix-queue-host', 'segment-large', 'semaphores-large', 'fill-segments',
+                     'fill-posix-queues'), 'ENOSYS'),
+    'down-loopback': 'EBADF', 'abstract-socket': 'EAFNOSUPPORT', 'system-bus': 'EAFNOSUPPORT',
+}
+
+
+def nor_without_user_namespaces():
+    skip_unless_possible()
+    model = Listener()
+    place = hostile_place(kind=SharedPlace)
+    try:
+        place.policy(RESOURCES + DEGRADED, model_url=f'http://127.0.0.1:{model.getsockname()[1]}/v1')
+        place.own()
+        with host_objects():
+            done = attack(place, program=(*SHELL, 'exec ./escape "$PWD" "$@"', 'escape'))
+        seen = verdicts(done)
+        other = {name: met for name, (verdict, met) in seen.items() if verdict != 'stopped'}
+        assert done['cell'] == 'landlock/fuse' and other.items() <= SHARED.items(), (other.items() - SHARED.items(), done['stderr'][-2000:])
+        assert seen.keys() == listed().keys(), seen.keys() ^ listed().keys()
+        assert CARD not in done['stderr'] + done['stdout']
+        assert not model.was_reached(), 'the agent reached the loopback of the host'
+        is_recorded(place, done, ('landlock/fuse', 'seccomp', 'guard'))
+        leaves_nothing(place, done)
+    finally:
+        model.close()
+        place.close()
+
+
 def the_page_names_every_attempt():
     rows = {line.split('|')[1].strip(): line.split('|')[4].strip()
-            for line in open(PAGE) if line.startswith('| ') and not line.startswith('| attempt')}
+            for line in open(PAGE) if line.startswith('| ') and line.count('|') == 5 and not line.startswith('| attempt')}
     assert rows == listed(), rows.keys() ^ listed().keys()
 
 
@@ -302,4 +341,5 @@ if __name__ == '__main__':
           what_was_planted_acts_in_no_change_that_lands,
           what_a_reviewer_is_shown_moves_no_cursor,
           what_has_no_quota_is_watched,
-          nor_does_it_get_out_of_an_ordinary_users_run])
+          nor_does_it_get_out_of_an_ordinary_users_run,
+          nor_without_user_namespaces])

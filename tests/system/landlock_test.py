@@ -132,6 +132,10 @@ say('path', error(lambda: os.chmod(f'/proc/self/fd/{{path}}', 0)), call(452, pat
 os.symlink(S, 'soft'); say('soft', error(lambda: os.chmod('soft', 0)), error(lambda: open('soft'))); os.unlink('soft')
 say('state', [error(lambda: open({str(place.home)!r} + name)) for name in ('/policy.yaml', '/keys', '/ledger/checkpoint')])
 say('proc', error(lambda: os.listdir('/proc')), error(lambda: open(f'/proc/{{os.getppid()}}/cmdline')), error(lambda: open('/proc/self/mem', 'rb')))
+say('names', [error(lambda: os.listdir(p)) for p in ('/root', '/sys', '/proc/1/fd', '/sys/fs/fuse/connections', '/sys/fs/cgroup', '/tmp')],
+    error(lambda: open('/sys/fs/fuse/connections/1/abort', 'w')) in (2, 13))
+say('move', error(lambda: os.rename('README', 'src/moved')), error(lambda: os.rename('src/moved', 'README')), error(lambda: os.link('README', 'l')),
+    error(lambda: os.rename('README', os.environ['HOME'] + '/moved')))
 say('kill', [error(lambda: os.kill(pid, 0)) for pid in ({os.getpid()}, os.getppid())])
 say('unix', error(lambda: socket.socket(socket.AF_UNIX)), error(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
     error(lambda: socket.socket(socket.AF_INET6)), error(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)))
@@ -147,7 +151,7 @@ say('own', error(lambda: os.chmod('README', 0o600)), error(lambda: os.utime('REA
         done = place.run(PYTHON, '-c', program)
         said = {line.split()[0]: line.split(' ', 1)[1] for line in done['stderr'].splitlines() if ' ' in line}
         wanted = {'open': '13 13 13', 'change': '13 13 13 13 18 95 1', 'path': '13 13 13', 'soft': '13 13', 'state': '[13, 13, 13]',
-                  'proc': '13 13 13', 'kill': '[1, 1]', 'unix': '38 38 38 38', 'tcp': '101 111 13 13 1', 'ipc': '38 38 38 38 1',
+                  'proc': '13 13 13', 'kill': '[1, 1]', 'names': '[13, 13, 13, 13, 13, 13] True', 'move': '0 0 0 18', 'unix': '38 38 38 38', 'tcp': '101 111 13 13 1', 'ipc': '38 38 38 38 1',
                   'other': '1 1 1', 'own': '0 0 2 0 0 0 13 13'}
         for name, row in wanted.items():
             assert said.get(name) == row, (name, said.get(name), row, done['stderr'][-3000:])
@@ -208,6 +212,21 @@ def scratch_folders_are_native_and_not_collected():
         assert changed == ['z'], (changed, done['stderr'])
 
 
+def what_it_fills_is_watched():
+    """HOME and TMPDIR are the host's here: more than the policy's disk in them ends the run."""
+    with shared_place(policy_extra=DEGRADED + 'resources: { disk: 32M }\n') as place:
+        for folder in ('$HOME', '$TMPDIR'):
+            done = place.run(*SHELL, f'for n in 1 2 3 4 5 6 7 8 9; do head -c 16000000 /dev/urandom > {folder}/$n; done; sleep 20', timeout=60)
+            assert done['exit'] == 2 and done['reasons'][0] in ('disk-limit', 'disk-full'), (folder, done)
+
+
+def memory_is_watched_and_others_are_not_counted():
+    with shared_place(policy_extra=DEGRADED + 'resources: { memory: 128M }\n') as place:
+        done = place.run(PYTHON, '-c', 'x = b"x" * (400 << 20); import time; time.sleep(20)', timeout=60)
+        assert done['exit'] == 2 and 'memory-limit' in done['reasons'], done
+        assert place.run(*SHELL, 'sleep 2; echo z > z', check=0)['state'] == 'ready'
+
+
 def nothing_is_left_however_it_ends():
     with shared_place() as place:
         storm = 'setsid sleep 900 & (trap "" TERM HUP; while :; do sleep 1 & done) & for i in $(seq 30); do (setsid sh -c "sleep 901; :" &) ; done; '
@@ -254,4 +273,6 @@ if __name__ == '__main__':
           no_original_is_anywhere_in_reach,
           the_agent_reaches_its_model_through_the_door,
           scratch_folders_are_native_and_not_collected,
+          what_it_fills_is_watched,
+          memory_is_watched_and_others_are_not_counted,
           nothing_is_left_however_it_ends])
