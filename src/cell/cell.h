@@ -158,6 +158,7 @@ struct cell_sealed {
     bool privileged;              /* mounts by root, a uid of its own */
     bool limit[CELL_LIMIT_COUNT]; /* by a control group; else not, processes by an rlimit */
     char filter_digest[65];       /* cell_filter_digest */
+    int64_t canaries_us;          /* that trying them took */
 };
 
 struct cell_exit {

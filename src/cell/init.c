@@ -24,6 +24,7 @@
 #include "cell/root.h"
 #include "cell/seal.h"
 #include "cell/sweep.h"
+#include "os/clock_real.h"
 #include "os/isolate.h"
 #include "os/spawn.h"
 
@@ -266,6 +267,7 @@ static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *
     struct calls_filter filter = {0};
     AUTO_CLOSE int listener = -1;
     struct root root;
+    int64_t begun_us;
     bool ok;
 
     ret_sealed->kind = PACKET_SEALED;
@@ -285,7 +287,10 @@ static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *
     if (!ok)
         return false;
     describe(init->plan, &ret_sealed->sealed);
-    return try_canaries(init, ret_sealed, fault);
+    begun_us = clock_monotonic_us(&clock_real);
+    ok = try_canaries(init, ret_sealed, fault);
+    ret_sealed->sealed.canaries_us = clock_monotonic_us(&clock_real) - begun_us;
+    return ok;
 }
 
 static void agent_child(const struct init *init, const struct cell_sealed *sealed, int result)

@@ -7,6 +7,7 @@
 #include "commands/ledger_standing.h"
 #include "commands/reasons.h"
 #include "commands/table.h"
+#include "os/clock_real.h"
 #include "roles/core/core.h"
 #include "roles/records/erase.h"
 #include "roles/records/lost.h"
@@ -88,16 +89,19 @@ static void say_dropped(const struct terminal_dropped *dropped)
 static json_t *result_json(const struct run_result *result)
 {
     json_t *reasons = json_array();
+    int64_t end_us =
+        result->ended_us == 0 ? 0 : clock_monotonic_us(&clock_real) - result->ended_us;
 
     for (size_t i = 0; i < result->reason_count; i++)
         (void)json_array_append_new(reasons, json_string(result->reasons[i]));
-    return json_pack("{s:s, s:s?, s:s, s:o, s:o, s:I, s:b, s:s?, s:b, s:o}", "run", result->run,
-                     "change", result->change[0] == 0 ? NULL : result->change, "state",
-                     run_state_name(result->state), "reasons", reasons, "agent_exit",
+    return json_pack("{s:s, s:s?, s:s, s:o, s:o, s:I, s:I, s:I, s:b, s:s?, s:b, s:o}", "run",
+                     result->run, "change", result->change[0] == 0 ? NULL : result->change,
+                     "state", run_state_name(result->state), "reasons", reasons, "agent_exit",
                      result->agent_exit < 0 ? json_null() : json_integer(result->agent_exit),
-                     "start_us", (json_int_t)result->start_us, "cold", result->cold, "cell",
-                     result->cell, "degraded", result->degraded, "terminal_dropped",
-                     dropped_json(&result->dropped));
+                     "start_us", (json_int_t)result->start_us, "canaries_us",
+                     (json_int_t)result->canaries_us, "end_us", (json_int_t)end_us, "cold",
+                     result->cold, "cell", result->cell, "degraded", result->degraded,
+                     "terminal_dropped", dropped_json(&result->dropped));
 }
 
 /* The agent's own end, when it was not a good one. */

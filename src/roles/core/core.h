@@ -45,8 +45,10 @@ struct run_result {
     int exit_code;  /* of `custody run`, DESIGN.md section 6 */
     size_t files;
     uint64_t added, removed;
-    int64_t start_us;                /* from the request to the agent's start */
-    bool cold;                       /* the snapshot had to be made */
+    int64_t start_us;    /* from the request to the agent's start */
+    int64_t canaries_us; /* of that: trying the canaries */
+    int64_t ended_us;    /* clock_monotonic_us when the agent had ended; 0: it never started */
+    bool cold;           /* the snapshot had to be made */
     struct terminal_dropped dropped; /* what the agent printed and no terminal was given */
 };
 

@@ -638,6 +638,7 @@ bool core_enforce(struct run *run, struct fault *fault)
         return false;
     if (!gateway_role_wait_ready(run->gateway.control, READY_MS, fault))
         return fault_in(fault, "gateway") || run_because(run, "gateway");
+    run->result->canaries_us = packet.sealed.canaries_us;
     core_memory_begin(run, &packet.sealed);
     return core_dirty_checked(run, fault) &&
            (core_record_enforced(run, &packet, true, fault) || run_because(run, "ledger"));

@@ -128,6 +128,7 @@ static void on_cell(void *self, uint32_t events)
     case CELL_EXITED:
         work->run->exit = packet.exit;
         work->run->result->agent_exit = packet.exit.status;
+        work->run->result->ended_us = clock_monotonic_us(&clock_real);
         end_work(work, killed_for_memory(work, packet.exit.signal == SIGKILL));
         break;
     case CELL_FAILED:
