@@ -12,6 +12,7 @@
 #include "roles/core/build_cache.h"
 #include "roles/core/parts.h"
 #include "roles/core/environment.h"
+#include "roles/core/terminal.h"
 #include "roles/core/plain.h"
 #include "roles/core/shared.h"
 #include "roles/door.h"

@@ -1,9 +1,5 @@
 #include "roles/core/environment.h"
 
-#include <fcntl.h>
-#include <sys/ioctl.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "base/scope.h"
 
@@ -83,46 +79,4 @@ void core_environment_free(struct core_environment *environment)
         free((void *)(uintptr_t)environment->at[i]);
     free(environment->at);
     *environment = (struct core_environment){0};
-}
-
-bool core_terminal_open(int *ret_master, int *ret_slave, struct fault *fault)
-{
-    AUTO_CLOSE int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    char name[64];
-    int slave;
-
-    if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0 ||
-        ptsname_r(master, name, sizeof(name)) != 0)
-        return fault_errno(fault, "open a terminal");
-    slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (slave < 0)
-        return fault_errno(fault, "open %s", name);
-    core_terminal_resize(master);
-    *ret_master = take_fd(&master);
-    *ret_slave = slave;
-    return true;
-}
-
-void core_terminal_raw(bool raw)
-{
-    static struct termios before;
-    static bool changed;
-    struct termios now;
-
-    if (raw && tcgetattr(0, &before) == 0) {
-        now = before;
-        cfmakeraw(&now);
-        changed = tcsetattr(0, TCSANOW, &now) == 0;
-    } else if (!raw && changed) {
-        (void)tcsetattr(0, TCSANOW, &before);
-        changed = false;
-    }
-}
-
-void core_terminal_resize(int master)
-{
-    struct winsize size;
-
-    if (ioctl(0, TIOCGWINSZ, &size) == 0)
-        (void)ioctl(master, TIOCSWINSZ, &size);
 }

@@ -142,6 +142,7 @@ static inline bool run_is_shared(const struct run *run)
 bool run_because(struct run *run, const char *reason);
 /* The next signal that waits, or 0. */
 int run_signal(struct run *run);
+bool run_signal_ends(int number); /* or is about the terminal */
 uint64_t core_disk_used(int folder); /* bytes below it; UINT64_MAX: that cannot be said */
 /*
  * The word for why the agent has filled too much of the host's disk, with what people are

@@ -117,7 +117,7 @@ static void teardown(struct run *run)
 /* From now on a signal ends the run in order: the cell first, then the record. */
 static bool take_signals(struct run *run, struct fault *fault)
 {
-    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT};
     sigset_t set;
 
     (void)sigemptyset(&set);
@@ -139,12 +139,17 @@ int run_signal(struct run *run)
     return (int)info.ssi_signo;
 }
 
+bool run_signal_ends(int number)
+{
+    return number != SIGWINCH && number != SIGCONT;
+}
+
 bool run_is_stopped(struct run *run)
 {
     int number;
 
     while (run->stop_signal == 0 && (number = run_signal(run)) != 0)
-        if (number != SIGWINCH)
+        if (run_signal_ends(number))
             run->stop_signal = number;
     return run->stop_signal != 0;
 }

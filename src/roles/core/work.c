@@ -10,9 +10,9 @@
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "os/loop.h"
-#include "roles/core/environment.h"
 #include "roles/core/parts.h"
 #include "roles/core/stream.h"
+#include "roles/core/terminal.h"
 
 #define DISK_US 500000
 #define MEMORY_US 500000
@@ -155,12 +155,15 @@ static void on_cell(void *self, uint32_t events)
 static void on_signal(void *self, uint32_t events)
 {
     struct work *work = self;
+    bool terminal = work->run->request->terminal;
     int number = run_signal(work->run);
 
     (void)events;
-    if (number == SIGWINCH && work->run->request->terminal)
+    if (number == SIGCONT && terminal) /* the shell has had it meanwhile */
+        core_terminal_raw();
+    if ((number == SIGWINCH || number == SIGCONT) && terminal)
         core_terminal_resize(work->run->agent_in);
-    if (number == SIGWINCH || number == 0)
+    if (number == 0 || !run_signal_ends(number))
         return;
     work->run->stop_signal = number;
     end_work(work, "stopped");
@@ -315,13 +318,15 @@ bool core_work(struct run *run, struct fault *fault)
 
     if (!loop_new(&work.loop, fault))
         return false;
-    if (run->request->terminal)
-        core_terminal_raw(true);
+    if (run->request->terminal) {
+        core_terminal_raw();
+        core_terminal_resize(run->agent_in);
+    }
     ok = watch_all(&work, fault) && cell_go(run->cell, fault) && loop_run(work.loop, fault);
     cell_kill(run->cell);
     (void)cell_await_end(run->cell); /* cell_end tells of what is left */
     end_streams(&work);
-    core_terminal_raw(false);
+    core_terminal_restore();
     loop_free(work.loop);
     if (ok && work.fault.kind != FAULT_NONE) {
         *fault = work.fault;

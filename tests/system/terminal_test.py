@@ -1,0 +1,351 @@
+#!/usr/bin/env python3
+"""An agent at a terminal: its jobs are its own, the person's terminal shows what it draws and obeys nothing else."""
+import contextlib
+import fcntl
+import json
+import os
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import Place, main
+from user_test import user_place
+
+DEGRADED = 'containment: degraded\n'
+BASH = ('/bin/bash', '--norc', '--noprofile', '-i')
+PROMPT = r'bash-[0-9.]+\$ '
+
+
+class Person:
+    """Somebody at a terminal of 80 columns who starts `argv` in it, in the foreground of a session of its own."""
+
+    def __init__(self, place, *argv, out=True):
+        self.seen = b''
+        self.ours, theirs = os.openpty()
+        self.resize(24, 80)
+        self.before = termios.tcgetattr(theirs)
+        self.keep = theirs  # so that its modes outlive custody
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.setsid()
+                fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+                for fd in (0, *((1, 2) if out else ())):
+                    os.dup2(theirs, fd)
+                os.chdir(place.repo)
+                words = [str(word) for word in (*place.prefix, place.program, *argv)]
+                os.execvpe(words[0], words, {**place.env, 'TERM': 'xterm-256color'})
+            finally:
+                os._exit(127)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self.ours, text.encode() if isinstance(text, str) else text)
+
+    def wait(self, pattern, seconds=30):
+        """Waits until `pattern` has come, and forgets what stands before its end; gives the match."""
+        deadline = time.monotonic() + seconds
+        pattern = pattern.encode() if isinstance(pattern, str) else pattern
+        while True:
+            found = re.search(pattern, self.seen, re.S)
+            if found:
+                self.seen = self.seen[found.end():]
+                return found
+            assert time.monotonic() < deadline, f'{pattern} never came: {self.seen[-2000:]}'
+            self.read(0.1)
+
+    def read(self, seconds):
+        if select.select([self.ours], [], [], seconds)[0]:
+            self.seen += os.read(self.ours, 65536)
+
+    def say(self, line, pattern, **more):
+        """Types a line and Enter. The pattern must not be in the line: it is echoed."""
+        self.type(line + '\r')
+        return self.wait(pattern, **more)
+
+    def end(self, seconds=30):
+        """Waits for the end of what was started; gives its exit code."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.pid = None
+                while select.select([self.ours], [], [], 0.1)[0]:
+                    self.read(0)
+                return os.waitstatus_to_exitcode(status)
+            assert time.monotonic() < deadline, f'it did not end: {self.seen[-2000:]}'
+
+    def close(self):
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.ours)
+        os.close(self.keep)
+
+    def modes_are_as_before(self):
+        assert termios.tcgetattr(self.keep) == self.before, (termios.tcgetattr(self.keep), self.before)
+
+
+@contextlib.contextmanager
+def at(place, *argv, **more):
+    person = Person(place, *argv, **more)
+    try:
+        yield person
+    finally:
+        person.close()
+
+
+def started(place, *program, options=()):
+    return at(place, 'run', '--repo', place.repo, '--requester', 'tom', *options, '-it', '--', *program)
+
+
+def shell(place, options=()):
+    return started(place, *BASH, options=options)
+
+
+def jobs_are_the_shells(place, options=()):
+    """Ctrl-Z, fg, bg, Ctrl-C and Ctrl-\\ in a shell in a cell, as in any terminal."""
+    with shell(place, options) as person:
+        person.wait(PROMPT)
+        assert b'no job control' not in person.seen, person.seen
+        person.type('sleep 500\r')
+        time.sleep(0.5)
+        person.type('\x1a')
+        person.wait(r'Stopped.*?sleep 500')
+        person.say('ps -o stat=,comm= -C sleep', r'T\S*\s+sleep')
+        person.say('bg', r'sleep 500 &')
+        person.say('sleep 0.3; ps -o stat=,comm= -C sleep', r'S\s+sleep')
+        person.type('fg\r')
+        time.sleep(0.5)
+        person.type('\x03')
+        person.wait(PROMPT)
+        person.say('echo "code=$?"', r'code=130')
+        person.say('jobs; echo "left=$(jobs | wc -l)"', r'left=0')
+        person.type('cat\r')
+        time.sleep(0.3)
+        person.type('\x1c')
+        person.wait(r'Quit.*?' + PROMPT)
+        person.say('echo "code=$?"', r'code=131')
+        person.type('cat >/dev/null\r')  # what the shell's child reads from the foreground is what is typed
+        time.sleep(0.3)
+        person.type('some\r\x04')
+        person.say('echo "code=$?"', r'code=0')
+        person.type('sleep 500 | sleep 500\r')  # a job of two
+        time.sleep(0.5)
+        person.type('\x1a')
+        person.wait(r'Stopped')
+        person.say('kill %1; sleep 0.5; echo "left=$(ps -C sleep | grep -c sleep)"', r'left=0')
+        person.type('exit 7\r')
+        assert person.end() == 2, person.seen
+        assert b'exit code 7' in person.seen, person.seen
+        person.modes_are_as_before()
+
+
+def the_shells_jobs_are_its_own():
+    place = Place()
+    try:
+        jobs_are_the_shells(place)
+    finally:
+        place.close()
+
+
+def they_are_where_opens_are_handed_over_too():
+    place = Place(policy_extra=DEGRADED)
+    try:
+        jobs_are_the_shells(place, ('--cell', 'namespaces/injected'))
+    finally:
+        place.close()
+
+
+def they_are_for_an_ordinary_user_too():
+    with user_place() as place:
+        jobs_are_the_shells(place)
+
+
+def a_terminal_is_the_agents_own():
+    """It has a size, and may be opened by its name; the person's is nowhere in the cell."""
+    place = Place()
+    try:
+        with shell(place) as person:
+            person.wait(PROMPT)
+            person.say('stty size | sed s/^/size=/', r'size=24 80')
+            person.resize(50, 132)
+            person.say('stty size | sed s/^/size=/', r'size=50 132')
+            person.say("""sh -c 'trap "echo to""ld; stty size" WINCH; echo be""gun; while :; do sleep 0.1; done'""", 'begun')
+            person.resize(41, 99)
+            person.wait(r'told\r\n41 99')
+            person.type('\x03')
+            person.wait(PROMPT)
+            person.say('echo via-tty | sed s/via/by/ > /dev/tty', r'by-tty')
+            person.say('echo "term=$TERM"', r'term=xterm-256color')
+            mine = os.fstat(person.keep)
+            held = person.say("stat -Lc 'fd=%d:%i' /proc/[0-9]*/fd/[012] 2>/dev/null; echo al''l", r'(.*)all\r').group(1)
+            assert b'fd=' in held and f'fd={mine.st_dev}:{mine.st_ino}\r'.encode() not in held, held
+            person.type('exit\r')
+            person.end()
+    finally:
+        place.close()
+
+
+DRAWN = r'''
+printf '\033[1;31mred\033[0m \033[38;2;1;2;3mfine\033[m\n'
+printf 'a\033]52;c;aGk=\007b\033]52;c;?\033\\c\n'
+printf 'd\033[21te\033P$q"p\033\\f\033_Gt=f;L2V0Yy9wYXNzd2Q=\033\\g\005h\n'
+printf '\033[?1049h\033[?25l\033[?1000;1006h\033[?2004h\033[>1u\033]0;a title\007'
+printf 'end'
+'''
+
+
+def what_it_draws_is_shown_and_nothing_else_obeyed():
+    place = Place(policy_extra='retention: { payloads: 90d }\n')
+    try:
+        place.write('draw.sh', DRAWN)
+        place.commit('drawing')
+        with started(place, '/bin/sh', 'draw.sh') as person:
+            person.end()
+            seen = person.seen
+            person.modes_are_as_before()
+        assert b'\033[1;31mred\033[0m \033[38;2;1;2;3mfine\033[m' in seen, seen
+        assert b'abc' in seen and b'defgh' in seen, seen
+        assert b'\033]52' not in seen and b'\033P' not in seen and b'\033_' not in seen and b'\033[21t' not in seen, seen
+        drawn, after = seen.split(b'end', 1)
+        assert b'\033[?1049h\033[?25l\033[?1000h\033[?1006h\033[?2004h\033[>1u\033]0;a title\007' in drawn, drawn
+        for undone in (b'\033[?25h', b'\033[?1000l', b'\033[?1006l', b'\033[?2004l', b'\033[<1u', b'\033[?1049l'):
+            assert after.index(undone) < after.index(b'custody: '), (undone, after)
+        said = re.findall(rb'custody: kept from your terminal: ([^(]*) \(', seen)
+        assert said == [b'clipboard 2, device 1, program 1, window 1, control 1'], said
+
+        # On a terminal that stays the person's: colours, no screen, no title.
+        with at(place, 'run', '--repo', place.repo, '--requester', 'tom', '--json', '--', '/bin/sh', 'draw.sh') as person:
+            person.end()
+            seen = person.seen
+        assert b'\033[1;31mred\033[0m' in seen and b'abc' in seen, seen
+        assert b'\033]' not in seen and b'\033[?' not in seen and b'\033[>' not in seen, seen
+        result = json.loads(re.findall(rb'\{.*"run".*\}', seen)[-1])
+        assert result['terminal_dropped'] == {'clipboard': 2, 'command': 1, 'device': 1, 'program': 1, 'window': 1,
+                                              'mode': 4, 'sequence': 1, 'control': 1}, result
+
+        # What is kept is what was printed; shown again it passes the same filter.
+        rows = json.loads(place.custody('payload', 'list', '--run', result['run'], '--json', check=0).stdout)
+        index, = [str(row['index']) for row in rows if row['kind'] == 'output']
+        raw = place.custody('payload', 'show', result['run'], index, '--raw', check=0).stdout
+        assert '\033]52;c;aGk=\007' in raw and '\033[?1049h' in raw, raw
+        for more in ((), ('--raw',)):
+            with at(place, 'payload', 'show', result['run'], index, *more) as person:
+                assert person.end() == 0, person.seen
+                seen = person.seen
+            assert b'\033[1;31mred\033[0m' in seen and b'abc' in seen, seen
+            assert b'\033]' not in seen and b'\033[?' not in seen, seen
+        piped = place.run('/bin/sh', 'draw.sh')  # to a pipe it goes as it is
+        assert '\033]52;c;aGk=\007' in piped['stderr'] and piped['terminal_dropped'] == {}, piped
+    finally:
+        place.close()
+
+
+PUSH = r'''
+import fcntl, os, termios
+CODES = {"sti": termios.TIOCSTI, "linux": 0x541c, "setd": 0x5423, "cons": 0x541d}
+own = os.openpty()
+for where, fd in (("given", 0), ("tty", os.open("/dev/tty", os.O_RDWR)), ("own", own[1])):
+    for name, code in CODES.items():
+        for high in (0, 1 << 32):
+            try:
+                fcntl.ioctl(fd, (code | high) if not high else code, b"x\0\0\0\0\0\0\0")
+                print("got through:", where, name)
+            except OSError as e:
+                print("refused:", where, name, e.errno)
+print("tried all")
+'''
+
+
+def nothing_is_typed_for_the_person():
+    place = Place()
+    try:
+        place.write('push.py', PUSH)
+        place.commit('pushing')
+        with started(place, '/usr/bin/python3', 'push.py') as person:
+            person.end()
+            seen = person.seen
+        assert b'tried all' in seen and b'got through' not in seen, seen
+        assert seen.count(b'refused: ') == 24 and len(re.findall(rb'refused: \w+ \w+ 1\r', seen)) == 24, seen
+    finally:
+        place.close()
+
+
+def the_terminal_is_given_back_however_it_ends():
+    place = Place()
+    try:
+        for end in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with started(place, '/bin/sh', '-c', r"stty -echo; printf '\033[?1049h'; echo on; exec sleep 600") as person:
+                person.wait(r'on\r')
+                assert termios.tcgetattr(person.keep) != person.before
+                os.kill(person.pid, end)
+                assert person.end() in (128 + end, -end), person.seen
+                assert b'\033[?1049l' in person.seen, person.seen
+                person.modes_are_as_before()
+        # What was typed and not read, and a late answer of the terminal's, is nobody's input.
+        with started(place, '/bin/sh', '-c', r"stty raw -echo; echo on; exec sleep 2") as person:
+            person.wait(r'on')
+            person.type('rm -rf nothing\r')
+            person.end()
+            assert not select.select([person.keep], [], [], 0)[0], os.read(person.keep, 100)
+    finally:
+        place.close()
+
+
+def who_types_more_than_is_read_holds_nobody_up():
+    place = Place()
+    try:
+        with started(place, '/bin/sh', '-c', r"stty raw -echo; echo on; exec sleep 600") as person:
+            person.wait(r'on')
+            os.set_blocking(person.ours, False)
+            put, deadline = 0, time.monotonic() + 4
+            while time.monotonic() < deadline and put < 4 << 20:
+                with contextlib.suppress(BlockingIOError):
+                    put += os.write(person.ours, b'x' * 4096)
+            assert put > 4096, put
+            os.kill(person.pid, signal.SIGTERM)
+            begun = time.monotonic()
+            person.end()
+            assert time.monotonic() - begun < 10
+            person.modes_are_as_before()
+    finally:
+        place.close()
+
+
+def a_run_that_was_stopped_goes_on():
+    """custody itself stopped and continued by a shell, which has used the terminal meanwhile."""
+    place = Place()
+    try:
+        with shell(place) as person:
+            person.wait(PROMPT)
+            raw = termios.tcgetattr(person.keep)
+            os.kill(person.pid, signal.SIGSTOP)
+            termios.tcsetattr(person.keep, termios.TCSANOW, person.before)
+            person.resize(33, 77)
+            os.kill(person.pid, signal.SIGCONT)
+            deadline = time.monotonic() + 5
+            while termios.tcgetattr(person.keep) != raw:
+                assert time.monotonic() < deadline, 'it is not raw again'
+                time.sleep(0.02)
+            person.say('stty size | sed s/^/size=/', r'size=33 77')
+            person.type('exit\r')
+            person.end()
+            person.modes_are_as_before()
+    finally:
+        place.close()
+
+
+if __name__ == '__main__':
+    main([the_shells_jobs_are_its_own, they_are_where_opens_are_handed_over_too, they_are_for_an_ordinary_user_too,
+          a_terminal_is_the_agents_own, what_it_draws_is_shown_and_nothing_else_obeyed, nothing_is_typed_for_the_person,
+          the_terminal_is_given_back_however_it_ends, who_types_more_than_is_read_holds_nobody_up,
+          a_run_that_was_stopped_goes_on])
