@@ -2,7 +2,7 @@
 BUILD := build
 SHELL := /bin/bash
 
-.PHONY: all deps build check demo lint fuzz bench bench-ledger bench-log soak install clean asan clang
+.PHONY: all deps build check demo lint fuzz vm bench bench-ledger bench-log soak install clean asan clang
 
 all: build
 
@@ -36,6 +36,11 @@ clang: deps
 
 fuzz: deps
 	tools/run-fuzz $(FUZZ_SECONDS)
+
+# Control groups of version 2, in a virtual machine of Debian's kernel; about two minutes.
+vm: build
+	-@tools/install-deps vm
+	CUSTODY_PROGRAM=$(BUILD)/custody CUSTODY_BUILD=$(BUILD) tests/vm/vm_test.py
 
 bench: build
 	@tools/install-deps bench
