@@ -413,7 +413,12 @@ static bool run(struct init *init, struct fault *fault)
     pid_t agent = -1;
     int status = 0;
 
-    if (!prepare(init, packet, fault) || !packet_send(init->control, packet, NULL, fault) ||
+    if (!prepare(init, packet, fault)) {
+        if (fault->kind == FAULT_DENIED) /* by the host, a container engine: nobody judged */
+            fault->kind = FAULT_HOST;
+        return false;
+    }
+    if (!packet_send(init->control, packet, NULL, fault) ||
         !expect(init->control, PACKET_GO, &allowed, fault))
         return false;
     (void)sigemptyset(&child);

@@ -45,9 +45,12 @@ static bool set_capabilities(uint64_t mask, struct fault *fault)
         {.effective = (uint32_t)(mask >> 32), .permitted = (uint32_t)(mask >> 32)},
     };
 
-    if (syscall(SYS_capset, &header, data) < 0)
-        return fault_errno(fault, "set capabilities");
-    return true;
+    if (syscall(SYS_capset, &header, data) == 0)
+        return true;
+    (void)fault_errno(fault, "keep capabilities %#llx (this root has fewer)",
+                      (unsigned long long)mask);
+    fault->kind = FAULT_HOST;
+    return false;
 }
 
 static bool has_capability(unsigned number)

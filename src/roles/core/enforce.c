@@ -518,7 +518,12 @@ static bool receive(struct run *run, enum cell_packet_type wanted, struct cell_p
         return run_because(run, "cell");
     if (packet->type == CELL_FAILED) {
         *fault = packet->fault;
-        return run_because(run, fault->kind == FAULT_HOST ? "host" : "cell");
+        if (fault->kind != FAULT_HOST)
+            return run_because(run, "cell");
+        return fault_in(fault,
+                        "this host gives no whole cell (custody doctor; in a container: "
+                        "docs/containers.md)") ||
+               run_because(run, "host");
     }
     if (packet->type != wanted)
         return fault_set(fault, FAULT_IO, "the cell ended before the agent was started") ||
@@ -536,7 +541,8 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
     AUTO_CLOSE int known = -1;
 
     if (!view_await_ready(run->view.control, READY_MS, &run->ready, fault))
-        return fault_in(fault, "view") || run_because(run, "view");
+        return fault_in(fault, "view") ||
+               run_because(run, fault->kind == FAULT_HOST ? "host" : "view");
     known = take_fd(&run->ready.known_fd);
     if (!run_is_injected(run) && !view_mounted(run->view.control, fuse, proc, fault))
         return fault_in(fault, "view") || run_because(run, "view");
