@@ -8,11 +8,26 @@ static const struct mode_row {
     struct cell_mode mode;
     const char *name;
     bool is_built;
+    const char *loses, *costs;
 } rows[CELL_MODE_COUNT] = {
-    {{CELL_NAMESPACES, CELL_FUSE}, "namespaces/fuse", true},
-    {{CELL_LANDLOCK, CELL_FUSE}, "landlock/fuse", true},
-    {{CELL_NAMESPACES, CELL_INJECTED}, "namespaces/injected", true},
-    {{CELL_LANDLOCK, CELL_INJECTED}, "landlock/injected", false},
+    {{CELL_NAMESPACES, CELL_FUSE},
+     "namespaces/fuse",
+     true,
+     "nothing",
+     "30 to 85 us for the first read of a file, 1 us an open after it"},
+    {{CELL_LANDLOCK, CELL_FUSE},
+     "landlock/fuse",
+     true,
+     "names, sizes and times of the host's files and numbers of its processes are not hidden; "
+     "no local servers, no shared memory, no /proc/self",
+     "15 to 20 ms a start and up to 1 us an open more than namespaces/fuse"},
+    {{CELL_NAMESPACES, CELL_INJECTED},
+     "namespaces/injected",
+     true,
+     "acts by path alone (rename, chmod, unlink) are not recorded; writes are judged when the "
+     "change is collected",
+     "10 to 50 us an open, and a copy of the tree at the start"},
+    {{CELL_LANDLOCK, CELL_INJECTED}, "landlock/injected", false, "all of the above", "-"},
 };
 
 const struct cell_mode cell_modes[CELL_MODE_COUNT] = {
@@ -34,6 +49,16 @@ static const struct mode_row *row_of(struct cell_mode mode)
     while (!cell_mode_same(rows[at].mode, mode))
         at++;
     return &rows[at];
+}
+
+const char *cell_mode_loses(struct cell_mode mode)
+{
+    return row_of(mode)->loses;
+}
+
+const char *cell_mode_costs(struct cell_mode mode)
+{
+    return row_of(mode)->costs;
 }
 
 const char *cell_mode_name(struct cell_mode mode)

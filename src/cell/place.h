@@ -36,6 +36,10 @@ bool cell_mode_same(struct cell_mode one, struct cell_mode other);
 /* It keeps less of what is promised: only where the organisation's policy says so. */
 bool cell_mode_is_degraded(struct cell_mode mode);
 
+/* For people: what is lost against the strongest, and what it costs. */
+const char *cell_mode_loses(struct cell_mode mode);
+const char *cell_mode_costs(struct cell_mode mode);
+
 /* What a host gives to whoever asks; each is 0 or the errno of having tried. */
 struct cell_host {
     bool root;

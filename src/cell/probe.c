@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "cell/fusermount.h"
 #include "os/file.h"
 #include "os/isolate.h"
 #include "os/setting.h"
@@ -111,7 +112,7 @@ static void try_fuse_open(struct finding *finding)
 }
 
 /* The kernel's first request tells what it offers. */
-static void try_fuse_mount(struct finding *finding)
+static uint64_t read_offer(int fd)
 {
     union {
         struct {
@@ -120,6 +121,15 @@ static void try_fuse_mount(struct finding *finding)
         } request;
         uint8_t room[8192 + 4096];
     } first = {0};
+
+    if (read(fd, &first, sizeof(first)) < (ssize_t)sizeof(first.request) ||
+        first.request.header.opcode != FUSE_INIT)
+        return 0;
+    return first.request.init.flags | (uint64_t)first.request.init.flags2 << 32;
+}
+
+static void try_fuse_mount(struct finding *finding)
+{
     AUTO_FREE char *options = NULL;
     AUTO_CLOSE int fd = -1;
 
@@ -133,9 +143,32 @@ static void try_fuse_mount(struct finding *finding)
         finding->error = errno;
         return;
     }
-    if (read(fd, &first, sizeof(first)) >= (ssize_t)sizeof(first.request) &&
-        first.request.header.opcode == FUSE_INIT)
-        finding->flags = first.request.init.flags | (uint64_t)first.request.init.flags2 << 32;
+    finding->flags = read_offer(fd);
+}
+
+/* By the set-user-id program, where the other parts of that place are there. */
+static void try_fusermount(struct probe_host *host)
+{
+    const struct cell_mode mode = {CELL_LANDLOCK, CELL_FUSE};
+    char folder[] = "/tmp/custody-doctor-XXXXXX", why[CELL_WHY_BYTES];
+    struct fault fault = {0}, unmounted = {0};
+    AUTO_CLOSE int fuse = -1;
+    bool ok;
+
+    if (!cell_host_offers(&host->offers, mode, why))
+        return;
+    if (mkdtemp(folder) == NULL) {
+        (void)snprintf(host->fusermount_why, PROBE_TEXT_MAX, "no folder can be made in /tmp");
+        return;
+    }
+    ok = fusermount_mount(folder, &fuse, &fault);
+    if (ok)
+        host->fuse_offered |= read_offer(fuse);
+    scope_close(&fuse);
+    if (!ok || !fusermount_unmount(folder, &unmounted))
+        (void)snprintf(host->fusermount_why, PROBE_TEXT_MAX, "%.199s",
+                       ok ? unmounted.why : fault.why);
+    (void)rmdir(folder);
 }
 
 static void try_overlay(struct finding *finding)
@@ -281,6 +314,7 @@ static void look_at_groups(struct probe_host *host)
         AUTO_FREE char *place = cell_limit_place((enum cell_limit)i, &version);
 
         host->limit[i] = place != NULL;
+        host->limit_version[i] = place == NULL ? 0 : version;
         if (place != NULL)
             host->cgroup_version = version;
     }
@@ -330,6 +364,7 @@ static void try_cell(const struct clock *clock, struct probe_host *host)
     struct cell_plan plan = {.run = "doctor",
                              .repository = "/srv/custody-doctor",
                              .plain = folder,
+                             .outside = folder,
                              .argv = argv,
                              .environment = environment,
                              .uid = host->root ? nobody : (uid_t)-1,
@@ -375,6 +410,7 @@ void probe_host(const char *state, const struct clock *clock, struct probe_host 
     struct probe_host *host = ret_host;
     struct utsname name;
     struct finding fuse;
+    struct stat device;
 
     *host = (struct probe_host){.root = geteuid() == 0};
     if (uname(&name) == 0) {
@@ -383,10 +419,14 @@ void probe_host(const char *state, const struct clock *clock, struct probe_host 
     }
     host->user_namespaces = in_child(try_user_namespace).error;
     host->fuse_open = in_child(try_fuse_open).error;
+    host->fuse_mode = stat("/dev/fuse", &device) < 0 ? -1 : (int)(device.st_mode & 07777);
     fuse = in_child(try_fuse_mount);
     host->fuse_mount = fuse.error;
-    host->fuse_passthrough = (fuse.flags & INIT_FLAG_PASSTHROUGH) != 0;
-    host->fuse_io_uring = (fuse.flags & INIT_FLAG_IO_URING) != 0;
+    host->fuse_offered = fuse.flags;
+    cell_host_look(&host->offers);
+    try_fusermount(host);
+    host->fuse_passthrough = (host->fuse_offered & INIT_FLAG_PASSTHROUGH) != 0;
+    host->fuse_io_uring = (host->fuse_offered & INIT_FLAG_IO_URING) != 0;
     host->landlock_abi = isolate_landlock_abi();
     host->seccomp_filter = in_child(try_filter).error == 0;
     host->seccomp_notification = in_child(try_notification).error == 0;

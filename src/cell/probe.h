@@ -23,19 +23,26 @@ struct probe_trial {
 struct probe_host {
     char kernel[66], machine[66];
     bool root;
-    int user_namespaces; /* 0: an ordinary process here gets one; else the errno */
-    int fuse_open;       /* 0, or the errno of opening /dev/fuse */
-    int fuse_mount;      /* 0, or the errno of mounting it in a namespace of ours */
-    bool fuse_passthrough, fuse_io_uring; /* offered by the kernel in FUSE_INIT */
+    int user_namespaces;     /* 0: an ordinary process here gets one; else the errno */
+    int fuse_open;           /* 0, or the errno of opening /dev/fuse */
+    int fuse_mount;          /* 0, or the errno of mounting it in a namespace of ours */
+    int fuse_mode;           /* permissions of /dev/fuse; -1: it is not there */
+    struct cell_host offers; /* the parts of a cell's places */
+    char fusermount_why[PROBE_TEXT_MAX]; /* why fusermount3 has not mounted; "": it has, or was
+                                            not tried */
+    bool degraded_taken;   /* the organisation's policy says so; filled by doctor */
+    uint64_t fuse_offered; /* flags of FUSE_INIT */
+    bool fuse_passthrough, fuse_io_uring; /* of them */
     int landlock_abi;
     bool seccomp_filter, seccomp_notification;
     int fanotify_permission; /* 0, or the errno */
     int overlayfs;           /* 0, or the errno of mounting one in a user namespace */
     bool pidfd, mount_setattr;
-    int cgroup_version;           /* of where memory is limited; 0: nowhere */
-    bool limit[CELL_LIMIT_COUNT]; /* by a control group */
-    int tiocsti;                  /* dev.tty.legacy_tiocsti, -1: no such setting */
-    int yama;                     /* kernel.yama.ptrace_scope, -1: no such setting */
+    int cgroup_version;                  /* of where memory is limited; 0: nowhere */
+    bool limit[CELL_LIMIT_COUNT];        /* by a control group */
+    int limit_version[CELL_LIMIT_COUNT]; /* of the kind of groups it would be; 0: none */
+    int tiocsti;                         /* dev.tty.legacy_tiocsti, -1: no such setting */
+    int yama;                            /* kernel.yama.ptrace_scope, -1: no such setting */
     int apparmor_userns; /* kernel.apparmor_restrict_unprivileged_userns, -1: not there */
     int userns_clone;    /* kernel.unprivileged_userns_clone, -1: no such setting */
     int64_t userns_max;  /* user.max_user_namespaces, -1: no such setting */
@@ -77,7 +84,20 @@ struct promise {
 /* Pure. */
 void probe_promises(const struct probe_host *host, struct promise ret_promises[PROMISE_COUNT]);
 const char *promise_status_name(enum promise_status status);
-/* A cell can be enforced here: exit 0 or 4 of doctor. */
+
+struct probe_place {
+    struct cell_mode mode;
+    bool works, degraded;
+    char why[CELL_WHY_BYTES]; /* why not, with the remedy; "" where it works */
+};
+/* Pure; the strongest first. */
+void probe_places(const struct probe_host *host,
+                  struct probe_place ret_places[CELL_MODE_COUNT]);
+/* Name of the place that a run would take, as policy has it; NULL: none. */
+const char *probe_place_taken(const struct probe_host *host);
+/* Name of the strongest place, where that is a degraded one; else NULL. */
+const char *probe_place_degraded(const struct probe_host *host);
+/* There is a place that policy takes: exit 0 or 4 of doctor. */
 bool probe_enforceable(const struct probe_host *host);
 
 #endif

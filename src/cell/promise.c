@@ -14,12 +14,6 @@ const char *promise_status_name(enum promise_status status)
     return status_names[status];
 }
 
-bool probe_enforceable(const struct probe_host *host)
-{
-    return host->cell && host->canaries_broken == 0 && host->seccomp_filter &&
-           host->fuse_open == 0 && host->fuse_mount == 0;
-}
-
 static void say(char *room, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void say(char *room, const char *format, ...)
@@ -50,6 +44,17 @@ static void fix_namespaces(const struct probe_host *host, char *room)
         say(room, "sudo custody doctor (as root no user namespace is needed to mount)");
 }
 
+/* It holds in a degraded place, as far as docs/modes.md says. */
+static void settle_for_less(const struct probe_host *host, struct promise *promise)
+{
+    const char *place = probe_place_degraded(host);
+
+    if (place == NULL)
+        return;
+    promise->status = PROMISE_DEGRADED;
+    say(promise->mechanism, "only in a degraded cell: %s, see docs/modes.md", place);
+}
+
 static void judge_cell(const struct probe_host *host, struct promise *promise, const char *by)
 {
     if (host->cell && host->canaries_broken == 0 && host->seccomp_filter) {
@@ -66,6 +71,7 @@ static void judge_cell(const struct probe_host *host, struct promise *promise, c
     }
     say(promise->mechanism, "no cell can be made: %.150s", host->cell_why);
     fix_namespaces(host, promise->fix);
+    settle_for_less(host, promise);
 }
 
 /* All of what was tried came out as it must, and something was tried. */
@@ -142,7 +148,7 @@ static void judge_verdicts(const struct probe_host *host, struct promise *promis
     judge_cell(host, promise, "FUSE view in the cell's own mount namespace");
     say(promise->unprobed,
         "redaction and denial: the trial cell has no view; every run's canaries try both");
-    if (promise->status == PROMISE_MISSING || (host->fuse_open == 0 && host->fuse_mount == 0))
+    if (promise->status != PROMISE_ENFORCED || (host->fuse_open == 0 && host->fuse_mount == 0))
         return;
     promise->status = PROMISE_MISSING;
     if (host->fuse_open != 0) {
@@ -151,10 +157,11 @@ static void judge_verdicts(const struct probe_host *host, struct promise *promis
             host->fuse_open == ENOENT || host->fuse_open == ENODEV
                 ? "sudo modprobe fuse"
                 : "sudo chmod 0666 /dev/fuse");
-        return;
+    } else {
+        say(promise->mechanism, "mounting FUSE: %s", strerror(host->fuse_mount));
+        fix_namespaces(host, promise->fix);
     }
-    say(promise->mechanism, "mounting FUSE: %s", strerror(host->fuse_mount));
-    fix_namespaces(host, promise->fix);
+    settle_for_less(host, promise);
 }
 
 static void judge_canaries(const struct probe_host *host, struct promise *promise)

@@ -4,6 +4,7 @@
 
 #include "base/scope.h"
 #include "cell/probe.h"
+#include "commands/doctor_places.h"
 #include "commands/doctor_trials.h"
 #include "commands/key.h"
 #include "commands/ledger_standing.h"
@@ -52,14 +53,23 @@ static json_t *json_of_host(const struct probe_host *host)
         "kernel.apparmor_restrict_unprivileged_userns", json_of_setting(host->apparmor_userns),
         "kernel.unprivileged_userns_clone", json_of_setting(host->userns_clone),
         "user.max_user_namespaces", json_of_setting(host->userns_max));
-    json_t *fuse = json_pack("{s:o, s:o, s:b, s:b}", "open", json_of_errno(host->fuse_open),
-                             "mount", json_of_errno(host->fuse_mount), "passthrough",
-                             host->fuse_passthrough, "io_uring", host->fuse_io_uring);
+    char mode[8] = "";
+    json_t *fuse;
     json_t *limits = json_pack("{s:i}", "cgroup_version", host->cgroup_version);
 
-    for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++)
+    if (host->fuse_mode >= 0)
+        (void)snprintf(mode, sizeof(mode), "%04o", (unsigned)host->fuse_mode);
+    fuse = json_pack("{s:s, s:o, s:o, s:o, s:b, s:b}", "mode", mode, "open",
+                     json_of_errno(host->fuse_open), "mount", json_of_errno(host->fuse_mount),
+                     "fusermount", json_of_errno(host->offers.fusermount), "passthrough",
+                     host->fuse_passthrough, "io_uring", host->fuse_io_uring);
+    for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++) {
+        AUTO_FREE char *version = xformat("%s_version", cell_limit_name((enum cell_limit)i));
+
         (void)json_object_set_new(limits, cell_limit_name((enum cell_limit)i),
                                   json_boolean(host->limit[i]));
+        (void)json_object_set_new(limits, version, json_integer(host->limit_version[i]));
+    }
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:i, s:b, s:b, s:o, s:o, s:b, s:b, s:o, s:o, "
                      "s:o, s:s, s:s, s:s, s:s, s:I}",
                      "kernel", host->kernel, "machine", host->machine, "root", host->root,
@@ -85,6 +95,25 @@ static const char *errno_or_yes(int error)
     return error == 0 ? "yes" : strerror(error);
 }
 
+/* Kinds may be mixed: a hybrid host has some controllers in v1, some in v2. */
+static void print_limits(const struct probe_host *host)
+{
+    static const char *const instead[CELL_LIMIT_COUNT] = {[CELL_LIMIT_MEMORY] = "watched",
+                                                          [CELL_LIMIT_PIDS] = "by rlimit",
+                                                          [CELL_LIMIT_CPU] = "no",
+                                                          [CELL_LIMIT_IO] = "no"};
+
+    (void)printf("  control groups        ");
+    for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++) {
+        (void)printf("%s%s ", i == 0 ? "" : ", ", cell_limit_name((enum cell_limit)i));
+        if (host->limit[i])
+            (void)printf("v%d", host->limit_version[i]);
+        else
+            (void)printf("%s", instead[i]);
+    }
+    (void)printf("\n");
+}
+
 static void print_host(const struct probe_host *host)
 {
     (void)printf("host\n  kernel                %s %s, as %s\n", host->kernel, host->machine,
@@ -106,16 +135,12 @@ static void print_host(const struct probe_host *host)
                  host->landlock_abi >= 6 ? "" : " (scopes need 6)");
     (void)printf("  system call filter    %s, notification %s\n",
                  yes_or(host->seccomp_filter, "no"), yes_or(host->seccomp_notification, "no"));
-    (void)printf("  fanotify permission   %s\n", errno_or_yes(host->fanotify_permission));
+    (void)printf("  fanotify permission   %s: %s\n", errno_or_yes(host->fanotify_permission),
+                 host->fanotify_permission == 0
+                     ? "reads are accounted for twice"
+                     : "the view's account of reads is the only one");
     (void)printf("  overlayfs             %s\n", errno_or_yes(host->overlayfs));
-    (void)printf("  control groups        %s; memory %s, pids %s, cpu %s, io %s\n",
-                 host->cgroup_version == 0   ? "none to make"
-                 : host->cgroup_version == 1 ? "v1"
-                                             : "v2",
-                 yes_or(host->limit[CELL_LIMIT_MEMORY], "watched"),
-                 yes_or(host->limit[CELL_LIMIT_PIDS], "by rlimit"),
-                 yes_or(host->limit[CELL_LIMIT_CPU], "no"),
-                 yes_or(host->limit[CELL_LIMIT_IO], "no"));
+    print_limits(host);
     if (!host->limit[CELL_LIMIT_MEMORY] && !host->root)
         (void)printf("                        to have them: systemd-run --user --scope "
                      "-p Delegate=yes custody run ...\n");
@@ -175,20 +200,23 @@ static int run(const struct invocation *invocation)
     find_ledger(&key, &ledger);
     probe_host(state == NULL ? "/" : state, &clock_real, host);
     doctor_try_ours(host);
+    host->degraded_taken = doctor_takes_degraded();
     probe_promises(host, promises);
     enforceable = probe_enforceable(host);
     if (invocation->json) {
-        command_print_json(json_pack("{s:b, s:o, s:o, s:o, s:o}", "enforceable", enforceable,
-                                     "promises", json_of_promises(promises), "host",
-                                     json_of_host(host), "key", key_standing_json(&key),
-                                     "witnesses", ledger_standing_json(&ledger)));
+        command_print_json(json_pack(
+            "{s:b, s:s?, s:b, s:o, s:o, s:o, s:o, s:o}", "enforceable", enforceable, "place",
+            probe_place_taken(host), "degraded", probe_place_degraded(host) != NULL, "places",
+            doctor_places_json(host), "promises", json_of_promises(promises), "host",
+            json_of_host(host), "key", key_standing_json(&key), "witnesses",
+            ledger_standing_json(&ledger)));
     } else {
         print_promises(promises);
+        doctor_places_print(host);
         print_host(host);
         print_key(&key);
         ledger_standing_print(&ledger);
-        (void)printf("%s\n", enforceable ? "A cell can be enforced here."
-                                         : "A cell cannot be enforced here.");
+        doctor_verdict_print(host);
     }
     return enforceable ? EXIT_YES : EXIT_HOST;
 }
@@ -202,8 +230,12 @@ const struct command command_doctor = {
         "Tries, in children that leave nothing behind: a whole cell with its canaries, user "
         "namespaces, FUSE, Landlock, filters of system calls, fanotify, overlayfs, control "
         "groups, what each role of custody may call, refusals of policies, records and "
-        "signatures. Says for each promise whether it is enforced here, by what, what was not "
+        "signatures. Says in which places a cell can be here, what each lacks, loses and "
+        "costs; "
+        "and for each promise whether it is enforced here, by what, what was not "
         "probed, and where it is not enforced, the command that helps.\n\n"
-        "Exit: 0 a cell can be enforced, 4 it cannot.",
+        "Exit: 0 a cell can be enforced, or a degraded one where policy.yaml says "
+        "`containment: "
+        "degraded`; 4 it cannot.",
     .run = run,
 };

@@ -9,6 +9,7 @@
 #include "os/file.h"
 #include "os/spawn.h"
 #include "policy/policy.h"
+#include "roles/session.h"
 #include "wire/record.h"
 
 /* The first must be taken and every other refused: a parser that refuses all proves nothing.
@@ -133,4 +134,21 @@ void doctor_try_ours(struct probe_host *host)
     else
         (void)snprintf(host->approval_why, sizeof(host->approval_why), "%.199s", fault.why);
     (void)!file_remove_tree(AT_FDCWD, folder, &ignored);
+}
+
+bool doctor_takes_degraded(void)
+{
+    const struct policy_settings *settings;
+    struct policy *policy = NULL;
+    struct fault unsaid = {0};
+    struct session session;
+    bool taken;
+
+    if (!session_open(&session, &unsaid))
+        return false;
+    taken = session_organisation(&session, &settings, &unsaid) &&
+            policy_build(settings, NULL, &policy, &unsaid) && policy->degraded;
+    policy_free(policy);
+    session_close(&session);
+    return taken;
 }

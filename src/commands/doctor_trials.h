@@ -7,5 +7,7 @@
 
 /* Fills policy, records and approval of what is known of the host. */
 void doctor_try_ours(struct probe_host *host);
+/* Does the organisation's policy take a degraded cell? No, where there is none or it is broken. */
+bool doctor_takes_degraded(void);
 
 #endif

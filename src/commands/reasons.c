@@ -22,7 +22,7 @@ static const struct reason {
     {"cell", "the cell could not be made or ended too early; see `custody doctor`"},
     {"collect", "what the agent wrote could not be read back; nothing was kept, run it again"},
     {"containment", "leave --cell out, or have the organisation's policy say `containment: "
-                    "degraded`; docs/injected.md says what is lost"},
+                    "degraded`; docs/modes.md says what is lost"},
     {"dirty", "commit what is not committed, or leave it out with --ignore-dirty"},
     {"disk-full",
      "the host's disk was nearly full, so the cell was killed; make room below $CUSTODY_HOME"},

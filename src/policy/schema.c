@@ -128,7 +128,7 @@ const struct schema_row schema_rows[] = {
      "docs/modes.md"},
     {"containment", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "full degraded", "full", 0, 0,
      "whether a run may begin in a cell that keeps less of what is promised, where the host has "
-     "no other, or a person asks for it by --cell: docs/injected.md"},
+     "no other, or a person asks for it by --cell: docs/modes.md"},
     {"caches" S "*", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "a folder of the host that cells see read-only: folder below HOME to absolute path, "
      "`{ .m2: /srv/m2 }`; as root each run has a user of its own, so others must be able to "

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A run on a host that gives an ordinary user no namespaces: the view by fusermount3, the rest by Landlock. Degraded, and said so."""
 import contextlib
+import json
 import os
 import pathlib
 import pwd
@@ -73,6 +74,38 @@ def policy_must_say_so():
     with shared_place(policy_extra='') as place:
         done = place.custody('run', '--repo', place.repo, '--requester', 'tom', '--json', '--', 'true')
         assert done.returncode == 4 and 'landlock/fuse' in done.stderr and 'containment: degraded' in done.stderr, done
+
+
+def doctor_says_where_a_cell_can_be_and_what_it_lacks():
+    page = {}
+    for line in open(pathlib.Path(__file__).parents[2] / 'docs' / 'modes.md'):
+        cells = [cell.strip() for cell in line.split('|')[1:-1]]
+        if len(cells) == 6 and cells[0].startswith('`'):
+            page[cells[0].strip('`')] = (cells[3] == 'yes', cells[4], cells[5])
+    with shared_place() as place:
+        report = json.loads(place.custody('doctor', '--json', check=0).stdout)
+        rows = {row['name']: row for row in report['places']}
+        assert {name: (row['degraded'], row['loses'], row['costs']) for name, row in rows.items()} == page, (rows, page)
+        assert [name for name, row in rows.items() if row['works']] == ['landlock/fuse'], rows
+        assert all(row['works'] == (row['why'] == '') for row in rows.values()), rows
+        assert (report['enforceable'], report['place'], report['degraded']) == (True, 'landlock/fuse', True), report
+        assert {p['id'] for p in report['promises'] if 'landlock/fuse' in p['mechanism'] and p['status'] == 'degraded'} == {2, 3, 4, 6, 12}
+        mode = os.stat('/dev/fuse').st_mode & 0o7777
+        assert report['host']['fuse']['mode'] == f'{mode:04o}' and report['host']['fuse']['fusermount'] == 'ok', report['host']['fuse']
+        text = place.custody('doctor', check=0).stdout
+        for words in ('landlock/fuse        works, degraded', 'no namespaces for this user', 'kernel.yama.ptrace_scope',
+                      'kernel.apparmor_restrict_unprivileged_userns', f'{mode:04o}', 'fanotify permission', 'control groups        memory ',
+                      'io_uring', 'Only a degraded cell can be had here, and policy takes it: landlock/fuse.'):
+            assert words in text, (words, text)
+        place.policy('')
+        place.own()
+        refused = place.custody('doctor', check=4).stdout
+        assert 'where policy.yaml says `containment: degraded`' in refused, refused
+        assert [p for p in os.listdir('/tmp') if p.startswith('custody-doctor-') and os.stat(f'/tmp/{p}').st_uid == UID] == []
+        none = run([PYTHON, str(WRAPPER), str(UID), 'setpriv', '--no-new-privs', place.program, 'doctor', '--json'], env=place.env, check=4)
+        report = json.loads(none.stdout)
+        assert not any(row['works'] for row in report['places']) and report['place'] is None, report['places']
+        assert 'no_new_privs' in [row['why'] for row in report['places'] if row['name'] == 'landlock/fuse'][0], report['places']
 
 
 def a_run_ends_in_a_change_and_files_are_recorded():
@@ -268,6 +301,7 @@ def named(core, name):
 
 if __name__ == '__main__':
     main([policy_must_say_so,
+          doctor_says_where_a_cell_can_be_and_what_it_lacks,
           a_run_ends_in_a_change_and_files_are_recorded,
           nothing_of_the_host_is_read_written_or_reached,
           no_original_is_anywhere_in_reach,

@@ -26,6 +26,9 @@ static struct probe_host good_host(void)
                               .apparmor_userns = -1,
                               .state_writable = true,
                               .state_free_bytes = 1ULL << 33,
+                              .fuse_mode = 0666,
+                              /* so that no degraded place is there, unless a test says so */
+                              .offers = {.notification = EINVAL},
                               .cell = true,
                               .canaries_held = 29,
                               .roles = {5, 5},
@@ -154,6 +157,78 @@ static size_t entries_of(const char *path)
     return count;
 }
 
+static const struct probe_place *place_of(const struct probe_place *places, const char *name)
+{
+    for (size_t i = 0; i < CELL_MODE_COUNT; i++)
+        if (strcmp(cell_mode_name(places[i].mode), name) == 0)
+            return &places[i];
+    fail_msg("no place %s", name);
+    return NULL;
+}
+
+/* One thing is taken away from a host that has every place; that place is gone, and says why. */
+static void each_place_says_why_it_is_not_to_be_had(void **state)
+{
+    static const struct {
+        const char *place, *why;
+        struct probe_host lacks; /* what is not 0 here is so there */
+    } cases[] = {
+        {"namespaces/fuse", "/dev/fuse: Permission denied", {.fuse_open = EACCES}},
+        {"namespaces/fuse", "mounting FUSE: ", {.fuse_mount = EPERM}},
+        {"namespaces/injected", "attacks got through", {.canaries_broken = 3}},
+        {"namespaces/fuse", "no namespaces for this user", {.offers = {.namespaces = ENOSPC}}},
+        {"landlock/fuse", "fusermount3 says no", {.fusermount_why = "fusermount3 says no"}},
+        {"landlock/fuse", "ptrace_scope=0", {.offers = {.ptrace_scope = 1}}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct probe_host host = good_host();
+        const struct probe_host *lacks = &cases[i].lacks;
+        struct probe_place places[CELL_MODE_COUNT];
+        const struct probe_place *place;
+
+        host.offers = (struct cell_host){.landlock_abi = 7};
+        probe_places(&host, places);
+        assert_true(place_of(places, cases[i].place)->works);
+        assert_string_equal(place_of(places, cases[i].place)->why, "");
+        host.fuse_open = lacks->fuse_open;
+        host.fuse_mount = lacks->fuse_mount;
+        host.canaries_broken = lacks->canaries_broken;
+        host.offers.namespaces = lacks->offers.namespaces;
+        host.offers.ptrace_scope = lacks->offers.ptrace_scope;
+        memcpy(host.fusermount_why, lacks->fusermount_why, sizeof(host.fusermount_why));
+        probe_places(&host, places);
+        place = place_of(places, cases[i].place);
+        assert_false(place->works);
+        if (strstr(place->why, cases[i].why) == NULL)
+            fail_msg("%s: %s", cases[i].place, place->why);
+    }
+}
+
+static void a_degraded_place_counts_where_policy_takes_it(void **state)
+{
+    struct probe_host host = good_host();
+
+    (void)state;
+    assert_null(probe_place_degraded(&host));
+    assert_string_equal(probe_place_taken(&host), "namespaces/fuse");
+    host.cell = false;
+    host.offers = (struct cell_host){.namespaces = ENOSPC, .landlock_abi = 7};
+    host.userns_max = 0;
+    assert_false(probe_enforceable(&host));
+    assert_null(probe_place_taken(&host));
+    assert_string_equal(probe_place_degraded(&host), "landlock/fuse");
+    check(&host, 3, PROMISE_DEGRADED, "user.max_user_namespaces");
+    check(&host, 4, PROMISE_DEGRADED, "user.max_user_namespaces");
+    host.degraded_taken = true;
+    assert_true(probe_enforceable(&host));
+    assert_string_equal(probe_place_taken(&host), "landlock/fuse");
+    host.seccomp_filter = false;
+    assert_false(probe_enforceable(&host));
+    check(&host, 3, PROMISE_MISSING, "");
+}
+
 static void probing_leaves_nothing_behind(void **state)
 {
     AUTO_FREE struct probe_host *host = xalloc(sizeof(*host));
@@ -225,6 +300,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_missing_comes_with_the_command_that_gets_it),
         TEST(what_was_not_tried_is_not_enforced),
+        TEST(each_place_says_why_it_is_not_to_be_had),
+        TEST(a_degraded_place_counts_where_policy_takes_it),
         TEST(probing_leaves_nothing_behind),
         TEST(doctor_speaks_json),
     };
