@@ -61,6 +61,11 @@ void cell_mounts_add(struct cell_mounts *mounts, const struct cell_mount *mount)
  * hosts, nsswitch.conf, profile. No resolv.conf, no /sys, no /var but an empty /var/tmp.
  */
 void cell_mounts_default(struct cell_mounts *mounts);
+/*
+ * The same of a root file system in a folder, and what it has below /opt. Links in it lead to
+ * nothing outside of it.
+ */
+void cell_mounts_of_root(struct cell_mounts *mounts, const char *root);
 void cell_mounts_free(struct cell_mounts *mounts);
 
 /* A folder of the host, writable, over the empty folder `path` that the view shows. */

@@ -301,7 +301,8 @@ static void try_roles(struct probe_trial *trial)
 {
     static const enum isolate_profile offline[] = {ISOLATE_SCAN,   ISOLATE_VIEW,
                                                    ISOLATE_DOOR,   ISOLATE_COLLECT,
-                                                   ISOLATE_LEDGER, ISOLATE_OBSERVER};
+                                                   ISOLATE_LEDGER, ISOLATE_OBSERVER,
+                                                   ISOLATE_UNPACK};
 
     for (size_t i = 0; i < COUNT(offline); i++)
         try_role(offline[i], trial);

@@ -26,6 +26,8 @@ static const struct reason {
     {"dirty", "commit what is not committed, or leave it out with --ignore-dirty"},
     {"disk-full",
      "the host's disk was nearly full, so the cell was killed; make room below $CUSTODY_HOME"},
+    {"toolchain",
+     "the root file system or image that policy names (toolchain) cannot be used"},
     {"disk-limit",
      "the agent filled more disk than `resources: disk` allows, so the cell was killed"},
     {"disk-watch",

@@ -9,6 +9,7 @@
 
 #include "base/scope.h"
 
+#define GIVE_DEPTH_MAX 128
 #define REMOVE_DEPTH_MAX 32
 
 bool file_read_fd(int fd, struct buf *buf, struct fault *fault)
@@ -277,6 +278,48 @@ bool file_remove_tree(int parent, const char *name, struct fault *fault)
         return fault_in(fault, "%.60s", name);
     return unlinkat(parent, name, AT_REMOVEDIR) == 0 ||
            fault_errno(fault, "remove folder %s", name);
+}
+
+static bool give_below(int folder, uid_t uid, unsigned depth, struct fault *fault);
+
+static bool give_entry(int folder, const char *name, uid_t uid, unsigned depth,
+                       struct fault *fault)
+{
+    AUTO_CLOSE int below = -1;
+    struct stat stat;
+
+    if (fstatat(folder, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
+        fchownat(folder, name, uid, uid, AT_SYMLINK_NOFOLLOW) < 0)
+        return fault_errno(fault, "give %s away", name);
+    if (!S_ISDIR(stat.st_mode))
+        return true;
+    below = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return below >= 0 ? give_below(below, uid, depth + 1, fault)
+                      : fault_errno(fault, "open %s", name);
+}
+
+static bool give_below(int folder, uid_t uid, unsigned depth, struct fault *fault)
+{
+    int own = fcntl(folder, F_DUPFD_CLOEXEC, 3);
+    DIR *listing = own < 0 ? NULL : fdopendir(own);
+    bool ok = depth < GIVE_DEPTH_MAX || fault_set(fault, FAULT_LIMIT, "too deep a folder");
+
+    if (listing == NULL) {
+        if (own >= 0)
+            (void)close(own);
+        return fault_errno(fault, "list a folder");
+    }
+    for (const struct dirent *entry; ok && (entry = readdir(listing)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            ok = give_entry(folder, entry->d_name, uid, depth, fault);
+    (void)closedir(listing);
+    return ok;
+}
+
+bool file_give_tree(int folder, uid_t uid, struct fault *fault)
+{
+    return give_below(folder, uid, 0, fault) &&
+           (fchown(folder, uid, uid) == 0 || fault_errno(fault, "give a folder away"));
 }
 
 bool file_copy_range(int from, uint64_t offset, int to, uint64_t len, struct fault *fault)

@@ -32,6 +32,11 @@ MUST_USE bool file_open_folder(int parent, const char *name, mode_t mode, int *r
                                struct fault *fault);
 /* Removes `name` and all below it, never following links, never leaving its file system. */
 MUST_USE bool file_remove_tree(int parent, const char *name, struct fault *fault);
+/*
+ * The folder and all below it become `uid`'s (and its group of the same number). Links are not
+ * followed. FAULT_LIMIT: deeper than 128 folders.
+ */
+MUST_USE bool file_give_tree(int folder, uid_t uid, struct fault *fault);
 /* Copies `len` bytes from one offset to another descriptor's current position. */
 MUST_USE bool file_copy_range(int from, uint64_t offset, int to, uint64_t len,
                               struct fault *fault);

@@ -93,6 +93,7 @@ enum isolate_profile {
     ISOLATE_LEDGER,   /* files, AF_UNIX, an io_uring that only writes and syncs; no programs */
     ISOLATE_OBSERVER, /* files, and marks of fanotify; no sockets, no programs */
     ISOLATE_GUARD,    /* VIEW + pairs of connected sockets, one end of which the cell gets */
+    ISOLATE_UNPACK,   /* files; no sockets, no programs, no executable memory */
     ISOLATE_PROFILE_COUNT,
 };
 

@@ -343,7 +343,7 @@ static bool build_rest(struct builder *builder)
         !builder_number(builder, "resources" S "io", &io) ||
         !builder_number(builder, "resources" S "pids", &policy->resources.pids) ||
         !builder_number(builder, "resources" S "cpu", &policy->resources.cpu_percent) ||
-        !build_retention(builder) ||
+        !build_retention(builder) || !build_toolchain(builder) ||
         !builder_number(builder, "limits" S "files", &policy->limit_files) ||
         !builder_number(builder, "limits" S "lines", &policy->limit_lines) ||
         !builder_word(builder, "phase", "regulated", &policy->phase) ||

@@ -52,6 +52,7 @@ MUST_USE bool build_agents(struct builder *builder);
 MUST_USE bool build_approvals(struct builder *builder);
 MUST_USE bool build_owner(struct builder *builder);
 MUST_USE bool build_retention(struct builder *builder);
+MUST_USE bool build_toolchain(struct builder *builder);
 void build_model_classes(struct policy *policy);
 MUST_USE bool build_digest(struct builder *builder);
 

@@ -105,6 +105,12 @@ struct policy_resources {
     int64_t pids, cpu_percent; /* 100: one processor */
 };
 
+/* Where a cell's programs come from; nothing set: the host's /usr. */
+struct policy_toolchain {
+    const char *root, *image, *tag; /* one of root and image; NULL: not named */
+    const char *digest;             /* 64 digits, or NULL: whatever is there */
+};
+
 enum policy_where {
     POLICY_VIEW,   /* may a process in a cell with a door read it? */
     POLICY_MODEL,  /* may a model see it? */
@@ -128,6 +134,7 @@ struct policy {
     size_t agent_count;
     struct policy_budget budget_run, budget_person_day, budget_repository_day;
     struct policy_resources resources;
+    struct policy_toolchain toolchain;
     bool degraded; /* a run may begin in a degraded cell */
     struct policy_zone
         *caches; /* glob: folder below HOME in a cell; zone: folder of the host */

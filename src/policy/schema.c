@@ -133,6 +133,15 @@ const struct schema_row schema_rows[] = {
      "a folder of the host that cells see read-only: folder below HOME to absolute path, "
      "`{ .m2: /srv/m2 }`; as root each run has a user of its own, so others must be able to "
      "read it"},
+    {"toolchain" S "root", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "a folder with a root file system, whose programs cells have instead of the host's: "
+     "docs/toolchains.md"},
+    {"toolchain" S "image", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "or an OCI image layout: the folder with oci-layout, index.json and blobs"},
+    {"toolchain" S "tag", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "which image of the layout, where there are several for this machine"},
+    {"toolchain" S "digest", SCHEMA_TEXT, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "sha256:HEX of the image's manifest (or of the index that it is in): no other is used"},
     {"environment" S "pass" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "a variable of the caller's that reaches the cell"},
     {"audit", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "summary full", "summary", 0, 0,

@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 from harness import CARD, Place, Skip, main, run
+from images import Layout, base_layer, entry
 
 UID = 54321
 SHELL = ('/bin/sh', '-c')
@@ -117,6 +118,16 @@ def an_ordinary_users_build_cache_outlives_the_run():
         assert [cache['removed'] for cache in done['caches']] == [True], done
 
 
+def an_ordinary_users_toolchain_is_an_image():
+    with user_place() as place:
+        layout = Layout(place.root / 'image')
+        layout.image([(base_layer(), 'gzip'), ([entry('etc/.wh.os-release'), entry('usr/bin/own', b'own\n')], '')])
+        place.policy(f'toolchain: {{ image: {layout.folder} }}\n')
+        place.own()
+        done = place.run(*SHELL, 'cat /usr/bin/own; ls /etc/os-release 2>/dev/null; touch /usr/x 2>/dev/null && echo WRITTEN; id -u')
+        assert [line for line in done['stderr'].splitlines() if not line.startswith('custody')] == ['own', '1000'], done
+
+
 def what_an_ordinary_users_run_has_said_is_kept_and_erased():
     with user_place(policy_extra='retention: { payloads: 90d }\n') as place:
         ticket = place.root / 'TICKET.md'
@@ -140,5 +151,6 @@ if __name__ == '__main__':
     main([an_ordinary_user_runs_an_agent_and_verifies_what_it_did,
           an_ordinary_users_doctor_says_that_it_can,
           an_ordinary_users_build_cache_outlives_the_run,
+          an_ordinary_users_toolchain_is_an_image,
           what_an_ordinary_users_run_has_said_is_kept_and_erased,
           an_ordinary_users_bad_ends_leave_nothing])

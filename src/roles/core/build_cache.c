@@ -1,7 +1,5 @@
 #include "roles/core/build_cache.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,7 +8,6 @@
 #include "os/file.h"
 #include "roles/records/build_caches.h"
 
-#define DEPTH_MAX 128
 #define SIZE_FILE "size" /* bytes when the last run ended; not there: it was killed */
 #define SIZE_TEXT_MAX 32
 
@@ -19,43 +16,17 @@ static bool is_wanted(const struct run *run)
     return run->policy->resources.build_cache_bytes > 0;
 }
 
-/* Links are not followed, and the agents that wrote this are dead. False: not all of it. */
-static bool give_below(int folder, uid_t uid, unsigned depth)
-{
-    int own = fcntl(folder, F_DUPFD_CLOEXEC, 3);
-    DIR *listing = own < 0 ? NULL : fdopendir(own);
-    bool ok = listing != NULL && depth < DEPTH_MAX;
-
-    if (listing == NULL && own >= 0)
-        (void)close(own);
-    for (const struct dirent *entry; ok && (entry = readdir(listing)) != NULL;) {
-        struct stat stat;
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        ok = fstatat(folder, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
-             fchownat(folder, entry->d_name, uid, uid, AT_SYMLINK_NOFOLLOW) == 0;
-        if (ok && S_ISDIR(stat.st_mode)) {
-            AUTO_CLOSE int below =
-                openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-            ok = below >= 0 && give_below(below, uid, depth + 1);
-        }
-    }
-    if (listing != NULL)
-        (void)closedir(listing);
-    return ok && fchown(folder, uid, uid) == 0;
-}
-
 /* As root each run has a user of its own; mostly it is the one that the last run had, too. */
 static bool give_to_agent(const struct run *run)
 {
+    struct fault unsaid = {0};
     struct stat stat;
 
     if (geteuid() != 0)
         return true;
     return fstat(run->build_cache.data_fd, &stat) == 0 &&
-           (stat.st_uid == run->uid || give_below(run->build_cache.data_fd, run->uid, 0));
+           (stat.st_uid == run->uid ||
+            file_give_tree(run->build_cache.data_fd, run->uid, &unsaid));
 }
 
 /* The note is taken away until the run has ended: a run that is killed leaves none. */

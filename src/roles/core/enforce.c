@@ -406,7 +406,10 @@ static bool make_scratch(struct run *run, struct cell_scratch *scratch, struct f
 
 static void add_program_mounts(const struct run *run, struct cell_mounts *mounts)
 {
-    cell_mounts_default(mounts);
+    if (run->toolchain.root == NULL)
+        cell_mounts_default(mounts);
+    else
+        cell_mounts_of_root(mounts, run->toolchain.root);
     for (size_t i = 0; i < run->policy->cache_count; i++) {
         const char *home = run_is_shared(run) ? run->shared.home : CELL_HOME;
         AUTO_FREE char *target = xformat("%s/%s", home, run->policy->caches[i].glob);

@@ -42,6 +42,22 @@ static void put(struct core_environment *environment, char *pair)
     environment->at[environment->count] = NULL;
 }
 
+/* An image's own: where its programs are, and what they want; nothing that we have set. */
+static void put_toolchain(struct core_environment *environment, struct slice lines)
+{
+    struct slice line;
+
+    while (slice_cut(&lines, '\n', &line)) {
+        struct slice name = slice_part(line, 0, slice_find_byte(line, '=', 0) + 1);
+        bool is_set = line.len == 0;
+
+        for (size_t i = 0; i < environment->count; i++)
+            is_set = is_set || slice_starts_with(slice_of(environment->at[i]), name);
+        if (!is_set || slice_equal(name, SLICE("PATH=")))
+            put(environment, slice_dup(line));
+    }
+}
+
 void core_environment_make(const struct run *run, struct core_environment *ret_environment)
 {
     const struct policy *policy = run->policy;
@@ -50,6 +66,7 @@ void core_environment_make(const struct run *run, struct core_environment *ret_e
     *ret_environment = (struct core_environment){0};
     for (size_t i = 0; i < COUNT(fixed); i++)
         put(ret_environment, xstrdup(fixed[i]));
+    put_toolchain(ret_environment, buf_slice(&run->toolchain.environment));
     put(ret_environment,
         xformat("TERM=%s", run->request->terminal && terminal != NULL ? terminal : "dumb"));
     if (run_is_shared(run)) {

@@ -18,6 +18,7 @@
 #include "roles/guard/guard.h"
 #include "roles/observer/observer.h"
 #include "roles/keys/sealer.h"
+#include "roles/toolchain/toolchain.h"
 #include "roles/view_role/view.h"
 
 #define DOOR_PORT 9187
@@ -112,6 +113,7 @@ struct run {
     int plain_fd, identity_fd; /* without FUSE: the agent's files, and the list of them */
     int scratch_fds[SCRATCH_MAX];
     struct build_cache build_cache;
+    struct toolchain toolchain;
     int agent_in, agent_out, agent_err; /* our ends of the pipes, or the terminal's master */
     struct view_ready ready;
     struct cell_exit exit;

@@ -300,6 +300,30 @@ static bool take_snapshot(struct run *run, struct fault *fault)
     return open_snapshot(run, key, fault);
 }
 
+static bool asked_to_stop(void *self)
+{
+    return run_is_stopped(self);
+}
+
+static void say_line(void *self, const char *line)
+{
+    run_say(self, "%s", line);
+}
+
+static bool take_toolchain(struct run *run, struct fault *fault)
+{
+    const struct toolchain_request request = {.policy = run->policy,
+                                              .home_fd = run->session->home.fd,
+                                              .home = run->session->home.path,
+                                              .uid = run->uid,
+                                              .is_stopped = asked_to_stop,
+                                              .say = say_line,
+                                              .self = run};
+
+    return toolchain_open(&request, &run->toolchain, fault) ||
+           fault_in(fault, "toolchain") || run_because(run, "toolchain");
+}
+
 void core_prepare_early(struct run *run)
 {
     struct fault *fault = &run->early;
@@ -333,5 +357,5 @@ bool core_prepare(struct run *run, struct fault *fault)
         !core_budget(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
         !core_record_started(run, fault))
         return false;
-    return take_snapshot(run, fault);
+    return take_toolchain(run, fault) && take_snapshot(run, fault);
 }

@@ -135,6 +135,21 @@ static bool record_not_kept(struct run *run, struct fault *fault)
     return ok;
 }
 
+static bool record_toolchain(struct run *run, struct fault *fault)
+{
+    static const char *const mechanisms[] = {[TOOLCHAIN_ROOT] = "toolchain-root",
+                                             [TOOLCHAIN_IMAGE] = "toolchain-image"};
+    struct record record;
+
+    if (run->toolchain.kind == TOOLCHAIN_HOST)
+        return true;
+    core_record_begin(run, &record, RECORD_CELL_ENFORCED);
+    record_word(&record, RECORD_MECHANISM, mechanisms[run->toolchain.kind]);
+    record_word(&record, RECORD_DIGEST, run->toolchain.digest);
+    record_word(&record, RECORD_OUTCOME, "ok");
+    return ledger_record(run->ledger, &record, NULL, fault);
+}
+
 /* What comes out of it counts as data of the classes that the agent could read. */
 static bool record_build_cache(struct run *run, struct fault *fault)
 {
@@ -205,6 +220,7 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
             return false;
     if (!record_refused_calls(run, fault) || !record_not_kept(run, fault) ||
         !record_known(run, fault) || !record_build_cache(run, fault) ||
+        !record_toolchain(run, fault) ||
         !record_unlimited(run, &sealed->sealed, fault))
         return false;
     if (sealed->sealed.landlock_abi > 0)

@@ -80,6 +80,7 @@ static void teardown(struct run *run)
     peer_kill(&run->guard);
     peer_kill(&run->observer);
     core_build_cache_close(run);
+    toolchain_free(&run->toolchain);
     collect_stop(run->collect);
     if (run->agent_out != run->agent_in)
         scope_close(&run->agent_out);

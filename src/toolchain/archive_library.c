@@ -1,0 +1,49 @@
+#include "toolchain/archive_library.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+
+#define LIBRARY "libarchive.so.13"
+
+static const struct symbol {
+    const char *name;
+    size_t offset;
+} symbols[] = {
+    {"archive_read_new", offsetof(struct archive_library, read_new)},
+    {"archive_read_support_format_tar", offsetof(struct archive_library, support_tar)},
+    {"archive_read_support_filter_gzip", offsetof(struct archive_library, support_gzip)},
+    {"archive_read_support_filter_zstd", offsetof(struct archive_library, support_zstd)},
+    {"archive_read_open", offsetof(struct archive_library, open)},
+    {"archive_read_next_header", offsetof(struct archive_library, next_header)},
+    {"archive_read_data_block", offsetof(struct archive_library, data_block)},
+    {"archive_error_string", offsetof(struct archive_library, error_string)},
+    {"archive_read_free", offsetof(struct archive_library, read_free)},
+    {"archive_entry_pathname", offsetof(struct archive_library, pathname)},
+    {"archive_entry_hardlink", offsetof(struct archive_library, hardlink)},
+    {"archive_entry_symlink", offsetof(struct archive_library, symlink)},
+    {"archive_entry_filetype", offsetof(struct archive_library, filetype)},
+    {"archive_entry_perm", offsetof(struct archive_library, perm)},
+    {"archive_entry_size", offsetof(struct archive_library, size)},
+    {"archive_entry_mtime", offsetof(struct archive_library, mtime)},
+};
+
+bool archive_library_load(const struct archive_library **ret_library, struct fault *fault)
+{
+    static struct archive_library library;
+    void *loaded = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+
+    if (loaded == NULL)
+        return fault_set(fault, FAULT_HOST, "load %s: %s; apt-get install libarchive13",
+                         LIBRARY, dlerror());
+    for (size_t i = 0; i < COUNT(symbols); i++) {
+        void *found = dlsym(loaded, symbols[i].name);
+
+        if (found == NULL)
+            return fault_set(fault, FAULT_HOST, "%s has no %s", LIBRARY, symbols[i].name);
+        memcpy((char *)&library + symbols[i].offset, &found, sizeof(found));
+    }
+    *ret_library = &library;
+    return true;
+}
