@@ -356,19 +356,19 @@ static bool ask(struct view *view, struct slice request)
 {
     static uint8_t answers[ANSWER_BYTES_MAX];
     struct fault fault = {0};
-    bool gone = false, done;
+    bool asked, other, done;
     ssize_t len;
 
     REQUIRE(ftruncate(world.wire, 0) == 0 &&
             pwrite(world.wire, request.at, request.len, 0) == (ssize_t)request.len &&
             lseek(world.wire, 0, SEEK_SET) == 0);
-    done = view_answer(view, &gone, &fault);
+    done = view_wait(view, -1, 0, &asked, &other, &fault);
     len = pread(world.wire, answers, sizeof(answers), (off_t)request.len);
     REQUIRE(len >= 0 && len < (ssize_t)sizeof(answers));
     REQUIRE(done || len == 0); /* what is not whole has no answer */
     if (len > 0)
         check_answers(request, slice_of_bytes(answers, (size_t)len));
-    return done && !gone;
+    return done && view_is_attached(view);
 }
 
 /* ---- requests ---- */

@@ -24,6 +24,7 @@
 #include "cell/fusermount.h"
 #include "os/file.h"
 #include "os/isolate.h"
+#include "os/ring.h"
 #include "os/setting.h"
 #include "os/spawn.h"
 
@@ -169,6 +170,22 @@ static void try_fusermount(struct probe_host *host)
         (void)snprintf(host->fusermount_why, PROBE_TEXT_MAX, "%.199s",
                        ok ? unmounted.why : fault.why);
     (void)rmdir(folder);
+}
+
+static void try_ring(struct finding *finding)
+{
+    static const struct ring_settings settings = {.entries = 1,
+                                                  .flags = RING_OF_COMMANDS,
+                                                  .features = IORING_FEAT_EXT_ARG,
+                                                  .operations = {IORING_OP_URING_CMD},
+                                                  .operation_count = 1};
+    struct fault fault = {0};
+    struct ring *ring;
+
+    if (ring_new(&settings, &ring, &fault))
+        ring_free(ring);
+    else
+        finding->error = ENOSYS;
 }
 
 static void try_overlay(struct finding *finding)
@@ -427,7 +444,8 @@ void probe_host(const char *state, const struct clock *clock, struct probe_host 
     cell_host_look(&host->offers);
     try_fusermount(host);
     host->fuse_passthrough = (host->fuse_offered & INIT_FLAG_PASSTHROUGH) != 0;
-    host->fuse_io_uring = (host->fuse_offered & INIT_FLAG_IO_URING) != 0;
+    host->fuse_io_uring = (host->fuse_offered & INIT_FLAG_IO_URING) != 0 &&
+                          in_child(try_ring).error == 0;
     host->landlock_abi = isolate_landlock_abi();
     host->seccomp_filter = in_child(try_filter).error == 0;
     host->seccomp_notification = in_child(try_notification).error == 0;

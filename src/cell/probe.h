@@ -32,7 +32,8 @@ struct probe_host {
                                             not tried */
     bool degraded_taken;   /* the organisation's policy says so; filled by doctor */
     uint64_t fuse_offered; /* flags of FUSE_INIT */
-    bool fuse_passthrough, fuse_io_uring; /* of them */
+    bool fuse_passthrough; /* of them */
+    bool fuse_io_uring;    /* so too, and a ring can be made: what the view goes by */
     int landlock_abi;
     bool seccomp_filter, seccomp_notification;
     int fanotify_permission; /* 0, or the errno */

@@ -86,7 +86,7 @@ MUST_USE bool isolate_scopes_before_files(int abi, struct isolate_enforced *ret_
  */
 enum isolate_profile {
     ISOLATE_SCAN, /* read, write, packets, memory, exit; no executable memory; opens nothing */
-    ISOLATE_VIEW, /* + files; no sockets of its own, no programs */
+    ISOLATE_VIEW, /* + files, an io_uring that asks /dev/fuse; no sockets of its own, no programs */
     ISOLATE_DOOR, /* SCAN + accept and answer; no connect, opens nothing */
     ISOLATE_GATEWAY,  /* files, network, threads; no programs, no ptrace, no mounts */
     ISOLATE_COLLECT,  /* files and programs (git); no socket beyond AF_UNIX */

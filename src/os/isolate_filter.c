@@ -331,7 +331,7 @@ static const struct profile {
     unsigned rules;
 } profiles[ISOLATE_PROFILE_COUNT] = {
     [ISOLATE_SCAN] = {CALLS_BASE, CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS},
-    [ISOLATE_VIEW] = {CALLS_BASE | CALLS_FILE,
+    [ISOLATE_VIEW] = {CALLS_BASE | CALLS_FILE | CALLS_RING,
                       CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS | CALLS_RULE_TERMINAL},
     [ISOLATE_GUARD] = {CALLS_BASE | CALLS_FILE, CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS |
                                                     CALLS_RULE_TERMINAL |

@@ -135,6 +135,7 @@ bool view_new(const struct view_settings *settings, struct view **ret_view,
         .clock = settings->clock,
     };
     struct view *view = xalloc(sizeof(*view));
+    struct fault no_ring = {0};
 
     view->settings = *settings;
     view->rules = (struct rules){.calls = &view->settings.calls,
@@ -154,6 +155,8 @@ bool view_new(const struct view_settings *settings, struct view **ret_view,
         view_free(view);
         return false;
     }
+    if (settings->may_ring && !serve_ring_new(&view->ring, &no_ring))
+        view->ring = NULL; /* then by /dev/fuse */
     *ret_view = view;
     return true;
 }
@@ -201,13 +204,10 @@ bool view_attach(struct view *view, int fuse_fd, int proc_fd, struct fault *faul
     return true;
 }
 
-int view_fd(const struct view *view)
-{
-    return view->session == NULL ? -1 : fuse_session_fd(view->session);
-}
-
 void view_detach(struct view *view)
 {
+    serve_ring_free(view->ring); /* it holds the mount, too */
+    view->ring = NULL;
     if (view->session != NULL) {
         fuse_session_destroy(view->session); /* closes the descriptor: ENOTCONN from now on */
         view->session = NULL;
@@ -215,28 +215,6 @@ void view_detach(struct view *view)
     free(view->request.mem);
     view->request = (struct fuse_buf){0};
     scope_close(&view->proc_fd);
-}
-
-bool view_answer(struct view *view, bool *ret_gone, struct fault *fault)
-{
-    int got = fuse_session_receive_buf(view->session, &view->request);
-
-    *ret_gone = false;
-    if (got == -EINTR || got == -EAGAIN)
-        return true;
-    if (got < 0) {
-        errno = -got;
-        return fault_errno(fault, "read a file request");
-    }
-    if (got > 0) {
-        view->counts.requests++;
-        fuse_session_process_buf(view->session, &view->request);
-    }
-    if (got == 0 || fuse_session_exited(view->session)) {
-        view_detach(view);
-        *ret_gone = true;
-    }
-    return true;
 }
 
 /*

@@ -95,6 +95,8 @@ struct view_settings {
     /* A packet socket to whoever lists folders of the mount (cell/lister.h): paths below the root.
      * Never waited for. -1: nobody does. */
     int lister_fd;
+    /* FUSE over io_uring, where the kernel offers it: made in view_new, before calls are given up. */
+    bool may_ring;
     /* Every open is asked for and recorded. Else opens never come here. */
     bool opens;
     const struct clock *clock;
@@ -113,10 +115,19 @@ void view_free(struct view *view); /* NULL is fine */
  * -1: then no executable is told.
  */
 MUST_USE bool view_attach(struct view *view, int fuse_fd, int proc_fd, struct fault *fault);
-/* The descriptor to wait on, or -1 before view_attach and after the mount is gone. */
-int view_fd(const struct view *view);
-/* Answers one request. ret_gone: the mount is gone; view_fd is -1 from then on. */
-MUST_USE bool view_answer(struct view *view, bool *ret_gone, struct fault *fault);
+bool view_is_attached(const struct view *view); /* and the mount is not gone */
+/* What answers by: "io_uring" or "dev-fuse"; known once something was asked. */
+const char *view_transport(const struct view *view);
+/*
+ * Sleeps until the mount asks, `other_fd` (-1: none) can be read or has ended, or timeout_ms is
+ * over (-1: never); answers what was asked. Where the mount is gone the view
+ * is not attached any more.
+ *   ret_asked  something was asked, or the mount is gone
+ *   ret_other  it is other_fd's turn
+ * A failure ends what the mount can be used for: view_detach.
+ */
+MUST_USE bool view_wait(struct view *view, int other_fd, int timeout_ms, bool *ret_asked,
+                        bool *ret_other, struct fault *fault);
 /* Ends the mount: every later access in the cell gets ENOTCONN. */
 void view_detach(struct view *view);
 /* Takes the planted entries away. Call when nothing in the cell waits for an answer. */

@@ -11,6 +11,7 @@
 #include "view/rules.h"
 #include "view/serve.h"
 #include "view/serve_init.h"
+#include "view/serve_ring.h"
 #include "view/tree.h"
 
 #define VIEW_READ_BYTES_MAX (2U << 20)
@@ -33,6 +34,8 @@ struct view {
     struct tree *tree;
     struct fuse_session *session; /* NULL: not mounted */
     struct serve_init init;
+    struct serve_ring *ring; /* NULL: there is none */
+    bool is_gone;            /* the mount is */
     struct ahead ahead;
     struct fuse_buf request;
     int proc_fd;

@@ -609,6 +609,7 @@ static bool prove(struct run *run, const struct cell_packet *sealed, struct faul
 
     if (held && !view_disarm_planted(run->view.control, READY_MS, &witness, fault))
         return fault_in(fault, "take the canaries away") || run_because(run, "view");
+    memcpy(run->transport, witness.transport, sizeof(run->transport));
     if (held && run_is_injected(run) &&
         !guard_disarm_planted(run->guard.control, READY_MS, &witness, fault))
         return fault_in(fault, "take the canaries away") || run_because(run, "guard");

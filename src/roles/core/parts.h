@@ -103,6 +103,7 @@ struct run {
     struct cell_mode mode; /* of the cell */
     struct run_shared shared;
     struct peer view, door, gateway, guard, observer;
+    char transport[VIEW_TRANSPORT_BYTES]; /* of the view */
     bool observed; /* the kernel tells the observer of each file that is opened */
     int seen;      /* guard and view share it */
     int lister[2]; /* view to cell: what to list */

@@ -226,8 +226,9 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
     if (sealed->sealed.landlock_abi > 0)
         (void)snprintf(landlock, sizeof(landlock), " landlock-%d",
                        sealed->sealed.landlock_abi);
-    (void)snprintf(mechanism, sizeof(mechanism), "%s seccomp guard%s%s%s",
-                   cell_mode_name(run->mode), landlock, run->observed ? " fanotify" : "",
+    (void)snprintf(mechanism, sizeof(mechanism), "%s%s%s seccomp guard%s%s%s",
+                   cell_mode_name(run->mode), run->transport[0] == 0 ? "" : " ",
+                   run->transport, landlock, run->observed ? " fanotify" : "",
                    sealed->sealed.privileged ? " own-uid" : "");
     for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++)
         if (sealed->sealed.limit[i]) {

@@ -102,6 +102,7 @@ bool view_disarm_planted(int control, int timeout_ms, struct view_witness *ret_w
     ret_witness->reads = packet_number(&reader);
     ret_witness->reads_refused = packet_number(&reader);
     ret_witness->writes_refused = packet_number(&reader);
+    packet_word(&reader, ret_witness->transport, sizeof(ret_witness->transport));
     return packet_end(&reader, fault);
 }
 

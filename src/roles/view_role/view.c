@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +139,7 @@ static bool make_view(struct serving *serving, struct fault *fault)
         .content_fd = config->content_fd,
         .upper_fd = config->upper_fd,
         .lister_fd = config->lister_fd,
+        .may_ring = config->plain_fd < 0,
         .uid = config->uid,
         .gid = config->gid,
         .upper_bytes_max = config->upper_bytes_max,
@@ -307,7 +307,7 @@ static bool on_mounted(struct serving *serving, struct message_fds *fds, struct 
 {
     int fuse = fds->count > 0 ? fds->fd[0] : -1, proc = fds->count > 1 ? fds->fd[1] : -1;
 
-    if (fuse < 0 || fds->count > 2 || view_fd(serving->view) >= 0 ||
+    if (fuse < 0 || fds->count > 2 || view_is_attached(serving->view) ||
         serving->config->plain_fd >= 0)
         return fault_set(fault, FAULT_INVALID, "a mount without descriptors, or a second one");
     fds->count = 0; /* taken */
@@ -332,6 +332,9 @@ static bool on_disarm(struct serving *serving, struct message_fds *fds, struct f
            packet_put_number(&serving->packet, counts.reads_recorded, fault) &&
            packet_put_number(&serving->packet, counts.reads_refused, fault) &&
            packet_put_number(&serving->packet, counts.refused - counts.reads_refused, fault) &&
+           packet_put_word(
+               &serving->packet,
+               view_is_attached(serving->view) ? view_transport(serving->view) : "", fault) &&
            send_packet(serving, NULL, fault);
 }
 
@@ -339,18 +342,11 @@ static bool on_disarm(struct serving *serving, struct message_fds *fds, struct f
  * gone. */
 static bool drain(struct serving *serving, struct fault *fault)
 {
-    while (view_fd(serving->view) >= 0) {
-        struct pollfd wait = {.fd = view_fd(serving->view), .events = POLLIN};
-        int ready = poll(&wait, 1, DRAIN_MS);
-        bool gone;
+    bool asked = true, other;
 
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (ready <= 0)
-            break;
-        if (!view_answer(serving->view, &gone, fault))
+    while (asked && view_is_attached(serving->view))
+        if (!view_wait(serving->view, -1, DRAIN_MS, &asked, &other, fault))
             return false;
-    }
     view_detach(serving->view);
     return true;
 }
@@ -435,24 +431,18 @@ static bool within_records(const struct serving *serving, struct fault *fault)
 
 static bool serve(struct serving *serving, struct fault *fault)
 {
-    for (;;) {
-        struct pollfd fds[2] = {{.fd = view_fd(serving->view), .events = POLLIN},
-                                {.fd = serving->config->control_fd, .events = POLLIN}};
-        bool end = false, gone;
+    bool end = false;
 
-        if (poll(fds, 2, -1) < 0) {
-            if (errno == EINTR)
-                continue;
-            return fault_errno(fault, "wait");
-        }
-        if (fds[0].revents != 0 &&
-            (!view_answer(serving->view, &gone, fault) || !within_records(serving, fault)))
+    while (!end) {
+        bool asked, other;
+
+        if (!view_wait(serving->view, serving->config->control_fd, -1, &asked, &other,
+                       fault) ||
+            (asked && !within_records(serving, fault)) ||
+            (other && !answer_core(serving, &end, fault)))
             return false;
-        if (fds[1].revents != 0 && !answer_core(serving, &end, fault))
-            return false;
-        if (end)
-            return true;
     }
+    return true;
 }
 
 int view_role(void *config)

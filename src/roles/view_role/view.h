@@ -24,6 +24,7 @@
 struct policy;
 
 #define VIEW_KEY_BYTES 32
+#define VIEW_TRANSPORT_BYTES 16
 
 struct view_plant {
     const char *name;     /* in the root folder */
@@ -84,6 +85,7 @@ MUST_USE bool view_mounted(int control, int fuse_fd, int proc_fd, struct fault *
  */
 struct view_witness {
     uint64_t reads, reads_refused, writes_refused;
+    char transport[VIEW_TRANSPORT_BYTES]; /* view_transport; "" without FUSE */
 };
 /* Takes the planted entries away and waits until they are gone. */
 MUST_USE bool view_disarm_planted(int control, int timeout_ms,

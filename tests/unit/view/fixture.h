@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,6 +51,7 @@ struct fixture {
     pid_t server;
     uint64_t upper_bytes_max; /* 0: 256 MiB */
     bool opens;
+    bool ring;     /* FUSE over io_uring, or it cannot be tested */
     int lister_fd; /* 0: none */
     const struct view_planted *planted;
     size_t planted_count;
@@ -423,6 +425,8 @@ static inline void fixture_command(struct fixture *fixture, struct view *view, i
         _exit(0);
     if (command == 'D')
         done = view_disarm(view, &fault);
+    else if (command == 'T')
+        done = buf_add_text(&listing.text, view_transport(view), &fault);
     else if (command == 'C')
         done = view_changes(view, fixture_list, &listing, &fault);
     else if (command == 'F')
@@ -452,6 +456,7 @@ static inline struct view_settings fixture_settings(struct fixture *fixture, int
         .gid = FIXTURE_UID,
         .upper_bytes_max = fixture->upper_bytes_max,
         .opens = fixture->opens,
+        .may_ring = fixture->ring,
         .mount_points = mount_points,
         .mount_point_count = COUNT(mount_points),
         .planted = fixture->planted,
@@ -474,15 +479,11 @@ static inline void fixture_serve(struct fixture *fixture, int fuse_fd, int contr
         _exit(1);
     }
     for (;;) {
-        struct pollfd fds[2] = {{.fd = view_fd(view), .events = POLLIN},
-                                {.fd = control, .events = POLLIN}};
-        bool gone;
+        bool asked, other;
 
-        if (poll(fds, 2, -1) < 0)
-            continue;
-        if (fds[0].revents != 0 && !view_answer(view, &gone, &fault))
+        if (!view_wait(view, control, -1, &asked, &other, &fault))
             _exit(1);
-        if (fds[1].revents != 0)
+        if (other)
             fixture_command(fixture, view, control);
     }
 }
@@ -538,8 +539,55 @@ static inline bool fixture_apart(void)
     return true;
 }
 
+/* 'T' tells the transport, 'D' disarms, 'C' lists the changes, 'F' does so in the file `changes`, 'N' says how many requests came. */
+static inline void fixture_ask(struct fixture *fixture, char command, struct buf *ret_answer)
+{
+    ssize_t got;
+    struct fault fault = {0};
+
+    buf_clear(ret_answer);
+    assert_true(buf_reserve(ret_answer, MESSAGE_BYTES_MAX, &fault));
+    assert_int_equal(write(fixture->control, &command, 1), 1);
+    got = read(fixture->control, ret_answer->at, MESSAGE_BYTES_MAX);
+    assert_true(got > 0);
+    ret_answer->len = (size_t)got;
+    (void)buf_text(ret_answer);
+}
+
+/*
+ * FUSE over io_uring is switched on for the whole host: only from here to the end of the first
+ * question to the mount (which may go on with it), by one test at a time. Gives why that cannot be, or NULL.
+ */
+struct fixture_switch {
+    int fd;
+    char was;
+};
+
+static inline const char *fixture_switch_on(struct fixture_switch *ret_switch)
+{
+    int fd = open("/sys/module/fuse/parameters/enable_uring", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? "the kernel has no FUSE over io_uring (6.14)"
+                               : "fuse.enable_uring cannot be set here";
+    if (flock(fd, LOCK_EX) < 0 || pread(fd, &ret_switch->was, 1, 0) != 1 ||
+        pwrite(fd, "Y", 1, 0) != 1) {
+        (void)close(fd);
+        return "fuse.enable_uring cannot be set here";
+    }
+    ret_switch->fd = fd;
+    return NULL;
+}
+
+static inline void fixture_switch_back(struct fixture_switch *taken)
+{
+    if (taken->fd >= 0)
+        assert_int_equal(pwrite(taken->fd, &taken->was, 1, 0), 1);
+    scope_close(&taken->fd);
+}
+
 /* Mounts and starts to serve. Gives why it cannot be done here, or NULL. */
-static inline const char *fixture_mount(struct fixture *fixture)
+static inline const char *fixture_mount_here(struct fixture *fixture)
 {
     AUTO_FREE char *upper = xformat("%s/upper", fixture->folder);
     AUTO_FREE char *git = xformat("%s/git", fixture->folder);
@@ -575,6 +623,27 @@ static inline const char *fixture_mount(struct fixture *fixture)
     fixture_as_agent(true);
     assert_int_equal(chdir(fixture->mount), 0);
     return NULL;
+}
+
+static inline const char *fixture_mount(struct fixture *fixture)
+{
+    const char *transport = getenv("CUSTODY_TEST_TRANSPORT");
+    struct fixture_switch taken = {.fd = -1};
+    const char *reason = NULL;
+
+    fixture->ring = transport != NULL && strcmp(transport, "io_uring") == 0;
+    if (fixture->ring)
+        reason = fixture_switch_on(&taken);
+    if (reason == NULL)
+        reason = fixture_mount_here(fixture);
+    fixture_switch_back(&taken);
+    if (reason == NULL && fixture->ring) {
+        AUTO_BUF struct buf text = buf_with_limit(64 + MESSAGE_BYTES_MAX);
+
+        fixture_ask(fixture, 'T', &text);
+        assert_string_equal((const char *)text.at, "io_uring");
+    }
+    return reason;
 }
 
 static inline int fixture_folder(const char *path)
@@ -636,21 +705,6 @@ static inline void fixture_plain_changes(struct fixture *fixture, struct buf *re
     *ret_answer = take_buf(&listing.text);
     if (ret_answer->len == 0)
         assert_ok(buf_add_text(ret_answer, "-", &fault), fault);
-    (void)buf_text(ret_answer);
-}
-
-/* 'D' disarms, 'C' lists the changes, 'F' does so in the file `changes`, 'N' says how many requests came. */
-static inline void fixture_ask(struct fixture *fixture, char command, struct buf *ret_answer)
-{
-    ssize_t got;
-    struct fault fault = {0};
-
-    buf_clear(ret_answer);
-    assert_true(buf_reserve(ret_answer, MESSAGE_BYTES_MAX, &fault));
-    assert_int_equal(write(fixture->control, &command, 1), 1);
-    got = read(fixture->control, ret_answer->at, MESSAGE_BYTES_MAX);
-    assert_true(got > 0);
-    ret_answer->len = (size_t)got;
     (void)buf_text(ret_answer);
 }
 

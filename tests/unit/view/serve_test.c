@@ -380,6 +380,15 @@ static void planted_entries_go_when_disarmed(void **state)
     fixture_end(&fixture);
 }
 
+/* Through an io_uring the first ones after a death are cut off in other words. */
+#define expect_shut(expression)                                                               \
+    do {                                                                                      \
+        errno = 0;                                                                            \
+        assert_int_equal(expression, -1);                                                     \
+        assert_true(errno == ENOTCONN ||                                                      \
+                    (fixture.ring && (errno == ECANCELED || errno == ECONNABORTED)));         \
+    } while (0)
+
 /*
  * Pages of unclassified files that this agent has read already stay readable to it; that was
  * decided and recorded. Nothing else: no cold file, no classified one, no write, no name.
@@ -394,12 +403,12 @@ static void dead_view_is_a_shut_view(void **state)
     assert_int_equal(waitpid(fixture.server, NULL, 0), fixture.server);
     fixture.server = 0;
     fixture_as_agent(true);
-    expect_errno(open("src/main.c", O_RDONLY | O_CLOEXEC), ENOTCONN);
-    expect_errno(open("data/cards.csv", O_RDONLY | O_CLOEXEC), ENOTCONN);
-    expect_errno(truncate("README.md", 0), ENOTCONN);
-    expect_errno(rename("README.md", "x"), ENOTCONN);
-    expect_errno(open("new", O_WRONLY | O_CREAT | O_CLOEXEC, 0644), ENOTCONN);
-    expect_errno(mkdir("d", 0755), ENOTCONN);
+    expect_shut(open("src/main.c", O_RDONLY | O_CLOEXEC));
+    expect_shut(open("data/cards.csv", O_RDONLY | O_CLOEXEC));
+    expect_shut(truncate("README.md", 0));
+    expect_shut(rename("README.md", "x"));
+    expect_shut(open("new", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    expect_shut(mkdir("d", 0755));
     fixture_end(&fixture);
 }
 
