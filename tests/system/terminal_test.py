@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 from harness import Place, main
+from landlock_test import shared_place
 from user_test import user_place
 
 DEGRADED = 'containment: degraded\n'
@@ -120,9 +121,9 @@ def jobs_are_the_shells(place, options=()):
         time.sleep(0.5)
         person.type('\x1a')
         person.wait(r'Stopped.*?sleep 500')
-        person.say('ps -o stat=,comm= -C sleep', r'T\S*\s+sleep')
+        person.say('jobs', r'Stopped  ')
         person.say('bg', r'sleep 500 &')
-        person.say('sleep 0.3; ps -o stat=,comm= -C sleep', r'S\s+sleep')
+        person.say('jobs', r'Running  ')
         person.type('fg\r')
         time.sleep(0.5)
         person.type('\x03')
@@ -142,7 +143,7 @@ def jobs_are_the_shells(place, options=()):
         time.sleep(0.5)
         person.type('\x1a')
         person.wait(r'Stopped')
-        person.say('kill %1; sleep 0.5; echo "left=$(ps -C sleep | grep -c sleep)"', r'left=0')
+        person.say('kill %1; sleep 0.5; jobs >/dev/null; echo "left=$(jobs | wc -l)"', r'left=0')
         person.type('exit 7\r')
         assert person.end() == 2, person.seen
         assert b'exit code 7' in person.seen, person.seen
@@ -167,6 +168,13 @@ def they_are_where_opens_are_handed_over_too():
 
 def they_are_for_an_ordinary_user_too():
     with user_place() as place:
+        jobs_are_the_shells(place)
+
+
+def they_are_without_namespaces_too():
+    with shared_place() as place:
+        done = place.run('/bin/true')
+        assert done['cell'] == 'landlock/fuse', done
         jobs_are_the_shells(place)
 
 
@@ -346,6 +354,6 @@ def a_run_that_was_stopped_goes_on():
 
 if __name__ == '__main__':
     main([the_shells_jobs_are_its_own, they_are_where_opens_are_handed_over_too, they_are_for_an_ordinary_user_too,
-          a_terminal_is_the_agents_own, what_it_draws_is_shown_and_nothing_else_obeyed, nothing_is_typed_for_the_person,
+          they_are_without_namespaces_too,           a_terminal_is_the_agents_own, what_it_draws_is_shown_and_nothing_else_obeyed, nothing_is_typed_for_the_person,
           the_terminal_is_given_back_however_it_ends, who_types_more_than_is_read_holds_nobody_up,
           a_run_that_was_stopped_goes_on])
