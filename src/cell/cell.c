@@ -155,11 +155,12 @@ static bool take_mounted(const struct packet *packet, struct message_fds *fds,
 {
     size_t at = 0;
 
-    if (fds->count != (size_t)packet->has_fuse + 1 + packet->has_door)
+    if (fds->count != (size_t)packet->has_fuse + 1 + packet->has_door + packet->has_terminal)
         return fault_set(fault, FAULT_INVALID, "the cell sent %zu descriptors", fds->count);
     ret_packet->fuse_fd = packet->has_fuse ? fds->fd[at++] : -1;
     ret_packet->proc_fd = fds->fd[at++];
     ret_packet->door_fd = packet->has_door ? fds->fd[at++] : -1;
+    ret_packet->terminal_fd = packet->has_terminal ? fds->fd[at++] : -1;
     fds->count = 0;
     return true;
 }
@@ -249,8 +250,8 @@ bool cell_receive(struct cell *cell, int timeout_ms, struct cell_packet *ret_pac
 
     if (!packet_receive(cell->control, timeout_ms, &packet, &fds, &end, fault))
         return fault_in(fault, "cell");
-    *ret_packet =
-        (struct cell_packet){.fuse_fd = -1, .proc_fd = -1, .door_fd = -1, .listener_fd = -1};
+    *ret_packet = (struct cell_packet){
+        .fuse_fd = -1, .proc_fd = -1, .door_fd = -1, .terminal_fd = -1, .listener_fd = -1};
     if (end) {
         ret_packet->type = CELL_GONE;
         return true;

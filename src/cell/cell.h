@@ -137,7 +137,11 @@ struct cell_plan {
     uint16_t door_port;  /* 127.0.0.1:port listens; 0: no door */
     int in, out,
         err;       /* pipes, terminals or /dev/null; -1: /dev/null. Other files are refused */
-    bool terminal; /* `in` is a terminal that becomes the agent's controlling one */
+    /*
+     * The agent has a controlling terminal: `in`; or, where that is -1, one of the cell's own
+     * that is also its output, and whose other end comes with CELL_MOUNTED.
+     */
+    bool terminal;
     struct cell_canary_plan canary;
 };
 
@@ -186,6 +190,7 @@ enum cell_packet_type {
 struct cell_packet {
     enum cell_packet_type type;
     int fuse_fd, proc_fd, door_fd; /* CELL_MOUNTED: the caller's now; -1 where there is none */
+    int terminal_fd;               /* the same: the terminal's other end; does not block */
     int listener_fd;               /* CELL_LISTENER: the caller's now, else -1 */
     struct cell_sealed sealed;     /* CELL_SEALED */
     struct cell_canary canaries[CELL_CANARIES_MAX];

@@ -23,6 +23,7 @@
 #include "cell/plan.h"
 #include "cell/root.h"
 #include "cell/seal.h"
+#include "cell/terminal.h"
 #include "cell/sweep.h"
 #include "os/clock_real.h"
 #include "os/isolate.h"
@@ -127,12 +128,25 @@ static bool furnish(struct init *init, int *ret_fuse, int *ret_proc, struct faul
     return fence_furnish(init->plan, fault);
 }
 
+/* The plan's streams are that terminal from here on; ret_master is core's. */
+static bool make_terminal(struct init *init, int *ret_master, struct fault *fault)
+{
+    struct cell_plan *plan = &init->with_terminal;
+
+    *plan = *init->plan;
+    if (!cell_terminal_make(plan, ret_master, &plan->in, fault))
+        return false;
+    plan->out = plan->err = plan->in;
+    init->plan = plan;
+    return true;
+}
+
 static bool mount_all(struct init *init, struct root *root, struct fault *fault)
 {
     const struct cell_plan *plan = init->plan;
     struct packet packet = {.kind = PACKET_MOUNTED};
     struct message_fds fds = {0};
-    AUTO_CLOSE int fuse = -1, proc = -1, door = -1;
+    AUTO_CLOSE int fuse = -1, proc = -1, door = -1, terminal = -1;
 
     volunteer_for_oom();
     if (is_shared(plan) ? !furnish(init, &fuse, &proc, fault)
@@ -140,16 +154,21 @@ static bool mount_all(struct init *init, struct root *root, struct fault *fault)
         return false;
     if (plan->door_port != 0 && !listen_at(plan->door_port, &door, fault))
         return false;
+    if (plan->terminal && plan->in < 0 && !make_terminal(init, &terminal, fault))
+        return false;
     init->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (init->null < 0)
         return fault_errno(fault, "open /dev/null");
     packet.has_fuse = fuse >= 0;
     packet.has_door = door >= 0;
+    packet.has_terminal = terminal >= 0;
     if (fuse >= 0)
         fds.fd[fds.count++] = fuse;
     fds.fd[fds.count++] = proc;
     if (door >= 0)
         fds.fd[fds.count++] = door;
+    if (terminal >= 0)
+        fds.fd[fds.count++] = terminal;
     return packet_send(init->control, &packet, &fds, fault);
 }
 

@@ -16,6 +16,7 @@
 
 struct init {
     const struct cell_plan *plan;
+    struct cell_plan with_terminal; /* what `plan` is, where the cell has made one */
     const struct limits *limits; /* entered first */
     int control;
     int repository; /* of what the view wants listed; -1: nothing */

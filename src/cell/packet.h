@@ -20,7 +20,8 @@ enum packet_kind {
 
 struct packet {
     enum packet_kind kind;
-    bool has_fuse, has_door;   /* MOUNTED: which descriptors follow, then always /proc */
+    bool has_fuse, has_door,
+        has_terminal;          /* MOUNTED: which descriptors follow; always /proc */
     struct cell_sealed sealed; /* SEALED: Landlock; GO: whether a group limits processes */
     uint32_t canary_count;
     struct cell_canary canaries[CELL_CANARIES_MAX];

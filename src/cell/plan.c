@@ -139,7 +139,8 @@ static bool check_stdio(const struct cell_plan *plan, struct fault *fault)
             return fault_set(fault, FAULT_INVALID,
                              "plan: standard stream %zu is neither a pipe nor a device", i);
     }
-    if (plan->terminal && (plan->in < 0 || isatty(plan->in) == 0))
+    if (plan->terminal &&
+        (plan->in < 0 ? plan->mode.place == CELL_LANDLOCK : isatty(plan->in) == 0))
         return fault_set(fault, FAULT_INVALID, "plan: standard input is not a terminal");
     return true;
 }

@@ -192,6 +192,8 @@ def a_terminal_is_the_agents_own():
             person.wait(r'told\r\n41 99')
             person.type('\x03')
             person.wait(PROMPT)
+            person.say('tty; ls -l $(tty)', r'/dev/pts/0\r\n[^\n]* agent ')
+            person.say('echo by-name | sed s/by/of/ > /dev/pts/0', r'of-name')
             person.say('echo via-tty | sed s/via/by/ > /dev/tty', r'by-tty')
             person.say('echo "term=$TERM"', r'term=xterm-256color')
             mine = os.fstat(person.keep)

@@ -360,10 +360,13 @@ static bool make_pipes(struct run *run, struct cell_plan *plan, int theirs[2],
 {
     int out[2], err[2];
 
-    if (run->request->terminal)
+    plan->terminal = run->request->terminal;
+    if (plan->terminal && !run_is_shared(run))
+        return true; /* the cell makes it: take_terminal */
+    if (plan->terminal)
         return core_terminal_open(&run->agent_in, &plan->in, fault) &&
                (plan->out = plan->err = theirs[0] = plan->in, run->agent_out = run->agent_in,
-                plan->terminal = true);
+                true);
     if (pipe2(out, O_CLOEXEC) < 0)
         return fault_errno(fault, "make a pipe");
     run->agent_out = out[0];
@@ -535,6 +538,17 @@ static bool receive(struct run *run, enum cell_packet_type wanted, struct cell_p
 }
 
 /* The descriptors that the cell made go to the roles that serve them. */
+static bool take_terminal(struct run *run, const struct cell_packet *mounted,
+                          struct fault *fault)
+{
+    if (mounted->terminal_fd >= 0)
+        run->agent_in = run->agent_out = mounted->terminal_fd;
+    if (!run->request->terminal || run->agent_in >= 0)
+        return true;
+    return fault_set(fault, FAULT_IO, "the cell has made no terminal") ||
+           run_because(run, "cell");
+}
+
 static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault *fault)
 {
     AUTO_CLOSE int fuse = mounted->fuse_fd;
@@ -543,6 +557,8 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
         run_is_shared(run) ? take_fd(&run->shared.door[0]) : mounted->door_fd;
     AUTO_CLOSE int known = -1;
 
+    if (!take_terminal(run, mounted, fault))
+        return false;
     if (!view_await_ready(run->view.control, READY_MS, &run->ready, fault))
         return fault_in(fault, "view") ||
                run_because(run, fault->kind == FAULT_HOST ? "host" : "view");

@@ -92,8 +92,11 @@ static void standard_streams_lead_nowhere(void **state)
         }
     }
     ground.plan.err = -1;
-    ground.plan.terminal = true; /* and no terminal */
+    ground.plan.terminal = true; /* one of the cell's */
+    assert_int_equal(check(&ground), FAULT_NONE);
+    ground.plan.in = null; /* and no terminal */
     assert_int_equal(check(&ground), FAULT_INVALID);
+    ground.plan.in = -1;
     (void)close(file);
     (void)close(null);
     (void)close(folder);
