@@ -78,7 +78,8 @@ enum calls_rule {
     /*
      * For a process that shares the host's namespaces: priorities and processors of oneself
      * only; no data along with a connection's first packet, which would name an address that
-     * nobody has judged; options of TCP are taken, and do nothing.
+     * nobody has judged; no pairs of datagram sockets, which send to any that has a path;
+     * options of TCP are taken, and do nothing.
      */
     CALLS_RULE_SHARED_HOST = 32768,
     CALLS_RULE_CORE = 2048, /* setting the limit of core dumps is taken, and does nothing */

@@ -165,6 +165,9 @@ static const struct form refused_forms[] = {
     {CALLS_RULE_SHARED_HOST, "sendto", 3, MSG_FASTOPEN, MSG_FASTOPEN},
     {CALLS_RULE_SHARED_HOST, "sendmsg", 2, MSG_FASTOPEN, MSG_FASTOPEN},
     {CALLS_RULE_SHARED_HOST, "sendmmsg", 3, MSG_FASTOPEN, MSG_FASTOPEN},
+    /* An end of these sends, and gives descriptors, to any socket that has a name. */
+    {CALLS_RULE_SHARED_HOST, "socketpair", 1, TYPE_MASK, SOCK_DGRAM},
+    {CALLS_RULE_SHARED_HOST, "socketpair", 1, TYPE_MASK, SOCK_RAW}, /* is SOCK_DGRAM */
 };
 
 /* A process's number that must be 0: oneself. Compared whole, so no upper half hides it. */

@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -146,6 +147,10 @@ def nothing_of_the_host_is_read_written_or_reached():
         secret.write_text('the user\'s own\n')
         secret.chmod(0o644)
         os.chown(secret, UID, UID)
+        listens = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        listens.bind(str(place.root / 'listens'))
+        (place.root / 'listens').chmod(0o777)
+        listens.setblocking(False)
         program = f'''
 import ctypes, os, signal, socket, subprocess, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -172,6 +177,13 @@ say('move', error(lambda: os.rename('README', 'src/moved')), error(lambda: os.re
 say('kill', [error(lambda: os.kill(pid, 0)) for pid in ({os.getpid()}, os.getppid())])
 say('unix', error(lambda: socket.socket(socket.AF_UNIX)), error(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
     error(lambda: socket.socket(socket.AF_INET6)), error(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)))
+pairs = []
+def pair(kind):
+    pairs.append(socket.socketpair(socket.AF_UNIX, kind))
+    return pairs[-1][0]
+L = {str(place.root / 'listens')!r}
+say('pair', [error(lambda: pair(kind).sendto(b'x', L)) for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_STREAM)],
+    [error(lambda: pair(kind).send(b'x')) for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)])
 tcp = socket.socket()
 say('tcp', error(lambda: tcp.connect(('192.0.2.1', 9187))), error(lambda: tcp.connect(('127.0.0.1', 22))), error(lambda: tcp.bind(('127.0.0.1', 0))),
     error(lambda: tcp.listen()), error(lambda: tcp.sendto(b'x', 0x20000000, ('127.0.0.1', 22))))
@@ -184,10 +196,14 @@ say('own', error(lambda: os.chmod('README', 0o600)), error(lambda: os.utime('REA
         done = place.run(PYTHON, '-c', program)
         said = {line.split()[0]: line.split(' ', 1)[1] for line in done['stderr'].splitlines() if ' ' in line}
         wanted = {'open': '13 13 13', 'change': '13 13 13 13 18 95 1', 'path': '13 13 13', 'soft': '13 13', 'state': '[13, 13, 13]',
-                  'proc': '13 13 13', 'kill': '[1, 1]', 'names': '[13, 13, 13, 13, 13, 13] True', 'move': '0 0 0 18', 'unix': '38 38 38 38', 'tcp': '101 111 13 13 1', 'ipc': '38 38 38 38 1',
+                  'proc': '13 13 13', 'kill': '[1, 1]', 'names': '[13, 13, 13, 13, 13, 13] True', 'move': '0 0 0 18', 'unix': '38 38 38 38', 'pair': '[1, 1, 106] [0, 0]', 'tcp': '101 111 13 13 1', 'ipc': '38 38 38 38 1',
                   'other': '1 1 1', 'own': '0 0 2 0 0 0 13 13'}
         for name, row in wanted.items():
             assert said.get(name) == row, (name, said.get(name), row, done['stderr'][-3000:])
+        try:
+            assert not listens.recv(64), 'the agent reached a socket of the host'
+        except BlockingIOError:
+            listens.close()
         assert secret.read_text() == 'the user\'s own\n' and secret.stat().st_mode & 0o777 == 0o644
         refused = [r for r in place.log('--run', done['run']) if r['type'] == 'refused']
         assert {'connect', 'chmod', 'utimensat'} <= {r['reason'] for r in refused}, refused

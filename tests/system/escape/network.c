@@ -180,6 +180,32 @@ static int system_bus(const struct target *target)
     return errno_of(connect(fd, (struct sockaddr *)&to, sizeof(to)));
 }
 
+/* What is a pair needs no connect to send elsewhere, and may send descriptors along. */
+static int send_from_pair(const struct target *target)
+{
+    static const char *const paths[] = {"/run/systemd/journal/dev-log", "/run/systemd/notify",
+                                        "/run/custody-escape.socket"};
+    static const int types[] = {SOCK_DGRAM, SOCK_RAW};
+    int result = ENOENT;
+
+    (void)target;
+    for (size_t i = 0; i < COUNT(types); i++)
+        for (size_t j = 0; j < COUNT(paths); j++) {
+            struct sockaddr_un to = {.sun_family = AF_UNIX};
+            int ends[2];
+
+            (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", paths[j]);
+            if (socketpair(AF_UNIX, types[i], 0, ends) < 0)
+                result = errno;
+            else
+                result =
+                    errno_of(sendto(ends[0], "x", 1, 0, (struct sockaddr *)&to, sizeof(to)));
+            if (result != ENOENT && result != EPERM)
+                return result;
+        }
+    return result;
+}
+
 /* A method that is no provider's: the door must refuse it, and say so in the ledger. */
 static int misuse_door(const struct target *target)
 {
@@ -239,6 +265,11 @@ const struct attempt attempts_on_network[] = {
      {ECONNREFUSED, EPERM},
      SILENT},
     {"system-bus", "the system's message bus", system_bus, {ENOENT}, SILENT},
+    {"pair-send",
+     "sends to a socket of the host from an end of a pair",
+     send_from_pair,
+     {ENOENT, EPERM},
+     SILENT},
     {"door-misuse", "asks the door to CONNECT elsewhere", misuse_door, {HELD}, BY_DOOR},
 };
 const size_t attempts_on_network_count = COUNT(attempts_on_network);
