@@ -54,11 +54,12 @@ static char *resolve(const char *folder, struct slice path)
     return realpath(whole, NULL);
 }
 
-/* The hint of somebody standing in a subfolder. */
-static bool not_a_repository(const char *folder, struct fault *fault)
+char *gitdoor_above(const char *folder)
 {
-    AUTO_FREE char *above = xstrdup(folder);
+    AUTO_FREE char *above = realpath(folder, NULL);
 
+    if (above == NULL)
+        return NULL;
     for (char *slash = strrchr(above, '/'); slash != NULL && slash != above;
          slash = strrchr(above, '/')) {
         AUTO_FREE char *git = NULL;
@@ -66,10 +67,19 @@ static bool not_a_repository(const char *folder, struct fault *fault)
         *slash = 0;
         git = xformat("%s/.git", above);
         if (file_exists(AT_FDCWD, git))
-            return fault_set(fault, FAULT_MISSING,
-                             "%s is not the root of a git repository; %s is one", folder,
-                             above);
+            return take_pointer(&above);
     }
+    return NULL;
+}
+
+/* The hint of somebody standing in a subfolder. */
+static bool not_a_repository(const char *folder, struct fault *fault)
+{
+    AUTO_FREE char *above = gitdoor_above(folder);
+
+    if (above != NULL)
+        return fault_set(fault, FAULT_MISSING,
+                         "%s is not the root of a git repository; %s is one", folder, above);
     return fault_set(fault, FAULT_MISSING, "%s is not a git repository", folder);
 }
 

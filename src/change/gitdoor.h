@@ -41,6 +41,9 @@ struct gitdoor_place {
 MUST_USE bool gitdoor_find(const char *repository, struct gitdoor_place *ret_place,
                            struct fault *fault);
 void gitdoor_place_free(struct gitdoor_place *place);
+/* The repository that an existing folder lies in, below its root; NULL: in none. The caller
+ * frees. */
+char *gitdoor_above(const char *folder);
 
 /*
  *   scratch  an existing private folder of ours; `door` and `quarantine` are made in it

@@ -12,6 +12,7 @@
 #include "commands/table.h"
 #include "os/file.h"
 #include "os/spawn.h"
+#include "roles/collect/collect.h"
 #include "roles/ledger_role/ledger.h"
 #include "roles/session.h"
 
@@ -71,6 +72,7 @@ struct initiation {
     char *root; /* of the repository */
     char *owner;
     bool made_policy, made_repository_policy, made_keys;
+    bool is_uncommitted; /* custody.yaml of the work tree is not HEAD's */
 };
 
 static bool write_organisation(struct initiation *init, struct fault *fault)
@@ -168,14 +170,32 @@ static bool open_ledger(struct fault *fault)
     return ok;
 }
 
+/*
+ * Runs read it from a commit: a custody.yaml that is in the work tree alone is in force nowhere.
+ * Where that cannot be found out nothing is said; the run will.
+ */
+static bool is_in_no_commit(const struct initiation *init)
+{
+    struct collect_config config = {.repository = init->root};
+    struct collect *collect = NULL;
+    struct collect_base base = {0};
+    struct fault fault = {0};
+    bool found = collect_start(&config, &collect, &fault) &&
+                 collect_resolve(collect, NULL, &base, &fault);
+
+    buf_free(&base.settings);
+    collect_stop(collect);
+    return found ? !base.has_policy : fault.kind == FAULT_MISSING;
+}
+
 /* As the person, in the person's repository, with their name: this is their commit. */
-static bool commit_policy(const struct initiation *init, struct fault *fault)
+static bool commit_policy(struct initiation *init, struct fault *fault)
 {
     extern char **environ;
-    const char *const add[] = {"git", "-C", init->root, "add", "--", "custody.yaml", NULL};
-    const char *const commit[] = {"git",          "-C", init->root,         "commit",
-                                  "-q",           "-m", "Add custody.yaml", "--",
-                                  "custody.yaml", NULL};
+    const char *const add[] = {"git", "-C", init->root, "add", "--", GIT_POLICY_FILE, NULL};
+    const char *const commit[] = {"git",           "-C", init->root,         "commit",
+                                  "-q",            "-m", "Add custody.yaml", "--",
+                                  GIT_POLICY_FILE, NULL};
     const char *const *steps[] = {add, commit};
 
     for (size_t i = 0; i < COUNT(steps); i++) {
@@ -190,13 +210,12 @@ static bool commit_policy(const struct initiation *init, struct fault *fault)
             return fault_in(fault, "commit custody.yaml");
         }
     }
+    init->is_uncommitted = false;
     return true;
 }
 
-static void tell(const struct invocation *invocation, const struct initiation *init)
+static void tell(const struct initiation *init)
 {
-    bool committed = invocation_flag(invocation, "commit");
-
     (void)printf("state folder  %s\n", init->home.path);
     (void)printf(
         "organisation  %s\n",
@@ -207,11 +226,10 @@ static void tell(const struct invocation *invocation, const struct initiation *i
                  init->made_repository_policy ? "written" : "is there already");
     (void)printf("keys          keys/ledger.vkey%s: give it to your auditor\n",
                  init->made_keys ? " made" : "");
-    if (init->made_repository_policy && !committed)
-        (void)printf(
-            "\nRuns read custody.yaml from the commit they work on. Commit it:\n"
-            "  git -C %s add custody.yaml && git -C %s commit -m 'Add custody.yaml'\n",
-            init->root, init->root);
+    if (init->is_uncommitted)
+        (void)puts("\nRuns read custody.yaml from the commit that they work on, and this one "
+                   "is in none. Look at it, then\ncommit it with git, or here: custody init "
+                   "--commit");
 }
 
 static bool initiate(const struct invocation *invocation, const struct key_storage *storage,
@@ -234,7 +252,8 @@ static bool initiate(const struct invocation *invocation, const struct key_stora
     ok = home_open(true, &init->home, fault) && write_organisation(init, fault) &&
          make_keys(storage, init, fault) && write_repository(init, fault) &&
          open_ledger(fault);
-    if (ok && invocation_flag(invocation, "commit") && init->made_repository_policy)
+    init->is_uncommitted = ok && is_in_no_commit(init);
+    if (ok && invocation_flag(invocation, "commit") && init->is_uncommitted)
         ok = commit_policy(init, fault);
     return ok;
 }
@@ -257,14 +276,16 @@ static int run(const struct invocation *invocation)
 
         ok = scan_tree_json(init.root, findings, &fault);
         if (ok)
-            command_print_json(json_pack("{s:s, s:s, s:b, s:b, s:o}", "home", init.home.path,
-                                         "repository", init.root, "made_policy",
-                                         init.made_policy, "made_repository_policy",
-                                         init.made_repository_policy, "sensitive", findings));
+            command_print_json(json_pack("{s:s, s:s, s:b, s:b, s:b, s:o}", "home",
+                                         init.home.path, "repository", init.root,
+                                         "made_policy", init.made_policy,
+                                         "made_repository_policy",
+                                         init.made_repository_policy, "committed",
+                                         !init.is_uncommitted, "sensitive", findings));
         else
             json_decref(findings);
     } else if (ok) {
-        tell(invocation, &init);
+        tell(&init);
         (void)puts("\nSensitive in this repository:");
         ok = scan_tree_text(init.root, stdout, &fault);
     }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/scope.h"
+#include "change/gitdoor.h"
 #include "commands/table.h"
 #include "os/file.h"
 #include "roles/session.h"
@@ -13,15 +14,45 @@ struct both {
     struct policy *policy;
 };
 
+/*
+ * A subfolder has no custody.yaml, and whatever were said of it there would be wrong: refused.
+ * Outside of every repository the organisation's policy can be looked at alone.
+ */
+static bool find_root(const char *repository, char **ret_root, struct fault *fault)
+{
+    AUTO_FREE char *above = NULL;
+    struct gitdoor_place place = {0};
+    bool ok;
+
+    if (!gitdoor_find(repository == NULL ? "." : repository, &place, fault)) {
+        above = gitdoor_above(".");
+        ok = repository == NULL && fault->kind == FAULT_MISSING && above == NULL;
+        if (ok)
+            *ret_root = xstrdup(".");
+        return ok;
+    }
+    ok = place.work_tree != NULL ||
+         fault_set(fault, FAULT_INVALID,
+                   "a bare repository has no work tree to read custody.yaml from");
+    if (ok)
+        *ret_root = xstrdup(place.work_tree);
+    gitdoor_place_free(&place);
+    return ok;
+}
+
 /* The organisation's policy and the custody.yaml of the work tree (what a commit would bring).
  */
 static bool read_both(const char *repository, struct both *ret_both, struct fault *fault)
 {
-    AUTO_FREE char *path = xformat("%s/custody.yaml", repository == NULL ? "." : repository);
+    AUTO_FREE char *root = NULL;
+    AUTO_FREE char *path = NULL;
     AUTO_BUF struct buf text = buf_with_limit(POLICY_YAML_BYTES_MAX);
     const struct policy_settings *organisation;
 
     *ret_both = (struct both){0};
+    if (!find_root(repository, &root, fault))
+        return false;
+    path = xformat("%s/custody.yaml", root);
     if (!session_open(&ret_both->session, fault) ||
         !session_organisation(&ret_both->session, &organisation, fault))
         return false;
@@ -208,6 +239,26 @@ static void print_place(const struct policy *policy, const char *rule)
         (void)printf("  by %s\n", rule);
 }
 
+/* "./src//a" is "src/a". A path that is none below the root has no verdict. */
+static bool plain_path(const char *given, char **ret_path, struct fault *fault)
+{
+    AUTO_BUF struct buf path = buf_with_limit(strlen(given) + 1);
+    struct slice rest = slice_of(given), name = {0};
+    bool ok = given[0] != '/';
+
+    while (ok && slice_cut(&rest, '/', &name)) {
+        if (name.len == 0 || slice_equal(name, SLICE(".")))
+            continue;
+        ok = !slice_equal(name, SLICE("..")) &&
+             (path.len == 0 || buf_add_byte(&path, '/', fault)) && buf_add(&path, name, fault);
+    }
+    if (!ok || path.len == 0)
+        return fault_set(fault, FAULT_INVALID,
+                         "%.150s: PATH counts from the repository's root: src/a.c", given);
+    *ret_path = slice_dup(buf_slice(&path));
+    return true;
+}
+
 /* What is in a file decides further: a row for each class, defaults included. */
 static void print_classes(const struct policy *policy)
 {
@@ -225,17 +276,21 @@ static void print_classes(const struct policy *policy)
 static int run_explain(const struct invocation *invocation)
 {
     const char *role = invocation_option(invocation, "role");
-    struct slice path = slice_of(invocation->arguments[0]);
+    AUTO_FREE char *plain = NULL;
+    struct slice path;
     const char *read_rule = NULL, *write_rule = NULL, *zone;
     struct both both;
     struct fault fault = {0};
     enum verdict verdict;
     bool writable;
 
+    if (!plain_path(invocation->arguments[0], &plain, &fault))
+        return command_fail(invocation, &fault);
     if (!read_both(invocation_option(invocation, "repo"), &both, &fault)) {
         free_both(&both);
         return command_fail(invocation, &fault);
     }
+    path = slice_of(plain);
     role = role == NULL ? "coder" : role;
     verdict = policy_read_verdict(both.policy, role, path, &read_rule);
     writable =
@@ -243,11 +298,11 @@ static int run_explain(const struct invocation *invocation)
     zone = policy_zone_of(both.policy, path);
     if (invocation->json) {
         command_print_json(json_pack(
-            "{s:s, s:s, s:s, s:s?, s:b, s:s?, s:s?, s:o}", "path", invocation->arguments[0],
+            "{s:s, s:s, s:s, s:s?, s:b, s:s?, s:s?, s:o}", "path", plain,
             "role", role, "read", verdict_name(verdict), "read_rule", read_rule, "write",
             writable, "write_rule", write_rule, "zone", zone, "data", data_json(both.policy)));
     } else {
-        (void)printf("%s, role %s\nread: %s by path%s\n", invocation->arguments[0], role,
+        (void)printf("%s, role %s\nread: %s by path%s\n", plain, role,
                      verdict_name(verdict),
                      verdict == VERDICT_ALLOW ? "; what is in it decides further" : "");
         print_place(both.policy, read_rule);
@@ -269,6 +324,7 @@ const struct command command_policy_explain = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Says what an agent may do with a path, by which rule, from which line",
+    .text = "PATH is relative to the repository's top; it need not exist.",
     .options = explain_options,
     .run = run_explain,
 };

@@ -403,8 +403,9 @@ bool store_runs(struct store *store, const char *id, store_run_each *each, void 
     struct walk walk = {run_columns, COUNT(run_columns), &row, call_run, self, {.run = each}};
 
     return select_rows(
-        store, "SELECT * FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC", id,
-        &walk, ret_count, fault);
+        store,
+        "SELECT * FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY started DESC, id DESC",
+        id, &walk, ret_count, fault);
 }
 
 bool store_changes(struct store *store, const char *id, store_change_each *each, void *self,
@@ -415,7 +416,8 @@ bool store_changes(struct store *store, const char *id, store_change_each *each,
                         self,           {.change = each}};
 
     return select_rows(
-        store, "SELECT * FROM changes WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC",
+        store,
+        "SELECT * FROM changes WHERE substr(id, 1, length(?1)) = ?1 ORDER BY made DESC, id DESC",
         id, &walk, ret_count, fault);
 }
 

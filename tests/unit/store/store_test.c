@@ -117,10 +117,14 @@ static void runs_come_newest_first(void **state)
     (void)state;
     open_store(&opened);
     assert_ok(store_put_run(opened.store, &run, &fault), fault);
-    run.id = "r-20261124-000001-0000";
+    run.id = "r-20261124-000001-0002";
+    run.started_us = 2;
+    assert_ok(store_put_run(opened.store, &run, &fault), fault);
+    run.id = "r-20261124-000001-0001"; /* the same second: the id's end is by chance */
+    run.started_us = 3;
     assert_ok(store_put_run(opened.store, &run, &fault), fault);
     assert_false(store_runs(opened.store, NULL, note_run, first, NULL, &fault));
-    assert_string_equal(first, "r-20261124-000001-0000");
+    assert_string_equal(first, "r-20261124-000001-0001");
     close_store(&opened);
 }
 
