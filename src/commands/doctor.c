@@ -53,7 +53,7 @@ static json_t *json_of_host(const struct probe_host *host)
         "kernel.apparmor_restrict_unprivileged_userns", json_of_setting(host->apparmor_userns),
         "kernel.unprivileged_userns_clone", json_of_setting(host->userns_clone),
         "user.max_user_namespaces", json_of_setting(host->userns_max));
-    char mode[8] = "";
+    char mode[12] = "";
     json_t *fuse;
     json_t *limits = json_pack("{s:i}", "cgroup_version", host->cgroup_version);
 
