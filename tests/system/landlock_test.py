@@ -71,6 +71,16 @@ def shared_place(**more):
         place.close()
 
 
+def a_build_cache_is_kept_and_a_toolchain_of_its_own_is_refused():
+    with shared_place(policy_extra=DEGRADED + 'resources: { build_cache: 16M }\n') as place:
+        place.run(*SHELL, 'echo kept > ~/.cache/file')
+        done = place.run(*SHELL, 'cat ~/.cache/file')
+        assert 'kept' in done['stderr'] and done['cell'] == 'landlock/fuse', done
+        place.policy(DEGRADED + 'toolchain: { root: /usr }\n')
+        done = place.run(*SHELL, 'echo started', check=4)
+        assert 'toolchain' in done['reasons'] and 'mounted' in done['stderr'] and done['agent_exit'] is None, done
+
+
 def policy_must_say_so():
     with shared_place(policy_extra='') as place:
         done = place.custody('run', '--repo', place.repo, '--requester', 'tom', '--json', '--', 'true')
@@ -316,7 +326,7 @@ def named(core, name):
 
 
 if __name__ == '__main__':
-    main([policy_must_say_so,
+    main([a_build_cache_is_kept_and_a_toolchain_of_its_own_is_refused, policy_must_say_so,
           doctor_says_where_a_cell_can_be_and_what_it_lacks,
           a_run_ends_in_a_change_and_files_are_recorded,
           nothing_of_the_host_is_read_written_or_reached,

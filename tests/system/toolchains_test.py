@@ -2,6 +2,7 @@
 """The host's toolchains at work in a cell, a small project each: no network, packages from a read-only cache."""
 import json
 import os
+import pathlib
 import shutil
 import sys
 import textwrap
@@ -157,10 +158,48 @@ def go_keeps_its_build_cache():
 
 
 def cargo_builds_and_tests():
+    """A crate that depends on a vendored one, whose target folder is in the build cache: the second run compiles nothing."""
     needs('cargo', 'rustc')
-    files = {'Cargo.toml': '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2018"\n',
-             'src/main.rs': 'fn main() { println!("sum {}", 2 + 3); }\n#[test]\nfn adds() { assert_eq!(2 + 3, 5); }\n'}
-    in_cell(files, 'cargo build --offline && cargo run --offline && cargo test --offline', 'sum 5', '1 passed')
+    manifest = '[package]\nname = "{}"\nversion = "0.1.0"\nedition = "2018"\n'
+    place = Place(files={'Cargo.toml': manifest.format('app') + '[dependencies]\nadder = { path = "vendor/adder" }\n',
+                         'src/main.rs': 'fn main() { println!("sum {}", adder::add(2, 3)); }\n'
+                                        '#[test]\nfn adds() { assert_eq!(adder::add(2, 3), 5); }\n',
+                         'vendor/adder/Cargo.toml': manifest.format('adder'),
+                         'vendor/adder/src/lib.rs': 'pub fn add(a: i32, b: i32) -> i32 { a + b }\n'},
+                  policy_extra='resources: { build_cache: 1G }\n')
+    try:
+        script = ('export PATH=/usr/bin:/bin CARGO_TARGET_DIR=~/.cache/target; cargo build --offline && cargo run -q --offline && '
+                  'cargo test --offline')
+        first, second = [place.run('/bin/sh', '-c', script, timeout=400) for _ in range(2)]
+        for done in (first, second):
+            assert done['agent_exit'] == 0 and 'sum 5' in done['stderr'] and '1 passed' in done['stderr'], done
+        assert 'Compiling adder' in first['stderr'] and 'Compiling' not in second['stderr'], second['stderr']
+    finally:
+        place.close()
+
+
+def maven_compiles_offline():
+    """Debian's repository of plugins instead of the network's."""
+    needs('mvn', 'javac')
+    repository = pathlib.Path('/usr/share/maven-repo')
+    versions = {}
+    for plugin in ('resources', 'compiler'):
+        found = sorted((repository / f'org/apache/maven/plugins/maven-{plugin}-plugin').glob('3.*/*.jar'))
+        if not found:
+            raise Skip(f'libmaven-{plugin}-plugin-java is not installed')
+        versions[plugin] = found[-1].parent.name
+    if not (repository / 'org/junit/junit-bom').exists():
+        raise Skip('junit5 is not installed')
+    plugins = ''.join(f'<plugin><artifactId>maven-{name}-plugin</artifactId><version>{version}</version></plugin>'
+                      for name, version in versions.items())
+    pom = ('<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>org.example</groupId>'
+           '<artifactId>app</artifactId><version>1</version><properties><maven.compiler.source>11</maven.compiler.source>'
+           '<maven.compiler.target>11</maven.compiler.target><project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>'
+           f'</properties><build><plugins>{plugins}</plugins></build></project>\n')
+    source = 'package org.example;\npublic class App { public static void main(String[] a) { System.out.println("sum " + (2 + 3)); } }\n'
+    in_cell({'pom.xml': pom, 'src/main/java/org/example/App.java': source},
+            f'mvn -o -q -B -Dmaven.repo.local={repository} compile && java -cp target/classes org.example.App', 'sum 5',
+            policy='paths: { scratch: [target] }\n')
 
 
 def git_works():
@@ -186,6 +225,44 @@ def sqlite_writes_and_reads():
 def clangd_answers():
     needs('clangd', 'python3')
     in_cell({**C_FILES, 'editor.py': EDITOR}, '/usr/bin/python3 editor.py add.c c 0 4 clangd', 'add')
+
+
+def gopls_answers():
+    needs('gopls', 'go', 'python3')
+    files = {'go.mod': 'module example.org/app\n\ngo 1.18\n', 'editor.py': EDITOR,
+             'app.go': 'package main\n\nfunc add(a, b int) int { return a + b }\n\nfunc main() { println(add(2, 3)) }\n'}
+    in_cell(files, 'export GOPROXY=off GOTOOLCHAIN=local GOFLAGS=-mod=mod; /usr/bin/python3 editor.py app.go go 4 23 gopls', 'func add(a')
+
+
+NODE_TOOLS = ('jest@29.7.0', 'pyright@1.1.350', 'typescript@5.4.5', 'typescript-language-server@4.3.3')
+
+
+def node_tools():
+    """Tools of npm's in a folder of the build's, installed once; a cell sees them as a read-only cache."""
+    needs('node', 'npm', 'python3')
+    folder = pathlib.Path(os.environ.get('CUSTODY_BUILD', 'build')).absolute() / 'node-tools'
+    if not (folder / 'whole').exists():
+        done = run(['npm', 'install', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', *NODE_TOOLS],
+                   env=dict(os.environ), timeout=300)
+        if done.returncode:
+            skip_without_registry()
+            raise AssertionError(f'npm install: {done.stderr}')
+        (folder / 'whole').touch()
+    return f'caches: {{ lib/node_modules: {folder}/node_modules }}\n'
+
+
+def jest_tests():
+    files = {'add.js': 'module.exports = (a, b) => a + b;\n', 'package.json': '{"name": "app", "version": "1.0.0"}\n',
+             'add.test.js': "const add = require('./add');\ntest('adds', () => expect(add(2, 3)).toBe(5));\n"}
+    in_cell(files, 'node ~/lib/node_modules/jest/bin/jest.js --ci', '1 passed', policy=node_tools(), changes=())
+
+
+def typescripts_and_pythons_servers_answer():
+    files = {'editor.py': EDITOR, 'add.ts': 'function add(a: number, b: number): number { return a + b; }\nadd(2, 3);\n',
+             'tsconfig.json': '{"files": ["add.ts"]}\n', 'add.py': 'def add(a: int, b: int) -> int:\n    return a + b\n\n\nadd(2, 3)\n'}
+    script = ('/usr/bin/python3 editor.py add.ts typescript 1 1 node ~/lib/node_modules/typescript-language-server/lib/cli.mjs --stdio; '
+              '/usr/bin/python3 editor.py add.py python 4 1 node ~/lib/node_modules/pyright/langserver.index.js --stdio')
+    in_cell(files, script, 'function add(a: number', 'a: int', policy=node_tools())
 
 
 def npm_installs_from_a_cache():
@@ -224,6 +301,7 @@ def nothing_of_the_home_of_who_runs_it():
 
 
 if __name__ == '__main__':
-    main([make_and_gcc, clang_compiles, cmake_and_ninja, python_and_pytest, own_ignore_files_never_become_a_change, node_runs, java_compiles_and_runs,
-          go_builds_and_tests, cargo_builds_and_tests, go_keeps_its_build_cache, git_works, sqlite_writes_and_reads, clangd_answers,
+    main([make_and_gcc, clang_compiles, cmake_and_ninja, python_and_pytest, own_ignore_files_never_become_a_change, node_runs,
+          java_compiles_and_runs, maven_compiles_offline, go_builds_and_tests, go_keeps_its_build_cache, cargo_builds_and_tests,
+          git_works, sqlite_writes_and_reads, clangd_answers, gopls_answers, jest_tests, typescripts_and_pythons_servers_answer,
           npm_installs_from_a_cache, nothing_of_the_home_of_who_runs_it])

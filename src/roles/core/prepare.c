@@ -320,8 +320,14 @@ static bool take_toolchain(struct run *run, struct fault *fault)
                                               .say = say_line,
                                               .self = run};
 
-    return toolchain_open(&request, &run->toolchain, fault) ||
-           fault_in(fault, "toolchain") || run_because(run, "toolchain");
+    if (run_is_shared(run) &&
+        (run->policy->toolchain.root != NULL || run->policy->toolchain.image != NULL))
+        return fault_set(fault, FAULT_HOST,
+                         "a toolchain of its own is mounted, and this host gives no cell that "
+                         "has mounts (custody doctor)") ||
+               run_because(run, "toolchain");
+    return toolchain_open(&request, &run->toolchain, fault) || fault_in(fault, "toolchain") ||
+           run_because(run, "toolchain");
 }
 
 void core_prepare_early(struct run *run)

@@ -65,7 +65,7 @@ static void take_event(struct observing *observing,
 static bool take_events(struct observing *observing, bool *ret_some, struct fault *fault)
 {
     ssize_t len = read(observing->events, observing->room, EVENT_BYTES);
-    const struct fanotify_event_metadata *event = (const void *)observing->room;
+    struct fanotify_event_metadata *event = (void *)observing->room;
 
     *ret_some = len > 0;
     if (len < 0)
