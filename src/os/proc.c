@@ -10,12 +10,22 @@
 
 #define STAT_BYTES_MAX 1024
 #define PARENT 4 /* proc_pid_stat(5) counts from 1; the name is 2 */
+#define TERMINAL 7
 #define STARTED 22
+#define PSEUDO_TERMINAL 136 /* major number of the sides that programs have */
 #define TABLE_BYTES_MAX 16384
+
+/* The kernel's coding of a device: minor 12 bits, major 12 bits, minor 8 bits. */
+static int terminal_of(unsigned device)
+{
+    return (device >> 8 & 0xfff) == PSEUDO_TERMINAL
+               ? (int)((device & 0xff) | (device >> 12 & 0xfff00))
+               : -1;
+}
 
 bool proc_stat_parse(struct slice text, struct proc_stat *ret_stat)
 {
-    struct proc_stat stat = {0};
+    struct proc_stat stat = {.terminal = -1};
     struct slice rest, word;
     size_t end = text.len;
     int field = 2;
@@ -31,6 +41,8 @@ bool proc_stat_parse(struct slice text, struct proc_stat *ret_stat)
         field++;
         if (field == PARENT)
             stat.parent = (pid_t)strtol(number, NULL, 10);
+        if (field == TERMINAL)
+            stat.terminal = terminal_of((unsigned)strtol(number, NULL, 10));
         if (field == STARTED)
             stat.started = strtoull(number, NULL, 10);
     }

@@ -10,6 +10,7 @@
 struct proc_stat {
     pid_t parent;     /* as that /proc numbers them; 0: nobody there */
     uint64_t started; /* clock ticks: with its number, no other process has it */
+    int terminal;     /* number of its pseudo-terminal, N of /dev/pts/N; -1: none */
 };
 
 /* False: it is gone. */

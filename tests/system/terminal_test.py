@@ -162,6 +162,15 @@ def they_are_where_opens_are_handed_over_too():
     place = Place(policy_extra=DEGRADED)
     try:
         jobs_are_the_shells(place, ('--cell', 'namespaces/injected'))
+        with shell(place, ('--cell', 'namespaces/injected')) as person:
+            person.wait(PROMPT)
+            person.say('echo via-tty | sed s/via/by/ > /dev/tty', r'by-tty')
+            person.say('tty; echo by-name | sed s/by/of/ > /dev/pts/0', r'/dev/pts/0.*of-name')
+            # A terminal within has a session of its own: /dev/tty is that one there.
+            person.say("""script -qc 'tty; echo "in""ner" > /dev/tty' /dev/null | sed s/^/got=/""", r'got=/dev/pts/1.*got=inner')
+            person.wait(PROMPT)
+            person.type('exit\r')
+            person.end()
     finally:
         place.close()
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "os/proc.h"
 #include "view/plain.h"
 
 #define LINKS_MAX 40 /* as Linux */
@@ -99,6 +100,23 @@ static bool replace_head(struct buf *path, size_t head, const char *process, con
     return true;
 }
 
+/*
+ * The caller's own terminal by its name in the cell; it is opened as any other. Without one it
+ * stays what it is, and look() refuses it.
+ */
+static bool spell_terminal(struct buf *path, const struct caller *caller)
+{
+    struct proc_stat stat;
+    char name[32];
+
+    if (!proc_stat_read(caller->proc, &stat))
+        return false;
+    if (stat.terminal < 0)
+        return true;
+    (void)snprintf(name, sizeof(name), "/dev/pts/%d", stat.terminal);
+    return replace_head(path, path->len, name, "");
+}
+
 /* The path with the caller's own names spelt out. False: too long, or the caller is gone. */
 static bool spell_out(struct buf *path, struct caller *caller)
 {
@@ -110,6 +128,8 @@ static bool spell_out(struct buf *path, struct caller *caller)
     text = buf_slice(path);
     if (!slice_starts_with(text, SLICE("/proc/")) && !slice_starts_with(text, SLICE("/dev/")))
         return true;
+    if (slice_equal(text, SLICE("/dev/tty")))
+        return spell_terminal(path, caller);
     if (is_at(text, slice_of(thread_self))) {
         if (!caller_place(caller))
             return false;

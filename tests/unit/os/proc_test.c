@@ -17,9 +17,15 @@ static void a_name_may_hold_anything(void **state)
         const char *text;
         bool ok;
     } cases[] = {
-        {"12 (sh)" REST, true},       {"12 (a) S 1 (b) c)" REST, true}, {"12 (\n)" REST, true},
-        {"12 ()" REST, true},         {"", false},                     {")", false},
-        {"12 (sh) S 7 8", false},     {"12 (sh", false},               {"12 (sh)", false},
+        {"12 (sh)" REST, true},
+        {"12 (a) S 1 (b) c)" REST, true},
+        {"12 (\n)" REST, true},
+        {"12 ()" REST, true},
+        {"", false},
+        {")", false},
+        {"12 (sh) S 7 8", false},
+        {"12 (sh", false},
+        {"12 (sh)", false},
         {"12 (sh) S 7 8 8 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 0 1", false},
     };
 
@@ -30,6 +36,33 @@ static void a_name_may_hold_anything(void **state)
         assert_int_equal(proc_stat_parse(slice_of(cases[i].text), &stat), cases[i].ok);
         assert_int_equal(stat.parent, cases[i].ok ? 7 : 0);
         assert_int_equal(stat.started, cases[i].ok ? 4711 : 0);
+    }
+}
+
+static void a_terminal_is_told_by_its_number(void **state)
+{
+    static const struct {
+        unsigned device;
+        int number;
+    } cases[] = {{0, -1},
+                 {34816, 0},
+                 {34819, 3},
+                 {0x401, -1},
+                 {0x1088ff, 511},
+                 {34816 | 255, 255},
+                 {0xfff088ff, 0xfffff},
+                 {137 << 8, -1}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct proc_stat stat = {0};
+        char text[200];
+
+        (void)snprintf(text, sizeof(text),
+                       "4 (x) S 7 4 4 %d 4 0 0 0 0 0 0 0 0 0 0 0 0 0 4711 0",
+                       (int)cases[i].device);
+        assert_true(proc_stat_parse(slice_of(text), &stat));
+        assert_int_equal(stat.terminal, cases[i].number);
     }
 }
 
@@ -81,8 +114,9 @@ static void what_is_written_is_resident(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_name_may_hold_anything), TEST(a_process_finds_itself),
-        TEST(its_own_memory_is_no_cache), TEST(what_is_written_is_resident)};
+        TEST(a_name_may_hold_anything), TEST(a_terminal_is_told_by_its_number),
+        TEST(a_process_finds_itself), TEST(its_own_memory_is_no_cache),
+        TEST(what_is_written_is_resident)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
