@@ -7,6 +7,8 @@
 
 #include "policy/settings.h"
 
+#define SCHEMA_ZONES "phi cde"
+
 enum schema_type {
     SCHEMA_TEXT,     /* anything printable */
     SCHEMA_NAME,     /* [A-Za-z0-9._-], up to 128, not from . or - on */
@@ -61,6 +63,14 @@ extern const size_t schema_row_count;
 
 /* The row of a setting's path, or NULL. */
 const struct schema_row *schema_find(const char *path);
+/* The folder of keys that the path is of: an empty map or list may stand there. */
+bool schema_is_above_a_row(const char *path);
+/* For people: "size (4G)". */
+const char *schema_type_name(enum schema_type type);
+/* Is the setting's value of the row's type and within its bounds? `shown`: its key, for people. */
+MUST_USE bool schema_check_value(const struct policy_settings *settings,
+                                 const struct setting *setting, const struct schema_row *row,
+                                 const char *shown, struct fault *fault);
 /*
  * Checks every setting against its row: known, of the right type, in the right file, keys of
  * maps well-formed. `file` is the one that these settings are from.
