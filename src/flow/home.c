@@ -55,9 +55,21 @@ static bool open_home(bool make, struct home *ret_home, struct fault *fault)
     return true;
 }
 
+/* What an agent starts finds neither the ledger nor a way to confine anything. */
+static bool is_outside_cells(struct fault *fault)
+{
+    const char *run = getenv(HOME_RUN_VARIABLE);
+
+    return run == NULL ||
+           fault_set(fault, FAULT_HOST,
+                     "this is the cell of run %.64s (%s is set): custody works outside of "
+                     "cells only, docs/containers.md",
+                     run, HOME_RUN_VARIABLE);
+}
+
 bool home_open(bool make, struct home *ret_home, struct fault *fault)
 {
-    if (!open_home(make, ret_home, fault))
+    if (!is_outside_cells(fault) || !open_home(make, ret_home, fault))
         return false;
     if (!file_exists(ret_home->fd, HOME_RESTORING))
         return true;

@@ -24,8 +24,12 @@ struct home {
 };
 
 #define HOME_RESTORING "restoring"
+#define HOME_RUN_VARIABLE "CUSTODY_RUN" /* in the environment of every agent */
 
-/* FAULT_MISSING with "run custody init first" where there is none and `make` is false. */
+/*
+ * FAULT_MISSING with "run custody init first" where there is none and `make` is false.
+ * FAULT_HOST in a cell.
+ */
 MUST_USE bool home_open(bool make, struct home *ret_home, struct fault *fault);
 /* For `custody restore`, which makes the folder where it is not there. */
 MUST_USE bool home_open_to_restore(struct home *ret_home, struct fault *fault);

@@ -114,7 +114,7 @@ const struct schema_row schema_rows[] = {
     {"resources" S "io", SCHEMA_BYTES, ORG, NARROW_OWN, ENFORCED, NULL, "0", 0, BIG,
      "bytes that a cell may read, and write, a second, past its view, of the disk below the "
      "state folder; 0: no limit. Where there is no such control group, a warning: "
-     "docs/modes.md"},
+     "docs/containers.md"},
     {"containment", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "full degraded", "full", 0, 0,
      "whether a run may begin in a cell that keeps less of what is promised, where the host has "
      "no other, or a person asks for it by --cell: docs/modes.md"},

@@ -2,6 +2,7 @@
 
 
 #include "base/scope.h"
+#include "flow/home.h"
 
 /* DESIGN.md section 6, "In a cell". A variable that is set wins over a repository's .env. */
 static const char *const fixed[] = {
@@ -86,7 +87,7 @@ void core_environment_make(const struct run *run, struct core_environment *ret_e
     }
     for (const char **pair = run->launch.environment; pair != NULL && *pair != NULL; pair++)
         put(ret_environment, xstrdup(*pair));
-    put(ret_environment, xformat("CUSTODY_RUN=%s", run->result->run));
+    put(ret_environment, xformat(HOME_RUN_VARIABLE "=%s", run->result->run));
     put(ret_environment, xformat("CUSTODY_AGENT=%s", run->agent));
 }
 
