@@ -9,6 +9,7 @@
 
 #include "base/hex.h"
 #include "base/scope.h"
+#include "base/utf8.h"
 #include "change/git.h"
 #include "os/file.h"
 
@@ -160,6 +161,11 @@ static bool find(const char *repository, struct gitdoor_place *place, struct fau
 
     if (root == NULL)
         return fault_errno(fault, "repository %s", repository);
+    if (!utf8_is_printable(slice_of(root)))
+        return fault_set(fault, FAULT_INVALID,
+                         "repository %s: its path has control characters or is not UTF-8; "
+                         "rename or move that folder",
+                         root);
     if (!is_folder(root))
         return fault_set(fault, FAULT_MISSING, "repository %s: not a folder", repository);
     git = xformat("%s/.git", root);

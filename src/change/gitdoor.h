@@ -10,7 +10,7 @@
  * of its own. What custody makes is made there first and imported when it is known to be
  * right.
  *
- * Refused with words: no repository, a .git that is a symbolic link, a .git file that does not
+ * Refused with words: no repository, a path that cannot be printed, a .git that is a symbolic link, a .git file that does not
  * lead to a work tree or submodule of that place, SHA-256 objects, reftable, partial clones,
  * objects borrowed from outside the repository.
  */

@@ -291,7 +291,11 @@ static int run_explain(const struct invocation *invocation)
         return command_fail(invocation, &fault);
     }
     path = slice_of(plain);
-    role = role == NULL ? "coder" : role;
+    role = role == NULL ? POLICY_ROLE_DEFAULT : role;
+    if (!policy_role_check(both.policy, role, &fault)) {
+        free_both(&both);
+        return command_fail(invocation, &fault);
+    }
     verdict = policy_read_verdict(both.policy, role, path, &read_rule);
     writable =
         verdict == VERDICT_ALLOW && policy_write_allowed(both.policy, role, path, false, &write_rule);

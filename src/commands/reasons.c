@@ -23,7 +23,8 @@ static const struct reason {
     {"collect", "what the agent wrote could not be read back; nothing was kept, run it again"},
     {"containment", "leave --cell out, or have the organisation's policy say `containment: "
                     "degraded`; docs/modes.md says what is lost"},
-    {"dirty", "commit what is not committed, or leave it out with --ignore-dirty"},
+    {"dirty", "commit what is not committed, or leave it out with --ignore-dirty; no filter of "
+              "yours is run here, so files that git converts (LFS, line ends) look changed"},
     {"disk-full",
      "the host's disk was nearly full, so the cell was killed; make room below $CUSTODY_HOME"},
     {"toolchain",

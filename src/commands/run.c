@@ -201,7 +201,7 @@ static int run(const struct invocation *invocation)
     struct run_request request = {
         .repository = repository == NULL ? "." : repository,
         .base = invocation_option(invocation, "base"),
-        .role = role == NULL ? "coder" : role,
+        .role = role == NULL ? POLICY_ROLE_DEFAULT : role,
         .requester = invocation_option(invocation, "requester"),
         .engine = engine == NULL ? invocation_option(invocation, "agent") : engine,
         .ticket = invocation_option(invocation, "ticket"),

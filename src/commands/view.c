@@ -7,6 +7,7 @@
 #include "commands/table.h"
 #include "os/file.h"
 #include "roles/collect/collect.h"
+#include "roles/scan.h"
 #include "roles/session.h"
 
 static const struct option_rule options[] = {
@@ -38,8 +39,11 @@ static bool show(const struct invocation *invocation, const struct collect_look 
                                      (json_int_t)look->findings, "rule", look->rule));
         return true;
     }
-    (void)fprintf(stderr, "custody: %s: %s%s%s, %zu findings\n", invocation->arguments[0],
-                  verdict, look->rule[0] == 0 ? "" : " by ", look->rule, look->findings);
+    (void)fprintf(stderr, "custody: %s: %s%s%s, %zu findings%s\n", invocation->arguments[0],
+                  verdict, look->rule[0] == 0 ? "" : " by ", look->rule, look->findings,
+                  look->findings == 0 && look->class_mask == SCAN_UNEXAMINED
+                      ? "; it was not looked into (too large?), so it counts as every class"
+                      : "");
     return look->verdict == VERDICT_DENY ||
            file_write_all(1, buf_slice(&look->content), fault);
 }
@@ -61,7 +65,7 @@ static bool look(const struct invocation *invocation, struct collect_look *ret_l
 
     if (ok && RAND_bytes(key, sizeof(key)) != 1)
         ok = fault_set(fault, FAULT_IO, "draw a key for the stand-ins");
-    ok = ok && collect_look(collect, base.commit, role == NULL ? "coder" : role,
+    ok = ok && collect_look(collect, base.commit, role == NULL ? POLICY_ROLE_DEFAULT : role,
                             invocation->arguments[0], key, ret_look, fault);
     buf_free(&base.settings);
     collect_stop(collect);

@@ -1,6 +1,7 @@
 /* The questions that a run asks of its policy. */
 #include <stdlib.h>
 
+#include "base/scope.h"
 #include "policy/glob.h"
 #include "policy/policy.h"
 
@@ -79,6 +80,24 @@ enum verdict policy_mask_verdict(const struct policy *policy, unsigned class_mas
         if ((class_mask & CLASS_BIT(class)) != 0 && policy->data[class][where] > strictest)
             strictest = policy->data[class][where];
     return strictest;
+}
+
+bool policy_role_check(const struct policy *policy, const char *role, struct fault *fault)
+{
+    AUTO_BUF struct buf names = buf_with_limit(120); /* those that there is room for */
+    struct fault full = {0};
+
+    if (policy->agent_count == 0 || strcmp(role, POLICY_ROLE_DEFAULT) == 0)
+        return true;
+    for (size_t i = 0; i < policy->agent_count; i++) {
+        if (strcmp(policy->agents[i].role, role) == 0)
+            return true;
+        (void)!buf_add_format(&names, &full, "%s%s", i == 0 ? "" : ", ",
+                              policy->agents[i].role);
+    }
+    return fault_set(fault, FAULT_INVALID,
+                     "the policy has no role %.40s; `agents` of custody.yaml names %s", role,
+                     buf_text(&names));
 }
 
 static bool role_may_write(const struct policy *policy, const char *role)

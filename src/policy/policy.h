@@ -79,6 +79,8 @@ struct policy_zone {
     const char *glob, *zone;
 };
 
+#define POLICY_ROLE_DEFAULT "coder"
+
 struct policy_agent {
     const char *role, *engine, *model; /* engine, model: NULL when not named */
     bool may_write;
@@ -205,6 +207,13 @@ bool policy_write_allowed(const struct policy *policy, const char *role, struct 
  */
 MUST_USE bool policy_plan_writes(struct policy *policy, const char *const *globs, size_t count,
                                  struct fault *fault);
+/*
+ * Is the role one of `agents`? Where none is named every role is, and POLICY_ROLE_DEFAULT
+ * always is.
+ * FAULT_INVALID: it is not, so a slip of the keyboard would be a role with no rules.
+ */
+MUST_USE bool policy_role_check(const struct policy *policy, const char *role,
+                                struct fault *fault);
 bool policy_never_writable(struct slice path);
 /* "phi", "cde", or NULL. */
 const char *policy_zone_of(const struct policy *policy, struct slice path);

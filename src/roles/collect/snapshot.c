@@ -1,6 +1,7 @@
 /* Collect's part of a snapshot: which files there are, what is in them, what policy says of
  * both. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -354,7 +355,7 @@ static bool prepare(struct collecting *collecting, const char *role, struct maki
     return (hex_decode(slice_of(classify_digest()), making->rules, sizeof(making->rules)) ||
             fault_set(fault, FAULT_IO, "the classifier has no digest")) &&
            collecting_policy(collecting, &making->policy, fault) &&
-           collecting_pool(collecting, &making->pool, fault);
+           policy_role_check(making->policy, role, fault) && collecting_pool(collecting, &making->pool, fault);
 }
 
 bool collect_on_snapshot(struct collecting *collecting, struct asked *asked,
@@ -428,6 +429,7 @@ static bool look(struct making *making, struct looking *looking, const uint8_t *
     struct surrogate_key surrogate_key;
     enum verdict verdicts[CLASS_COUNT];
     const char *rule = NULL;
+    bool is_large = looking->entry.size > SCAN_BYTES_MAX;
     enum verdict verdict =
         policy_read_verdict(making->policy, making->role, looking->path, &rule);
 
@@ -439,13 +441,21 @@ static bool look(struct making *making, struct looking *looking, const uint8_t *
         if (looking->entry.mode == SNAPSHOT_MODE_GITLINK)
             return fault_set(fault, FAULT_INVALID,
                              "a submodule: an agent sees an empty folder");
-        if (!gitdoor_read_one(making->collecting->door, looking->entry.oid, &content, fault) ||
-            !scan_pool_look(making->pool, buf_slice(&content), looking->path,
-                            &looking->findings, &looking->count, &looking->mask, fault))
+        if (is_large)
+            looking->mask = SCAN_UNEXAMINED;
+        else if (!gitdoor_read_one(making->collecting->door, looking->entry.oid, &content,
+                                   fault) ||
+                 !scan_pool_look(making->pool, buf_slice(&content), looking->path,
+                                 &looking->findings, &looking->count, &looking->mask, fault))
             return false;
         verdict = judge(making->policy, looking->entry.mode, looking->mask, looking->count,
                         verdict, &rule);
     }
+    if (is_large && verdict != VERDICT_DENY)
+        return fault_set(fault, FAULT_LIMIT,
+                         "an agent sees it as it is, but it is too large to be shown here "
+                         "(%" PRIu64 " bytes)",
+                         looking->entry.size);
     if (verdict == VERDICT_REDACT &&
         !redact(buf_slice(&content), looking->findings, looking->count, verdicts,
                 &surrogate_key, &redacted, NULL, fault))

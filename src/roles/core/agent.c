@@ -61,6 +61,26 @@ static bool speaks(const struct run *run, size_t model, enum engine_dialect *ret
     return run->engine == NULL || (run->engine->dialects & ENGINE_DIALECT_BIT(dialect)) != 0;
 }
 
+/* "engine codex speaks openai-responses, and no model of the policy does (onprem: openai)" */
+static void no_common_dialect(const struct run *run, struct fault *fault)
+{
+    AUTO_BUF struct buf spoken = buf_with_limit(64);
+    const struct policy_model *first =
+        run->policy->model_count == 0 ? NULL : &run->policy->models[0];
+    struct fault full = {0};
+
+    for (enum engine_dialect dialect = 0; dialect < ENGINE_DIALECT_COUNT; dialect++)
+        if ((run->engine->dialects & ENGINE_DIALECT_BIT(dialect)) != 0)
+            (void)!buf_add_format(&spoken, &full, "%s%s", spoken.len == 0 ? "" : ", ",
+                                  engine_dialect_name(dialect));
+    (void)fault_set(fault, FAULT_INVALID,
+                    "engine %s speaks %s, and no model of the policy does (%s%s%s): see "
+                    "models[].dialect in policy.yaml",
+                    run->engine->name, buf_text(&spoken),
+                    first == NULL ? "it has none" : first->name, first == NULL ? "" : ": ",
+                    first == NULL ? "" : first->dialect);
+}
+
 /* The role's model of the policy, unless the engine does not speak it: then the first that it
  * speaks. */
 static bool choose_model(struct run *run, const struct policy_agent *role,
@@ -75,9 +95,7 @@ static bool choose_model(struct run *run, const struct policy_agent *role,
     run->model = 0;
     if (run->engine == NULL)
         return true; /* a program that asks no model needs none */
-    (void)fault_set(fault, FAULT_INVALID,
-                    "engine %s and the policy's models have no dialect in common",
-                    run->engine->name);
+    no_common_dialect(run, fault);
     return run_because(run, "engine");
 }
 
@@ -178,11 +196,20 @@ bool core_agent(struct run *run, struct fault *fault)
     AUTO_FREE char *folder = xformat("%s/engines", run->session->home.path);
     enum engine_dialect dialect = ENGINE_OPENAI;
 
+    if (run->request->program != NULL && engine != NULL) {
+        (void)fault_set(fault, FAULT_INVALID,
+                        "--engine %.40s and -- COMMAND: give one of them", engine);
+        return run_because(run, "use");
+    }
     if (run->request->program == NULL && engine == NULL)
         engine = role == NULL ? NULL : role->engine;
     if (run->request->program == NULL && (engine == NULL || run->request->ticket == NULL)) {
         (void)fault_set(fault, FAULT_INVALID,
-                        "nothing to run: give -- COMMAND, or --ticket FILE and --engine NAME");
+                        "nothing to run: give -- COMMAND, or --ticket FILE and --engine NAME "
+                        "(%s is missing)",
+                        engine != NULL                 ? "--ticket"
+                        : run->request->ticket != NULL ? "--engine"
+                                                       : "all of it");
         return run_because(run, "use");
     }
     if (run->request->program == NULL && !engine_load(folder, engine, &run->engine, fault))

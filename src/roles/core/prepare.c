@@ -152,6 +152,11 @@ static bool apply_policy(struct run *run, struct fault *fault)
     if (!policy_plan_writes(run->policy, run->request->write, run->request->write_count,
                             fault))
         return run_because(run, "use");
+    if (!policy_role_check(run->policy, run->request->role, fault))
+        return run_because(run, "use");
+    if (!run->base.has_policy)
+        run_say(run, "the commit has no custody.yaml: the organisation's policy alone applies "
+                     "(`custody init --commit` adds one)");
     say_notes(run, organisation);
     if (!session_requester(run->policy, run->request->requester, &run->requester, fault))
         return run_because(run, "requester");
@@ -353,12 +358,18 @@ static bool await_collect(struct run *run, struct fault *fault)
     return run_because(run, "repository");
 }
 
+/* Of what a base can be refused for, only its custody.yaml is a matter of policy. */
+static bool is_about_policy(const struct fault *fault)
+{
+    return slice_starts_with(slice_of(fault->why), SLICE(GIT_POLICY_FILE));
+}
+
 bool core_prepare(struct run *run, struct fault *fault)
 {
     if (!check_role(run, fault) || !await_collect(run, fault))
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
-        return run_because(run, fault->kind == FAULT_INVALID ? "policy" : "repository");
+        return run_because(run, is_about_policy(fault) ? "policy" : "repository");
     if (!apply_policy(run, fault) || !core_choose_cell(run, fault) ||
         !core_budget(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||
         !core_record_started(run, fault))

@@ -1,5 +1,6 @@
 /* The records that core itself writes: a run's beginning, its enforcement, its change, its
  * end. */
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -50,15 +51,18 @@ static bool record_plan(struct run *run, struct fault *fault)
 
 bool core_record_started(struct run *run, struct fault *fault)
 {
+    AUTO_BUF struct buf repository = buf_with_limit(3 * PATH_MAX);
     struct record_seal ticket = {0};
     struct record record;
 
+    if (!record_printable(slice_of(collect_root(run->collect)), &repository, fault))
+        return fault_in(fault, "write the repository's path") || run_because(run, "repository");
     if (!core_seal_ticket(run, &ticket, fault))
         return fault_in(fault, "seal the ticket") || run_because(run, "state-folder");
     core_record_begin(run, &record, RECORD_RUN_STARTED);
     record_sealed(&record, &ticket);
     record_word(&record, RECORD_PERSON, run->requester);
-    record_word(&record, RECORD_REPOSITORY, collect_root(run->collect));
+    record_word(&record, RECORD_REPOSITORY, buf_text(&repository));
     record_word(&record, RECORD_BASE, run->base.commit);
     record_word(&record, RECORD_TREE, run->base.tree);
     record_word(&record, RECORD_POLICY, run->policy->digest);

@@ -210,9 +210,10 @@ static void end_state(struct run *run, const struct fault *fault)
 static void put_ended(struct run *run, const struct gateway_totals *totals)
 {
     AUTO_BUF struct buf reasons = buf_with_limit(2048);
+    AUTO_FREE char *asked_for = xstrdup(run->request->repository); /* any bytes */
     struct fault unsaid = {0};
     struct store_run row = {.id = run->result->run,
-                            .repository = run->collect == NULL ? run->request->repository
+                            .repository = run->collect == NULL ? asked_for
                                                                : collect_root(run->collect),
                             .base = run->base.commit,
                             .branch = run->base.branch,
@@ -226,6 +227,7 @@ static void put_ended(struct run *run, const struct gateway_totals *totals)
                             .cost_micro_usd = totals->cost_micro_usd};
     bool ok = true;
 
+    utf8_tame(asked_for);
     for (size_t i = 0; ok && i < run->result->reason_count; i++)
         ok = buf_add_format(&reasons, &unsaid, "%s%s", i == 0 ? "" : " ",
                             run->result->reasons[i]);
@@ -267,6 +269,25 @@ static bool story(struct run *run, struct fault *fault)
     if (stopped(run, fault))
         return false;
     return run_step(state, RUN_EVENT_AGENT_ENDED, fault) && core_gather(run, fault);
+}
+
+/* The agent was told as little as its client understands; a person wants to know where to
+ * look. */
+static void say_calls(const struct run *run, const struct gateway_totals *totals)
+{
+    const struct gateway_model *model = &run->models[run->model];
+
+    if (totals->failed > 0)
+        run_say(run,
+                "%llu of %llu calls of a model failed; the run's model is %s, %s: `custody log "
+                "--run %s --type model.outcome` has the reason of each",
+                (unsigned long long)totals->failed, (unsigned long long)totals->calls,
+                model->name, model->url, run->result->run);
+    if (totals->refused > 0)
+        run_say(run,
+                "%llu calls of a model were refused before they left: `custody log --run %s "
+                "--type refused` has the reason of each",
+                (unsigned long long)totals->refused, run->result->run);
 }
 
 bool core_run(struct session *session, const struct run_request *request,
@@ -327,6 +348,8 @@ bool core_run(struct session *session, const struct run_request *request,
     /* Before the agent's start nobody can have called a model. */
     if (run.started && !gateway_role_totals(run.gateway.control, 5000, &totals, &unsaid))
         run_say(&run, "warning: no totals from the gateway: %s", unsaid.why);
+    else if (run.started)
+        say_calls(&run, &totals);
     /* The roles write their last records before core writes the run's. */
     peer_end(&run.door);
     peer_end(&run.gateway);
