@@ -170,8 +170,10 @@ static bool expand(struct run *run, enum engine_dialect dialect, struct fault *f
         return false;
     if (run_is_shared(run)) {
         values.home = run->shared.home;
-        values.engine_folder = run->installed.folder;
-        values.custody_program = run->own_program;
+        if (run->installed.program != NULL)
+            values.engine_folder = run->installed.folder;
+        else
+            values.custody_program = run->own_program;
     }
     if (!engine_expand(run->engine, &values, &run->launch, fault))
         return run_because(run, "engine");
