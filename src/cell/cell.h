@@ -121,6 +121,7 @@ struct cell_plan {
     size_t scratch_count;
     int git_fd;     /* bound writable at REPOSITORY/.git; -1: none. As root belongs to uid */
     int lister_fd;  /* packets of the view's (cell/lister.h); -1: none */
+    int opener_fd;  /* landlock: the guard asks over it (cell/opener.h); else -1 */
     int objects_fd; /* bound read-only at CELL_OBJECTS; -1: none */
     int engine_fd;  /* bound read-only at CELL_ENGINE; -1: none */
     const struct cell_file *files;

@@ -69,10 +69,10 @@ static bool listen_at(uint16_t port, int *ret_fd, struct fault *fault)
 void init_keep_descriptors(const struct init *init)
 {
     const struct cell_plan *plan = init->plan;
-    int keep[DESCRIPTORS_MAX] = {init->control,   plan->in,        plan->out,
-                                 plan->err,       plan->git_fd,    plan->objects_fd,
-                                 plan->engine_fd, plan->lister_fd, init->fuse};
-    size_t count = 9;
+    int keep[DESCRIPTORS_MAX] = {
+        init->control,    plan->in,        plan->out,       plan->err,  plan->git_fd,
+        plan->objects_fd, plan->engine_fd, plan->lister_fd, init->fuse, plan->opener_fd};
+    size_t count = 10;
 
     for (size_t i = 0; i < plan->scratch_count && count < COUNT(keep); i++)
         keep[count++] = plan->scratch[i].fd;

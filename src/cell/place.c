@@ -116,9 +116,9 @@ static bool offers_place(const struct cell_host *host, enum cell_place place,
          "a kernel of at least 6.12 with landlock in lsm="},
         {host->notification == 0, host->notification, "no user notification of system calls",
          "a kernel of at least 5.9"},
-        {host->ptrace_scope <= 0, 0,
+        {host->ptrace_scope <= 1, 0,
          "kernel.yama.ptrace_scope keeps the guard from its callers",
-         "sudo sysctl -w kernel.yama.ptrace_scope=0"},
+         "sudo sysctl -w kernel.yama.ptrace_scope=1"},
     };
 
     return place == CELL_NAMESPACES ? tell_first(namespaces, COUNT(namespaces), why)

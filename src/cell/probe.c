@@ -389,6 +389,7 @@ static void try_cell(const struct clock *clock, struct probe_host *host)
                              .gid = host->root ? nobody : (gid_t)-1,
                              .git_fd = -1,
                              .lister_fd = -1,
+                             .opener_fd = -1,
                              .objects_fd = -1,
                              .engine_fd = -1,
                              .in = -1,

@@ -1,6 +1,7 @@
 #include "cell/warden.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -9,6 +10,7 @@
 
 #include "base/scope.h"
 #include "cell/fusermount.h"
+#include "cell/opener.h"
 #include "cell/packet.h"
 #include "cell/sweep.h"
 #include "os/spawn.h"
@@ -50,7 +52,7 @@ static int fail(const struct init *init, const struct fault *fault)
 /* Waits for the end of `child`. ret_told: SIGTERM came first, and the child may still be. */
 static void wait_for_end(int signals, pid_t child, bool *ret_told)
 {
-    struct signalfd_siginfo info;
+    struct signalfd_siginfo info = {0};
 
     *ret_told = false;
     for (;;) {
@@ -73,6 +75,7 @@ static int first_process(struct init *init)
 
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)close(init->plan->opener_fd); /* the warden's: its end is the guard's end of file */
     return init_serve(init);
 }
 
@@ -103,16 +106,28 @@ static int sweeper_serve(struct init *init, pid_t warden)
     return 0;
 }
 
-/* From here on the sweeper is told to end the cell, and ends itself after it. */
-static void guard_sweeper(int signals, pid_t sweeper)
+/*
+ * Opens what the guard asks for, until the sweeper has ended. Told to end the cell, it tells the
+ * sweeper, which ends itself after it.
+ */
+static void serve_guard(int signals, int opener, pid_t sweeper)
 {
-    bool told;
+    struct pollfd fds[2] = {{.fd = signals, .events = POLLIN},
+                            {.fd = opener, .events = POLLIN}};
 
-    do {
-        wait_for_end(signals, sweeper, &told);
-        if (told)
+    for (;;) {
+        struct signalfd_siginfo info = {0};
+
+        if (waitpid(sweeper, NULL, WNOHANG) != 0)
+            return;
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return;
+        if (fds[1].revents != 0 && !opener_answer(opener, sweeper))
+            fds[1].fd = -1;
+        if (fds[0].revents != 0 && read(signals, &info, sizeof(info)) == sizeof(info) &&
+            info.ssi_signo == SIGTERM)
             (void)kill(sweeper, SIGTERM);
-    } while (told);
+    }
 }
 
 int warden_serve(struct init *init)
@@ -137,8 +152,8 @@ int warden_serve(struct init *init)
         (void)fault_errno(&fault, "fork the cell's sweeper");
         (void)fail(init, &fault);
     }
-    spawn_close_others(&signals, 1);
+    spawn_close_others((const int[]){signals, init->plan->opener_fd}, 2);
     if (sweeper > 0)
-        guard_sweeper(signals, sweeper);
+        serve_guard(signals, init->plan->opener_fd, sweeper);
     return fusermount_unmount(init->plan->repository, &fault) ? 0 : 1;
 }

@@ -155,6 +155,7 @@ static bool start_guard(struct run *run, const struct plants *plants, struct fau
     int control[2];
     char *own[SHARED_OWN_MAX] = {NULL};
     struct guard_config config = {.door = -1,
+                                  .opener = run->shared.opener[0],
                                   .door_port = DOOR_PORT,
                                   .own = (const char *const *)own,
                                   .seen = run->seen,
@@ -186,11 +187,13 @@ static bool start_guard(struct run *run, const struct plants *plants, struct fau
     }
     ok = start_peer(&run->guard, "guard", guard_role, &config, control[1],
                     (const int[]){control[1], ledger, run->seen, programs, config.door,
-                                  files_ledger, run->snapshot_fd, run->identity_fd},
-                    run_is_injected(run) ? 8 : 5, control[0], fault);
+                                  config.opener, files_ledger, run->snapshot_fd,
+                                  run->identity_fd},
+                    run_is_injected(run) ? 9 : 6, control[0], fault);
     for (size_t i = 0; own[i] != NULL; i++)
         free(own[i]);
     scope_close(&run->shared.door[1]);
+    scope_close(&run->shared.opener[0]);
     return ok;
 }
 
@@ -477,6 +480,7 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         .scratch_count = run->policy->scratch_count,
         .git_fd = run->git_fd,
         .lister_fd = run->lister[1],
+        .opener_fd = run->shared.opener[1],
         .objects_fd = run->objects_fd,
         .engine_fd = run->engine_fd,
         .files = files,
@@ -508,6 +512,7 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
     add_program_mounts(run, &plan.mounts);
     ok = make_scratch(run, scratch, fault) && make_pipes(run, &plan, theirs, fault) &&
          cell_start(&plan, &run->cell, fault);
+    scope_close(&run->shared.opener[1]);
     for (size_t i = 0; i < COUNT(run->lister); i++)
         scope_close(&run->lister[i]);
     scope_close(&theirs[0]);

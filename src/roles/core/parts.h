@@ -57,7 +57,8 @@ struct build_cache {
 struct run_shared {
     char *folder, *view, *home, *tmp;
     int home_fd, tmp_fd;
-    int door[2]; /* the door's end, the guard's */
+    int door[2];   /* the door's end, the guard's */
+    int opener[2]; /* the guard's end, the warden's */
 };
 
 struct run {

@@ -40,7 +40,7 @@ bool core_shared_open(struct run *run, struct fault *fault)
             make_folder(run, "home", &shared->home_fd, &shared->home, fault) &&
             make_folder(run, "tmp", &shared->tmp_fd, &shared->tmp, fault) &&
             core_real_path(run->folder_fd, &shared->folder, fault) &&
-            message_pair(shared->door, fault)) ||
+            message_pair(shared->door, fault) && message_pair(shared->opener, fault)) ||
            run_because(run, "state-folder");
 }
 
@@ -50,8 +50,10 @@ void core_shared_close(struct run *run)
 
     scope_close(&shared->home_fd);
     scope_close(&shared->tmp_fd);
-    scope_close(&shared->door[0]);
-    scope_close(&shared->door[1]);
+    for (size_t i = 0; i < COUNT(shared->door); i++) {
+        scope_close(&shared->door[i]);
+        scope_close(&shared->opener[i]);
+    }
     free(shared->folder);
     free(shared->view);
     free(shared->home);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "cell/opener.h"
 #include "os/proc.h"
 
 #define STATUS_BYTES_MAX 8192
@@ -90,8 +91,8 @@ mode_t caller_umask(const struct caller *caller)
     return 077;
 }
 
-bool caller_open(int host_proc, int cell_proc, pid_t thread, struct caller *ret_caller,
-                 struct fault *fault)
+bool caller_open(int host_proc, int cell_proc, int opener, pid_t thread,
+                 struct caller *ret_caller, struct fault *fault)
 {
     char name[16];
 
@@ -99,8 +100,10 @@ bool caller_open(int host_proc, int cell_proc, pid_t thread, struct caller *ret_
         (struct caller){.thread = thread, .proc = -1, .memory = -1, .cell_proc = cell_proc};
     (void)snprintf(name, sizeof(name), "%d", (int)thread);
     ret_caller->proc = openat(host_proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (ret_caller->proc >= 0)
+    if (ret_caller->proc >= 0 && opener < 0)
         ret_caller->memory = openat(ret_caller->proc, "mem", O_RDONLY | O_CLOEXEC);
+    else if (ret_caller->proc >= 0)
+        errno = opener_ask(opener, thread, &ret_caller->memory);
     if (ret_caller->memory >= 0)
         return true;
     return errno == ENOENT || errno == ESRCH

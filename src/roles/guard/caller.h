@@ -30,10 +30,11 @@ struct caller {
 };
 
 /*
+ * opener: who opens the memory (cell/opener.h), or -1: the guard may.
  * host_proc, cell_proc: descriptors of the host's and of the cell's /proc; borrowed.
  * FAULT_MISSING: it is gone. caller_close in any case.
  */
-MUST_USE bool caller_open(int host_proc, int cell_proc, pid_t thread,
+MUST_USE bool caller_open(int host_proc, int cell_proc, int opener, pid_t thread,
                           struct caller *ret_caller, struct fault *fault);
 void caller_close(struct caller *caller);
 /* Finds its place among processes, once. False: it is gone. */

@@ -76,8 +76,8 @@ static enum guard_verdict judge(struct guard *guard, int *ret_error)
     struct caller caller;
 
     *ret_error = ENOSYS; /* in no row */
-    if (!caller_open(guard->host_proc, guard->cell_proc, (pid_t)guard->call->pid, &caller,
-                     &gone)) {
+    if (!caller_open(guard->host_proc, guard->cell_proc, guard->config->opener,
+                     (pid_t)guard->call->pid, &caller, &gone)) {
         *ret_error = EPERM; /* nobody waits for it, or nothing can be said of it */
     } else if (guard_is_waiting(guard)) {
         for (size_t i = 0; i < COUNT(rows); i++)

@@ -29,7 +29,8 @@ struct guard_config {
     uint64_t records_max; /* of programs; who starts more floods the ledger: the guard ends */
     const struct files_config *files; /* NULL: a view serves them */
     /* Where the cell shares the host's namespaces; else -1, and no call of these comes. */
-    int door; /* message_pair with the door: a connection a packet; taken */
+    int door;   /* message_pair with the door: a connection a packet; taken */
+    int opener; /* cell/opener.h: opens callers' memory; taken */
     uint16_t door_port;
     const char *const *own; /* real paths of folders that are the agent's; NULL-terminated */
     bool drop_user;         /* root: become uid, gid */

@@ -39,6 +39,7 @@ void ground_begin(struct ground *ground)
         .gid = root ? GROUND_UID : (gid_t)-1,
         .git_fd = -1,
         .lister_fd = -1,
+        .opener_fd = -1,
         .objects_fd = -1,
         .engine_fd = -1,
         .in = -1,

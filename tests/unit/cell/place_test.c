@@ -95,7 +95,7 @@ static void what_that_place_needs_is_named_with_its_remedy(void **state)
         {{.landlock_abi = 0}, "no Landlock ("},
         {{.landlock_abi = 5}, "at least 6.12"},
         {{.landlock_abi = 7, .notification = EINVAL}, "at least 5.9"},
-        {{.landlock_abi = 7, .ptrace_scope = 1}, "ptrace_scope=0"},
+        {{.landlock_abi = 7, .ptrace_scope = 2}, "ptrace_scope=1"},
         {{.landlock_abi = 7, .fusermount = ENOENT}, "apt-get install fuse3"},
         {{.landlock_abi = 7, .fusermount = EPERM}, "set-user-id root"},
         {{.landlock_abi = 7, .fusermount = EACCES}, "no_new_privs"},
