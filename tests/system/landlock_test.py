@@ -286,6 +286,27 @@ def memory_is_watched_and_others_are_not_counted():
         assert place.run(*SHELL, 'sleep 2; echo z > z', check=0)['state'] == 'ready'
 
 
+def what_even_the_warden_could_not_take_away_is_taken_by_gc():
+    """Core and warden killed in one moment: the sweeper ends the cell, and nobody unmounts before the next who comes."""
+    with shared_place() as place:
+        process = place.start([*place.prefix, place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--', 'sleep', '900'],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run_id = place.wait_for_run()
+        warden = named(process.pid, 'cell-warden')
+        for pid in (process.pid, warden):
+            os.kill(pid, signal.SIGSTOP)
+        for pid in (warden, process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.wait(timeout=30)
+        left = place.left_behind(ledger=False)
+        assert [line for line in left if line.startswith('process')] == [], left
+        assert len(left) == 1 and f'/runs/{run_id}/view' in left[0], left
+        place.custody('runs', 'gc', check=0)
+        assert place.left_behind(ledger=False) == [] and not (place.home / 'runs' / run_id).exists()
+        ended = [r['reason'] for r in place.log('--run', run_id) if r['type'] == 'run.ended']
+        assert ended == ['killed'], ended
+
+
 def nothing_is_left_however_it_ends():
     with shared_place() as place:
         storm = 'setsid sleep 900 & (trap "" TERM HUP; while :; do sleep 1 & done) & for i in $(seq 30); do (setsid sh -c "sleep 901; :" &) ; done; '
@@ -335,4 +356,5 @@ if __name__ == '__main__':
           scratch_folders_are_native_and_not_collected,
           what_it_fills_is_watched,
           memory_is_watched_and_others_are_not_counted,
-          nothing_is_left_however_it_ends])
+          nothing_is_left_however_it_ends,
+          what_even_the_warden_could_not_take_away_is_taken_by_gc])
