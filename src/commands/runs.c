@@ -16,6 +16,7 @@
 #include "roles/records/erase.h"
 #include "roles/records/lost.h"
 #include "roles/session.h"
+#include "roles/toolchain/images.h"
 
 #define STOP_TRIES 100
 #define STOP_PAUSE_NS 100000000
@@ -162,7 +163,7 @@ const struct command command_stop = {
 };
 
 static const struct option_rule gc_options[] = {
-    {"caches", NULL, "remove every build cache that no run holds, not only those long unused"},
+    {"caches", NULL, "remove every build cache and unpacked image that no run holds, not only those long unused"},
     {0},
 };
 
@@ -196,7 +197,8 @@ static int run_gc(const struct invocation *invocation)
 {
     struct session session;
     struct fault fault = {0};
-    size_t removed = 0, expired = 0, returned = 0;
+    size_t removed = 0, expired = 0, returned = 0, images = 0;
+    int64_t now_us = clock_now_us(&clock_real);
     bool all = invocation_option(invocation, "caches") != NULL;
     json_t *caches;
     bool ok;
@@ -207,20 +209,22 @@ static int run_gc(const struct invocation *invocation)
     ok = lost_sweep(&session, &removed, &fault) && erase_resume(&session, &fault) &&
          erase_returned(&session, &returned, &fault) &&
          erase_expired(&session, &expired, &fault) &&
-         build_caches_sweep(session.home.fd, all, clock_now_us(&clock_real), list_cache,
-                            caches, &fault);
+         build_caches_sweep(session.home.fd, all, now_us, list_cache, caches, &fault) &&
+         images_sweep(session.home.fd, all, now_us, &images, &fault);
     session_close(&session);
     if (!ok) {
         json_decref(caches);
         return command_fail(invocation, &fault);
     }
     if (invocation->json) {
-        command_print_json(json_pack("{s:I,s:I,s:o}", "removed", (json_int_t)removed, "erased",
-                                     (json_int_t)(expired + returned), "caches", caches));
+        command_print_json(json_pack("{s:I,s:I,s:I,s:o}", "removed", (json_int_t)removed, "erased",
+                                     (json_int_t)(expired + returned), "images", (json_int_t)images, "caches", caches));
         return EXIT_YES;
     }
     (void)printf("%zu folders of killed runs removed, %zu runs' payloads erased\n", removed,
                  expired + returned);
+    if (images > 0)
+        (void)printf("%zu unpacked images removed\n", images);
     print_caches(caches);
     json_decref(caches);
     return EXIT_YES;
@@ -233,7 +237,7 @@ const struct command command_runs_gc = {
     .summary =
         "Records the end of runs that were killed, removes what they have left on disk, "
         "erases payloads that were kept long enough (retention.payloads), and lists build "
-        "caches; those unused for 30 days go",
+        "caches; those unused for 30 days go, and so do unpacked images (toolchain)",
     .options = gc_options,
     .run = run_gc,
 };

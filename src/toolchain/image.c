@@ -7,6 +7,7 @@
 #include "base/scope.h"
 
 #define DIGEST_HEAD "sha256:"
+#define SHOWN_BYTES 100
 #define NAME_ANNOTATION "org.opencontainers.image.ref.name"
 
 struct media_type {
@@ -285,8 +286,8 @@ bool image_path_clean(struct slice path, struct buf *ret_path, struct fault *fau
         if (part.len == 0 || slice_equal(part, SLICE(".")))
             continue;
         if (slice_equal(part, SLICE("..")))
-            return fault_set(fault, FAULT_INVALID, "the path %.100s climbs out",
-                             (const char *)path.at);
+            return fault_set(fault, FAULT_INVALID, "the path %.*s climbs out",
+                             SLICE_ARGS(slice_part(path, 0, SHOWN_BYTES)));
         if (++depth > IMAGE_PATH_DEPTH_MAX || part.len > 255 ||
             ret_path->len + part.len + 1 > IMAGE_PATH_BYTES_MAX)
             return fault_set(fault, FAULT_INVALID, "a path that is too long or too deep");

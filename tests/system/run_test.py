@@ -268,12 +268,12 @@ def when_core_is_killed_nothing_goes_on_and_the_end_is_recorded():
         assert (place.home / 'runs' / run_id).is_dir()
         assert [r for r in place.log('--run', run_id) if r['type'] == 'run.ended'] == []
         done = json.loads(place.custody('runs', 'gc', '--json', check=0).stdout)
-        assert done == {'removed': 1, 'erased': 0, 'caches': []}, done
+        assert done == {'removed': 1, 'erased': 0, 'images': 0, 'caches': []}, done
         only_one_end(place, run_id, 'failed', ['killed'])
         assert list((place.home / 'runs').glob('r-*')) == []
         shown = json.loads(place.custody('show', run_id, '--json', check=0).stdout)
         assert shown['state'] == 'failed' and shown['reasons'] == 'killed', shown
-        assert json.loads(place.custody('runs', 'gc', '--json', check=0).stdout) == {'removed': 0, 'erased': 0, 'caches': []}
+        assert json.loads(place.custody('runs', 'gc', '--json', check=0).stdout) == {'removed': 0, 'erased': 0, 'images': 0, 'caches': []}
         second = start_run(place, 'sleep', '600')
         killed = place.wait_for_run(not_this=run_id)
         second.kill()

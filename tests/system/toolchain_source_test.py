@@ -100,6 +100,17 @@ def an_image_is_unpacked_once_and_used():
         assert sorted(os.listdir(data)) == ['new'], os.listdir(data)
         again = place.run('/bin/sh', '-c', 'cat /usr/bin/last')
         assert again['agent_exit'] == 0 and 'unpacking' not in again['stderr'] and 'last' in said(again), again
+        # An image that a run uses stays, whatever is asked; later it goes, and is unpacked again.
+        under_way = place.start([place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--', '/bin/busybox', 'sleep', '20'])
+        place.wait_for_run()
+        gone = json.loads(place.custody('runs', 'gc', '--json', '--caches', check=0).stdout)
+        assert gone['images'] == 0 and cache(place) == [digest], gone
+        under_way.terminate()
+        under_way.wait(30)
+        assert json.loads(place.custody('runs', 'gc', '--json', check=0).stdout)['images'] == 0
+        assert json.loads(place.custody('runs', 'gc', '--json', '--caches', check=0).stdout)['images'] == 1
+        assert cache(place) == []
+        assert 'unpacking' in place.run('/bin/sh', '-c', 'true')['stderr'] and cache(place) == [digest]
         assert place.verify()['result'] == 'holds'
     finally:
         place.close()

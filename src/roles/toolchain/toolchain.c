@@ -13,6 +13,7 @@
 #include "os/message.h"
 #include "os/spawn.h"
 #include "roles/toolchain/fingerprint.h"
+#include "roles/toolchain/images.h"
 #include "roles/toolchain/unpacker.h"
 
 #define ROOT "root"
@@ -25,8 +26,9 @@
 void toolchain_free(struct toolchain *toolchain)
 {
     free(toolchain->root);
+    scope_close(&toolchain->hold);
     buf_free(&toolchain->environment);
-    *toolchain = (struct toolchain){0};
+    *toolchain = (struct toolchain){.hold = -1};
 }
 
 /* Something that programs can be run from. */
@@ -120,9 +122,10 @@ static bool look_up(const struct toolchain_request *request, int cache, const ch
     if (folder < 0)
         return errno == ENOENT || fault_errno(fault, "open the unpacked image");
     toolchain->kind = TOOLCHAIN_IMAGE;
-    toolchain->root = xformat("%s/cache/toolchains/%s/" ROOT, request->home, digest);
+    toolchain->root = xformat("%s/cache/" IMAGES_FOLDER "/%s/" ROOT, request->home, digest);
     (void)snprintf(toolchain->digest, sizeof(toolchain->digest), "%s", digest);
-    return read_environment(folder, toolchain, fault);
+    return image_hold(folder, &toolchain->hold, fault) &&
+           read_environment(folder, toolchain, fault);
 }
 
 /* One at a time: the others wait for what the first one makes. */
@@ -220,7 +223,7 @@ static bool open_image(const struct toolchain_request *request, struct toolchain
     if (layout < 0)
         return fault_errno(fault, "open the image layout %.150s", path);
     if (!file_open_folder(request->home_fd, "cache", 0711, &parent, fault) ||
-        !file_open_folder(parent, "toolchains", 0700, &cache, fault))
+        !file_open_folder(parent, IMAGES_FOLDER, 0700, &cache, fault))
         return false;
     /* Asked each time: the layout may hold another image by now. */
     ok = ask(request, layout, -1, &answer, fault) &&
@@ -232,7 +235,7 @@ static bool open_image(const struct toolchain_request *request, struct toolchain
 bool toolchain_open(const struct toolchain_request *request, struct toolchain *ret_toolchain,
                     struct fault *fault)
 {
-    *ret_toolchain = (struct toolchain){0};
+    *ret_toolchain = (struct toolchain){.hold = -1};
     if (request->policy->toolchain.root != NULL)
         return open_root(request, ret_toolchain, fault);
     if (request->policy->toolchain.image != NULL)

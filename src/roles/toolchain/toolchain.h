@@ -23,6 +23,7 @@ struct toolchain {
     enum toolchain_kind kind;
     char *root;      /* of the file system; NULL: the host's */
     char digest[65]; /* of the manifest; of a folder: of names, modes, sizes and times */
+    int hold;        /* nobody removes it while this is open; -1: it is no image */
     struct buf environment; /* NAME=value, a line each */
 };
 
