@@ -31,7 +31,9 @@ static const struct option_rule options[] = {
      "policy says `containment: degraded`"},
     {"ignore-dirty", NULL,
      "run although the work tree has uncommitted changes; they are not in it"},
-    {"it", NULL, "give the agent a terminal"},
+    {"it", NULL,
+     "give the agent a terminal of its own; yours shows what it draws, and is given back as it "
+     "was"},
     {"quiet", NULL, "say only what went wrong"},
     {NULL, NULL, NULL},
 };
@@ -267,7 +269,12 @@ const struct command command_run = {
             "is the door to the\n"
             "models of the policy. Every read, write, refusal and model call is in the "
             "ledger. What it wrote becomes\n"
-            "a commit on branch custody/RUN, to be approved and landed by people.\n\n"
+            "a commit on branch custody/RUN, to be approved and landed by people.\n"
+            "What it prints reaches a terminal through a filter: no clipboard, no window "
+            "operations, nothing that\n"
+            "makes it type what the agent chose (docs/terminal.md). What was kept back is said "
+            "at the end, and in\n"
+            "--json as terminal_dropped.\n\n"
             "Exit: 0 a change that is ready for approval, 1 blocked or refused, 2 the agent "
             "failed, timed out or\n"
             "changed nothing, or a record is missing, 3 wrong use or policy file, 4 host or "

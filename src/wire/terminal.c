@@ -367,7 +367,7 @@ bool terminal_end(struct terminal *terminal, struct buf *out, struct fault *faul
         break_off(terminal, BYTE_CAN);
     if (terminal->fault.kind == FAULT_NONE)
         (void)!terminal_left_undo(&terminal->left, out, &terminal->fault);
-    terminal->left = (struct terminal_left){0};
+    terminal->left = (struct terminal_left){.has_asked = terminal->left.has_asked};
     return settle(terminal, fault);
 }
 
@@ -392,21 +392,7 @@ const struct terminal_dropped *terminal_dropped(const struct terminal *terminal)
     return &terminal->dropped;
 }
 
-void terminal_dropped_add(struct terminal_dropped *sum, const struct terminal_dropped *more)
+bool terminal_has_asked(const struct terminal *terminal)
 {
-    for (size_t i = 0; i < TERMINAL_DROP_COUNT; i++)
-        sum->count[i] += more->count[i];
-}
-
-const char *terminal_drop_name(enum terminal_drop drop)
-{
-    static const char *const names[TERMINAL_DROP_COUNT] = {
-        [TERMINAL_DROP_CLIPBOARD] = "clipboard", [TERMINAL_DROP_COMMAND] = "command",
-        [TERMINAL_DROP_DEVICE] = "device",       [TERMINAL_DROP_PROGRAM] = "program",
-        [TERMINAL_DROP_WINDOW] = "window",       [TERMINAL_DROP_REPORT] = "report",
-        [TERMINAL_DROP_MODE] = "mode",           [TERMINAL_DROP_SEQUENCE] = "sequence",
-        [TERMINAL_DROP_CONTROL] = "control",     [TERMINAL_DROP_HIDDEN] = "hidden",
-    };
-
-    return names[drop];
+    return terminal->left.has_asked;
 }

@@ -60,6 +60,8 @@ MUST_USE bool terminal_end(struct terminal *terminal, struct buf *out, struct fa
 
 /* So far; borrowed. */
 const struct terminal_dropped *terminal_dropped(const struct terminal *terminal);
+/* Did a question pass? Then an answer may be under way. */
+bool terminal_has_asked(const struct terminal *terminal);
 void terminal_dropped_add(struct terminal_dropped *sum, const struct terminal_dropped *more);
 /* The word for --json and for people. */
 const char *terminal_drop_name(enum terminal_drop drop);

@@ -123,6 +123,9 @@ bool terminal_left_effect(struct terminal_left *left, enum terminal_effect effec
     case EFFECT_KEYPAD_OFF:
         left->keypad = false;
         break;
+    case EFFECT_QUESTION:
+        left->has_asked = true;
+        break;
     case EFFECT_CHARSET:
         left->charset = true;
         break;

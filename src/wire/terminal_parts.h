@@ -32,12 +32,14 @@ enum terminal_effect {
     EFFECT_KEYPAD,
     EFFECT_KEYPAD_OFF,
     EFFECT_CHARSET,
+    EFFECT_QUESTION,
 };
 
 /* What is not as the person's terminal was. */
 struct terminal_left {
     uint64_t modes; /* bit i: the i-th mode of the table */
     bool colour, link, region, style, key_format, keypad, charset;
+    bool has_asked;
     bool keys_set[2]; /* of the usual screen, of the other */
     uint16_t keys[2]; /* how many were pushed */
 };

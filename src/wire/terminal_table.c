@@ -52,15 +52,15 @@ static const struct csi_row {
     {0, 0, 'h', 4, 4, 1, false, EFFECT_NONE},
     {0, 0, 'l', 4, 4, 1, false, EFFECT_NONE},
     {0, '!', 'p', 0, 0, 0, false, EFFECT_NONE},
-    /* Questions whose answers are numbers, or the terminal's own name. */
-    {0, 0, 'n', 5, 6, 1, false, EFFECT_NONE},
-    {'?', 0, 'n', 6, 6, 1, false, EFFECT_NONE},
-    {'?', 0, 'n', 996, 996, 1, false, EFFECT_NONE}, /* dark or light? */
-    {0, 0, 'c', 0, 0, 1, false, EFFECT_NONE},
-    {'>', 0, 'c', 0, 0, 1, false, EFFECT_NONE},
-    {'>', 0, 'q', 0, 0, 1, false, EFFECT_NONE},
-    {'?', '$', 'p', 1, TERMINAL_NUMBER_MAX, 1, false, EFFECT_NONE},
-    {'?', 0, 'u', 0, 0, 0, false, EFFECT_NONE},
+    /* Questions whose answers are numbers, or the terminal's own name. 5n is custody's own. */
+    {0, 0, 'n', 6, 6, 1, false, EFFECT_QUESTION},
+    {'?', 0, 'n', 6, 6, 1, false, EFFECT_QUESTION},
+    {'?', 0, 'n', 996, 996, 1, false, EFFECT_QUESTION}, /* dark or light? */
+    {0, 0, 'c', 0, 0, 1, false, EFFECT_QUESTION},
+    {'>', 0, 'c', 0, 0, 1, false, EFFECT_QUESTION},
+    {'>', 0, 'q', 0, 0, 1, false, EFFECT_QUESTION},
+    {'?', '$', 'p', 1, TERMINAL_NUMBER_MAX, 1, false, EFFECT_QUESTION},
+    {'?', 0, 'u', 0, 0, 0, false, EFFECT_QUESTION},
     /* How keys are sent: kitty's protocol, xterm's modifyOtherKeys. */
     {'>', 0, 'u', 0, 31, 1, false, EFFECT_KEYS_PUSH},
     {'<', 0, 'u', 0, 64, 1, false, EFFECT_KEYS_POP},

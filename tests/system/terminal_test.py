@@ -316,6 +316,17 @@ def the_terminal_is_given_back_however_it_ends():
             person.type('rm -rf nothing\r')
             person.end()
             assert not select.select([person.keep], [], [], 0)[0], os.read(person.keep, 100)
+        # A terminal far away: its answers come late, and in the order of the questions.
+        with started(place, '/bin/sh', '-c', r"stty raw -echo; printf 'on\033[6n\033[c'") as person:
+            person.wait(r'on\x1b\[6n\x1b\[c.*\x1b\[5n')
+            time.sleep(0.1)
+            person.type('\033[1;1R\033[?62;22c\033[0n')
+            person.end()
+            assert not select.select([person.keep], [], [], 0)[0], os.read(person.keep, 100)
+            person.modes_are_as_before()
+        with started(place, '/bin/sh', '-c', r"printf 'on\033[6n'") as person:  # one that never answers
+            person.end()
+            person.modes_are_as_before()
     finally:
         place.close()
 

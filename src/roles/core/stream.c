@@ -80,10 +80,15 @@ static bool put_piece(struct core_stream *stream)
 /* Writes what the target takes now. True: all of it is gone. */
 static bool flush(struct core_stream *stream, int timeout_ms)
 {
+    size_t len;
+
     while (stream->shown.len > 0 && !stream->broken) {
         if (!takes(stream->to, timeout_ms))
             return false;
+        len = stream->shown.len;
         stream->broken = !put_piece(stream);
+        if (!stream->broken && stream->shown.len == len && timeout_ms == 0)
+            return false; /* it said that it would: once more round the loop */
     }
     buf_clear(&stream->shown);
     return true;
@@ -193,7 +198,7 @@ void core_stream_drop(struct core_stream *stream)
     free(stream);
 }
 
-bool core_stream_end(struct core_stream *stream, struct terminal_dropped *dropped)
+bool core_stream_end(struct core_stream *stream, struct core_stream_told *told)
 {
     int64_t until_us = clock_monotonic_us(&clock_real) + END_MS * 1000;
     struct pollfd ready = {.fd = stream == NULL ? -1 : stream->from, .events = POLLIN};
@@ -209,7 +214,8 @@ bool core_stream_end(struct core_stream *stream, struct terminal_dropped *droppe
     if (stream->terminal != NULL) {
         stream->broken =
             !terminal_end(stream->terminal, &stream->shown, &none) || stream->broken;
-        terminal_dropped_add(dropped, terminal_dropped(stream->terminal));
+        terminal_dropped_add(&told->dropped, terminal_dropped(stream->terminal));
+        told->has_asked = told->has_asked || terminal_has_asked(stream->terminal);
     }
     flushed = flush(stream, END_MS) && flushed;
     core_stream_drop(stream);

@@ -28,11 +28,17 @@ enum core_stream_way {
 MUST_USE bool core_stream_new(struct loop *loop, int from, int to, enum core_stream_way way,
                               struct core_output *kept, struct core_stream **ret_stream,
                               struct fault *fault);
+/* What the filters tell; zeroed at first. */
+struct core_stream_told {
+    struct terminal_dropped dropped;
+    bool has_asked; /* the terminal has something to answer */
+};
+
 /*
  * Every writer is dead: passes on what is left, for a few seconds at most, and frees. False:
- * some of it was not taken. NULL is fine. What the filter dropped is added to `dropped`.
+ * some of it was not taken. NULL is fine. What the filter tells is added to `told`.
  */
-MUST_USE bool core_stream_end(struct core_stream *stream, struct terminal_dropped *dropped);
+MUST_USE bool core_stream_end(struct core_stream *stream, struct core_stream_told *told);
 void core_stream_drop(struct core_stream *stream); /* frees at once; NULL is fine */
 
 #endif

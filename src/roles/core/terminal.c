@@ -1,12 +1,17 @@
 #include "roles/core/terminal.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "os/clock_real.h"
+
+#define ANSWER_MS 300
 
 /* Process-wide, as standard input is. */
 static struct termios before;
@@ -41,7 +46,32 @@ void core_terminal_raw(void)
     changed = tcsetattr(0, TCSANOW, &now) == 0 || changed;
 }
 
-void core_terminal_restore(void)
+/*
+ * Answers come in the order of the questions. The one that only custody asks is the last:
+ * "are you well?" (DSR 5), and "yes" is CSI 0 n.
+ */
+static void await_answers(int terminal)
+{
+    static const char question[] = "\x1b[5n", answer[] = "\x1b[0n";
+    int64_t until_us = clock_monotonic_us(&clock_real) + ANSWER_MS * 1000;
+    struct pollfd room = {.fd = terminal, .events = POLLOUT};
+    struct pollfd ready = {.fd = 0, .events = POLLIN};
+    size_t matched = 0;
+    char byte;
+
+    if (poll(&room, 1, 0) <= 0 || write(terminal, question, strlen(question)) < 0)
+        return;
+    while (answer[matched] != '\0') {
+        int64_t left_us = until_us - clock_monotonic_us(&clock_real);
+
+        if (left_us <= 0 || poll(&ready, 1, (int)(left_us / 1000) + 1) <= 0 ||
+            read(0, &byte, 1) != 1)
+            return;
+        matched = byte == answer[matched] ? matched + 1 : byte == answer[0];
+    }
+}
+
+void core_terminal_restore(int asked)
 {
     pid_t foreground = tcgetpgrp(0);
 
@@ -51,6 +81,8 @@ void core_terminal_restore(void)
     /* In the background it is somebody else's now, and asking would stop us. */
     if (foreground >= 0 && foreground != getpgrp())
         return;
+    if (asked >= 0)
+        await_answers(asked);
     (void)tcsetattr(0, TCSANOW, &before);
     (void)tcflush(0, TCIFLUSH);
 }

@@ -16,8 +16,12 @@
 MUST_USE bool core_terminal_open(int *ret_master, int *ret_slave, struct fault *fault);
 /* Ours passes every key on while the agent runs; called again, after we were stopped. */
 void core_terminal_raw(void);
-/* As it was. What was typed, or answered to a question of the agent's, is nobody's input. */
-void core_terminal_restore(void);
+/*
+ * As it was. What was typed, or answered to a question of the agent's, is nobody's input.
+ *   asked  the terminal, where it has been asked something: its answers are waited for, a
+ *          moment at most; else -1
+ */
+void core_terminal_restore(int asked);
 /* The agent's gets the size of our window. */
 void core_terminal_resize(int master);
 

@@ -299,12 +299,16 @@ static bool watch_all(struct work *work, struct fault *fault)
                       on_ledger_gone, work, &work->ledger, fault);
 }
 
-/* Every writer is dead: what is left in the pipes ends with an end of file. */
+/* Every writer is dead: what is left in the pipes ends with an end of file. The terminal is the
+ * person's again. */
 static void end_streams(struct work *work)
 {
-    bool out = core_stream_end(work->out, &work->run->result->dropped);
-    bool err = core_stream_end(work->err, &work->run->result->dropped);
+    struct core_stream_told told = {0};
+    bool out = core_stream_end(work->out, &told);
+    bool err = core_stream_end(work->err, &told);
 
+    work->run->result->dropped = told.dropped;
+    core_terminal_restore(told.has_asked ? work->run->request->agent_out : -1);
     if (!out || !err)
         run_say(work->run,
                 "warning: the end of the agent's output was not read; it is left out");
@@ -326,7 +330,6 @@ bool core_work(struct run *run, struct fault *fault)
     cell_kill(run->cell);
     (void)cell_await_end(run->cell); /* cell_end tells of what is left */
     end_streams(&work);
-    core_terminal_restore();
     loop_free(work.loop);
     if (ok && work.fault.kind != FAULT_NONE) {
         *fault = work.fault;

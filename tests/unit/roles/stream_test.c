@@ -12,7 +12,7 @@
 /* Two streams write to one terminal; each in pieces. */
 static void no_piece_ends_within_a_sequence_or_a_character(void **state)
 {
-    struct terminal_dropped dropped = {0};
+    struct core_stream_told told = {0};
     struct fault fault = {0};
     struct core_stream *stream;
     struct loop *loop;
@@ -40,7 +40,7 @@ static void no_piece_ends_within_a_sequence_or_a_character(void **state)
                   fault);
         assert_int_equal(write(agent[1], raw.at, raw.len), raw.len);
         (void)close(agent[1]);
-        assert_true(core_stream_end(stream, &dropped));
+        assert_true(core_stream_end(stream, &told));
         (void)close(person[1]);
         while ((got = read(person[0], seen, sizeof(seen))) > 0) { /* a packet a write */
             struct slice piece = slice_of_bytes(seen, (size_t)got);
@@ -74,7 +74,7 @@ static void a_terminal_is_not_steered_and_bytes_are_bytes(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct terminal_dropped dropped = {0};
+        struct core_stream_told told = {0};
         struct core_output kept = {.fd = -1};
         struct core_stream *stream;
         struct fault fault = {0};
@@ -90,10 +90,10 @@ static void a_terminal_is_not_steered_and_bytes_are_bytes(void **state)
             fault);
         assert_int_equal(write(agent[1], raw.at, raw.len), raw.len);
         (void)close(agent[1]);
-        assert_true(core_stream_end(stream, &dropped));
+        assert_true(core_stream_end(stream, &told));
         assert_true(read(person[0], seen, sizeof(seen) - 1) > 0);
         assert_string_equal(seen, rows[i].shown);
-        assert_int_equal(dropped.count[TERMINAL_DROP_CLIPBOARD], rows[i].dropped);
+        assert_int_equal(told.dropped.count[TERMINAL_DROP_CLIPBOARD], rows[i].dropped);
         assert_int_equal(kept.bytes, raw.len); /* whatever was shown */
         core_output_free(&kept);
         loop_free(loop);
@@ -112,7 +112,7 @@ static void stop(void *self)
 static void who_does_not_read_holds_up_the_agent_and_not_the_loop(void **state)
 {
     struct fault fault = {0};
-    struct terminal_dropped dropped = {0};
+    struct core_stream_told told = {0};
     struct core_stream *stream;
     struct loop_timer *timer;
     struct loop *loop;
@@ -137,8 +137,7 @@ static void who_does_not_read_holds_up_the_agent_and_not_the_loop(void **state)
     assert_true(accepted < 512 * 1024);
     (void)close(agent[1]);
     (void)close(person[0]);
-    assert_true(
-        core_stream_end(stream, &dropped)); /* a reader that is gone takes everything */
+    assert_true(core_stream_end(stream, &told)); /* a reader that is gone takes everything */
     loop_free(loop);
     (void)close(agent[0]);
     (void)close(person[1]);
@@ -147,7 +146,7 @@ static void who_does_not_read_holds_up_the_agent_and_not_the_loop(void **state)
 static void everything_arrives(void **state)
 {
     struct fault fault = {0};
-    struct terminal_dropped dropped = {0};
+    struct core_stream_told told = {0};
     struct core_stream *stream;
     struct loop *loop;
     int agent[2], person[2];
@@ -163,7 +162,7 @@ static void everything_arrives(void **state)
         fault);
     assert_int_equal(write(agent[1], chunk, sizeof(chunk)), sizeof(chunk));
     (void)close(agent[1]);
-    assert_true(core_stream_end(stream, &dropped));
+    assert_true(core_stream_end(stream, &told));
     assert_int_equal(read(person[0], seen, sizeof(seen)), sizeof(chunk));
     loop_free(loop);
     (void)close(agent[0]);

@@ -58,7 +58,7 @@ static void what_agents_draw_with_passes(void **state)
         {"\x1b[?1000h\x1b[?1002h\x1b[?1003h\x1b[?1006h\x1b[?1004h", false},
         {"\x1b[?2004h\x1b[?2026h\x1b[?2026l\x1b[?2031h\x1b[?1h\x1b=\x1b[?7l\x1b>", false},
         {"\x1b[>1u\x1b[?u\x1b[<u\x1b[=5;1u\x1b[>4;2m\x1b[>4m", false},
-        {"\x1b[6n\x1b[5n\x1b[c\x1b[>c\x1b[>0q\x1b[?2026$p\x1b[?996n", false},
+        {"\x1b[6n\x1b[c\x1b[>c\x1b[>0q\x1b[?2026$p\x1b[?996n", false},
         {"\x1b(0lqk\x1b(B\x0e\x0f\x07", false},
         {"\x1b]0;claude \xe2\x9c\xb3 work\x07\x1b]2;t\x07\x1b[ q\x1b[6 q\x1b[!p", false},
         {"family \xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7 \xe2\x98\x82\xef\xb8\x8e",
@@ -100,7 +100,8 @@ static void what_acts_on_more_than_the_screen_is_dropped_and_counted(void **stat
         {"a\x1b_Gt=f;L2V0Yy9wYXNzd2Q=\x1b\\\x1b^pm\x1b\\\x1bXsos\x1b\\z", "az",
          TERMINAL_DROP_PROGRAM, 3},
         {"a\x1b[21t\x1b[8;5;5t\x1b[22;0t\x1b[>2tz", "az", TERMINAL_DROP_WINDOW, 4},
-        {"a\x1b[1;1;1;1;1;1*y\x1b[=c\x1b[x\x1b[?15n\x1b[4$pz", "az", TERMINAL_DROP_REPORT, 5},
+        {"a\x1b[1;1;1;1;1;1*y\x1b[=c\x1b[x\x1b[?15n\x1b[4$p\x1b[5nz", "az",
+         TERMINAL_DROP_REPORT, 6},
         {"a\x1b[?1001h\x1b[?3h\x1b[?9001h\x1b[20h\x1b[?1s\x1b[?1r\x1b[<uz", "az",
          TERMINAL_DROP_MODE, 7},
         {"a\x1b[?25;9999;1hz", "a\x1b[?25h\x1b[?1hz", TERMINAL_DROP_MODE, 1},
@@ -288,6 +289,27 @@ static void lines_spell_out_what_does_not_show(void **state)
         }
 }
 
+static void a_question_that_passed_is_told_of(void **state)
+{
+    static const struct {
+        const char *raw;
+        bool asked;
+    } rows[] = {
+        {"text\x1b[31m", false}, {"\x1b[6n", true}, {"\x1b[c", true}, {"\x1b[21t", false}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        AUTO_BUF struct buf out = buf_with_limit(TERMINAL_SHOWN_MAX(100));
+        struct terminal *terminal = terminal_new(TERMINAL_SCREEN);
+        struct fault fault = {0};
+
+        assert_ok(terminal_show(terminal, slice_of(rows[i].raw), &out, &fault), fault);
+        assert_ok(terminal_end(terminal, &out, &fault), fault);
+        assert_int_equal(terminal_has_asked(terminal), rows[i].asked);
+        terminal_free(terminal);
+    }
+}
+
 static void every_kind_has_a_word(void **state)
 {
     (void)state;
@@ -305,6 +327,7 @@ int main(void)
         TEST(memory_is_bounded),
         TEST(at_the_end_the_terminal_is_as_it_was),
         TEST(lines_spell_out_what_does_not_show),
+        TEST(a_question_that_passed_is_told_of),
         TEST(every_kind_has_a_word),
     };
 
