@@ -9,6 +9,7 @@
 #define CUSTODY_OS_DISK_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/fault.h"
 
@@ -56,6 +57,13 @@ MUST_USE bool disk_kind_of(int fd, enum disk_kind *ret_kind, const char **ret_na
  * (tmpfs, overlay, network), or /sys does not tell.
  */
 MUST_USE bool disk_device_of(int fd, unsigned *ret_major, unsigned *ret_minor);
+
+/*
+ * Has the kernel answer EDQUOT to whatever makes the files of `uid` on that file system take
+ * more than `bytes`; 0: no limit any more. False where it keeps no quota of users (mount
+ * option usrquota), or this is not root.
+ */
+bool disk_quota_set(int fd, uid_t uid, uint64_t bytes);
 
 /* "3 MiB", "812 KiB", into `ret_text`. */
 #define DISK_TEXT_BYTES 32

@@ -2,6 +2,7 @@
 """resources: what a cell may use, by control groups where there are any, else watched or said not to be had."""
 import os
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -73,8 +74,7 @@ def without_a_group_memory_is_watched():
 
 
 def io_is_bounded_where_there_is_a_controller():
-    place = Place(policy_extra='resources: { io: 2M }\n', repository_policy='version: 1\nrepository: billing\nowner: tom\n'
-                  'paths:\n  scratch: [build]\n')
+    place = Place(policy_extra='resources: { io: 2M }\n', repository_policy=SCRATCH)
     try:
         began = time.monotonic()
         done = place.run('sh', '-c', 'dd if=/dev/zero of=build/x bs=1M count=8 oflag=direct && echo x > x.txt', timeout=120)
@@ -99,6 +99,50 @@ def io_that_cannot_be_bounded_is_said():
         assert 'resources.io: not limited' in rules, rules
 
 
+SCRATCH = 'version: 1\nrepository: billing\nowner: tom\npaths:\n  scratch: [build]\n'
+
+
+def ended_for_disk(place, done):
+    assert done['reasons'][0] == 'disk-limit' and done['exit'] == 2, done
+    ended = [r for r in place.log('--run', done['run']) if r['type'] == 'run.ended']
+    assert [r['reason'] for r in ended] == ['disk-limit'], ended
+
+
+def what_others_give_back_hides_no_writes():
+    """The free space of the disk does not fall, since somebody else removes as much: the folders are counted all the same."""
+    place = Place(policy_extra='resources: { disk: 32M }\n', repository_policy=SCRATCH)
+    try:
+        ballast = place.root / 'ballast'
+        with open(ballast, 'wb') as file:
+            os.posix_fallocate(file.fileno(), 0, 400 << 20)
+        freed = threading.Timer(2, ballast.unlink)
+        freed.start()
+        done = place.run('sh', '-c', 'sleep 3; for n in 1 2 3 4; do head -c 12000000 /dev/zero > build/$n; done; sleep 20', timeout=60)
+        freed.join()
+        ended_for_disk(place, done)
+    finally:
+        place.close()
+
+
+def what_has_no_name_any_more_counts():
+    place = Place(policy_extra='resources: { disk: 32M }\n', repository_policy=SCRATCH)
+    try:
+        done = place.run('python3', '-c', 'import os, time\nheld = []\nfor n in range(8):\n'
+                         '  held.append(open("build/x", "wb")); os.unlink("build/x"); held[-1].write(os.urandom(16 << 20)); held[-1].flush()\n'
+                         '  os.fsync(held[-1].fileno())\ntime.sleep(20)\n', timeout=60)
+        ended_for_disk(place, done)
+    finally:
+        place.close()
+
+
+def a_folder_that_cannot_be_read_is_no_disk():
+    """Tests of programs make such folders."""
+    with user_place(policy_extra='resources: { disk: 32M }\n', repository_policy=SCRATCH) as place:
+        done = place.run('sh', '-c', 'mkdir build/shut; chmod 0 build/shut; sleep 3; chmod 700 build/shut; echo x > x.txt', timeout=60)
+        assert done['state'] == 'ready', done
+
+
 if __name__ == '__main__':
     main([a_group_kills_who_uses_too_much_memory, without_a_group_memory_is_watched,
-          io_is_bounded_where_there_is_a_controller, io_that_cannot_be_bounded_is_said])
+          io_is_bounded_where_there_is_a_controller, io_that_cannot_be_bounded_is_said,
+          what_others_give_back_hides_no_writes, what_has_no_name_any_more_counts, a_folder_that_cannot_be_read_is_no_disk])

@@ -20,7 +20,7 @@ chmod 1777 /tmp /dev/shm
 for module in /modules/*.ko; do insmod "$module" || echo "insmod $module failed"; done
 chmod 666 /dev/fuse
 mount -t cgroup2 none /sys/fs/cgroup
-mount -t ext4 /dev/vda /srv || echo "no disk"
+mount -t ext4 -o usrquota /dev/vda /srv || echo "no disk"
 chmod 755 /srv
 
 checks=0
@@ -63,6 +63,7 @@ agent() { # agent SCRIPT: one run; what it says is in run.out, run.err
 reason_is() { grep -q "\"reasons\": *\\[\"$1\"" "$place/run.out" || { cat "$place/run.out"; false; }; }
 state_is() { grep -q "\"state\": *\"$1\"" "$place/run.out" || { cat "$place/run.out"; false; }; }
 enforces() { for limit in "$@"; do echo "$enforced" | grep -q "cgroup-$limit" || { echo "$enforced" | tail -1; return 1; }; done; }
+enforces_word() { echo "$enforced" | grep -q " $1"; }
 says() { grep -q "$1" "$place/run.err"; }
 no_group_is_left() {
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -112,6 +113,13 @@ new_place root 'memory: 96M, pids: 40, cpu: 100%, io: 2M'
 limits_hold root
 check 'root: custody killed, its group is gone' killed_leaves_nothing
 check 'root: and so when the group was frozen' killed_leaves_nothing frozen
+
+new_place quota 'disk: 32M'
+agent 'for n in 1 2 3 4; do fallocate -l 30M build/$n || echo refused; done; echo fine > fine.txt; sleep 1'
+check 'root: a quota of the run'"'"'s user answers in scratch folders' says 'quota exceeded'
+check 'root: which the record names' enforces_word quota-disk
+agent 'dd if=/dev/zero of=build/x bs=1M count=20 && echo fine > fine.txt'
+check 'root: and it is not the next run'"'"'s' state_is ready
 
 # --- as an ordinary user in a scope below a delegated group, as systemd's user manager has it
 user=1234

@@ -22,7 +22,8 @@ WORK = BUILD / 'vm'
 BOUND_S = int(os.environ.get('CUSTODY_VM_SECONDS', '600'))
 PROGRAMS = ('git', 'setpriv')
 MODULES = ('drivers/virtio/virtio_ring', 'drivers/virtio/virtio', 'drivers/virtio/virtio_pci_modern_dev',
-           'drivers/virtio/virtio_pci_legacy_dev', 'drivers/virtio/virtio_pci', 'drivers/block/virtio_blk', 'fs/fuse/fuse')
+           'drivers/virtio/virtio_pci_legacy_dev', 'drivers/virtio/virtio_pci', 'drivers/block/virtio_blk', 'fs/fuse/fuse',
+           'fs/quota/quota_tree', 'fs/quota/quota_v2')
 DISK_MIB = 1024
 
 
@@ -145,7 +146,7 @@ def limits_hold_on_a_host_of_version_2():
     disk.unlink(missing_ok=True)
     with open(disk, 'wb') as whole:
         whole.truncate(DISK_MIB << 20)
-    run([mkfs, '-q', '-t', 'ext4', disk], check=0)
+    run([mkfs, '-q', '-t', 'ext4', '-O', 'quota', disk], check=0)
     took = boot(image, archive, disk, log)
     lines = pathlib.Path(log).read_text(errors='replace').replace('\r', '').splitlines()
     checks = [line[6:] for line in lines if line.startswith(('@ok   ', '@FAIL '))]

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "os/clock_real.h"
 #include "roles/core/build_cache.h"
 
 #define DEPTH_MAX 128
+#define COUNT_MIN_US 20000
 #define LAST_BYTES (1ULL << 20) /* less than this, and nothing can be written for sure */
 
 /* Bytes on disk at and below `name`; UINT64_MAX where that cannot be said: who hides, has too
@@ -58,13 +60,16 @@ static uint64_t add_below(int folder, uint64_t used, uint64_t most)
     return more > most ? more : used + more;
 }
 
-static bool folders_exceed(const struct run *run, uint64_t most)
+/* More than `most` may be anything more; UINT64_MAX: as of used_below. */
+static uint64_t folders_used(const struct run *run, uint64_t most)
 {
     uint64_t used = used_below(run->git_fd, ".", 0);
 
     if (run->plain_fd >= 0 && used <= most) { /* less what was there before the agent */
         uint64_t all = used_below(run->plain_fd, ".", 0), ours = run->ready.plain_bytes;
 
+        if (all == UINT64_MAX)
+            return all;
         used = all > ours ? used + (all - ours < most ? all - ours : most) : used;
     }
     for (size_t i = 0; i < run->policy->scratch_count && used <= most; i++)
@@ -72,7 +77,49 @@ static bool folders_exceed(const struct run *run, uint64_t most)
     /* Without mounts of their own these are on the host's disk, too. */
     used = add_below(run->shared.home_fd, used, most);
     used = add_below(run->shared.tmp_fd, used, most);
-    return used > most;
+    return used;
+}
+
+/*
+ * Others of the host may give space back while the agent takes it, so that less seems to be
+ * gone: the folders are counted now and then in any case, for a fiftieth of the time. When
+ * enough is gone, files that have no name any more count, too, as long as a descriptor tells of
+ * them.
+ */
+static bool agent_exceeds(struct run *run, uint64_t gone, uint64_t most)
+{
+    int64_t began_us = clock_monotonic_us(&clock_real), took_us;
+    struct stat stat;
+    uint64_t used;
+
+    if (gone < most && began_us < run->disk_count_us)
+        return false;
+    used = folders_used(run, most);
+    took_us = clock_monotonic_us(&clock_real) - began_us;
+    run->disk_count_us = began_us + (took_us < COUNT_MIN_US ? COUNT_MIN_US : took_us) * 50;
+    if (gone < most) /* a folder that cannot be read hides nothing that is missed */
+        return used > most && used != UINT64_MAX;
+    if (used > most)
+        return true;
+    return fstat(run->folder_fd, &stat) == 0 && core_held_bytes(run, stat.st_dev) > most;
+}
+
+void core_disk_begin(struct run *run)
+{
+    const struct policy_resources *most = &run->policy->resources;
+    uint64_t bytes;
+
+    /* The view bounds itself by one resources.disk; .git and the folders get another. */
+    if (geteuid() == 0 && !__builtin_mul_overflow(most->disk_bytes, 2, &bytes) &&
+        !__builtin_add_overflow(bytes, most->build_cache_bytes, &bytes))
+        run->quota = disk_quota_set(run->folder_fd, run->uid, bytes);
+}
+
+void core_disk_end(struct run *run)
+{
+    if (run->quota)
+        (void)disk_quota_set(run->folder_fd, run->uid, 0); /* the next run's is its own */
+    run->quota = false;
 }
 
 /*
@@ -122,12 +169,13 @@ const char *core_disk_exceeded(struct run *run, struct fault *ret_why)
     if (reason == NULL)
         reason = ledger_disk_low(run, ret_why);
     gone = watch->now < watch->free ? watch->free - watch->now : 0;
-    if (reason != NULL || gone == 0)
+    if (reason != NULL)
         return reason;
-    if (gone >= most && folders_exceed(run, most)) {
-        (void)fault_set(ret_why, FAULT_LIMIT,
-                        "the agent has filled more of the disk than resources.disk allows; the "
-                        "cell was killed");
+    if (agent_exceeds(run, gone, most)) {
+        (void)fault_set(
+            ret_why, FAULT_LIMIT,
+            "the agent has filled more of the disk than resources.disk allows; the "
+            "cell was killed");
         return "disk-limit";
     }
     if (core_build_cache_exceeds(run, gone)) {

@@ -647,6 +647,7 @@ bool core_enforce(struct run *run, struct fault *fault)
     struct plants plants;
 
     make_plants(run, &plants);
+    core_disk_begin(run);
     if (!core_build_cache_open(run, fault))
         return run_because(run, "state-folder");
     /* The gateway first: it has libcurl to load while the others get ready. */

@@ -20,7 +20,7 @@
 #include "os/proc.h"
 #include "roles/core/parts.h"
 
-#define DESCRIPTORS_MAX 65536 /* of the whole cell; who has more, hides something */
+#define DESCRIPTORS_MAX 500000 /* of the whole cell; who has more, hides something */
 #define ANCESTORS_MAX 64
 #define SHARED_SHARE 8 /* below this part of the limit nobody counts descriptors */
 

@@ -128,6 +128,8 @@ struct run {
     uint64_t change_intent; /* ... and that record's number */
     bool timed_out;
     struct memory_watch memory;
+    bool quota;            /* the kernel has one of the run's user */
+    int64_t disk_count_us; /* when the folders are counted in any case; monotonic */
     struct disk_watch disk_of_run, disk_of_ledger; /* may be two file systems */
     int stop_signal;                               /* a person or a signal ended it */
 };
@@ -163,6 +165,9 @@ bool core_memory_is_near(const struct run *run);
  * open; UINT64_MAX where there are too many descriptors to say.
  */
 uint64_t core_held_bytes(const struct run *run, dev_t device);
+/* The kernel's quota for the run's own user, where there is one. */
+void core_disk_begin(struct run *run);
+void core_disk_end(struct run *run);
 /* Did a signal ask for the end? */
 bool run_is_stopped(struct run *run);
 void run_say(const struct run *run, const char *format, ...)

@@ -141,8 +141,8 @@ static bool record_not_kept(struct run *run, struct fault *fault)
 
 static bool record_toolchain(struct run *run, struct fault *fault)
 {
-    static const char *const mechanisms[] = {[TOOLCHAIN_ROOT] = "toolchain-root",
-                                             [TOOLCHAIN_IMAGE] = "toolchain-image"};
+    static const char *const mechanisms[] = {
+        [TOOLCHAIN_ROOT] = "toolchain-root", [TOOLCHAIN_IMAGE] = "toolchain-image"};
     struct record record;
 
     if (run->toolchain.kind == TOOLCHAIN_HOST)
@@ -224,16 +224,16 @@ bool core_record_enforced(struct run *run, const struct cell_packet *sealed, boo
             return false;
     if (!record_refused_calls(run, fault) || !record_not_kept(run, fault) ||
         !record_known(run, fault) || !record_build_cache(run, fault) ||
-        !record_toolchain(run, fault) ||
-        !record_unlimited(run, &sealed->sealed, fault))
+        !record_toolchain(run, fault) || !record_unlimited(run, &sealed->sealed, fault))
         return false;
     if (sealed->sealed.landlock_abi > 0)
         (void)snprintf(landlock, sizeof(landlock), " landlock-%d",
                        sealed->sealed.landlock_abi);
-    (void)snprintf(mechanism, sizeof(mechanism), "%s%s%s seccomp guard%s%s%s",
+    (void)snprintf(mechanism, sizeof(mechanism), "%s%s%s seccomp guard%s%s%s%s",
                    cell_mode_name(run->mode), run->transport[0] == 0 ? "" : " ",
                    run->transport, landlock, run->observed ? " fanotify" : "",
-                   sealed->sealed.privileged ? " own-uid" : "");
+                   sealed->sealed.privileged ? " own-uid" : "",
+                   run->quota ? " quota-disk" : "");
     for (unsigned i = 0; i < CELL_LIMIT_COUNT; i++)
         if (sealed->sealed.limit[i]) {
             size_t len = strlen(mechanism);

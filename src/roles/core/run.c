@@ -70,6 +70,7 @@ static void teardown(struct run *run)
 
     if (!cell_end(run->cell, &fault))
         run_say(run, "warning: %s", fault.why);
+    core_disk_end(run);
     peer_end(&run->door);
     peer_end(&run->gateway);
     /* The warden has done it; where it was killed, nobody else will. */
