@@ -29,7 +29,8 @@ bool run_folder_make(int runs, const char *run, int *ret_folder, int *ret_lock,
     AUTO_FREE char *hidden = xformat(".%s", run);
     AUTO_CLOSE int folder = -1, lock = -1;
 
-    if (!file_open_folder(runs, hidden, 0711, &folder, fault))
+    /* As root the run's other users go through it; a user's run has none. */
+    if (!file_open_folder(runs, hidden, geteuid() == 0 ? 0711 : 0700, &folder, fault))
         return false;
     lock = openat(folder, LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)

@@ -229,6 +229,29 @@ def nor_without_user_namespaces():
         place.close()
 
 
+def nobody_else_on_the_host_enters_what_the_agent_writes():
+    """It may set any bits on its files. Who runs its set-user-id program outside would be its user there; who reads it, told."""
+    kinds = [Place] + [SharedPlace] * (shutil.which('fusermount3') is not None)
+    for kind in kinds:
+        if kind is SharedPlace:
+            skip_unless_possible()
+        place = kind(policy_extra=DEGRADED, repository_policy=POLICY + '  scratch: [build]\n')
+        try:
+            process = place.start([*place.prefix, place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--', *SHELL,
+                                   'for d in "$HOME" .git build; do chmod 777 $d; printf "#!/bin/sh\nid\n" > $d/open; chmod 4777 $d/open; done; sleep 60'],
+                                  cwd=place.repo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            folder = place.home / 'runs' / place.wait_for_run()
+            made = [path for path in folder.rglob('open') if path.stat().st_mode & stat.S_ISUID]
+            assert len(made) >= 2, made
+            found = run(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'find', folder, '-name', 'open'])
+            entered = [path for path in made if run(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'test', '-e', path]).returncode == 0]
+            assert not entered and found.stdout.strip() == '', (kind, entered, found.stdout)
+            process.terminate()
+            process.wait(timeout=30)
+        finally:
+            place.close()
+
+
 def the_page_names_every_attempt():
     rows = {line.split('|')[1].strip(): line.split('|')[4].strip()
             for line in open(PAGE) if line.startswith('| ') and line.count('|') == 5 and not line.startswith('| attempt')}
@@ -337,6 +360,7 @@ def nor_does_it_get_out_of_an_ordinary_users_run():
 if __name__ == '__main__':
     main([every_attempt_is_stopped_and_told_of,
           in_a_degraded_cell_no_content_comes_out_and_no_refused_write_lands,
+          nobody_else_on_the_host_enters_what_the_agent_writes,
           the_page_names_every_attempt,
           what_was_planted_acts_in_no_change_that_lands,
           what_a_reviewer_is_shown_moves_no_cursor,

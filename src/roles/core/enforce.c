@@ -387,7 +387,7 @@ static bool make_scratch(struct run *run, struct cell_scratch *scratch, struct f
 
     if (run->policy->scratch_count > SCRATCH_MAX)
         return fault_set(fault, FAULT_INVALID, "more than %d scratch folders", SCRATCH_MAX);
-    if (!file_open_folder(run->folder_fd, "scratch", 0711, &parent, fault))
+    if (!file_open_folder(run->agent_fd, "scratch", 0700, &parent, fault))
         return false;
     for (size_t i = 0; i < run->policy->scratch_count; i++) {
         AUTO_FREE char *name = xformat("%zu", i);
@@ -458,7 +458,7 @@ static bool shows_cards(const struct run *run)
 static bool start_cell(struct run *run, const struct plants *plants, struct fault *fault)
 {
     struct cell_scratch scratch[SCRATCH_MAX];
-    AUTO_FREE char *plain = xformat("%s/plain", run->folder);
+    AUTO_FREE char *plain = xformat("%s/" CORE_AGENT_FOLDER "/plain", run->folder);
     AUTO_FREE struct cell_file *files = xalloc_array(run->launch.files.count, sizeof(*files));
     struct core_environment environment;
     int theirs[2] = {-1, -1};

@@ -61,6 +61,8 @@ struct run_shared {
     int opener[2]; /* the guard's end, the warden's */
 };
 
+#define CORE_AGENT_FOLDER "agent" /* of a run's folder */
+
 struct run {
     struct session *session;
     const struct run_request *request;
@@ -70,6 +72,7 @@ struct run {
 
     char *folder; /* runs/RUN, absolute */
     int folder_fd;
+    int agent_fd; /* below it: what the agent itself writes, and nobody else on the host enters */
     int signals; /* signalfd */
     int lock;    /* held while the run lives: tells `stop` and `gc` */
     uid_t uid;   /* as root: whose the cell is outside; else our own */
@@ -148,7 +151,7 @@ static inline bool run_is_shared(const struct run *run)
 bool run_because(struct run *run, const char *reason);
 /* The next signal that waits, or 0. */
 int run_signal(struct run *run);
-bool run_signal_ends(int number); /* or is about the terminal */
+bool run_signal_ends(int number);    /* or is about the terminal */
 uint64_t core_disk_used(int folder); /* bytes below it; UINT64_MAX: that cannot be said */
 /*
  * The word for why the agent has filled too much of the host's disk, with what people are

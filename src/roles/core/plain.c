@@ -11,7 +11,7 @@
 
 bool core_plain_open(struct run *run, struct fault *fault)
 {
-    if (!file_open_folder(run->folder_fd, "plain", 0755, &run->plain_fd, fault))
+    if (!file_open_folder(run->agent_fd, "plain", 0755, &run->plain_fd, fault))
         return false;
     if (geteuid() == 0 && fchown(run->plain_fd, run->uid, run->uid) < 0)
         return fault_errno(fault, "give the agent's files to their user");

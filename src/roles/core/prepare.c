@@ -43,12 +43,12 @@ static bool take_uid(struct run *run, struct fault *fault)
     return fault_set(fault, FAULT_LIMIT, "%d runs are under way already", SERVICE_UID_COUNT);
 }
 
-static bool own_folder(struct run *run, const char *name, uid_t uid, int *ret_fd,
+static bool own_folder(int parent, const char *name, uid_t uid, int *ret_fd,
                        struct fault *fault)
 {
     AUTO_CLOSE int fd = -1;
 
-    if (!file_open_folder(run->folder_fd, name, 0700, &fd, fault))
+    if (!file_open_folder(parent, name, 0700, &fd, fault))
         return false;
     if (geteuid() == 0 && fchown(fd, uid, uid) < 0)
         return errno == EINVAL || errno == EPERM
@@ -69,8 +69,11 @@ static bool make_folder(struct run *run, struct fault *fault)
         !run_folder_make(runs, run->result->run, &run->folder_fd, &run->lock, fault))
         return false;
     run->folder = xformat("%s/runs/%s", run->session->home.path, run->result->run);
-    return own_folder(run, "upper", run->uid, &run->upper_fd, fault) &&
-           own_folder(run, "git", run->uid, &run->git_fd, fault);
+    /* The cell has its folders by descriptors. By name they are closed: the modes of what is
+     * in there are the agent's choice, set-user-id programs among them. */
+    return file_open_folder(run->folder_fd, CORE_AGENT_FOLDER, 0700, &run->agent_fd, fault) &&
+           own_folder(run->folder_fd, "upper", run->uid, &run->upper_fd, fault) &&
+           own_folder(run->agent_fd, "git", run->uid, &run->git_fd, fault);
 }
 
 static bool start_collect(struct run *run, struct fault *fault)
@@ -90,7 +93,7 @@ static bool start_collect(struct run *run, struct fault *fault)
     if (!collect_cache_name(run->request->repository, run->cache, fault))
         return run_because(run, "repository");
     cache = xformat("%s/cache/%s", run->session->home.path, run->cache);
-    if (!own_folder(run, "collect", owner.st_uid, &scratch_fd, fault) ||
+    if (!own_folder(run->folder_fd, "collect", owner.st_uid, &scratch_fd, fault) ||
         !file_open_folder(run->session->home.fd, "cache", 0711, &cache_parent, fault) ||
         !file_open_folder(cache_parent, run->cache, 0700, &run->cache_fd, fault))
         return false;

@@ -63,10 +63,10 @@ static void teardown(struct run *run)
 {
     struct fault fault = {0};
     AUTO_CLOSE int runs = -1;
-    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,   &run->upper_fd,
-                  &run->git_fd,      &run->objects_fd, &run->engine_fd,  &run->agent_in,
-                  &run->agent_err,   &run->uid_lock,   &run->signals,    &run->seen,
-                  &run->cell_proc,   &run->plain_fd,   &run->identity_fd};
+    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,    &run->upper_fd,
+                  &run->git_fd,      &run->objects_fd, &run->engine_fd,   &run->agent_in,
+                  &run->agent_err,   &run->uid_lock,   &run->signals,     &run->seen,
+                  &run->cell_proc,   &run->plain_fd,   &run->identity_fd, &run->agent_fd};
 
     if (!cell_end(run->cell, &fault))
         run_say(run, "warning: %s", fault.why);
@@ -298,6 +298,7 @@ bool core_run(struct session *session, const struct run_request *request,
                       .request = request,
                       .result = ret_result,
                       .folder_fd = -1,
+                      .agent_fd = -1,
                       .signals = -1,
                       .lock = -1,
                       .uid_lock = -1,

@@ -39,7 +39,7 @@ bool core_shared_open(struct run *run, struct fault *fault)
     return (make_folder(run, "view", &view, &shared->view, fault) &&
             make_folder(run, "home", &shared->home_fd, &shared->home, fault) &&
             make_folder(run, "tmp", &shared->tmp_fd, &shared->tmp, fault) &&
-            core_real_path(run->folder_fd, &shared->folder, fault) &&
+            core_real_path(run->agent_fd, &shared->folder, fault) &&
             message_pair(shared->door, fault) && message_pair(shared->opener, fault)) ||
            run_because(run, "state-folder");
 }
