@@ -35,6 +35,7 @@ struct cell {
     int outside; /* listens in the host for the canary that must not reach it */
     struct limits limits;
     struct canary_given given;
+    bool given_up;      /* what was killed does not end; nobody waits twice */
     bool sealed, clean; /* CELL_SEALED came; every canary held */
 };
 
@@ -313,7 +314,9 @@ uint64_t cell_memory_kills(const struct cell *cell)
 /* pid 1 is gone only when all in its namespace are: the kernel waits for them. */
 bool cell_await_end(struct cell *cell)
 {
-    for (int waited = 0; cell->pid > 0 && waited <= CELL_END_MS; waited += END_STEP_MS) {
+    int most = cell->given_up ? 0 : CELL_END_MS;
+
+    for (int waited = 0; cell->pid > 0 && waited <= most; waited += END_STEP_MS) {
         struct pollfd ended = {.fd = cell->pidfd, .events = POLLIN};
         int seen = poll(&ended, 1, END_STEP_MS);
 
@@ -322,7 +325,8 @@ bool cell_await_end(struct cell *cell)
         else if (seen == 0)
             limits_release(&cell->limits);
     }
-    return cell->pid <= 0;
+    cell->given_up = cell->pid > 0;
+    return !cell->given_up;
 }
 
 bool cell_end(struct cell *cell, struct fault *fault)

@@ -18,7 +18,7 @@
 #include "roles/session.h"
 #include "roles/toolchain/images.h"
 
-#define STOP_TRIES 100
+#define STOP_TRIES 300 /* longer than a cell is waited for (CELL_END_MS) */
 #define STOP_PAUSE_NS 100000000
 
 json_t *run_json(const struct store_run *run)
@@ -121,7 +121,7 @@ static bool stop_run(int runs, const struct stopping *stopping, struct fault *fa
     }
     (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     return fault_set(fault, FAULT_IO,
-                     "run %s did not end in 10 s and was killed; its last record is missing",
+                     "run %s did not end in 30 s and was killed; its last record is missing",
                      stopping->id);
 }
 
@@ -163,7 +163,9 @@ const struct command command_stop = {
 };
 
 static const struct option_rule gc_options[] = {
-    {"caches", NULL, "remove every build cache and unpacked image that no run holds, not only those long unused"},
+    {"caches", NULL,
+     "remove every build cache and unpacked image that no run holds, not only those long "
+     "unused"},
     {0},
 };
 
@@ -183,14 +185,14 @@ static void print_caches(const json_t *caches)
     const json_t *cache;
     size_t i;
 
-    json_array_foreach (caches, i, cache)
-        (void)printf("build cache of %s, role %s, last used %.19sZ: %s\n",
-                     json_string_value(json_object_get(cache, "repository")),
-                     json_string_value(json_object_get(cache, "role")),
-                     json_string_value(json_object_get(cache, "used")),
-                     json_is_true(json_object_get(cache, "removed")) ? "removed"
-                     : json_is_true(json_object_get(cache, "held"))  ? "a run has it"
-                                                                     : "kept");
+    json_array_foreach(caches, i, cache)(void)
+        printf("build cache of %s, role %s, last used %.19sZ: %s\n",
+               json_string_value(json_object_get(cache, "repository")),
+               json_string_value(json_object_get(cache, "role")),
+               json_string_value(json_object_get(cache, "used")),
+               json_is_true(json_object_get(cache, "removed")) ? "removed"
+               : json_is_true(json_object_get(cache, "held"))  ? "a run has it"
+                                                               : "kept");
 }
 
 static int run_gc(const struct invocation *invocation)
@@ -217,8 +219,9 @@ static int run_gc(const struct invocation *invocation)
         return command_fail(invocation, &fault);
     }
     if (invocation->json) {
-        command_print_json(json_pack("{s:I,s:I,s:I,s:o}", "removed", (json_int_t)removed, "erased",
-                                     (json_int_t)(expired + returned), "images", (json_int_t)images, "caches", caches));
+        command_print_json(json_pack("{s:I,s:I,s:I,s:o}", "removed", (json_int_t)removed,
+                                     "erased", (json_int_t)(expired + returned), "images",
+                                     (json_int_t)images, "caches", caches));
         return EXIT_YES;
     }
     (void)printf("%zu folders of killed runs removed, %zu runs' payloads erased\n", removed,

@@ -250,10 +250,35 @@ def a_traced_cell_dies_too():
         place.close()
 
 
+def a_run_that_a_debugger_holds_ends_without_it():
+    """custody lives: it waits a while, then says what is left, and the run's end is recorded."""
+    if os.geteuid() != 0:
+        raise Skip('an ordinary user may not trace a cell')
+    libc = ctypes.CDLL(None, use_errno=True)
+    place = Place()
+    place.killed = set()
+    try:
+        child, agent = start_agent(place, 920004)
+        if libc.ptrace(0x4206, agent, None, None) != 0:
+            raise Skip(f'ptrace: {os.strerror(ctypes.get_errno())}')
+        run = next(iter(place.killed))
+        place.custody('stop', run, check=0, timeout=60)
+        assert proc_state(agent) == 'Z', proc_state(agent)
+        assert child.wait(timeout=30) != 0
+        ended = [r for r in place.log('--run', run) if r['type'] == 'run.ended']
+        assert [r['outcome'] for r in ended] == ['stopped'], ended
+        os.waitpid(agent, 0)
+        await_end(place, 920004, 'traced, stopped')
+        assert groups(place) == []
+    finally:
+        place.close()
+
+
 def proc_state(pid):
     return pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
 
 
 if __name__ == '__main__':
     main([nothing_is_left_of_a_run_that_was_killed, a_killed_run_is_told_of_by_the_next, a_frozen_cell_ends_too,
-          gc_ends_a_frozen_cell_whose_keeper_is_gone, a_frozen_run_can_be_stopped, a_traced_cell_dies_too])
+          gc_ends_a_frozen_cell_whose_keeper_is_gone, a_frozen_run_can_be_stopped, a_traced_cell_dies_too,
+          a_run_that_a_debugger_holds_ends_without_it])
