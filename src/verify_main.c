@@ -13,7 +13,7 @@
 #define WRONG_USE 3
 
 static const char usage[] =
-    "usage: custody-verify LEDGER --key VKEY [--against FILE [--fork-proof FILE]] \n"
+    "usage: custody-verify LEDGER --key VKEY [--against FILE [--fork-proof FILE]]\n"
     "                      [--archive DIR] [--policy FILE] [--timestamps DIR --tsa-ca FILE]\n"
     "                      [--json]\n"
     "       custody-verify --chain LEDGER... --key VKEY [the same options]\n"
@@ -46,6 +46,8 @@ static const char usage[] =
     "  --value FILE       what that record is said to commit to: a prompt, a diff, ...; the "
     "proof\n"
     "                     must open it\n"
+    "  --json             print JSON\n"
+    "  --version          print the version\n"
     "Exit: 0 holds, 1 evidence of tampering, 2 incomplete, 3 wrong use.\n";
 
 struct words {
@@ -186,9 +188,11 @@ static const char *contradiction(const struct words *words)
         return "--chain takes LEDGER..., oldest first, and --key VKEY";
     if (!words->is_chain && words->ledger_count > 1)
         return "several ledgers are checked with --chain";
-    if ((words->key == NULL && words->files.policy == NULL) ||
-        (words->ledger_count == 0 && words->files.proof == NULL))
+    if (words->ledger_count == 0 && words->files.proof == NULL)
         return "it takes LEDGER or --proof, and --key VKEY; see custody-verify --help";
+    if (words->key == NULL && words->files.policy == NULL)
+        return "--key VKEY is missing: the ledger's public key (`custody key show`), from "
+               "someone other than who gave you the ledger; see custody-verify --help";
     return NULL;
 }
 
@@ -201,6 +205,10 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             (void)fputs(usage, stdout);
+            return 0;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            (void)puts("custody-verify " CUSTODY_VERSION);
             return 0;
         }
         if (!take_word(argv, &i, &words))

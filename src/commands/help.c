@@ -364,6 +364,11 @@ static void completion_fish(FILE *out)
             word_fish(commands[i], rule->name, out);
             (void)fputs("'\n", out);
         }
+        if (commands[i]->prints_json)
+            (void)fprintf(out,
+                          "complete -c custody -n '__fish_seen_subcommand_from %s' -l json -d "
+                          "'print JSON'\n",
+                          noun == NULL ? verb : noun);
     }
 }
 
@@ -400,6 +405,23 @@ void help_man(const struct command *command, FILE *out)
         man_command(command, out);
 }
 
+/* "help change land", "help change". */
+static bool help_words(const struct invocation *invocation, struct fault *fault)
+{
+    AUTO_FREE char *name =
+        invocation->argument_count == 1
+            ? xstrdup(invocation->arguments[0])
+            : xformat("%s %s", invocation->arguments[0], invocation->arguments[1]);
+
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i]->name, name) == 0) {
+            help_command(commands[i], stdout);
+            return true;
+        }
+    return help_noun(name, stdout) ||
+           fault_set(fault, FAULT_INVALID, "no such verb: %.60s. See custody --help", name);
+}
+
 static int run(const struct invocation *invocation)
 {
     const char *folder = invocation_option(invocation, "man");
@@ -410,15 +432,18 @@ static int run(const struct invocation *invocation)
         return command_fail(invocation, &fault);
     if (shell != NULL && !complete_for(shell, &fault))
         return command_fail(invocation, &fault);
-    if (folder == NULL && shell == NULL)
+    if (invocation->argument_count > 0 && !help_words(invocation, &fault))
+        return command_fail(invocation, &fault);
+    if (folder == NULL && shell == NULL && invocation->argument_count == 0)
         help_all(stdout);
     return EXIT_YES;
 }
 
 const struct command command_help = {
     .name = "help",
-    .arguments = "",
-    .summary = "Shows every verb; writes man pages and shell completion",
+    .arguments = "[VERB [NOUN]]",
+    .arguments_max = 2,
+    .summary = "Shows every verb, or one; writes man pages and shell completion",
     .options = options,
     .run = run,
 };

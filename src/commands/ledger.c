@@ -40,8 +40,11 @@ bool ledger_open(const char *word, int *ret_folder, struct fault *fault)
 
 bool ledger_key(const char *word, int folder, struct buf *ret_key, struct fault *fault)
 {
-    return word == NULL ? file_read(folder, "../keys/ledger.vkey", ret_key, fault)
-                        : verify_files_key(word, ret_key, fault);
+    if (word != NULL)
+        return verify_files_key(word, ret_key, fault);
+    return file_read(folder, "../keys/ledger.vkey", ret_key, fault) ||
+           fault_in(fault, "no keys/ledger.vkey lies beside that folder, so name the public key "
+                           "with --key");
 }
 
 char *ledger_person(struct session *session)

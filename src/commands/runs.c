@@ -237,10 +237,11 @@ const struct command command_runs_gc = {
     .name = "runs gc",
     .arguments = "",
     .prints_json = true,
-    .summary =
-        "Records the end of runs that were killed, removes what they have left on disk, "
-        "erases payloads that were kept long enough (retention.payloads), and lists build "
-        "caches; those unused for 30 days go, and so do unpacked images (toolchain)",
+    .summary = "Clears up: runs that were killed, payloads, caches and images that are due",
+    .text = "Records the end of runs that were killed and removes what they have left on disk, "
+            "erases payloads that were\n"
+            "kept long enough (retention.payloads), and lists build caches; those unused for "
+            "30 days go, and so do\nunpacked images (toolchain).",
     .options = gc_options,
     .run = run_gc,
 };

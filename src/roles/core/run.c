@@ -170,8 +170,9 @@ static bool begin(struct run *run, struct fault *fault)
     if (!take_signals(run, fault))
         return false;
     core_prepare_early(run);
-    return session_ledger(run->session, &run->ledger, fault) &&
-           session_store(run->session, &run->store, fault);
+    if (!session_ledger(run->session, &run->ledger, fault))
+        return run_because(run, "ledger");
+    return session_store(run->session, &run->store, fault) || run_because(run, "state-folder");
 }
 
 /* What `custody run` exits with; DESIGN.md section 6. */
