@@ -193,9 +193,9 @@ static bool commit_policy(struct initiation *init, struct fault *fault)
 {
     extern char **environ;
     const char *const add[] = {"git", "-C", init->root, "add", "--", GIT_POLICY_FILE, NULL};
-    const char *const commit[] = {"git",           "-C", init->root,         "commit",
-                                  "-q",            "-m", "Add custody.yaml", "--",
-                                  GIT_POLICY_FILE, NULL};
+    const char *const commit[] = {
+        "git",           "-C", init->root, "commit", "-q", "-m", "Add custody.yaml", "--",
+        GIT_POLICY_FILE, NULL};
     const char *const *steps[] = {add, commit};
 
     for (size_t i = 0; i < COUNT(steps); i++) {
@@ -276,12 +276,11 @@ static int run(const struct invocation *invocation)
 
         ok = scan_tree_json(init.root, findings, &fault);
         if (ok)
-            command_print_json(json_pack("{s:s, s:s, s:b, s:b, s:b, s:o}", "home",
-                                         init.home.path, "repository", init.root,
-                                         "made_policy", init.made_policy,
-                                         "made_repository_policy",
-                                         init.made_repository_policy, "committed",
-                                         !init.is_uncommitted, "sensitive", findings));
+            command_print_json(
+                json_pack("{s:s, s:s, s:b, s:b, s:b, s:o}", "home", init.home.path,
+                          "repository", init.root, "made_policy", init.made_policy,
+                          "made_repository_policy", init.made_repository_policy, "committed",
+                          !init.is_uncommitted, "sensitive", findings));
         else
             json_decref(findings);
     } else if (ok) {

@@ -215,8 +215,8 @@ static void put_ended(struct run *run, const struct gateway_totals *totals)
     AUTO_FREE char *asked_for = xstrdup(run->request->repository); /* any bytes */
     struct fault unsaid = {0};
     struct store_run row = {.id = run->result->run,
-                            .repository = run->collect == NULL ? asked_for
-                                                               : collect_root(run->collect),
+                            .repository =
+                                run->collect == NULL ? asked_for : collect_root(run->collect),
                             .base = run->base.commit,
                             .branch = run->base.branch,
                             .state = run_state_name(run->result->state),
@@ -280,11 +280,12 @@ static void say_calls(const struct run *run, const struct gateway_totals *totals
     const struct gateway_model *model = &run->models[run->model];
 
     if (totals->failed > 0)
-        run_say(run,
-                "%llu of %llu calls of a model failed; the run's model is %s, %s: `custody log "
-                "--run %s --type model.outcome` has the reason of each",
-                (unsigned long long)totals->failed, (unsigned long long)totals->calls,
-                model->name, model->url, run->result->run);
+        run_say(
+            run,
+            "%llu of %llu calls of a model failed; the run's model is %s, %s: `custody log "
+            "--run %s --type model.outcome` has the reason of each",
+            (unsigned long long)totals->failed, (unsigned long long)totals->calls, model->name,
+            model->url, run->result->run);
     if (totals->refused > 0)
         run_say(run,
                 "%llu calls of a model were refused before they left: `custody log --run %s "
@@ -295,43 +296,44 @@ static void say_calls(const struct run *run, const struct gateway_totals *totals
 bool core_run(struct session *session, const struct run_request *request,
               struct run_result *ret_result, struct fault *fault)
 {
-    struct run run = {.session = session,
-                      .request = request,
-                      .result = ret_result,
-                      .folder_fd = -1,
-                      .agent_fd = -1,
-                      .signals = -1,
-                      .lock = -1,
-                      .uid_lock = -1,
-                      .cache_fd = -1,
-                      .snapshot_fd = -1,
-                      .content_fd = -1,
-                      .upper_fd = -1,
-                      .plain_fd = -1,
-                      .identity_fd = -1,
-                      .lister = {-1, -1},
-                      .toolchain = {.hold = -1},
-                      .build_cache = {.folder_fd = -1, .data_fd = -1, .lock = -1},
-                      .git_fd = -1,
-                      .objects_fd = -1,
-                      .engine_fd = -1,
-                      .sealer.folder = -1,
-                      .ticket = buf_with_limit(PROMPT_TICKET_BYTES_MAX),
-                      .agent_in = -1,
-                      .shared = {.home_fd = -1, .tmp_fd = -1, .door = {-1, -1}, .opener = {-1, -1}},
-                      .agent_out = -1,
-                      .agent_err = -1,
-                      .seen = -1,
-                      .output.fd = -1,
-                      .cell_proc = -1,
-                      .guard.control = -1,
-                      .observer.control = -1,
-                      .view.control = -1,
-                      .door.control = -1,
-                      .gateway.control = -1,
-                      .view.process.pid = -1,
-                      .door.process.pid = -1,
-                      .gateway.process.pid = -1};
+    struct run run = {
+        .session = session,
+        .request = request,
+        .result = ret_result,
+        .folder_fd = -1,
+        .agent_fd = -1,
+        .signals = -1,
+        .lock = -1,
+        .uid_lock = -1,
+        .cache_fd = -1,
+        .snapshot_fd = -1,
+        .content_fd = -1,
+        .upper_fd = -1,
+        .plain_fd = -1,
+        .identity_fd = -1,
+        .lister = {-1, -1},
+        .toolchain = {.hold = -1},
+        .build_cache = {.folder_fd = -1, .data_fd = -1, .lock = -1},
+        .git_fd = -1,
+        .objects_fd = -1,
+        .engine_fd = -1,
+        .sealer.folder = -1,
+        .ticket = buf_with_limit(PROMPT_TICKET_BYTES_MAX),
+        .agent_in = -1,
+        .shared = {.home_fd = -1, .tmp_fd = -1, .door = {-1, -1}, .opener = {-1, -1}},
+        .agent_out = -1,
+        .agent_err = -1,
+        .seen = -1,
+        .output.fd = -1,
+        .cell_proc = -1,
+        .guard.control = -1,
+        .observer.control = -1,
+        .view.control = -1,
+        .door.control = -1,
+        .gateway.control = -1,
+        .view.process.pid = -1,
+        .door.process.pid = -1,
+        .gateway.process.pid = -1};
     struct gateway_totals totals = {0};
     struct fault unsaid = {0};
     bool ok;
