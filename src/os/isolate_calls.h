@@ -79,7 +79,7 @@ enum calls_rule {
      * For a process that shares the host's namespaces: priorities and processors of oneself
      * only; no data along with a connection's first packet, which would name an address that
      * nobody has judged; no pairs of datagram sockets, which send to any that has a path;
-     * options of TCP are taken, and do nothing.
+     * options of TCP are taken, and do nothing; no ioctl of interfaces.
      */
     CALLS_RULE_SHARED_HOST = 32768,
     CALLS_RULE_CORE = 2048, /* setting the limit of core dumps is taken, and does nothing */

@@ -22,7 +22,8 @@
 /* unshare, unlike clone, has no exit signal in these bits, so CLONE_NEWTIME is seen here only.
  */
 #define CLONE_NEW_BY_CLONE (CLONE_NEW_ANY & ~CLONE_NEWTIME)
-#define TYPE_MASK 0xf /* above it are flags */
+#define SIOC_FIRST 0x8900U /* SIOCGIFCONF and kin: addresses and routes of whom they are */
+#define TYPE_MASK 0xf      /* above it are flags */
 
 static const char *const ruled_calls[] = {
     "mmap",       "mprotect", "clone",       "clone3",    "socket",
@@ -163,6 +164,7 @@ static const struct form refused_forms[] = {
     {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWPID, CLONE_NEWPID},
     {CALLS_RULE_UNSHARE, "unshare", 0, CLONE_NEWNET, CLONE_NEWNET},
     {CALLS_RULE_SHARED_HOST, "sendto", 3, MSG_FASTOPEN, MSG_FASTOPEN},
+    {CALLS_RULE_SHARED_HOST, "ioctl", 1, 0xffffff00U, SIOC_FIRST},
     {CALLS_RULE_SHARED_HOST, "sendmsg", 2, MSG_FASTOPEN, MSG_FASTOPEN},
     {CALLS_RULE_SHARED_HOST, "sendmmsg", 3, MSG_FASTOPEN, MSG_FASTOPEN},
     /* An end of these sends, and gives descriptors, to any socket that has a name. */

@@ -195,6 +195,8 @@ L = {str(place.root / 'listens')!r}
 say('pair', [error(lambda: pair(kind).sendto(b'x', L)) for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_STREAM)],
     [error(lambda: pair(kind).send(b'x')) for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)])
 tcp = socket.socket()
+import fcntl
+say('interfaces', error(lambda: fcntl.ioctl(tcp, 0x8912, bytes(16))), error(lambda: fcntl.ioctl(tcp, 0x8915, b'lo' + bytes(38))))
 say('tcp', error(lambda: tcp.connect(('192.0.2.1', 9187))), error(lambda: tcp.connect(('127.0.0.1', 22))), error(lambda: tcp.bind(('127.0.0.1', 0))),
     error(lambda: tcp.listen()), error(lambda: tcp.sendto(b'x', 0x20000000, ('127.0.0.1', 22))))
 say('ipc', call(29, 0, 4096, 0o1600), call(64, 0, 1, 0o1600), call(68, 0, 0o1600), call(240, b'a', 0o102, 0o600, 0), call(250, 0, -3, 0, 0, 0))
@@ -206,7 +208,7 @@ say('own', error(lambda: os.chmod('README', 0o600)), error(lambda: os.utime('REA
         done = place.run(PYTHON, '-c', program)
         said = {line.split()[0]: line.split(' ', 1)[1] for line in done['stderr'].splitlines() if ' ' in line}
         wanted = {'open': '13 13 13', 'change': '13 13 13 13 18 95 1', 'path': '13 13 13', 'soft': '13 13', 'state': '[13, 13, 13]',
-                  'proc': '13 13 13', 'kill': '[1, 1]', 'names': '[13, 13, 13, 13, 13, 13] True', 'move': '0 0 0 18', 'unix': '38 38 38 38', 'pair': '[1, 1, 106] [0, 0]', 'tcp': '101 111 13 13 1', 'ipc': '38 38 38 38 1',
+                  'proc': '13 13 13', 'kill': '[1, 1]', 'names': '[13, 13, 13, 13, 13, 13] True', 'move': '0 0 0 18', 'unix': '38 38 38 38', 'pair': '[1, 1, 106] [0, 0]', 'tcp': '101 111 13 13 1', 'interfaces': '1 1', 'ipc': '38 38 38 38 1',
                   'other': '1 1 1', 'own': '0 0 2 0 0 0 13 13'}
         for name, row in wanted.items():
             assert said.get(name) == row, (name, said.get(name), row, done['stderr'][-3000:])
@@ -238,6 +240,24 @@ def no_original_is_anywhere_in_reach():
                          f'            if "{CARD[:8]}".encode() + "{CARD[8:]}".encode() in data: found.append(name)\n'
                          'print("FOUND", found, seen > 5, os.path.exists("server.pem"))\n', check=2)
         assert 'FOUND [] True False' in done['stderr'], done['stderr']
+
+
+def what_it_makes_is_nobody_elses_on_the_host():
+    """No mount is nosuid here: a set-user-id program of the agent's is the user's, for whoever can reach it."""
+    with shared_place() as place:
+        process = place.start([*place.prefix, place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--', *SHELL,
+                               'cp /usr/bin/id $TMPDIR/id; chmod 6755 $TMPDIR/id; chmod 777 $TMPDIR $HOME .git/; sleep 900'],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        folder = place.home / 'runs' / place.wait_for_run()
+        deadline = time.monotonic() + 20
+        while not ((folder / 'tmp').stat().st_mode & 0o002) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert (folder / 'tmp/id').stat().st_mode & 0o4000, 'the test made no such program'
+        for words in (('env', folder / 'tmp/id'), ('ls', folder / 'home'), ('ls', folder / 'view')):
+            other = run(['setpriv', f'--reuid={UID + 1}', f'--regid={UID + 1}', '--clear-groups', '--', *words])  # it keeps root's rights until its exec
+            assert other.returncode != 0 and 'Permission denied' in other.stderr, (words, other)
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
 
 
 def the_agent_reaches_its_model_through_the_door():
@@ -352,6 +372,7 @@ if __name__ == '__main__':
           a_run_ends_in_a_change_and_files_are_recorded,
           nothing_of_the_host_is_read_written_or_reached,
           no_original_is_anywhere_in_reach,
+          what_it_makes_is_nobody_elses_on_the_host,
           the_agent_reaches_its_model_through_the_door,
           scratch_folders_are_native_and_not_collected,
           what_it_fills_is_watched,
