@@ -153,30 +153,36 @@ static void each_profile_allows_its_row_and_nothing_else(void **state)
         const char *name;
         int (*act)(void);
         int expected[ISOLATE_PROFILE_COUNT]; /* SCAN VIEW DOOR GATEWAY COLLECT LEDGER
-                                                 OBSERVER GUARD */
+                                                 OBSERVER GUARD UNPACK */
     } rows[] = {
-        {"write", try_write, {0, 0, 0, 0, 0, 0, 0, 0}},
-        {"open", try_open, {EPERM, 0, EPERM, 0, 0, 0, 0, 0}},
-        {"create", try_create, {EPERM, 0, EPERM, 0, 0, 0, 0, 0}},
-        {"internet", try_internet, {EPERM, EPERM, EPERM, 0, EPERM, EPERM, EPERM, EPERM}},
+        {"write", try_write, {0, 0, 0, 0, 0, 0, 0, 0, 0}},
+        {"open", try_open, {EPERM, 0, EPERM, 0, 0, 0, 0, 0, 0}},
+        {"create", try_create, {EPERM, 0, EPERM, 0, 0, 0, 0, 0, 0}},
+        {"internet",
+         try_internet,
+         {EPERM, EPERM, EPERM, 0, EPERM, EPERM, EPERM, EPERM, EPERM}},
         {"disguise",
          try_internet_in_disguise,
-         {EPERM, EPERM, EPERM, 0, EPERM, EPERM, EPERM, EPERM}},
-        {"packet", try_packet, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
-        {"local", try_local, {EPERM, EPERM, EPERM, 0, 0, 0, EPERM, EPERM}},
-        {"process", try_process, {EPERM, EPERM, EPERM, EPERM, 0, EPERM, EPERM, EPERM}},
-        {"exec", try_exec, {EPERM, EPERM, EPERM, EPERM, 0, EPERM, EPERM, EPERM}},
-        {"trace", try_trace, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
-        {"mount", try_mount, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
-        {"namespace", try_namespace, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
-        {"ring", try_ring, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+         {EPERM, EPERM, EPERM, 0, EPERM, EPERM, EPERM, EPERM, EPERM}},
+        {"packet",
+         try_packet,
+         {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+        {"local", try_local, {EPERM, EPERM, EPERM, 0, 0, 0, EPERM, EPERM, EPERM}},
+        {"process", try_process, {EPERM, EPERM, EPERM, EPERM, 0, EPERM, EPERM, EPERM, EPERM}},
+        {"exec", try_exec, {EPERM, EPERM, EPERM, EPERM, 0, EPERM, EPERM, EPERM, EPERM}},
+        {"trace", try_trace, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+        {"mount", try_mount, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+        {"namespace",
+         try_namespace,
+         {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+        {"ring", try_ring, {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
         {"future",
          try_call_of_the_future,
-         {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
-        {"pair", try_pair, {EPERM, EPERM, EPERM, 0, 0, 0, EPERM, 0}},
+         {EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM}},
+        {"pair", try_pair, {EPERM, EPERM, EPERM, 0, 0, 0, EPERM, 0, EPERM}},
         {"executable memory",
          try_executable_memory,
-         {EPERM, EPERM, EPERM, 0, 0, 0, EPERM, EPERM}},
+         {EPERM, EPERM, EPERM, 0, 0, 0, EPERM, EPERM, EPERM}},
     };
 
     (void)state;
