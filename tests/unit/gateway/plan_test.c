@@ -33,12 +33,11 @@ static const struct gateway_model models[] = {
     {.name = "may-see-it", .dialect = DIALECT_OPENAI, .allow = CLASS_BIT(CLASS_PHI)},
 };
 
-static struct plan plan_of(const char *path, const char *body, size_t *ret_scanned)
+static struct plan plan_with(const struct door_scan *scan, const char *path, const char *body)
 {
     enum dialect dialect = DIALECT_OPENAI;
-    size_t scanned = 0;
     struct door_config config = {
-        .models = models, .model_count = COUNT(models), .scan = {find_mark, &scanned}};
+        .models = models, .model_count = COUNT(models), .scan = *scan};
     struct http1_request *request = http1_request_new(GATEWAY_BODY_BYTES_MAX);
     AUTO_FREE char *text = xformat(
         "POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json; charset=utf-8\r\n"
@@ -54,6 +53,14 @@ static struct plan plan_of(const char *path, const char *body, size_t *ret_scann
     assert_true(http1_request_done(request));
     plan_request(&config, request, &plan);
     http1_request_free(request);
+    return plan;
+}
+
+static struct plan plan_of(const char *path, const char *body, size_t *ret_scanned)
+{
+    size_t scanned = 0;
+    struct plan plan = plan_with(&(struct door_scan){find_mark, &scanned, NULL}, path, body);
+
     if (ret_scanned != NULL)
         *ret_scanned = scanned;
     return plan;
@@ -325,11 +332,54 @@ static void a_base_url_leads_to_the_endpoint(void **state)
     }
 }
 
+/* Neither half is anything by itself; between them may stand what is only protocol. */
+static void texts_are_looked_at_where_they_meet(void **state)
+{
+    static const struct {
+        const char *path, *body;
+        bool is_found;
+    } cases[] = {
+        {CHAT,
+         "[{\"role\":\"user\",\"content\":\"x SENSI\"},{\"role\":\"user\",\"content\":"
+         "\"TIVE-VALUE x\"}]",
+         true},
+        {CHAT,
+         "[{\"role\":\"user\",\"content\":\"SENSITIVE-\"},{\"role\":\"user\",\"content\":"
+         "\"VA\"},{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"LUE\"}]",
+         true},
+        {MESSAGES,
+         "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"SENSITI\"},"
+         "{\"type\":\"text\",\"text\":\"VE-VALUE\"}]}]",
+         true},
+        {CHAT, "[\"SENSITIVE\",\"-VALUE\"]", true},
+        {CHAT, "[{\"content\":\"SENSITIVE\"},{\"content\":\" \"},{\"content\":\"-VALUE\"}]",
+         false},
+        {CHAT, "[{\"SENSITIVE\":1,\"-VALUE\":2}]", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *body = xformat("{\"model\":\"m\",\"messages\":%s}", cases[i].body);
+        size_t whole = 0;
+        struct plan plan =
+            plan_with(&(struct door_scan){find_mark, &whole, find_mark}, cases[i].path, body);
+
+        if ((plan.kind == PLAN_REFUSE) != cases[i].is_found ||
+            (cases[i].is_found && strcmp(plan.reason, "data-class") != 0))
+            fail_msg("%s", body);
+        buf_free(&plan.body);
+        plan = plan_of(cases[i].path, body, NULL); /* who does not look there finds nothing */
+        assert_int_equal(plan.kind, PLAN_CALL);
+        buf_free(&plan.body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_place_of_every_dialect_is_looked_at),
         TEST(encoded_values_are_found_too),
+        TEST(texts_are_looked_at_where_they_meet),
         TEST(what_cannot_be_looked_into_is_opaque),
         TEST(an_untouched_request_stays_byte_for_byte),
         TEST(the_usage_of_a_stream_is_asked_for_and_nothing_else_changes),
