@@ -379,17 +379,25 @@ static struct cell_exit describe_exit(int status)
     };
 }
 
-/* Reaps whatever ends; true once the agent has. */
-static bool reap(pid_t agent, int *ret_status)
+/*
+ * Reaps whatever ends; true once the agent has. An agent at a terminal that stops itself, as
+ * on Ctrl-Z, has no shell above it that could ever continue it: we do.
+ */
+static bool reap(const struct cell_plan *plan, pid_t agent, int *ret_status)
 {
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (pid == agent) {
-            *ret_status = status;
-            return true;
+    while ((pid = waitpid(-1, &status, WNOHANG | (plan->terminal ? WUNTRACED : 0))) > 0) {
+        if (pid != agent)
+            continue;
+        if (WIFSTOPPED(status)) {
+            (void)kill(-agent, SIGCONT); /* it leads the session, and so its group */
+            continue;
         }
+        *ret_status = status;
+        return true;
+    }
     return false;
 }
 
@@ -404,7 +412,7 @@ static bool watch(const struct init *init, int children, pid_t agent, int *ret_s
     for (;;) {
         struct signalfd_siginfo info;
 
-        if (reap(agent, ret_status))
+        if (reap(init->plan, agent, ret_status))
             return true;
         if (poll(fds, COUNT(fds), -1) < 0 && errno != EINTR)
             return fault_errno(fault, "wait for the agent");

@@ -331,6 +331,32 @@ def the_terminal_is_given_back_however_it_ends():
         place.close()
 
 
+def who_stops_itself_goes_on():
+    """A full-screen program on Ctrl-Z: above it is no shell that could continue it."""
+    place = Place()
+    try:
+        script = ('import os, signal, sys\n'
+                  'signal.signal(signal.SIGTSTP, lambda *_: os.kill(0, signal.SIGSTOP))\n'
+                  'print("beg" + "un", flush=True)\n'
+                  'for line in sys.stdin: print("it said", line.strip().upper(), flush=True)\n')
+        with started(place, '/usr/bin/python3', '-c', script) as person:
+            person.wait('begun')
+            for word in ('one', 'two', 'three'):
+                person.type('\x1a')
+                time.sleep(0.2)
+                person.say(word, 'it said ' + word.upper())
+            person.type('\x04')
+            assert person.end() == 2 and b'no-change' in person.seen, person.seen
+        with started(place, '/bin/cat') as person:  # who does nothing about it is not stopped at all
+            person.read(1)
+            person.type('\x1a')
+            person.say('four', r'four\r\nfour')
+            person.type('\x04')
+            person.end()
+    finally:
+        place.close()
+
+
 def who_types_more_than_is_read_holds_nobody_up():
     place = Place()
     try:
@@ -376,6 +402,6 @@ def a_run_that_was_stopped_goes_on():
 
 if __name__ == '__main__':
     main([the_shells_jobs_are_its_own, they_are_where_opens_are_handed_over_too, they_are_for_an_ordinary_user_too,
-          they_are_without_namespaces_too,           a_terminal_is_the_agents_own, what_it_draws_is_shown_and_nothing_else_obeyed, nothing_is_typed_for_the_person,
-          the_terminal_is_given_back_however_it_ends, who_types_more_than_is_read_holds_nobody_up,
-          a_run_that_was_stopped_goes_on])
+          they_are_without_namespaces_too, a_terminal_is_the_agents_own, what_it_draws_is_shown_and_nothing_else_obeyed,
+          nothing_is_typed_for_the_person, the_terminal_is_given_back_however_it_ends, who_stops_itself_goes_on,
+          who_types_more_than_is_read_holds_nobody_up, a_run_that_was_stopped_goes_on])
