@@ -58,6 +58,26 @@ static void reading_changes_nothing(void **state)
     fixture_end(&fixture);
 }
 
+/* Where nothing can be mounted over the view (docs/modes.md). */
+static void links_in_the_place_of_mounts_stay_and_are_no_change(void **state)
+{
+    struct fixture fixture = {.hide_names = true, .linked = true};
+    char target[128] = "";
+
+    (void)state;
+    begin_with(&fixture);
+    assert_int_equal(readlink("build", target, sizeof(target) - 1), strlen(FIXTURE_LINK));
+    assert_string_equal(target, FIXTURE_LINK);
+    assert_int_equal(RUN(".", NULL, "git", "status"), 0);
+    assert_int_equal(unlink("build"), -1);
+    assert_int_equal(errno, EBUSY);
+    assert_int_equal(rename(".git", "other"), -1);
+    assert_int_equal(rename("README.md", "build"), -1);
+    assert_int_equal(errno, EBUSY);
+    expect_changes(&fixture, "-\n");
+    fixture_end(&fixture);
+}
+
 static void a_new_folder_that_ignores_itself_is_not_told(void **state)
 {
     struct fixture fixture = {.hide_names = true};
@@ -275,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(reading_changes_nothing),
+        TEST(links_in_the_place_of_mounts_stay_and_are_no_change),
         TEST(each_kind_of_change_is_told),
         TEST(a_new_folder_that_ignores_itself_is_not_told),
         TEST(what_was_put_back_is_no_change),

@@ -37,6 +37,7 @@
 #define FIXTURE_UID 1000
 #define FIXTURE_OUTPUT_MAX (512U << 20)
 #define FIXTURE_KEY "snapshot"
+#define FIXTURE_LINK "/nowhere/build"
 
 struct fixture {
     char folder[64]; /* under /tmp */
@@ -53,6 +54,7 @@ struct fixture {
     bool opens;
     bool ring;     /* FUSE over io_uring, or it cannot be tested */
     int lister_fd; /* 0: none */
+    bool linked; /* nothing is mounted over the view: .git and build are links in it */
     const struct view_planted *planted;
     size_t planted_count;
     struct view *plain; /* the agent's files are ordinary ones in `mount` */
@@ -468,11 +470,14 @@ static inline struct view_settings fixture_settings(struct fixture *fixture, int
 static inline void fixture_serve(struct fixture *fixture, int fuse_fd, int control)
 {
     AUTO_FREE char *records = xformat("%s/records", fixture->folder);
+    AUTO_FREE char *git = xformat("%s/git", fixture->folder);
+    const char *const links[] = {git, FIXTURE_LINK};
     int record_fd = open(records, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     struct view_settings settings = fixture_settings(fixture, &record_fd);
     struct fault fault = {0};
     struct view *view;
 
+    settings.mount_links = fixture->linked ? links : NULL;
     if (!view_new(&settings, &view, &fault) ||
         !view_attach(view, fuse_fd, open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), &fault)) {
         (void)fprintf(stderr, "view: %s\n", fault.why);
@@ -619,7 +624,8 @@ static inline const char *fixture_mount_here(struct fixture *fixture)
     }
     (void)close(ends[1]);
     fixture->control = ends[0];
-    assert_int_equal(mount(git, git_at, NULL, MS_BIND, NULL), 0);
+    if (!fixture->linked)
+        assert_int_equal(mount(git, git_at, NULL, MS_BIND, NULL), 0);
     fixture_as_agent(true);
     assert_int_equal(chdir(fixture->mount), 0);
     return NULL;
