@@ -103,6 +103,10 @@ static bool give_up_privileges(const struct unpacker_config *config, struct faul
         {.fd = config->root, .access = ISOLATE_READ | ISOLATE_WRITE},
     };
 
+    if (isolate_landlock_abi() == 0) /* it would read, or write, whatever its user may */
+        return fault_set(fault, FAULT_HOST,
+                         "reading images needs Landlock, which this kernel "
+                         "has not, or not switched on (lsm=)");
     (void)umask(0);
     (void)prctl(PR_SET_DUMPABLE, 0);
     return bound_memory(fault) &&
