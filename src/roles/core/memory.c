@@ -30,6 +30,8 @@ struct held {
 
 struct held_list {
     dev_t device;
+    uint64_t begun; /* memory_watch */
+    bool hides;     /* a process of the agent's keeps its descriptors from us */
     struct held *at;
     size_t count, room;
     size_t descriptors;
@@ -81,6 +83,14 @@ static bool each_process(const struct run *run, bool (*look)(void *self, int pro
     return ok;
 }
 
+/* Where custody has no rights over it, a process that is not dumpable cannot be looked into. */
+static bool hides(const struct held_list *list, int process)
+{
+    struct proc_stat stat;
+
+    return errno == EACCES && proc_stat_read(process, &stat) && stat.started > list->begun;
+}
+
 static bool add_held(void *self, int process)
 {
     struct held_list *list = self;
@@ -88,6 +98,7 @@ static bool add_held(void *self, int process)
     DIR *folder = own < 0 ? NULL : fdopendir(own);
 
     if (folder == NULL) {
+        list->hides = list->hides || hides(list, process);
         scope_close(&own);
         return true;
     }
@@ -114,9 +125,9 @@ static int compare_held(const void *left, const void *right)
     return (a->inode > b->inode) - (a->inode < b->inode);
 }
 
-uint64_t core_held_bytes(const struct run *run, dev_t device)
+uint64_t core_held_bytes(const struct run *run, dev_t device, uint64_t hidden_bytes)
 {
-    struct held_list list = {.device = device};
+    struct held_list list = {.device = device, .begun = run->memory.begun};
     uint64_t sum = 0;
     bool ok = each_process(run, add_held, &list);
 
@@ -126,6 +137,8 @@ uint64_t core_held_bytes(const struct run *run, dev_t device)
         if (i == 0 || list.at[i].inode != list.at[i - 1].inode)
             sum += list.at[i].bytes;
     free(list.at);
+    if (list.hides && hidden_bytes > sum)
+        sum = hidden_bytes;
     return ok ? sum : UINT64_MAX;
 }
 
@@ -141,14 +154,27 @@ static bool add_own(void *self, int process)
     return true;
 }
 
-/* Of nameless files in memory. The kernel's own mount of tmpfs has no path: one of ours tells
- * its number. */
-static uint64_t nameless_bytes(const struct run *run)
+static bool add_started(void *self, int process)
+{
+    uint64_t *last = self;
+    struct proc_stat stat;
+
+    if (proc_stat_read(process, &stat) && stat.started > *last)
+        *last = stat.started;
+    return true;
+}
+
+/*
+ * Of nameless files in memory. The kernel's own mount of tmpfs has no path: one of ours tells
+ * its number. Who hides, hides no more than all of the host has taken since.
+ */
+static uint64_t nameless_bytes(const struct run *run, uint64_t taken)
 {
     AUTO_CLOSE int fd = memfd_create("custody", MFD_CLOEXEC);
     struct stat stat;
 
-    return fd < 0 || fstat(fd, &stat) < 0 ? UINT64_MAX : core_held_bytes(run, stat.st_dev);
+    return fd < 0 || fstat(fd, &stat) < 0 ? UINT64_MAX
+                                          : core_held_bytes(run, stat.st_dev, taken);
 }
 
 void core_memory_begin(struct run *run, const struct cell_sealed *sealed)
@@ -158,6 +184,7 @@ void core_memory_begin(struct run *run, const struct cell_sealed *sealed)
             !sealed->limit[CELL_LIMIT_MEMORY] && run->policy->resources.memory_bytes > 0,
         .shared = proc_shared_bytes(),
     };
+    (void)each_process(run, add_started, &run->memory.begun);
 }
 
 bool core_memory_is_near(const struct run *run)
@@ -176,7 +203,7 @@ const char *core_memory_exceeded(struct run *run, struct fault *ret_why)
     }
     shared = proc_shared_bytes();
     if (shared > run->memory.shared && shared - run->memory.shared > most / SHARED_SHARE)
-        nameless = nameless_bytes(run);
+        nameless = nameless_bytes(run, shared - run->memory.shared);
     /* What is resident is more than what is used, and cheap to ask for. */
     if (used > most || nameless > most - used) {
         used = 0;

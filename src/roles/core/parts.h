@@ -42,6 +42,7 @@ struct disk_watch {
 struct memory_watch {
     bool watched;
     uint64_t shared; /* of the host, when the agent was started */
+    uint64_t begun;  /* who is older in the cell, in ticks, is ours, not the agent's */
     uint64_t used;   /* bytes, at the last look */
 };
 
@@ -165,9 +166,10 @@ const char *core_memory_exceeded(struct run *run, struct fault *ret_why);
 bool core_memory_is_near(const struct run *run);
 /*
  * Bytes of files on `device` that have no name any more and that the cell's processes hold
- * open; UINT64_MAX where there are too many descriptors to say.
+ * open; UINT64_MAX where there are too many descriptors to say. `hidden_bytes`: what a process
+ * of the agent's that cannot be looked into may hold at most.
  */
-uint64_t core_held_bytes(const struct run *run, dev_t device);
+uint64_t core_held_bytes(const struct run *run, dev_t device, uint64_t hidden_bytes);
 /* The kernel's quota for the run's own user, where there is one. */
 void core_disk_begin(struct run *run);
 void core_disk_end(struct run *run);
