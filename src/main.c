@@ -7,6 +7,7 @@
 
 #include "commands/help.h"
 #include "commands/table.h"
+#include "os/spawn.h"
 
 /* The row whose name is the most leading words of argv: "change list" before "change". */
 static const struct command *find_command(int argc, char **argv, int *ret_words)
@@ -181,5 +182,6 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "custody: no such verb: %s. See custody --help\n", argv[1]);
         return EXIT_WRONG_USE;
     }
+    spawn_raise_descriptors();
     return run_command(command, argc - 1 - words, argv + 1 + words);
 }

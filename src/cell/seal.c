@@ -149,14 +149,28 @@ static size_t count_threads(uid_t uid)
     return count;
 }
 
+/*
+ * No more than half of what we may have ourselves (spawn_raise_descriptors): so many of the
+ * agent's may be on their way in sockets, which the kernel counts for the user.
+ */
+static rlim_t descriptors_of(const struct cell_plan *plan)
+{
+    rlim_t wanted = plan->files_open == 0 ? 4096 : plan->files_open;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY &&
+        wanted > limit.rlim_max / 2)
+        wanted = limit.rlim_max / 2;
+    return wanted;
+}
+
 /* Never RLIMIT_AS: programs with garbage collectors reserve far more than they use. */
 static bool set_limits(const struct cell_plan *plan, const struct cell_sealed *sealed,
                        struct fault *fault)
 {
     unsigned pids = plan->pids == 0 ? 512 : plan->pids;
 
-    if (!set_limit(RLIMIT_NOFILE, plan->files_open == 0 ? 4096 : plan->files_open, "nofile",
-                   fault))
+    if (!set_limit(RLIMIT_NOFILE, descriptors_of(plan), "nofile", fault))
         return false;
     if (plan->file_bytes != 0 && !set_limit(RLIMIT_FSIZE, plan->file_bytes, "fsize", fault))
         return false;

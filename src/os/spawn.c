@@ -257,3 +257,13 @@ void process_kill(struct process *process)
     if (!process_wait(process, -1, &status, &fault))
         process->pid = -1;
 }
+
+void spawn_raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}

@@ -56,6 +56,12 @@ MUST_USE bool process_wait(struct process *process, int timeout_ms, int *ret_sta
                            struct fault *fault);
 /* SIGKILL and wait; a process that is gone is fine. */
 void process_kill(struct process *process);
+/*
+ * As many descriptors as this process may have. The kernel compares with the same limit how
+ * many are on their way in sockets of the user, whoever sent them: what a cell has sent must
+ * not keep us from sending.
+ */
+void spawn_raise_descriptors(void);
 /* Closes every descriptor above 2 that is not in `keep`. */
 void spawn_close_others(const int *keep, size_t keep_count);
 

@@ -1,7 +1,6 @@
 #include "roles/door.h"
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -12,6 +11,7 @@
 #include "os/file.h"
 #include "os/isolate.h"
 #include "os/message.h"
+#include "os/spawn.h"
 
 #define FINDING_BYTES_MIN 8 /* no rule finds anything shorter */
 
@@ -197,20 +197,10 @@ static bool open_door(struct serving *serving, struct fault *fault)
                       &serving->control, fault);
 }
 
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static bool give_up_privileges(const struct door_role_config *config, struct fault *fault)
 {
     (void)prctl(PR_SET_DUMPABLE, 0);
-    raise_descriptors();
+    spawn_raise_descriptors();
     return (!config->drop_user || isolate_user(config->uid, config->gid, 0, fault)) &&
            isolate_files(NULL, 0, ISOLATE_ABI_KERNEL, NULL, fault) &&
            isolate_syscalls(ISOLATE_DOOR, fault);

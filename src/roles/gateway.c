@@ -1,7 +1,6 @@
 #include "roles/gateway.h"
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -9,6 +8,7 @@
 #include "os/clock_real.h"
 #include "os/isolate.h"
 #include "os/message.h"
+#include "os/spawn.h"
 
 struct serving {
     const struct gateway_role_config *config;
@@ -130,13 +130,8 @@ static bool confine_files(const struct sealer *sealer, struct fault *fault)
 
 static bool give_up_privileges(const struct gateway_role_config *config, struct fault *fault)
 {
-    struct rlimit limit;
-
     (void)prctl(PR_SET_DUMPABLE, 0); /* the keys are in this memory */
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    spawn_raise_descriptors();
     return !config->drop_user || isolate_user(config->uid, config->gid, 0, fault);
 }
 

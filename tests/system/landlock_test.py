@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pwd
+import resource
 import shutil
 import signal
 import socket
@@ -304,6 +305,38 @@ def memory_is_watched_and_others_are_not_counted():
         done = place.run(PYTHON, '-c', 'x = b"x" * (400 << 20); import time; time.sleep(20)', timeout=60)
         assert done['exit'] == 2 and 'memory-limit' in done['reasons'], done
         assert place.run(*SHELL, 'sleep 2; echo z > z', check=0)['state'] == 'ready'
+        hidden = ('import ctypes, os, time; ctypes.CDLL(None).prctl(4, 0); made = [os.memfd_create("x") for _ in range(8)]\n'
+                  'for fd in made: [os.write(fd, b"x" * (1 << 20)) for _ in range(50)]\n'
+                  'time.sleep(20)')
+        done = place.run(PYTHON, '-c', hidden, timeout=60)
+        assert done['exit'] == 2 and 'memory-limit' in done['reasons'], done
+
+
+def descriptors_on_their_way_are_nobody_elses():
+    """The kernel counts them for the user: an agent that sends as many as it may keeps neither its own run nor another from sending."""
+    fill = ('import array, os, socket, sys, time\n'
+            'kept, fd, sent = [], os.open("README", os.O_RDONLY), 0\n'
+            'while True:\n'
+            '    pair = socket.socketpair(); pair[0].setblocking(False); kept.append(pair)\n'
+            '    try:\n'
+            '        while True: pair[0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd] * 250))]); sent += 250\n'
+            '    except BlockingIOError: continue\n'
+            '    except OSError as e: print("FULL", e.errno, sent > 1000, flush=True); break\n')
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, limits[1]), limits[1]))
+    try:
+        with shared_place() as place:
+            door = 'door = socket.socket(); door.connect(("127.0.0.1", 9187)); print("DOOR", os.system("true"), flush=True)\n'
+            done = place.run(PYTHON, '-c', fill + door + 'open("z", "w").write("z")', check=0)
+            assert 'FULL 109 True' in done['stderr'] and 'DOOR 0' in done['stderr'] and done['state'] == 'ready', done
+            process = place.start([*place.prefix, place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--', PYTHON, '-c',
+                                   fill + 'time.sleep(60)'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            assert b'FULL' in process.stdout.readline()
+            assert place.run(*SHELL, 'echo y > y', check=0)['state'] == 'ready'
+            process.terminate()
+            process.wait(timeout=30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def what_even_the_warden_could_not_take_away_is_taken_by_gc():
@@ -377,5 +410,6 @@ if __name__ == '__main__':
           scratch_folders_are_native_and_not_collected,
           what_it_fills_is_watched,
           memory_is_watched_and_others_are_not_counted,
+          descriptors_on_their_way_are_nobody_elses,
           nothing_is_left_however_it_ends,
           what_even_the_warden_could_not_take_away_is_taken_by_gc])
