@@ -3,6 +3,7 @@
 
 #include "base/scope.h"
 #include "cell/place.h"
+#include "commands/reasons.h"
 #include "commands/runs.h"
 #include "commands/table.h"
 #include "roles/records/history.h"
@@ -10,9 +11,12 @@
 
 struct showing {
     struct session session;
+    struct store *store;
     bool json;
     json_t *glasses; /* break-glass that this run went on under */
     json_t *cell;    /* what held it, once it was proven */
+    json_t *changes; /* what became of what it wrote */
+    const char *run;
 };
 
 /*
@@ -114,21 +118,63 @@ static void print_glasses(const struct showing *showing)
     }
 }
 
-static void print_run(const struct store_run *run)
+static bool take_change(void *self, const struct store_change *change, struct fault *fault)
+{
+    struct showing *showing = self;
+
+    (void)fault;
+    if (strcmp(change->run, showing->run) == 0)
+        (void)json_array_append_new(
+            showing->changes,
+            json_pack("{s:s, s:s}", "change", change->id, "state", change->state));
+    return true;
+}
+
+static void print_reasons(const struct store_run *run)
+{
+    struct slice rest = slice_of(run->reasons);
+    struct slice word;
+
+    while (slice_cut(&rest, ' ', &word) && word.len > 0) {
+        AUTO_FREE char *reason = slice_dup(word);
+        const char *text = reason_text(reason);
+
+        (void)printf("because     %s%s%s\n", reason, text == NULL ? "" : ": ",
+                     text == NULL ? "" : text);
+    }
+}
+
+/* What a run that was refused early never came to have is left out. */
+static void print_text(const char *name, const char *text)
+{
+    if (text[0] != 0)
+        (void)printf("%-10s  %s\n", name, text);
+}
+
+static void print_run(const struct showing *showing, const struct store_run *run)
 {
     char started[CLOCK_TEXT_BYTES];
+    size_t at;
+    const json_t *change;
 
     clock_text(run->started_us, started);
-    (void)printf("run         %s\nstate       %s%s%s\nrepository  %s\nbase        %s "
-                 "(%s)\nagent       %s\n"
-                 "requester   %s\npolicy      %s\nstarted     %s\ntook        %.1f s\ntokens  "
-                 "    %lld\n"
-                 "cost        %.4f USD\n",
-                 run->id, run->state, run->reasons[0] == 0 ? "" : ": ", run->reasons,
-                 run->repository, run->base, run->branch, run->agent, run->requester,
-                 run->policy, started,
-                 run->ended_us == 0 ? 0.0 : (double)(run->ended_us - run->started_us) / 1e6,
-                 (long long)run->tokens, (double)run->cost_micro_usd / 1e6);
+    print_text("run", run->id);
+    print_text("state", run->state);
+    print_reasons(run);
+    json_array_foreach(showing->changes, at, change)(void)
+        printf("change      %s, %s\n", json_string_value(json_object_get(change, "change")),
+               json_string_value(json_object_get(change, "state")));
+    print_text("repository", run->repository);
+    print_text("base", run->base);
+    print_text("branch", run->branch);
+    print_text("agent", run->agent);
+    print_text("requester", run->requester);
+    print_text("policy", run->policy);
+    (void)printf("started     %s\n", started);
+    if (run->ended_us > 0)
+        (void)printf("took        %.1f s\n", (double)(run->ended_us - run->started_us) / 1e6);
+    (void)printf("tokens      %lld\ncost        %.4f USD\n", (long long)run->tokens,
+                 (double)run->cost_micro_usd / 1e6);
 }
 
 static void print_cell(const json_t *cell)
@@ -146,16 +192,20 @@ static bool show_run(void *self, const struct store_run *run, struct fault *faul
     struct showing *showing = self;
     json_t *json;
 
-    if (!read_records(showing, run->id, fault))
+    showing->run = run->id;
+    (void)json_array_clear(showing->changes);
+    if (!read_records(showing, run->id, fault) ||
+        !store_changes(showing->store, NULL, take_change, showing, NULL, fault))
         return false;
     if (showing->json) {
         json = run_json(run);
         (void)json_object_set(json, "breakglass", showing->glasses);
         (void)json_object_set(json, "cell", showing->cell);
+        (void)json_object_set(json, "changes", showing->changes);
         command_print_json(json);
         return true;
     }
-    print_run(run);
+    print_run(showing, run);
     print_cell(showing->cell);
     print_glasses(showing);
     (void)printf("\nwhat it read, sent and wrote:  custody log --run %s\n", run->id);
@@ -165,7 +215,6 @@ static bool show_run(void *self, const struct store_run *run, struct fault *faul
 static int run_show(const struct invocation *invocation)
 {
     struct showing showing = {.json = invocation->json};
-    struct store *store;
     struct fault fault = {0};
     size_t count = 0;
     bool ok;
@@ -174,13 +223,17 @@ static int run_show(const struct invocation *invocation)
         return command_fail(invocation, &fault);
     showing.glasses = json_array();
     showing.cell = json_null();
-    ok = session_store(&showing.session, &store, &fault) &&
-         store_runs(store, invocation->arguments[0], show_run, &showing, &count, &fault);
+    showing.changes = json_array();
+    ok = session_store(&showing.session, &showing.store, &fault) &&
+         store_runs(showing.store, invocation->arguments[0], show_run, &showing, &count,
+                    &fault);
     json_decref(showing.glasses);
     json_decref(showing.cell);
+    json_decref(showing.changes);
     session_close(&showing.session);
     if (ok && count == 0)
-        ok = fault_set(&fault, FAULT_MISSING, "there is no run %s", invocation->arguments[0]);
+        ok = fault_set(&fault, FAULT_MISSING, "there is no run %s (`custody runs` lists them)",
+                       invocation->arguments[0]);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
 }
 
@@ -191,5 +244,8 @@ const struct command command_show = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Shows one run",
+    .text =
+        "Its state and why, its change, who asked, what held the cell. RUN may be cut: what "
+        "begins so is shown.",
     .run = run_show,
 };

@@ -146,6 +146,9 @@ def what_is_printed_as_json_has_its_shape():
         shown = json.loads(place.custody('show', done['run'], '--json', check=0).stdout)
         listed = json.loads(place.custody('runs', '--json', check=0).stdout)
         assert shown.pop('breakglass') == [] and shown.pop('cell')['mode'] == 'namespaces/fuse', shown
+        assert shown.pop('changes') == [{'change': done['change'], 'state': 'ready'}], shown
+        told = place.custody('show', done['run'], check=0).stdout
+        assert f'\nchange      {done["change"]}, ready\n' in told and 'because' not in told, told
         assert listed == [shown] and shown['run'] == done['run'] and shown['requester'] == 'tom', (listed, shown)
         log_has_its_shape(place, done['run'])
     finally:
