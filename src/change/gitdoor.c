@@ -14,6 +14,7 @@
 #include "os/file.h"
 
 #define POINTER_BYTES_MAX 8192 /* .git files, HEAD, commondir: one line */
+#define CONFIG_BYTES_MAX (64UL * 1024)
 #define SHALLOW_BYTES_MAX (1024 * 1024)
 
 static bool is_folder(const char *path)
@@ -226,6 +227,30 @@ static bool has_promisor_packs(const char *common)
     return found;
 }
 
+/*
+ * Their configuration is never obeyed. This one word of it is looked for since git, told
+ * nothing of it, finds no commit, which would send people looking for lost objects.
+ */
+static bool says_sha256(const char *common)
+{
+    AUTO_FREE char *path = xformat("%s/config", common);
+    AUTO_BUF struct buf text = buf_with_limit(CONFIG_BYTES_MAX);
+    struct fault unsaid = {0};
+    struct slice rest, line;
+
+    if (!file_read(AT_FDCWD, path, &text, &unsaid))
+        return false;
+    rest = buf_slice(&text);
+    while (slice_cut(&rest, '\n', &line)) {
+        line = slice_trim(line);
+        if (line.len > strlen("objectformat") &&
+            strncasecmp((const char *)line.at, "objectformat", strlen("objectformat")) == 0 &&
+            slice_find(line, SLICE("sha256"), 0) != SIZE_MAX)
+            return true;
+    }
+    return false;
+}
+
 static bool check_storage(const struct gitdoor_place *place, struct fault *fault)
 {
     AUTO_FREE char *objects = xformat("%s/objects", place->common);
@@ -245,9 +270,13 @@ static bool check_storage(const struct gitdoor_place *place, struct fault *fault
                          "%s borrows objects from another repository; make it whole with `git "
                          "repack -a -d` and remove objects/info/alternates",
                          place->common);
+    if (says_sha256(place->common))
+        return fault_set(fault, FAULT_INVALID,
+                         "%s has SHA-256 objects, which this version does not read",
+                         place->common);
     if (has_promisor_packs(place->common))
         return fault_set(fault, FAULT_INVALID,
-                         "%s is a partial clone; fetch the rest first (git fetch --refetch)",
+                         "%s is a partial clone; clone it again without --filter",
                          place->common);
     return true;
 }

@@ -195,6 +195,9 @@ static void what_is_no_plain_repository_is_refused_with_words(void **state)
         {"rm -rf repo; git init -q --object-format=sha256 repo; cd repo; git commit -q "
          "--allow-empty -m x; git checkout -q --detach",
          FAULT_INVALID, "SHA-256"},
+        {"rm -rf repo; git init -q --object-format=sha256 repo; cd repo; git commit -q "
+         "--allow-empty -m x",
+         FAULT_INVALID, "SHA-256"},
         {"echo /elsewhere/objects > repo/.git/objects/info/alternates", FAULT_INVALID,
          "borrows"},
         {"mkdir repo/.git/reftable", FAULT_INVALID, "reftable"},
