@@ -26,7 +26,7 @@ bool encoding_percent(struct slice text, unsigned shift, struct buf *ret_text,
         int high = hex_of(text, i + 1), low = hex_of(text, i + 2);
         bool is_code = text.at[i] == '%' && high >= 0 && low >= 0;
 
-        if (!buf_add_byte(ret_text, is_code ? (uint8_t)(high << 4 | low) : text.at[i], fault))
+        if (!buf_add_byte(ret_text, is_code ? (uint8_t)((unsigned)high << 4 | (unsigned)low) : text.at[i], fault))
             return false;
         i += is_code ? 2 : 0;
         any = any || is_code;
