@@ -66,7 +66,10 @@ bool approval_may(const struct approval_rules *rules, const char *approver,
     const struct approval_person *person = find_person(rules, approver);
 
     if (person == NULL)
-        return fault_set(fault, FAULT_DENIED, "%s is not in the policy's people", approver);
+        return fault_set(
+            fault, FAULT_DENIED,
+            "%s is not in the policy's people: `people` in policy.yaml names who is",
+            approver);
     if (requester[0] == 0 || find_person(rules, requester) == NULL)
         return fault_set(fault, FAULT_DENIED,
                          "nobody knows who asked for this change (%s is not in the policy's "

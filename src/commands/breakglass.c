@@ -38,7 +38,9 @@ bool breakglass_person(const struct policy *policy, const char *id,
         return ret_person->ssh_count > 0 ||
                fault_set(fault, FAULT_DENIED, "%s has no SSH key in the policy", id);
     }
-    return fault_set(fault, FAULT_INVALID, "%s is not in the policy's people", id);
+    return fault_set(fault, FAULT_INVALID,
+                     "%s is not in the policy's people: `people` in policy.yaml names who is",
+                     id);
 }
 
 bool breakglass_check(const struct policy *policy,

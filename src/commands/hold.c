@@ -37,7 +37,9 @@ static bool find_person(struct holding *holding, struct fault *fault)
             holding->person = &holding->policy->people[i];
             return true;
         }
-    return fault_set(fault, FAULT_INVALID, "%.80s is not in the policy's people", who);
+    return fault_set(
+        fault, FAULT_INVALID,
+        "%.80s is not in the policy's people: `people` in policy.yaml names who is", who);
 }
 
 static bool open_holding(struct holding *holding, struct fault *fault)

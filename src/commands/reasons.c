@@ -23,8 +23,9 @@ static const struct reason {
     {"collect", "what the agent wrote could not be read back; nothing was kept, run it again"},
     {"containment", "leave --cell out, or have the organisation's policy say `containment: "
                     "degraded`; docs/modes.md says what is lost"},
-    {"dirty", "commit what is not committed, or leave it out with --ignore-dirty; no filter of "
-              "yours is run here, so files that git converts (LFS, line ends) look changed"},
+    {"dirty",
+     "commit what is not committed, or leave it out with --ignore-dirty; no filter of "
+     "yours is run here, so files that git converts (LFS, line ends) look changed"},
     {"disk-full",
      "the host's disk was nearly full, so the cell was killed; make room below $CUSTODY_HOME"},
     {"toolchain",
@@ -86,7 +87,7 @@ static const struct reason {
      "a stand-in for a sensitive value was written where its original may not go"},
     {"surrogate-unsure",
      "a stand-in that may be there by chance; look at the file and make the change yourself"},
-    {"ticket", "name a readable file of UTF-8 text by --ticket FILE"},
+    {"ticket", "name a readable file of UTF-8 text, at most 48 KiB, by --ticket FILE"},
     {"time-limit", "the run's minutes were over, so the cell was killed; see `budgets: run: "
                    "minutes` in the policy"},
     {"too-many-files",

@@ -32,7 +32,8 @@ static bool open_home(bool make, struct home *ret_home, struct fault *fault)
     if (path == NULL)
         return fault_set(fault, FAULT_INVALID, "no state folder: set CUSTODY_HOME or HOME");
     if (make && !file_make_folders(path, 0711, fault))
-        return false;
+        return fault_in(
+            fault, "make the state folder %s (set CUSTODY_HOME to have it elsewhere)", path);
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         (void)fault_errno(fault, "open the state folder %s", path);

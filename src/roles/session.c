@@ -88,7 +88,9 @@ bool session_requester(const struct policy *policy, const char *named, char **re
     const struct passwd *login = getpwuid(getuid());
 
     if (named != NULL && !is_person(policy, named))
-        return fault_set(fault, FAULT_INVALID, "%s is not in the policy's people", named);
+        return fault_set(
+            fault, FAULT_INVALID,
+            "%s is not in the policy's people: `people` in policy.yaml names who is", named);
     if (named != NULL)
         *ret_id = xstrdup(named);
     else if (login != NULL && is_person(policy, login->pw_name))

@@ -61,6 +61,9 @@ def what_cannot_be_run_says_which_part_is_wrong():
             (('--engine', 'codex', '--ticket', ticket, '--', 'true'), 'use', '--engine codex and -- COMMAND'),
             (('--engine', 'codex', '--ticket', ticket), 'engine', 'speaks openai-responses, and no model of the policy does (onprem: openai)'),
             (('--base', '-x', '--', 'true'), 'repository', 'not the name of a branch'),
+            (('--', './README'), 'agent-start', 'start ./README: Permission denied'),
+            (('--', 'no-such-program'), 'agent-start', 'start no-such-program: No such file'),
+            (('--requester', 'eve', '--', 'true'), 'requester', '`people` in policy.yaml names who is'),
             (('--base', 'nowhere', '--', 'true'), 'repository', 'no such commit: nowhere'),
         ]
         for words, reason, text in cases:

@@ -133,6 +133,8 @@ static void on_cell(void *self, uint32_t events)
         break;
     case CELL_FAILED:
         work->fault = packet.fault;
+        if (work->fault.kind == FAULT_DENIED) /* the program's own mode: wrong use, no refusal */
+            work->fault.kind = FAULT_INVALID;
         end_work(work, packet.fault.kind == FAULT_IO ? "cell" : "agent-start");
         break;
     case CELL_GONE:
