@@ -163,7 +163,7 @@ def every_attempt_is_stopped_and_told_of():
 # Where there is no FUSE (docs/injected.md): what goes by a path alone is not judged before the change is collected.
 INJECTED = {
     'denied-openat2': 'ENOSYS', 'forbidden-rename': '-', 'forbidden-unlink': '-', 'forbidden-folder': '-',
-    'forbidden-nameless': 'EEXIST', 'forbidden-race': '-', 'view-setuid': '-', 'view-second-git': '-', 'fill-view': '-',
+    'forbidden-nameless': 'EEXIST', 'forbidden-race': '-', 'view-setuid': '-', 'view-second-git': '-', 'fill-view': 'not-tried',
     'plant-link-init': 'ELOOP',
 }
 
@@ -174,7 +174,7 @@ def in_a_degraded_cell_no_content_comes_out_and_no_refused_write_lands():
         place.policy(RESOURCES + 'containment: degraded\n')
         whole = place.run
         place.run = lambda *program, **more: whole(*program, options=('--cell', 'namespaces/injected'), **more)
-        done = attack(place)
+        done = attack(place, '--without', 'fill-view')
         seen = verdicts(done)
         other = {name: met for name, (verdict, met) in seen.items() if verdict != 'stopped'}
         assert other.keys() <= INJECTED.keys(), (other, done['stderr'][-2000:])
@@ -187,6 +187,8 @@ def in_a_degraded_cell_no_content_comes_out_and_no_refused_write_lands():
             assert wanted in told, told
         assert not (place.root / 'marker').exists(), 'something planted ran outside'
         assert place.verify()['result'] == 'holds'
+        done = attack(place, '--only', 'fill-view')  # no ENOSPC there: the cell is killed
+        assert done['reasons'] == ['disk-limit'], done
     finally:
         place.close()
 

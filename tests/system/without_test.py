@@ -30,8 +30,8 @@ def needs_root():
         raise Skip(f'cannot take mechanisms away here: {done.stderr.strip()}')
 
 
-def holds_without(place, mechanisms, more=None):
-    done = escape.attack(place)
+def holds_without(place, mechanisms, more=None, words=()):
+    done = escape.attack(place, *words)
     seen = escape.verdicts(done)
     allowed = {name: met for mechanism in mechanisms for name, met in OWN_CELL_ONLY.get(mechanism, {}).items()}
     allowed.update(more or {})
@@ -105,7 +105,7 @@ def without_any_of_them_in_a_degraded_cell():
         whole = place.run
         place.run = lambda *program, **more: whole(*program, options=('--cell', 'namespaces/injected'), **more)
         lacking(place, OPTIONAL)
-        holds_without(place, OPTIONAL, escape.INJECTED)
+        holds_without(place, OPTIONAL, escape.INJECTED, ('--without', 'fill-view'))
     finally:
         place.close()
 

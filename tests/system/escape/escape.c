@@ -103,10 +103,16 @@ static int expected_is(const struct attempt *attempt, int tried)
     return 0;
 }
 
+static int is_wanted(const struct attempt *attempt, const struct target *target)
+{
+    return (target->only == NULL || strcmp(target->only, attempt->name) == 0) &&
+           (target->without == NULL || strcmp(target->without, attempt->name) != 0);
+}
+
 /* Tries one; returns 1 when it counts against the cell. */
 static int report(const struct attempt *attempt, const struct target *target)
 {
-    int tried = try_in_child(attempt, target);
+    int tried = is_wanted(attempt, target) ? try_in_child(attempt, target) : NOT_TRIED;
     const char *verdict = "stopped";
     char room[16];
     int bad = 0;
@@ -178,7 +184,8 @@ static int wrong_use(void)
 {
     (void)fprintf(stderr,
                   "escape REPOSITORY [--card PATH NUMBER] [--denied PATH] [--forbidden PATH] "
-                  "[--marker PATH] [--door PORT] | escape --markdown | --list\n");
+                  "[--marker PATH] [--door PORT] [--only ATTEMPT] [--without ATTEMPT] | "
+                  "escape --markdown | --list\n");
     return 3;
 }
 
@@ -211,6 +218,10 @@ int main(int argc, char **argv)
             target.marker = argv[++i];
         } else if (strcmp(argv[i], "--door") == 0 && i + 1 < argc) {
             target.door = (int)strtol(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+            target.only = argv[++i];
+        } else if (strcmp(argv[i], "--without") == 0 && i + 1 < argc) {
+            target.without = argv[++i];
         } else {
             return wrong_use();
         }

@@ -32,6 +32,7 @@ enum reporter {
 /* What the caller planted; NULL or 0 where it planted nothing. Paths are below the repository.
  */
 struct target {
+    const char *only, *without; /* names of attempts, or NULL */
     const char *repository;
     const char *card, *number;
     const char *denied;
