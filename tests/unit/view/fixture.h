@@ -586,8 +586,10 @@ static inline const char *fixture_switch_on(struct fixture_switch *ret_switch)
 
 static inline void fixture_switch_back(struct fixture_switch *taken)
 {
-    if (taken->fd >= 0)
+    if (taken->fd >= 0) {
         assert_int_equal(pwrite(taken->fd, &taken->was, 1, 0), 1);
+        (void)flock(taken->fd, LOCK_UN); /* the server that was forked has it, too */
+    }
     scope_close(&taken->fd);
 }
 
