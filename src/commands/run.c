@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "roles/records/lost.h"
 
 #define WRITE_PATTERNS_MAX 64
+#define SAY_MS 100
 
 static const struct option_rule options[] = {
     {"repo", "DIR", "the repository (default: this folder)"},
@@ -38,9 +40,22 @@ static const struct option_rule options[] = {
     {NULL, NULL, NULL},
 };
 
+/*
+ * The agent may have filled what nobody reads. While it works, core must not wait for that
+ * reader: what bounds and ends the agent would wait, too.
+ */
+static bool is_read(void)
+{
+    struct pollfd ready = {.fd = 2, .events = POLLOUT};
+
+    return poll(&ready, 1, SAY_MS) > 0;
+}
+
 static void say(void *self, const char *line)
 {
     (void)self;
+    if (!is_read())
+        return;
     (void)fprintf(stderr, "custody: %s\n", line);
 }
 
@@ -53,6 +68,8 @@ static void progress(void *self, const char *what, size_t done, size_t total)
     if (last && told == total)
         return;
     told = last ? total : 0;
+    if (!is_read())
+        return;
     if (isatty(2))
         (void)fprintf(stderr, "\rcustody: %s: %zu of %zu files%s", what, done, total,
                       last ? "\n" : "");

@@ -308,6 +308,37 @@ def two_runs_on_one_repository_at_once_are_right():
         place.close()
 
 
+def whom_nobody_reads_ends_by_a_signal():
+    """The agent fills the pipe that custody's own words go to, too: the run is over all the same, and custody can be ended."""
+    place = Place()
+    try:
+        for ask in (False, True):
+            reader, writer = os.pipe()
+            process = place.start([CUSTODY, 'run', '--repo', place.repo, '--requester', 'tom', '--', '/bin/sh', '-c',
+                                   'yes & yes >&2 & ' + ('while :; do sleep 1; done' if ask else 'sleep 1')],
+                                  cwd=place.repo, stdout=writer, stderr=writer)
+            os.close(writer)
+            run_id = place.wait_for_run()
+            if ask:
+                process.terminate()
+            deadline = time.monotonic() + 60  # what is left is offered for some seconds
+            while next(r for r in json.loads(place.custody('runs', '--json').stdout) if r['run'] == run_id)['state'] == 'working':
+                assert time.monotonic() < deadline, 'the run is not over'
+                time.sleep(0.2)
+            assert place.log('--run', run_id, '--type', 'run.ended'), 'no end is recorded'
+            for _ in range(40):
+                process.terminate()
+                try:
+                    process.wait(timeout=1)
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+            assert process.poll() is not None, 'it cannot be ended'
+            os.close(reader)
+    finally:
+        place.close()
+
+
 def the_environment_in_a_cell_is_the_contract():
     place = Place(policy_extra='environment: { pass: [MY_FLAG] }\n')
     try:
@@ -351,7 +382,7 @@ def git_works_in_the_cell_and_its_history_is_one_commit():
 
 
 if __name__ == '__main__':
-    main([a_large_dirty_tree_is_refused_also_when_that_is_found_late, a_run_ends_in_a_change_that_another_human_lands,
+    main([whom_nobody_reads_ends_by_a_signal, a_large_dirty_tree_is_refused_also_when_that_is_found_late, a_run_ends_in_a_change_that_another_human_lands,
           what_is_denied_is_absent_and_what_is_sensitive_is_replaced,
           surrogates_become_originals_again_in_their_own_file_only,
           writing_outside_policy_is_refused_and_recorded,

@@ -7,6 +7,8 @@
 #ifndef CUSTODY_ROLES_CORE_PARTS_H
 #define CUSTODY_ROLES_CORE_PARTS_H
 
+#include <signal.h>
+
 #include "agent/engine.h"
 #include "cell/cell.h"
 #include "os/disk.h"
@@ -75,6 +77,7 @@ struct run {
     int folder_fd;
     int agent_fd; /* below it: what the agent itself writes, and nobody else on the host enters */
     int signals; /* signalfd */
+    sigset_t signals_before;
     int lock;    /* held while the run lives: tells `stop` and `gc` */
     uid_t uid;   /* as root: whose the cell is outside; else our own */
     int uid_lock;

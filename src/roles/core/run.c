@@ -58,15 +58,29 @@ static void peer_kill(struct peer *peer)
     scope_close(&peer->control);
 }
 
+/*
+ * The run is over, and what asked for its end is answered. What is said of it now may meet a
+ * reader that does not read: a signal must end that.
+ */
+static void give_signals_back(struct run *run)
+{
+    if (run->signals < 0)
+        return;
+    while (run_signal(run) != 0)
+        continue;
+    (void)sigprocmask(SIG_SETMASK, &run->signals_before, NULL);
+    scope_close(&run->signals);
+}
+
 /* One teardown for every way a run can end. */
 static void teardown(struct run *run)
 {
     struct fault fault = {0};
     AUTO_CLOSE int runs = -1;
-    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,    &run->upper_fd,
-                  &run->git_fd,      &run->objects_fd, &run->engine_fd,   &run->agent_in,
-                  &run->agent_err,   &run->uid_lock,   &run->signals,     &run->seen,
-                  &run->cell_proc,   &run->plain_fd,   &run->identity_fd, &run->agent_fd};
+    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,   &run->upper_fd,
+                  &run->git_fd,      &run->objects_fd, &run->engine_fd,  &run->agent_in,
+                  &run->agent_err,   &run->uid_lock,   &run->agent_fd,   &run->seen,
+                  &run->cell_proc,   &run->plain_fd,   &run->identity_fd};
 
     if (!cell_end(run->cell, &fault))
         run_say(run, "warning: %s", fault.why);
@@ -114,6 +128,7 @@ static void teardown(struct run *run)
     core_output_free(&run->output);
     scope_close(&run->sealer.folder);
     explicit_bzero(run->key, sizeof(run->key));
+    give_signals_back(run);
 }
 
 /* From now on a signal ends the run in order: the cell first, then the record. */
@@ -126,7 +141,7 @@ static bool take_signals(struct run *run, struct fault *fault)
     for (size_t i = 0; i < COUNT(wanted); i++)
         (void)sigaddset(&set, wanted[i]);
     (void)signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+    if (sigprocmask(SIG_BLOCK, &set, &run->signals_before) < 0)
         return fault_errno(fault, "hold signals back");
     run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return run->signals >= 0 ? true : fault_errno(fault, "watch for signals");
