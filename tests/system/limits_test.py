@@ -136,8 +136,8 @@ def what_has_no_name_any_more_counts():
 
 
 def a_folder_that_cannot_be_read_is_no_disk():
-    """Tests of programs make such folders."""
-    with user_place(policy_extra='resources: { disk: 32M }\n', repository_policy=SCRATCH) as place:
+    """Tests of programs make such folders. A large limit: others fill this disk, too."""
+    with user_place(policy_extra='resources: { disk: 20G }\n', repository_policy=SCRATCH) as place:
         done = place.run('sh', '-c', 'mkdir build/shut; chmod 0 build/shut; sleep 3; chmod 700 build/shut; echo x > x.txt', timeout=60)
         assert done['state'] == 'ready', done
 
