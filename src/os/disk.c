@@ -19,7 +19,9 @@ bool disk_space_of(int fd, struct disk_space *ret_space, struct fault *fault)
     if (fstatvfs(fd, &room) < 0)
         return fault_errno(fault, "ask for the free space");
     *ret_space = (struct disk_space){.total = (uint64_t)room.f_blocks * room.f_frsize,
-                                     .free = (uint64_t)room.f_bavail * room.f_frsize};
+                                     .free = (uint64_t)room.f_bavail * room.f_frsize,
+                                     .files = room.f_files,
+                                     .files_free = room.f_favail};
     return true;
 }
 
@@ -56,6 +58,11 @@ enum disk_level disk_level_of(const struct disk_space *space, enum disk_level be
             return level;
     }
     return DISK_OK;
+}
+
+bool disk_files_are_low(const struct disk_space *space)
+{
+    return space->files_free < space->files / 20;
 }
 
 /* linux/magic.h has not all of them. */

@@ -14,7 +14,8 @@
 #include "base/fault.h"
 
 struct disk_space {
-    uint64_t total, free; /* bytes; free: to an ordinary user */
+    uint64_t total, free;       /* bytes; free: to an ordinary user */
+    uint64_t files, files_free; /* inodes; 0, 0: as many as there is room for */
 };
 
 enum disk_level { DISK_OK, DISK_WARN, DISK_REFUSE, DISK_FULL };
@@ -37,6 +38,9 @@ uint64_t disk_limit(enum disk_level level, uint64_t total);
  * at a limit does not go back and forth. DISK_FULL is neither entered nor left here.
  */
 enum disk_level disk_level_of(const struct disk_space *space, enum disk_level before);
+
+/* Fewer than one file in twenty can still be made: what is empty fills a disk, too. */
+bool disk_files_are_low(const struct disk_space *space);
 
 enum disk_kind {
     DISK_LOCAL,

@@ -193,8 +193,25 @@ def two_people_may_break_the_glass(disk, place):
     assert not row['valid'] and not row['active'], row
 
 
+@with_small_disk
+def empty_files_fill_a_disk_too(disk, place):
+    """A file system has so many inodes; the run's are gone before the host has none."""
+    runs = place.home / 'runs'
+    runs.mkdir(exist_ok=True)
+    run(['mount', '-t', 'tmpfs', '-o', 'size=400m,nr_inodes=6000,mode=711', 'none', runs], check=0)
+    try:
+        done = place.run(*SHELL, 'n=0; while [ $n -lt 100 ]; do mkdir .git/$n; (cd .git/$n && touch $(seq 100)); n=$((n+1)); sleep 0.03; done; sleep 20',
+                         timeout=90)
+        assert done['exit'] in (1, 2) and done['reasons'][0] == 'disk-full' and 'files' in done['stderr'], done
+        assert os.statvfs(runs).f_favail > 5000, os.statvfs(runs)
+        assert place.run(*SHELL, 'echo x > a.txt', check=0)['state'] == 'ready'
+    finally:
+        run(['umount', runs], check=0)
+
+
 if __name__ == '__main__':
     main([a_run_is_not_begun_on_a_disk_with_little_room,
           a_disk_that_fills_up_during_a_run_ends_it_and_loses_nothing,
           a_ledger_without_a_byte_of_room_says_so_and_goes_on_later,
-          two_people_may_break_the_glass])
+          two_people_may_break_the_glass,
+          empty_files_fill_a_disk_too])

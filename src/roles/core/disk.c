@@ -101,8 +101,7 @@ static bool agent_exceeds(struct run *run, uint64_t gone, uint64_t most)
         return used > most && used != UINT64_MAX;
     if (used > most)
         return true;
-    return fstat(run->folder_fd, &stat) == 0 &&
-           core_held_bytes(run, stat.st_dev, 0) > most;
+    return fstat(run->folder_fd, &stat) == 0 && core_held_bytes(run, stat.st_dev, 0) > most;
 }
 
 void core_disk_begin(struct run *run)
@@ -139,10 +138,20 @@ static const char *disk_low(struct disk_watch *watch, int fd, const char *what,
         return NULL;
     level = disk_level_of(&space, DISK_OK);
     if (!watch->begun) {
-        *watch = (struct disk_watch){.begun = true, .level = level, .free = space.free};
+        *watch = (struct disk_watch){.begun = true,
+                                     .level = level,
+                                     .files_low = disk_files_are_low(&space),
+                                     .free = space.free};
         return NULL;
     }
     watch->now = space.free;
+    if (disk_files_are_low(&space) && !watch->files_low) {
+        (void)fault_set(ret_why, FAULT_LIMIT,
+                        "%s has room for no more than %llu files; the cell was killed before "
+                        "there is none",
+                        what, (unsigned long long)space.files_free);
+        return "disk-full";
+    }
     if (level < DISK_REFUSE || (watch->level >= DISK_REFUSE && space.free >= LAST_BYTES))
         return NULL;
     disk_size_text(space.free, left);

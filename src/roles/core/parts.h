@@ -37,6 +37,7 @@ struct peer {
 struct disk_watch {
     bool begun;
     enum disk_level level; /* when the agent was started */
+    bool files_low;        /* then */
     uint64_t free, now;    /* bytes: then, and at the last look */
 };
 
