@@ -186,7 +186,7 @@ int tree_add_node(struct tree *tree, mode_t mode, uint32_t *ret_number)
 /* What a node takes of the run's share of the disk: base content is the repository's. */
 static uint64_t own_blocks(const struct node *node)
 {
-    return node_is_own(node) ? node->blocks : 0;
+    return node_is_counted(node) ? node->blocks : 0;
 }
 
 void tree_add_name(struct tree *tree, uint32_t number, uint32_t folder, struct slice name)
@@ -237,7 +237,7 @@ void tree_release(struct tree *tree, uint32_t number)
         (void)unlinkat(tree->settings.upper_fd, name, 0);
     }
     own = node_is_own(slot->node);
-    if (own)
+    if (node_is_counted(slot->node))
         tree_set_blocks(tree, slot->node, 0);
     free_node(tree, slot->node);
     if (number < tree->base_count) {

@@ -5,6 +5,9 @@
 #include "view/snapshot_format.h"
 #include "view/tree_node.h"
 
+#define LONG_LINK_BYTES 60 /* as ext4: a shorter target is in the inode */
+#define BLOCK_BYTES 4096U
+
 static bool is_removed(const struct tree *tree, uint32_t folder)
 {
     const struct node *node = tree_touched(tree, folder);
@@ -50,7 +53,10 @@ int tree_make(struct tree *tree, uint32_t folder, struct slice name, mode_t mode
     uint32_t number;
     struct node *node;
     int error = check_new(tree, folder, name);
+    bool is_long = target != NULL && strlen(target) >= LONG_LINK_BYTES;
 
+    if (error == 0 && is_long && !tree_has_room(tree, BLOCK_BYTES))
+        error = ENOSPC;
     if (error == 0)
         error = tree_add_node(tree, mode & (S_IFMT | 01777), &number);
     if (error != 0)
@@ -60,6 +66,8 @@ int tree_make(struct tree *tree, uint32_t folder, struct slice name, mode_t mode
         node->target = xstrdup(target);
         node->size = strlen(target);
     }
+    if (is_long)
+        tree_set_blocks(tree, node, BLOCK_BYTES / 512);
     enter(tree, number, folder, name);
     *ret_number = number;
     return 0;

@@ -182,7 +182,7 @@ static int account(struct tree *tree, struct node *node, int fd)
  * The kernel forgets a removed file some calls later: `rm big; echo x > small` must find room.
  * So removed files have as much again for themselves, and cannot take more by being held open.
  */
-static bool has_room(const struct tree *tree, uint64_t bytes)
+bool tree_has_room(const struct tree *tree, uint64_t bytes)
 {
     uint64_t max = tree->settings.upper_bytes_max;
     uint64_t nameless = tree->nameless_blocks * 512;
@@ -289,7 +289,7 @@ static int make_own(struct tree *tree, uint32_t number, uint64_t keep, uint64_t 
     if (end < keep)
         end = keep;
     if (node->content == CONTENT_BASE) {
-        if (!has_room(tree, keep))
+        if (!tree_has_room(tree, keep))
             return ENOSPC;
         error = tree_small_fits(tree, node, end) ? base_to_small(tree, number, (size_t)keep)
                                                  : base_to_upper(tree, number, keep);
@@ -333,7 +333,7 @@ int tree_write(struct tree *tree, uint32_t number, uint64_t at, struct slice byt
 
     if (__builtin_add_overflow(at, bytes.len, &end) || end > INT64_MAX)
         return EFBIG;
-    if (!has_room(tree, bytes.len))
+    if (!tree_has_room(tree, bytes.len))
         return ENOSPC;
     error = make_own(tree, number, UINT64_MAX, end, &fd);
     if (error == 0)
@@ -368,7 +368,7 @@ int tree_allocate(struct tree *tree, uint32_t number, int mode, uint64_t at, uin
 
     if (at > INT64_MAX || len > INT64_MAX)
         return EFBIG;
-    if (!has_room(tree, len))
+    if (!tree_has_room(tree, len))
         return ENOSPC;
     error = make_own(tree, number, UINT64_MAX, UINT64_MAX, &fd);
     if (error != 0)

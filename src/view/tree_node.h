@@ -96,6 +96,14 @@ static inline bool node_is_own(const struct node *node)
     return node->content == CONTENT_UPPER || node->content == CONTENT_SMALL;
 }
 
+/* Links of the agent's own count, too: their targets are in memory. */
+static inline bool node_is_counted(const struct node *node)
+{
+    return node_is_own(node) || node->target != NULL;
+}
+
+/* May `bytes` more be written? */
+bool tree_has_room(const struct tree *tree, uint64_t bytes);
 /* Counts what a file that the agent wrote takes, in blocks of 512 bytes. */
 void tree_set_blocks(struct tree *tree, struct node *node, uint64_t blocks);
 bool tree_small_fits(const struct tree *tree, const struct node *node, uint64_t size);

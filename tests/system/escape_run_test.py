@@ -303,6 +303,25 @@ def what_a_reviewer_is_shown_moves_no_cursor():
         place.close()
 
 
+def targets_of_links_count():
+    """The view keeps them in its own memory, which bounds nothing else."""
+    place = Place(policy_extra='resources: { disk: 32M }\n')
+    try:
+        done = place.run('python3', '-c', 'import errno, os\n'
+                         'made, error = 0, None\n'
+                         'try:\n'
+                         '    for made in range(12000): os.symlink("y" * 4000, f"l{made}")\n'
+                         'except OSError as e: error = errno.errorcode[e.errno]\n'
+                         'print("MADE", made, error, os.lstat("l0").st_blocks, flush=True)\n'
+                         'for n in range(made): os.unlink(f"l{n}")\n'
+                         'for n in range(9000): os.symlink("y" * 4000, "m"); os.rename("m", "n")\n'
+                         'open("big", "wb").write(b"x" * (20 << 20))\n', timeout=100)
+        assert 'MADE 8192 ENOSPC 8' in done['stderr'], done['stderr'][-800:]
+        assert done['state'] in ('ready', 'blocked') and 'agent-failed' not in done['reasons'], done
+    finally:
+        place.close()
+
+
 def what_has_no_quota_is_watched():
     """.git and scratch folders are the host's: more than the policy's disk in them ends the run."""
     place = Place(policy_extra='resources: { disk: 32M }\n', repository_policy=POLICY + '  scratch: [build]\n')
@@ -367,5 +386,6 @@ if __name__ == '__main__':
           what_was_planted_acts_in_no_change_that_lands,
           what_a_reviewer_is_shown_moves_no_cursor,
           what_has_no_quota_is_watched,
+          targets_of_links_count,
           nor_does_it_get_out_of_an_ordinary_users_run,
           nor_without_user_namespaces])
