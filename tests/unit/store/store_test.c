@@ -185,27 +185,6 @@ static void ids_are_ordered_by_time_and_lower_case(void **state)
     assert_string_equal(id, "r-20261124-035446-7f3a");
 }
 
-static void opening_takes_less_than_two_milliseconds(void **state)
-{
-    struct opened opened;
-    struct fault fault = {0};
-    int64_t best = INT64_MAX;
-
-    (void)state;
-    open_store(&opened);
-    for (int i = 0; i < 20; i++) {
-        int64_t from = clock_monotonic_us(&clock_real);
-
-        store_close(opened.store);
-        assert_ok(store_open(opened.path, &opened.store, &fault), fault);
-        if (clock_monotonic_us(&clock_real) - from < best)
-            best = clock_monotonic_us(&clock_real) - from;
-    }
-    print_message("open: %lld us\n", (long long)best);
-    assert_true(best < 2000);
-    close_store(&opened);
-}
-
 /* Opens a store that may not be there yet and writes a row of its own; the exit code says
  * whether it could. */
 static int open_and_write(const char *path, int number)
@@ -262,7 +241,6 @@ int main(void)
         TEST(a_person_approves_once_until_it_is_void),
         TEST(ids_are_ordered_by_time_and_lower_case),
         TEST(many_may_open_a_new_store_at_once),
-        TEST(opening_takes_less_than_two_milliseconds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
