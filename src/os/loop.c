@@ -15,7 +15,7 @@ struct loop_watch {
     void *self;
     int fd;
     bool dead;
-    struct loop_watch *next_dead;
+    struct loop_watch *next, **at; /* in one of the loop's lists; what leads here */
 };
 
 struct loop_timer {
@@ -29,6 +29,7 @@ struct loop_timer {
 struct loop {
     int epoll;
     bool stopped;
+    struct loop_watch *live;
     struct loop_watch *dead; /* freed once the round of events is over */
     struct loop_timer *timers;
 };
@@ -46,12 +47,28 @@ bool loop_new(struct loop **ret_loop, struct fault *fault)
     return true;
 }
 
+static void put(struct loop_watch *watch, struct loop_watch **list)
+{
+    watch->next = *list;
+    watch->at = list;
+    if (*list != NULL)
+        (*list)->at = &watch->next;
+    *list = watch;
+}
+
+static void take(struct loop_watch *watch)
+{
+    *watch->at = watch->next;
+    if (watch->next != NULL)
+        watch->next->at = watch->at;
+}
+
 static void bury(struct loop *loop)
 {
     while (loop->dead != NULL) {
         struct loop_watch *watch = loop->dead;
 
-        loop->dead = watch->next_dead;
+        take(watch);
         free(watch);
     }
 }
@@ -60,6 +77,8 @@ void loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return;
+    while (loop->live != NULL)
+        loop_unwatch(loop->live);
     bury(loop);
     while (loop->timers != NULL)
         loop_timer_cancel(loop->timers);
@@ -79,6 +98,7 @@ bool loop_watch(struct loop *loop, int fd, uint32_t events,
         free(watch);
         return fault_errno(fault, "watch a descriptor");
     }
+    put(watch, &loop->live);
     *ret_watch = watch;
     return true;
 }
@@ -98,8 +118,8 @@ void loop_unwatch(struct loop_watch *watch)
         return;
     (void)epoll_ctl(watch->loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
     watch->dead = true;
-    watch->next_dead = watch->loop->dead;
-    watch->loop->dead = watch;
+    take(watch);
+    put(watch, &watch->loop->dead);
 }
 
 bool loop_timer(struct loop *loop, int64_t delay_us, void (*due)(void *self), void *self,

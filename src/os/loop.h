@@ -12,7 +12,8 @@ struct loop_watch;
 struct loop_timer;
 
 MUST_USE bool loop_new(struct loop **ret_loop, struct fault *fault);
-void loop_free(struct loop *loop); /* NULL is fine; descriptors stay open */
+/* With all its watches and timers. NULL is fine; descriptors stay open. */
+void loop_free(struct loop *loop);
 
 /* Calls `ready(self, events)` when `fd` has any of `events` (EPOLLIN, EPOLLOUT). */
 MUST_USE bool loop_watch(struct loop *loop, int fd, uint32_t events,
