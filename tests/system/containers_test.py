@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CUSTODY, Place, Skip, main, run
+from harness import CUSTODY, Place, Skip, fuse_for_everybody, main, run
 
 PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'containers.md'
 USER = 'news'  # of Debian; rootless containers want one with a name
@@ -114,6 +114,7 @@ def judge(row, done):
         assert wanted in done.stderr, (name, wanted, done.stderr)
 
 
+@fuse_for_everybody()
 def in_a_container_of_root():
     need('podman', 'runc')
     with ground() as top:
@@ -138,21 +139,11 @@ def in_a_rootless_container():
                    'exec setpriv --reuid=$u --regid=$g --clear-groups env HOME="$0" XDG_RUNTIME_DIR="$0/run" "$@"',
                    top, user.pw_uid, user.pw_gid]
         for row in ROOTLESS:
-            with device_for_everybody():
+            with fuse_for_everybody():
                 judge(row, run([*as_user, *podman(top, row[1])], cwd=top))
             run([*as_user, 'podman', 'unshare', 'sh', '-c', f'rm -rf {top}/root/srv/*'], cwd=top)
             clean(top)
         run([*as_user, *podman(top, [])[:5], 'unshare', 'rm', '-rf', top / 'engine', top / 'er'], cwd=top)
-
-
-@contextlib.contextmanager
-def device_for_everybody():
-    mode = os.stat('/dev/fuse').st_mode & 0o777
-    os.chmod('/dev/fuse', 0o666)
-    try:
-        yield
-    finally:
-        os.chmod('/dev/fuse', mode)
 
 
 def in_bubblewrap():
@@ -160,7 +151,7 @@ def in_bubblewrap():
     user = pwd.getpwnam(USER)
     with ground(user.pw_uid) as top:
         for row in SANDBOXES:
-            with device_for_everybody():
+            with fuse_for_everybody():
                 judge(row, run(['setpriv', f'--reuid={user.pw_uid}', f'--regid={user.pw_gid}', '--clear-groups', 'bwrap', '--bind', top / 'root',
                                 '/', '--ro-bind', '/usr', '/usr', '--proc', '/proc', '--tmpfs', '/tmp', *row[1], 'sh', '/story'], cwd='/'))
             clean(top)

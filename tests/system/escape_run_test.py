@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 from landlock_test import DEGRADED, SHELL, SharedPlace, skip_unless_possible
-from harness import CARD, CUSTODY, Place, Skip, main, run, wait_until_free
+from harness import CARD, CUSTODY, Place, Skip, fuse_for_everybody, main, run, wait_until_free
 
 ESCAPE = os.environ.get('CUSTODY_ESCAPE', 'build/tests/system/escape/escape')
 PAGE = os.path.join(os.path.dirname(__file__), '..', '..', 'docs', 'escape.md')
@@ -209,6 +209,7 @@ SHARED = {
 }
 
 
+@fuse_for_everybody()
 def nor_without_user_namespaces():
     skip_unless_possible()
     model = Listener()
@@ -231,6 +232,7 @@ def nor_without_user_namespaces():
         place.close()
 
 
+@fuse_for_everybody()
 def nobody_else_on_the_host_enters_what_the_agent_writes():
     """It may set any bits on its files. Who runs its set-user-id program outside would be its user there; who reads it, told."""
     kinds = [Place] + [SharedPlace] * (shutil.which('fusermount3') is not None)
@@ -338,20 +340,6 @@ def what_has_no_quota_is_watched():
         place.close()
 
 
-@contextlib.contextmanager
-def ordinary_user_can_mount():
-    """/dev/fuse for everybody, as most hosts have it; put back afterwards."""
-    try:
-        mode = stat.S_IMODE(os.stat('/dev/fuse').st_mode)
-    except OSError as why:
-        raise Skip(f'/dev/fuse: {why}')
-    os.chmod('/dev/fuse', 0o666)
-    try:
-        yield
-    finally:
-        os.chmod('/dev/fuse', mode)
-
-
 def give_away(root):
     for folder, _, files in os.walk(root):
         for path in (folder, *(os.path.join(folder, name) for name in files)):
@@ -366,7 +354,7 @@ def nor_does_it_get_out_of_an_ordinary_users_run():
         raise Skip('ordinary users get no user namespace here')
     if run([*user, 'test', '-x', CUSTODY]).returncode != 0:
         raise Skip('the build is out of an ordinary user\'s reach')
-    with ordinary_user_can_mount():
+    with fuse_for_everybody():
         place = hostile_place()
         try:
             wait_until_free(place.home / 'ledger/lock')  # what root's daemon writes would be root's

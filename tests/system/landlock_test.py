@@ -14,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CARD, Place, Skip, TOKEN, main, run
+from harness import CARD, Place, Skip, TOKEN, fuse_for_everybody, main, run
 
 UID = 9  # news of Debian: fusermount3 takes only users that have a name, and nobody is other tests'
 SHELL = ('/bin/sh', '-c')
@@ -65,11 +65,12 @@ class SharedPlace(Place):
 @contextlib.contextmanager
 def shared_place(**more):
     skip_unless_possible()
-    place = SharedPlace(**{'policy_extra': DEGRADED, 'files': FILES, **more})
-    try:
-        yield place
-    finally:
-        place.close()
+    with fuse_for_everybody():
+        place = SharedPlace(**{'policy_extra': DEGRADED, 'files': FILES, **more})
+        try:
+            yield place
+        finally:
+            place.close()
 
 
 def a_build_cache_is_kept_and_a_toolchain_of_its_own_is_refused():

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The same story as an ordinary user: no root, one uid, a state folder and a repository of its own."""
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -9,26 +8,13 @@ import stat
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CARD, Place, Skip, main, run
+from harness import CARD, Place, Skip, fuse_for_everybody, main, run
 from images import Layout, base_layer, entry
 
 UID = 54321
 SHELL = ('/bin/sh', '-c')
 AS_USER = ('setpriv', f'--reuid={UID}', f'--regid={UID}', '--clear-groups', '--')
 FUSE = '/dev/fuse'
-
-
-@contextlib.contextmanager
-def fuse_for_everybody():
-    """Ordinary hosts give /dev/fuse to all; where this one does not, it does so for the time of the test."""
-    with open(FUSE, 'rb', buffering=0) as device:
-        fcntl.flock(device, fcntl.LOCK_EX)  # one at a time, or one would take the mode away from another
-        mode = stat.S_IMODE(os.fstat(device.fileno()).st_mode)
-        try:
-            os.chmod(FUSE, 0o666)
-            yield
-        finally:
-            os.chmod(FUSE, mode)
 
 
 def skip_unless_possible():

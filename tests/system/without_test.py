@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 import escape_run_test as escape
-from harness import CARD, CUSTODY, Skip, main, run, wait_until_free
+from harness import CARD, CUSTODY, Skip, fuse_for_everybody, main, run, wait_until_free
 
 WITHOUT = os.environ.get('CUSTODY_WITHOUT', 'build/tests/system/without')
 OPTIONAL = ('landlock', 'fanotify', 'io_uring', 'cgroup')
@@ -86,7 +86,7 @@ def without_any_of_them_as_an_ordinary_user():
                        (['test', '-x', CUSTODY], "the build is out of an ordinary user's reach")):
         if run([*USER, *words]).returncode != 0:
             raise Skip(why)
-    with escape.ordinary_user_can_mount():
+    with fuse_for_everybody():
         place = escape.hostile_place()
         try:
             wait_until_free(place.home / 'ledger/lock')
