@@ -112,7 +112,7 @@ def two_runs_do_not_share_it():
         held = caches(place, '--caches')
         assert [(c['held'], c['removed']) for c in held] == [(True, False)], held
         done = in_cell(place, 'cat ~/.cache/first; mkdir -p ~/.cache && echo second > ~/.cache/second; echo end')
-        assert done['said'][-1] == 'end' and 'first' not in done['said'], done
+        assert 'end' in done['said'] and 'first' not in done['said'], done  # two streams: in any order
         assert 'another run of this role has the build cache' in done['stderr'], done
         first.terminate()
         first.wait(30)

@@ -379,8 +379,16 @@ def nothing_is_left_however_it_ends():
         assert place.verify()['result'] == 'holds'
 
 
-def named(core, name):
-    """The process of that run whose name that is."""
+def named(core, name, seconds=10):
+    """The process of that run whose name that is; it may be about to take it."""
+    deadline = time.monotonic() + seconds
+    while len(found := all_named(core, name)) != 1:
+        assert time.monotonic() < deadline, (name, found)
+        time.sleep(0.05)
+    return found[0]
+
+
+def all_named(core, name):
     parents = {}
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
@@ -395,9 +403,7 @@ def named(core, name):
             if pid == core:
                 return True
         return False
-    found = [pid for pid, (_, comm) in parents.items() if comm == name and is_below(pid)]
-    assert len(found) == 1, (name, found)
-    return found[0]
+    return [pid for pid, (_, comm) in parents.items() if comm == name and is_below(pid)]
 
 
 if __name__ == '__main__':
