@@ -363,10 +363,10 @@ def what_even_the_warden_could_not_take_away_is_taken_by_gc():
 
 def nothing_is_left_however_it_ends():
     with shared_place() as place:
-        storm = 'setsid sleep 900 & (trap "" TERM HUP; while :; do sleep 1 & done) & for i in $(seq 30); do (setsid sh -c "sleep 901; :" &) ; done; '
+        storm = 'setsid sleep 900 & for i in $(seq 30); do (setsid sh -c "sleep 901; :" &) ; done; (trap "" TERM HUP; while :; do sleep 1 & done) & '
         done = place.run(*SHELL, storm + 'echo z > z', options=(), check=0)
         assert place.left_behind(ledger=False) == [], place.left_behind(ledger=False)
-        # Builtins alone: where the storm has taken every process that the user may have, a shell that cannot fork would end.
+        # Builtins alone behind it: where the storm has taken every process that the user may have, a shell that cannot fork would end.
         for who in ('core', 'cell-warden', 'cell-sweep', 'cell', 'view', 'guard'):
             process = place.start([*place.prefix, place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--', *SHELL,
                                    storm + 'while :; do read line < README; done'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
