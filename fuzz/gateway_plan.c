@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct door_config config = {.models = models,
                                  .model_count = COUNT(models),
                                  .model = size % COUNT(models),
-                                 .scan = {find_mark, NULL}};
+                                 .scan = {.classes = find_mark}};
     struct buf asked = buf_with_limit(BODY_LIMIT);
     struct plan plan = {0};
     struct fault fault = {0};
