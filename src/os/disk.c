@@ -85,25 +85,34 @@ static const struct kind_row {
     {0x786f4256, DISK_REMOTE, "vboxsf"},   {0x19830326, DISK_REMOTE, "fhgfs"},
 };
 
-/* An overlay that was mounted `volatile` never syncs; only its mount's options say so. */
-static bool is_volatile_overlay(int fd)
+bool disk_mount_line(int fd, struct buf *ret_mounts, struct slice *ret_line)
 {
-    AUTO_BUF struct buf mounts = buf_with_limit(MOUNTS_BYTES_MAX);
     struct statx about;
-    struct slice rest, line;
+    struct slice rest;
     struct fault ignored = {0};
     AUTO_FREE char *id = NULL;
 
+    *ret_mounts = buf_with_limit(MOUNTS_BYTES_MAX);
     if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &about) < 0 ||
         (about.stx_mask & STATX_MNT_ID) == 0 ||
-        !file_read(AT_FDCWD, "/proc/self/mountinfo", &mounts, &ignored))
+        !file_read(AT_FDCWD, "/proc/self/mountinfo", ret_mounts, &ignored))
         return false;
     id = xformat("%llu ", (unsigned long long)about.stx_mnt_id);
-    rest = buf_slice(&mounts);
-    while (slice_cut(&rest, '\n', &line))
-        if (slice_starts_with(line, slice_of(id)))
-            return slice_find(line, SLICE(",volatile"), 0) != SIZE_MAX;
+    rest = buf_slice(ret_mounts);
+    while (slice_cut(&rest, '\n', ret_line))
+        if (slice_starts_with(*ret_line, slice_of(id)))
+            return true;
     return false;
+}
+
+/* An overlay that was mounted `volatile` never syncs; only its mount's options say so. */
+static bool is_volatile_overlay(int fd)
+{
+    AUTO_BUF struct buf mounts = {0};
+    struct slice line;
+
+    return disk_mount_line(fd, &mounts, &line) &&
+           slice_find(line, SLICE(",volatile"), 0) != SIZE_MAX;
 }
 
 bool disk_kind_of(int fd, enum disk_kind *ret_kind, const char **ret_name, struct fault *fault)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/bytes.h"
 #include "base/fault.h"
 
 struct disk_space {
@@ -72,5 +73,9 @@ bool disk_quota_set(int fd, uid_t uid, uint64_t bytes);
 /* "3 MiB", "812 KiB", into `ret_text`. */
 #define DISK_TEXT_BYTES 32
 void disk_size_text(uint64_t bytes, char ret_text[DISK_TEXT_BYTES]);
+
+/* The line of /proc/self/mountinfo of the mount that `fd` is on; it lies in `ret_mounts`, which the caller frees in any
+ * case. */
+bool disk_mount_line(int fd, struct buf *ret_mounts, struct slice *ret_line);
 
 #endif

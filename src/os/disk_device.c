@@ -9,42 +9,30 @@
 #include "os/disk.h"
 #include "os/file.h"
 
-#define MOUNTS_BYTES_MAX (4 * 1024 * 1024)
-
 /* The device named in the mount's line, for file systems with a number of their own (btrfs).
  */
 static bool source_of(int fd, dev_t *ret_device)
 {
-    AUTO_BUF struct buf mounts = buf_with_limit(MOUNTS_BYTES_MAX);
-    struct statx about;
-    struct slice rest, line, word = {0};
-    struct fault ignored = {0};
-    AUTO_FREE char *id = NULL;
+    AUTO_BUF struct buf mounts = {0};
+    struct slice line, word = {0};
+    struct stat stat_of_source;
+    AUTO_FREE char *source = NULL;
+    size_t dash;
 
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &about) < 0 ||
-        (about.stx_mask & STATX_MNT_ID) == 0 ||
-        !file_read(AT_FDCWD, "/proc/self/mountinfo", &mounts, &ignored))
+    if (!disk_mount_line(fd, &mounts, &line))
         return false;
-    id = xformat("%llu ", (unsigned long long)about.stx_mnt_id);
-    rest = buf_slice(&mounts);
-    while (slice_cut(&rest, '\n', &line)) {
-        size_t dash = slice_find(line, SLICE(" - "), 0);
-        struct stat stat_of_source;
-        AUTO_FREE char *source = NULL;
-
-        if (dash == SIZE_MAX || !slice_starts_with(line, slice_of(id)))
-            continue;
-        line = slice_part(line, dash + 3, line.len);
-        if (!slice_cut(&line, ' ', &word) || !slice_cut(&line, ' ', &word))
-            return false;
-        source = slice_dup(word);
-        if (source[0] != '/' || stat(source, &stat_of_source) < 0 ||
-            !S_ISBLK(stat_of_source.st_mode))
-            return false;
-        *ret_device = stat_of_source.st_rdev;
-        return true;
-    }
-    return false;
+    dash = slice_find(line, SLICE(" - "), 0);
+    if (dash == SIZE_MAX)
+        return false;
+    line = slice_part(line, dash + 3, line.len);
+    if (!slice_cut(&line, ' ', &word) || !slice_cut(&line, ' ', &word))
+        return false;
+    source = slice_dup(word);
+    if (source[0] != '/' || stat(source, &stat_of_source) < 0 ||
+        !S_ISBLK(stat_of_source.st_mode))
+        return false;
+    *ret_device = stat_of_source.st_rdev;
+    return true;
 }
 
 bool disk_device_of(int fd, unsigned *ret_major, unsigned *ret_minor)
