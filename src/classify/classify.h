@@ -18,11 +18,46 @@
 
 enum confidence { CONFIDENCE_LOW, CONFIDENCE_MEDIUM, CONFIDENCE_HIGH };
 
+/* How a value is written where it was found: a stand-in must be written the same way. */
+enum finding_form {
+    FORM_PLAIN,
+    FORM_BACKSLASH, /* with escapes of JSON or C in it */
+    FORM_PERCENT,
+    FORM_ENTITY, /* of XML or HTML */
+    FORM_WIDE,   /* UTF-16: every second byte is 0 */
+    FORM_BASE64, /* both alphabets; the whole run is the value's */
+    FORM_HEX,
+    FORM_SEALED, /* within something that cannot be rewritten in place (an archive, a PDF) */
+    FORM_MIXED,  /* several of these on top of one another: cannot be rewritten, either */
+    FORM_COUNT,
+};
+
+/* What a stand-in looks like; a rule names it. */
+enum surrogate_shape {
+    SHAPE_TEXT,      /* letters become letters, digits digits */
+    SHAPE_SECRET,    /* the same, a public prefix stays */
+    SHAPE_KEY_BLOCK, /* PEM: the lines that say what it is stay */
+    SHAPE_CARD,
+    SHAPE_SSN,
+    SHAPE_DATE,
+    SHAPE_NAME,
+    SHAPE_EMAIL,
+    SHAPE_PHONE,
+    SHAPE_URL,
+    SHAPE_IPV4,
+    SHAPE_IPV6,
+    SHAPE_MAC,
+    SHAPE_ADDRESS,
+    SHAPE_IBAN,
+    SHAPE_COUNT,
+};
+
 struct finding {
     size_t start, end; /* byte offsets; start < end */
     enum data_class class;
     uint16_t rule;      /* for classify_rule_id */
     uint8_t confidence; /* enum confidence */
+    uint8_t form;       /* enum finding_form */
 };
 
 /*
@@ -43,6 +78,7 @@ MUST_USE bool classify_scan(struct slice content, struct slice path,
 
 const char *classify_rule_id(uint16_t rule);   /* "pan.card" */
 const char *classify_rule_text(uint16_t rule); /* one line, for SARIF and people */
+enum surrogate_shape classify_rule_shape(uint16_t rule);
 size_t classify_rule_count(void);
 const char *confidence_name(uint8_t confidence); /* high medium low */
 

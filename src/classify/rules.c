@@ -13,21 +13,25 @@ static const struct rule_row {
     const char *id;
     enum data_class class;
     const char *text;
+    enum surrogate_shape shape;
 } rules[RULE_COUNT] = {
     [RULE_CARD] = {"pan.card", CLASS_PAN,
                    "payment card number: issuer range, length and Luhn"},
-    [RULE_SSN] = {"pii.us-ssn", CLASS_PII, "US social security number"},
-    [RULE_PRIVATE_KEY] = {"secret.private-key", CLASS_SECRET, "private key block"},
-    [RULE_AWS_KEY_ID] = {"secret.aws-key-id", CLASS_SECRET, "AWS access key id"},
-    [RULE_AWS_SECRET] = {"secret.aws-secret", CLASS_SECRET, "AWS secret access key"},
-    [RULE_GITHUB] = {"secret.github", CLASS_SECRET, "GitHub token"},
-    [RULE_GITLAB] = {"secret.gitlab", CLASS_SECRET, "GitLab token"},
-    [RULE_SLACK] = {"secret.slack", CLASS_SECRET, "Slack token"},
-    [RULE_STRIPE] = {"secret.stripe", CLASS_SECRET, "Stripe secret key"},
-    [RULE_GOOGLE] = {"secret.google", CLASS_SECRET, "Google API key"},
-    [RULE_MODEL_KEY] = {"secret.model-key", CLASS_SECRET, "key of a model provider"},
-    [RULE_NPM] = {"secret.npm", CLASS_SECRET, "npm access token"},
-    [RULE_JWT] = {"secret.jwt", CLASS_SECRET, "JSON web token"},
+    [RULE_SSN] = {"pii.us-ssn", CLASS_PII, "US social security number", SHAPE_SSN},
+    [RULE_PRIVATE_KEY] = {"secret.private-key", CLASS_SECRET, "private key block",
+                          SHAPE_KEY_BLOCK},
+    [RULE_AWS_KEY_ID] = {"secret.aws-key-id", CLASS_SECRET, "AWS access key id", SHAPE_SECRET},
+    [RULE_AWS_SECRET] = {"secret.aws-secret", CLASS_SECRET, "AWS secret access key",
+                         SHAPE_SECRET},
+    [RULE_GITHUB] = {"secret.github", CLASS_SECRET, "GitHub token", SHAPE_SECRET},
+    [RULE_GITLAB] = {"secret.gitlab", CLASS_SECRET, "GitLab token", SHAPE_SECRET},
+    [RULE_SLACK] = {"secret.slack", CLASS_SECRET, "Slack token", SHAPE_SECRET},
+    [RULE_STRIPE] = {"secret.stripe", CLASS_SECRET, "Stripe secret key", SHAPE_SECRET},
+    [RULE_GOOGLE] = {"secret.google", CLASS_SECRET, "Google API key", SHAPE_SECRET},
+    [RULE_MODEL_KEY] = {"secret.model-key", CLASS_SECRET, "key of a model provider",
+                        SHAPE_SECRET},
+    [RULE_NPM] = {"secret.npm", CLASS_SECRET, "npm access token", SHAPE_SECRET},
+    [RULE_JWT] = {"secret.jwt", CLASS_SECRET, "JSON web token", SHAPE_SECRET},
     [RULE_ASSIGNED] = {"secret.assigned", CLASS_SECRET,
                        "value assigned to a name like password, secret, token"},
     [RULE_CONNECTION] = {"secret.connection", CLASS_SECRET, "password in a connection string"},
@@ -44,6 +48,11 @@ const char *classify_rule_id(uint16_t rule)
 const char *classify_rule_text(uint16_t rule)
 {
     return rule < RULE_COUNT ? rules[rule].text : "unknown";
+}
+
+enum surrogate_shape classify_rule_shape(uint16_t rule)
+{
+    return rule < RULE_COUNT ? rules[rule].shape : SHAPE_TEXT;
 }
 
 size_t classify_rule_count(void)
