@@ -162,6 +162,22 @@ static json_t *data_json(const struct policy *policy)
     return data;
 }
 
+static json_t *agents_json(const struct policy *policy)
+{
+    json_t *agents = json_array();
+
+    for (size_t i = 0; i < policy->agent_count; i++) {
+        const struct policy_agent *agent = &policy->agents[i];
+
+        (void)json_array_append_new(
+            agents, json_pack("{s:s, s:s?, s:s?, s:b, s:o, s:b}", "role", agent->role,
+                              "engine", agent->engine, "model", agent->model, "write",
+                              agent->may_write, "read_deny", rules_json(&agent->read_deny),
+                              "hide_names", agent->hide_names));
+    }
+    return agents;
+}
+
 static json_t *policy_json(const struct policy *policy)
 {
     json_t *models = json_array();
@@ -173,14 +189,15 @@ static json_t *policy_json(const struct policy *policy)
                       policy->models[i].url, "dialect", policy->models[i].dialect, "residency",
                       policy->models[i].residency, "contract", policy->models[i].contract));
     return json_pack(
-        "{s:s, s:s?, s:s?, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, "
-        "s:I}",
+        "{s:s, s:s?, s:s?, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:{s:I, s:I}, "
+        "s:{s:I, s:I, s:I}, s:I}",
         "digest", policy->digest, "repository", policy->repository, "owner", policy->owner,
         "phase", policy->phase, "data", data_json(policy), "models", models, "read_deny",
-        rules_json(&policy->read_deny), "write_allow", rules_json(&policy->write_allow),
-        "write_deny", rules_json(&policy->write_deny), "limits", "files",
-        (json_int_t)policy->limit_files, "lines", (json_int_t)policy->limit_lines,
-        "budget_run", "tokens", (json_int_t)policy->budget_run.tokens, "micro_usd",
+        rules_json(&policy->read_deny), "hide_names", policy->hide_names, "agents",
+        agents_json(policy), "write_allow", rules_json(&policy->write_allow), "write_deny",
+        rules_json(&policy->write_deny), "limits", "files", (json_int_t)policy->limit_files,
+        "lines", (json_int_t)policy->limit_lines, "budget_run", "tokens",
+        (json_int_t)policy->budget_run.tokens, "micro_usd",
         (json_int_t)policy->budget_run.micro_usd, "minutes",
         (json_int_t)policy->budget_run.minutes, "approvals", (json_int_t)policy->approvals);
 }

@@ -93,8 +93,8 @@ static void add_rule(struct builder *builder, struct policy_rules *rules,
     settings_show_path(path, rule->text, sizeof(rule->text));
 }
 
-static bool build_rules(struct builder *builder, const struct policy_settings *settings,
-                        const char *path, struct policy_rules *rules)
+bool builder_rules(struct builder *builder, const struct policy_settings *settings,
+                   const char *path, struct policy_rules *rules)
 {
     size_t count = builder_list_length(settings, path);
 
@@ -203,11 +203,12 @@ static bool build_paths(struct builder *builder)
                                   "patterns, or say agents.ROLE.write: none");
     }
     for (size_t i = 0; i < COUNT(files); i++)
-        if (files[i] != NULL &&
-            (!build_rules(builder, files[i], "paths" S "read" S "deny", &policy->read_deny) ||
-             !build_rules(builder, files[i], "paths" S "write" S "allow",
-                          &policy->write_allow) ||
-             !build_rules(builder, files[i], "paths" S "write" S "deny", &policy->write_deny)))
+        if (files[i] != NULL && (!builder_rules(builder, files[i], "paths" S "read" S "deny",
+                                                &policy->read_deny) ||
+                                 !builder_rules(builder, files[i], "paths" S "write" S "allow",
+                                                &policy->write_allow) ||
+                                 !builder_rules(builder, files[i], "paths" S "write" S "deny",
+                                                &policy->write_deny)))
             return false;
     policy->zones = builder_map(builder, "paths" S "zone", &policy->zone_count);
     if (!builder_word(builder, "paths" S "read" S "hide_names", "true", &word))
@@ -426,6 +427,9 @@ void policy_free(struct policy *policy)
         free(owned->at[i]);
     free(owned->at);
     free(owned);
+    for (size_t i = 0; i < policy->agent_count; i++)
+        free(policy->agents[i].read_deny.at);
+    free(policy->agents);
     free(policy->read_deny.at);
     free(policy->write_allow.at);
     free(policy->write_deny.at);

@@ -43,8 +43,12 @@ MUST_USE bool builder_number(struct builder *builder, const char *path, int64_t 
 MUST_USE bool builder_word(struct builder *builder, const char *path, const char *standard,
                            const char **ret_word);
 
-/* The parts of the policy; routing wants models and zones, agents want routing, owner wants
- * people. */
+/* Adds the patterns of the list at `path`. FAULT_INVALID: one without a path. */
+MUST_USE bool builder_rules(struct builder *builder, const struct policy_settings *settings,
+                            const char *path, struct policy_rules *rules);
+
+/* The parts of the policy; routing wants models and zones, agents want routing and
+ * paths, owner wants people. */
 MUST_USE bool build_people(struct builder *builder);
 MUST_USE bool build_models(struct builder *builder);
 MUST_USE bool build_routing(struct builder *builder);

@@ -53,16 +53,50 @@ static void tell_rule(const char **ret_rule, const char *rule)
         *ret_rule = rule;
 }
 
+/* What `agents` says of the role, or NULL. */
+static const struct policy_agent *agent_of(const struct policy *policy, const char *role)
+{
+    for (size_t i = 0; i < policy->agent_count; i++)
+        if (strcmp(policy->agents[i].role, role) == 0)
+            return &policy->agents[i];
+    return NULL;
+}
+
+/* Everybody's rules and the role's own: a path that any of them matches is denied. */
+struct read_rules {
+    const struct policy_rules *of[2];
+    size_t count;
+};
+
+static struct read_rules read_rules_of(const struct policy *policy, const char *role)
+{
+    const struct policy_agent *agent = agent_of(policy, role);
+    struct read_rules rules = {.of = {&policy->read_deny}, .count = 1};
+
+    if (agent != NULL)
+        rules.of[rules.count++] = &agent->read_deny;
+    return rules;
+}
+
 enum verdict policy_read_verdict(const struct policy *policy, const char *role,
                                  struct slice path, const char **ret_rule)
 {
-    (void)role;
-    for (size_t i = 0; i < policy->read_deny.count; i++)
-        if (glob_matches(slice_of(policy->read_deny.at[i].glob), path, true)) {
-            tell_rule(ret_rule, policy->read_deny.at[i].text);
-            return VERDICT_DENY;
-        }
+    struct read_rules rules = read_rules_of(policy, role);
+
+    for (size_t i = 0; i < rules.count; i++)
+        for (size_t j = 0; j < rules.of[i]->count; j++)
+            if (glob_matches(slice_of(rules.of[i]->at[j].glob), path, true)) {
+                tell_rule(ret_rule, rules.of[i]->at[j].text);
+                return VERDICT_DENY;
+            }
     return VERDICT_ALLOW;
+}
+
+bool policy_hides_names(const struct policy *policy, const char *role)
+{
+    const struct policy_agent *agent = agent_of(policy, role);
+
+    return agent == NULL ? policy->hide_names : agent->hide_names;
 }
 
 enum verdict policy_class_verdict(const struct policy *policy, enum data_class class,
@@ -87,14 +121,12 @@ bool policy_role_check(const struct policy *policy, const char *role, struct fau
     AUTO_BUF struct buf names = buf_with_limit(120); /* those that there is room for */
     struct fault full = {0};
 
-    if (policy->agent_count == 0 || strcmp(role, POLICY_ROLE_DEFAULT) == 0)
+    if (policy->agent_count == 0 || strcmp(role, POLICY_ROLE_DEFAULT) == 0 ||
+        agent_of(policy, role) != NULL)
         return true;
-    for (size_t i = 0; i < policy->agent_count; i++) {
-        if (strcmp(policy->agents[i].role, role) == 0)
-            return true;
+    for (size_t i = 0; i < policy->agent_count; i++)
         (void)!buf_add_format(&names, &full, "%s%s", i == 0 ? "" : ", ",
                               policy->agents[i].role);
-    }
     return fault_set(fault, FAULT_INVALID,
                      "the policy has no role %.40s; `agents` of custody.yaml names %s", role,
                      buf_text(&names));
@@ -102,10 +134,9 @@ bool policy_role_check(const struct policy *policy, const char *role, struct fau
 
 static bool role_may_write(const struct policy *policy, const char *role)
 {
-    for (size_t i = 0; i < policy->agent_count; i++)
-        if (strcmp(policy->agents[i].role, role) == 0)
-            return policy->agents[i].may_write;
-    return true;
+    const struct policy_agent *agent = agent_of(policy, role);
+
+    return agent == NULL || agent->may_write;
 }
 
 /* Allows of one file: none named allows all. `own` tells whose. */
@@ -205,52 +236,70 @@ const char *policy_zone_of(const struct policy *policy, struct slice path)
     return zone;
 }
 
+static const struct policy_rule *rule_among(const struct policy_rules *rules, const char *rule)
+{
+    for (size_t i = 0; i < rules->count; i++)
+        if (rules->at[i].text == rule)
+            return &rules->at[i];
+    return NULL;
+}
+
 const struct policy_rule *policy_rule_find(const struct policy *policy, const char *rule)
 {
     const struct policy_rules *all[] = {&policy->read_deny, &policy->write_allow,
                                         &policy->write_deny};
+    const struct policy_rule *found = NULL;
 
-    for (size_t i = 0; i < COUNT(all); i++)
-        for (size_t j = 0; j < all[i]->count; j++)
-            if (all[i]->at[j].text == rule)
-                return &all[i]->at[j];
-    return NULL;
+    for (size_t i = 0; found == NULL && i < COUNT(all); i++)
+        found = rule_among(all[i], rule);
+    for (size_t i = 0; found == NULL && i < policy->agent_count; i++)
+        found = rule_among(&policy->agents[i].read_deny, rule);
+    return found;
 }
 
 struct policy_matching {
-    const struct policy *policy;
-    bool *matched; /* of each read.deny rule */
+    struct read_rules rules;
+    bool *matched[COUNT(((struct read_rules *)NULL)->of)]; /* of each list, each rule */
 };
 
-struct policy_matching *policy_matching_new(const struct policy *policy)
+struct policy_matching *policy_matching_new(const struct policy *policy, const char *role)
 {
     struct policy_matching *matching = xalloc(sizeof(*matching));
 
-    matching->policy = policy;
-    matching->matched = xalloc_array(policy->read_deny.count, sizeof(*matching->matched));
+    matching->rules = read_rules_of(policy, role);
+    for (size_t i = 0; i < matching->rules.count; i++)
+        matching->matched[i] =
+            xalloc_array(matching->rules.of[i]->count, sizeof(*matching->matched[i]));
     return matching;
 }
 
 void policy_match_path(struct policy_matching *matching, struct slice path)
 {
-    const struct policy_rules *rules = &matching->policy->read_deny;
+    for (size_t i = 0; i < matching->rules.count; i++) {
+        const struct policy_rules *rules = matching->rules.of[i];
 
-    for (size_t i = 0; i < rules->count; i++)
-        if (rules->at[i].must_match && !matching->matched[i])
-            matching->matched[i] = glob_matches(slice_of(rules->at[i].glob), path, true);
+        for (size_t j = 0; j < rules->count; j++)
+            if (rules->at[j].must_match && !matching->matched[i][j])
+                matching->matched[i][j] =
+                    glob_matches(slice_of(rules->at[j].glob), path, true);
+    }
 }
 
 bool policy_matching_end(struct policy_matching *matching, struct fault *fault)
 {
-    const struct policy_rules *rules = &matching->policy->read_deny;
     bool ok = true;
 
-    for (size_t i = 0; ok && i < rules->count; i++)
-        if (rules->at[i].must_match && !matching->matched[i])
-            ok = fault_set(fault, FAULT_INVALID,
-                           "%s:%u: %s `%s` must match and matches nothing", rules->at[i].file,
-                           rules->at[i].line, rules->at[i].text, rules->at[i].glob);
-    free(matching->matched);
+    for (size_t i = 0; i < matching->rules.count; i++) {
+        const struct policy_rules *rules = matching->rules.of[i];
+
+        for (size_t j = 0; ok && j < rules->count; j++)
+            if (rules->at[j].must_match && !matching->matched[i][j])
+                ok = fault_set(fault, FAULT_INVALID,
+                               "%s:%u: %s `%s` must match and matches nothing",
+                               rules->at[j].file, rules->at[j].line, rules->at[j].text,
+                               rules->at[j].glob);
+        free(matching->matched[i]);
+    }
     free(matching);
     return ok;
 }

@@ -84,6 +84,8 @@ struct policy_zone {
 struct policy_agent {
     const char *role, *engine, *model; /* engine, model: NULL when not named */
     bool may_write;
+    struct policy_rules read_deny; /* besides the policy's own, which hold for every role */
+    bool hide_names;
 };
 
 struct policy_check {
@@ -185,9 +187,12 @@ MUST_USE bool policy_build(const struct policy_settings *organisation,
                            struct policy **ret_policy, struct fault *fault);
 void policy_free(struct policy *policy); /* NULL is fine */
 
-/* May the name be there? allow or deny; ret_rule (may be NULL) lives as long as the policy. */
+/* May the name be there, for this role? allow or deny; ret_rule (may be NULL) lives as long as
+ * the policy. */
 enum verdict policy_read_verdict(const struct policy *policy, const char *role,
                                  struct slice path, const char **ret_rule);
+/* Are names that this role may not read left out? Else they show, without content. */
+bool policy_hides_names(const struct policy *policy, const char *role);
 enum verdict policy_class_verdict(const struct policy *policy, enum data_class class,
                                   enum policy_where where);
 /* The strictest verdict of the classes in the mask. */
@@ -225,10 +230,10 @@ const struct policy_rule *policy_rule_find(const struct policy *policy, const ch
 
 /*
  * must_match: tell each path of the tree to policy_match_path, then ask. FAULT_INVALID names
- * the first rule that matched nothing.
+ * the first rule for this role that matched nothing.
  */
 struct policy_matching;
-struct policy_matching *policy_matching_new(const struct policy *policy);
+struct policy_matching *policy_matching_new(const struct policy *policy, const char *role);
 void policy_match_path(struct policy_matching *matching, struct slice path);
 MUST_USE bool policy_matching_end(struct policy_matching *matching,
                                   struct fault *fault); /* frees */

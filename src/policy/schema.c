@@ -116,7 +116,8 @@ const struct schema_row schema_rows[] = {
      "state folder; 0: no limit. Where there is no such control group, a warning: "
      "docs/containers.md"},
     {"containment", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "full degraded", "full", 0, 0,
-     "whether a run may begin in a cell that keeps less of what is promised, where the host has "
+     "whether a run may begin in a cell that keeps less of what is promised, where the host "
+     "has "
      "no other, or a person asks for it by --cell: docs/modes.md"},
     {"caches" S "*", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "a folder of the host that cells see read-only: folder below HOME to absolute path, "
@@ -134,7 +135,8 @@ const struct schema_row schema_rows[] = {
     {"environment" S "pass" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "a variable of the caller's that reaches the cell"},
     {"audit", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "summary full", "summary", 0, 0,
-     "what the view records: first reads and first writes, or every open, too; what that costs: "
+     "what the view records: first reads and first writes, or every open, too; what that "
+     "costs: "
      "docs/view.md"},
     {"retention" S "profile", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "none pci hipaa", "none",
      0, 0,
@@ -179,8 +181,8 @@ const struct schema_row schema_rows[] = {
      NULL, 0, 0, "where agents may write; none named: everywhere that is not denied"},
     {"paths" S "write" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL,
      0, 0, "where they may not, whatever is allowed"},
-    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, ENFORCED, SCHEMA_ZONES, NULL, 0, 0,
-     "what lives where: pattern to zone"},
+    {"paths" S "zone" S "*", SCHEMA_WORD, BOTH, NARROW_UNION, ENFORCED, SCHEMA_ZONES, NULL, 0,
+     0, "what lives where: pattern to zone"},
     {"paths" S "scratch" S "#", SCHEMA_FOLDER, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0, 0,
      "a folder of native speed that is never collected"},
     {"limits" S "files", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "50", 1, 20000,
@@ -195,6 +197,17 @@ const struct schema_row schema_rows[] = {
      "its model, by name"},
     {"agents" S "*" S "write", SCHEMA_WORD, REPO, NARROW_OWN, ENFORCED, "policy none",
      "policy", 0, 0, "whether it may write at all"},
+    {"agents" S "*" S "read" S "deny" S "#", SCHEMA_GLOB, REPO, NARROW_UNION, ENFORCED, NULL,
+     NULL, 0, 0, "what it may not read, besides what no agent may"},
+    {"agents" S "*" S "read" S "deny" S "#" S "path", SCHEMA_GLOB, REPO, NARROW_UNION,
+     ENFORCED, NULL, NULL, 0, 0, "the same, as { path, must_match }"},
+    {"agents" S "*" S "read" S "deny" S "#" S "must_match", SCHEMA_BOOLEAN, REPO, NARROW_UNION,
+     ENFORCED, NULL, "false", 0, 0, "refuse its run when the rule matches nothing"},
+    {"agents" S "*" S "read" S "hide_names", SCHEMA_BOOLEAN, REPO, NARROW_STRICTER, ENFORCED,
+     "false true", NULL, 0, 0,
+     "whether denied names are hidden from it, too; not named: as paths.read.hide_names, and "
+     "not "
+     "weaker than that"},
     {"checks" S "run" S "#" S "#", SCHEMA_TEXT, REPO, NARROW_OWN, NOTED, NULL, NULL, 0, 0,
      "a word of a command that checks a change"},
     {"checks" S "scanners" S "#", SCHEMA_NAME, REPO, NARROW_OWN, NOTED, NULL, NULL, 0, 0,

@@ -1,9 +1,11 @@
 """Keys without effect, approvals that cannot be, content that is no text: as a user meets them."""
+import contextlib
 import json
 import pathlib
 import sqlite3
 
 from harness import CARD, Place, main
+from landlock_test import shared_place
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / 'data/policy'
 
@@ -100,7 +102,89 @@ def what_is_no_text_is_searched_before_an_agent_reads_it():
         place.close()
 
 
+ROLE_POLICY = 'containment: degraded\npaths: { read: { hide_names: false } }\n'
+ROLES = """version: 1
+owner: tom
+paths: { read: { deny: [everybody.txt] } }
+agents:
+  coder: { read: { deny: ["plans/**", { path: "*.sql", must_match: true }] } }
+  planner: { read: { deny: ["src/**"], hide_names: true } }
+"""
+ROLE_FILES = {'README': 'x\n', 'src/app.txt': 'of the coder\n', 'plans/next.md': 'of the planner\n',
+              'db/data.sql': 'of the planner, too\n', 'everybody.txt': 'of nobody\n'}
+# role: what it reads, what it does not, and by which rule that is refused
+ROLE_READS = {'coder': ({'src/app.txt', 'README'},
+                        {'plans/next.md': 'agents.coder.read.deny[0]', 'db/data.sql': 'agents.coder.read.deny[1]'}),
+              'planner': ({'plans/next.md', 'db/data.sql', 'README'}, {'src/app.txt': 'agents.planner.read.deny[0]'})}
+LOOK = ('for f in src/app.txt plans/next.md db/data.sql README everybody.txt; do cat "$f" >/dev/null && echo "read $f" >&2; done; '
+        'for f in $(git ls-files); do echo "git $f" >&2; git cat-file -p "HEAD:$f" >/dev/null 2>&1 && echo "blob $f" >&2; done; '
+        'find . -path ./.git -prune -o -type f -print | sed "s,^\\./,named ," >&2; mkdir -p plans src; echo x > plans/new.md; echo x > src/new.txt; true')
+
+
+@contextlib.contextmanager
+def place_of(cell, **more):
+    """A place whose user may have that cell."""
+    if cell == 'landlock/fuse':
+        with shared_place(**more) as place:
+            yield place
+        return
+    place = Place(**more)
+    try:
+        yield place
+    finally:
+        place.close()
+
+
+def a_role_is_looked_at(place, cell, role):
+    done = place.run('/bin/sh', '-c', LOOK, options=('--role', role, '--cell', cell))
+    assert done.get('cell') == cell and done['exit'] in (0, 1), done
+    reads, refused = ROLE_READS[role]
+    said = {kind: {line.split(' ', 1)[1] for line in done['stderr'].splitlines() if line.startswith(kind + ' ')}
+            for kind in ('read', 'git', 'blob', 'named')}
+    assert said['read'] == reads, (cell, role, said)
+    assert reads <= said['blob'] and not said['blob'] & {*refused, 'everybody.txt'}, (cell, role, said)
+    assert said['named'] - {'custody.yaml'} == (reads if role == 'planner' else set(ROLE_FILES)), (cell, role, said)
+    assert reads <= said['git'] and (role == 'coder' or said['git'] - {'custody.yaml'} == reads), (cell, role, said)
+    records = place.log('--run', done['run'])
+    assert reads <= {r['object']['path'] for r in records if r['type'] == 'file.read'}, (cell, role)
+    rules = {r['object']['path']: r.get('rule') for r in records if r['type'] == 'file.refused'}
+    refused = {**refused, 'everybody.txt': 'paths.read.deny[0]'}
+    for path, rule in refused.items():  # what shows is refused as a file, what does not as a name or with its folder
+        wanted = 'view.denied-file' if role == 'coder' else rule
+        assert wanted in (rules.get(path), rules.get(path.split('/')[0])), (cell, role, rules)
+    own, others = {'coder': ('src', 'plans'), 'planner': ('plans', 'src')}[role]
+    assert any(path.startswith(others) and path not in ROLE_FILES for path in rules), (cell, role, rules)
+    changed = place.git('ls-tree', '-r', '--name-only', f'custody/{done["run"]}').splitlines()
+    assert any(path.startswith(own + '/new') for path in changed), (cell, role, changed)
+    assert not any(path.startswith(others + '/new') for path in changed), (cell, role, changed)
+    for path in ROLE_FILES:
+        shown = place.custody('view', path, '--role', role)
+        assert (shown.returncode == 0) == (path in reads), (role, path, shown)
+        told = json.loads(place.custody('policy', 'explain', path, '--role', role, '--json', check=0).stdout)
+        assert (told['read'] == 'allow') == (path in reads) and told['read_rule'] == refused.get(path), (role, path, told)
+
+
+def each_role_is_looked_at(cell):
+    """Of one commit and policy: what the first role left in the caches is not the second one's."""
+    with place_of(cell, policy_extra=ROLE_POLICY, files=ROLE_FILES, repository_policy=ROLES) as place:
+        for role in ROLE_READS:
+            a_role_is_looked_at(place, cell, role)
+
+
+def each_role_reads_what_it_may_and_no_more():
+    each_role_is_looked_at('namespaces/fuse')
+
+
+def so_it_does_where_files_are_injected():
+    each_role_is_looked_at('namespaces/injected')
+
+
+def so_it_does_without_namespaces():
+    each_role_is_looked_at('landlock/fuse')
+
+
 if __name__ == '__main__':
-    main([a_key_without_effect_is_warned_of, every_open_is_recorded_where_policy_says_so, the_examples_of_the_manual_are_valid_and_run,
+    main([each_role_reads_what_it_may_and_no_more, so_it_does_where_files_are_injected, so_it_does_without_namespaces,
+          a_key_without_effect_is_warned_of, every_open_is_recorded_where_policy_says_so, the_examples_of_the_manual_are_valid_and_run,
           what_a_day_may_cost_is_kept, what_a_class_means_is_explained,
           what_is_no_text_is_searched_before_an_agent_reads_it])

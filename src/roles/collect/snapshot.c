@@ -86,7 +86,7 @@ static bool list_files(struct making *making, const char *commit, struct fault *
     struct fault unmatched = {0};
     bool ok;
 
-    making->matching = policy_matching_new(making->policy);
+    making->matching = policy_matching_new(making->policy, making->role);
     ok = gitdoor_list(making->collecting->door, commit, keep_row, making, fault);
     if (!policy_matching_end(making->matching, &unmatched) && ok) {
         *fault = unmatched;
@@ -323,7 +323,8 @@ static bool build(struct making *making, const struct gitdoor_base *base, const 
 {
     struct snapshot_settings settings = {.oid_bytes = GIT_OID_BYTES,
                                          .base_time_s = base->commit_time,
-                                         .hide_names = making->policy->hide_names};
+                                         .hide_names =
+                                             policy_hides_names(making->policy, making->role)};
     struct snapshot_builder *builder = NULL;
     struct packing packing = {.making = making};
     struct snapshot_progress progress = {show_packing, &packing};

@@ -108,6 +108,7 @@ static const struct sibling {
     {"egress.#.methods.#", {{"host: npm.example.org, port: 8443", "host: evil.example"}}},
     {"egress.#.paths.#", {{"host: npm.example.org, port: 8443", "host: evil.example"}}},
     {"paths.read.deny.#.must_match", {{"path: \"src/**\""}}},
+    {"agents.*.read.deny.#.must_match", {{"path: \"src/**\""}}},
 };
 
 static const struct values none = {{""}};
@@ -312,7 +313,8 @@ static void compare(const struct policy *outer, const struct policy *inner, cons
         inner->environment_pass_count != outer->environment_pass_count)
         wider("the cell", text);
     if (schema_word_index(phase, inner->phase) > schema_word_index(phase, outer->phase) ||
-        strcmp(inner->audit, outer->audit) != 0 || inner->hide_names < outer->hide_names)
+        strcmp(inner->audit, outer->audit) != 0 || inner->hide_names < outer->hide_names ||
+        policy_hides_names(inner, ROLE) < policy_hides_names(outer, ROLE))
         wider("the rest", text);
 }
 

@@ -373,13 +373,122 @@ static void a_rule_that_must_match_refuses_when_it_does_not(void **state)
                     "true }] } }\n",
                     &policy, &fault),
               fault);
-    matching = policy_matching_new(policy);
+    matching = policy_matching_new(policy, "coder");
     policy_match_path(matching, SLICE("src/a.c"));
     assert_false(policy_matching_end(matching, &fault));
     assert_non_null(strstr(fault.why, "custody.yaml:2: paths.read.deny[0]"));
-    matching = policy_matching_new(policy);
+    matching = policy_matching_new(policy, "coder");
     policy_match_path(matching, SLICE("fixtures/patient.json"));
     assert_ok(policy_matching_end(matching, &fault), fault);
+    policy_free(policy);
+}
+
+static void a_role_may_read_less_than_all_may_and_never_more(void **state)
+{
+    static const struct {
+        const char *role, *path, *rule; /* NULL: it may be read */
+    } cases[] = {
+        {"coder", "src/a.c", NULL},
+        {"coder", "private/a", "paths.read.deny[0]"},
+        {"coder", "infra/main.tf", "agents.coder.read.deny[0]"},
+        {"coder", "Infra/Main.tf", "agents.coder.read.deny[0]"},
+        {"coder", "deep/down/x.sql", "agents.coder.read.deny[1]"},
+        {"coder", "plans/a.md", NULL},
+        {"planner", "infra/main.tf", NULL},
+        {"planner", "x.sql", NULL},
+        {"planner", "plans/a.md", "agents.planner.read.deny[0]"},
+        {"planner", "private/a", "paths.read.deny[0]"},
+        {"reviewer", "infra/main.tf", NULL},
+        {"reviewer", "private/a", "paths.read.deny[0]"},
+    };
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(
+        build("version: 1\npaths: { read: { deny: [\"private/**\"], hide_names: true } }\n"
+              "agents:\n  coder: { read: { deny: [\"infra/**\", { path: \"*.sql\" }] } }\n"
+              "  planner: { read: { deny: [\"plans\"], hide_names: true } }\n"
+              "  reviewer: { engine: codex }\n",
+              &policy, &fault),
+        fault);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *rule = NULL;
+        enum verdict verdict =
+            policy_read_verdict(policy, cases[i].role, slice_of(cases[i].path), &rule);
+
+        if (verdict != (cases[i].rule == NULL ? VERDICT_ALLOW : VERDICT_DENY) ||
+            (rule != NULL && (cases[i].rule == NULL || strcmp(rule, cases[i].rule) != 0)))
+            fail_msg("%s, %s: %s", cases[i].role, cases[i].path, rule);
+        if (rule != NULL)
+            assert_ptr_equal(policy_rule_find(policy, rule)->text, rule);
+    }
+    policy_free(policy);
+}
+
+static void a_role_hides_no_fewer_names_than_all_do(void **state)
+{
+    static const struct {
+        const char *text;
+        bool ok, coder, planner;
+    } cases[] = {
+        {"agents: { planner: { read: { hide_names: true } } }", true, true, true},
+        {"paths: { read: { hide_names: true } }\nagents: { planner: { write: none } }", true,
+         true, true},
+        {"agents: { planner: { read: { hide_names: false } } }", false, false, false},
+    };
+    struct policy_settings *outer = read_text(organisation, "policy.yaml");
+    struct policy_settings *shown =
+        read_text("version: 1\npaths: { read: { hide_names: false } }\n", "policy.yaml");
+    struct policy_settings *inner =
+        read_text("version: 1\nagents: { planner: { read: { hide_names: true } }, coder: { "
+                  "read: { hide_names: false } } }\n",
+                  "custody.yaml");
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *text = xformat("version: 1\n%s\n", cases[i].text);
+
+        assert_int_equal(build(text, &policy, &fault), cases[i].ok);
+        if (cases[i].ok) {
+            assert_int_equal(policy_hides_names(policy, "coder"), cases[i].coder);
+            assert_int_equal(policy_hides_names(policy, "planner"), cases[i].planner);
+            policy_free(policy);
+        } else {
+            assert_non_null(
+                strstr(fault.why, "custody.yaml:2:42: agents.planner.read.hide_names"));
+        }
+    }
+    /* where the organisation shows names, a role may still hide them */
+    assert_ok(policy_build(shown, inner, &policy, &fault), fault);
+    assert_false(policy_hides_names(policy, "coder"));
+    assert_true(policy_hides_names(policy, "planner"));
+    policy_free(policy);
+    policy_settings_free(outer);
+    policy_settings_free(shown);
+    policy_settings_free(inner);
+}
+
+static void what_must_match_for_one_role_says_nothing_of_another(void **state)
+{
+    static const char *const roles[] = {"coder", "planner"};
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(build("version: 1\nagents: { planner: { read: { deny: [{ path: \"plans/**\", "
+                    "must_match: true }] } }, coder: {} }\n",
+                    &policy, &fault),
+              fault);
+    for (size_t i = 0; i < COUNT(roles); i++) {
+        struct policy_matching *matching = policy_matching_new(policy, roles[i]);
+
+        policy_match_path(matching, SLICE("src/a.c"));
+        assert_int_equal(policy_matching_end(matching, &fault), i == 0);
+    }
+    assert_non_null(strstr(fault.why, "custody.yaml:2: agents.planner.read.deny[0]"));
     policy_free(policy);
 }
 
@@ -705,6 +814,9 @@ int main(void)
         TEST(a_key_without_effect_is_named_unless_it_says_the_default),
         TEST(a_model_url_is_checked_where_it_stands),
         TEST(a_rule_that_must_match_refuses_when_it_does_not),
+        TEST(a_role_may_read_less_than_all_may_and_never_more),
+        TEST(a_role_hides_no_fewer_names_than_all_do),
+        TEST(what_must_match_for_one_role_says_nothing_of_another),
         TEST(settings_survive_their_packet_and_nothing_else_does),
         TEST(the_digest_does_not_depend_on_order_or_comments),
         TEST(the_templates_are_valid_as_they_are),
