@@ -18,10 +18,15 @@ extern const size_t filter_refused_count;
 extern const struct filter_row filter_shared[];
 extern const size_t filter_shared_count;
 
-/* Builds; free with calls_end. */
+/* Of enum calls_rule. */
+extern const unsigned filter_rules[CELL_PLACE_COUNT];
+
+/* Builds; free with calls_end. Takes longer than a start can give: filter_programs. */
 MUST_USE bool filter_build(enum cell_place place, struct calls_filter *ret_filter,
                            struct fault *fault);
+/* What filter_build built when custody was built. */
+extern const struct calls_programs filter_programs[CELL_PLACE_COUNT];
 /* Installs it in the calling process and what it starts. no_new_privs must be set. */
-MUST_USE bool filter_install(const struct calls_filter *filter, struct fault *fault);
+MUST_USE bool filter_install(enum cell_place place, struct fault *fault);
 
 #endif

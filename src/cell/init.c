@@ -17,7 +17,6 @@
 #include "base/scope.h"
 #include "cell/canary.h"
 #include "cell/fence.h"
-#include "cell/filter.h"
 #include "cell/lister.h"
 #include "cell/packet.h"
 #include "cell/plan.h"
@@ -283,7 +282,6 @@ static bool open_repository(struct init *init, struct fault *fault)
 
 static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *fault)
 {
-    struct calls_filter filter = {0};
     AUTO_CLOSE int listener = -1;
     struct root root;
     int64_t begun_us;
@@ -294,14 +292,10 @@ static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *
         return false;
     if (!mount_all(init, &root, fault))
         return false;
-    /* While the view gets ready there is time to build the filter. */
-    if (!filter_build(init->plan->mode.place, &filter, fault))
-        return false;
     ok = expect(init->control, PACKET_VIEW_READY, NULL, fault) &&
          (is_shared(init->plan) || root_finish(&root, fault)) &&
-         open_repository(init, fault) && seal_init(init->plan, &filter, &listener, fault) &&
+         open_repository(init, fault) && seal_init(init->plan, &listener, fault) &&
          (listener < 0 || hand_out(init->control, listener, fault));
-    calls_end(&filter);
     scope_close(&listener);
     if (!ok)
         return false;

@@ -18,6 +18,7 @@
 
 #include "base/scope.h"
 #include "cell/fence.h"
+#include "cell/filter.h"
 #include "cell/listener.h"
 #include "cell/plan.h"
 #include "os/file.h"
@@ -110,8 +111,7 @@ static bool set_limit(int resource, rlim_t most, const char *name, struct fault 
     return true;
 }
 
-bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
-               int *ret_listener, struct fault *fault)
+bool seal_init(const struct cell_plan *plan, int *ret_listener, struct fault *fault)
 {
     *ret_listener = -1;
     if (plan_is_privileged(plan) && !leave_root(plan, fault))
@@ -126,7 +126,7 @@ bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
      * it. */
     return set_limit(RLIMIT_CORE, 1, "core", fault) &&
            (!plan->guard || listener_install(plan->mode, ret_listener, fault)) &&
-           filter_install(filter, fault);
+           filter_install(plan->mode.place, fault);
 }
 
 /* The threads of a user on this host, as the kernel counts them against the limit. */

@@ -9,11 +9,9 @@
 #define CUSTODY_CELL_SEAL_H
 
 #include "cell/cell.h"
-#include "cell/filter.h"
 
 /* ret_listener: where the plan has a guard, else -1; the caller's, to hand out and close. */
-MUST_USE bool seal_init(const struct cell_plan *plan, const struct calls_filter *filter,
-                        int *ret_listener, struct fault *fault);
+MUST_USE bool seal_init(const struct cell_plan *plan, int *ret_listener, struct fault *fault);
 /*
  *   null     /dev/null, for the streams that the plan leaves out
  *   keep_fd  one descriptor that stays open until exec (close-on-exec); everything else but

@@ -8,10 +8,12 @@
 #ifndef CUSTODY_OS_ISOLATE_CALLS_H
 #define CUSTODY_OS_ISOLATE_CALLS_H
 
+#include <linux/filter.h>
 #include <seccomp.h>
 #include <stddef.h>
 
 #include "base/fault.h"
+#include "os/isolate.h"
 
 enum calls_group {
     CALLS_BASE = 1,     /* descriptors one has, memory, time, waiting, ending */
@@ -87,5 +89,22 @@ enum calls_rule {
 MUST_USE bool calls_rules(struct calls_filter *filter, unsigned rules, struct fault *fault);
 /* The calls whose permission depends on rules, so that calls_allow leaves them out. */
 bool calls_has_rule(const char *name);
+
+/* Builds a profile's; free with calls_end. */
+MUST_USE bool calls_of_profile(enum isolate_profile profile, struct calls_filter *ret_filter,
+                               struct fault *fault);
+
+/* A filter as the kernel takes it; made from a struct calls_filter when custody is built. */
+struct calls_program {
+    const struct sock_filter *at;
+    unsigned short count;
+};
+struct calls_programs {
+    struct calls_program allow, refuse;
+};
+extern const struct calls_programs isolate_programs[ISOLATE_PROFILE_COUNT];
+
+/* For the calling process and what it starts. no_new_privs must be set. */
+MUST_USE bool calls_install(const struct calls_program *program, struct fault *fault);
 
 #endif

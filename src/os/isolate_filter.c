@@ -1,4 +1,7 @@
-/* Profiles of system calls, built with libseccomp from the table in isolate_calls.c. */
+/*
+ * Profiles of system calls, built with libseccomp from the table in isolate_calls.c: when custody
+ * is built (src/make_filters.c), since that takes longer than a start can give.
+ */
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
@@ -357,29 +360,18 @@ static const struct profile {
                           CALLS_RULE_MEMORY | CALLS_RULE_OWN_LIMITS},
 };
 
-static bool load(scmp_filter_ctx filter, struct fault *fault)
-{
-    int failed = seccomp_load(filter);
-
-    if (failed == 0)
-        return true;
-    errno = -failed;
-    (void)fault_errno(fault, "load a filter of system calls");
-    fault->kind = FAULT_HOST;
-    return false;
-}
-
-bool isolate_syscalls(enum isolate_profile profile, struct fault *fault)
+bool calls_of_profile(enum isolate_profile profile, struct calls_filter *ret_filter,
+                      struct fault *fault)
 {
     struct calls_filter filter = {0};
-    bool ok;
 
-    if (!isolate_no_new_privs(fault) || !calls_begin(EPERM, &filter, fault))
+    if (!calls_begin(EPERM, &filter, fault))
         return false;
-    /* The allow-list goes last: it refuses the call that loads a filter. */
-    ok = calls_allow(&filter, profiles[profile].groups, fault) &&
-         calls_rules(&filter, profiles[profile].rules, fault) && load(filter.refuse, fault) &&
-         load(filter.allow, fault);
-    calls_end(&filter);
-    return ok;
+    if (!calls_allow(&filter, profiles[profile].groups, fault) ||
+        !calls_rules(&filter, profiles[profile].rules, fault)) {
+        calls_end(&filter);
+        return false;
+    }
+    *ret_filter = filter;
+    return true;
 }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -201,6 +202,39 @@ static void the_digest_is_that_of_the_table(void **state)
     assert_int_equal(strlen(one), 64);
 }
 
+static void assert_is_program(scmp_filter_ctx filter, const struct calls_program *program)
+{
+    static struct sock_filter steps[4096];
+    AUTO_CLOSE int fd = memfd_create("filter", MFD_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(seccomp_export_bpf(filter, fd), 0);
+    assert_int_equal(pread(fd, steps, sizeof(steps), 0),
+                     (size_t)program->count * sizeof(steps[0]));
+    assert_memory_equal(steps, program->at, (size_t)program->count * sizeof(steps[0]));
+}
+
+/* As they are built with custody, and as the tables say. */
+static void filters_that_are_installed_are_those_of_the_tables(void **state)
+{
+    struct calls_filter filter = {0};
+    struct fault fault = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < ISOLATE_PROFILE_COUNT; i++) {
+        assert_ok(calls_of_profile((enum isolate_profile)i, &filter, &fault), fault);
+        assert_is_program(filter.allow, &isolate_programs[i].allow);
+        assert_is_program(filter.refuse, &isolate_programs[i].refuse);
+        calls_end(&filter);
+    }
+    for (unsigned i = 0; i < CELL_PLACE_COUNT; i++) {
+        assert_ok(filter_build((enum cell_place)i, &filter, &fault), fault);
+        assert_is_program(filter.allow, &filter_programs[i].allow);
+        assert_is_program(filter.refuse, &filter_programs[i].refuse);
+        calls_end(&filter);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +245,7 @@ int main(void)
         TEST(a_run_id_is_a_plain_word),
         TEST(a_call_is_judged_once),
         TEST(the_digest_is_that_of_the_table),
+        TEST(filters_that_are_installed_are_those_of_the_tables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
