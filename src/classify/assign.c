@@ -1,7 +1,6 @@
 /* Secrets by the name they are assigned to, and passwords in connection strings. */
-#include <math.h>
-
 #include "classify/detect.h"
+#include "classify/validate.h"
 
 #define NAME_BYTES_MAX 64
 #define VALUE_BYTES_MIN 8
@@ -26,22 +25,6 @@ static bool is_name_byte(uint8_t byte)
     return is_alnum(byte) || byte == '_' || byte == '-' || byte == '.';
 }
 
-static double entropy_of(struct slice text)
-{
-    unsigned counts[256] = {0};
-    double bits = 0;
-
-    for (size_t i = 0; i < text.len; i++)
-        counts[text.at[i]]++;
-    for (size_t i = 0; i < 256; i++)
-        if (counts[i] > 0) {
-            double share = (double)counts[i] / (double)text.len;
-
-            bits -= share * log2(share);
-        }
-    return bits;
-}
-
 static bool looks_like_a_value(struct slice value)
 {
     bool digit = false, letter = false, other = false;
@@ -58,7 +41,7 @@ static bool looks_like_a_value(struct slice value)
         if (value.at[i] <= ' ')
             return false;
     }
-    return letter && (digit || other) && entropy_of(value) >= ENTROPY_MIN;
+    return letter && (digit || other) && text_entropy(value) >= ENTROPY_MIN;
 }
 
 /* The name in front of the sign at `at`: password = , "password": , PASSWORD=. */

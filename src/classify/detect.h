@@ -2,6 +2,7 @@
 #ifndef CUSTODY_CLASSIFY_DETECT_H
 #define CUSTODY_CLASSIFY_DETECT_H
 
+#include "classify/ascii.h"
 #include "classify/classify.h"
 
 enum rule {
@@ -49,29 +50,6 @@ void detect_hl7(const struct detection *detection);
 void detect_fhir(const struct detection *detection);
 
 enum data_class rule_class(enum rule rule);
-
-/* Luhn over ASCII digits. */
-bool luhn_holds(const uint8_t *digits, size_t count);
-
-static inline bool is_digit(uint8_t byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
-static inline bool is_letter(uint8_t byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
-}
-
-static inline bool is_alnum(uint8_t byte)
-{
-    return is_digit(byte) || is_letter(byte);
-}
-
-static inline uint8_t lower(uint8_t byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + 32) : byte;
-}
 
 /* Is `word` (lower case) in `text`, whatever the case there? */
 bool holds_word(struct slice text, const char *word);

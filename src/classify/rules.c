@@ -7,7 +7,7 @@
 
 /* Goes up with every change of what a detector finds: old verdicts are then looked for anew.
  */
-#define CODE_VERSION "custody-classify/2"
+#define CODE_VERSION "custody-classify/3"
 
 static const struct rule_row {
     const char *id;

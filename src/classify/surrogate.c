@@ -4,6 +4,7 @@
 #include <openssl/hmac.h>
 
 #include "classify/detect.h"
+#include "classify/validate.h"
 
 #define DIGEST_BYTES 32
 #define STRONG_SLOTS 8

@@ -6,6 +6,7 @@
 #include "base/scope.h"
 #include "classify/classify.h"
 #include "classify/detect.h"
+#include "classify/validate.h"
 #include "classify/surrogate.h"
 
 static const struct surrogate_key key = {.bytes = {1, 2, 3}};
