@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hex.h"
 #include "base/scope.h"
 #include "os/file.h"
+#include "view/index_write.h"
 #include "view/pack.h"
 #include "view/snapshot_format.h"
 
@@ -30,11 +30,6 @@ struct fresh {
 static uint8_t *fresh_oid(const struct fresh *fresh, uint32_t number)
 {
     return fresh->oids + (size_t)number * SNAPSHOT_OID_MAX;
-}
-
-static bool is_fresh(const struct snapshot_node *node)
-{
-    return node->verdict == VERDICT_REDACT || (node->flags & SNAPSHOT_CHANGES_BELOW) != 0;
 }
 
 static bool pack_redacted(struct fresh *fresh, struct fault *fault)
@@ -62,7 +57,7 @@ static bool pack_tree(struct fresh *fresh, uint32_t folder, struct buf *tree,
     for (uint32_t child = node->child_at; child < node->child_at + node->child_count;
          child++) {
         const struct snapshot_node *below = snapshot_node(fresh->snapshot, child);
-        const uint8_t *oid = is_fresh(below) ? fresh_oid(fresh, child) : below->oid;
+        const uint8_t *oid = snapshot_is_fresh(below) ? fresh_oid(fresh, child) : below->oid;
 
         if ((below->flags & SNAPSHOT_OUTSIDE_GIT) == 0 &&
             !object_add_tree_line(tree, below->mode, snapshot_name(fresh->snapshot, child),
@@ -101,9 +96,9 @@ static bool pack_commit(struct fresh *fresh, const struct gitdir_settings *setti
     AUTO_BUF struct buf commit = buf_with_limit(TEXT_BYTES_MAX);
     const struct snapshot_node *root = snapshot_node(fresh->snapshot, 0);
 
-    hex_encode(
-        slice_of_bytes(is_fresh(root) ? fresh_oid(fresh, 0) : root->oid, fresh->oid_bytes),
-        ret_result->tree);
+    hex_encode(slice_of_bytes(snapshot_is_fresh(root) ? fresh_oid(fresh, 0) : root->oid,
+                              fresh->oid_bytes),
+               ret_result->tree);
     if (!buf_add_format(
             &commit, fault,
             "tree %s\nauthor %s <%s> %lld +0000\ncommitter %s <%s> %lld +0000\n\n%s",
@@ -113,50 +108,6 @@ static bool pack_commit(struct fresh *fresh, const struct gitdir_settings *setti
         !pack_add(fresh->pack, OBJECT_COMMIT, buf_slice(&commit), ret_oid, fault))
         return false;
     hex_encode(slice_of_bytes(ret_oid, fresh->oid_bytes), ret_result->head);
-    return true;
-}
-
-/* The template with the ids of this run, and the checksum over it. */
-static bool write_index(int folder_fd, const struct fresh *fresh, struct fault *fault)
-{
-    struct slice template = snapshot_index(fresh->snapshot);
-    AUTO_FREE uint8_t *index = xalloc(template.len);
-    AUTO_CLOSE int fd =
-        openat(folder_fd, "index", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-    struct hasher *hasher = NULL;
-    struct stat stat;
-
-    if (fd < 0)
-        return fault_errno(fault, "make index");
-    if (template.len < fresh->oid_bytes || !hasher_new(fresh->oid_bytes, &hasher, fault))
-        return template.len >= fresh->oid_bytes
-                   ? false
-                   : fault_set(fault, FAULT_INVALID, "snapshot is damaged: index");
-    memcpy(index, template.at, template.len);
-    for (uint32_t number = 0; number < snapshot_node_count(fresh->snapshot); number++) {
-        const struct snapshot_node *node = snapshot_node(fresh->snapshot, number);
-
-        if (is_fresh(node) && node->index_at != 0)
-            memcpy(index + node->index_at, fresh_oid(fresh, number), fresh->oid_bytes);
-    }
-    hasher_begin(hasher);
-    hasher_add(hasher, slice_of_bytes(index, template.len - fresh->oid_bytes));
-    hasher_end(hasher, index + template.len - fresh->oid_bytes);
-    hasher_free(hasher);
-    if (!file_write_all(fd, slice_of_bytes(index, template.len), fault))
-        return false;
-    /*
-     * Git calls an entry racy, and reads the file, where the index is not younger than the
-     * file. A base commit of this very second, or of a clock ahead of ours, must not look so.
-     */
-    if (fstat(fd, &stat) == 0 && stat.st_mtime <= snapshot_base_time(fresh->snapshot)) {
-        struct timespec times[2] = {
-            {.tv_nsec = UTIME_OMIT},
-            {.tv_sec = (time_t)snapshot_base_time(fresh->snapshot) + 1}};
-
-        if (futimens(fd, times) < 0)
-            return fault_errno(fault, "date the index");
-    }
     return true;
 }
 
@@ -335,7 +286,7 @@ bool gitdir_write(int folder_fd, const struct snapshot *snapshot,
     done = file_open_folder(folder_fd, "objects", 0755, &objects, fault) &&
            file_open_folder(objects, "pack", 0755, &packs, fault) &&
            write_objects(packs, &fresh, settings, &result, fault) &&
-           write_index(folder_fd, &fresh, fault) &&
+           index_write(folder_fd, snapshot, oids, fault) &&
            write_texts(folder_fd, objects, snapshot, settings, result.head, fault);
     pack_free(fresh.pack);
     if (!done)

@@ -102,8 +102,15 @@ void hasher_object(struct hasher *hasher, enum object_type type, struct slice co
 bool object_add_tree_line(struct buf *tree, uint32_t mode, struct slice name,
                           const uint8_t *oid, size_t oid_bytes, struct fault *fault)
 {
-    return buf_add_format(tree, fault, "%o ", mode) && buf_add(tree, name, fault) &&
-           buf_add_byte(tree, 0, fault) &&
+    char octal[12]; /* a format would take most of the time of a large tree */
+    size_t at = sizeof(octal);
+
+    octal[--at] = ' ';
+    do
+        octal[--at] = (char)('0' + (mode & 7));
+    while ((mode >>= 3) != 0);
+    return buf_add(tree, slice_of_bytes(octal + at, sizeof(octal) - at), fault) &&
+           buf_add(tree, name, fault) && buf_add_byte(tree, 0, fault) &&
            buf_add(tree, slice_of_bytes(oid, oid_bytes), fault);
 }
 

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/scope.h"
 #include "view/snapshot_format.h"
@@ -33,16 +34,12 @@ static bool damaged(struct fault *fault, const char *what, uint32_t number)
     return fault_set(fault, FAULT_INVALID, "snapshot is damaged: %s of node %u", what, number);
 }
 
-static bool find_parts(struct slice file, size_t index_bytes, struct parts *ret_parts,
-                       struct fault *fault)
+/* Of a file of so many bytes, beside an index of so many. */
+static bool check_header(const struct snapshot_header *header, uint64_t file_bytes,
+                         uint64_t index_bytes, struct fault *fault)
 {
-    struct parts parts = {.index_bytes = index_bytes};
-    const struct snapshot_header *header;
     uint64_t size = sizeof(*header);
 
-    if (file.len < sizeof(*header))
-        return fault_set(fault, FAULT_INVALID, "snapshot is damaged: %zu bytes", file.len);
-    header = (const void *)file.at;
     if (memcmp(header->magic, SNAPSHOT_MAGIC, sizeof(header->magic)) != 0 ||
         header->version != SNAPSHOT_VERSION || header->order_mark != SNAPSHOT_ORDER_MARK ||
         header->header_bytes != sizeof(*header) ||
@@ -56,16 +53,29 @@ static bool find_parts(struct slice file, size_t index_bytes, struct parts *ret_
         header->names_bytes > UINT32_MAX || header->base_time_s < 0 ||
         header->base_time_s > INT32_MAX)
         return fault_set(fault, FAULT_INVALID, "snapshot is damaged: its header");
-    parts.header = header;
-    parts.nodes = (const void *)(file.at + size);
+    /* None of the sums can overflow 64 bits. */
     size += (uint64_t)header->node_count * sizeof(struct snapshot_node);
-    parts.findings = (const void *)(file.at + size);
     size += (uint64_t)header->finding_count * sizeof(struct snapshot_finding);
-    parts.redacted = (const void *)(file.at + size);
     size += (uint64_t)header->redacted_count * sizeof(uint32_t);
-    parts.names = file.at + size;
-    if (size + header->names_bytes != file.len) /* none of the sums can overflow 64 bits */
-        return fault_set(fault, FAULT_INVALID, "snapshot is damaged: cut or extended");
+    return size + header->names_bytes == file_bytes ||
+           fault_set(fault, FAULT_INVALID, "snapshot is damaged: cut or extended");
+}
+
+static bool find_parts(struct slice file, size_t index_bytes, struct parts *ret_parts,
+                       struct fault *fault)
+{
+    struct parts parts = {.index_bytes = index_bytes};
+    const struct snapshot_header *header = (const void *)file.at;
+
+    if (file.len < sizeof(*header))
+        return fault_set(fault, FAULT_INVALID, "snapshot is damaged: %zu bytes", file.len);
+    if (!check_header(header, file.len, index_bytes, fault))
+        return false;
+    parts.header = header;
+    parts.nodes = (const void *)(file.at + sizeof(*header));
+    parts.findings = (const void *)(parts.nodes + header->node_count);
+    parts.redacted = (const void *)(parts.findings + header->finding_count);
+    parts.names = (const void *)(parts.redacted + header->redacted_count);
     *ret_parts = parts;
     return true;
 }
@@ -261,21 +271,34 @@ bool snapshot_check(struct slice nodes, size_t index_bytes, struct fault *fault)
     return find_parts(nodes, index_bytes, &parts, fault) && check(&parts, fault);
 }
 
-static bool map_file(int folder_fd, const char *name, struct slice *ret_file,
-                     struct fault *fault)
+static bool open_file(int folder_fd, const char *name, int *ret_fd, size_t *ret_size,
+                      struct fault *fault)
 {
     AUTO_CLOSE int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat stat;
-    void *at;
 
     if (fd < 0 || fstat(fd, &stat) < 0)
         return fault_errno(fault, "open snapshot's %s", name);
     if (!S_ISREG(stat.st_mode) || stat.st_size <= 0 || (uint64_t)stat.st_size > FILE_BYTES_MAX)
         return fault_set(fault, FAULT_INVALID, "snapshot is damaged: size of %s", name);
-    at = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    *ret_fd = take_fd(&fd);
+    *ret_size = (size_t)stat.st_size;
+    return true;
+}
+
+static bool map_file(int folder_fd, const char *name, struct slice *ret_file,
+                     struct fault *fault)
+{
+    AUTO_CLOSE int fd = -1;
+    size_t size;
+    void *at;
+
+    if (!open_file(folder_fd, name, &fd, &size, fault))
+        return false;
+    at = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     if (at == MAP_FAILED)
         return fault_errno(fault, "map snapshot's %s", name);
-    *ret_file = slice_of_bytes(at, (size_t)stat.st_size);
+    *ret_file = slice_of_bytes(at, size);
     return true;
 }
 
@@ -297,6 +320,23 @@ bool snapshot_open(int folder_fd, struct snapshot **ret_snapshot, struct fault *
         return false;
     }
     *ret_snapshot = snapshot;
+    return true;
+}
+
+bool snapshot_count_nodes(int folder_fd, uint32_t *ret_count, struct fault *fault)
+{
+    struct snapshot_header header;
+    AUTO_CLOSE int nodes = -1, index = -1;
+    size_t node_bytes, index_bytes;
+
+    if (!open_file(folder_fd, "nodes", &nodes, &node_bytes, fault) ||
+        !open_file(folder_fd, "index", &index, &index_bytes, fault))
+        return false;
+    if (pread(nodes, &header, sizeof(header), 0) != sizeof(header))
+        return fault_set(fault, FAULT_INVALID, "snapshot is damaged: %zu bytes", node_bytes);
+    if (!check_header(&header, node_bytes, index_bytes, fault))
+        return false;
+    *ret_count = header.node_count;
     return true;
 }
 

@@ -79,6 +79,9 @@ void snapshot_close(struct snapshot *snapshot); /* NULL is fine */
 /* The same checks on bytes: what snapshot_open does after mapping. For tests and fuzzing. */
 MUST_USE bool snapshot_check(struct slice nodes, size_t index_bytes, struct fault *fault);
 
+/* How many nodes there are, for who needs no more: nothing but header and sizes is checked. */
+MUST_USE bool snapshot_count_nodes(int folder_fd, uint32_t *ret_count, struct fault *fault);
+
 uint32_t snapshot_node_count(const struct snapshot *snapshot);
 const struct snapshot_node *snapshot_node(const struct snapshot *snapshot, uint32_t number);
 struct slice snapshot_name(const struct snapshot *snapshot, uint32_t number);
@@ -103,6 +106,12 @@ bool snapshot_hides_names(const struct snapshot *snapshot);
 static inline bool snapshot_is_folder(const struct snapshot_node *node)
 {
     return node->mode == SNAPSHOT_MODE_FOLDER || node->mode == SNAPSHOT_MODE_GITLINK;
+}
+
+/* Has it an id of its own in each run? A redacted file, and the folders above it. */
+static inline bool snapshot_is_fresh(const struct snapshot_node *node)
+{
+    return node->verdict == VERDICT_REDACT || (node->flags & SNAPSHOT_CHANGES_BELOW) != 0;
 }
 
 /* Is its content one that a read must be on disk for before the first byte is sent? */

@@ -197,16 +197,12 @@ bool core_start_way_out(struct run *run, struct fault *fault)
 bool core_start_observer(struct run *run, struct fault *fault)
 {
     struct observer_config config = {.uid = run->uid, .gid = run->uid};
-    struct snapshot *snapshot;
     int control[2];
 
     if (geteuid() != 0 || run_is_injected(run)) /* it watches a view */
         return true;
-    if (!snapshot_open(run->snapshot_fd, &snapshot, fault))
-        return false;
-    config.nodes = snapshot_node_count(snapshot);
-    snapshot_close(snapshot);
-    if (!message_pair(control, fault))
+    if (!snapshot_count_nodes(run->snapshot_fd, &config.nodes, fault) ||
+        !message_pair(control, fault))
         return false;
     config.control = control[1];
     return start_peer(&run->observer, "observer", observer_role, &config, control[1],

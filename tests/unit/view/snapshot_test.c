@@ -60,11 +60,18 @@ static void damaged_snapshot_is_refused(void **state)
     AUTO_BUF struct buf nodes = buf_with_limit(1 << 20);
     AUTO_FREE char *path = NULL;
     struct fault fault = {0};
+    AUTO_FREE char *folder_path = NULL;
+    AUTO_CLOSE int folder = -1;
     size_t index_bytes, refused = 0;
+    uint32_t count = 0;
 
     (void)state;
     assert_ok(fixture_repository(&fixture, fixture_files, &fault), fault);
-    path = xformat("%s/" FIXTURE_KEY "/nodes", fixture.folder);
+    folder_path = xformat("%s/" FIXTURE_KEY, fixture.folder);
+    path = xformat("%s/nodes", folder_path);
+    folder = open(folder_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_ok(snapshot_count_nodes(folder, &count, &fault), fault);
+    assert_int_equal(count, snapshot_node_count(fixture.snapshot));
     index_bytes = snapshot_index(fixture.snapshot).len;
     assert_ok(file_read(AT_FDCWD, path, &nodes, &fault), fault);
     assert_true(snapshot_check(buf_slice(&nodes), index_bytes, &fault));
@@ -80,6 +87,10 @@ static void damaged_snapshot_is_refused(void **state)
         nodes.at[i] ^= 0xff;
     }
     assert_true(refused > nodes.len / 4);
+    assert_int_equal(truncate(path, (off_t)nodes.len - 1), 0);
+    assert_false(snapshot_count_nodes(folder, &count, &fault));
+    assert_int_equal(fault.kind, FAULT_INVALID);
+    scope_close(&folder);
     fixture_end(&fixture);
 }
 
