@@ -5,8 +5,9 @@
  * A reader knows one format. It appends text to a reading (strings without their escapes,
  * fields, cells) and says of stretches of it what they are: an element with the name that the
  * format gives it ("ssn", a column's header) and, in formats that fix it, its position
- * ("PID-5"). Detectors see the text only; what they find is mapped back. Readings nest: the
- * text of one is the content of the next (base64 in JSON in UTF-16), up to READING_DEPTH_MAX.
+ * ("PID-5.1"; position.h says which rule lists it). Detectors see the text only; what they
+ * find is mapped back. Readings nest: the text of one is the content of the next (base64 in
+ * JSON in UTF-16), up to READING_DEPTH_MAX.
  */
 #ifndef CUSTODY_CLASSIFY_READING_H
 #define CUSTODY_CLASSIFY_READING_H
@@ -18,6 +19,9 @@
 #define READING_DEPTH_MAX 4  /* of encodings and containers on top of one another */
 #define READING_GROWTH_MAX 4 /* all text of a content is at most so many times as long */
 #define READING_ELEMENTS_MAX (1U << 22)
+#define READING_PIECES_MAX (1U << 21) /* what comes behind them maps to the last one */
+#define READING_NAME_MAX 256          /* a longer name or position is none */
+#define READING_NAMES_MAX (16U << 20) /* bytes of all names and positions of a reading */
 
 enum format {
     FORMAT_PLAIN, /* prose, code: read as it stands */
@@ -41,36 +45,73 @@ enum format {
  * cover the whole text; what lies between them in the content was markup. */
 struct piece {
     size_t text_at;         /* up to the next piece's */
-    size_t from, to;        /* in the content */
+    size_t from, to;        /* in the content; empty: the text was added (a line's end) */
     enum finding_form form; /* FORM_PLAIN: byte for byte, to - from bytes */
 };
 
 struct element {
-    size_t start, end; /* in the text */
-    struct slice
-        name; /* as the format spells it; of static or the reading's own storage, empty
-                         * where it has none */
-    struct slice position; /* as rules spell it ("PID-5.1", "Patient.name"); else empty */
+    size_t start, end;     /* in the text */
+    struct slice name;     /* as the format spells it; empty where it has none */
+    struct slice position; /* as rules spell it, see position.h; else empty */
+    bool is_prose;         /* free text: names and addresses are looked for in it */
 };
+
+struct reading_names; /* storage of names and positions */
 
 struct reading {
     enum format format;
+    struct slice content;
     struct slice text;  /* the content itself where `pieces` is NULL (one to one) */
     struct buf decoded; /* what text points into where it is not the content */
     struct piece *pieces;
     size_t piece_count, piece_room;
     struct element *elements; /* in order of start; may nest, an outer one first */
     size_t element_count, element_room;
-    struct buf names; /* storage of names and positions; elements hold slices of it that are
-                        * made when the reading is finished */
+    struct reading_names *names; /* elements hold slices of it */
     size_t
         unexamined; /* bytes of the content that a limit kept out: the content is not clean */
+    bool is_sorted; /* elements were added in order */
 };
 
+/* `content` is borrowed as long as the reading lives. `ret_reading` is overwritten. */
+void reading_begin(struct reading *ret_reading, enum format format, struct slice content);
 void reading_free(struct reading *reading); /* overwrites the decoded text */
 
-/* Maps a stretch of the text to the content: the smallest whole pieces or parts of plain
- * pieces that hold it. ret_form: of the pieces, FORM_MIXED where there are several. */
+/* Where the next text will stand. */
+size_t reading_at(const struct reading *reading);
+
+/*
+ * Appends bytes [from, to) of the content as they are. Nothing is copied as long as the text
+ * is the content from its beginning on. FAULT_LIMIT: more text than READING_GROWTH_MAX.
+ */
+MUST_USE bool reading_add_plain(struct reading *reading, size_t from, size_t to,
+                                struct fault *fault);
+/* Appends text that [from, to) of the content was decoded to; from never goes back. */
+MUST_USE bool reading_add_piece(struct reading *reading, struct slice text, size_t from,
+                                size_t to, enum finding_form form, struct fault *fault);
+/* Appends text that is not in the content, where `at` is: it keeps values apart. */
+MUST_USE bool reading_add_break(struct reading *reading, struct slice text, size_t at,
+                                struct fault *fault);
+
+/*
+ * Says what a stretch of the text is. Name and position are copied; may be empty. They may be
+ * added in any order. Beyond READING_ELEMENTS_MAX and READING_NAMES_MAX the stretch counts as
+ * unexamined: it is still in the text.
+ */
+void reading_element(struct reading *reading, size_t start, size_t end, struct slice name,
+                     struct slice position);
+/* The same; what is in it is prose. */
+void reading_prose(struct reading *reading, size_t start, size_t end, struct slice name,
+                   struct slice position);
+
+/* Sets `text`, sorts the elements. Once, after everything was added. */
+void reading_finish(struct reading *reading);
+
+/*
+ * Maps a stretch of the text to the content: the smallest whole pieces or parts of plain
+ * pieces that hold it. ret_form: of the pieces but plain ones; FORM_MIXED where they differ or
+ * do not adjoin in the content.
+ */
 void reading_map(const struct reading *reading, size_t start, size_t end, size_t *ret_from,
                  size_t *ret_to, enum finding_form *ret_form);
 
