@@ -83,9 +83,11 @@ static void add_to_last(struct reading *reading, size_t from, size_t to,
         piece->form = FORM_MIXED;
     if (to > piece->to)
         piece->to = to;
+    piece->text_unit = piece->content_unit = 0;
 }
 
-static void add_piece(struct reading *reading, size_t from, size_t to, enum finding_form form)
+static void add_piece(struct reading *reading, size_t from, size_t to, enum finding_form form,
+                      uint8_t text_unit, uint8_t content_unit)
 {
     if (reading->piece_count == READING_PIECES_MAX) {
         add_to_last(reading, from, to, form);
@@ -93,8 +95,12 @@ static void add_piece(struct reading *reading, size_t from, size_t to, enum find
     }
     reading->pieces = xgrow(reading->pieces, &reading->piece_room, reading->piece_count + 1,
                             sizeof(*reading->pieces));
-    reading->pieces[reading->piece_count++] =
-        (struct piece){.text_at = reading->decoded.len, .from = from, .to = to, .form = form};
+    reading->pieces[reading->piece_count++] = (struct piece){.text_at = reading->decoded.len,
+                                                             .from = from,
+                                                             .to = to,
+                                                             .form = form,
+                                                             .text_unit = text_unit,
+                                                             .content_unit = content_unit};
 }
 
 /* Copies what was not copied so far. */
@@ -112,12 +118,12 @@ bool reading_add_plain(struct reading *reading, size_t from, size_t to, struct f
     if (from == to)
         return true;
     if (reading->piece_count == 0 && from == 0) {
-        add_piece(reading, from, to, FORM_PLAIN);
+        add_piece(reading, from, to, FORM_PLAIN, 1, 1);
         return true;
     }
     if (reading->piece_count > 0) {
         last = &reading->pieces[reading->piece_count - 1];
-        if (last->form == FORM_PLAIN && last->to == from) {
+        if (last->form == FORM_PLAIN && last->text_unit == 1 && last->to == from) {
             if (!is_whole(reading) &&
                 !buf_add(&reading->decoded, slice_part(reading->content, from, to), fault))
                 return false;
@@ -127,7 +133,7 @@ bool reading_add_plain(struct reading *reading, size_t from, size_t to, struct f
     }
     if (!part_from_content(reading, fault))
         return false;
-    add_piece(reading, from, to, FORM_PLAIN);
+    add_piece(reading, from, to, FORM_PLAIN, 1, 1);
     return buf_add(&reading->decoded, slice_part(reading->content, from, to), fault);
 }
 
@@ -138,7 +144,24 @@ bool reading_add_piece(struct reading *reading, struct slice text, size_t from, 
         return true;
     if (!part_from_content(reading, fault))
         return false;
-    add_piece(reading, from, to, form);
+    add_piece(reading, from, to, form, 0, 0);
+    return buf_add(&reading->decoded, text, fault);
+}
+
+bool reading_add_units(struct reading *reading, struct slice text, size_t from, size_t to,
+                       enum finding_form form, uint8_t text_unit, uint8_t content_unit,
+                       struct fault *fault)
+{
+    struct piece *last =
+        reading->piece_count == 0 ? NULL : &reading->pieces[reading->piece_count - 1];
+
+    if (text.len == 0 || !part_from_content(reading, fault))
+        return text.len == 0;
+    if (last != NULL && last->form == form && last->to == from &&
+        last->text_unit == text_unit && last->content_unit == content_unit)
+        last->to = to;
+    else
+        add_piece(reading, from, to, form, text_unit, content_unit);
     return buf_add(&reading->decoded, text, fault);
 }
 
@@ -227,6 +250,14 @@ void reading_prose(struct reading *reading, size_t start, size_t end, struct sli
             .start = start, .end = end, .name = name, .position = position, .is_prose = true});
 }
 
+void reading_cell(struct reading *reading, size_t start, size_t end, struct slice name,
+                  size_t column)
+{
+    add_element(reading,
+                (struct element){
+                    .start = start, .end = end, .name = name, .column = (uint32_t)column});
+}
+
 static int element_order(const void *a, const void *b)
 {
     const struct element *x = a, *y = b;
@@ -281,6 +312,11 @@ static enum finding_form form_with(enum finding_form form, const struct piece *p
     return piece->form == FORM_PLAIN ? form : FORM_MIXED;
 }
 
+static size_t content_place(const struct piece *piece, size_t at)
+{
+    return piece->from + (at - piece->text_at) / piece->text_unit * piece->content_unit;
+}
+
 void reading_map(const struct reading *reading, size_t start, size_t end, size_t *ret_from,
                  size_t *ret_to, enum finding_form *ret_form)
 {
@@ -296,7 +332,9 @@ void reading_map(const struct reading *reading, size_t start, size_t end, size_t
     last = &reading->pieces[piece_of(reading, end - 1)];
     for (const struct piece *piece = first; piece <= last && form != FORM_MIXED; piece++)
         form = form_with(form, piece, piece == first ? NULL : piece - 1);
-    *ret_from = first->from + (first->form == FORM_PLAIN ? start - first->text_at : 0);
-    *ret_to = last->form == FORM_PLAIN ? last->from + (end - last->text_at) : last->to;
+    *ret_from = first->text_unit == 0 ? first->from : content_place(first, start);
+    *ret_to = last->text_unit == 0
+                  ? last->to
+                  : content_place(last, end + last->text_unit - 1); /* whole characters */
     *ret_form = form;
 }

@@ -46,13 +46,18 @@ enum format {
 struct piece {
     size_t text_at;         /* up to the next piece's */
     size_t from, to;        /* in the content; empty: the text was added (a line's end) */
-    enum finding_form form; /* FORM_PLAIN: byte for byte, to - from bytes */
+    enum finding_form form; /* FORM_PLAIN of another length than its text: what stays when the
+                             * letters and digits around it are replaced (a doubled quote) */
+    /* So many bytes of text are so many of the content: parts of the piece can be mapped. 0:
+     * only the whole of it can. */
+    uint8_t text_unit, content_unit;
 };
 
 struct element {
     size_t start, end;     /* in the text */
     struct slice name;     /* as the format spells it; empty where it has none */
     struct slice position; /* as rules spell it, see position.h; else empty */
+    uint32_t column;       /* of a table, from 1; 0: it is in none */
     bool is_prose;         /* free text: names and addresses are looked for in it */
 };
 
@@ -89,6 +94,11 @@ MUST_USE bool reading_add_plain(struct reading *reading, size_t from, size_t to,
 /* Appends text that [from, to) of the content was decoded to; from never goes back. */
 MUST_USE bool reading_add_piece(struct reading *reading, struct slice text, size_t from,
                                 size_t to, enum finding_form form, struct fault *fault);
+/* The same where each character of the text has `text_unit` bytes and is written in
+ * `content_unit` ones: parts of it can be mapped. */
+MUST_USE bool reading_add_units(struct reading *reading, struct slice text, size_t from,
+                                size_t to, enum finding_form form, uint8_t text_unit,
+                                uint8_t content_unit, struct fault *fault);
 /* Appends text that is not in the content, where `at` is: it keeps values apart. */
 MUST_USE bool reading_add_break(struct reading *reading, struct slice text, size_t at,
                                 struct fault *fault);
@@ -104,15 +114,28 @@ void reading_element(struct reading *reading, size_t start, size_t end, struct s
 void reading_prose(struct reading *reading, size_t start, size_t end, struct slice name,
                    struct slice position);
 
+/* The same of a table's cell; `column` counts from 1. Cells of one column say of one another
+ * what they are. */
+void reading_cell(struct reading *reading, size_t start, size_t end, struct slice name,
+                  size_t column);
+
 /* Sets `text`, sorts the elements. Once, after everything was added. */
 void reading_finish(struct reading *reading);
 
 /*
- * Maps a stretch of the text to the content: the smallest whole pieces or parts of plain
- * pieces that hold it. ret_form: of the pieces but plain ones; FORM_MIXED where they differ or
+ * Maps a stretch of the text to the content: the smallest whole pieces, or parts of
+ * pieces that have units, that hold it. ret_form: of the pieces but plain ones; FORM_MIXED where they differ or
  * do not adjoin in the content.
  */
 void reading_map(const struct reading *reading, size_t start, size_t end, size_t *ret_from,
                  size_t *ret_to, enum finding_form *ret_form);
+
+/*
+ * What a content says: finds out its format, by its bytes first and its path (may be empty)
+ * second, and reads it. FAULT_LIMIT: longer than CLASSIFY_BYTES_MAX, or it would read longer
+ * than READING_GROWTH_MAX allows; ret_reading is empty then.
+ */
+MUST_USE bool reading_make(struct slice content, struct slice path,
+                           struct reading *ret_reading, struct fault *fault);
 
 #endif
