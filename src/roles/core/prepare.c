@@ -369,6 +369,7 @@ static bool is_about_policy(const struct fault *fault)
 
 bool core_prepare(struct run *run, struct fault *fault)
 {
+    cell_host_look(&run->host); /* while collect gets ready */
     if (!check_role(run, fault) || !await_collect(run, fault))
         return false;
     if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
