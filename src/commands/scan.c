@@ -4,12 +4,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <openssl/evp.h>
+
+#include "base/hex.h"
 #include "base/scope.h"
 #include "commands/scan_report.h"
 #include "commands/table.h"
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "roles/scanning/kept.h"
+#include "roles/session.h"
 
 /* ---- for `init` ---- */
 
@@ -129,6 +133,56 @@ static bool scan(const struct invocation *invocation, struct scan_report *report
     return ok;
 }
 
+/* One record a suppression that was for something. */
+static bool record_each(struct ledger_client *ledger, const struct suppressions *suppressions,
+                        struct fault *fault)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < suppressions->count; i++) {
+        const struct suppression *each = &suppressions->at[i];
+        struct record record;
+        uint8_t digest[32];
+        char hex[65];
+
+        if (each->used == 0)
+            continue;
+        if (EVP_Digest(each->reason, strlen(each->reason), digest, NULL, EVP_sha256(), NULL) !=
+            1)
+            return fault_set(fault, FAULT_IO, "SHA-256 failed");
+        record_begin(&record, RECORD_FINDING_SUPPRESSED);
+        record_text(&record, RECORD_RULE, slice_of(each->rule));
+        record_text(&record, RECORD_PERSON, slice_of(each->owner));
+        record_number(&record, RECORD_EXPIRES, each->until_s);
+        record_number(&record, RECORD_COUNT, (int64_t)each->used);
+        hex_encode(slice_of_bytes(digest, sizeof(digest)), hex);
+        record_text(&record, RECORD_DIGEST, slice_of(hex));
+        if (each->path != NULL)
+            record_text(&record, RECORD_PATH, slice_of(each->path));
+        ok = ledger_record_durably(ledger, &record, NULL, fault);
+    }
+    return ok;
+}
+
+/* What nobody can look up later does not count. Without a state folder there is no ledger. */
+static bool record_suppressions(const struct suppressions *suppressions, struct fault *fault)
+{
+    struct session session = {0};
+    struct ledger_client *ledger = NULL;
+    struct fault none = {0};
+    bool ok;
+
+    if (!session_open(&session, &none)) {
+        (void)fprintf(stderr, "custody scan: what people answer for is not recorded: %s\n",
+                      none.why);
+        return none.kind == FAULT_MISSING || (*fault = none, false);
+    }
+    ok = session_ledger(&session, &ledger, fault) &&
+         record_each(ledger, suppressions, fault) && ledger_checkpoint(ledger, fault);
+    session_close(&session);
+    return ok || fault_in(fault, "record what people answer for");
+}
+
 static int run(const struct invocation *invocation)
 {
     struct suppressions suppressions = {0};
@@ -140,7 +194,8 @@ static int run(const struct invocation *invocation)
 
     report.findings = json_array();
     report.unseen = json_array();
-    ok = ok && scan(invocation, &report, &counts, &fault);
+    ok = ok && scan(invocation, &report, &counts, &fault) &&
+         (report.suppressed == 0 || record_suppressions(&suppressions, &fault));
     if (ok && report.format == SCAN_JSON)
         command_print_json(json_incref(report.findings));
     if (ok && report.format == SCAN_SARIF)

@@ -45,7 +45,7 @@ static bool take_word(struct slice text, char *ret_word, size_t room)
 /* 2027-01-31: the first second of the day after it. */
 static bool take_date(struct slice text, int64_t *ret_until_s)
 {
-    struct tm day = {0}, same;
+    struct tm day = {0}, named, same;
     char word[11];
     const char *end;
     time_t start;
@@ -53,8 +53,9 @@ static bool take_date(struct slice text, int64_t *ret_until_s)
     if (text.len != 10 || !take_word(text, word, sizeof(word)))
         return false;
     end = strptime(word, "%Y-%m-%d", &day);
+    named = day; /* timegm makes the 3rd of March of a 31st of February */
     start = end == NULL || *end != 0 ? -1 : timegm(&day);
-    if (start < 0 || gmtime_r(&start, &same) == NULL || same.tm_mday != day.tm_mday)
+    if (start < 0 || gmtime_r(&start, &same) == NULL || same.tm_mday != named.tm_mday)
         return false;
     *ret_until_s = (int64_t)start + DAY_S;
     return true;
