@@ -3,6 +3,8 @@
 
 #include <strings.h>
 
+#include "classify/read_wide.h"
+
 #define LOOK_BYTES 4096
 
 /* ---- by name ---- */
@@ -77,7 +79,7 @@ static size_t skip_blanks(struct slice text, size_t at)
 
 /* An object with a member, or an array of JSON's values: not a block of code, not the head of
  * a section ([main]). */
-static bool looks_like_json(struct slice head)
+bool read_looks_like_json(struct slice head)
 {
     static const char *const words[] = {"true", "false", "null"};
     size_t at = skip_blanks(head, slice_starts_with(head, SLICE("\xef\xbb\xbf")) ? 3 : 0);
@@ -145,7 +147,7 @@ static const struct look {
     bool (*looks)(struct slice head);
     enum format format;
 } looks[] = {
-    {looks_like_json, FORMAT_JSON},
+    {read_looks_like_json, FORMAT_JSON},
     {looks_like_sql, FORMAT_SQL},
     {looks_like_keys, FORMAT_KEYS},
     {looks_like_table, FORMAT_TABLE},
@@ -156,7 +158,7 @@ static enum format format_of(struct slice content, struct slice path)
     struct slice head = slice_part(content, 0, LOOK_BYTES);
     enum format format;
 
-    if (looks_like_json(head))
+    if (read_looks_like_json(head))
         return FORMAT_JSON;
     if (format_by_name(path, &format))
         return format;
@@ -174,6 +176,21 @@ static bool read_plain(struct reading *reading, struct slice path, struct fault 
     return reading_add_plain(reading, 0, reading->content.len, fault);
 }
 
+/* What begins so is packed. */
+static const struct slice packings[] = {
+    {(const uint8_t *)"PK\3\4", 4},
+    {(const uint8_t *)"\x1f\x8b\x08", 3},
+    {(const uint8_t *)"BZh91AY", 7},
+    {(const uint8_t *)"\xfd"
+                      "7zXZ",
+     5},
+    {(const uint8_t *)"\x28\xb5\x2f\xfd", 4},
+    {(const uint8_t *)"%PDF-", 5},
+    {(const uint8_t *)"7z\xbc\xaf", 4},
+    {(const uint8_t *)"\xd0\xcf\x11\xe0", 4},
+    {(const uint8_t *)"Rar!", 4},
+};
+
 /* Those that are not here stand as they are written. */
 static reader *const readers[FORMAT_COUNT] = {
     [FORMAT_JSON] = read_json,
@@ -182,21 +199,78 @@ static reader *const readers[FORMAT_COUNT] = {
     [FORMAT_KEYS] = read_keys,
 };
 
+bool read_is_packed(struct slice head)
+{
+    for (size_t i = 0; i < COUNT(packings); i++)
+        if (slice_starts_with(head, packings[i]))
+            return true;
+    return false;
+}
+
+static bool is_plain(struct slice content)
+{
+    return slice_find_byte(content, 0, 0) == SIZE_MAX &&
+           !slice_starts_with(content, SLICE("\xff\xfe")) &&
+           !slice_starts_with(content, SLICE("\xfe\xff"));
+}
+
+static bool fill(struct reading *reading, enum format format, struct slice content,
+                 struct slice path, struct fault *fault)
+{
+    reader *read = readers[format] != NULL ? readers[format] : read_plain;
+    bool ok;
+
+    reading_begin(reading, format, content);
+    ok = read(reading, path, fault);
+    reading_finish(reading);
+    if (!ok)
+        reading_free(reading);
+    return ok;
+}
+
+/* UTF-16: what its text is, in UTF-8, but with the places of the content. */
+static bool make_from_wide(struct slice content, struct slice path, bool is_big,
+                           struct reading *ret_reading, struct fault *fault)
+{
+    struct reading wide, inner;
+    bool ok;
+
+    reading_begin(&wide, FORMAT_PLAIN, content);
+    ok = read_wide(&wide, is_big, fault);
+    reading_finish(&wide);
+    ok = ok && fill(&inner, format_of(wide.text, path), wide.text, path, fault);
+    if (ok) {
+        reading_begin(ret_reading, inner.format, content);
+        ok = read_through_wide(ret_reading, &wide, &inner, fault);
+        reading_finish(ret_reading);
+        reading_free(&inner);
+        if (!ok)
+            reading_free(ret_reading);
+    }
+    reading_free(&wide);
+    return ok;
+}
+
+bool read_content(struct slice content, struct slice path, unsigned depth,
+                  struct reading *ret_reading, struct fault *fault)
+{
+    bool is_big, is_packed = read_is_packed(content);
+
+    (void)depth;
+    if (content.len > CLASSIFY_BYTES_MAX)
+        return fault_set(fault, FAULT_LIMIT, "content of %zu bytes", content.len);
+    if (!is_packed && is_plain(content))
+        return fill(ret_reading, format_of(content, path), content, path, fault);
+    if (!is_packed && read_wide_order(content, &is_big))
+        return make_from_wide(content, path, is_big, ret_reading, fault);
+    if (!fill(ret_reading, FORMAT_PLAIN, content, path, fault))
+        return false;
+    ret_reading->is_opaque = true;
+    return true;
+}
+
 bool reading_make(struct slice content, struct slice path, struct reading *ret_reading,
                   struct fault *fault)
 {
-    enum format format;
-    reader *read;
-
-    if (content.len > CLASSIFY_BYTES_MAX)
-        return fault_set(fault, FAULT_LIMIT, "content of %zu bytes", content.len);
-    format = format_of(content, path);
-    read = readers[format] != NULL ? readers[format] : read_plain;
-    reading_begin(ret_reading, format, content);
-    if (!read(ret_reading, path, fault)) {
-        reading_free(ret_reading);
-        return false;
-    }
-    reading_finish(ret_reading);
-    return true;
+    return read_content(content, path, 0, ret_reading, fault);
 }

@@ -14,7 +14,18 @@ typedef bool reader(struct reading *reading, struct slice path, struct fault *fa
 
 reader read_json, read_table, read_sql, read_keys;
 
+/* reading_make, of something that is encoded or packed `depth` times. */
+MUST_USE bool read_content(struct slice content, struct slice path, unsigned depth,
+                           struct reading *ret_reading, struct fault *fault);
+/* Is it the beginning of an archive or a document? */
+bool read_is_packed(struct slice head);
+
 /* ---- what formats share ---- */
+
+bool read_looks_like_json(struct slice head);
+/* Reads bytes [from, to) of the reading's content, which may be in its middle. */
+MUST_USE bool read_json_part(struct reading *reading, size_t from, size_t to,
+                             struct fault *fault);
 
 /* What separates a table's cells; 0: nothing does. `is_strict`: in each of at least three
  * rows, as often. */
@@ -32,5 +43,8 @@ bool read_is_label_name(struct slice name);
 size_t read_escape_json(struct slice text, size_t at, uint8_t ret_bytes[4], size_t *ret_len);
 /* The same in C, Python, JavaScript, YAML: \x41 \101 \u0041 \U00000041 \u{41} \n \' too. */
 size_t read_escape_c(struct slice text, size_t at, uint8_t ret_bytes[4], size_t *ret_len);
+
+/* The entity of HTML or XML at `at`, an ampersand. */
+size_t read_entity(struct slice text, size_t at, uint8_t ret_bytes[4], size_t *ret_len);
 
 #endif

@@ -208,12 +208,13 @@ static void take_scalar(struct walk *walk)
         add_element(walk, text);
 }
 
-bool read_json(struct reading *reading, struct slice path, struct fault *fault)
+bool read_json_part(struct reading *reading, size_t from, size_t to, struct fault *fault)
 {
-    struct walk walk = {.rewrite = {.reading = reading}, .content = reading->content};
+    struct walk walk = {.rewrite = {.reading = reading, .done = from},
+                        .content = slice_part(reading->content, 0, to),
+                        .at = from};
     struct level *level;
 
-    (void)path;
     while (walk.at < walk.content.len) {
         uint8_t byte = walk.content.at[walk.at];
 
@@ -250,5 +251,11 @@ bool read_json(struct reading *reading, struct slice path, struct fault *fault)
     }
     if (walk.is_notebook)
         reading->format = FORMAT_NOTEBOOK;
-    return rewrite_keep(&walk.rewrite, walk.content.len, fault);
+    return rewrite_keep(&walk.rewrite, to, fault);
+}
+
+bool read_json(struct reading *reading, struct slice path, struct fault *fault)
+{
+    (void)path;
+    return read_json_part(reading, 0, reading->content.len, fault);
 }

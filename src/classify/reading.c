@@ -258,6 +258,29 @@ void reading_cell(struct reading *reading, size_t start, size_t end, struct slic
                     .start = start, .end = end, .name = name, .column = (uint32_t)column});
 }
 
+void reading_add_elements(struct reading *reading, const struct reading *inner, size_t shift)
+{
+    reading->unexamined += inner->unexamined;
+    for (size_t i = 0; i < inner->element_count; i++) {
+        struct element element = inner->elements[i];
+
+        element.start += shift;
+        element.end += shift;
+        add_element(reading, element);
+    }
+}
+
+bool reading_add_whole(struct reading *reading, const struct reading *inner, size_t from,
+                       size_t to, enum finding_form form, struct fault *fault)
+{
+    size_t shift = reading_at(reading);
+
+    if (!reading_add_piece(reading, inner->text, from, to, form, fault))
+        return false;
+    reading_add_elements(reading, inner, shift);
+    return true;
+}
+
 static int element_order(const void *a, const void *b)
 {
     const struct element *x = a, *y = b;
@@ -286,8 +309,7 @@ void reading_finish(struct reading *reading)
 
 /* ---- back to the content ---- */
 
-/* The piece that holds byte `at` of the text. */
-static size_t piece_of(const struct reading *reading, size_t at)
+size_t reading_piece(const struct reading *reading, size_t at)
 {
     size_t low = 0, high = reading->piece_count;
 
@@ -312,6 +334,15 @@ static enum finding_form form_with(enum finding_form form, const struct piece *p
     return piece->form == FORM_PLAIN ? form : FORM_MIXED;
 }
 
+enum finding_form form_over(enum finding_form inner, enum finding_form outer)
+{
+    if (inner == FORM_SEALED || outer == FORM_SEALED)
+        return FORM_SEALED;
+    if (inner == FORM_PLAIN || outer == FORM_PLAIN)
+        return inner == FORM_PLAIN ? outer : inner;
+    return FORM_MIXED;
+}
+
 static size_t content_place(const struct piece *piece, size_t at)
 {
     return piece->from + (at - piece->text_at) / piece->text_unit * piece->content_unit;
@@ -328,13 +359,19 @@ void reading_map(const struct reading *reading, size_t start, size_t end, size_t
     *ret_form = FORM_PLAIN;
     if (reading->piece_count == 0 || start >= end)
         return;
-    first = &reading->pieces[piece_of(reading, start)];
-    last = &reading->pieces[piece_of(reading, end - 1)];
+    first = &reading->pieces[reading_piece(reading, start)];
+    last = &reading->pieces[reading_piece(reading, end - 1)];
     for (const struct piece *piece = first; piece <= last && form != FORM_MIXED; piece++)
         form = form_with(form, piece, piece == first ? NULL : piece - 1);
     *ret_from = first->text_unit == 0 ? first->from : content_place(first, start);
     *ret_to = last->text_unit == 0
                   ? last->to
                   : content_place(last, end + last->text_unit - 1); /* whole characters */
+    if (*ret_from > *ret_to) { /* from the end of one part of the content to an earlier one */
+        size_t from = *ret_to;
+
+        *ret_to = *ret_from;
+        *ret_from = from;
+    }
     *ret_form = form;
 }

@@ -75,6 +75,7 @@ struct reading {
     struct reading_names *names; /* elements hold slices of it */
     size_t
         unexamined; /* bytes of the content that a limit kept out: the content is not clean */
+    bool is_opaque; /* no text: only values that show themselves in any bytes are in it */
     bool is_sorted; /* elements were added in order */
 };
 
@@ -119,6 +120,17 @@ void reading_prose(struct reading *reading, size_t start, size_t end, struct sli
 void reading_cell(struct reading *reading, size_t start, size_t end, struct slice name,
                   size_t column);
 
+/* The elements of a finished reading whose text was added `shift` bytes into this one. */
+void reading_add_elements(struct reading *reading, const struct reading *inner, size_t shift);
+
+/*
+ * Appends all that a finished reading says, which was made from something that [from, to) of
+ * the content was decoded to, as one piece; with its elements.
+ */
+MUST_USE bool reading_add_whole(struct reading *reading, const struct reading *inner,
+                                size_t from, size_t to, enum finding_form form,
+                                struct fault *fault);
+
 /* Sets `text`, sorts the elements. Once, after everything was added. */
 void reading_finish(struct reading *reading);
 
@@ -129,6 +141,13 @@ void reading_finish(struct reading *reading);
  */
 void reading_map(const struct reading *reading, size_t start, size_t end, size_t *ret_from,
                  size_t *ret_to, enum finding_form *ret_form);
+
+/* The piece that holds byte `at` of the text, which has pieces. */
+size_t reading_piece(const struct reading *reading, size_t at);
+
+/* How a value is written whose form is `inner` in a text, where that is in a content in the
+ * form `outer`. */
+enum finding_form form_over(enum finding_form inner, enum finding_form outer);
 
 /*
  * What a content says: finds out its format, by its bytes first and its path (may be empty)
