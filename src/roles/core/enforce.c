@@ -351,7 +351,6 @@ bool core_enforce(struct run *run, struct fault *fault)
         !core_start_guard(run, &plants, fault) || !core_start_observer(run, fault) ||
         !core_start_door(run, to_gateway, fault))
         return false;
-    core_put_begun(run); /* while they get ready */
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
         return false;
     if (!core_observe(run, fault))
