@@ -18,7 +18,8 @@ struct listed {
     char *text; /* what place points into */
     enum format format;
     uint16_t rule;
-    size_t next; /* 1 + index of the next one of the same hash; 0: none */
+    bool is_exact; /* no longer path begins with it */
+    size_t next;   /* 1 + index of the next one of the same hash; 0: none */
 };
 
 struct position_set {
@@ -131,6 +132,10 @@ bool position_add(struct position_set *set, enum format format, struct slice pos
                          (const char *)position.at);
     listed.text = slice_dup(position);
     (void)place_read(slice_of_bytes(listed.text, position.len), &listed.place);
+    if (slice_ends_with(listed.place.path, SLICE("$"))) {
+        listed.is_exact = true;
+        listed.place.path.len--;
+    }
     if (set->count >= set->head_count)
         grow(set);
     set->at = xgrow(set->at, &set->room, set->count + 1, sizeof(*set->at));
@@ -168,6 +173,7 @@ static const struct listed *best_of(const struct position_set *set, enum format 
                                     struct slice head, struct slice path,
                                     const struct place *element)
 {
+    bool is_whole = path.at + path.len == element->path.at + element->path.len;
     const struct listed *best = NULL;
     size_t next = set->heads[path_hash(format, head, path) & (set->head_count - 1)];
 
@@ -176,8 +182,8 @@ static const struct listed *best_of(const struct position_set *set, enum format 
         struct slice own = listed->place.path;
 
         next = listed->next;
-        if (listed->format != format || own.len != head.len + path.len ||
-            !slice_starts_with(own, head) ||
+        if (listed->format != format || (listed->is_exact && !is_whole) ||
+            own.len != head.len + path.len || !slice_starts_with(own, head) ||
             !slice_equal(slice_part(own, head.len, own.len), path) ||
             !brackets_hold(&listed->place, element))
             continue;
@@ -211,7 +217,9 @@ bool position_rule(const struct position_set *set, enum format format, struct sl
     if (set->count == 0 || !place_read(position, &element))
         return false;
     path = element.path;
-    dot = format == FORMAT_FHIR ? slice_find_byte(path, '.', 0) : SIZE_MAX;
+    dot = format == FORMAT_FHIR   ? slice_find_byte(path, '.', 0)
+          : format == FORMAT_CCDA ? slice_find_byte(path, '/', 0)
+                                  : SIZE_MAX;
     do {
         const struct listed *best = best_of(set, format, slice_of(""), path, &element);
 

@@ -3,15 +3,16 @@
  *
  * A position is a path and, in brackets, what else is known of the place:
  *
- *   HL7 v2  PID-5.1  PID-3.1[5=SS]  PID-11.1.2 (a subcomponent)  ZPD-3
- *   X12     NM109[01=IL][08=MI]  N301[NM1=IL] (the entity of the loop)  REF02[01=SY]
+ *   HL7 v2  PID-5.1  PID-3.1[type=SS] (CX.5, OBX-2)  PID-11.1.2 (a subcomponent)
+ *   X12     NM109[01=IL][08=MI]  N301[NM1=IL][NM102=1] (the loop's)  REF02[01=SY]
  *   FHIR    Patient.name.family  Patient.identifier.value[type=SS][system=...]
  *   C-CDA   recordTarget/patientRole/id@extension[root=2.16.840.1.113883.4.1]
  *   DICOM   0010,0010
  *
  * What a rule lists matches a position whose path is the same or begins with it ("PID-5"
- * lists "PID-5.1", "Patient.name" lists "Patient.name.family", "ZPD" a segment), in FHIR also
- * where its first name is "*" ("*.subject.display"), and which has each of the rule's brackets
+ * lists "PID-5.1", "Patient.name" lists "Patient.name.family", "ZPD" a segment; where it ends
+ * with '$' it is that path only), in FHIR and C-CDA also where its first name is "*"
+ * ("*.subject.display"), and which has each of the rule's brackets
  * with one of its values: "NM109[08=MI,II]". Of several the longest path wins, then the one
  * with the most brackets, then the first added.
  */

@@ -108,7 +108,7 @@ static void a_position_has_the_rule_that_says_most_of_it(void **state)
         const char *position;
     } listed[] = {
         {FORMAT_HL7V2, "PID-3.1"},
-        {FORMAT_HL7V2, "PID-3.1[5=SS,SSN]"},
+        {FORMAT_HL7V2, "PID-3.1[type=SS,SSN]"},
         {FORMAT_HL7V2, "ZPD"},
         {FORMAT_X12, "NM109[01=IL,QC][08=MI]"},
         {FORMAT_X12, "NM109[08=MI,II]"},
@@ -117,6 +117,8 @@ static void a_position_has_the_rule_that_says_most_of_it(void **state)
         {FORMAT_CCDA, "recordTarget/patientRole/id@extension"},
         {FORMAT_DICOM, "0010,0010"},
         {FORMAT_HL7V2, "PID-3.1"},
+        {FORMAT_CCDA, "assignedPerson/name$"},
+        {FORMAT_CCDA, "*/id@extension"},
     };
     static const struct {
         enum format format;
@@ -124,8 +126,8 @@ static void a_position_has_the_rule_that_says_most_of_it(void **state)
         int rule;
     } cases[] = {
         {FORMAT_HL7V2, "PID-3.1", 0},
-        {FORMAT_HL7V2, "PID-3.1[5=MR]", 0},
-        {FORMAT_HL7V2, "PID-3.1[4=A][5=SSN]", 1},
+        {FORMAT_HL7V2, "PID-3.1[type=MR]", 0},
+        {FORMAT_HL7V2, "PID-3.1[4=A][type=SSN]", 1},
         {FORMAT_HL7V2, "PID-3.1.2", 0},
         {FORMAT_HL7V2, "PID-3.2", -1},
         {FORMAT_HL7V2, "PID-3", -1},
@@ -141,6 +143,9 @@ static void a_position_has_the_rule_that_says_most_of_it(void **state)
         {FORMAT_FHIR, "Observation.subject", -1},
         {FORMAT_CCDA, "recordTarget/patientRole/id@extension[root=1]", 7},
         {FORMAT_CCDA, "recordTarget/patientRole/id@root", -1},
+        {FORMAT_CCDA, "assignedPerson/name", 10},
+        {FORMAT_CCDA, "assignedPerson/name/prefix", -1},
+        {FORMAT_CCDA, "performer/id@extension", 11},
         {FORMAT_DICOM, "0010,0010", 8},
         {FORMAT_DICOM, "0010,0011", -1},
         {FORMAT_X12, "0010,0010", -1},
