@@ -14,6 +14,8 @@
 #define SIEVE_BLOCK 64
 #define SIEVE_CHUNK 32 /* blocks */
 #define SIEVE_BYTES ((SIEVE_CHUNK + 1) * SIEVE_BLOCK)
+#define SIEVE_AHEAD                                                                           \
+    (3 * SIEVE_BYTES)    /* what is fetched; nearer is too late, it was measured */
 #define SIEVE_CERTAIN 60 /* bytes from any of a block's, within which joints are known */
 /* Triggers of a block that are listed without a look at how many there are. */
 #define SIEVE_AT_ONCE 4
@@ -220,10 +222,11 @@ SIEVE_INLINED const uint8_t *sieve_padded(struct slice rest, size_t blocks,
     return padded;
 }
 
-/* What the next chunk will need is fetched while this one is worked on. */
+/* What a later chunk will need is fetched while this one is worked on. */
 SIEVE_INLINED void sieve_fetch(struct slice rest)
 {
-    for (size_t at = SIEVE_BYTES; at < 2 * SIEVE_BYTES && at < rest.len; at += SIEVE_BLOCK)
+    for (size_t at = SIEVE_AHEAD; at < SIEVE_AHEAD + SIEVE_BYTES && at < rest.len;
+         at += SIEVE_BLOCK)
         __builtin_prefetch(rest.at + at);
 }
 
