@@ -1,10 +1,10 @@
 /* Lines that hold escapes, codes or characters that look like others. */
-#include "base/eight.h"
 #include "base/hex.h"
 #include "base/utf8.h"
 #include "classify/decode_parts.h"
 #include "classify/read.h"
 #include "classify/rewrite.h"
+#include "classify/sixteen.h"
 
 #define ENTITY_BYTES_MAX 10
 
@@ -156,14 +156,15 @@ static size_t find_sign(const struct lines *lines, size_t at)
     struct slice text = lines->text;
     uint8_t fourth = lines->is_quoted_printable ? '=' : '\\';
 
-    while (text.len - at >= sizeof(uint64_t)) {
-        uint64_t word = eight_load(text.at + at);
-        uint64_t plain = eight_other(word, '\\') & eight_other(word, '%') &
-                         eight_other(word, '&') & eight_other(word, fourth) & ~word;
+    while (text.len - at >= SIXTEEN) {
+        sixteen bytes = sixteen_load(text.at + at);
+        unsigned first = sixteen_first(sixteen_is(bytes, '\\') | sixteen_is(bytes, '%') |
+                                       sixteen_is(bytes, '&') | sixteen_is(bytes, fourth) |
+                                       sixteen_within(bytes, 0x80, 0xff));
 
-        if ((plain & EIGHT_ALL) != EIGHT_ALL)
-            return at + eight_first_no(plain);
-        at += sizeof(word);
+        if (first < SIXTEEN)
+            return at + first;
+        at += SIXTEEN;
     }
     while (at < text.len && text.at[at] < 0x80 && text.at[at] != '\\' && text.at[at] != '%' &&
            text.at[at] != '&' && text.at[at] != fourth)

@@ -1,5 +1,6 @@
 /* Numbers in groups of four that a line's end cuts between two groups. */
 #include "classify/decode_parts.h"
+#include "classify/sixteen.h"
 
 #define DIGITS_MIN 12
 #define DIGITS_MAX 19
@@ -15,43 +16,50 @@ static bool is_separator(uint8_t byte)
     return byte == ' ' || byte == '-';
 }
 
-/* Digits and single separators from `at` in one direction; gives where they end. */
-static size_t run_of_digits(struct slice text, size_t at, int step, size_t *ret_digits,
-                            size_t *ret_separators, size_t *ret_group)
-{
-    bool was_digit = true;
+struct digits {
+    size_t count, separators;
+    size_t beside;     /* of the group beside the line's end */
+    bool are_in_fours; /* each group but the farthest */
+};
 
-    *ret_digits = *ret_separators = *ret_group = 0;
-    while (at < text.len && *ret_digits <= DIGITS_MAX) {
+/* Digits and single separators from `at` in one direction; gives where they end. */
+static size_t run_of_digits(struct slice text, size_t at, int step, struct digits *ret_digits)
+{
+    struct digits digits = {.are_in_fours = true};
+    size_t group = 0;
+
+    while (at < text.len && digits.count <= DIGITS_MAX) {
         bool is_one = is_digit(text.at[at]);
 
-        if (!is_one && (!is_separator(text.at[at]) || !was_digit))
+        if (!is_one && (!is_separator(text.at[at]) || group == 0))
             break;
-        *ret_digits += is_one;
-        *ret_separators += !is_one;
-        *ret_group += is_one && *ret_separators == 0; /* the group beside the line's end */
-        was_digit = is_one;
+        digits.count += is_one;
+        digits.separators += !is_one;
+        digits.are_in_fours = digits.are_in_fours && (is_one || group == GROUP);
+        group = is_one ? group + 1 : 0;
+        digits.beside += is_one && digits.separators == 0;
         at += (size_t)(ptrdiff_t)step; /* below 0 is beyond the end */
     }
+    *ret_digits = digits;
     return at;
 }
 
 static bool look(struct decoding *decoding, size_t end, struct fault *fault)
 {
     struct slice text = decoding->text;
-    size_t last = end, next = end + 1, digits[2], separators[2], groups[2], from, to;
+    size_t last = end - (text.at[end - 1] == '\r'), next = end + 1, from, to;
+    struct digits before, after;
 
-    while (last > 0 && end - last < 4 && memchr("\r -", text.at[last - 1], 3) != NULL)
-        last--;
     while (next < text.len && next - end < 16 && memchr(" \t>*#/|", text.at[next], 7) != NULL)
         next++;
     if (last == 0 || next >= text.len || !is_digit(text.at[last - 1]) ||
         !is_digit(text.at[next]))
         return true;
-    from = run_of_digits(text, last - 1, -1, &digits[0], &separators[0], &groups[0]) + 1;
-    to = run_of_digits(text, next, 1, &digits[1], &separators[1], &groups[1]);
-    if (groups[0] != GROUP || separators[0] + separators[1] == 0 ||
-        digits[0] + digits[1] < DIGITS_MIN || digits[0] + digits[1] > DIGITS_MAX)
+    from = run_of_digits(text, last - 1, -1, &before) + 1;
+    to = run_of_digits(text, next, 1, &after);
+    if (before.beside != GROUP || before.separators + after.separators == 0 ||
+        !before.are_in_fours || !after.are_in_fours ||
+        before.count + after.count < DIGITS_MIN || before.count + after.count > DIGITS_MAX)
         return true;
     return reading_add_plain(decoding->inner, from, last, fault) &&
            reading_add_piece(decoding->inner, SLICE(" "), last, next, FORM_PLAIN, fault) &&
@@ -59,13 +67,31 @@ static bool look(struct decoding *decoding, size_t end, struct fault *fault)
            reading_add_break(decoding->inner, SLICE("\n"), to, fault);
 }
 
+/* The first line's end at or after `at`, which is not 0, that comes behind a digit or CR. */
+static size_t find_end(struct slice text, size_t at)
+{
+    for (; text.len - at >= SIXTEEN; at += SIXTEEN) {
+        sixteen before = sixteen_load(text.at + at - 1);
+        unsigned first =
+            sixteen_first(sixteen_is(sixteen_load(text.at + at), '\n') &
+                          (sixteen_within(before, '0', '9') | sixteen_is(before, '\r')));
+
+        if (first < SIXTEEN)
+            return at + first;
+    }
+    return at < text.len ? slice_find_byte(text, '\n', at) : SIZE_MAX;
+}
+
+/* Not in tables: there a line's end is a row's. */
 bool decode_wraps(struct decoding *decoding, struct fault *fault)
 {
     struct slice text = decoding->text;
+    enum format format = decoding->outer->format;
 
-    for (size_t end = slice_find_byte(text, '\n', 0); end != SIZE_MAX;
-         end = slice_find_byte(text, '\n', end + 1))
-        if (end > 0 && text.at[end - 1] <= '9' && !look(decoding, end, fault))
+    if (format == FORMAT_TABLE || format == FORMAT_SQL || text.len == 0)
+        return true;
+    for (size_t end = find_end(text, 1); end != SIZE_MAX; end = find_end(text, end + 1))
+        if (!look(decoding, end, fault))
             return false;
     return true;
 }

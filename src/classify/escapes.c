@@ -55,25 +55,25 @@ static size_t unit_at(struct slice text, size_t at, uint8_t ret_bytes[4], size_t
     return 6;
 }
 
-static size_t simple(struct slice text, size_t at, const char *names, const char *bytes,
-                     uint8_t ret_bytes[4], size_t *ret_len)
+/* One letter behind the backslash. */
+static inline size_t simple(struct slice text, size_t at, const uint8_t *bytes,
+                            uint8_t ret_bytes[4], size_t *ret_len)
 {
-    const char *name = text.at[at + 1] == 0 ? NULL : strchr(names, text.at[at + 1]);
-
-    if (name == NULL)
-        return 0;
-    ret_bytes[0] = (uint8_t)bytes[name - names];
+    ret_bytes[0] = bytes[text.at[at + 1]];
     *ret_len = 1;
-    return 2;
+    return ret_bytes[0] == 0 ? 0 : 2;
 }
 
 size_t read_escape_json(struct slice text, size_t at, uint8_t ret_bytes[4], size_t *ret_len)
 {
+    static const uint8_t bytes[256] = {['n'] = '\n', ['t'] = '\t', ['r'] = '\r',  ['b'] = '\b',
+                                       ['f'] = '\f', ['"'] = '"',  ['\\'] = '\\', ['/'] = '/'};
+
     if (text.len - at < 2)
         return 0;
     if (text.at[at + 1] == 'u')
         return unit_at(text, at, ret_bytes, ret_len);
-    return simple(text, at, "ntrbf\"\\/", "\n\t\r\b\f\"\\/", ret_bytes, ret_len);
+    return simple(text, at, bytes, ret_bytes, ret_len);
 }
 
 /* \u{1F600} */
@@ -105,6 +105,10 @@ static size_t byte_at(struct slice text, size_t at, size_t prefix, unsigned bits
 
 size_t read_escape_c(struct slice text, size_t at, uint8_t ret_bytes[4], size_t *ret_len)
 {
+    static const uint8_t bytes[256] = {
+        ['n'] = '\n',  ['t'] = '\t', ['r'] = '\r', ['b'] = '\b', ['f'] = '\f',
+        ['a'] = '\a',  ['v'] = '\v', ['e'] = 0x1b, ['"'] = '"',  ['\''] = '\'',
+        ['\\'] = '\\', ['/'] = '/',  ['`'] = '`'};
     size_t digits;
     int64_t point;
 
@@ -124,8 +128,7 @@ size_t read_escape_c(struct slice text, size_t at, uint8_t ret_bytes[4], size_t 
     default:
         if (text.at[at + 1] >= '0' && text.at[at + 1] <= '7')
             return byte_at(text, at, 1, 3, ret_bytes, ret_len);
-        return simple(text, at, "ntrbfavef\"'\\/`", "\n\t\r\b\f\a\v\x1b\f\"'\\/`", ret_bytes,
-                      ret_len);
+        return simple(text, at, bytes, ret_bytes, ret_len);
     }
 }
 

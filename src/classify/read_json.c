@@ -6,9 +6,9 @@
  * Strings of an array of which one ends with a line's end are one text (notebooks keep sources
  * that way): what lies between them is left out.
  */
-#include "base/eight.h"
 #include "classify/read.h"
 #include "classify/rewrite.h"
+#include "classify/sixteen.h"
 
 #define LEVELS_MAX 64 /* members of deeper ones have no names */
 
@@ -94,14 +94,14 @@ static void add_element(struct walk *walk, struct span value)
  * end; or the content's end. */
 static inline size_t string_run(struct slice content, size_t at)
 {
-    while (content.len - at >= sizeof(uint64_t)) {
-        uint64_t word = eight_load(content.at + at);
-        uint64_t plain =
-            eight_other(word, '"') & eight_other(word, '\\') & eight_other(word, '\n');
+    while (content.len - at >= SIXTEEN) {
+        sixteen bytes = sixteen_load(content.at + at);
+        unsigned first = sixteen_first(sixteen_is(bytes, '"') | sixteen_is(bytes, '\\') |
+                                       sixteen_is(bytes, '\n'));
 
-        if ((plain & EIGHT_ALL) != EIGHT_ALL)
-            return at + eight_first_no(plain);
-        at += sizeof(word);
+        if (first < SIXTEEN)
+            return at + first;
+        at += SIXTEEN;
     }
     while (at < content.len && content.at[at] != '"' && content.at[at] != '\\' &&
            content.at[at] != '\n')

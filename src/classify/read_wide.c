@@ -74,7 +74,8 @@ static bool add_through(struct reading *reading, const struct reading *wide,
     if (piece->text_unit == 0 || piece->form != FORM_PLAIN) {
         reading_map(wide, piece->from, piece->to, &from, &to, &form);
         return reading_add_piece(reading, slice_part(inner->text, piece->text_at, text_end),
-                                 from, to, form_over(piece->form, form), fault);
+                                 from, to, form_over((enum finding_form)piece->form, form),
+                                 fault);
     }
     for (size_t at = piece->from, i = reading_piece(wide, at); at < piece->to; i++) {
         const struct piece *under = &wide->pieces[i];
@@ -93,8 +94,10 @@ static bool add_through(struct reading *reading, const struct reading *wide,
 bool read_through_wide(struct reading *reading, const struct reading *wide,
                        const struct reading *inner, struct fault *fault)
 {
-    const struct piece whole = {
-        .to = inner->text.len, .form = FORM_PLAIN, .text_unit = 1, .content_unit = 1};
+    const struct piece whole = {.to = (uint32_t)inner->text.len,
+                                .form = FORM_PLAIN,
+                                .text_unit = 1,
+                                .content_unit = 1};
     size_t count = inner->pieces == NULL ? 1 : inner->piece_count;
 
     for (size_t i = 0; i < count; i++) {

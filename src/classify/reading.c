@@ -48,7 +48,9 @@ void reading_free(struct reading *reading)
     free(reading->names);
     free(reading->pieces);
     free(reading->elements);
-    buf_free_secret(&reading->decoded);
+    if (reading->decoded.len > 0)
+        explicit_bzero(reading->decoded.at, reading->decoded.len);
+    buf_free(&reading->decoded);
     *reading = (struct reading){0};
 }
 
@@ -82,7 +84,7 @@ static void add_to_last(struct reading *reading, size_t from, size_t to,
     if (piece->form != form || form == FORM_PLAIN || piece->to != from)
         piece->form = FORM_MIXED;
     if (to > piece->to)
-        piece->to = to;
+        piece->to = (uint32_t)to;
     piece->text_unit = piece->content_unit = 0;
 }
 
@@ -95,20 +97,22 @@ static void add_piece(struct reading *reading, size_t from, size_t to, enum find
     }
     reading->pieces = xgrow(reading->pieces, &reading->piece_room, reading->piece_count + 1,
                             sizeof(*reading->pieces));
-    reading->pieces[reading->piece_count++] = (struct piece){.text_at = reading->decoded.len,
-                                                             .from = from,
-                                                             .to = to,
-                                                             .form = form,
-                                                             .text_unit = text_unit,
-                                                             .content_unit = content_unit};
+    reading->pieces[reading->piece_count++] =
+        (struct piece){.text_at = (uint32_t)reading->decoded.len,
+                       .from = (uint32_t)from,
+                       .to = (uint32_t)to,
+                       .form = (uint8_t)form,
+                       .text_unit = text_unit,
+                       .content_unit = content_unit};
 }
 
 /* Copies what was not copied so far. */
 static bool part_from_content(struct reading *reading, struct fault *fault)
 {
     return !is_whole(reading) || reading->piece_count == 0 ||
-           buf_add(&reading->decoded, slice_part(reading->content, 0, last_piece(reading)->to),
-                   fault);
+           (buf_reserve(&reading->decoded, reading->content.len, fault) &&
+            buf_add(&reading->decoded,
+                    slice_part(reading->content, 0, last_piece(reading)->to), fault));
 }
 
 bool reading_add_plain(struct reading *reading, size_t from, size_t to, struct fault *fault)
@@ -127,7 +131,7 @@ bool reading_add_plain(struct reading *reading, size_t from, size_t to, struct f
             if (!is_whole(reading) &&
                 !buf_add(&reading->decoded, slice_part(reading->content, from, to), fault))
                 return false;
-            last->to = to;
+            last->to = (uint32_t)to;
             return true;
         }
     }
@@ -159,7 +163,7 @@ bool reading_add_units(struct reading *reading, struct slice text, size_t from, 
         return text.len == 0;
     if (last != NULL && last->form == form && last->to == from &&
         last->text_unit == text_unit && last->content_unit == content_unit)
-        last->to = to;
+        last->to = (uint32_t)to;
     else
         add_piece(reading, from, to, form, text_unit, content_unit);
     return buf_add(&reading->decoded, text, fault);
@@ -330,7 +334,7 @@ static enum finding_form form_with(enum finding_form form, const struct piece *p
     if (before != NULL && before->to != piece->from)
         return FORM_MIXED;
     if (form == FORM_PLAIN || form == piece->form)
-        return piece->form;
+        return (enum finding_form)piece->form;
     return piece->form == FORM_PLAIN ? form : FORM_MIXED;
 }
 

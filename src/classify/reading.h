@@ -44,9 +44,10 @@ enum format {
 /* A stretch of the text and of the content that it was made from. Pieces are in order and
  * cover the whole text; what lies between them in the content was markup. */
 struct piece {
-    size_t text_at;         /* up to the next piece's */
-    size_t from, to;        /* in the content; empty: the text was added (a line's end) */
-    enum finding_form form; /* FORM_PLAIN of another length than its text: what stays when the
+    uint32_t text_at;  /* up to the next piece's */
+    uint32_t from, to; /* in the content; empty: the text was added (a line's end) */
+    uint8_t
+        form; /* enum finding_form; FORM_PLAIN of another length than its text: what stays when the
                              * letters and digits around it are replaced (a doubled quote) */
     /* So many bytes of text are so many of the content: parts of the piece can be mapped. 0:
      * only the whole of it can. */

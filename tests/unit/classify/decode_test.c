@@ -167,6 +167,7 @@ static void what_only_looks_encoded_is_left_alone(void **state)
         "printf(\"100 % of & nothing\");",
         "12345678\n87654321\n",
         "1 2345\n6789 1\n",
+        "457-00-1234\n12345678 a\n",
     };
 
     (void)state;
