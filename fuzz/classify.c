@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct surrogate_map map = {0};
     struct finding *findings = NULL;
     struct fault fault = {0};
-    size_t count = 0, unsure = 0, before = 0;
+    struct surrogate_outcome outcome = {0};
+    size_t count = 0, before = 0;
     unsigned mask = 0;
 
     if (!classify_scan(content, SLICE("a.env"), &findings, &count, &mask, &fault))
@@ -33,10 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct surrogate_base base = {content, buf_slice(&redacted)};
 
         if (redacted.len != size ||
-            !surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &count, &unsure,
+            !surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &outcome,
                                &fault) ||
             restored.len != size ||
-            (unsure == 0 && !slice_equal(buf_slice(&restored), content)))
+            (outcome.unsure == 0 && !slice_equal(buf_slice(&restored), content)))
             abort();
     }
     surrogate_map_free(&map);

@@ -16,7 +16,7 @@ static const struct rule_row {
     enum surrogate_shape shape;
 } rules[RULE_COUNT] = {
     [RULE_CARD] = {"pan.card", CLASS_PAN,
-                   "payment card number: issuer range, length and Luhn"},
+                   "payment card number: issuer range, length and Luhn", SHAPE_CARD},
     [RULE_SSN] = {"pii.us-ssn", CLASS_PII, "US social security number", SHAPE_SSN},
     [RULE_PRIVATE_KEY] = {"secret.private-key", CLASS_SECRET, "private key block",
                           SHAPE_KEY_BLOCK},

@@ -2,24 +2,42 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdlib.h>
 
-#include "classify/detect.h"
+#include "base/scope.h"
+#include "classify/ascii.h"
+#include "classify/shape.h"
 #include "classify/validate.h"
 
 #define DIGEST_BYTES 32
-#define STRONG_SLOTS 8
+#define TRIES_MAX 64
+#define TOKEN_BITS 24
+#define WORD_BITS 18
+#define LUHN_DIGITS_MAX 32
 
-/* Where in a value the stand-in's free characters are, and how many of the last are its mark.
- */
-struct shape {
-    size_t from, to; /* outside of it nothing changes */
-    bool hexadecimal;
-    bool card, ssn;
-    size_t slots, checks;
+static shape_planner *const planners[SHAPE_COUNT] = {
+    [SHAPE_TEXT] = shape_text,       [SHAPE_SECRET] = shape_secret,
+    [SHAPE_KEY_BLOCK] = shape_key_block, [SHAPE_CARD] = shape_card,
+    [SHAPE_SSN] = shape_ssn,         [SHAPE_DATE] = shape_text, /* what is no date */
+    [SHAPE_NAME] = shape_name,       [SHAPE_EMAIL] = shape_email,
+    [SHAPE_PHONE] = shape_phone,     [SHAPE_URL] = shape_url,
+    [SHAPE_IPV4] = shape_ipv4,       [SHAPE_IPV6] = shape_ipv6,
+    [SHAPE_MAC] = shape_mac,         [SHAPE_ADDRESS] = shape_address,
+    [SHAPE_IBAN] = shape_iban,
 };
 
-static bool hmac(const struct surrogate_key *key, const char *purpose, unsigned number,
-                 struct slice text, uint8_t ret_digest[DIGEST_BYTES], struct fault *fault)
+/* A value on its way to a stand-in, or a stand-in that is looked at. */
+struct making {
+    const struct surrogate_key *key;
+    enum surrogate_shape shape;
+    struct letters value;
+    struct plan plan;
+    size_t checks;
+    uint32_t *codes;
+};
+
+static bool hmac(const uint8_t *key, const char *purpose, uint64_t number, struct slice text,
+                 uint8_t ret_digest[DIGEST_BYTES], struct fault *fault)
 {
     struct buf input = buf_with_limit(text.len + 64);
     unsigned len = DIGEST_BYTES;
@@ -27,231 +45,363 @@ static bool hmac(const struct surrogate_key *key, const char *purpose, unsigned 
               buf_add(&input, slice_of_bytes(&number, sizeof(number)), fault) &&
               buf_add(&input, text, fault);
 
-    if (ok && HMAC(EVP_sha256(), key->bytes, SURROGATE_KEY_LEN, input.at, input.len,
-                   ret_digest, &len) == NULL)
+    if (ok && HMAC(EVP_sha256(), key, SURROGATE_KEY_LEN, input.at, input.len, ret_digest,
+                   &len) == NULL)
         ok = fault_set(fault, FAULT_IO, "HMAC failed");
     buf_free_secret(&input);
     return ok;
 }
 
-static bool is_hex_only(struct slice text)
+/*
+ * How many characters the mark takes: as many as leave enough values for a large file (of
+ * digits a hundred thousand from eight on). Where there are few, what is always put there is
+ * mark enough.
+ */
+static size_t checks_of(const struct plan *plan)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (is_letter(text.at[i]) && !((text.at[i] >= 'a' && text.at[i] <= 'f') ||
-                                       (text.at[i] >= 'A' && text.at[i] <= 'F')))
-            return false;
+    static const struct {
+        size_t free, checks;
+    } rows[] = {{20, 8}, {16, 6}, {12, 4}, {8, 3}, {6, 2}, {2, 1}};
+
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (plan->free >= rows[i].free)
+            return plan->put >= 3 && plan->free < 8 ? 0 : rows[i].checks;
+    return 0;
+}
+
+static void mark_checks(struct making *making)
+{
+    size_t left = making->checks = checks_of(&making->plan);
+
+    for (size_t i = making->value.count; left > 0 && i-- > 0;)
+        if (making->plan.slots[i].role == SLOT_FREE) {
+            making->plan.slots[i].role = SLOT_CHECK;
+            left--;
+        }
+}
+
+static void plan_for(struct making *making, struct plan *plan, const struct letters *value)
+{
+    *plan = (struct plan){.value = value,
+                          .slots = xalloc_array(value->count + 1, sizeof(*plan->slots))};
+    if (value->count > 0 && planners[making->shape](plan))
+        return;
+    free(plan->slots);
+    *plan = (struct plan){.value = value,
+                          .slots = xalloc_array(value->count + 1, sizeof(*plan->slots))};
+    if (value->count > 0)
+        (void)shape_text(plan);
+}
+
+static void making_begin(struct making *making, const struct surrogate_key *key,
+                         enum surrogate_shape shape, enum finding_form form, struct slice raw)
+{
+    *making = (struct making){.key = key, .shape = shape};
+    letters_read(raw, form, &making->value);
+    plan_for(making, &making->plan, &making->value);
+    mark_checks(making);
+    making->codes = xalloc_array(making->value.count + 1, sizeof(*making->codes));
+    for (size_t i = 0; i < making->value.count; i++)
+        making->codes[i] = making->value.at[i].code;
+}
+
+static void making_end(struct making *making)
+{
+    letters_free(&making->value);
+    free(making->plan.slots);
+    free(making->codes);
+}
+
+/* ---- the characters ---- */
+
+/* One byte of a wide character may look like the end of a line, which would make two of one, or
+ * like the other order of bytes. */
+static bool misleads(uint32_t code)
+{
+    unsigned low = code & 0xff, high = code >> 8 & 0xff;
+
+    return low == 0 || low == '\n' || low == '\r' || high == '\n' || high == '\r';
+}
+
+static uint32_t pick(const struct making *making, size_t at, uint32_t random)
+{
+    const struct alphabet *alphabet = making->plan.slots[at].alphabet;
+    uint32_t code;
+
+    do {
+        uint32_t index = random++ % alphabet->count;
+
+        code = alphabet->letters != NULL ? (uint8_t)alphabet->letters[index]
+                                         : alphabet->first + index;
+    } while (making->value.form == FORM_WIDE && misleads(code));
+    return code;
+}
+
+static uint32_t random_at(const uint8_t *digest, size_t number)
+{
+    uint32_t random;
+
+    memcpy(&random, digest + number * sizeof(random), sizeof(random));
+    return random;
+}
+
+/* What the mark must be, from all that is not the mark. */
+static bool put_mark(const struct making *making, uint32_t *codes, struct fault *fault)
+{
+    AUTO_FREE uint32_t *rest = NULL;
+    uint8_t digest[DIGEST_BYTES];
+    size_t count = 0, used = 0;
+
+    if (making->checks == 0)
+        return true;
+    rest = xalloc_array(making->value.count + 1, sizeof(*rest));
+    for (size_t i = 0; i < making->value.count; i++)
+        if (making->plan.slots[i].role != SLOT_CHECK &&
+            making->plan.slots[i].role != SLOT_LUHN)
+            rest[count++] = codes[i];
+    if (!hmac(making->key->bytes, "mark", 0, slice_of_bytes(rest, count * sizeof(*rest)),
+              digest, fault))
+        return false;
+    for (size_t i = 0; i < making->value.count; i++)
+        if (making->plan.slots[i].role == SLOT_CHECK)
+            codes[i] = pick(making, i, random_at(digest, used++));
     return true;
 }
 
-/* The public part of a token that stays: up to the last "_" or "-" of its prefix, or four
- * letters. */
-static size_t kept_prefix(uint16_t rule, struct slice text)
+static void put_luhn(const struct making *making, uint32_t *codes)
 {
-    static const struct kept {
-        enum rule rule;
-        const char *prefixes[8];
-    } rows[] = {
-        {RULE_AWS_KEY_ID, {"AKIA", "ASIA"}},
-        {RULE_GITHUB, {"github_pat_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"}},
-        {RULE_GITLAB, {"glpat-"}},
-        {RULE_SLACK, {"xoxb-", "xoxp-", "xoxa-", "xoxs-"}},
-        {RULE_STRIPE, {"sk_live_", "rk_live_"}},
-        {RULE_GOOGLE, {"AIza"}},
-        {RULE_MODEL_KEY, {"sk-ant-", "sk-proj-", "sk-"}},
-        {RULE_NPM, {"npm_"}},
-        {RULE_JWT, {"eyJ"}},
-    };
+    uint8_t digits[LUHN_DIGITS_MAX];
+    size_t count = 0, at = SIZE_MAX;
 
-    for (size_t i = 0; i < COUNT(rows); i++)
-        for (size_t j = 0; rule == (uint16_t)rows[i].rule && j < COUNT(rows[i].prefixes) &&
-                           rows[i].prefixes[j] != NULL;
-             j++)
-            if (slice_starts_with(text, slice_of(rows[i].prefixes[j])))
-                return strlen(rows[i].prefixes[j]);
-    return 0;
-}
-
-static bool is_slot(const struct shape *shape, struct slice text, size_t at)
-{
-    return at >= shape->from && at < shape->to && is_alnum(text.at[at]);
-}
-
-/*
- * How many characters the mark takes: as many as leave enough values for a large file (of
- * digits a hundred thousand from eight on). A social security number needs none: 000 in front
- * is mark enough, and a million is few.
- */
-static size_t checks_of(const struct shape *shape)
-{
-    static const struct {
-        size_t slots, checks;
-    } rows[] = {{20, 8}, {16, 6}, {12, 4}, {STRONG_SLOTS, 3}, {6, 2}, {2, 1}};
-
-    for (size_t i = 0; !shape->ssn && i < COUNT(rows); i++)
-        if (shape->slots >= rows[i].slots)
-            return rows[i].checks;
-    return 0;
-}
-
-static struct shape shape_of(uint16_t rule, struct slice text)
-{
-    struct shape shape = {.from = kept_prefix(rule, text), .to = text.len};
-
-    if (rule == RULE_PRIVATE_KEY) { /* the lines that say what it is stay */
-        size_t line = slice_find_byte(text, '\n', 0);
-        size_t end = slice_find(text, SLICE("-----END"), 0);
-
-        shape.from = line == SIZE_MAX ? 0 : line;
-        shape.to = end == SIZE_MAX ? text.len : end;
+    for (size_t i = 0; i < making->value.count && count < COUNT(digits); i++) {
+        if (making->plan.slots[i].role == SLOT_LUHN)
+            at = i;
+        if (codes[i] < 0x80 && is_digit((uint8_t)codes[i]))
+            digits[count++] = (uint8_t)codes[i];
     }
-    shape.card = rule == RULE_CARD;
-    shape.ssn = rule == RULE_SSN;
-    for (size_t i = 0; i < text.len; i++)
-        shape.slots += is_slot(&shape, text, i);
-    shape.checks = checks_of(&shape);
-    shape.hexadecimal = is_hex_only(slice_part(text, shape.from, shape.to));
-    return shape;
-}
-
-/* A character of the same kind, by a random byte. */
-static uint8_t same_kind(const struct shape *shape, uint8_t byte, unsigned random)
-{
-    if (is_digit(byte))
-        return (uint8_t)('0' + random % 10);
-    if (byte >= 'a' && byte <= 'z')
-        return (uint8_t)('a' + random % (shape->hexadecimal ? 6 : 26));
-    return (uint8_t)('A' + random % (shape->hexadecimal ? 6 : 26));
-}
-
-/* Forced characters: a card starts with 0, an SSN with 000; the last digit of a card is
- * Luhn's. */
-static bool is_forced(const struct shape *shape, size_t slot)
-{
-    return (shape->card && (slot == 0 || slot + 1 == shape->slots)) ||
-           (shape->ssn && slot < 3);
-}
-
-/* Is this slot one of the mark's? They are the last ones that are not forced. */
-static bool is_check(const struct shape *shape, size_t slot)
-{
-    size_t last = shape->slots - (shape->card ? 1 : 0);
-
-    return slot < last && slot + shape->checks >= last && !is_forced(shape, slot);
-}
-
-static void force(const struct shape *shape, uint8_t *text, size_t len)
-{
-    uint8_t digits[64];
-    size_t slot = 0, count = 0, last = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        if (!is_slot(shape, slice_of_bytes(text, len), i))
-            continue;
-        if (is_forced(shape, slot))
-            text[i] = '0';
-        if (count < COUNT(digits))
-            digits[count++] = text[i];
-        last = i;
-        slot++;
-    }
-    for (uint8_t digit = '0'; shape->card && count > 0 && digit <= '9'; digit++) {
-        digits[count - 1] = text[last] = digit;
+    for (uint8_t digit = '0'; at != SIZE_MAX && digit <= '9'; digit++) {
+        digits[count - 1] = digit;
+        codes[at] = digit;
         if (luhn_holds(digits, count))
             return;
     }
 }
 
-/* What the mark must be, from all that is not the mark. */
-static bool mark(const struct surrogate_key *key, const struct shape *shape, struct slice text,
-                 uint8_t ret_mark[DIGEST_BYTES], struct fault *fault)
+static bool fill(struct making *making, const uint8_t seed[DIGEST_BYTES], unsigned try,
+                 struct fault *fault)
 {
-    struct buf rest = buf_with_limit(text.len + 1);
-    size_t slot = 0;
-    bool ok = true;
+    uint8_t digest[DIGEST_BYTES];
+    size_t used = DIGEST_BYTES / sizeof(uint32_t);
+    uint64_t block = (uint64_t)try << 32;
 
-    for (size_t i = 0; ok && i < text.len; i++) {
-        bool counts = true;
+    for (size_t i = 0; i < making->value.count; i++) {
+        const struct slot *slot = &making->plan.slots[i];
 
-        if (is_slot(shape, text, i)) {
-            counts = !is_check(shape, slot) && !is_forced(shape, slot);
-            slot++;
-        }
-        if (counts)
-            ok = buf_add_byte(&rest, text.at[i], fault);
-    }
-    ok = ok && hmac(key, "mark", 0, buf_slice(&rest), ret_mark, fault);
-    buf_free_secret(&rest);
-    return ok;
-}
-
-static bool put_mark(const struct surrogate_key *key, const struct shape *shape, uint8_t *text,
-                     size_t len, struct fault *fault)
-{
-    uint8_t marks[DIGEST_BYTES];
-    size_t slot = 0, used = 0;
-
-    if (!mark(key, shape, slice_of_bytes(text, len), marks, fault))
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (!is_slot(shape, slice_of_bytes(text, len), i))
+        if (slot->role == SLOT_PUT)
+            making->codes[i] = slot->code;
+        if (slot->role != SLOT_FREE)
             continue;
-        if (is_check(shape, slot))
-            text[i] = same_kind(shape, text[i], marks[used++]);
-        slot++;
-    }
-    return true;
-}
-
-bool surrogate_make(const struct surrogate_key *key, uint16_t rule, struct slice original,
-                    unsigned salt, uint8_t *ret_bytes, struct fault *fault)
-{
-    struct shape shape = shape_of(rule, original);
-    uint8_t random[DIGEST_BYTES];
-    size_t used = DIGEST_BYTES;
-    unsigned block = salt << 20;
-
-    memcpy(ret_bytes, original.at, original.len);
-    for (size_t i = 0; i < original.len; i++) {
-        if (!is_slot(&shape, original, i))
-            continue;
-        if (used == DIGEST_BYTES) {
-            if (!hmac(key, "value", block++, original, random, fault))
+        if (used == DIGEST_BYTES / sizeof(uint32_t)) {
+            if (!hmac(seed, "more", block++, (struct slice){0}, digest, fault))
                 return false;
             used = 0;
         }
-        ret_bytes[i] = same_kind(&shape, original.at[i], random[used++]);
+        making->codes[i] = pick(making, i, random_at(digest, used++));
     }
-    force(&shape, ret_bytes, original.len);
-    if (!put_mark(key, &shape, ret_bytes, original.len, fault))
+    if (!put_mark(making, making->codes, fault))
         return false;
-    force(&shape, ret_bytes, original.len); /* the last digit of a card goes with the mark */
+    put_luhn(making, making->codes);
     return true;
 }
 
-bool surrogate_is_weak(uint16_t rule, struct slice text)
+/* ---- is it fit? ---- */
+
+static bool is_changed(const struct making *making)
 {
-    return shape_of(rule, text).slots < STRONG_SLOTS;
+    for (size_t i = 0; i < making->value.count; i++)
+        if (making->codes[i] != making->value.at[i].code)
+            return true;
+    return false;
 }
 
-bool surrogate_is_ours(const struct surrogate_key *key, uint16_t rule, struct slice text)
+/* The same role, or as good as. */
+static bool same_slot(const struct slot *a, uint32_t a_code, const struct slot *b,
+                      uint32_t b_code)
 {
-    struct shape shape = shape_of(rule, text);
-    struct fault unsaid = {0};
-    uint8_t marks[DIGEST_BYTES];
-    size_t slot = 0, used = 0;
+    bool a_stands = a->role == SLOT_KEPT || a->role == SLOT_PUT;
+    bool b_stands = b->role == SLOT_KEPT || b->role == SLOT_PUT;
 
-    if ((shape.checks == 0 && !(shape.ssn && shape.slots == 9)) ||
-        !mark(key, &shape, text, marks, &unsaid))
+    if (a_stands || b_stands)
+        return a_stands && b_stands && a_code == b_code;
+    return a->role == b->role && (a->role != SLOT_CHECK || a->alphabet == b->alphabet);
+}
+
+/* Would the stand-in be planned like its original, so that it is known again? */
+static bool is_known_again(struct making *making, enum finding_form form, struct slice text)
+{
+    struct making again;
+    bool same;
+
+    making_begin(&again, making->key, making->shape, form, text);
+    same = again.value.count == making->value.count;
+    for (size_t i = 0; same && i < making->value.count; i++)
+        same = again.value.at[i].code == making->codes[i] &&
+               same_slot(&making->plan.slots[i], making->codes[i], &again.plan.slots[i],
+                         making->codes[i]);
+    making_end(&again);
+    return same;
+}
+
+static bool looks_real(const struct making *making)
+{
+    char text[64];
+
+    if (making->shape == SHAPE_CARD || making->value.count > sizeof(text))
+        return false; /* a card's Luhn is meant; its range is nobody's */
+    for (size_t i = 0; i < making->value.count; i++)
+        text[i] = making->codes[i] < 0x7f ? (char)making->codes[i] : (char)0x7f;
+    return value_is_real(slice_of_bytes(text, making->value.count));
+}
+
+static bool write_out(struct making *making, const struct surrogate_pair *pair)
+{
+    uint8_t *bytes = (uint8_t *)(uintptr_t)pair->surrogate.at;
+
+    memcpy(bytes, pair->original.at, pair->original.len);
+    return letters_write(&making->value, making->codes, bytes, pair->original.len);
+}
+
+/* ---- making ---- */
+
+/* Half of it tells whose it is where by chance nobody would write that. */
+static void tell_halves(const struct making *making, struct surrogate_pair *pair)
+{
+    size_t len = pair->original.len, half = (len + 1) / 2;
+    unsigned head = 0, tail = 0, head_free = 0;
+
+    for (size_t i = 0; i < making->value.count; i++) {
+        const struct slot *slot = &making->plan.slots[i];
+        const struct letter *letter = &making->value.at[i];
+        bool is_free = slot->role == SLOT_FREE || slot->role == SLOT_CHECK;
+        bool in_head = letter->at + letter->len <= half;
+
+        head_free += is_free && in_head;
+        if (in_head)
+            head += is_free ? slot->alphabet->bits : slot->role == SLOT_PUT ? 4 : 0;
+        if (is_free && letter->at >= len - half)
+            tail += slot->alphabet->bits;
+    }
+    if (making->value.text.len > 0)
+        head_free = head = tail = (unsigned)half; /* of a container: all is random */
+    pair->head_tells = head >= WORD_BITS && head_free >= 2;
+    pair->tail_tells = tail >= WORD_BITS;
+}
+
+static bool make_date(struct making *making, unsigned salt, struct surrogate_pair *pair,
+                      bool *ret_done, struct fault *fault)
+{
+    uint8_t digest[DIGEST_BYTES];
+    bool is_known = false;
+    size_t digits = 0;
+
+    *ret_done = false;
+    if (!hmac(making->key->bytes, "dates", 0, (struct slice){0}, digest, fault))
         return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (!is_slot(&shape, text, i))
+    *ret_done =
+        date_shift(&making->value, random_at(digest, 0), salt, making->codes, &is_known) &&
+        write_out(making, pair);
+    for (size_t i = 0; i < making->value.count; i++)
+        digits += is_digit((uint8_t)making->value.plain[i]);
+    pair->trust = is_known && digits >= 8   ? SURROGATE_BY_TOKEN
+                  : is_known && digits >= 6 ? SURROGATE_BY_WORD
+                                            : SURROGATE_BY_PLACE;
+    return true;
+}
+
+static enum surrogate_trust trust_of(const struct plan *plan)
+{
+    return plan->bits >= TOKEN_BITS  ? SURROGATE_BY_TOKEN
+           : plan->bits >= WORD_BITS ? SURROGATE_BY_WORD
+                                     : SURROGATE_BY_PLACE;
+}
+
+static bool make_letters(struct making *making, enum finding_form form, unsigned salt,
+                         struct surrogate_pair *pair, struct fault *fault)
+{
+    AUTO_FREE uint32_t *plain = xalloc_array(making->value.count + 1, sizeof(*plain));
+    uint8_t seed[DIGEST_BYTES];
+
+    for (size_t i = 0; i < making->value.count; i++)
+        plain[i] = making->value.at[i].code;
+    if (!hmac(making->key->bytes, "value", salt,
+              slice_of_bytes(plain, making->value.count * sizeof(*plain)), seed, fault))
+        return false;
+    for (unsigned try = 0; try < TRIES_MAX; try++) {
+        if (!fill(making, seed, try, fault))
+            return false;
+        if (!is_changed(making) || looks_real(making) || !write_out(making, pair))
             continue;
-        if (is_forced(&shape, slot) && !(shape.card && slot > 0) && text.at[i] != '0')
-            return false;
-        if (is_check(&shape, slot) &&
-            text.at[i] != same_kind(&shape, text.at[i], marks[used++]))
-            return false;
-        slot++;
+        /* in the second half of the tries: one that is not known again is better than none */
+        if (try >= TRIES_MAX / 2 || is_known_again(making, form, pair->surrogate))
+            return true;
     }
-    return true;
+    return fault_set(fault, FAULT_DENIED, "no stand-in can be written for a value of %zu bytes",
+                     pair->original.len);
+}
+
+bool surrogate_fits(unsigned form, size_t len)
+{
+    return form < FORM_SEALED && len <= LETTERS_BYTES_MAX;
+}
+
+bool surrogate_make(const struct surrogate_key *key, enum surrogate_shape shape,
+                    enum finding_form form, unsigned salt, struct surrogate_pair *pair,
+                    struct fault *fault)
+{
+    struct making making;
+    bool done = false, ok = true;
+
+    making_begin(&making, key, shape, form, pair->original);
+    pair->trust = trust_of(&making.plan);
+    pair->head_tells = pair->tail_tells = false;
+    if (shape == SHAPE_DATE)
+        ok = make_date(&making, salt, pair, &done, fault);
+    if (ok && !done && making.plan.free == 0) {
+        memcpy((uint8_t *)(uintptr_t)pair->surrogate.at, pair->original.at,
+               pair->original.len);
+        pair->trust = SURROGATE_NONE;
+    } else if (ok && !done) {
+        pair->trust = trust_of(&making.plan);
+        tell_halves(&making, pair);
+        ok = make_letters(&making, form, salt, pair, fault);
+    }
+    making_end(&making);
+    return ok;
+}
+
+bool surrogate_is_ours(const struct surrogate_key *key, enum surrogate_shape shape,
+                       enum finding_form form, struct slice text)
+{
+    struct making making;
+    struct fault unsaid = {0};
+    bool ours, moved;
+
+    if (!surrogate_fits(form, text.len))
+        return false;
+    making_begin(&making, key, shape, form, text);
+    if (shape == SHAPE_DATE && date_is(&making.value, &moved)) {
+        making_end(&making);
+        return moved;
+    }
+    ours = making.checks > 0 || making.plan.put > 2;
+    for (size_t i = 0; ours && i < making.value.count; i++)
+        ours = making.plan.slots[i].role != SLOT_PUT ||
+               making.plan.slots[i].code == making.value.at[i].code;
+    ours = ours && put_mark(&making, making.codes, &unsaid);
+    if (ours)
+        put_luhn(&making, making.codes);
+    for (size_t i = 0; ours && i < making.value.count; i++)
+        ours = making.codes[i] == making.value.at[i].code;
+    making_end(&making);
+    return ours;
 }

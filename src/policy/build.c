@@ -49,6 +49,17 @@ static bool check_class_whole(struct builder *builder, const struct policy_setti
     return true;
 }
 
+static bool build_copies(struct builder *builder, enum data_class class)
+{
+    AUTO_FREE char *path = xformat("data" S "%s" S "copies", class_name(class));
+    const char *word;
+
+    if (!builder_word(builder, path, "block", &word))
+        return false;
+    builder->policy->keeps_copies[class] = strcmp(word, "keep") == 0;
+    return true;
+}
+
 static bool build_data(struct builder *builder)
 {
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
@@ -68,6 +79,8 @@ static bool build_data(struct builder *builder)
                 !verdict_parse(slice_of(word), &verdicts[where]))
                 return false;
         }
+        if (!build_copies(builder, (enum data_class) class))
+            return false;
         if ((class == CLASS_OPAQUE || class == CLASS_CODE) &&
             verdicts[POLICY_VIEW] == VERDICT_REDACT)
             return fault_set(builder->fault, FAULT_INVALID,

@@ -148,6 +148,7 @@ struct policy {
     struct policy_egress *egress;
     size_t egress_count;
     enum verdict data[CLASS_COUNT][POLICY_WHERE_COUNT];
+    bool keeps_copies[CLASS_COUNT]; /* a stand-in may stand in another file than its own */
     struct policy_rules read_deny, write_allow, write_deny;
     bool hide_names;
     struct policy_zone *zones;

@@ -169,6 +169,10 @@ const struct schema_row schema_rows[] = {
      "deny; code: allow", 0, 0, "may a model see it?"},
     {"data" S "*" S "checks", SCHEMA_WORD, BOTH, NARROW_STRICTER, NOTED, VERDICTS,
      "redact; secret, opaque, code: allow", 0, 0, "may a check, in a cell without a door?"},
+    {"data" S "*" S "copies", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, "keep block",
+     "block", 0, 0,
+     "a stand-in that an agent has written into another file than its own: stays one there, "
+     "or blocks the change (in no case does it become the value)"},
     {"paths" S "read" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0,
      0, "what no agent may read"},
     {"paths" S "read" S "deny" S "#" S "path", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL,

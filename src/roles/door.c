@@ -49,7 +49,9 @@ static bool counts(const struct serving *serving, struct slice text,
     struct slice value = slice_part(text, finding->start, finding->end);
 
     return finding->confidence >= CONFIDENCE_MEDIUM &&
-           !(serving->has_key && surrogate_is_ours(&serving->key, finding->rule, value));
+           !(serving->has_key && surrogate_is_ours(
+                 &serving->key, classify_rule_shape(finding->rule),
+                 (enum finding_form)finding->form, value));
 }
 
 static unsigned classes_of(const struct serving *serving, struct slice text,

@@ -73,7 +73,8 @@ static bool send_findings(int socket, const struct finding *findings, size_t cou
                     &packet, findings[i].start | (uint64_t)findings[i].end << 32, fault) ||
                 !packet_put_number(&packet,
                                    findings[i].rule | (uint64_t)findings[i].class << 16 |
-                                       (uint64_t)findings[i].confidence << 32,
+                                       (uint64_t)findings[i].confidence << 32 |
+                                       (uint64_t)findings[i].form << 40,
                                    fault))
                 return false;
         if (!message_send(socket, buf_slice(&packet), NULL, fault))
@@ -200,9 +201,11 @@ static bool take_findings(struct worker *worker, struct packet_reader *reader, u
                                     .end = (uint32_t)(place >> 32),
                                     .rule = (uint16_t)kind,
                                     .class = (enum data_class)(uint8_t)(kind >> 16),
-                                    .confidence = (uint8_t)(kind >> 32)};
+                                    .confidence = (uint8_t)(kind >> 32),
+                                    .form = (uint8_t)(kind >> 40)};
         if (reader->failed || finding->start < before || finding->start >= finding->end ||
-            finding->end > worker->len || finding->class >= CLASS_COUNT)
+            finding->end > worker->len || finding->class >= CLASS_COUNT ||
+            finding->form >= FORM_COUNT)
             return false;
         before = finding->end;
     }

@@ -25,7 +25,7 @@ enum stored_kind {
 };
 
 /* `blobs` on disk, native byte order: this, then records. */
-static const char FILE_MAGIC[16] = "CUSTBLOB\1\0\0\0\4\3\2\1";
+static const char FILE_MAGIC[16] = "CUSTBLOB\2\0\0\0\4\3\2\1";
 
 struct record_head {
     uint32_t crc;   /* of all that follows it in the record */

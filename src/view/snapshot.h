@@ -44,6 +44,8 @@ struct snapshot_finding {
     uint16_t rule;       /* the classifier's number */
     uint8_t class;       /* enum data_class */
     uint8_t confidence;
+    uint8_t form; /* how it is written; the classifier's number */
+    uint8_t unused[3];
 };
 
 /* As on disk, native byte order (the cache never leaves its machine). */

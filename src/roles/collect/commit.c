@@ -12,15 +12,13 @@
 #include "classify/surrogate.h"
 #include "os/file.h"
 #include "roles/collect/parts.h"
+#include "roles/findings.h"
 #include "view/snapshot.h"
 
 #define WORD_BYTES 256
 #define MESSAGE_TEXT_MAX 4096
 #define TITLE_BYTES_MAX 200
 #define ZONES_MAX 16
-/* A shorter stand-in (a two-letter name) also occurs by chance: it proves nothing elsewhere.
- */
-#define MOVED_BYTES_MIN 8
 #define MAP_BYTES_MAX (256UL * 1024 * 1024)
 
 enum word {
@@ -39,6 +37,7 @@ struct blocked_path {
     char *path;
     size_t len;
     const char *reason; /* of a closed set, not owned */
+    uint64_t line;      /* 0: all of it */
     bool left_out;
 };
 
@@ -52,8 +51,7 @@ struct committing {
     struct snapshot *snapshot;
     int content_fd; /* the raw blobs of the repository; the index of them is not needed */
     char base_tree[GIT_OID_TEXT];
-    struct surrogate_map all;       /* stand-ins of every redacted file */
-    struct surrogate_map long_ones; /* borrows from `all` */
+    struct surrogate_map all; /* stand-ins of every redacted file */
     bool has_all;
     struct blocked_path *blocked;
     size_t blocked_count, blocked_room;
@@ -70,7 +68,6 @@ void committing_free(struct committing *committing)
     for (size_t i = 0; i < committing->blocked_count; i++)
         free(committing->blocked[i].path);
     free(committing->blocked);
-    free(committing->long_ones.at);
     scope_close(&committing->content_fd);
     surrogate_map_free(&committing->all);
     snapshot_close(committing->snapshot);
@@ -79,13 +76,19 @@ void committing_free(struct committing *committing)
     free(committing);
 }
 
-static void block(struct committing *committing, struct slice path, const char *reason,
-                  bool left_out)
+static void block_line(struct committing *committing, struct slice path, const char *reason,
+                       bool left_out, uint64_t line)
 {
     committing->blocked = xgrow(committing->blocked, &committing->blocked_room,
                                 committing->blocked_count + 1, sizeof(*committing->blocked));
     committing->blocked[committing->blocked_count++] =
-        (struct blocked_path){slice_dup(path), path.len, reason, left_out};
+        (struct blocked_path){slice_dup(path), path.len, reason, line, left_out};
+}
+
+static void block(struct committing *committing, struct slice path, const char *reason,
+                  bool left_out)
+{
+    block_line(committing, path, reason, left_out, 0);
 }
 
 /* ---- begin ---- */
@@ -210,11 +213,7 @@ static bool shown_make(const struct committing *committing, uint32_t number,
     shown->original.len = node->size;
     findings = xalloc_array(node->finding_count + 1UL, sizeof(*findings));
     for (size_t i = 0; i < node->finding_count; i++)
-        findings[i] = (struct finding){.start = stored[i].start,
-                                       .end = stored[i].end,
-                                       .class = (enum data_class)stored[i].class,
-                                       .rule = stored[i].rule,
-                                       .confidence = stored[i].confidence};
+        findings[i] = finding_stored(&stored[i]);
     return redact(buf_slice(&shown->original), findings, node->finding_count,
                   committing->verdicts, &committing->key, &shown->redacted, &shown->map,
                   fault);
@@ -248,34 +247,28 @@ static bool collect_all(struct committing *committing, struct fault *fault)
 
         all->at =
             xgrow(all->at, &all->room, all->count + shown.map.count + 1, sizeof(*all->at));
-        for (size_t j = 0; j < shown.map.count; j++)
-            all->at[all->count++] = shown.map.at[j];
+        for (size_t j = 0; j < shown.map.count; j++) {
+            all->at[all->count] = shown.map.at[j];
+            if (committing->policy->keeps_copies[all->at[all->count].class])
+                all->at[all->count].trust = SURROGATE_NONE; /* may stand anywhere */
+            all->count++;
+        }
         shown.map.count = 0; /* its texts are `all`'s now */
         shown_free(&shown);
         if (!ok)
             return false;
     }
-    committing->long_ones.at = xalloc_array(all->count + 1, sizeof(*all->at));
-    for (size_t i = 0; i < all->count; i++)
-        if (all->at[i].surrogate.len >= MOVED_BYTES_MIN)
-            committing->long_ones.at[committing->long_ones.count++] = all->at[i];
     committing->has_all = true;
     return true;
 }
 
 /* Stand-ins of other files: an agent must not have originals written where it likes. */
-static bool has_moved(struct committing *committing, struct slice content, bool *ret_moved,
-                      struct fault *fault)
+static bool find_moved(struct committing *committing, struct slice content,
+                       struct surrogate_outcome *ret_moved, struct fault *fault)
 {
-    AUTO_BUF_SECRET struct buf unused = buf_with_limit(MAP_BYTES_MAX);
-    size_t moved = 0, unsure = 0;
-
-    if ((!committing->has_all && !collect_all(committing, fault)) ||
-        (committing->long_ones.count > 0 &&
-         !surrogate_restore(content, &committing->long_ones, NULL, &unused, &moved, &unsure,
-                            fault)))
+    if (!committing->has_all && !collect_all(committing, fault))
         return false;
-    *ret_moved = moved + unsure > 0;
+    surrogate_find(content, &committing->all, ret_moved);
     return true;
 }
 
@@ -286,28 +279,28 @@ static bool write_file(struct committing *committing, const struct collect_chang
     uint32_t number =
         change->source == NULL ? SNAPSHOT_NONE : find_source(committing, change->source);
     struct slice final = content;
-    bool moved = false;
+    struct surrogate_outcome moved;
 
     if (number != SNAPSHOT_NONE) {
         struct shown shown;
-        size_t count = 0, unsure = 0;
+        struct surrogate_outcome outcome = {0};
         bool ok = shown_make(committing, number, &shown, fault);
         struct surrogate_base base = {buf_slice(&shown.original), buf_slice(&shown.redacted)};
 
         ok = ok &&
-             surrogate_restore(content, &shown.map, &base, &restored, &count, &unsure, fault);
+             surrogate_restore(content, &shown.map, &base, &restored, &outcome, fault);
         shown_free(&shown);
         if (!ok)
             return false;
-        if (unsure > 0)
-            block(committing, change->path, "surrogate-unsure", false);
-        committing->restored += count;
+        if (outcome.unsure > 0)
+            block_line(committing, change->path, "surrogate-unsure", false, outcome.line);
+        committing->restored += outcome.restored;
         final = buf_slice(&restored);
     }
-    if (!has_moved(committing, final, &moved, fault))
+    if (!find_moved(committing, final, &moved, fault))
         return false;
-    if (moved)
-        block(committing, change->path, "surrogate-moved", false);
+    if (moved.restored > 0)
+        block_line(committing, change->path, "surrogate-moved", false, moved.line);
     return gitdoor_draft_write(committing->draft, change->path, change->mode, final, fault);
 }
 
@@ -438,7 +431,8 @@ static bool send_row(void *self, const struct gitdoor_change *change, struct fau
                                .binary = change->binary,
                                .added = change->added,
                                .removed = change->removed,
-                               .reason = blocked == NULL ? NULL : blocked->reason},
+                               .reason = blocked == NULL ? NULL : blocked->reason,
+                               .line = blocked == NULL ? 0 : blocked->line},
         fault);
 }
 

@@ -46,6 +46,7 @@ bool collecting_send_row(struct collecting *collecting, const struct collect_fil
            packet_put_number(&packet, file->added, fault) &&
            packet_put_number(&packet, file->removed, fault) &&
            packet_put_word(&packet, file->reason, fault) &&
+           packet_put_number(&packet, file->line, fault) &&
            message_send(collecting->socket, buf_slice(&packet), NULL, fault);
 }
 
@@ -281,18 +282,6 @@ static bool begin(struct collecting *collecting, struct fault *fault)
     return ok;
 }
 
-/* As if core had asked. */
-static bool resolve_unasked(struct collecting *collecting, struct fault *fault)
-{
-    AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
-    struct message_fds none = {0};
-
-    return buf_add_byte(&packet, COLLECT_RESOLVE, fault) &&
-           packet_put_word(&packet, collecting->config->base, fault) &&
-           (handle(collecting, buf_slice(&packet), &none) ||
-            fault_set(fault, FAULT_IO, "core does not listen"));
-}
-
 static void end(struct collecting *collecting)
 {
     committing_free(collecting->committing);
@@ -311,8 +300,7 @@ int collect_role(void *self)
 
     if (!ok)
         (void)!answer_fault(collecting->socket, &fault);
-    ok = ok && (!collecting->config->resolves || resolve_unasked(collecting, &fault)) &&
-         serve(collecting, &fault);
+    ok = ok && serve(collecting, &fault);
     end(collecting);
     return ok ? 0 : 1;
 }

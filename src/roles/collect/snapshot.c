@@ -12,6 +12,7 @@
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "roles/collect/parts.h"
+#include "roles/findings.h"
 #include "view/snapshot.h"
 
 #define NAMES_BYTES_MAX (1UL << 30)
@@ -121,11 +122,7 @@ static bool keep_verdict(void *self, size_t token, const struct finding *finding
     bool ok;
 
     for (size_t i = 0; i < count; i++)
-        stored[i] = (struct snapshot_finding){.start = (uint32_t)findings[i].start,
-                                              .end = (uint32_t)findings[i].end,
-                                              .rule = findings[i].rule,
-                                              .class = (uint8_t)findings[i].class,
-                                              .confidence = findings[i].confidence};
+        stored[i] = finding_store(&findings[i]);
     ok = content_verdict_add(making->content, making->rows[token].oid, GIT_OID_BYTES,
                              making->rules, class_mask, stored, count, fault);
     free(stored);
@@ -258,10 +255,12 @@ static const char *const class_rules[CLASS_COUNT] = {
 
 /*
  * The stricter of path and classes. A link's target and what could not be looked into have no
- * spans to replace: where redaction is asked for, they are denied.
+ * spans to replace, and some values cannot be written anew in place (`stuck`: of which
+ * classes): where redaction is asked for, they are denied.
  */
 static enum verdict judge(const struct policy *policy, unsigned mode, unsigned mask,
-                          size_t finding_count, enum verdict of_path, const char **rule)
+                          size_t finding_count, unsigned stuck, enum verdict of_path,
+                          const char **rule)
 {
     enum verdict verdict = of_path;
 
@@ -272,7 +271,8 @@ static enum verdict judge(const struct policy *policy, unsigned mode, unsigned m
         if ((mask & CLASS_BIT(class)) == 0)
             continue;
         if (of_class == VERDICT_REDACT &&
-            (class == CLASS_OPAQUE || mode == SNAPSHOT_MODE_LINK || finding_count == 0))
+            (class == CLASS_OPAQUE || mode == SNAPSHOT_MODE_LINK || finding_count == 0 ||
+             (stuck & CLASS_BIT(class)) != 0))
             of_class = VERDICT_DENY;
         if (of_class > verdict) {
             verdict = of_class;
@@ -299,6 +299,7 @@ static bool add_row(struct making *making, struct snapshot_builder *builder,
                                   &entry.class_mask, &entry.findings, &entry.finding_count))
             return fault_set(fault, FAULT_IO, "the cache lost a file");
         entry.verdict = judge(making->policy, row->mode, entry.class_mask, entry.finding_count,
+                              findings_stuck(entry.findings, entry.finding_count),
                               row->verdict, &rule);
     }
     entry.rule = rule == NULL ? (struct slice){0} : slice_of(rule);
@@ -422,6 +423,18 @@ static bool give_content(struct asked *asked, struct slice content, struct fault
     return true;
 }
 
+static unsigned stuck_of(const struct looking *looking)
+{
+    unsigned stuck = 0;
+
+    for (size_t i = 0; i < looking->count; i++) {
+        struct snapshot_finding stored = finding_store(&looking->findings[i]);
+
+        stuck |= findings_stuck(&stored, 1);
+    }
+    return stuck;
+}
+
 static bool look(struct making *making, struct looking *looking, const uint8_t *key,
                  struct asked *asked, struct fault *fault)
 {
@@ -450,7 +463,7 @@ static bool look(struct making *making, struct looking *looking, const uint8_t *
                                  &looking->findings, &looking->count, &looking->mask, fault))
             return false;
         verdict = judge(making->policy, looking->entry.mode, looking->mask, looking->count,
-                        verdict, &rule);
+                        stuck_of(looking), verdict, &rule);
     }
     if (is_large && verdict != VERDICT_DENY)
         return fault_set(fault, FAULT_LIMIT,

@@ -86,7 +86,10 @@ static bool keep_row(void *self, const struct collect_file *file, struct fault *
     struct run *run = self;
 
     (void)fault;
-    if (file->reason != NULL)
+    if (file->reason != NULL && file->line > 0)
+        run_say(run, "blocked: %.*s:%llu: %s", SLICE_ARGS(file->path),
+                (unsigned long long)file->line, file->reason);
+    else if (file->reason != NULL)
         run_say(run, "blocked: %.*s: %s", SLICE_ARGS(file->path), file->reason);
     return true;
 }

@@ -17,10 +17,8 @@ struct plants {
     char card_text[96];
 };
 
-/* The first of all: the run's keys are forgotten here, before others are forked. */
-MUST_USE bool core_start_gateway(struct run *run, int *ret_to_gateway, struct fault *fault);
-/* At the other end of `to_gateway`, which stays the caller's. */
-MUST_USE bool core_start_door(struct run *run, int to_gateway, struct fault *fault);
+/* Gateway and door, and the socket between them; the run's keys are forgotten in between. */
+MUST_USE bool core_start_way_out(struct run *run, struct fault *fault);
 MUST_USE bool core_start_view(struct run *run, const struct plants *plants,
                               struct fault *fault);
 MUST_USE bool core_start_guard(struct run *run, const struct plants *plants,

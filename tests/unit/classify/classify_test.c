@@ -272,7 +272,8 @@ static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **st
     AUTO_BUF struct buf restored = buf_with_limit(1 << 20);
     struct surrogate_map map = {0};
     struct fault fault = {0};
-    size_t count, number, unsure;
+    struct surrogate_outcome outcome;
+    size_t count;
     unsigned mask;
     AUTO_FREE struct finding *findings = scan(everything, "", &count, &mask);
     struct surrogate_base base;
@@ -290,11 +291,10 @@ static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **st
         fault);
     assert_true(slice_equal(buf_slice(&redacted), buf_slice(&again)));
     base = (struct surrogate_base){slice_of(everything), buf_slice(&redacted)};
-    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure,
-                                &fault),
+    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &outcome, &fault),
               fault);
     assert_string_equal(buf_text(&restored), everything);
-    assert_int_equal(number, count);
+    assert_int_equal(outcome.restored, count);
     surrogate_map_free(&map);
 }
 
@@ -325,7 +325,8 @@ static void a_large_table_of_cards_is_redacted_in_seconds(void **state)
     struct fault fault = {0};
     double began = seconds_of_processor(), taken;
     AUTO_FREE struct finding *findings = NULL;
-    size_t count = 0, number = 0, unsure = 0;
+    struct surrogate_outcome outcome;
+    size_t count = 0;
     struct surrogate_base base;
     unsigned mask;
 
@@ -344,14 +345,18 @@ static void a_large_table_of_cards_is_redacted_in_seconds(void **state)
     taken = seconds_of_processor() - began;
     print_message("# scanned and redacted in %.2f s\n", taken);
     base = (struct surrogate_base){slice_of(text), buf_slice(&redacted)};
-    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &number, &unsure,
-                                &fault),
+    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &outcome, &fault),
               fault);
-    assert_int_equal(number, LINES);
+    assert_int_equal(outcome.restored, LINES);
     assert_string_equal(buf_text(&restored), text);
     surrogate_map_free(&map);
     if (taken > 2) /* 25 s when each value was looked for by itself */
         fail_msg("%.1f s", taken);
+}
+
+static bool is_ours(const struct surrogate_key *of, uint16_t rule, struct slice text)
+{
+    return surrogate_is_ours(of, classify_rule_shape(rule), FORM_PLAIN, text);
 }
 
 static void our_own_stand_ins_are_known_and_others_are_not(void **state)
@@ -374,32 +379,18 @@ static void our_own_stand_ins_are_known_and_others_are_not(void **state)
     for (size_t i = 0; i < left; i++) {
         struct slice text = slice_part(buf_slice(&redacted), found[i].start, found[i].end);
 
-        if (found[i].class == CLASS_PAN || !surrogate_is_ours(&key, found[i].rule, text))
+        if (found[i].class == CLASS_PAN || !is_ours(&key, found[i].rule, text))
             fail_msg("`%.*s` (%s) is not known as ours", SLICE_ARGS(text),
                      classify_rule_id(found[i].rule));
-        strangers += !surrogate_is_ours(&other, found[i].rule, text);
+        strangers += !is_ours(&other, found[i].rule, text);
     }
     free(found);
     assert_true(strangers > 0);
     for (size_t i = 0; i < count; i++)
         if (findings[i].end - findings[i].start >= 12)
-            assert_false(surrogate_is_ours(
-                &key, findings[i].rule,
-                slice_part(slice_of(everything), findings[i].start, findings[i].end)));
-}
-
-static void a_cards_stand_in_passes_luhn_and_no_issuer_has_it(void **state)
-{
-    uint8_t bytes[16];
-    struct fault fault = {0};
-
-    (void)state;
-    for (unsigned salt = 0; salt < 50; salt++) {
-        assert_ok(surrogate_make(&key, RULE_CARD, slice_of(CARD), salt, bytes, &fault), fault);
-        assert_int_equal(bytes[0], '0');
-        assert_true(luhn_holds(bytes, 16));
-        assert_true(surrogate_is_ours(&key, RULE_CARD, slice_of_bytes(bytes, 16)));
-    }
+            assert_false(
+                is_ours(&key, findings[i].rule,
+                        slice_part(slice_of(everything), findings[i].start, findings[i].end)));
 }
 
 /* What an agent made of a redacted file, back again; `edit` may change it in between. */
@@ -411,7 +402,8 @@ static void restore_edited(const char *original, void (*edit)(struct buf *text),
     struct surrogate_map map = {0};
     struct surrogate_base base;
     struct fault fault = {0};
-    size_t count, restored;
+    struct surrogate_outcome outcome;
+    size_t count;
     unsigned mask;
     AUTO_FREE struct finding *findings = scan(original, "a.hl7", &count, &mask);
 
@@ -421,9 +413,10 @@ static void restore_edited(const char *original, void (*edit)(struct buf *text),
     assert_ok(buf_add(&edited, buf_slice(&redacted), &fault), fault);
     edit(&edited);
     base = (struct surrogate_base){slice_of(original), buf_slice(&redacted)};
-    assert_ok(surrogate_restore(buf_slice(&edited), &map, &base, ret_text, &restored,
-                                ret_unsure, &fault),
+    assert_ok(surrogate_restore(buf_slice(&edited), &map, &base, ret_text, &outcome,
+                                &fault),
               fault);
+    *ret_unsure = outcome.unsure;
     surrogate_map_free(&map);
 }
 
@@ -506,46 +499,6 @@ static void more_short_values_than_stand_ins_are_shared_and_never_mixed_up(void 
     assert_true(unsure > 0 || strcmp(buf_text(&text), buf_text(&original)) == 0);
 }
 
-static void a_mark_is_as_strong_as_its_shape_allows(void **state)
-{
-    static const struct {
-        uint16_t rule;
-        const char *value;
-        size_t most; /* of 2,000 of a stranger, how many may pass for ours */
-    } cases[] = {
-        {RULE_GITHUB, GITHUB, 0},
-        {RULE_CARD, CARD, 0},
-        {RULE_HL7_PATIENT, "19800131", 6},
-        {RULE_HL7_PATIENT, "Chalmers", 1},
-        {RULE_SSN, SSN, 0},
-    };
-    static const struct surrogate_key other = {.bytes = {9}};
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        size_t len = strlen(cases[i].value), passed = 0;
-        AUTO_FREE uint8_t *text = xalloc(len + 1);
-        struct fault fault = {0};
-
-        for (unsigned salt = 0; salt < 2000; salt++) {
-            assert_ok(surrogate_make(&key, cases[i].rule, slice_of(cases[i].value), salt, text,
-                                     &fault),
-                      fault);
-            assert_true(surrogate_is_ours(&key, cases[i].rule, slice_of_bytes(text, len)));
-            assert_ok(surrogate_make(&other, cases[i].rule, slice_of(cases[i].value), salt,
-                                     text, &fault),
-                      fault);
-            /* a card or a number of a person never starts as ours do; what is left is the rest
-             * of the mark */
-            if (cases[i].rule == RULE_SSN)
-                text[0] = '1';
-            passed += surrogate_is_ours(&key, cases[i].rule, slice_of_bytes(text, len));
-        }
-        if (passed > cases[i].most)
-            fail_msg("%zu of 2,000 pass for %s", passed, cases[i].value);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -559,8 +512,6 @@ int main(void)
         TEST(our_own_stand_ins_are_known_and_others_are_not),
         TEST(a_short_stand_in_comes_back_in_its_own_line_only),
         TEST(more_short_values_than_stand_ins_are_shared_and_never_mixed_up),
-        TEST(a_mark_is_as_strong_as_its_shape_allows),
-        TEST(a_cards_stand_in_passes_luhn_and_no_issuer_has_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
