@@ -1,0 +1,213 @@
+/* classify/names/find.c - windows over a text, labels into spans, margins into confidence. */
+#include "classify/names.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "classify/detect.h"
+#include "classify/names/find.h"
+#include "classify/names/tag.h"
+
+#define OVERLAP 16U /* tokens on either side of a window that its neighbour decides */
+
+/* Margins in 1/unit, measured: see docs/names.md. */
+#define MARGIN_HIGH 5
+#define MARGIN_MEDIUM 2
+
+const char *name_label_name(enum name_label label)
+{
+    static const char *const names[] = {"person", "address", "location", "organisation"};
+
+    return (size_t)label < COUNT(names) ? names[label] : "";
+}
+
+/* The sorts of label that are reported. */
+static const struct {
+    uint8_t label; /* its label_sort */
+    enum name_label name;
+} reported[] = {
+    {LABEL_B_PERSON, NAME_PERSON},
+    {LABEL_B_ADDRESS, NAME_ADDRESS},
+    {LABEL_B_LOCATION, NAME_LOCATION},
+    {LABEL_B_ORGANISATION, NAME_ORGANISATION},
+};
+
+struct search {
+    const struct model *model;
+    struct slice text;
+    enum names_source source;
+    size_t part; /* where the part that is looked at begins in the text */
+    size_t own;  /* where in the text it begins to be reported */
+    names_sink *sink;
+    void *self;
+    struct name_span span; /* the one that is being read; end is 0: none */
+    unsigned sort;
+    int margin;
+    bool stopped;
+    struct window window;
+    struct tags tags;
+};
+
+/* Words of lines that say whose work a file is. */
+static bool is_attribution(struct slice text, size_t start, size_t end)
+{
+    static const char *const words[] = {"copyright", "author", "authors",  "signed",
+                                        "acked",     "maintainer", "reviewed", "contributed",
+                                        "written",   "maintainers", "cc", "reported",
+                                        "licensed", "license"};
+    size_t from = start, to = end;
+
+    while (from > 0 && start - from < 200 && text.at[from - 1] != '\n')
+        from--;
+    while (to < text.len && to - end < 80 && text.at[to] != '\n')
+        to++;
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (holds_word(slice_part(text, from, start), words[i]))
+            return true;
+    return slice_find(slice_part(text, from, start), SLICE("(c)"), 0) != SIZE_MAX ||
+           slice_find(slice_part(text, from, start), SLICE("(C)"), 0) != SIZE_MAX ||
+           slice_find(slice_part(text, from, start), SLICE("\xc2\xa9"), 0) != SIZE_MAX;
+}
+
+static enum confidence confidence_of(const struct search *search)
+{
+    int unit = (int)search->model->head.unit;
+
+    if (search->margin < MARGIN_MEDIUM * unit ||
+        is_attribution(search->text, search->span.start, search->span.end))
+        return CONFIDENCE_LOW;
+    return search->margin < MARGIN_HIGH * unit ? CONFIDENCE_MEDIUM : CONFIDENCE_HIGH;
+}
+
+/* In code a part of an expression is no name, whatever it looks like. */
+static bool is_expression(const struct search *search)
+{
+    struct slice text = search->text;
+    const struct name_span *span = &search->span;
+
+    return search->source == NAMES_IN_CODE &&
+           ((span->start > 0 && memchr("._:>$@", text.at[span->start - 1], 6) != NULL) ||
+            (span->end < text.len && memchr("(_[$", text.at[span->end], 4) != NULL));
+}
+
+static void span_end(struct search *search)
+{
+    if (search->span.end == 0)
+        return;
+    if (search->span.start < search->own || is_expression(search)) {
+        search->span.end = 0;
+        return;
+    }
+    search->span.confidence = confidence_of(search);
+    search->stopped = search->stopped || !search->sink(search->self, &search->span);
+    search->span.end = 0;
+}
+
+static void span_take(struct search *search, size_t at)
+{
+    const struct token *token = &search->window.tokens[at];
+    unsigned label = search->tags.label[at], sort = label_sort(label);
+    bool goes_on = search->span.end != 0 && sort == search->sort && label != sort;
+
+    if (!goes_on)
+        span_end(search);
+    for (size_t i = 0; i < COUNT(reported) && !goes_on; i++)
+        if (reported[i].label == sort) {
+            search->span = (struct name_span){.start = search->part + token->start,
+                                              .label = reported[i].name};
+            search->sort = sort;
+            search->margin = 0;
+            goes_on = true;
+        }
+    if (!goes_on)
+        return;
+    search->span.end = search->part + token->end;
+    if (search->tags.margin[at] > search->margin)
+        search->margin = search->tags.margin[at];
+}
+
+/* Labels all tokens of the part, a window at a time; each token is labelled where it has
+ * neighbours. */
+static void part_read(struct search *search, struct slice part)
+{
+    struct window *window = &search->window;
+    struct token_reader reader = {.text = part};
+    size_t own = 0;
+    bool more = true;
+
+    window->count = 0;
+    while (more && !search->stopped) {
+        size_t end;
+
+        while (window->count < WINDOW_TOKENS &&
+               (more = token_next(&reader, &window->tokens[window->count])))
+            window->count++;
+        window_look_up(window, search->model);
+        window_prepare(window);
+        tags_find(search->model, window, &search->tags);
+        end = more ? window->count - OVERLAP : window->count;
+        for (; own < end && !search->stopped; own++)
+            span_take(search, own);
+        if (more) {
+            size_t keep = 2 * OVERLAP;
+
+            memmove(window->tokens, window->tokens + window->count - keep,
+                    keep * sizeof(window->tokens[0]));
+            window->count = keep;
+            own = OVERLAP;
+        }
+    }
+    if (!search->stopped)
+        span_end(search);
+}
+
+/* All of the text in one part, or line by line. */
+static void text_read(struct search *search, size_t from)
+{
+    size_t at = from;
+    struct slice line;
+
+    if (search->source == NAMES_IN_PROSE) {
+        part_read(search, search->text);
+        return;
+    }
+    while (!search->stopped &&
+           prose_next(search->model, search->text, at, &search->part, &line)) {
+        search->own = (size_t)(line.at - search->text.at);
+        at = search->own + line.len;
+        part_read(search, slice_part(search->text, search->part, at));
+    }
+}
+
+bool names_find_with(const struct model *model, struct slice text, enum names_source source,
+                     names_sink *sink, void *self)
+{
+    struct slice line;
+    size_t context = 0;
+    struct search *search;
+    bool stopped;
+
+    /* Most files have nothing that is worth a search. */
+    if (source == NAMES_IN_CODE && !prose_next(model, text, 0, &context, &line))
+        return true;
+    search = xalloc(sizeof(*search));
+    search->model = model;
+    search->text = text;
+    search->source = source;
+    search->sink = sink;
+    search->self = self;
+    text_read(search, context);
+    stopped = search->stopped;
+    free(search);
+    return !stopped;
+}
+
+bool names_find(struct slice text, enum names_source source, names_sink *sink, void *self)
+{
+    struct model model;
+    bool ok = names_embedded_count == 1 &&
+              model_open(slice_of_bytes(names_embedded[0].at, names_embedded[0].len), &model);
+
+    assert(ok); /* compiled in, and tested */
+    return ok && names_find_with(&model, text, source, sink, self);
+}

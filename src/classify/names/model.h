@@ -1,0 +1,86 @@
+/*
+ * classify/names/model.h - word lists and weights, as tools/train-names writes them. Private.
+ *
+ * All numbers are little-endian; the file is ours, compiled in, and checked once all the same.
+ *
+ *   struct model_head
+ *   uint32_t words[word_slots]        open addressing: 24 bits of the hash, 8 of word_class
+ *   uint32_t keys[feature_slots]      open addressing: the hash of a feature, 0: none
+ *   int8_t   weights[feature_slots][LABEL_ROOM]
+ */
+#ifndef CUSTODY_CLASSIFY_NAMES_MODEL_H
+#define CUSTODY_CLASSIFY_NAMES_MODEL_H
+
+#include "base/bytes.h"
+
+/* What the field is over. B begins a span, I goes on in it. */
+enum label {
+    LABEL_O,
+    LABEL_B_PERSON,
+    LABEL_I_PERSON,
+    LABEL_B_ADDRESS,
+    LABEL_I_ADDRESS,
+    LABEL_B_LOCATION,
+    LABEL_I_LOCATION,
+    LABEL_B_ORGANISATION,
+    LABEL_I_ORGANISATION,
+    LABEL_TITLE,
+    LABEL_DATE,
+    LABEL_NATION, /* Dutch, Catholic */
+    LABEL_AGE,
+    LABEL_COUNT,
+};
+
+#define LABEL_ROOM 16 /* a vector of bytes */
+
+/* What the lists say of a word. */
+enum word_class {
+    WORD_GIVEN = 1,
+    WORD_FAMILY = 2,
+    WORD_PLACE = 4,
+    WORD_COMMON = 8,   /* an ordinary English or clinical word */
+    WORD_STREET = 16,  /* Street, Ave, Suite */
+    WORD_COMPANY = 32, /* Inc, Hospital, University */
+    WORD_TITLE = 64,   /* Mr, Dr, Nurse */
+    WORD_NATION = 128, /* Dutch, Kenya */
+};
+
+#define MODEL_STEP_MAX 4000 /* of step and first, either way */
+#define MODEL_MAGIC 0x316d616eU /* "nam1" */
+
+struct model_head {
+    uint32_t magic;
+    uint32_t word_slots, feature_slots;
+    int16_t step[LABEL_ROOM][LABEL_ROOM]; /* from the label before to this one */
+    int16_t first[LABEL_ROOM];
+    uint32_t unit; /* of weights: so many are 1.0 */
+};
+
+struct model {
+    struct model_head head;
+    const uint8_t *words, *keys, *weights;
+};
+
+/* The part of the file that compiling in gives a name. */
+struct names_file {
+    const char *name;
+    const uint8_t *at;
+    size_t len;
+};
+extern const struct names_file names_embedded[];
+extern const size_t names_embedded_count;
+
+/* Looks at the head and the sizes. */
+bool model_open(struct slice file, struct model *ret_model);
+/* word_class of a folded word's hash; 0: in no list. */
+unsigned model_word(const struct model *model, uint32_t word);
+/* The weights of a feature, or NULL. */
+const int8_t *model_weights(const struct model *model, uint32_t feature);
+
+/* The slot at which a search in a table of `slots` begins. */
+static inline uint32_t model_slot(uint32_t hash, uint32_t slots)
+{
+    return (uint32_t)((uint64_t)(hash * 0x9e3779b1U) * slots >> 32);
+}
+
+#endif

@@ -1,0 +1,29 @@
+/* classify/names/tag.h - the best labels of a window. Private. */
+#ifndef CUSTODY_CLASSIFY_NAMES_TAG_H
+#define CUSTODY_CLASSIFY_NAMES_TAG_H
+
+#include "classify/names/features.h"
+
+/* One number a label; loops over all of them become vectors. */
+struct scores {
+    int16_t of[LABEL_ROOM];
+};
+
+struct tags {
+    uint8_t label[WINDOW_TOKENS];  /* enum label */
+    int16_t margin[WINDOW_TOKENS]; /* by how much labels of another sort are worse: >= 0,
+                                      model_head.unit of them are 1.0 */
+    /* How it was found. */
+    struct scores emit[WINDOW_TOKENS], forward[WINDOW_TOKENS];
+};
+
+/* The window is prepared. Time is in the number of tokens. */
+void tags_find(const struct model *model, const struct window *window, struct tags *tags);
+
+/* B and I of one sort are one, for margins and spans: the label that begins it. */
+static inline unsigned label_sort(unsigned label)
+{
+    return label == LABEL_O || label > LABEL_I_ORGANISATION ? label : (label - 1) / 2 * 2 + 1;
+}
+
+#endif

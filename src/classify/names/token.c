@@ -1,0 +1,271 @@
+/* classify/names/token.c - what is a word. Latin, Greek and Cyrillic letters are folded to lower
+ * case; a byte that is not UTF-8 is the Latin-1 letter that it would be. */
+#include "classify/names/token.h"
+
+#include <assert.h>
+
+#include "base/utf8.h"
+#include "classify/detect.h"
+
+enum kind { KIND_MARK, KIND_SPACE, KIND_LETTER, KIND_DIGIT, KIND_NOTHING };
+
+struct character {
+    uint32_t point;  /* folded */
+    uint8_t size;    /* in bytes */
+    uint8_t kind;    /* enum kind */
+    bool upper, cased;
+};
+
+/* Letters that come in pairs, upper before lower; `step` is from one to the other, 1 where they
+ * alternate. */
+static const struct {
+    uint32_t first, last;
+    uint32_t step;
+    bool odd; /* alternating, with the upper ones odd */
+} cases[] = {
+    {0xc0, 0xde, 32, false},    {0x100, 0x137, 1, false}, {0x139, 0x148, 1, true},
+    {0x14a, 0x177, 1, false},   {0x179, 0x17e, 1, true},  {0x218, 0x21b, 1, false},
+    {0x388, 0x38a, 37, false},  {0x391, 0x3a9, 32, false}, {0x400, 0x40f, 80, false},
+    {0x410, 0x42f, 32, false},  {0x490, 0x491, 1, false}, {0x4d8, 0x4d9, 1, false},
+    {0x1e00, 0x1eff, 1, false},
+};
+
+/* Characters above ASCII that are no letters. */
+static const struct {
+    uint32_t first, last;
+    enum kind kind;
+} others[] = {
+    {0x80, 0x9f, KIND_MARK},        {0xa0, 0xa0, KIND_SPACE},       {0xa1, 0xa9, KIND_MARK},
+    {0xab, 0xac, KIND_MARK},        {0xad, 0xad, KIND_NOTHING},     {0xae, 0xb4, KIND_MARK},
+    {0xb6, 0xb9, KIND_MARK},        {0xbb, 0xbf, KIND_MARK},        {0xd7, 0xd7, KIND_MARK},
+    {0xf7, 0xf7, KIND_MARK},        {0x2000, 0x200a, KIND_SPACE},   {0x200b, 0x200f, KIND_NOTHING},
+    {0x2028, 0x2029, KIND_SPACE},   {0x202f, 0x202f, KIND_SPACE},   {0x2010, 0x2bff, KIND_MARK},
+    {0x3000, 0x3000, KIND_SPACE},   {0x3001, 0x3004, KIND_MARK},    {0x3008, 0x3020, KIND_MARK},
+    {0xfe00, 0xfe0f, KIND_NOTHING}, {0xfeff, 0xfeff, KIND_NOTHING}, {0xff01, 0xff0f, KIND_MARK},
+    {0xff1a, 0xff20, KIND_MARK},    {0xfff0, 0xffff, KIND_MARK},    {0x1f000, 0x1faff, KIND_MARK},
+};
+
+static void fold(struct character *c)
+{
+    for (size_t i = 0; i < COUNT(cases) && c->point >= cases[i].first; i++) {
+        if (c->point > cases[i].last)
+            continue;
+        c->cased = true;
+        if (cases[i].step > 1)
+            c->upper = true;
+        else
+            c->upper = ((c->point & 1) != 0) == cases[i].odd;
+        if (c->upper)
+            c->point += cases[i].step;
+        return;
+    }
+    c->cased = c->point >= 0xdf && c->point < 0x530;
+}
+
+static struct character character_above_ascii(struct slice text, size_t at)
+{
+    struct character c = {.kind = KIND_LETTER};
+
+    c.size = (uint8_t)utf8_next(text, at, &c.point);
+    if (c.size == 0)
+        c = (struct character){.point = text.at[at], .size = 1, .kind = KIND_LETTER};
+    for (size_t i = 0; i < COUNT(others) && c.point >= others[i].first; i++)
+        if (c.point <= others[i].last) {
+            c.kind = (uint8_t)others[i].kind;
+            break;
+        }
+    if (c.kind == KIND_LETTER)
+        fold(&c);
+    else if (c.point == 0x2018 || c.point == 0x2019)
+        c.point = '\'';
+    else if (c.point >= 0x2010 && c.point <= 0x2015)
+        c.point = '-';
+    else if (c.point == 0x201c || c.point == 0x201d)
+        c.point = '"';
+    return c;
+}
+
+static inline struct character character_at(struct slice text, size_t at)
+{
+    uint8_t byte = text.at[at];
+    struct character c = {.point = byte, .size = 1, .kind = KIND_MARK};
+
+    if (byte >= 0x80)
+        return character_above_ascii(text, at);
+    if (is_letter(byte)) {
+        c.kind = KIND_LETTER;
+        c.cased = true;
+        c.upper = byte < 'a';
+        c.point = byte | 0x20U;
+    } else if (is_digit(byte)) {
+        c.kind = KIND_DIGIT;
+    } else if (byte <= ' ') {
+        c.kind = KIND_SPACE;
+    }
+    return c;
+}
+
+static bool in_link(uint8_t byte)
+{
+    return is_alnum(byte) || (byte != 0 && memchr("._%+-@:/?=&#~", byte, 13) != NULL);
+}
+
+/* Is the run of [at, end) an e-mail address, a URL or a path? */
+static bool is_link(struct slice text, size_t at, size_t end)
+{
+    struct slice run = slice_part(text, at, end);
+    size_t sign = slice_find_byte(run, '@', 1);
+
+    return (sign != SIZE_MAX && slice_find_byte(run, '.', sign) != SIZE_MAX) ||
+           slice_find(run, SLICE("://"), 0) != SIZE_MAX || slice_starts_with(run, SLICE("www.")) ||
+           (run.len > 2 && (run.at[0] == '/' || slice_starts_with(run, SLICE("./")) ||
+                            slice_starts_with(run, SLICE("../")) ||
+                            slice_starts_with(run, SLICE("~/"))));
+}
+
+/* Takes a link at the reader, if there is one. Each byte is looked at once: where a run is none,
+ * it is remembered. */
+static bool take_link(struct token_reader *reader, struct token *token)
+{
+    size_t end = reader->at;
+
+    if (reader->at < reader->run_end)
+        return false;
+    while (end < reader->text.len && in_link(reader->text.at[end]))
+        end++;
+    reader->run_end = end;
+    if (!is_link(reader->text, reader->at, end))
+        return false;
+    while (memchr(".:?", reader->text.at[end - 1], 3) != NULL)
+        end--; /* the sentence's, not the link's: what is_link wants is not at the end */
+    if (end <= reader->at)
+        return false;
+    token->end = (uint32_t)end;
+    token->shape = SHAPE_LINK;
+    token->word = SHAPE_LINK;
+    return true;
+}
+
+/* An apostrophe inside a word: O'Brien, but not Smith's. */
+static bool joins(struct slice text, size_t at, size_t size)
+{
+    return at + size + 2 <= text.len && character_at(text, at + size).kind == KIND_LETTER &&
+           at + size + character_at(text, at + size).size < text.len &&
+           character_at(text, at + size + character_at(text, at + size).size).kind ==
+               KIND_LETTER;
+}
+
+struct letters {
+    uint32_t count, upper, cased;
+    uint32_t last[4]; /* the newest first */
+    bool first_upper, other; /* digits or '_' */
+};
+
+static void word_add(struct token *token, struct letters *letters, const struct character *c)
+{
+    token->word = names_mix(token->word, c->point);
+    letters->count++;
+    if (letters->count == 2)
+        token->head2 = token->word;
+    else if (letters->count == 3)
+        token->head3 = token->word;
+    if (letters->count == 1)
+        letters->first_upper = c->upper;
+    letters->upper += c->upper;
+    letters->cased += c->cased;
+    memmove(letters->last + 1, letters->last, 3 * sizeof(letters->last[0]));
+    letters->last[0] = c->point;
+}
+
+static uint8_t word_shape(const struct letters *letters)
+{
+    if (letters->count > TOKEN_LETTERS_MAX)
+        return SHAPE_LONG;
+    if (letters->other)
+        return SHAPE_IDENTIFIER;
+    if (letters->cased == 0)
+        return SHAPE_CASELESS;
+    if (letters->upper == 0)
+        return SHAPE_LOWER;
+    if (letters->count == 1)
+        return SHAPE_INITIAL;
+    if (letters->upper == letters->cased)
+        return SHAPE_UPPER;
+    return letters->first_upper && letters->upper == 1 ? SHAPE_CAPITAL : SHAPE_MIXED;
+}
+
+static void take_word(struct token_reader *reader, struct token *token)
+{
+    struct letters letters = {0};
+    size_t at = reader->at;
+
+    while (at < reader->text.len) {
+        struct character c = character_at(reader->text, at);
+
+        if (c.kind == KIND_LETTER)
+            word_add(token, &letters, &c);
+        else if (c.kind == KIND_DIGIT || c.point == '_')
+            letters.other = true;
+        else if (c.kind != KIND_NOTHING &&
+                 !(c.point == '\'' && letters.count < 3 && joins(reader->text, at, c.size)))
+            break;
+        at += c.size;
+    }
+    token->end = (uint32_t)at;
+    token->shape = word_shape(&letters);
+    token->tail2 = names_mix(letters.last[0], letters.last[1]);
+    token->tail3 = names_mix(token->tail2, letters.last[2]);
+    token->tail4 = names_mix(token->tail3, letters.last[3]);
+}
+
+static void take_digits(struct token_reader *reader, struct token *token)
+{
+    size_t at = reader->at;
+
+    while (at < reader->text.len && is_digit(reader->text.at[at]))
+        at++;
+    token->end = (uint32_t)at;
+    token->shape = (uint8_t)(SHAPE_DIGITS + (at - reader->at < 6 ? at - reader->at : 6));
+    token->word = token->shape;
+}
+
+static void skip_white(struct token_reader *reader, struct token *token)
+{
+    while (reader->at < reader->text.len) {
+        struct character c = character_at(reader->text, reader->at);
+
+        if (c.kind != KIND_SPACE && c.kind != KIND_NOTHING)
+            return;
+        if (c.point == '\n' || c.point == 0x2029)
+            token->breaks = (uint8_t)(token->breaks < 2 ? token->breaks + 1 : 2);
+        token->spaced |= c.kind == KIND_SPACE;
+        reader->at += c.size;
+    }
+}
+
+bool token_next(struct token_reader *reader, struct token *ret_token)
+{
+    struct token token = {0};
+    struct character c;
+
+    assert(reader->text.len <= UINT32_MAX);
+    skip_white(reader, &token);
+    if (reader->at == reader->text.len)
+        return false;
+    token.start = (uint32_t)reader->at;
+    c = character_at(reader->text, reader->at);
+    if (!(in_link(reader->text.at[reader->at]) && take_link(reader, &token))) {
+        if (c.kind == KIND_LETTER) {
+            take_word(reader, &token);
+        } else if (c.kind == KIND_DIGIT) {
+            take_digits(reader, &token);
+        } else {
+            token.end = (uint32_t)(reader->at + c.size);
+            token.shape = SHAPE_MARK;
+            token.word = names_mix(SHAPE_MARK, c.point);
+        }
+    }
+    reader->at = token.end;
+    *ret_token = token;
+    return true;
+}
