@@ -1,13 +1,14 @@
 /*
  * What an agent prints on its way to a terminal: however it is cut the same is shown, what is
  * shown is shown the same again with nothing dropped, and a reader of its own finds no control
- * in it that is not on a short list.
+ * in it that is not on a short list. What of it reads as text has its places in order.
  */
 #include "wire/terminal.h"
 
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "wire/terminal_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -85,6 +86,33 @@ static void check(struct slice shown)
         abort();
 }
 
+static void check_text(struct slice raw)
+{
+    struct terminal_text *text = NULL;
+    struct fault fault = {0};
+    struct slice bytes;
+    size_t before = 0;
+
+    if (!terminal_text_new(raw, &text, &fault))
+        abort();
+    bytes = terminal_text_bytes(text);
+    for (size_t at = 0; at < bytes.len; at++) {
+        size_t start, end;
+        uint8_t byte = bytes.at[at];
+
+        terminal_text_place(text, at, at + 1, &start, &end);
+        if (start < before || end != start + 1 || end > raw.len)
+            abort();
+        if (byte != raw.at[start] && byte != ' ' &&
+            byte != '\n') /* else: of a sequence that moves */
+            abort();
+        if (byte < 0x20 && strchr("\t\n\r", byte) == NULL)
+            abort();
+        before = end;
+    }
+    terminal_text_free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     enum terminal_use use = size > 0 && (data[0] & 1) != 0 ? TERMINAL_SCREEN : TERMINAL_LINES;
@@ -100,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!slice_equal(buf_slice(&whole), buf_slice(&again)) || dropped_again != 0)
         abort();
     check(buf_slice(&whole));
+    check_text(raw);
     buf_free(&whole);
     buf_free(&cut);
     buf_free(&again);

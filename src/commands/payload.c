@@ -6,11 +6,11 @@
 #include "base/clock.h"
 #include "base/scope.h"
 #include "base/utf8.h"
+#include "commands/payload_redact.h"
 #include "commands/table.h"
 #include "flow/home.h"
 #include "os/file.h"
 #include "roles/keys/sealed.h"
-#include "roles/scan.h"
 #include "wire/terminal.h"
 
 #define DIGEST_START_MIN 6
@@ -149,23 +149,6 @@ static const struct option_rule show_options[] = {
     {0},
 };
 
-/* Sensitive values as their class in brackets; `findings` are in the order of their places. */
-static bool without_values(struct slice text, const struct finding *findings, size_t count,
-                           struct buf *ret_text, struct fault *fault)
-{
-    size_t at = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (findings[i].start < at || findings[i].end > text.len) /* within the one before */
-            continue;
-        if (!buf_add(ret_text, slice_part(text, at, findings[i].start), fault) ||
-            !buf_add_format(ret_text, fault, "[%s]", class_name(findings[i].class)))
-            return false;
-        at = findings[i].end;
-    }
-    return buf_add(ret_text, slice_part(text, at, text.len), fault);
-}
-
 /* What agents and models said may steer a terminal. `spelled`: a file gets no control either.
  */
 static bool write_out(struct slice text, bool spelled, struct fault *fault)
@@ -189,16 +172,8 @@ static bool write_out(struct slice text, bool spelled, struct fault *fault)
 static bool show_output(struct scan_pool *pool, struct slice value, struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf redacted = buf_with_limit(2 * PAYLOAD_BYTES_MAX);
-    AUTO_FREE struct finding *findings = NULL;
-    unsigned mask = 0;
-    size_t count = 0;
 
-    if (!scan_pool_look(pool, value, SLICE("output"), &findings, &count, &mask, fault))
-        return false;
-    if (mask == SCAN_UNEXAMINED)
-        return fault_set(fault, FAULT_LIMIT,
-                         "too much to look through for values; --raw prints it as it is");
-    return without_values(value, findings, count, &redacted, fault) &&
+    return payload_redact(pool, value, &redacted, fault) &&
            write_out(buf_slice(&redacted), true, fault);
 }
 

@@ -1,11 +1,10 @@
 /* The state machine: bytes to text, sequences and strings. What of those passes is
- * terminal_table.c's to say. */
+ * terminal_table.c's to say, what of text terminal_character.c's. */
 #include "wire/terminal.h"
 
 #include <stdlib.h>
 
 #include "base/scope.h"
-#include "base/utf8.h"
 #include "wire/terminal_parts.h"
 
 enum {
@@ -17,103 +16,15 @@ enum {
     BYTE_ESC = 0x1b,
 };
 
-enum state {
-    STATE_TEXT,
-    STATE_ESCAPE,        /* ESC came */
-    STATE_INTERMEDIATE,  /* ESC and 0x20 to 0x2f */
-    STATE_CSI,           /* ESC [ */
-    STATE_STRING,        /* OSC, DCS, APC, PM, SOS, a title of screen's */
-    STATE_STRING_ESCAPE, /* ESC in one of them: its end, or the begin of something else */
-};
-
-struct terminal {
-    enum terminal_use use;
-    enum state state;
-    uint8_t character[4]; /* UTF-8 that has begun */
-    size_t character_len;
-    struct buf held; /* the sequence, from its ESC */
-    bool is_long;    /* and it had more bytes than we hold */
-    struct terminal_left left;
-    struct terminal_dropped dropped;
-    struct buf *out; /* during a call */
-    struct fault fault;
-};
-
-static void put(struct terminal *terminal, struct slice bytes)
-{
-    if (terminal->fault.kind == FAULT_NONE)
-        (void)!buf_add(terminal->out, bytes, &terminal->fault);
-}
-
-static void drop(struct terminal *terminal, enum terminal_drop drop)
-{
-    terminal->dropped.count[drop]++;
-}
-
-static void show_invalid(struct terminal *terminal, uint8_t byte)
-{
-    if (byte >= 0x80 && byte <= 0x9f)
-        drop(terminal, TERMINAL_DROP_CONTROL);
-    else if (terminal->use == TERMINAL_SCREEN)
-        put(terminal, SLICE("\xef\xbf\xbd"));
-    else if (terminal->fault.kind == FAULT_NONE)
-        (void)!utf8_add_visible(terminal->out, slice_of_bytes(&byte, 1), &terminal->fault);
-}
-
-/* What joins characters and chooses between their forms is part of what shows. */
-static bool shows_on_screen(uint32_t c)
-{
-    return !utf8_is_hidden(c) || c == 0x200c || c == 0x200d || c == 0xfe0e;
-}
-
-static void show_character(struct terminal *terminal, struct slice bytes, uint32_t c)
-{
-    if (c >= 0x80 && c <= 0x9f)
-        drop(terminal, TERMINAL_DROP_CONTROL);
-    else if (terminal->use == TERMINAL_LINES && terminal->fault.kind == FAULT_NONE)
-        (void)!utf8_add_visible(terminal->out, bytes, &terminal->fault);
-    else if (shows_on_screen(c))
-        put(terminal, bytes);
-    else
-        drop(terminal, TERMINAL_DROP_HIDDEN);
-}
-
-static void end_character(struct terminal *terminal)
-{
-    struct slice bytes = slice_of_bytes(terminal->character, terminal->character_len);
-    uint32_t c = 0;
-
-    terminal->character_len = 0;
-    if (bytes.len > 0 && utf8_next(bytes, 0, &c) == bytes.len)
-        show_character(terminal, bytes, c);
-    else
-        for (size_t i = 0; i < bytes.len; i++)
-            show_invalid(terminal, bytes.at[i]);
-}
-
-static void take_character(struct terminal *terminal, uint8_t byte)
-{
-    uint8_t first;
-    size_t want;
-
-    if (byte >> 6 != 2)
-        end_character(terminal);
-    terminal->character[terminal->character_len++] = byte;
-    first = terminal->character[0];
-    want = first >= 0xf5 || first < 0xc2 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (terminal->character_len == want)
-        end_character(terminal);
-}
-
 static void take_control(struct terminal *terminal, uint8_t byte)
 {
     bool screen = terminal->use == TERMINAL_SCREEN;
 
     if (byte == '\n' || byte == '\r' || byte == '\t' || byte == '\b' ||
         (screen && (byte == BYTE_BEL || byte == BYTE_SO || byte == BYTE_SI)))
-        put(terminal, slice_of_bytes(&byte, 1));
+        terminal_put_text(terminal, slice_of_bytes(&byte, 1), terminal->at);
     else
-        drop(terminal, TERMINAL_DROP_CONTROL);
+        terminal_drop(terminal, TERMINAL_DROP_CONTROL);
     terminal->left.charset = terminal->left.charset || (screen && byte == BYTE_SO);
 }
 
@@ -136,16 +47,16 @@ static void begin(struct terminal *terminal)
 static void take_text(struct terminal *terminal, uint8_t byte)
 {
     if (byte >= 0x80) {
-        take_character(terminal, byte);
+        terminal_take_character(terminal, byte);
         return;
     }
-    end_character(terminal);
+    terminal_end_character(terminal);
     if (byte == BYTE_ESC)
         begin(terminal);
     else if (byte < 0x20 || byte == 0x7f)
         take_control(terminal, byte);
     else
-        put(terminal, slice_of_bytes(&byte, 1));
+        terminal_put_text(terminal, slice_of_bytes(&byte, 1), terminal->at);
 }
 
 static bool is_command(const struct terminal *terminal)
@@ -158,11 +69,11 @@ static void drop_string(struct terminal *terminal)
     uint8_t kind = terminal->held.at[1];
     bool clipboard = slice_starts_with(buf_slice(&terminal->held), SLICE(ESC "]52;"));
 
-    drop(terminal, clipboard     ? TERMINAL_DROP_CLIPBOARD
-                   : kind == ']' ? TERMINAL_DROP_COMMAND
-                   : kind == 'P' ? TERMINAL_DROP_DEVICE
-                   : kind == 'k' ? TERMINAL_DROP_SEQUENCE
-                                 : TERMINAL_DROP_PROGRAM);
+    terminal_drop(terminal, clipboard     ? TERMINAL_DROP_CLIPBOARD
+                            : kind == ']' ? TERMINAL_DROP_COMMAND
+                            : kind == 'P' ? TERMINAL_DROP_DEVICE
+                            : kind == 'k' ? TERMINAL_DROP_SEQUENCE
+                                          : TERMINAL_DROP_PROGRAM);
     terminal->state = STATE_TEXT;
 }
 
@@ -171,16 +82,16 @@ static void end_string(struct terminal *terminal)
     AUTO_BUF struct buf text = buf_with_limit(TERMINAL_HELD_MAX + 16);
     enum terminal_drop dropped;
 
-    if (terminal->is_long || !is_command(terminal)) {
+    if (terminal->is_long || !is_command(terminal) || terminal->reader != NULL) {
         drop_string(terminal);
         return;
     }
     terminal_command(buf_slice(&terminal->held), terminal->use, &terminal->left, &text,
                      &dropped);
     if (dropped != TERMINAL_DROP_COUNT)
-        drop(terminal, dropped);
+        terminal_drop(terminal, dropped);
     if (text.len > 0)
-        put(terminal, buf_slice(&text));
+        terminal_put(terminal, buf_slice(&text));
     terminal->state = STATE_TEXT;
 }
 
@@ -191,11 +102,18 @@ static void set_modes(struct terminal *terminal, const struct terminal_csi *csi)
             terminal_left_mode(&terminal->left, csi->parameter[i], csi->final == 'h');
 
         if (!passes)
-            drop(terminal, TERMINAL_DROP_MODE);
+            terminal_drop(terminal, TERMINAL_DROP_MODE);
         else if (terminal->fault.kind == FAULT_NONE)
             (void)!buf_add_format(terminal->out, &terminal->fault, ESC "[?%u%c",
                                   csi->parameter[i], csi->final);
     }
+}
+
+static void read_sequence(const struct terminal *terminal)
+{
+    if (!terminal->is_long)
+        terminal->reader->sequence(terminal->reader->self, buf_slice(&terminal->held),
+                                   terminal->at);
 }
 
 static void end_csi(struct terminal *terminal)
@@ -205,15 +123,17 @@ static void end_csi(struct terminal *terminal)
     struct terminal_csi csi = {0};
 
     terminal->state = STATE_TEXT;
-    if (terminal->is_long || !terminal_csi_parse(buf_slice(&terminal->held), &csi) ||
-        !terminal_csi_passes(&csi, terminal->use, &effect, &dropped))
-        drop(terminal, dropped);
+    if (terminal->reader != NULL)
+        read_sequence(terminal);
+    else if (terminal->is_long || !terminal_csi_parse(buf_slice(&terminal->held), &csi) ||
+             !terminal_csi_passes(&csi, terminal->use, &effect, &dropped))
+        terminal_drop(terminal, dropped);
     else if (effect == EFFECT_MODES)
         set_modes(terminal, &csi);
     else if (!terminal_left_effect(&terminal->left, effect, &csi))
-        drop(terminal, TERMINAL_DROP_MODE);
+        terminal_drop(terminal, TERMINAL_DROP_MODE);
     else
-        put(terminal, buf_slice(&terminal->held));
+        terminal_put(terminal, buf_slice(&terminal->held));
 }
 
 static void end_escape(struct terminal *terminal)
@@ -224,12 +144,14 @@ static void end_escape(struct terminal *terminal)
     terminal->state = STATE_TEXT;
     if (slice_equal(buf_slice(&terminal->held), SLICE(ESC "\\")))
         return; /* the end of a string that was cut off */
-    if (!terminal->is_long &&
-        terminal_escape_passes(buf_slice(&terminal->held), terminal->use, &effect) &&
-        terminal_left_effect(&terminal->left, effect, &none))
-        put(terminal, buf_slice(&terminal->held));
+    if (terminal->reader != NULL)
+        read_sequence(terminal);
+    else if (!terminal->is_long &&
+             terminal_escape_passes(buf_slice(&terminal->held), terminal->use, &effect) &&
+             terminal_left_effect(&terminal->left, effect, &none))
+        terminal_put(terminal, buf_slice(&terminal->held));
     else
-        drop(terminal, TERMINAL_DROP_SEQUENCE);
+        terminal_drop(terminal, TERMINAL_DROP_SEQUENCE);
 }
 
 static void begin_more(struct terminal *terminal, uint8_t byte)
@@ -255,7 +177,7 @@ static void begin_more(struct terminal *terminal, uint8_t byte)
 /* What a sequence cannot hold ends it, and counts by itself. */
 static void break_off(struct terminal *terminal, uint8_t byte)
 {
-    drop(terminal, TERMINAL_DROP_SEQUENCE);
+    terminal_drop(terminal, TERMINAL_DROP_SEQUENCE);
     terminal->state = STATE_TEXT;
     if (byte != BYTE_CAN && byte != BYTE_SUB)
         take_text(terminal, byte);
@@ -341,26 +263,45 @@ static bool settle(struct terminal *terminal, struct fault *fault)
     return fault_in(fault, "show what was printed");
 }
 
-bool terminal_show(struct terminal *terminal, struct slice raw, struct buf *out,
-                   struct fault *fault)
+static void take_all(struct terminal *terminal, struct slice raw)
 {
-    terminal->out = out;
+    size_t before = terminal->at;
+
     for (size_t at = 0; at < raw.len;) {
         size_t len = plain(terminal, slice_part(raw, at, raw.len));
 
+        terminal->at = before + at;
         if (len > 0)
-            put(terminal, slice_part(raw, at, at + len));
+            terminal_put_text(terminal, slice_part(raw, at, at + len), terminal->at);
         else
             take(terminal, raw.at[at]);
         at += len > 0 ? len : 1;
     }
+    terminal->at = before + raw.len;
+}
+
+bool terminal_show(struct terminal *terminal, struct slice raw, struct buf *out,
+                   struct fault *fault)
+{
+    terminal->out = out;
+    take_all(terminal, raw);
     return settle(terminal, fault);
+}
+
+void terminal_read(struct slice raw, const struct terminal_reader *reader)
+{
+    struct terminal *terminal = terminal_new(TERMINAL_LINES);
+
+    terminal->reader = reader;
+    take_all(terminal, raw);
+    terminal_end_character(terminal);
+    terminal_free(terminal);
 }
 
 bool terminal_end(struct terminal *terminal, struct buf *out, struct fault *fault)
 {
     terminal->out = out;
-    end_character(terminal);
+    terminal_end_character(terminal);
     if (terminal->state == STATE_STRING || terminal->state == STATE_STRING_ESCAPE)
         drop_string(terminal);
     else if (terminal->state != STATE_TEXT)

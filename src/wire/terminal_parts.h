@@ -44,6 +44,48 @@ struct terminal_left {
     uint16_t keys[2]; /* how many were pushed */
 };
 
+/* Gets what shows as text, line ends, tabs and backspaces among it, instead of a terminal. */
+struct terminal_reader {
+    void (*text)(void *self, struct slice bytes, size_t at); /* at: of the first byte in raw */
+    /* From ESC to its last byte, which is at `at`. No strings: nothing of those shows. */
+    void (*sequence)(void *self, struct slice bytes, size_t at);
+    void *self;
+};
+
+enum terminal_state {
+    STATE_TEXT,
+    STATE_ESCAPE,        /* ESC came */
+    STATE_INTERMEDIATE,  /* ESC and 0x20 to 0x2f */
+    STATE_CSI,           /* ESC [ */
+    STATE_STRING,        /* OSC, DCS, APC, PM, SOS, a title of screen's */
+    STATE_STRING_ESCAPE, /* ESC in one of them: its end, or the begin of something else */
+};
+
+struct terminal {
+    enum terminal_use use;
+    enum terminal_state state;
+    uint8_t character[4]; /* UTF-8 that has begun */
+    size_t character_len;
+    size_t at, character_at; /* bytes taken before this one; before that character */
+    struct buf held;         /* the sequence, from its ESC */
+    bool is_long;            /* and it had more bytes than we hold */
+    struct terminal_left left;
+    struct terminal_dropped dropped;
+    struct buf *out;                      /* during a call */
+    const struct terminal_reader *reader; /* gets the text instead of `out`; NULL: none */
+    struct fault fault;
+};
+
+void terminal_put(struct terminal *terminal, struct slice bytes);
+void terminal_put_text(struct terminal *terminal, struct slice bytes, size_t at);
+void terminal_drop(struct terminal *terminal, enum terminal_drop drop);
+/* A byte from 0x80 on. */
+void terminal_take_character(struct terminal *terminal, uint8_t byte);
+/* A character that has begun gets no more bytes. */
+void terminal_end_character(struct terminal *terminal);
+/* All of what was printed: nothing goes out, its text is told in order. */
+void terminal_read(struct slice raw, const struct terminal_reader *reader);
+
 /* False: not a sequence of that form, or one with more or larger numbers than we take. */
 MUST_USE bool terminal_csi_parse(struct slice sequence, struct terminal_csi *ret_csi);
 /* Is it in the table? Else `ret_drop` says what it is counted as. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """An agent at a terminal: its jobs are its own, the person's terminal shows what it draws and obeys nothing else."""
+import base64
 import contextlib
 import fcntl
 import json
@@ -13,7 +14,7 @@ import termios
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import Place, main
+from harness import CARD, Place, TOKEN, main
 from landlock_test import shared_place
 from user_test import user_place
 
@@ -269,6 +270,37 @@ def what_it_draws_is_shown_and_nothing_else_obeyed():
         place.close()
 
 
+def a_value_in_colours_is_redacted_too():
+    """Cut in pieces by colours, links and titles, or printed over to be bold: who reads it sees the value."""
+    place = Place(policy_extra='retention: { payloads: 90d }\n')
+    try:
+        half = len(CARD) // 2
+        printed = {'plain': CARD, 'coloured': f'\033[31m{CARD[:half]}\033[0;1m{CARD[half:]}\033[0m',
+                   'each': ''.join(f'\033[3{i % 8}m{digit}' for i, digit in enumerate(CARD)) + '\033[m',
+                   'titled': f'{CARD[:3]}\033]0;x\007{CARD[3:]}', 'bold': ''.join(f'{digit}\b{digit}' for digit in CARD),
+                   'token': f'{TOKEN[:9]}\033[4m{TOKEN[9:]}\033[m', 'last': '\033[32mgreen\033[m'}
+        place.write('print.py', 'import base64, sys\nsys.stdout.buffer.write(base64.b64decode("' +
+                    base64.b64encode(''.join(f'{name}=[{text}]\n' for name, text in printed.items()).encode()).decode() + '"))\n')
+        place.commit('what is printed')
+        done = place.run('/usr/bin/python3', 'print.py')
+        rows = json.loads(place.custody('payload', 'list', '--run', done['run'], '--json', check=0).stdout)
+        index, = [str(row['index']) for row in rows if row['kind'] == 'output']
+        raw = place.custody('payload', 'show', done['run'], index, '--raw', check=0).stdout
+        assert printed['each'] in raw, raw
+        shown = place.custody('payload', 'show', done['run'], index, check=0).stdout
+        with at(place, 'payload', 'show', done['run'], index) as person:
+            assert person.end() == 0, person.seen
+            seen = person.seen.decode()
+        for text in (shown, seen):
+            bare = re.sub(r'\033\[[0-9;]*m|.\b|<U\+001B>\[[0-9;]*m', '', text)
+            assert CARD not in bare and TOKEN not in bare and CARD[:half] not in bare and TOKEN[9:] not in bare, text
+            for name, kind in (*((name, 'pan') for name in ('plain', 'coloured', 'each', 'titled', 'bold')), ('token', 'secret')):
+                assert re.search(name + r'=\[[^\n]*\[' + kind + r'\][^\n]*\]', text), (name, text)
+        assert '\033[32mgreen\033[' in seen, seen
+    finally:
+        place.close()
+
+
 PUSH = r'''
 import fcntl, os, termios
 CODES = {"sti": termios.TIOCSTI, "linux": 0x541c, "setd": 0x5423, "cons": 0x541d}
@@ -402,6 +434,6 @@ def a_run_that_was_stopped_goes_on():
 
 if __name__ == '__main__':
     main([the_shells_jobs_are_its_own, they_are_where_opens_are_handed_over_too, they_are_for_an_ordinary_user_too,
-          they_are_without_namespaces_too, a_terminal_is_the_agents_own, what_it_draws_is_shown_and_nothing_else_obeyed,
+          they_are_without_namespaces_too, a_terminal_is_the_agents_own, what_it_draws_is_shown_and_nothing_else_obeyed, a_value_in_colours_is_redacted_too,
           nothing_is_typed_for_the_person, the_terminal_is_given_back_however_it_ends, who_stops_itself_goes_on,
           who_types_more_than_is_read_holds_nobody_up, a_run_that_was_stopped_goes_on])
