@@ -6,6 +6,7 @@
 
 #include "base/scope.h"
 #include "commands/ledger_standing.h"
+#include "commands/own_words.h"
 #include "commands/reasons.h"
 #include "commands/table.h"
 #include "os/clock_real.h"
@@ -56,7 +57,7 @@ static void say(void *self, const char *line)
     (void)self;
     if (!is_read())
         return;
-    (void)fprintf(stderr, "custody: %s\n", line);
+    own_words("custody: %s\n", line);
 }
 
 static void progress(void *self, const char *what, size_t done, size_t total)
@@ -71,10 +72,9 @@ static void progress(void *self, const char *what, size_t done, size_t total)
     if (!is_read())
         return;
     if (isatty(2))
-        (void)fprintf(stderr, "\rcustody: %s: %zu of %zu files%s", what, done, total,
-                      last ? "\n" : "");
+        own_words("\rcustody: %s: %zu of %zu files%s", what, done, total, last ? "\n" : "");
     else if (last)
-        (void)fprintf(stderr, "custody: %s: %zu files\n", what, total);
+        own_words("custody: %s: %zu files\n", what, total);
 }
 
 /* What the agent printed and the terminal was not given, by kind. */
@@ -101,8 +101,8 @@ static void say_dropped(const struct terminal_dropped *dropped)
                             (unsigned long long)dropped->count[kind]))
             return;
     if (counts.len > 0)
-        (void)fprintf(stderr, "custody: kept from your terminal: %s (docs/terminal.md)\n",
-                      buf_text(&counts));
+        own_words("custody: kept from your terminal: %s (docs/terminal.md)\n",
+                  buf_text(&counts));
 }
 
 static json_t *result_json(const struct run_result *result)
@@ -127,11 +127,10 @@ static json_t *result_json(const struct run_result *result)
 static void say_agent_exit(const struct run_result *result)
 {
     if (result->agent_exit > 128)
-        (void)fprintf(stderr, "custody: the agent was killed by signal %d (%s)\n",
-                      result->agent_exit - 128, strsignal(result->agent_exit - 128));
+        own_words("custody: the agent was killed by signal %d (%s)\n",
+                  result->agent_exit - 128, strsignal(result->agent_exit - 128));
     else if (result->agent_exit > 0)
-        (void)fprintf(stderr, "custody: the agent ended with exit code %d\n",
-                      result->agent_exit);
+        own_words("custody: the agent ended with exit code %d\n", result->agent_exit);
 }
 
 /* What went wrong and what to do about it: said in every mode. */
@@ -141,8 +140,8 @@ static void say_reasons(const struct run_result *result)
     for (size_t i = 0; i < result->reason_count; i++) {
         const char *text = reason_text(result->reasons[i]);
 
-        (void)fprintf(stderr, "custody:   because: %s%s%s\n", result->reasons[i],
-                      text == NULL ? "" : ": ", text == NULL ? "" : text);
+        own_words("custody:   because: %s%s%s\n", result->reasons[i], text == NULL ? "" : ": ",
+                  text == NULL ? "" : text);
     }
 }
 
@@ -151,22 +150,21 @@ static void summary(const struct run_result *result)
     if (result->run[0] == 0)
         return;
     if (result->change[0] == 0) {
-        (void)fprintf(stderr, "custody: %s: %s; `custody log --run %s` says more\n",
-                      result->run, run_state_name(result->state), result->run);
+        own_words("custody: %s: %s; `custody log --run %s` says more\n", result->run,
+                  run_state_name(result->state), result->run);
         return;
     }
-    (void)fprintf(stderr, "custody: %s: change %s is %s: %zu files, +%llu -%llu\n",
-                  result->run, result->change, run_state_name(result->state), result->files,
-                  (unsigned long long)result->added, (unsigned long long)result->removed);
+    own_words("custody: %s: change %s is %s: %zu files, +%llu -%llu\n", result->run,
+              result->change, run_state_name(result->state), result->files,
+              (unsigned long long)result->added, (unsigned long long)result->removed);
 }
 
 static void say_what_next(const struct run_result *result)
 {
-    (void)fprintf(stderr,
-                  "custody: see it:  custody change diff %s\n"
-                  "custody: approve: custody change approve %s --as PERSON --key FILE\n"
-                  "custody: land:    custody change land %s\n",
-                  result->change, result->change, result->change);
+    own_words("custody: see it:  custody change diff %s\n"
+              "custody: approve: custody change approve %s --as PERSON --key FILE\n"
+              "custody: land:    custody change land %s\n",
+              result->change, result->change, result->change);
 }
 
 static void report(const struct run_result *result, bool json, bool quiet)
@@ -191,11 +189,10 @@ static void clean_up(struct session *session)
     size_t count;
 
     if (!lost_sweep(session, &count, &fault))
-        (void)fprintf(stderr, "custody: warning: look for runs that were killed: %s\n",
-                      fault.why);
+        own_words("custody: warning: look for runs that were killed: %s\n", fault.why);
     fault = (struct fault){0};
     if (!erase_resume(session, &fault) || !erase_expired(session, &count, &fault))
-        (void)fprintf(stderr, "custody: warning: erase what is due: %s\n", fault.why);
+        own_words("custody: warning: erase what is due: %s\n", fault.why);
 }
 
 /* Cuts `list` up at its commas; the patterns are in it. */
@@ -263,8 +260,9 @@ static int run(const struct invocation *invocation)
         return command_fail(invocation, &fault);
     ledger_standing_of(session.home.fd, &standing);
     ledger_standing_warn(&standing);
+    own_words_undo(result.terminal_undo);
     if (!core_run(&session, &request, &result, &fault))
-        (void)fprintf(stderr, "custody run: %s\n", fault.why);
+        own_words("custody run: %s\n", fault.why);
     clean_up(&session);
     session_close(&session);
     say_dropped(&result.dropped);

@@ -22,6 +22,8 @@ DEGRADED = 'containment: degraded\n'
 BASH = ('/bin/bash', '--norc', '--noprofile', '-i')
 PROMPT = r'bash-[0-9.]+\$ '
 
+BEFORE_WORDS = b'\x18\033[0m\033]8;;\007\033[K'  # of custody's own
+
 
 class Person:
     """Somebody at a terminal of 80 columns who starts `argv` in it, in the foreground of a session of its own."""
@@ -246,7 +248,7 @@ def what_it_draws_is_shown_and_nothing_else_obeyed():
         # On a terminal that stays the person's: colours, no screen, no title.
         with at(place, 'run', '--repo', place.repo, '--requester', 'tom', '--json', '--', '/bin/sh', 'draw.sh') as person:
             person.end()
-            seen = person.seen
+            seen = person.seen.replace(BEFORE_WORDS, b'')
         assert b'\033[1;31mred\033[0m' in seen and b'abc' in seen, seen
         assert b'\033]' not in seen and b'\033[?' not in seen and b'\033[>' not in seen, seen
         result = json.loads(re.findall(rb'\{.*"run".*\}', seen)[-1])
@@ -297,6 +299,50 @@ def a_value_in_colours_is_redacted_too():
             for name, kind in (*((name, 'pan') for name in ('plain', 'coloured', 'each', 'titled', 'bold')), ('token', 'secret')):
                 assert re.search(name + r'=\[[^\n]*\[' + kind + r'\][^\n]*\]', text), (name, text)
         assert '\033[32mgreen\033[' in seen, seen
+    finally:
+        place.close()
+
+
+SHOWN_BY = re.compile(rb'\033\[([0-9;]*)m|\033\]8;[^;]*;([^\007]*)\007|(custody: )')
+
+
+def own_words_show(seen):
+    """Of each of custody's own lines: neither hidden by a style nor within a link, when it comes to that."""
+    hidden, link, count = False, False, 0
+    for found in SHOWN_BY.finditer(seen):
+        if found[3]:
+            assert not hidden and not link, (hidden, link, seen[max(0, found.start() - 300):found.end() + 80])
+            count += 1
+        elif found[1] is not None:
+            hidden = found[1] in (b'8', b'30;40') or (hidden and found[1] not in (b'', b'0'))
+        else:
+            link = bool(found[2])
+    return count
+
+
+def what_an_agent_leaves_hides_no_words_of_custodys():
+    place = Place()
+    try:
+        # It ends, and the terminal takes all of it.
+        with at(place, 'run', '--repo', place.repo, '--requester', 'tom', '--', '/bin/sh', '-c',
+                r"printf 'all of it was taken back by the agent\r\033]8;;https://example.org/\007\033[8m'") as person:
+            person.end()
+            assert own_words_show(person.seen) >= 2, person.seen
+            line, = re.findall(rb'the agent\r[^\n]*?custody: ', person.seen)
+            assert line.endswith(b'\033[Kcustody: '), line  # nothing of the agent's is behind it
+        # It ends, and nobody reads the terminal: what would have undone it is lost with the rest.
+        hide = r"printf '\033[8m\033]8;;https://example.org/\007'; head -c 60000 /dev/zero | tr '\0' x"
+        for options, left in (((), ()), (('-it',), (b'\033[?1049l', b'\033[r', b'\033(B'))):
+            draw = r"printf '\033[?1049h\033[2;3r\033(0'; " if left else ''
+            with at(place, 'run', '--repo', place.repo, '--requester', 'tom', *options, '--', '/bin/sh', '-c', draw + hide) as person:
+                time.sleep(14)
+                person.end()
+                assert own_words_show(person.seen) >= 2, person.seen
+                after = person.seen[person.seen.rindex(b'xxxx'):]
+                words = after.index(b'custody: ')
+                for undone in left:
+                    assert after.find(undone) in range(words), (undone, after[:400])
+                    assert after.count(undone) == 1, (undone, after)
     finally:
         place.close()
 
@@ -435,5 +481,6 @@ def a_run_that_was_stopped_goes_on():
 if __name__ == '__main__':
     main([the_shells_jobs_are_its_own, they_are_where_opens_are_handed_over_too, they_are_for_an_ordinary_user_too,
           they_are_without_namespaces_too, a_terminal_is_the_agents_own, what_it_draws_is_shown_and_nothing_else_obeyed, a_value_in_colours_is_redacted_too,
+          what_an_agent_leaves_hides_no_words_of_custodys,
           nothing_is_typed_for_the_person, the_terminal_is_given_back_however_it_ends, who_stops_itself_goes_on,
           who_types_more_than_is_read_holds_nobody_up, a_run_that_was_stopped_goes_on])

@@ -8,6 +8,7 @@
 #include "cell/place.h"
 #include "flow/flow.h"
 #include "roles/session.h"
+#include "roles/core/stream.h"
 #include "wire/terminal.h"
 
 #define RUN_REASONS_MAX 20
@@ -50,6 +51,7 @@ struct run_result {
     int64_t ended_us;    /* clock_monotonic_us when the agent had ended; 0: it never started */
     bool cold;           /* the snapshot had to be made */
     struct terminal_dropped dropped; /* what the agent printed and no terminal was given */
+    char terminal_undo[CORE_UNDO_BYTES]; /* see core_stream_told; "" where it took it */
 };
 
 /*

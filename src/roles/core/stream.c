@@ -203,6 +203,7 @@ bool core_stream_end(struct core_stream *stream, struct core_stream_told *told)
     int64_t until_us = clock_monotonic_us(&clock_real) + END_MS * 1000;
     struct pollfd ready = {.fd = stream == NULL ? -1 : stream->from, .events = POLLIN};
     struct fault none = {0};
+    AUTO_BUF struct buf undo = buf_with_limit(TERMINAL_SHOWN_MAX(0));
     bool flushed;
 
     if (stream == NULL)
@@ -212,12 +213,14 @@ bool core_stream_end(struct core_stream *stream, struct core_stream_told *told)
         if (!take(stream))
             ready.fd = -1;
     if (stream->terminal != NULL) {
-        stream->broken =
-            !terminal_end(stream->terminal, &stream->shown, &none) || stream->broken;
+        stream->broken = !terminal_end(stream->terminal, &undo, &none) ||
+                         !buf_add(&stream->shown, buf_slice(&undo), &none) || stream->broken;
         terminal_dropped_add(&told->dropped, terminal_dropped(stream->terminal));
         told->has_asked = told->has_asked || terminal_has_asked(stream->terminal);
     }
     flushed = flush(stream, END_MS) && flushed;
+    if ((!flushed || stream->broken) && undo.len < sizeof(told->undo))
+        memcpy(told->undo, buf_text(&undo), undo.len + 1);
     core_stream_drop(stream);
     return flushed;
 }

@@ -28,10 +28,14 @@ enum core_stream_way {
 MUST_USE bool core_stream_new(struct loop *loop, int from, int to, enum core_stream_way way,
                               struct core_output *kept, struct core_stream **ret_stream,
                               struct fault *fault);
+#define CORE_UNDO_BYTES 512
+
 /* What the filters tell; zeroed at first. */
 struct core_stream_told {
     struct terminal_dropped dropped;
     bool has_asked; /* the terminal has something to answer */
+    /* What switches off what the agent had switched on, where the terminal did not take it. */
+    char undo[CORE_UNDO_BYTES];
 };
 
 /*

@@ -32,6 +32,7 @@ struct work {
     struct role_watch view, door, guard, observer;
     struct loop_timer *limit, *disk, *memory;
     bool ended;
+    unsigned long long killed; /* programs that used more than resources.memory */
     struct fault fault;
 };
 
@@ -92,10 +93,7 @@ static const char *killed_for_memory(struct work *work, bool agent_killed)
     if (kills == 0)
         return NULL;
     if (!agent_killed) {
-        run_say(work->run,
-                "warning: the kernel killed %llu processes of the cell for using more than "
-                "resources.memory",
-                kills);
+        work->killed = kills;
         return NULL;
     }
     (void)fault_set(&work->fault, FAULT_LIMIT,
@@ -302,7 +300,7 @@ static bool watch_all(struct work *work, struct fault *fault)
 }
 
 /* Every writer is dead: what is left in the pipes ends with an end of file. The terminal is the
- * person's again. */
+ * person's again, and shows what is said from now on. */
 static void end_streams(struct work *work)
 {
     struct core_stream_told told = {0};
@@ -310,10 +308,16 @@ static void end_streams(struct work *work)
     bool err = core_stream_end(work->err, &told);
 
     work->run->result->dropped = told.dropped;
+    memcpy(work->run->result->terminal_undo, told.undo, sizeof(told.undo));
     core_terminal_restore(told.has_asked ? work->run->request->agent_out : -1);
     if (!out || !err)
         run_say(work->run,
                 "warning: the end of the agent's output was not read; it is left out");
+    if (work->killed > 0)
+        run_say(work->run,
+                "warning: the kernel killed %llu processes of the cell for using more than "
+                "resources.memory",
+                work->killed);
     core_stream_drop(work->in);
 }
 
