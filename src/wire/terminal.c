@@ -312,6 +312,11 @@ bool terminal_end(struct terminal *terminal, struct buf *out, struct fault *faul
     return settle(terminal, fault);
 }
 
+bool terminal_undo(const struct terminal *terminal, struct buf *out, struct fault *fault)
+{
+    return terminal_left_undo(&terminal->left, out, fault);
+}
+
 struct terminal *terminal_new(enum terminal_use use)
 {
     struct terminal *terminal = xalloc(sizeof(*terminal));

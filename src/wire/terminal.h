@@ -58,6 +58,10 @@ MUST_USE bool terminal_show(struct terminal *terminal, struct slice raw, struct 
  */
 MUST_USE bool terminal_end(struct terminal *terminal, struct buf *out, struct fault *fault);
 
+/* What terminal_end would switch off now; `out` has room for TERMINAL_SHOWN_MAX(0). */
+MUST_USE bool terminal_undo(const struct terminal *terminal, struct buf *out,
+                            struct fault *fault);
+
 /* So far; borrowed. */
 const struct terminal_dropped *terminal_dropped(const struct terminal *terminal);
 /* Did a question pass? Then an answer may be under way. */

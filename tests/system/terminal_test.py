@@ -28,7 +28,7 @@ BEFORE_WORDS = b'\x18\033[0m\033]8;;\007\033[K'  # of custody's own
 class Person:
     """Somebody at a terminal of 80 columns who starts `argv` in it, in the foreground of a session of its own."""
 
-    def __init__(self, place, *argv, out=True):
+    def __init__(self, place, *argv, out=True, shell=()):
         self.seen = b''
         self.ours, theirs = os.openpty()
         self.resize(24, 80)
@@ -42,7 +42,7 @@ class Person:
                 for fd in (0, *((1, 2) if out else ())):
                     os.dup2(theirs, fd)
                 os.chdir(place.repo)
-                words = [str(word) for word in (*place.prefix, place.program, *argv)]
+                words = [str(word) for word in (*shell, *place.prefix, place.program, *argv)]
                 os.execvpe(words[0], words, {**place.env, 'TERM': 'xterm-256color'})
             finally:
                 os._exit(127)
@@ -409,6 +409,88 @@ def the_terminal_is_given_back_however_it_ends():
         place.close()
 
 
+DRAWS = r"stty -echo; printf '\033[?1049h\033[?1000h\033[8m'; echo on; exec sleep 600"
+UNDONE = (b'\033[?1000l', b'\033[0m', b'\033[?1049l')
+
+
+def child_of(pid, name, seconds=10):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for child in open(f'/proc/{pid}/task/{pid}/children').read().split():
+            if open(f'/proc/{child}/comm').read().strip() == name:
+                return int(child)
+        time.sleep(0.02)
+    raise AssertionError(f'{pid} has no child {name}')
+
+
+def keepers():
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            if open(f'/proc/{pid}/comm').read().strip() == 'custody-keeper':
+                found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def await_modes(person, wanted, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not wanted(termios.tcgetattr(person.keep)):
+        assert time.monotonic() < deadline, termios.tcgetattr(person.keep)
+        time.sleep(0.02)
+
+
+def killed_it_gives_the_terminal_back_too():
+    place = Place()
+    run = ('run', '--repo', place.repo, '--requester', 'tom', '-it', '--', '/bin/sh', '-c', DRAWS)
+    others = set(keepers())
+    try:
+        # Below a shell that does nothing about it.
+        with at(place, *run, shell=('/bin/sh', '-c', '"$@"; echo "said $?"; read line; echo "line [$line]"', 'sh')) as person:
+            person.wait(r'on\r')
+            assert termios.tcgetattr(person.keep) != person.before
+            os.kill(child_of(person.pid, os.path.basename(place.program)), signal.SIGKILL)
+            await_modes(person, lambda modes: modes == person.before)
+            deadline = time.monotonic() + 10
+            while not all(wanted in person.seen for wanted in (*UNDONE, b'said 137')):
+                assert time.monotonic() < deadline, person.seen
+                person.read(0.1)
+            person.type('hello\r')
+            person.wait(r'line \[hello\]')
+            person.end()
+        # Below a shell that has modes of its own at its prompt: those stay.
+        with at(place, *run, shell=(*BASH[:3], '-c', 'set -m; "$@"; read -e -p "more> " line; echo "line [$line]"', 'bash')) as person:
+            person.wait(r'on\r')
+            os.kill(child_of(person.pid, os.path.basename(place.program)), signal.SIGKILL)
+            person.wait('more> ')
+            time.sleep(0.5)
+            modes = termios.tcgetattr(person.keep)
+            assert modes != person.before and not modes[3] & termios.ICANON, modes  # readline's
+            person.type('ab\x08c\r')
+            person.wait(r'line \[ac\]')
+            person.end()
+        # In the background, and stopped: the terminal is somebody else's.
+        with at(place, *run, shell=('/bin/bash', '--norc', '--noprofile', '-c', 'set -m; "$@"; stty intr ^U; echo "has it"; read line', 'bash')) as person:
+            person.wait(r'on\r')
+            core = child_of(person.pid, os.path.basename(place.program))
+            os.kill(core, signal.SIGSTOP)
+            person.wait('has it')
+            modes = termios.tcgetattr(person.keep)
+            person.seen = b''
+            os.kill(core, signal.SIGKILL)
+            deadline = time.monotonic() + 10
+            while set(keepers()) - others and time.monotonic() < deadline:
+                time.sleep(0.05)
+            person.read(0.2)
+            assert termios.tcgetattr(person.keep) == modes and b'\033' not in person.seen, person.seen
+            person.type('\n')
+            person.end()
+        assert not set(keepers()) - others, keepers()
+    finally:
+        place.close()
+
+
 def who_stops_itself_goes_on():
     """A full-screen program on Ctrl-Z: above it is no shell that could continue it."""
     place = Place()
@@ -482,5 +564,6 @@ if __name__ == '__main__':
     main([the_shells_jobs_are_its_own, they_are_where_opens_are_handed_over_too, they_are_for_an_ordinary_user_too,
           they_are_without_namespaces_too, a_terminal_is_the_agents_own, what_it_draws_is_shown_and_nothing_else_obeyed, a_value_in_colours_is_redacted_too,
           what_an_agent_leaves_hides_no_words_of_custodys,
-          nothing_is_typed_for_the_person, the_terminal_is_given_back_however_it_ends, who_stops_itself_goes_on,
+          nothing_is_typed_for_the_person, the_terminal_is_given_back_however_it_ends, killed_it_gives_the_terminal_back_too,
+          who_stops_itself_goes_on,
           who_types_more_than_is_read_holds_nobody_up, a_run_that_was_stopped_goes_on])

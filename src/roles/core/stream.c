@@ -7,6 +7,7 @@
 
 #include "base/scope.h"
 #include "os/clock_real.h"
+#include "roles/core/terminal_keeper.h"
 
 #define RAW_BYTES_MAX 4096
 /* What is left of one reading, and what the end undoes. */
@@ -20,6 +21,7 @@ struct core_stream {
     int from, to;              /* `to` is our own duplicate: two streams may have one target */
     bool broken;               /* nobody reads any more; we go on draining */
     struct terminal *terminal; /* the filter; NULL: bytes */
+    bool is_screen;            /* of the agent's */
     struct core_output *kept;  /* or NULL */
     struct buf raw, shown;
     struct loop_watch *watch; /* of `from` while there is nothing to write, else of `to` */
@@ -94,6 +96,16 @@ static bool flush(struct core_stream *stream, int timeout_ms)
     return true;
 }
 
+/* Should this process be killed with the agent's screen on. */
+static void note_undo(const struct core_stream *stream)
+{
+    AUTO_BUF struct buf undo = buf_with_limit(TERMINAL_SHOWN_MAX(0));
+    struct fault none = {0};
+
+    if (terminal_undo(stream->terminal, &undo, &none))
+        terminal_keeper_note(buf_slice(&undo));
+}
+
 static void prepare(struct core_stream *stream)
 {
     struct slice raw = buf_slice(&stream->raw);
@@ -102,6 +114,8 @@ static void prepare(struct core_stream *stream)
                   ? terminal_show(stream->terminal, raw, &stream->shown, &none)
                   : buf_add(&stream->shown, raw, &none);
 
+    if (stream->is_screen)
+        note_undo(stream);
     stream->broken = stream->broken || !ok;
     buf_clear(&stream->raw);
 }
@@ -170,6 +184,7 @@ bool core_stream_new(struct loop *loop, int from, int to, enum core_stream_way w
                                    .from = from,
                                    .to = fcntl(to, F_DUPFD_CLOEXEC, 3),
                                    .kept = kept,
+                                   .is_screen = way == CORE_STREAM_SCREEN,
                                    .raw = buf_with_limit(RAW_BYTES_MAX),
                                    .shown = buf_with_limit(SHOWN_BYTES_MAX)};
     if (way != CORE_STREAM_BYTES)

@@ -10,6 +10,7 @@
 
 #include "base/scope.h"
 #include "os/clock_real.h"
+#include "roles/core/terminal_keeper.h"
 
 #define ANSWER_MS 300
 
@@ -35,15 +36,30 @@ bool core_terminal_open(int *ret_master, int *ret_slave, struct fault *fault)
     return true;
 }
 
+static struct termios raw_of(struct termios modes)
+{
+    cfmakeraw(&modes);
+    return modes;
+}
+
+bool core_terminal_give(int out, struct fault *fault)
+{
+    struct termios raw;
+
+    if (tcgetattr(0, &before) < 0)
+        return fault_errno(fault, "look at the terminal");
+    raw = raw_of(before);
+    if (!terminal_keeper_start(&before, &raw, out, fault))
+        return false;
+    core_terminal_raw();
+    return true;
+}
+
 void core_terminal_raw(void)
 {
-    struct termios now;
+    struct termios raw = raw_of(before);
 
-    if (!changed && tcgetattr(0, &before) < 0)
-        return;
-    now = before;
-    cfmakeraw(&now);
-    changed = tcsetattr(0, TCSANOW, &now) == 0 || changed;
+    changed = tcsetattr(0, TCSANOW, &raw) == 0 || changed;
 }
 
 /*
@@ -71,7 +87,7 @@ static void await_answers(int terminal)
     }
 }
 
-void core_terminal_restore(int asked)
+static void restore(int asked)
 {
     pid_t foreground = tcgetpgrp(0);
 
@@ -85,6 +101,12 @@ void core_terminal_restore(int asked)
         await_answers(asked);
     (void)tcsetattr(0, TCSANOW, &before);
     (void)tcflush(0, TCIFLUSH);
+}
+
+void core_terminal_restore(int asked)
+{
+    restore(asked);
+    terminal_keeper_end();
 }
 
 void core_terminal_resize(int master)

@@ -14,7 +14,12 @@
 
 /* A terminal for the agent. Our end does not block. */
 MUST_USE bool core_terminal_open(int *ret_master, int *ret_slave, struct fault *fault);
-/* Ours passes every key on while the agent runs; called again, after we were stopped. */
+/*
+ * Ours is the agent's from now on, until core_terminal_restore, or until this process is killed.
+ *   out  where its screen is drawn
+ */
+MUST_USE bool core_terminal_give(int out, struct fault *fault);
+/* It passes every key on: called again after we were stopped. */
 void core_terminal_raw(void);
 /*
  * As it was. What was typed, or answered to a question of the agent's, is nobody's input.

@@ -321,6 +321,14 @@ static void end_streams(struct work *work)
     core_stream_drop(work->in);
 }
 
+static bool give_terminal(struct run *run, struct fault *fault)
+{
+    if (!core_terminal_give(run->request->agent_out, fault))
+        return false;
+    core_terminal_resize(run->agent_in);
+    return true;
+}
+
 bool core_work(struct run *run, struct fault *fault)
 {
     struct work work = {.run = run};
@@ -328,11 +336,8 @@ bool core_work(struct run *run, struct fault *fault)
 
     if (!loop_new(&work.loop, fault))
         return false;
-    if (run->request->terminal) {
-        core_terminal_raw();
-        core_terminal_resize(run->agent_in);
-    }
-    ok = watch_all(&work, fault) && cell_go(run->cell, fault) && loop_run(work.loop, fault);
+    ok = (!run->request->terminal || give_terminal(run, fault)) && watch_all(&work, fault) &&
+         cell_go(run->cell, fault) && loop_run(work.loop, fault);
     cell_kill(run->cell);
     (void)cell_await_end(run->cell); /* cell_end tells of what is left */
     end_streams(&work);
