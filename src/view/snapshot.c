@@ -195,73 +195,111 @@ static bool check_node(const struct parts *parts, uint32_t number, struct fault 
     return check_findings(parts, number, fault);
 }
 
-/* The children of `number` must be the next ones in line, and in order. */
-static bool check_children(const struct parts *parts, uint32_t number, uint32_t *next,
-                           struct fault *fault)
+/* What is left to look at: each node is touched once, since there may be a million. */
+struct checking {
+    const struct parts *parts;
+    uint32_t *folders; /* seen, in order */
+    size_t folder_count, folder_room;
+    uint32_t next;   /* the node that the next folder's children begin with */
+    uint32_t listed; /* of the redacted files */
+};
+
+/* The next one in the list. */
+static bool check_redacted(struct checking *checking, uint32_t number, struct fault *fault)
 {
+    const struct parts *parts = checking->parts;
+
+    if (checking->listed >= parts->header->redacted_count ||
+        parts->redacted[checking->listed] != number || parts->nodes[number].index_at == 0)
+        return damaged(fault, "redaction", number);
+    checking->listed++;
+    return true;
+}
+
+static bool check_child(struct checking *checking, uint32_t parent, uint32_t number,
+                        struct fault *fault)
+{
+    const struct snapshot_node *node = &checking->parts->nodes[number];
+
+    if (node->parent != parent)
+        return damaged(fault, "parent", number);
+    if (!check_node(checking->parts, number, fault) ||
+        (node->verdict == VERDICT_REDACT && !check_redacted(checking, number, fault)))
+        return false;
+    if (snapshot_is_fresh(node) &&
+        (checking->parts->nodes[parent].flags & SNAPSHOT_CHANGES_BELOW) == 0)
+        return damaged(fault, "flags", parent);
+    if (!sorts_as_folder(node))
+        return node->child_count == 0 || damaged(fault, "children", number);
+    checking->folders = xgrow(checking->folders, &checking->folder_room,
+                              checking->folder_count + 1, sizeof(*checking->folders));
+    checking->folders[checking->folder_count++] = number;
+    return true;
+}
+
+/* The children of `number` must be the next ones in line, and in order. */
+static bool check_children(struct checking *checking, uint32_t number, struct fault *fault)
+{
+    const struct parts *parts = checking->parts;
     const struct snapshot_node *node = &parts->nodes[number];
+    size_t folders_before = checking->folder_count;
+    struct slice before = {0};
+    bool before_is_folder = false;
+    uint32_t end;
 
     if (node->child_count == 0)
         return true;
-    if (node->mode != SNAPSHOT_MODE_FOLDER || node->child_at != *next ||
-        node->child_at <= number || node->child_count > parts->header->node_count - *next)
+    if (node->child_at != checking->next || node->child_at <= number ||
+        node->child_count > parts->header->node_count - checking->next)
         return damaged(fault, "children", number);
-    *next += node->child_count;
-    for (uint32_t child = node->child_at; child < *next; child++) {
-        if (parts->nodes[child].parent != number)
-            return damaged(fault, "parent", child);
-        if (!check_node(parts, child, fault))
+    end = checking->next + node->child_count;
+    for (uint32_t child = checking->next; child < end; child++) {
+        struct slice name;
+        bool is_folder;
+
+        if (!check_child(checking, number, child, fault))
             return false;
-        if (child > node->child_at &&
-            snapshot_order(name_of(parts, child - 1),
-                           sorts_as_folder(&parts->nodes[child - 1]), name_of(parts, child),
-                           sorts_as_folder(&parts->nodes[child])) >= 0)
+        name = name_of(parts, child);
+        is_folder = sorts_as_folder(&parts->nodes[child]);
+        if (child > checking->next &&
+            snapshot_order(before, before_is_folder, name, is_folder) >= 0)
             return damaged(fault, "order", child);
+        before = name;
+        before_is_folder = is_folder;
     }
-    for (uint32_t child = node->child_at; child < *next; child++)
-        if (sorts_as_folder(&parts->nodes[child]) &&
-            search(parts, number, name_of(parts, child), false) != SNAPSHOT_NONE)
-            return damaged(fault, "name used twice", child);
+    checking->next = end;
+    for (size_t i = folders_before; i < checking->folder_count; i++)
+        if (search(parts, number, name_of(parts, checking->folders[i]), false) !=
+            SNAPSHOT_NONE)
+            return damaged(fault, "name used twice", checking->folders[i]);
     return true;
 }
 
-static bool check_redacted(const struct parts *parts, struct fault *fault)
+static bool check_all(struct checking *checking, struct fault *fault)
 {
-    uint32_t listed = 0;
-
-    for (uint32_t number = 0; number < parts->header->node_count; number++) {
-        const struct snapshot_node *node = &parts->nodes[number];
-
-        if (node->verdict != VERDICT_REDACT)
-            continue;
-        if (listed >= parts->header->redacted_count || parts->redacted[listed] != number ||
-            node->index_at == 0)
-            return damaged(fault, "redaction", number);
-        listed++;
-        for (uint32_t above = number; above != 0;) {
-            above = parts->nodes[above].parent;
-            if ((parts->nodes[above].flags & SNAPSHOT_CHANGES_BELOW) == 0)
-                return damaged(fault, "flags", above);
-        }
-    }
-    if (listed != parts->header->redacted_count)
-        return damaged(fault, "redacted list", listed);
-    return true;
-}
-
-static bool check(const struct parts *parts, struct fault *fault)
-{
-    uint32_t next = 1;
+    const struct parts *parts = checking->parts;
 
     if (parts->nodes[0].mode != SNAPSHOT_MODE_FOLDER || parts->nodes[0].parent != 0 ||
         !check_node(parts, 0, fault))
         return damaged(fault, "root", 0);
-    for (uint32_t number = 0; number < parts->header->node_count; number++)
-        if (!check_children(parts, number, &next, fault))
+    if (!check_children(checking, 0, fault))
+        return false;
+    for (size_t i = 0; i < checking->folder_count; i++)
+        if (!check_children(checking, checking->folders[i], fault))
             return false;
-    if (next != parts->header->node_count)
-        return damaged(fault, "place", next);
-    return check_redacted(parts, fault);
+    if (checking->next != parts->header->node_count)
+        return damaged(fault, "place", checking->next);
+    return checking->listed == parts->header->redacted_count ||
+           damaged(fault, "redacted list", checking->listed);
+}
+
+static bool check(const struct parts *parts, struct fault *fault)
+{
+    struct checking checking = {.parts = parts, .next = 1};
+    bool ok = check_all(&checking, fault);
+
+    free(checking.folders);
+    return ok;
 }
 
 bool snapshot_check(struct slice nodes, size_t index_bytes, struct fault *fault)
