@@ -63,6 +63,7 @@ static void add_lines(struct lookup *lookup, const struct surrogate_pair *pair)
                             .surrogate = slice_part(text, from, end),
                             .original = slice_part(pair->original, from, end),
                             .class = pair->class,
+                                          .rule = pair->rule,
                             .trust = letters >= LINE_TOKEN_LETTERS  ? SURROGATE_BY_TOKEN
                                      : letters >= LINE_WORD_LETTERS ? SURROGATE_BY_WORD
                                                                     : SURROGATE_BY_PLACE});
@@ -125,6 +126,7 @@ struct lookup *lookup_new(const struct surrogate_map *map, bool halves)
         add(lookup, (struct lookup_entry){.surrogate = pair->surrogate,
                                           .original = pair->original,
                                           .class = pair->class,
+                                          .rule = pair->rule,
                                           .trust = pair->trust});
         if (line_end(pair->surrogate, 0) < pair->surrogate.len)
             add_lines(lookup, pair);

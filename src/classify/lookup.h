@@ -7,6 +7,7 @@
 struct lookup_entry {
     struct slice surrogate, original; /* borrowed */
     enum data_class class;
+    uint16_t rule;
     enum surrogate_trust trust;
     bool is_half; /* of one that is not there as a whole */
 };

@@ -24,6 +24,7 @@ void surrogate_map_free(struct surrogate_map *map)
         free(original);
     }
     free(map->at);
+    free(map->echoes);
     *map = (struct surrogate_map){0};
 }
 
@@ -309,8 +310,18 @@ static struct lookup *values_lookup(const struct surrogate_map *map,
     return lookup_new(values, false);
 }
 
+static void note_echo(struct surrogate_map *map, const struct lookup_entry *entry, size_t at)
+{
+    map->echoes = xgrow(map->echoes, &map->echo_room, map->echo_count + 1,
+                        sizeof(*map->echoes));
+    map->echoes[map->echo_count++] = (struct finding){.start = at,
+                                                      .end = at + entry->surrogate.len,
+                                                      .class = entry->class,
+                                                      .rule = entry->rule};
+}
+
 /* Writes stand-ins where a value stands in `out` that no finding has told of. */
-static void replace_echoes(const struct surrogate_map *map, uint8_t *out, size_t len)
+static void replace_echoes(struct surrogate_map *map, uint8_t *out, size_t len)
 {
     struct surrogate_map values = {0};
     struct lookup *lookup = values_lookup(map, &values);
@@ -321,8 +332,10 @@ static void replace_echoes(const struct surrogate_map *map, uint8_t *out, size_t
         bool found = entry != NULL && entry->trust == SURROGATE_BY_TOKEN &&
                      lookup_stands_alone(text, at, entry->surrogate.len);
 
-        if (found)
+        if (found) {
             memcpy(out + at, entry->original.at, entry->original.len);
+            note_echo(map, entry, at);
+        }
         at += found ? entry->surrogate.len : 1;
     }
     lookup_free(lookup);

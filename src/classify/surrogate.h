@@ -42,6 +42,8 @@ struct surrogate_pair {
 struct surrogate_map {
     struct surrogate_pair *at;
     size_t count, room;
+    struct finding *echoes; /* other places where these values stood, and were replaced */
+    size_t echo_count, echo_room;
 };
 
 /* Overwrites the originals before it frees. */

@@ -16,6 +16,8 @@ struct showing {
     json_t *glasses; /* break-glass that this run went on under */
     json_t *cell;    /* what held it, once it was proven */
     json_t *changes; /* what became of what it wrote */
+    uint64_t redacted_files, redacted_values; /* that it was shown stand-ins in */
+    char *redacted_path;                      /* of the last one */
     const char *run;
 };
 
@@ -65,6 +67,24 @@ static bool take_glass(void *self, const struct history_record *record, struct f
     return true;
 }
 
+/* The records of a file follow one another, each with a part of its receipts. */
+static bool take_redacted(void *self, const struct history_record *record, struct fault *fault)
+{
+    const struct record_value *field = record->record->field;
+    struct showing *showing = self;
+
+    (void)fault;
+    if (!field[RECORD_RECEIPTS].set ||
+        (showing->redacted_path != NULL &&
+         slice_equal(field[RECORD_PATH].text, slice_of(showing->redacted_path))))
+        return true;
+    free(showing->redacted_path);
+    showing->redacted_path = slice_dup(field[RECORD_PATH].text);
+    showing->redacted_files++;
+    showing->redacted_values += (uint64_t)field[RECORD_COUNT].number;
+    return true;
+}
+
 static void tell(void *self, const char *text)
 {
     (void)self;
@@ -78,7 +98,7 @@ static bool read_records(struct showing *showing, const char *run, struct fault 
     const struct {
         const char *type;
         bool (*take)(void *self, const struct history_record *record, struct fault *fault);
-    } wanted[] = {{"breakglass", take_glass}, {"cell.enforced", take_cell}};
+    } wanted[] = {{"breakglass", take_glass}, {"cell.enforced", take_cell}, {"file.redacted", take_redacted}};
     struct history *history;
     bool ok = true;
 
@@ -194,6 +214,7 @@ static bool show_run(void *self, const struct store_run *run, struct fault *faul
 
     showing->run = run->id;
     (void)json_array_clear(showing->changes);
+    showing->redacted_files = showing->redacted_values = 0;
     if (!read_records(showing, run->id, fault) ||
         !store_changes(showing->store, NULL, take_change, showing, NULL, fault))
         return false;
@@ -202,12 +223,20 @@ static bool show_run(void *self, const struct store_run *run, struct fault *faul
         (void)json_object_set(json, "breakglass", showing->glasses);
         (void)json_object_set(json, "cell", showing->cell);
         (void)json_object_set(json, "changes", showing->changes);
+        (void)json_object_set_new(json, "redacted",
+                                  json_pack("{s:I, s:I}", "files",
+                                            (json_int_t)showing->redacted_files, "values",
+                                            (json_int_t)showing->redacted_values));
         command_print_json(json);
         return true;
     }
     print_run(showing, run);
     print_cell(showing->cell);
     print_glasses(showing);
+    if (showing->redacted_files > 0)
+        (void)printf("stand-ins   for %llu values, in %llu files that it has read\n",
+                     (unsigned long long)showing->redacted_values,
+                     (unsigned long long)showing->redacted_files);
     (void)printf("\nwhat it read, sent and wrote:  custody log --run %s\n", run->id);
     return true;
 }
@@ -230,6 +259,7 @@ static int run_show(const struct invocation *invocation)
     json_decref(showing.glasses);
     json_decref(showing.cell);
     json_decref(showing.changes);
+    free(showing.redacted_path);
     session_close(&showing.session);
     if (ok && count == 0)
         ok = fault_set(&fault, FAULT_MISSING, "there is no run %s (`custody runs` lists them)",

@@ -32,6 +32,9 @@ const char *commitment_field(enum record_type type);
  * lets guesses at the others be tested, those of that run.
  */
 #define COMMITMENT_COMMAND "command"
+/* A value that was replaced in what an agent was shown (`object.receipts`): one key a run, held
+ * by the view while it starts. */
+#define COMMITMENT_REDACTION "redaction"
 
 struct commitment_named {
     const char *field;   /* borrowed for ever */

@@ -69,6 +69,13 @@ bool scope_key_of_commands(const uint8_t scope_key[SCOPE_KEY_BYTES],
                                fault);
 }
 
+bool scope_key_of_redactions(const uint8_t scope_key[SCOPE_KEY_BYTES],
+                             uint8_t ret_key[COMMITMENT_KEY_BYTES], struct fault *fault)
+{
+    return scope_key_of_record(scope_key, SLICE("view"), 0, COMMITMENT_REDACTION, ret_key,
+                               fault);
+}
+
 bool scope_key_of_payload(const uint8_t scope_key[SCOPE_KEY_BYTES],
                           const uint8_t id[SCOPE_ID_BYTES],
                           uint8_t ret_key_nonce[SCOPE_CIPHER_KEY_BYTES + SCOPE_NONCE_BYTES],

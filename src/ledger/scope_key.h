@@ -6,6 +6,7 @@
  *   record   K_rec = HKDF-Expand(K_scope,
  *                "rec" 00 || u16be len(src) || src || u64be seq || field)
  *   commands the same with src "guard", seq 0, field "command": one key a run
+ *   redactions  the same with src "view", field "redaction"
  *   payload  key, nonce = HKDF-Expand(K_scope, "payload" 00 || id), 32 + 12 bytes
  *
  * The record itself says src and seq, so it and the scope's key are all that an opening needs.
@@ -33,6 +34,10 @@ MUST_USE bool scope_key_of_record(const uint8_t scope_key[SCOPE_KEY_BYTES], stru
 MUST_USE bool scope_key_of_commands(const uint8_t scope_key[SCOPE_KEY_BYTES],
                                     uint8_t ret_key[COMMITMENT_KEY_BYTES],
                                     struct fault *fault);
+/* Of all commitments to values that the run's view has replaced. */
+MUST_USE bool scope_key_of_redactions(const uint8_t scope_key[SCOPE_KEY_BYTES],
+                                      uint8_t ret_key[COMMITMENT_KEY_BYTES],
+                                      struct fault *fault);
 MUST_USE bool scope_key_of_payload(
     const uint8_t scope_key[SCOPE_KEY_BYTES], const uint8_t id[SCOPE_ID_BYTES],
     uint8_t ret_key_nonce[SCOPE_CIPHER_KEY_BYTES + SCOPE_NONCE_BYTES], struct fault *fault);

@@ -124,6 +124,7 @@ enum record_field {
     RECORD_EXECUTABLE_DIGEST, /* process.digest: SHA-256 of the program's file */
     RECORD_COMMAND,           /* process.command: keyed commitment to its arguments */
     RECORD_PARENT,            /* process.parent: the process that started it */
+    RECORD_RECEIPTS,          /* object.receipts: what was replaced in a file, one by one */
     RECORD_FIELD_COUNT,
 };
 

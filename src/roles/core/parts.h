@@ -118,6 +118,7 @@ struct run {
     int lister[2]; /* view to cell: what to list */
     int cell_proc; /* the cell's /proc */
     uint8_t command_key[COMMITMENT_KEY_BYTES]; /* of the run's commitments to arguments */
+    uint8_t redaction_key[COMMITMENT_KEY_BYTES]; /* ... and to values that were replaced */
     struct cell *cell;
     int upper_fd, git_fd, objects_fd, engine_fd;
     int plain_fd, identity_fd; /* without FUSE: the agent's files, and the list of them */

@@ -280,6 +280,7 @@ bool core_start_view(struct run *run, const struct plants *plants, struct fault 
     };
 
     memcpy(config.key, run->key, sizeof(config.key));
+    memcpy(config.redaction_key, run->redaction_key, sizeof(config.redaction_key));
     if (run_is_shared(run) && !core_real_path(run->objects_fd, &objects, fault))
         return false;
     if (!producer(run, "view", FILE_TYPES, &ledger, fault) || !message_pair(control, fault))

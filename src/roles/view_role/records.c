@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/hex.h"
+#include "base/scope.h"
 #include "ledger/ledger.h"
 #include "policy/policy.h"
 #include "roles/view_role/parts.h"
@@ -11,6 +12,7 @@ struct view_records {
     struct view_records_settings settings;
     struct ledger_client *ledger;
     struct buf path, path_to, executable;
+    uint8_t *told; /* a bit a node: its receipts are in the ledger */
 };
 
 struct view_records *view_records_new(const struct view_records_settings *settings)
@@ -33,6 +35,7 @@ void view_records_free(struct view_records *records)
     buf_free(&records->path);
     buf_free(&records->path_to);
     buf_free(&records->executable);
+    free(records->told);
     free(records);
 }
 
@@ -92,13 +95,50 @@ static void add_object(const struct view_event *event, const char *blob, const c
         record_text(record, RECORD_RULE, event->rule);
 }
 
-/* That what follows was read with its values replaced, and how many. */
+/* Is it the first record that tells of file `number`? */
+static bool take_first(struct view_records *records, uint32_t number)
+{
+    size_t bytes = snapshot_node_count(records->settings.snapshot) / 8 + 1;
+    uint8_t bit = (uint8_t)(1U << number % 8);
+    bool first;
+
+    if (records->told == NULL)
+        records->told = xalloc(bytes);
+    first = (records->told[number / 8] & bit) == 0;
+    records->told[number / 8] |= bit;
+    return first;
+}
+
+/* One record, or more where a file has many receipts: the first time, later none of them. */
+static bool add_receipts(struct view_records *records, struct record *record, uint32_t number,
+                         struct fault *fault)
+{
+    AUTO_BUF struct buf text = buf_with_limit(RECORD_BYTES_MAX);
+    char digest[65];
+    size_t part = 0;
+
+    record_number(record, RECORD_COUNT,
+                  (int64_t)receipts_count(records->settings.receipts, number, digest));
+    record_word(record, RECORD_DIGEST, digest);
+    if (take_first(records, number))
+        for (; receipts_text(records->settings.receipts, number, part, &text); part++) {
+            record_text(record, RECORD_RECEIPTS, buf_slice(&text));
+            if (!ledger_record(records->ledger, record, NULL, fault))
+                return false;
+            buf_clear(&text);
+        }
+    return part > 0 || ledger_record(records->ledger, record, NULL, fault);
+}
+
+/* That what follows was read with its values replaced, how many and which. */
 static bool add_redaction(struct view_records *records, const struct record *read,
                           const struct view_event *event, struct fault *fault)
 {
     struct record record = *read;
 
     record.type = RECORD_FILE_REDACTED;
+    if (event->base != SNAPSHOT_NONE && records->settings.receipts != NULL)
+        return add_receipts(records, &record, event->base, fault);
     record_number(&record, RECORD_COUNT,
                   event->base == SNAPSHOT_NONE
                       ? 0

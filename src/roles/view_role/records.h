@@ -2,6 +2,7 @@
 #ifndef CUSTODY_ROLES_VIEW_RECORDS_H
 #define CUSTODY_ROLES_VIEW_RECORDS_H
 
+#include "roles/view_role/receipts.h"
 #include "view/serve.h"
 #include "wire/record.h"
 
@@ -28,6 +29,7 @@ struct view_records_settings {
     const char *mechanism; /* what saw it: "view" */
     const struct snapshot *snapshot;
     struct view_identity *identity;
+    const struct receipts *receipts; /* of redacted files; NULL: none */
 };
 
 struct view_records;

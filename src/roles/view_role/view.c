@@ -32,6 +32,7 @@ struct serving {
     struct view_config *config;
     struct snapshot *snapshot;
     struct redacted *redacted;
+    struct receipts *receipts;
     struct view_identity *identity;
     struct view_records *records;
     struct view *view;
@@ -72,7 +73,8 @@ static bool record(void *self, const struct view_event *event, bool durable,
 
 static bool redact_findings(const struct view_config *config, struct slice original,
                             const struct finding *findings, size_t count,
-                            struct buf *ret_redacted, struct fault *fault)
+                            struct buf *ret_redacted, struct surrogate_map *map,
+                            struct fault *fault)
 {
     enum verdict verdicts[CLASS_COUNT];
     struct surrogate_key key;
@@ -81,21 +83,52 @@ static bool redact_findings(const struct view_config *config, struct slice origi
     for (unsigned class = 0; class < CLASS_COUNT; class ++)
         verdicts[class] = policy_class_verdict(config->policy, class, POLICY_VIEW);
     memcpy(key.bytes, config->key, sizeof(key.bytes));
-    done = redact(original, findings, count, verdicts, &key, ret_redacted, NULL, fault);
+    done = redact(original, findings, count, verdicts, &key, ret_redacted, map, fault);
     explicit_bzero(&key, sizeof(key));
     return done;
+}
+
+/* Findings whose class is shown as it is were not replaced. */
+static size_t keep_replaced(const struct view_config *config, struct finding *findings,
+                            size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (policy_class_verdict(config->policy, findings[i].class, POLICY_VIEW) !=
+            VERDICT_ALLOW)
+            findings[kept++] = findings[i];
+    return kept;
 }
 
 static bool redact_file(void *self, struct slice path, struct slice original,
                         const struct snapshot_finding *stored, size_t count,
                         struct buf *ret_redacted, struct fault *fault)
 {
-    AUTO_FREE struct finding *findings = xalloc_array(count, sizeof(*findings));
+    struct serving *serving = self;
+    AUTO_FREE struct finding *findings = NULL;
+    struct surrogate_map map = {0};
+    size_t replaced;
+    bool ok;
 
-    (void)path;
+    findings = xalloc_array(count + 1, sizeof(*findings));
     for (size_t i = 0; i < count; i++)
         findings[i] = finding_stored(&stored[i]);
-    return redact_findings(self, original, findings, count, ret_redacted, fault);
+    ok = redact_findings(serving->config, original, findings, count, ret_redacted, &map, fault);
+    replaced = keep_replaced(serving->config, findings, count);
+    if (ok && map.echo_count > 0) {
+        struct finding *all = xalloc_array(replaced + map.echo_count, sizeof(*all));
+
+        memcpy(all, findings, replaced * sizeof(*all));
+        memcpy(all + replaced, map.echoes, map.echo_count * sizeof(*all));
+        free(findings);
+        findings = all;
+        replaced += map.echo_count;
+    }
+    ok = ok && receipts_add(serving->receipts, snapshot_find(serving->snapshot, path), original,
+                            findings, replaced, fault);
+    surrogate_map_free(&map);
+    return ok;
 }
 
 /* The canary goes the way of any file: classifier, policy, redaction. */
@@ -117,7 +150,8 @@ static bool plant(struct serving *serving, size_t number, struct fault *fault)
     if (plant->deny)
         planted->verdict = VERDICT_DENY;
     if (planted->verdict == VERDICT_REDACT
-            ? !redact_findings(serving->config, plant->content, findings, count, bytes, fault)
+            ? !redact_findings(serving->config, plant->content, findings, count, bytes, NULL,
+                               fault)
             : planted->verdict == VERDICT_ALLOW && !buf_add(bytes, plant->content, fault))
         return false;
     planted->content = buf_slice(bytes);
@@ -167,7 +201,7 @@ static bool make_view(struct serving *serving, struct fault *fault)
 static bool start(struct serving *serving, struct fault *fault)
 {
     struct view_config *config = serving->config;
-    struct redactor redactor = {redact_file, config};
+    struct redactor redactor = {redact_file, serving};
 
     (void)umask(022);
     (void)signal(SIGINT, SIG_IGN); /* the terminal's: core ends us, after it has collected */
@@ -177,6 +211,7 @@ static bool start(struct serving *serving, struct fault *fault)
     if (config->drop_user &&
         !isolate_user(config->uid, config->gid, 1U << CAP_SYS_PTRACE, fault))
         return false;
+    serving->receipts = receipts_new(config->redaction_key);
     if (!snapshot_open(config->snapshot_fd, &serving->snapshot, fault) ||
         !redacted_make(serving->snapshot, config->content_fd, &redactor, &serving->redacted,
                        fault) ||
@@ -195,7 +230,8 @@ static bool start(struct serving *serving, struct fault *fault)
                                                          .policy = config->policy->digest,
                                                          .mechanism = "view",
                                                          .snapshot = serving->snapshot,
-                                                         .identity = serving->identity});
+                                                         .identity = serving->identity,
+                                                         .receipts = serving->receipts});
     config->ledger_fd = -1;
     if (!make_view(serving, fault) ||
         (config->plain_fd >= 0 &&
@@ -203,6 +239,8 @@ static bool start(struct serving *serving, struct fault *fault)
                       &serving->plain_bytes, fault)))
         return false;
     explicit_bzero(config->key, sizeof(config->key));
+    explicit_bzero(config->redaction_key, sizeof(config->redaction_key));
+    receipts_forget_key(serving->receipts);
     scope_close(&config->git_fd);
     return isolate_syscalls(ISOLATE_VIEW, fault);
 }
@@ -213,6 +251,7 @@ static void finish(struct serving *serving)
     view_records_free(serving->records);
     view_identity_free(serving->identity);
     redacted_free(serving->redacted);
+    receipts_free(serving->receipts);
     snapshot_close(serving->snapshot);
     for (size_t i = 0; i < PLANTS_MAX; i++)
         buf_free(&serving->plant_bytes[i]);

@@ -5,7 +5,8 @@
  *   user       the user; as root: config->uid, keeping only CAP_SYS_PTRACE (for /proc/PID/exe)
  *   network    none            may read   snapshot, content, the cell's /proc
  *   may write  upper, the cell's .git (before READY)
- *   holds      the run's surrogate key until READY, the pristine content
+ *   holds      the run's surrogate key and that of its receipts until READY, the pristine
+ *              content
  *   talks to   core (control), ledger (one producer)
  *
  * core: spawn_role(view_role) ... READY -> MOUNTED (not without FUSE) -> [DISARM -> DISARMED]
@@ -51,6 +52,7 @@ struct view_config {
     const char *run, *agent,
         *on_behalf_of;           /* of the records; policy digest comes from `policy` */
     uint8_t key[VIEW_KEY_BYTES]; /* surrogate key of the run */
+    uint8_t redaction_key[VIEW_KEY_BYTES]; /* commits to what is replaced */
     struct gitdir_settings git;
     const char *const *mount_points; /* ".git" is added */
     size_t mount_point_count;

@@ -294,6 +294,7 @@ static void a_run_is_served_recorded_and_collected(void **state)
     assert_int_equal(records(&world, "\"file.read\"", "data/cards.csv"),
                      1); /* before the bytes */
     assert_int_equal(records(&world, "\"file.redacted\"", "data/cards.csv"), 1);
+    assert_int_equal(records(&world, "\"receipts\":\"pan.card pan ", "#1="), 1);
     read_all("src/main.c", &bytes);
     write_text("src/main.c", "changed\n");
     write_text("bad\x01\xff name", "odd");
