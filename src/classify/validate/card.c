@@ -5,7 +5,7 @@
 #define CARD_DIGITS_MIN 12
 #define CARD_DIGITS_MAX 19
 #define CARD_GROUPS_MAX 6
-#define GROUP_MIN 4 /* digits, but of the last */
+#define GROUP_MIN 4 /* digits */
 #define HEAD_DIGITS 6
 #define TRACK_BYTES_MAX 128
 
@@ -47,19 +47,19 @@ static bool is_issued(const struct plain *number)
     return false;
 }
 
-/* Groups as cards print them: all of one size but the last, which is no larger; or as these issuers do. */
+/* Groups as cards print them: all of one size, or as these issuers do. */
 static bool is_regular(const size_t *groups, size_t count)
 {
     static const size_t printed[][CARD_GROUPS_MAX] = {
-        {4, 6, 5}, {4, 6, 4}, {4, 3, 3, 3}, {6, 13}};
+        {4, 6, 5}, {4, 6, 4}, {4, 3, 3, 3}, {4, 4, 4, 4, 3}, {6, 13}};
 
     for (size_t i = 0; i < COUNT(printed); i++)
         if (memcmp(groups, printed[i], sizeof(printed[i])) == 0)
             return true;
-    for (size_t i = 0; i + 1 < count; i++)
-        if (groups[i] != groups[0] || groups[i] < GROUP_MIN)
+    for (size_t i = 1; i < count; i++)
+        if (groups[i] != groups[0])
             return false;
-    return groups[count - 1] <= groups[0];
+    return groups[0] >= GROUP_MIN;
 }
 
 static bool has_regular_groups(struct slice text)

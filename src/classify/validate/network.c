@@ -36,9 +36,37 @@ static bool is_label(struct slice label)
     return true;
 }
 
+/* Is `text` the tail, or does it end in a dot and the tail? Whatever the case. */
+static bool is_below(struct slice text, const char *tail)
+{
+    size_t len = strlen(tail);
+
+    if (text.len < len || (text.len > len && text.at[text.len - len - 1] != '.'))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (lower(text.at[text.len - len + i]) != (uint8_t)tail[i])
+            return false;
+    return true;
+}
+
+/* Ends of names of files, none of which is a top-level domain: icon@2x.png. */
+static bool is_suffix_of_files(struct slice label)
+{
+    static const char *const suffixes[] = {
+        "png",  "jpg",  "jpeg", "gif", "svg",  "webp", "bmp", "ico",  "css", "scss",
+        "js",   "mjs",  "cjs",  "jsx", "tsx",  "json", "xml", "html", "htm", "yaml",
+        "yml",  "toml", "txt",  "pdf", "tgz",  "gz",   "xz",  "jar",  "exe", "dll",
+        "lock", "log",  "woff", "ttf", "conf", "cfg",  "ini", "sock", "tmp", "service"};
+
+    for (size_t i = 0; i < COUNT(suffixes); i++)
+        if (label.len == strlen(suffixes[i]) && is_below(label, suffixes[i]))
+            return true;
+    return false;
+}
+
 static bool is_top_label(struct slice label)
 {
-    if (label.len < 2)
+    if (label.len < 2 || is_suffix_of_files(label))
         return false;
     for (size_t i = 0; i < label.len; i++)
         if (is_digit(label.at[i]) || label.at[i] == '-')
@@ -59,19 +87,6 @@ static bool is_domain(struct slice domain)
         count++;
     }
     return count >= 2 && is_top_label(label);
-}
-
-/* Is `text` the tail, or does it end in a dot and the tail? Whatever the case. */
-static bool is_below(struct slice text, const char *tail)
-{
-    size_t len = strlen(tail);
-
-    if (text.len < len || (text.len > len && text.at[text.len - len - 1] != '.'))
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (lower(text.at[text.len - len + i]) != (uint8_t)tail[i])
-            return false;
-    return true;
 }
 
 static bool starts_with_any_case(struct slice text, const char *head)
@@ -172,16 +187,19 @@ static uint32_t v4_within(const struct in6_addr *address)
            (uint32_t)address->s6_addr[14] << 8 | address->s6_addr[15];
 }
 
-/* Global unicast is 2000::/3; of it, 2001:db8::/32 and 3fff::/20 are for documents. */
+/* Global unicast is 2000::/3; of it, 2001:db8::/32 and 3fff::/20 are for documents, and zeros in the lower half stand for
+ * the network (RFC 4291 section 2.6.1). */
 static bool is_reserved_v6(const struct in6_addr *address)
 {
     static const uint8_t documents[] = {0x20, 0x01, 0x0d, 0xb8};
+    static const uint8_t nothing[8] = {0};
     static const uint8_t translated[12] = {0x00, 0x64, 0xff, 0x9b};
     const uint8_t *bytes = address->s6_addr;
 
     if (IN6_IS_ADDR_V4MAPPED(address) || memcmp(bytes, translated, sizeof(translated)) == 0)
         return is_reserved_v4(v4_within(address));
     return bytes[0] >> 5 != 1 || memcmp(bytes, documents, sizeof(documents)) == 0 ||
+           memcmp(bytes + 8, nothing, sizeof(nothing)) == 0 ||
            (bytes[0] == 0x3f && bytes[1] == 0xff && bytes[2] >> 4 == 0);
 }
 

@@ -21,6 +21,7 @@ static void skip_spaces(struct slice *text)
 static bool take_angle(struct slice *text, struct angle *ret_angle)
 {
     size_t at = 0, digits = 0, decimals = 0;
+    struct slice rest;
 
     *ret_angle = (struct angle){0};
     if (text->len > 0 && (text->at[0] == '-' || text->at[0] == '+'))
@@ -36,10 +37,11 @@ static bool take_angle(struct slice *text, struct angle *ret_angle)
     *text = slice_part(*text, at, text->len);
     if (slice_starts_with(*text, SLICE("\xc2\xb0"))) /* the sign for degrees */
         *text = slice_part(*text, 2, text->len);
-    skip_spaces(text);
-    if (text->len > 0 && memchr("NSEW", text->at[0], 4) != NULL) {
-        ret_angle->direction = text->at[0];
-        *text = slice_part(*text, 1, text->len);
+    rest = *text;
+    skip_spaces(&rest);
+    if (rest.len > 0 && memchr("NSEW", rest.at[0], 4) != NULL) {
+        ret_angle->direction = rest.at[0];
+        *text = slice_part(rest, 1, rest.len);
     }
     return true;
 }
@@ -53,6 +55,7 @@ static bool is_within(const struct angle *angle, unsigned most, const char *dire
 bool validate_lat_long(struct slice text)
 {
     struct angle latitude, longitude;
+    const uint8_t *between;
 
     if (text.len > PAIR_BYTES_MAX)
         return false;
@@ -61,11 +64,12 @@ bool validate_lat_long(struct slice text)
         text = slice_part(text, 1, text.len - 1);
     if (!take_angle(&text, &latitude))
         return false;
+    between = text.at;
     skip_spaces(&text);
-    if (text.len > 0 && (text.at[0] == ',' || text.at[0] == ';' || text.at[0] == '/'))
+    if (text.len > 0 && (text.at[0] == ',' || text.at[0] == ';'))
         text = slice_part(text, 1, text.len);
     skip_spaces(&text);
-    return take_angle(&text, &longitude) && text.len == 0 &&
+    return text.at != between && take_angle(&text, &longitude) && text.len == 0 &&
            (latitude.direction == 0) == (longitude.direction == 0) &&
            is_within(&latitude, 90, "NS") && is_within(&longitude, 180, "EW") &&
            (latitude.whole + longitude.whole > 0 || latitude.rest || longitude.rest);
