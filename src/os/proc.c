@@ -61,6 +61,21 @@ bool proc_stat_read(int folder, struct proc_stat *ret_stat)
     return got > 0 && proc_stat_parse(slice_of_bytes(text, (size_t)got), ret_stat);
 }
 
+bool proc_socket_holds_descriptors(int folder, const char *fd)
+{
+    AUTO_FREE char *name = xformat("fdinfo/%s", fd);
+    AUTO_CLOSE int info = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    char text[STAT_BYTES_MAX];
+    ssize_t got = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
+    const char *line;
+
+    if (got <= 0)
+        return false;
+    text[got] = '\0';
+    line = strstr(text, "\nscm_fds:");
+    return line != NULL && strtoul(line + strlen("\nscm_fds:"), NULL, 10) > 0;
+}
+
 uint64_t proc_resident_bytes(int folder)
 {
     AUTO_CLOSE int fd = openat(folder, "statm", O_RDONLY | O_CLOEXEC);

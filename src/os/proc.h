@@ -25,6 +25,11 @@ uint64_t proc_resident_bytes(int folder);
 uint64_t proc_own_bytes(int folder);
 /* The sum of the numbers of smaps_rollup that proc_own_bytes is made of. */
 MUST_USE bool proc_own_parse(struct slice text, uint64_t *ret_bytes);
+/*
+ * Has a socket of the process, its descriptor `fd`, descriptors in it that nobody has received
+ * yet? Kernels before 5.6 do not say: false.
+ */
+bool proc_socket_holds_descriptors(int folder, const char *fd);
 /* Of the whole machine: tmpfs, nameless files in memory, shared memory. */
 uint64_t proc_shared_bytes(void);
 

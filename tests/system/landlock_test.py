@@ -301,6 +301,19 @@ def what_it_fills_is_watched():
             assert done['exit'] == 2 and done['reasons'][0] in ('disk-limit', 'disk-full'), (folder, done)
 
 
+# What nobody has a descriptor of, but a socket: 400 MiB.
+SENT = '''
+import array, os, socket, time
+ours, theirs = socket.socketpair()
+for _ in range(8):
+    fd = os.memfd_create("x")
+    for _ in range(50): os.write(fd, b"x" * (1 << 20))
+    ours.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+    os.close(fd)
+time.sleep(20)
+'''
+
+
 def memory_is_watched_and_others_are_not_counted():
     with shared_place(policy_extra=DEGRADED + 'resources: { memory: 128M }\n') as place:
         done = place.run(PYTHON, '-c', 'x = b"x" * (400 << 20); import time; time.sleep(20)', timeout=60)
@@ -311,6 +324,10 @@ def memory_is_watched_and_others_are_not_counted():
                   'time.sleep(20)')
         done = place.run(PYTHON, '-c', hidden, timeout=60)
         assert done['exit'] == 2 and 'memory-limit' in done['reasons'], done
+        done = place.run(PYTHON, '-c', SENT, timeout=60)
+        assert done['exit'] == 2 and 'memory-limit' in done['reasons'], done
+        few = SENT.replace('range(8)', 'range(1)').replace('range(50)', 'range(1)').replace('sleep(20)', 'sleep(3)')
+        assert 'memory-limit' not in place.run(PYTHON, '-c', few)['reasons']
 
 
 def descriptors_on_their_way_are_nobody_elses():

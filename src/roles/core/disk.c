@@ -101,7 +101,8 @@ static bool agent_exceeds(struct run *run, uint64_t gone, uint64_t most)
         return used > most && used != UINT64_MAX;
     if (used > most)
         return true;
-    return fstat(run->folder_fd, &stat) == 0 && core_held_bytes(run, stat.st_dev, 0) > most;
+    return fstat(run->folder_fd, &stat) == 0 &&
+           core_held_bytes(run, stat.st_dev, 0, NULL) > most;
 }
 
 void core_disk_begin(struct run *run)

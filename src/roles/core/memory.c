@@ -32,6 +32,7 @@ struct held_list {
     dev_t device;
     uint64_t begun; /* memory_watch */
     bool hides;     /* a process of the agent's keeps its descriptors from us */
+    bool asks_sent, sent; /* some are on their way in a socket */
     struct held *at;
     size_t count, room;
     size_t descriptors;
@@ -107,8 +108,11 @@ static bool add_held(void *self, int process)
 
         if (++list->descriptors > DESCRIPTORS_MAX)
             break;
-        if (entry->d_name[0] == '.' || fstatat(own, entry->d_name, &stat, 0) < 0 ||
-            !S_ISREG(stat.st_mode) || stat.st_nlink != 0 || stat.st_dev != list->device)
+        if (entry->d_name[0] == '.' || fstatat(own, entry->d_name, &stat, 0) < 0)
+            continue;
+        if (S_ISSOCK(stat.st_mode) && list->asks_sent && !list->sent)
+            list->sent = proc_socket_holds_descriptors(process, entry->d_name);
+        if (!S_ISREG(stat.st_mode) || stat.st_nlink != 0 || stat.st_dev != list->device)
             continue;
         list->at = xgrow(list->at, &list->room, list->count + 1, sizeof(list->at[0]));
         list->at[list->count++] =
@@ -125,9 +129,11 @@ static int compare_held(const void *left, const void *right)
     return (a->inode > b->inode) - (a->inode < b->inode);
 }
 
-uint64_t core_held_bytes(const struct run *run, dev_t device, uint64_t hidden_bytes)
+uint64_t core_held_bytes(const struct run *run, dev_t device, uint64_t hidden_bytes,
+                         bool *ret_sent)
 {
-    struct held_list list = {.device = device, .begun = run->memory.begun};
+    struct held_list list = {
+        .device = device, .begun = run->memory.begun, .asks_sent = ret_sent != NULL};
     uint64_t sum = 0;
     bool ok = each_process(run, add_held, &list);
 
@@ -139,6 +145,8 @@ uint64_t core_held_bytes(const struct run *run, dev_t device, uint64_t hidden_by
     free(list.at);
     if (list.hides && hidden_bytes > sum)
         sum = hidden_bytes;
+    if (ret_sent != NULL)
+        *ret_sent = list.sent;
     return ok ? sum : UINT64_MAX;
 }
 
@@ -166,15 +174,23 @@ static bool add_started(void *self, int process)
 
 /*
  * Of nameless files in memory. The kernel's own mount of tmpfs has no path: one of ours tells
- * its number. Who hides, hides no more than all of the host has taken since.
+ * its number. Who hides, hides no more than all of the host has taken since. So it is where
+ * descriptors lie in sockets; but programs send some now and then, while others of the host
+ * take memory: it must be so twice, and be too much by itself.
  */
-static uint64_t nameless_bytes(const struct run *run, uint64_t taken)
+static uint64_t nameless_bytes(struct run *run, uint64_t taken)
 {
     AUTO_CLOSE int fd = memfd_create("custody", MFD_CLOEXEC);
     struct stat stat;
+    bool sent = false;
+    uint64_t held = fd < 0 || fstat(fd, &stat) < 0
+                        ? UINT64_MAX
+                        : core_held_bytes(run, stat.st_dev, taken, &sent);
 
-    return fd < 0 || fstat(fd, &stat) < 0 ? UINT64_MAX
-                                          : core_held_bytes(run, stat.st_dev, taken);
+    run->memory.sent = sent ? run->memory.sent + 1 : 0;
+    if (run->memory.sent > 1 && taken > run->policy->resources.memory_bytes && taken > held)
+        held = taken;
+    return held;
 }
 
 void core_memory_begin(struct run *run, const struct cell_sealed *sealed)

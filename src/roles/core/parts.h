@@ -47,6 +47,7 @@ struct memory_watch {
     uint64_t shared; /* of the host, when the agent was started */
     uint64_t begun;  /* who is older in the cell, in ticks, is ours, not the agent's */
     uint64_t used;   /* bytes, at the last look */
+    unsigned sent;   /* looks in a row that found descriptors on their way in sockets */
 };
 
 /* ~/.cache of the cell, which outlives the run: build_cache.h. */
@@ -172,9 +173,11 @@ bool core_memory_is_near(const struct run *run);
 /*
  * Bytes of files on `device` that have no name any more and that the cell's processes hold
  * open; UINT64_MAX where there are too many descriptors to say. `hidden_bytes`: what a process
- * of the agent's that cannot be looked into may hold at most.
+ * of the agent's that cannot be looked into may hold at most. ret_sent (may be NULL): are some on their way in
+ * a socket, where nobody can look at them?
  */
-uint64_t core_held_bytes(const struct run *run, dev_t device, uint64_t hidden_bytes);
+uint64_t core_held_bytes(const struct run *run, dev_t device, uint64_t hidden_bytes,
+                         bool *ret_sent);
 /* The kernel's quota for the run's own user, where there is one. */
 void core_disk_begin(struct run *run);
 void core_disk_end(struct run *run);

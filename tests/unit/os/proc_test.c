@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -114,12 +117,49 @@ static void what_is_written_is_resident(void **state)
     assert_true(proc_shared_bytes() < UINT64_MAX);
 }
 
+/* What is sent and not received is in nobody's table of descriptors. */
+static void a_socket_tells_of_descriptors_in_it(void **state)
+{
+    AUTO_CLOSE int folder = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    struct iovec byte = {.iov_base = &(char){'x'}, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &byte,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control.room)};
+    AUTO_FREE char *name = NULL;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    name = xformat("%d", ends[1]);
+    assert_int_equal(write(ends[0], "y", 1), 1);
+    assert_false(proc_socket_holds_descriptors(folder, name));
+    memcpy(CMSG_DATA(&control.header), &folder, sizeof(folder));
+    assert_int_equal(sendmsg(ends[0], &message, 0), 1);
+    if (!proc_socket_holds_descriptors(folder, name)) {
+        struct utsname host;
+
+        assert_int_equal(uname(&host), 0);
+        if (strverscmp(host.release, "5.6") >= 0)
+            fail_msg("Linux %s does not say", host.release);
+    }
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    assert_false(proc_socket_holds_descriptors(folder, name));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_name_may_hold_anything), TEST(a_terminal_is_told_by_its_number),
-        TEST(a_process_finds_itself), TEST(its_own_memory_is_no_cache),
-        TEST(what_is_written_is_resident)};
+        TEST(a_name_may_hold_anything),    TEST(a_terminal_is_told_by_its_number),
+        TEST(a_process_finds_itself),      TEST(its_own_memory_is_no_cache),
+        TEST(what_is_written_is_resident), TEST(a_socket_tells_of_descriptors_in_it)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
