@@ -1,338 +1,215 @@
 /* scan: what in files and folders is sensitive. The values are never shown. */
 #include "commands/scan.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/evp.h>
+
+#include "base/hex.h"
 #include "base/scope.h"
+#include "commands/scan_report.h"
 #include "commands/table.h"
+#include "os/clock_real.h"
 #include "os/file.h"
-#include "roles/scan.h"
+#include "roles/scanning/kept.h"
+#include "roles/session.h"
 
-#define WORKERS 2
-#define PATH_BYTES_MAX 4096
+/* ---- for `init` ---- */
 
-/* What is done with each finding, and with a file that was not looked into. */
-struct sink {
-    void (*finding)(void *self, const char *path, size_t line, const struct finding *finding);
-    void (*unseen)(void *self, const char *path, const char *why);
-    void *self;
-};
-
-struct tree {
-    struct scan_pool *pool;
-    const struct sink *sink;
-    size_t files, findings, unseen;
-};
-
-/* What the worker said of one content. */
-struct looked {
-    struct finding *findings;
-    size_t count;
-    unsigned mask;
-};
-
-static bool keep_findings(void *self, size_t token, const struct finding *findings,
-                          size_t count, unsigned class_mask, struct fault *fault)
+static bool scan_below(const char *folder, struct scan_report *report,
+                       struct tree_counts *ret_counts, struct fault *fault)
 {
-    struct looked *looked = self;
+    const struct tree_sink sink = {.file = scan_report_file, .self = report};
 
-    (void)token;
-    (void)fault;
-    looked->findings = xalloc_array(count, sizeof(*findings));
-    if (count > 0)
-        memcpy(looked->findings, findings, count * sizeof(*findings));
-    looked->count = count;
-    looked->mask = class_mask;
-    return true;
-}
-
-static bool scan_file(struct tree *tree, int folder, const char *name, const char *path,
-                      struct fault *fault)
-{
-    AUTO_BUF struct buf content = buf_with_limit(SCAN_BYTES_MAX);
-    AUTO_FREE struct finding *findings = NULL;
-    struct looked looked = {0};
-    const struct scan_sink keep = {.found = keep_findings, .self = &looked};
-    struct fault why = {0};
-    size_t line = 1, at = 0;
-
-    tree->files++;
-    if (!file_read(folder, name, &content, &why)) {
-        tree->unseen++;
-        tree->sink->unseen(tree->sink->self, path,
-                           why.kind == FAULT_LIMIT ? "too large" : "cannot be read");
-        return true;
-    }
-    if (!scan_pool_submit(tree->pool, 0, buf_slice(&content), slice_of(path), &keep, fault) ||
-        !scan_pool_drain(tree->pool, &keep, fault))
-        return fault_in(fault, "scan %s", path);
-    findings = looked.findings;
-    if ((looked.mask & CLASS_BIT(CLASS_OPAQUE)) != 0) {
-        tree->unseen++;
-        tree->sink->unseen(tree->sink->self, path,
-                           looked.mask == SCAN_UNEXAMINED ? "not examined"
-                                                          : "opaque: searched as bytes only");
-    }
-    for (size_t i = 0; i < looked.count; i++) {
-        for (; at < findings[i].start; at++)
-            line += content.at[at] == '\n';
-        tree->sink->finding(tree->sink->self, path, line, &findings[i]);
-    }
-    tree->findings += looked.count;
-    return true;
-}
-
-static bool scan_path(struct tree *tree, int folder, const char *name, const char *path,
-                      struct fault *fault);
-
-static bool scan_folder(struct tree *tree, int fd, const char *path, struct fault *fault)
-{
-    DIR *dir = fdopendir(fd);
-    bool ok = true;
-
-    if (dir == NULL) {
-        (void)close(fd);
-        return fault_errno(fault, "list %s", path);
-    }
-    for (struct dirent *entry; ok && (entry = readdir(dir)) != NULL;) {
-        AUTO_FREE char *below = NULL;
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            strcmp(entry->d_name, ".git") == 0)
-            continue;
-        below = path[0] == 0 ? xstrdup(entry->d_name) : xformat("%s/%s", path, entry->d_name);
-        if (strlen(below) > PATH_BYTES_MAX)
-            tree->sink->unseen(tree->sink->self, entry->d_name, "path too long");
-        else
-            ok = scan_path(tree, dirfd(dir), entry->d_name, below, fault);
-    }
-    (void)closedir(dir);
-    return ok;
-}
-
-static bool scan_path(struct tree *tree, int folder, const char *name, const char *path,
-                      struct fault *fault)
-{
-    struct stat stat;
-
-    if (fstatat(folder, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-        return fault_errno(fault, "find %s", path);
-    if (S_ISREG(stat.st_mode))
-        return scan_file(tree, folder, name, path, fault);
-    if (S_ISDIR(stat.st_mode)) {
-        int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-        return fd < 0 ? fault_errno(fault, "open %s", path)
-                      : scan_folder(tree, fd, path, fault);
-    }
-    return true; /* links, sockets, devices hold nothing themselves */
-}
-
-static bool scan_all(const char *const *paths, size_t count, bool below,
-                     const struct sink *sink, struct tree *ret_tree, struct fault *fault)
-{
-    struct tree tree = {.sink = sink};
-    bool ok = scan_pool_new(WORKERS, &tree.pool, fault);
-
-    for (size_t i = 0; ok && i < count; i++) {
-        if (below || strcmp(paths[i], ".") == 0) {
-            int fd = open(paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-            ok = fd < 0 ? fault_errno(fault, "open %s", paths[i])
-                        : scan_folder(&tree, fd, "", fault);
-        } else {
-            ok = scan_path(&tree, AT_FDCWD, paths[i], paths[i], fault);
-        }
-    }
-    scan_pool_free(tree.pool);
-    *ret_tree = tree;
-    return ok;
-}
-
-/* ---- JSON ---- */
-
-static void json_finding(void *self, const char *path, size_t line,
-                         const struct finding *finding)
-{
-    json_t *shown = json_string(path);
-
-    if (shown == NULL) /* a name that is not UTF-8 */
-        shown = json_string("(name is not UTF-8)");
-    (void)json_array_append_new(
-        self, json_pack("{s:o, s:I, s:I, s:I, s:s, s:s, s:s}", "path", shown, "line",
-                        (json_int_t)line, "start", (json_int_t)finding->start, "end",
-                        (json_int_t)finding->end, "class", class_name(finding->class), "rule",
-                        classify_rule_id(finding->rule), "confidence",
-                        confidence_name(finding->confidence)));
-}
-
-static void unseen_to_stderr(void *self, const char *path, const char *why)
-{
-    (void)self;
-    (void)fprintf(stderr, "custody scan: %s: %s\n", path, why);
+    return tree_scan(&folder, 1, true, NULL, &sink, ret_counts, fault);
 }
 
 bool scan_tree_json(const char *folder, json_t *findings, struct fault *fault)
 {
-    const struct sink sink = {
-        .finding = json_finding, .unseen = unseen_to_stderr, .self = findings};
-    struct tree tree;
+    struct scan_report report = {.format = SCAN_JSON, .findings = findings};
+    struct tree_counts counts;
 
-    return scan_all(&folder, 1, true, &sink, &tree, fault);
-}
-
-/* ---- text ---- */
-
-struct table {
-    FILE *out;
-    char *path; /* of the lines being counted */
-    size_t counts[CLASS_COUNT];
-    bool each; /* a line a finding, else a line a file */
-};
-
-static void table_flush(struct table *table)
-{
-    if (table->path == NULL)
-        return;
-    (void)fprintf(table->out, "  %-48s", table->path);
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
-        if (table->counts[class] > 0)
-            (void)fprintf(table->out, " %s %zu", class_name((enum data_class) class),
-                          table->counts[class]);
-    (void)fputc('\n', table->out);
-    free(table->path);
-    table->path = NULL;
-    memset(table->counts, 0, sizeof(table->counts));
-}
-
-static void text_finding(void *self, const char *path, size_t line,
-                         const struct finding *finding)
-{
-    struct table *table = self;
-
-    if (table->each) {
-        (void)fprintf(table->out, "%s:%zu: %s %s (%s)\n", path, line,
-                      class_name(finding->class), classify_rule_id(finding->rule),
-                      confidence_name(finding->confidence));
-        return;
-    }
-    if (table->path == NULL || strcmp(table->path, path) != 0) {
-        table_flush(table);
-        table->path = xstrdup(path);
-    }
-    table->counts[finding->class]++;
-}
-
-static void text_unseen(void *self, const char *path, const char *why)
-{
-    struct table *table = self;
-
-    table_flush(table);
-    (void)fprintf(table->out, table->each ? "%s: %s\n" : "  %-48s %s\n", path, why);
+    return scan_below(folder, &report, &counts, fault);
 }
 
 bool scan_tree_text(const char *folder, FILE *out, struct fault *fault)
 {
-    struct table table = {.out = out};
-    const struct sink sink = {.finding = text_finding, .unseen = text_unseen, .self = &table};
-    struct tree tree = {0};
-    bool ok = scan_all(&folder, 1, true, &sink, &tree, fault);
+    struct scan_report report = {.format = SCAN_TABLE, .out = out};
+    struct tree_counts counts;
 
-    table_flush(&table);
-    if (ok)
-        (void)fprintf(out, "  %zu files, %zu findings, %zu not examined\n", tree.files,
-                      tree.findings, tree.unseen);
-    return ok;
+    if (!scan_below(folder, &report, &counts, fault))
+        return false;
+    (void)fprintf(out, "  %zu files, %zu findings, %zu not examined\n", counts.files,
+                  counts.findings, counts.unseen);
+    return true;
 }
 
-/* ---- SARIF 2.1.0 ---- */
-
-static json_t *sarif(json_t *findings)
-{
-    static const char *const levels[] = {[CONFIDENCE_LOW] = "note",
-                                         [CONFIDENCE_MEDIUM] = "warning",
-                                         [CONFIDENCE_HIGH] = "error"};
-    json_t *rules = json_array(), *results = json_array(), *finding;
-    size_t i;
-
-    for (uint16_t rule = 0; rule < classify_rule_count(); rule++)
-        (void)json_array_append_new(
-            rules, json_pack("{s:s, s:{s:s}}", "id", classify_rule_id(rule),
-                             "shortDescription", "text", classify_rule_text(rule)));
-    json_array_foreach(findings, i, finding)
-    {
-        const char *path, *rule, *class, *confidence;
-        json_int_t line, start, end;
-        unsigned level = CONFIDENCE_LOW;
-
-        (void)json_unpack(finding, "{s:s, s:I, s:I, s:I, s:s, s:s, s:s}", "path", &path,
-                          "line", &line, "start", &start, "end", &end, "class", &class, "rule",
-                          &rule, "confidence", &confidence);
-        for (unsigned each = 0; each < COUNT(levels); each++)
-            if (strcmp(confidence, confidence_name((uint8_t)each)) == 0)
-                level = each;
-        (void)json_array_append_new(
-            results,
-            json_pack("{s:s, s:s, s:{s:s}, s:[{s:{s:{s:s}, s:{s:I, s:I, s:I}}}]}", "ruleId",
-                      rule, "level", levels[level], "message", "text", class, "locations",
-                      "physicalLocation", "artifactLocation", "uri", path, "region",
-                      "startLine", line, "byteOffset", start, "byteLength", end - start));
-    }
-    return json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:s, s:o}}, s:o}]}", "$schema",
-                     "https://json.schemastore.org/sarif-2.1.0.json", "version", "2.1.0",
-                     "runs", "tool", "driver", "name", "custody", "version", CUSTODY_VERSION,
-                     "rules", rules, "results", results);
-}
+/* ---- the command ---- */
 
 static const struct option_rule options[] = {
     {"format", "FORMAT", "text, json or sarif (default: text)"},
-    {"fail", NULL, "exit 1 when anything is found"},
+    {"fail", NULL, "exit 1 when anything is found that nobody answers for"},
+    {"fresh", NULL, "look into every file, also where its verdict is known"},
     {NULL, NULL, NULL},
 };
 
-static int print_json(const struct invocation *invocation, json_t *findings, bool as_sarif)
-{
-    size_t count = json_array_size(findings);
+static const char *const format_names[] = {
+    [SCAN_TEXT] = "text", [SCAN_JSON] = "json", [SCAN_SARIF] = "sarif"};
 
-    command_print_json(as_sarif ? sarif(findings) : json_incref(findings));
-    json_decref(findings);
-    return count > 0 && invocation_flag(invocation, "fail") ? EXIT_NO : EXIT_YES;
+static const char *format_word(size_t number)
+{
+    static const char *const words[] = {"text", "json", "sarif"};
+
+    return number < COUNT(words) ? words[number] : NULL;
 }
 
-static int run(const struct invocation *invocation)
+static bool take_format(const struct invocation *invocation, enum scan_format *ret_format,
+                        struct fault *fault)
+{
+    const char *format = invocation_option(invocation, "format");
+
+    *ret_format = invocation->json ? SCAN_JSON : SCAN_TEXT;
+    if (format == NULL)
+        return true;
+    for (unsigned i = 0; i < COUNT(format_names); i++)
+        if (format_names[i] != NULL && strcmp(format, format_names[i]) == 0) {
+            *ret_format = (enum scan_format)i;
+            return true;
+        }
+    return fault_set(fault, FAULT_INVALID, "no format %s: text, json or sarif", format);
+}
+
+static bool read_suppressions(struct suppressions *ret_suppressions, struct fault *fault)
+{
+    AUTO_BUF struct buf yaml = buf_with_limit(SUPPRESSIONS_BYTES_MAX);
+
+    *ret_suppressions = (struct suppressions){.now_s = clock_now_us(&clock_real) / 1000000};
+    return !file_exists(AT_FDCWD, SUPPRESSIONS_FILE) ||
+           (file_read(AT_FDCWD, SUPPRESSIONS_FILE, &yaml, fault) &&
+            suppressions_parse(buf_slice(&yaml), ret_suppressions, fault));
+}
+
+static void show_progress(void *self, size_t files)
+{
+    (void)self;
+    (void)fprintf(stderr, "\r%zu files", files);
+}
+
+static void print_summary(const struct scan_report *report, const struct tree_counts *counts)
+{
+    (void)fprintf(stderr, "%zu files, %zu findings, %zu not examined", counts->files,
+                  report->open, counts->unseen);
+    if (report->suppressed > 0)
+        (void)fprintf(stderr, ", %zu more that somebody answers for", report->suppressed);
+    (void)fputc('\n', stderr);
+    if (report->refused > 0)
+        (void)fprintf(
+            stderr,
+            "custody scan: warning: %zu times a suppression does not count: it needs "
+            "owner=, reason= and an until= that is still to come\n",
+            report->refused);
+}
+
+static bool scan(const struct invocation *invocation, struct scan_report *report,
+                 struct tree_counts *ret_counts, struct fault *fault)
 {
     static const char *const here[] = {"."};
     const char *const *paths = invocation->argument_count > 0 ? invocation->arguments : here;
     size_t count = invocation->argument_count > 0 ? invocation->argument_count : 1;
-    const char *format = invocation_option(invocation, "format");
-    bool as_sarif = format != NULL && strcmp(format, "sarif") == 0;
-    bool as_json = invocation->json || (format != NULL && strcmp(format, "json") == 0);
-    struct table table = {.out = stdout, .each = true};
-    json_t *findings = json_array();
-    const struct sink text = {.finding = text_finding, .unseen = text_unseen, .self = &table};
-    const struct sink json = {
-        .finding = json_finding, .unseen = unseen_to_stderr, .self = findings};
-    struct tree tree = {0};
-    struct fault fault = {0};
-    bool ok = as_json || as_sarif || format == NULL || strcmp(format, "text") == 0;
+    bool shows =
+        report->format == SCAN_TEXT && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+    const struct tree_sink sink = {
+        .file = scan_report_file, .progress = shows ? show_progress : NULL, .self = report};
+    struct kept kept = {.folder = -1};
+    bool ok;
 
-    if (!ok)
-        (void)fault_set(&fault, FAULT_INVALID, "no format %s: text, json or sarif", format);
-    ok = ok &&
-         scan_all(paths, count, false, as_json || as_sarif ? &json : &text, &tree, &fault);
-    if (ok && (as_json || as_sarif))
-        return print_json(invocation, findings, as_sarif);
-    json_decref(findings);
+    if (!invocation_flag(invocation, "fresh"))
+        kept_open(paths, count, &kept);
+    ok = tree_scan(paths, count, false, kept.verdicts, &sink, ret_counts, fault);
+    kept_close(&kept);
+    if (shows)
+        (void)fputc('\r', stderr);
+    return ok;
+}
+
+/* One record a suppression that was for something. */
+static bool record_each(struct ledger_client *ledger, const struct suppressions *suppressions,
+                        struct fault *fault)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < suppressions->count; i++) {
+        const struct suppression *each = &suppressions->at[i];
+        struct record record;
+        uint8_t digest[32];
+        char hex[65];
+
+        if (each->used == 0)
+            continue;
+        if (EVP_Digest(each->reason, strlen(each->reason), digest, NULL, EVP_sha256(), NULL) !=
+            1)
+            return fault_set(fault, FAULT_IO, "SHA-256 failed");
+        record_begin(&record, RECORD_FINDING_SUPPRESSED);
+        record_text(&record, RECORD_RULE, slice_of(each->rule));
+        record_text(&record, RECORD_PERSON, slice_of(each->owner));
+        record_number(&record, RECORD_EXPIRES, each->until_s);
+        record_number(&record, RECORD_COUNT, (int64_t)each->used);
+        hex_encode(slice_of_bytes(digest, sizeof(digest)), hex);
+        record_text(&record, RECORD_DIGEST, slice_of(hex));
+        if (each->path != NULL)
+            record_text(&record, RECORD_PATH, slice_of(each->path));
+        ok = ledger_record_durably(ledger, &record, NULL, fault);
+    }
+    return ok;
+}
+
+/* What nobody can look up later does not count. Without a state folder there is no ledger. */
+static bool record_suppressions(const struct suppressions *suppressions, struct fault *fault)
+{
+    struct session session = {0};
+    struct ledger_client *ledger = NULL;
+    struct fault none = {0};
+    bool ok;
+
+    if (!session_open(&session, &none)) {
+        (void)fprintf(stderr, "custody scan: what people answer for is not recorded: %s\n",
+                      none.why);
+        return none.kind == FAULT_MISSING || (*fault = none, false);
+    }
+    ok = session_ledger(&session, &ledger, fault) &&
+         record_each(ledger, suppressions, fault) && ledger_checkpoint(ledger, fault);
+    session_close(&session);
+    return ok || fault_in(fault, "record what people answer for");
+}
+
+static int run(const struct invocation *invocation)
+{
+    struct suppressions suppressions = {0};
+    struct scan_report report = {.out = stdout, .suppressions = &suppressions};
+    struct tree_counts counts = {0};
+    struct fault fault = {0};
+    bool ok = take_format(invocation, &report.format, &fault) &&
+              read_suppressions(&suppressions, &fault);
+
+    report.findings = json_array();
+    report.unseen = json_array();
+    ok = ok && scan(invocation, &report, &counts, &fault) &&
+         (report.suppressed == 0 || record_suppressions(&suppressions, &fault));
+    if (ok && report.format == SCAN_JSON)
+        command_print_json(json_incref(report.findings));
+    if (ok && report.format == SCAN_SARIF)
+        command_print_json(scan_report_sarif(&report));
+    if (ok)
+        print_summary(&report, &counts);
+    scan_report_free(&report);
+    suppressions_free(&suppressions);
     if (!ok)
         return command_fail(invocation, &fault);
-    (void)fprintf(stderr, "%zu files, %zu findings, %zu not examined\n", tree.files,
-                  tree.findings, tree.unseen);
-    return tree.findings > 0 && invocation_flag(invocation, "fail") ? EXIT_NO : EXIT_YES;
+    return report.open > 0 && invocation_flag(invocation, "fail") ? EXIT_NO : EXIT_YES;
 }
+
+static const struct option_words words[] = {{"format", format_word}, {NULL, NULL}};
 
 const struct command command_scan = {
     .name = "scan",
@@ -340,6 +217,24 @@ const struct command command_scan = {
     .arguments_max = COMMAND_ARGUMENTS_MAX,
     .prints_json = true,
     .summary = "Finds what is sensitive in files and folders; never shows the values",
+    .text =
+        "What is known of a file by its state or content is not looked for again (--fresh "
+        "does).\n"
+        "\n"
+        "A finding that is none is answered for by a person, with a reason and an end, in its "
+        "line or "
+        "the one before:\n"
+        "  custody:allow RULE owner=maria until=2027-01-31 reason=\"published test card\"\n"
+        "or for files in " SUPPRESSIONS_FILE " of the current folder:\n"
+        "  version: 1\n"
+        "  suppressions:\n"
+        "    - { path: \"tests/**\", rule: pan.card, owner: maria, until: 2027-01-31, reason: "
+        "test "
+        "cards }\n"
+        "RULE is a rule's id or a class. It changes what a scan counts, never what an agent "
+        "or a "
+        "model may see.",
     .options = options,
+    .words = words,
     .run = run,
 };

@@ -114,6 +114,10 @@ const struct record_type_row record_types[RECORD_TYPE_COUNT] = {
     [RECORD_QUORUM_STATE] = {"quorum.state",
                              "Records wait too long for the witnesses, or no more",
                              F(REASON) | F(COUNT), F(DURATION_US) | F(MECHANISM), true},
+    [RECORD_FINDING_SUPPRESSED] = {"finding.suppressed",
+                                   "Somebody answers for findings of a scan",
+                                   F(RULE) | F(PERSON) | F(EXPIRES),
+                                   ABOUT | F(PATH) | F(PERSON) | F(EXPIRES), false},
 };
 
 #define NUMBER RECORD_KIND_NUMBER

@@ -18,7 +18,8 @@ double text_entropy(struct slice text)
     for (size_t i = 0; i < 256; i++)
         if (counts[i] > 1)
             sum += counts[i] * log2(counts[i]);
-    return log2((double)text.len) - sum / (double)text.len;
+    /* Rounding may leave the range. */
+    return fmin(fmax(log2((double)text.len) - sum / (double)text.len, 0), 8);
 }
 
 static bool is_word(struct slice text, const char *word)

@@ -319,26 +319,42 @@ void collect_snapshot_key(const char *tree, const char *policy_digest, const cha
 
 /* ---- requests ---- */
 
+static bool read_base(struct packet_reader *reader, struct collect_base *ret_base,
+                      struct fault *fault)
+{
+    struct collect_base base = {.settings = buf_with_limit(POLICY_PACKET_BYTES_MAX)};
+    struct slice settings;
+
+    if (!take_oid(reader, base.commit, fault) || !take_oid(reader, base.tree, fault))
+        return false;
+    packet_word(reader, base.branch, sizeof(base.branch));
+    base.commit_time = (int64_t)packet_number(reader);
+    base.has_policy = packet_number(reader) != 0;
+    settings = packet_text(reader);
+    if (!packet_end(reader, fault) || !buf_add(&base.settings, settings, fault))
+        return false;
+    *ret_base = base;
+    return true;
+}
+
 bool collect_resolve(struct collect *collect, const char *ref, struct collect_base *ret_base,
                      struct fault *fault)
 {
     AUTO_BUF struct buf packet = request(COLLECT_RESOLVE);
-    struct collect_base base = {.settings = buf_with_limit(POLICY_PACKET_BYTES_MAX)};
     struct packet_reader reader;
-    struct slice settings;
 
-    if (!packet_put_word(&packet, ref, fault) ||
-        !ask(collect, &packet, NULL, NULL, &reader, fault) ||
-        !take_oid(&reader, base.commit, fault) || !take_oid(&reader, base.tree, fault))
-        return false;
-    packet_word(&reader, base.branch, sizeof(base.branch));
-    base.commit_time = (int64_t)packet_number(&reader);
-    base.has_policy = packet_number(&reader) != 0;
-    settings = packet_text(&reader);
-    if (!packet_end(&reader, fault) || !buf_add(&base.settings, settings, fault))
-        return false;
-    *ret_base = base;
-    return true;
+    return packet_put_word(&packet, ref, fault) &&
+           ask(collect, &packet, NULL, NULL, &reader, fault) &&
+           read_base(&reader, ret_base, fault);
+}
+
+bool collect_resolved(struct collect *collect, struct collect_base *ret_base,
+                      struct fault *fault)
+{
+    const struct hearing nothing = {0};
+    struct packet_reader reader;
+
+    return hear(collect, &nothing, &reader, fault) && read_base(&reader, ret_base, fault);
 }
 
 bool collect_dirty_begin(struct collect *collect, struct fault *fault)

@@ -37,6 +37,8 @@ struct collect_config {
     const char *cache;   /* cache/REPO/ of the state folder; NULL: no snapshots here */
     const struct policy_settings *organisation; /* NULL: no snapshots, commits and looks */
     bool lands;                                 /* may write the work tree */
+    bool resolves;                              /* `base` at once, unasked: collect_resolved */
+    const char *base;
 };
 
 /*
@@ -76,6 +78,9 @@ struct collect_base {
 /* `ref` NULL: HEAD. A broken custody.yaml is a FAULT_INVALID "custody.yaml:3:1: ...". */
 MUST_USE bool collect_resolve(struct collect *collect, const char *ref,
                               struct collect_base *ret_base, struct fault *fault);
+/* The same, of what the configuration says: once, as the first that is asked for. */
+MUST_USE bool collect_resolved(struct collect *collect, struct collect_base *ret_base,
+                               struct fault *fault);
 /*
  * In two halves, so that core can do other things while git looks at every file.
  * Between them no other request may be made. ret_paths: up to 20, each ended by a NUL.

@@ -282,6 +282,18 @@ static bool begin(struct collecting *collecting, struct fault *fault)
     return ok;
 }
 
+/* As if core had asked. */
+static bool resolve_unasked(struct collecting *collecting, struct fault *fault)
+{
+    AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
+    struct message_fds none = {0};
+
+    return buf_add_byte(&packet, COLLECT_RESOLVE, fault) &&
+           packet_put_word(&packet, collecting->config->base, fault) &&
+           (handle(collecting, buf_slice(&packet), &none) ||
+            fault_set(fault, FAULT_IO, "core does not listen"));
+}
+
 static void end(struct collecting *collecting)
 {
     committing_free(collecting->committing);
@@ -300,7 +312,8 @@ int collect_role(void *self)
 
     if (!ok)
         (void)!answer_fault(collecting->socket, &fault);
-    ok = ok && serve(collecting, &fault);
+    ok = ok && (!collecting->config->resolves || resolve_unasked(collecting, &fault)) &&
+         serve(collecting, &fault);
     end(collecting);
     return ok ? 0 : 1;
 }

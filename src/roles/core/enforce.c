@@ -320,7 +320,7 @@ static bool prove(struct run *run, const struct cell_packet *sealed, struct faul
     bool held = judge_canaries(run, sealed, fault);
 
     if (held && !view_disarm_planted(run->view.control, PEER_READY_MS, &witness, fault))
-        return fault_in(fault, "take the canaries away") || run_because(run, "view");
+        return fault_in(fault, "view") || run_because(run, "view");
     memcpy(run->transport, witness.transport, sizeof(run->transport));
     if (held && run_is_injected(run) &&
         !guard_disarm_planted(run->guard.control, PEER_READY_MS, &witness, fault))
@@ -334,6 +334,7 @@ static bool prove(struct run *run, const struct cell_packet *sealed, struct faul
 
 bool core_enforce(struct run *run, struct fault *fault)
 {
+    AUTO_CLOSE int to_gateway = -1;
     struct cell_packet packet = {0};
     struct plants plants;
 
@@ -341,15 +342,15 @@ bool core_enforce(struct run *run, struct fault *fault)
     core_disk_begin(run);
     if (!core_build_cache_open(run, fault))
         return run_because(run, "state-folder");
-    /* The gateway first: it has libcurl to load while the others get ready. */
     if (run_is_injected(run) ? !core_plain_open(run, fault)
                              : !message_pair(run->lister, fault))
         return false;
-    if (!seen_make(&run->seen, fault) || !core_start_way_out(run, fault) ||
+    /* After the gateway, which has the keys, in the order of who takes longest. */
+    if (!seen_make(&run->seen, fault) || !core_start_gateway(run, &to_gateway, fault) ||
         !core_start_view(run, &plants, fault) || !start_cell(run, &plants, fault) ||
-        !core_start_guard(run, &plants, fault) || !core_start_observer(run, fault))
+        !core_start_guard(run, &plants, fault) || !core_start_observer(run, fault) ||
+        !core_start_door(run, to_gateway, fault))
         return false;
-    core_put_begun(run); /* while they get ready */
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
         return false;
     if (!core_observe(run, fault))

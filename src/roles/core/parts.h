@@ -88,7 +88,8 @@ struct run {
     uint64_t random;                  /* for names that the agent cannot guess */
     int64_t begun_us, begun_wall_us;
 
-    struct fault early; /* of core_prepare_early */
+    struct fault early;    /* of core_prepare_early */
+    struct cell_host host; /* looked at meanwhile */
     struct collect *collect;
     struct collect_base base;
     struct policy_settings *narrowing; /* the repository's settings, or NULL */
@@ -190,7 +191,7 @@ void run_say(const struct run *run, const char *format, ...)
  * core_prepare's to tell. */
 void core_prepare_early(struct run *run);
 MUST_USE bool core_prepare(struct run *run, struct fault *fault);
-/* Which cell: what the host gives, policy takes and the person asked for. */
+/* Which cell: what run->host gives, policy takes and the person asked for. */
 MUST_USE bool core_choose_cell(struct run *run, struct fault *fault);
 MUST_USE bool core_enforce(struct run *run, struct fault *fault);
 MUST_USE bool core_work(struct run *run, struct fault *fault);

@@ -73,7 +73,7 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
         run->sealer.folder >= 0 ? 5 : 4, control[0], fault);
 }
 
-static bool start_door(struct run *run, int to_gateway, struct fault *fault)
+bool core_start_door(struct run *run, int to_gateway, struct fault *fault)
 {
     AUTO_CLOSE int ledger = -1;
     int control[2];
@@ -178,7 +178,7 @@ bool core_start_guard(struct run *run, const struct plants *plants, struct fault
     return ok;
 }
 
-bool core_start_way_out(struct run *run, struct fault *fault)
+bool core_start_gateway(struct run *run, int *ret_to_gateway, struct fault *fault)
 {
     int between[2];
     bool ok;
@@ -187,9 +187,11 @@ bool core_start_way_out(struct run *run, struct fault *fault)
         return false;
     ok = start_gateway(run, between[0], fault) && core_seal_commands(run, fault);
     core_seal_forget(run);
-    ok = ok && start_door(run, between[1], fault);
     (void)close(between[0]);
-    (void)close(between[1]);
+    if (ok)
+        *ret_to_gateway = between[1];
+    else
+        (void)close(between[1]);
     return ok;
 }
 

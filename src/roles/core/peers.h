@@ -17,8 +17,10 @@ struct plants {
     char card_text[96];
 };
 
-/* Gateway and door, and the socket between them; the run's keys are forgotten in between. */
-MUST_USE bool core_start_way_out(struct run *run, struct fault *fault);
+/* The first of all: the run's keys are forgotten here, before others are forked. */
+MUST_USE bool core_start_gateway(struct run *run, int *ret_to_gateway, struct fault *fault);
+/* At the other end of `to_gateway`, which stays the caller's. */
+MUST_USE bool core_start_door(struct run *run, int to_gateway, struct fault *fault);
 MUST_USE bool core_start_view(struct run *run, const struct plants *plants,
                               struct fault *fault);
 MUST_USE bool core_start_guard(struct run *run, const struct plants *plants,

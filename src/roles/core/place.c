@@ -4,10 +4,8 @@
 
 bool core_choose_cell(struct run *run, struct fault *fault)
 {
-    struct cell_host host;
-
-    cell_host_look(&host);
-    if (!cell_mode_choose(&host, run->policy->degraded, run->request->cell, &run->mode, fault))
+    if (!cell_mode_choose(&run->host, run->policy->degraded, run->request->cell, &run->mode,
+                          fault))
         return run_because(run, fault->kind == FAULT_HOST ? "host" : "containment");
     run->result->cell = cell_mode_name(run->mode);
     run->result->degraded = cell_mode_is_degraded(run->mode);

@@ -102,7 +102,9 @@ static bool start_collect(struct run *run, struct fault *fault)
     return collect_spawn(&(struct collect_config){.repository = run->request->repository,
                                                   .scratch = scratch,
                                                   .cache = cache,
-                                                  .organisation = organisation},
+                                                  .organisation = organisation,
+                                                  .resolves = true,
+                                                  .base = run->request->base},
                          &run->collect, fault) ||
            run_because(run, "repository");
 }
@@ -369,9 +371,10 @@ static bool is_about_policy(const struct fault *fault)
 
 bool core_prepare(struct run *run, struct fault *fault)
 {
+    cell_host_look(&run->host); /* while collect gets ready */
     if (!check_role(run, fault) || !await_collect(run, fault))
         return false;
-    if (!collect_resolve(run->collect, run->request->base, &run->base, fault))
+    if (!collect_resolved(run->collect, &run->base, fault))
         return run_because(run, is_about_policy(fault) ? "policy" : "repository");
     if (!apply_policy(run, fault) || !core_choose_cell(run, fault) ||
         !core_budget(run, fault) || !core_models(run, fault) || !core_agent(run, fault) ||

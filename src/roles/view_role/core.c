@@ -65,8 +65,6 @@ bool view_await_ready(int control, int timeout_ms, struct view_ready *ret_ready,
         message_fds_close(&fds);
         return unexpected(packet, fault);
     }
-    packet_word(&reader, ready.head, sizeof(ready.head));
-    packet_word(&reader, ready.tree, sizeof(ready.tree));
     ready.cpu_us = packet_number(&reader);
     ready.plain_bytes = packet_number(&reader);
     ready.classes = packet_number(&reader);

@@ -9,7 +9,7 @@
 
 enum view_packet {
     VIEW_PACKET_READY =
-        1,               /* view: head, tree, cpu_us, plain_bytes, classes, known; descriptor {known} */
+        1,               /* view: cpu_us, plain_bytes, classes, known; descriptor {known} */
     VIEW_PACKET_FAILED,  /* view: kind, why; it ends */
     VIEW_PACKET_MOUNTED, /* core: descriptors {fuse[, proc]} */
     VIEW_PACKET_DISARM,  /* core */
@@ -27,6 +27,15 @@ enum view_packet {
  */
 MUST_USE bool view_known(const struct view_config *config, const struct snapshot *snapshot,
                          int *ret_fd, size_t *ret_count, struct fault *fault);
+
+/*
+ * Begins to make the cell's .git; config->git_fd is closed here. The answer comes on ret_answer.
+ */
+MUST_USE bool view_writer_start(struct view_config *config, const struct snapshot *snapshot,
+                                const struct redacted *redacted, int *ret_answer,
+                                struct fault *fault);
+/* Waits until it is there; the descriptor is taken, and -1 was waited for before. */
+MUST_USE bool view_writer_await(int *answer, struct fault *fault);
 
 void view_oid_text(const struct snapshot *snapshot, const uint8_t *oid,
                    char ret_text[GITDIR_HEX_BYTES]);

@@ -39,7 +39,7 @@ struct serving {
     struct view_planted planted[PLANTS_MAX];
     struct buf plant_bytes[PLANTS_MAX];
     const char *mount_points[MOUNT_POINTS_MAX + 1];
-    struct gitdir_result git;
+    int git_answer; /* of who writes the cell's .git; -1: it is there */
     uint64_t plain_bytes;
     int known_fd; /* until READY */
     size_t known_count;
@@ -215,8 +215,8 @@ static bool start(struct serving *serving, struct fault *fault)
     if (!snapshot_open(config->snapshot_fd, &serving->snapshot, fault) ||
         !redacted_make(serving->snapshot, config->content_fd, &redactor, &serving->redacted,
                        fault) ||
-        !gitdir_write(config->git_fd, serving->snapshot, serving->redacted, &config->git,
-                      &serving->git, fault))
+        !view_writer_start(config, serving->snapshot, serving->redacted, &serving->git_answer,
+                           fault))
         return false;
     if (!view_known(config, serving->snapshot, &serving->known_fd, &serving->known_count,
                     fault) ||
@@ -241,12 +241,12 @@ static bool start(struct serving *serving, struct fault *fault)
     explicit_bzero(config->key, sizeof(config->key));
     explicit_bzero(config->redaction_key, sizeof(config->redaction_key));
     receipts_forget_key(serving->receipts);
-    scope_close(&config->git_fd);
     return isolate_syscalls(ISOLATE_VIEW, fault);
 }
 
 static void finish(struct serving *serving)
 {
+    scope_close(&serving->git_answer);
     view_free(serving->view);
     view_records_free(serving->records);
     view_identity_free(serving->identity);
@@ -294,8 +294,6 @@ static bool send_ready(struct serving *serving, struct fault *fault)
     cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
              (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     return begin(serving, VIEW_PACKET_READY, fault) &&
-           packet_put_word(&serving->packet, serving->git.head, fault) &&
-           packet_put_word(&serving->packet, serving->git.tree, fault) &&
            packet_put_number(&serving->packet, cpu_us, fault) &&
            packet_put_number(&serving->packet, serving->plain_bytes, fault) &&
            packet_put_number(&serving->packet, classes_shown(serving->snapshot), fault) &&
@@ -364,7 +362,8 @@ static bool on_disarm(struct serving *serving, struct message_fds *fds, struct f
     struct view_counts counts = view_counts(serving->view);
 
     (void)fds;
-    return disarm(serving, fault) && begin(serving, VIEW_PACKET_DISARMED, fault) &&
+    return view_writer_await(&serving->git_answer, fault) && disarm(serving, fault) &&
+           begin(serving, VIEW_PACKET_DISARMED, fault) &&
            packet_put_number(&serving->packet, counts.reads_recorded, fault) &&
            packet_put_number(&serving->packet, counts.reads_refused, fault) &&
            packet_put_number(&serving->packet, counts.refused - counts.reads_refused, fault) &&
@@ -485,6 +484,7 @@ int view_role(void *config)
 {
     struct serving serving = {.config = config,
                               .known_fd = -1,
+                              .git_answer = -1,
                               .packet = buf_with_limit(MESSAGE_BYTES_MAX),
                               .in = buf_with_limit(MESSAGE_BYTES_MAX)};
     struct fault fault = {0};

@@ -4,7 +4,7 @@
  *
  *   user       the user; as root: config->uid, keeping only CAP_SYS_PTRACE (for /proc/PID/exe)
  *   network    none            may read   snapshot, content, the cell's /proc
- *   may write  upper, the cell's .git (before READY)
+ *   may write  upper, the cell's .git (a child, before DISARMED)
  *   holds      the run's surrogate key and that of its receipts until READY, the pristine
  *              content
  *   talks to   core (control), ledger (one producer)
@@ -70,8 +70,6 @@ int view_role(void *config);
 /* ---- core's side ---- */
 
 struct view_ready {
-    char head[GITDIR_HEX_BYTES];
-    char tree[GITDIR_HEX_BYTES];
     uint64_t cpu_us;      /* what starting took of the processor */
     uint64_t plain_bytes; /* of the disk that the files take; 0 with FUSE */
     uint64_t classes; /* CLASS_BIT of what is in files that it may read, redacted or not */
@@ -89,7 +87,7 @@ struct view_witness {
     uint64_t reads, reads_refused, writes_refused;
     char transport[VIEW_TRANSPORT_BYTES]; /* view_transport; "" without FUSE */
 };
-/* Takes the planted entries away and waits until they are gone. */
+/* Takes the planted entries away and waits until they are gone, and the cell's .git is there. */
 MUST_USE bool view_disarm_planted(int control, int timeout_ms,
                                   struct view_witness *ret_witness, struct fault *fault);
 

@@ -167,6 +167,39 @@ static void a_broken_repository_policy_names_its_place(void **state)
     world_end(&world);
 }
 
+/* A run's base is on its way before anybody asks; then all is as ever. */
+static void a_base_is_resolved_unasked(void **state)
+{
+    static const struct {
+        const char *ref;
+        bool found;
+    } cases[] = {{NULL, true}, {"HEAD", true}, {"no-such-branch", false}};
+    struct world world;
+
+    (void)state;
+    world_make(&world);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct collect_config config = {.repository = world.place.repo,
+                                              .scratch = world.place.scratch,
+                                              .resolves = true,
+                                              .base = cases[i].ref};
+        struct collect_base base = {0}, again = {0};
+        struct collect *collect = NULL;
+        struct fault fault = {0};
+
+        assert_ok(collect_start(&config, &collect, &fault), fault);
+        assert_int_equal(collect_resolved(collect, &base, &fault), cases[i].found);
+        assert_ok(collect_resolve(collect, NULL, &again, &fault), fault);
+        assert_string_equal(again.commit, world.base.commit);
+        if (cases[i].found)
+            assert_string_equal(base.commit, world.base.commit);
+        buf_free(&base.settings);
+        buf_free(&again.settings);
+        collect_stop(collect);
+    }
+    world_end(&world);
+}
+
 static void what_cannot_be_opened_says_why(void **state)
 {
     struct collect *collect = NULL;
@@ -681,6 +714,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(resolving_gives_the_base_and_the_policy),
         TEST(a_broken_repository_policy_names_its_place),
+        TEST(a_base_is_resolved_unasked),
         TEST(what_cannot_be_opened_says_why),
         TEST(a_snapshot_leaves_out_denied_files_and_marks_sensitive_ones),
         TEST(looking_shows_what_an_agent_would_see),

@@ -384,8 +384,9 @@ static void a_flood_of_records_ends_the_view(void **state)
     clean(&world);
 }
 
-static void view_that_cannot_start_says_why(void **state)
+static void view_without_a_git_folder_says_why(void **state)
 {
+    struct view_witness witness;
     struct fault fault = {0};
     struct view_ready ready;
     struct world world = {0};
@@ -397,12 +398,14 @@ static void view_that_cannot_start_says_why(void **state)
         print_message("skipped: %s\n", reason);
         skip();
     }
+    assert_ok(view_disarm_planted(world.control, 10000, &witness, &fault), fault);
     scope_close(&world.control);
     assert_ok(process_wait(&world.role, 10000, &status, &fault), fault);
     assert_int_equal(status, 0);
     start_role(&world, &ledger, &fault); /* the git folder is not empty any more */
     (void)close(ledger);
-    assert_false(view_await_ready(world.control, 10000, &ready, &fault));
+    assert_ok(view_await_ready(world.control, 10000, &ready, &fault), fault);
+    assert_false(view_disarm_planted(world.control, 10000, &witness, &fault));
     assert_non_null(strstr(fault.why, "git folder: make "));
     assert_ok(process_wait(&world.role, 10000, &status, &fault), fault);
     assert_int_equal(status, 2);
@@ -416,7 +419,7 @@ int main(void)
         TEST(a_run_is_served_recorded_and_collected),
         TEST(files_are_written_out_and_collected_without_fuse),
         TEST(a_flood_of_records_ends_the_view),
-        TEST(view_that_cannot_start_says_why),
+        TEST(view_without_a_git_folder_says_why),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

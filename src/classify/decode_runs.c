@@ -1,0 +1,233 @@
+/* Runs of base64 and of hexadecimal digits. */
+#include "base/hex.h"
+#include "base/utf8.h"
+#include "classify/decode_parts.h"
+#include "classify/read.h"
+#include "classify/sixteen.h"
+#include "wire/base64.h"
+
+#define TRIED_BYTES 18 /* that must be text, or a known beginning, for the run to be decoded */
+#define LINE_MIN 40    /* a run of so many characters may go on on the next line */
+
+/* ---- where runs are ---- */
+
+static bool is_digit64(uint8_t byte)
+{
+    return base64_digit(byte) >= 0;
+}
+
+/* Which bytes are of either alphabet. */
+static const bool *digits64(void)
+{
+    static bool digits[256];
+
+    if (!digits['A'])
+        for (unsigned i = 0; i < 256; i++)
+            digits[i] = is_digit64((uint8_t)i);
+    return digits;
+}
+
+/* Where two eights in a row are all digits at or after `at`, both a multiple of eight away: a
+ * run of three eights has them. */
+static size_t find_eights(struct slice text, size_t at)
+{
+    uint64_t before = 0;
+
+    for (; text.len - at >= SIXTEEN; at += SIXTEEN) {
+        sixteen bytes = sixteen_load(text.at + at);
+        sixteen digits = sixteen_within(bytes | 0x20, 'a', 'z') |
+                         sixteen_within(bytes, '/', '9') | sixteen_is(bytes, '+') |
+                         sixteen_is(bytes, '-') | sixteen_is(bytes, '_');
+        uint64_t low = sixteen_half(digits, 0), high = sixteen_half(digits, 1);
+
+        if ((before & low) == UINT64_MAX)
+            return at - SIXTEEN / 2;
+        if ((low & high) == UINT64_MAX)
+            return at;
+        before = high;
+    }
+    return at >= SIXTEEN / 2 ? at - SIXTEEN / 2 : at;
+}
+
+/* The first run of DECODE_RUN_MIN at or after `at`. */
+static size_t find_run(struct slice text, size_t at, const bool *digits)
+{
+    size_t from = at;
+
+    while (text.len - from >= DECODE_RUN_MIN) {
+        size_t start = find_eights(text, from), end;
+
+        start = start < from ? from : start;
+        while (start > from && digits[text.at[start - 1]])
+            start--;
+        end = start;
+        while (end < text.len && digits[text.at[end]])
+            end++;
+        if (end - start >= DECODE_RUN_MIN)
+            return start;
+        from = end + (end == start);
+    }
+    return text.len;
+}
+
+static size_t run_end(struct slice text, size_t at, const bool *digits)
+{
+    while (at < text.len && digits[text.at[at]])
+        at++;
+    return at;
+}
+
+static bool ends_line(struct slice text, size_t at)
+{
+    return at == text.len || memchr("\r\n=\"'`\\<,;)", text.at[at], 11) != NULL;
+}
+
+/* Over line ends, as long as whole lines are digits; with padding. */
+static size_t wrapped_end(struct slice text, size_t from, const bool *digits)
+{
+    size_t end = run_end(text, from, digits), line = end - from;
+
+    while (line >= LINE_MIN && end < text.len) {
+        size_t next = end, next_end;
+
+        while (next < text.len && next - end < 64 &&
+               memchr(" \t\r\n", text.at[next], 4) != NULL)
+            next++;
+        next_end = run_end(text, next, digits);
+        if (next == end || slice_find_byte(slice_part(text, end, next), '\n', 0) == SIZE_MAX ||
+            next_end == next || next_end - next > line || !ends_line(text, next_end))
+            break;
+        if (next_end - next < line) {
+            end = next_end;
+            break;
+        }
+        end = next_end;
+    }
+    for (size_t pads = 0; pads < 2 && end < text.len && text.at[end] == '='; pads++)
+        end++;
+    return end;
+}
+
+/* ---- what they say ---- */
+
+struct run {
+    struct slice text;
+    unsigned bits; /* of a digit */
+    unsigned skip; /* digits before the first that counts */
+};
+
+static int digit_of(const struct run *run, uint8_t byte)
+{
+    return run->bits == 4 ? hex_digit(byte) : base64_digit(byte);
+}
+
+/* Appends at most `most` bytes. */
+static bool decode_run(const struct run *run, size_t most, struct buf *out,
+                       struct fault *fault)
+{
+    uint32_t waiting = 0;
+    unsigned count = 0, skip = run->skip;
+
+    for (size_t i = 0; i < run->text.len && out->len < most; i++) {
+        int digit = digit_of(run, run->text.at[i]);
+
+        if (digit < 0)
+            continue;
+        if (skip > 0) {
+            skip--;
+            continue;
+        }
+        waiting = waiting << run->bits | (uint32_t)digit;
+        count += run->bits;
+        if (count < 8)
+            continue;
+        count -= 8;
+        if (!buf_add_byte(out, (uint8_t)(waiting >> count), fault))
+            return false;
+    }
+    return true;
+}
+
+/* Text of one byte a character or of two; what is cut off at the end may be half of one. */
+static bool is_text(struct slice bytes)
+{
+    size_t narrow = 0;
+
+    for (size_t at = 0; at < bytes.len;) {
+        size_t len = utf8_next(bytes, at, NULL);
+
+        if (len == 0 && bytes.len - at >= 4)
+            return false;
+        if (bytes.at[at] == 0) {
+            narrow++;
+            at++;
+            continue;
+        }
+        if ((bytes.at[at] < 0x20 && memchr("\t\r\n\f\x1b", bytes.at[at], 5) == NULL) ||
+            bytes.at[at] == 0x7f)
+            return false;
+        at += len == 0 ? 1 : len;
+    }
+    return narrow == 0 || (narrow >= bytes.len / 2 - 1 && narrow <= bytes.len / 2 + 1);
+}
+
+static bool is_worth_it(const struct run *run)
+{
+    uint8_t bytes[TRIED_BYTES + 1];
+    struct buf head = {.at = bytes, .room = sizeof(bytes), .limit = TRIED_BYTES};
+    struct fault fault = {0};
+
+    return decode_run(run, TRIED_BYTES, &head, &fault) && head.len >= 9 &&
+           (is_text(buf_slice(&head)) || read_is_packed(buf_slice(&head)));
+}
+
+static bool add_run(struct decoding *decoding, const struct run *run, size_t from, size_t to,
+                    struct fault *fault)
+{
+    struct buf bytes = buf_with_limit(run->text.len);
+    bool ok = decode_run(run, run->text.len, &bytes, fault) &&
+              decode_add_bytes(decoding, buf_slice(&bytes), from, to,
+                               run->bits == 4 ? FORM_HEX : FORM_BASE64, fault);
+
+    buf_free_secret(&bytes);
+    return ok;
+}
+
+static bool is_hexadecimal(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (hex_digit(text.at[i]) < 0)
+            return false;
+    return true;
+}
+
+bool decode_runs(struct decoding *decoding, struct fault *fault)
+{
+    struct slice text = decoding->text;
+    const bool *digits = digits64();
+
+    for (size_t at = find_run(text, 0, digits); at < text.len;) {
+        size_t end = run_end(text, at, digits);
+        struct run run = {.text = slice_part(text, at, end)};
+        bool found = false;
+
+        if (is_hexadecimal(run.text)) {
+            run.bits = 4;
+            for (run.skip = 0; run.skip < 2 && !found; run.skip += !found)
+                found = is_worth_it(&run);
+        }
+        if (!found) {
+            run.bits = 6;
+            for (run.skip = 0; run.skip < 4 && !found; run.skip += !found)
+                found = is_worth_it(&run);
+            if (found) {
+                end = wrapped_end(text, at, digits);
+                run.text = slice_part(text, at, end);
+            }
+        }
+        if (found && !add_run(decoding, &run, at, end, fault))
+            return false;
+        at = find_run(text, end, digits);
+    }
+    return true;
+}

@@ -1,0 +1,54 @@
+/*
+ * classify/sixteen.h - sixteen bytes looked at together, in a vector of whatever machine.
+ * Private to classify/. An answer is 0xff for each byte of which it is yes, else 0.
+ */
+#ifndef CUSTODY_CLASSIFY_SIXTEEN_H
+#define CUSTODY_CLASSIFY_SIXTEEN_H
+
+#include <endian.h>
+#include <stdint.h>
+#include <string.h>
+
+#define SIXTEEN 16U
+
+typedef uint8_t sixteen __attribute__((vector_size(16)));
+
+static inline sixteen sixteen_load(const uint8_t *at)
+{
+    sixteen bytes;
+
+    memcpy(&bytes, at, sizeof(bytes));
+    return bytes;
+}
+
+static inline sixteen sixteen_is(sixteen bytes, uint8_t byte)
+{
+    return (sixteen)(bytes == byte);
+}
+
+/* Of those from `first` to `last`. */
+static inline sixteen sixteen_within(sixteen bytes, uint8_t first, uint8_t last)
+{
+    return (sixteen)((sixteen)(bytes - first) <= (uint8_t)(last - first));
+}
+
+/* The first eight answers, or the others; the first of them is the lowest byte. */
+static inline uint64_t sixteen_half(sixteen answers, unsigned half)
+{
+    uint64_t halves[2];
+
+    memcpy(halves, &answers, sizeof(halves));
+    return le64toh(halves[half]);
+}
+
+/* The first byte of which it is yes; SIXTEEN: none. */
+static inline unsigned sixteen_first(sixteen answers)
+{
+    uint64_t low = sixteen_half(answers, 0), high = sixteen_half(answers, 1);
+
+    if (low != 0)
+        return (unsigned)__builtin_ctzll(low) / 8;
+    return high != 0 ? 8 + (unsigned)__builtin_ctzll(high) / 8 : SIXTEEN;
+}
+
+#endif

@@ -1,0 +1,166 @@
+"""custody scan: what it finds, in which form it says so, what it remembers, and who answers for what is none."""
+import json
+import os
+import pathlib
+import tempfile
+import time
+
+from harness import CARD, CUSTODY, TOKEN, Place, Skip, main, run, wait_until_free
+
+SSN = '457-55' + '-5462'
+
+
+class Folder:
+    """A folder to scan, with a cache of its own and no state folder."""
+
+    def __init__(self, files):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix='custody-scan-'))
+        self.tree = self.root / 'tree'
+        self.env = {'PATH': '/usr/bin:/bin', 'HOME': str(self.root), 'CUSTODY_HOME': str(self.root / 'none'), 'LANG': 'C.UTF-8'}
+        for name, content in files.items():
+            self.write(name, content)
+
+    def write(self, name, content):
+        path = self.tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    def scan(self, *words, check=0):
+        return run([CUSTODY, 'scan', *words], cwd=self.tree, env=self.env, check=check)
+
+    def found(self, *words, check=0):
+        return json.loads(self.scan('--format', 'json', *words, check=check).stdout)
+
+
+def values_are_found_and_never_shown():
+    folder = Folder({'a/pay.txt': f'one\ncard {CARD}\n', 'b.env': f'GITHUB_TOKEN={TOKEN}\n', 'clean.c': 'int x;\n'})
+    found = folder.found()
+    assert [(f['path'], f['line'], f['class'], f['rule']) for f in found if f['class'] == 'pan'] == [
+        ('a/pay.txt', 2, 'pan', 'pan.card')], found
+    assert any(f['path'] == 'b.env' and f['class'] == 'secret' for f in found), found
+    for f in found:
+        content = (folder.tree / f['path']).read_bytes()
+        assert content[f['start']:f['end']].decode() in (CARD, TOKEN), f
+    for words in ((), ('--format', 'json'), ('--format', 'sarif')):
+        done = folder.scan(*words)
+        assert CARD not in done.stdout + done.stderr and TOKEN not in done.stdout + done.stderr, words
+    folder.scan('--fail', check=1)
+    folder.scan('--fail', 'clean.c', check=0)
+    folder.scan('--format', 'xml', check=3)
+    folder.scan('missing.txt', check=3)
+
+
+def what_is_known_is_not_looked_for_again():
+    folder = Folder({f'd{n % 7}/f{n}.txt': f'card {CARD}\n' if n == 40 else f'{n}\n' for n in range(60)})
+    time.sleep(1.2)  # what has just changed could change again without a new time
+    first = folder.found()
+    kept = list((folder.root / '.cache/custody/scan').iterdir())
+    assert len(kept) == 1 and kept[0].stat().st_mode & 0o077 == 0, kept
+    calls = folder.root / 'calls'
+    if not os.path.exists('/usr/bin/strace'):
+        raise Skip('strace is not installed')
+    # The second time no content is opened; a finding's file is, for the people who answer for it.
+    run(['strace', '-f', '-e', 'trace=openat', '-o', calls, CUSTODY, 'scan', '--format', 'json'], cwd=folder.tree, env=folder.env, check=0)
+    opened = [line for line in calls.read_text().splitlines() if '.txt"' in line]
+    assert len(opened) == 1 and 'f40.txt' in opened[0], opened
+    # One that has become another is looked into, whatever its times say; the rest is not.
+    folder.write('d1/f1.txt', f'card  {CARD}\n')
+    assert len(folder.found()) == len(first) + 1
+    # The same content at another place: known by its blob id.
+    os.rename(folder.tree / 'd1/f1.txt', folder.tree / 'd2/f1.txt')
+    assert sorted(f['path'] for f in folder.found()) == ['d2/f1.txt', 'd5/f40.txt']
+    # What is damaged counts as nothing.
+    for cut in (0, 7, 100, -1):
+        bytes_ = kept[0].read_bytes()
+        kept[0].write_bytes(bytes_[:cut] if cut >= 0 else bytes_[:200] + bytes([bytes_[200] ^ 1]) + bytes_[201:])
+        assert len(folder.found()) == 2, cut
+    assert folder.found('--fresh') == folder.found()
+
+
+def a_person_answers_for_what_is_none():
+    allow = 'custody:allow pan.card owner=maria until=2099-01-31 reason="published test card"'
+    folder = Folder({
+        'same.c': f'char *card = "{CARD}"; /* {allow} */\n',
+        'before.c': f'/* {allow} */\nchar *card = "{CARD}";\n',
+        'class.c': f'char *card = "{CARD}"; // {allow.replace("pan.card", "pan")}\n',
+        'expired.c': f'char *card = "{CARD}"; // {allow.replace("2099", "2001")}\n',
+        'nobody.c': f'char *card = "{CARD}"; // custody:allow pan.card until=2099-01-31 reason="x"\n',
+        'other.c': f'char *card = "{CARD}"; // {allow.replace("pan.card", "secret")}\n',
+        'far.c': f'/* {allow} */\n\nchar *card = "{CARD}";\n',
+        'impossible.c': f'char *card = "{CARD}"; // {allow.replace("01-31", "02-31")}\n',
+        'tests/one.txt': f'card {CARD}\n', 'tests/two.txt': f'ssn {SSN}\n'})
+    told = folder.scan('--format', 'json')
+    allowed = {f['path'] for f in json.loads(told.stdout) if 'suppressed' in f}
+    assert allowed == {'same.c', 'before.c', 'class.c'}, allowed
+    assert '3 times a suppression does not count' in told.stderr, told.stderr
+    assert 'not recorded' in told.stderr, told.stderr
+    (folder.tree / 'custody-suppressions.yaml').write_text(
+        'version: 1\nsuppressions:\n'
+        '  - { path: "tests/**", rule: pan.card, owner: tom, until: 2099-12-31, reason: test cards }\n')
+    found = folder.found()
+    assert {f['path'] for f in found if 'suppressed' in f} == allowed | {'tests/one.txt'}, found
+    sarif = json.loads(folder.scan('--format', 'sarif').stdout)['runs'][0]
+    assert sum('suppressions' in r for r in sarif['results']) == 4
+    assert {s['kind'] for r in sarif['results'] for s in r.get('suppressions', [])} == {'inSource', 'external'}
+    folder.scan('--fail', 'same.c', check=0)
+    folder.scan('--fail', 'other.c', check=1)
+    for broken in ('version: 1\nsuppressions:\n  - { path: "a", rule: pan, owner: tom, until: 2099-12-31 }\n',
+                   'version: 1\nsuppressions:\n  - { path: "/a", rule: pan, owner: tom, reason: x, until: 2099-12-31 }\n',
+                   'version: 1\nsuppressions:\n  - { path: "a", rule: pan, owner: tom, reason: x, until: soon }\n'):
+        (folder.tree / 'custody-suppressions.yaml').write_text(broken)
+        assert 'custody-suppressions.yaml:3:' in folder.scan(check=3).stderr
+
+
+def what_a_person_answers_for_is_a_record():
+    place = Place(files={'card.txt': f'{CARD} custody:allow pan.card owner=maria until=2099-01-31 reason="test"\n'})
+    try:
+        place.custody('scan', 'card.txt', check=0)
+        records = [json.loads(line) for line in
+                   place.custody('log', '--type', 'finding.suppressed', '--json', check=0).stdout.splitlines()]
+        assert len(records) == 1 and records[0]['rule'] == 'pan.card' and records[0]['object']['person'] == 'maria', records
+        assert records[0]['count'] == 1 and 'test' not in json.dumps(records[0]['object']), records
+        # Where it cannot be recorded it does not count.
+        wait_until_free(place.home / 'ledger/lock')
+        (place.home / 'ledger').rename(place.home / 'gone')
+        (place.home / 'ledger').write_text('no folder\n')
+        done = place.custody('scan', 'card.txt')
+        assert done.returncode not in (0, 1) and 'record what people answer for' in done.stderr, done
+    finally:
+        place.close()
+
+
+def sarif_is_sarif():
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip('python3-jsonschema is not installed') from None
+    folder = Folder({'a b/ü.txt': f'card {CARD}\ncard {CARD[:-4]} {CARD}\n', 'x.bin': b'\x00\x01\x02' * 40})
+    sarif = json.loads(folder.scan('--format', 'sarif').stdout)
+    schema = json.loads((pathlib.Path(__file__).parent.parent / 'data/sarif-2.1.0.json').read_text())
+    jsonschema.validate(sarif, schema)
+    results = sarif['runs'][0]['results']
+    assert results[0]['locations'][0]['physicalLocation']['artifactLocation']['uri'] == 'a%20b/%C3%BC.txt', results
+    assert len({r['partialFingerprints']['custody/v1'] for r in results}) == len(results) == 2, results
+    assert sarif['runs'][0]['invocations'][0]['toolExecutionNotifications'], sarif
+
+
+def hostile_trees_end():
+    folder = Folder({'x.txt': 'x\n'})
+    deep = folder.tree
+    for _ in range(140):
+        deep = deep / 'd'
+    deep.mkdir(parents=True)
+    (deep / 'card.txt').write_text(CARD)
+    os.mkfifo(folder.tree / 'fifo')
+    os.symlink('/etc', folder.tree / 'link')
+    os.symlink('.', folder.tree / 'loop')
+    (folder.tree / 'locked').write_text(CARD)
+    (folder.tree / 'huge').open('wb').truncate(70 << 20)
+    done = folder.scan()
+    assert 'too many folders deep' in done.stdout and 'huge: too large' in done.stdout, done.stdout[-500:]
+
+
+if __name__ == '__main__':
+    main([values_are_found_and_never_shown, what_is_known_is_not_looked_for_again, a_person_answers_for_what_is_none,
+         what_a_person_answers_for_is_a_record, sarif_is_sarif, hostile_trees_end])
