@@ -283,6 +283,7 @@ static bool open_repository(struct init *init, struct fault *fault)
 static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *fault)
 {
     AUTO_CLOSE int listener = -1;
+    struct seal_mapper mapper;
     struct root root;
     int64_t begun_us;
     bool ok;
@@ -290,11 +291,12 @@ static bool prepare(struct init *init, struct packet *ret_sealed, struct fault *
     ret_sealed->kind = PACKET_SEALED;
     if (!expect(init->control, PACKET_MAPPED, NULL, fault))
         return false;
-    if (!mount_all(init, &root, fault))
+    if (!mount_all(init, &root, fault) || (!is_shared(init->plan) && !root_leave(fault)) ||
+        !seal_begin(init->plan, &mapper, fault))
         return false;
     ok = expect(init->control, PACKET_VIEW_READY, NULL, fault) &&
          (is_shared(init->plan) || root_finish(&root, fault)) &&
-         open_repository(init, fault) && seal_init(init->plan, &listener, fault) &&
+         open_repository(init, fault) && seal_init(init->plan, &mapper, &listener, fault) &&
          (listener < 0 || hand_out(init->control, listener, fault));
     scope_close(&listener);
     if (!ok)

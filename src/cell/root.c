@@ -404,6 +404,11 @@ bool root_enter(struct root *root, struct fault *fault)
      */
     if (fchdir(root->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
         return fault_errno(fault, "change the root");
+    return true;
+}
+
+bool root_leave(struct fault *fault)
+{
     if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         return fault_errno(fault, "leave the old root");
     return true;

@@ -46,47 +46,56 @@ bool seal_write_maps(int proc, const char *pid, uid_t uid, gid_t gid, struct fau
            write_map(proc, pid, "gid_map", gids, fault);
 }
 
-/* A child that is still root of the host maps our ids, once we have a namespace of our own. */
-static pid_t fork_mapper(const struct cell_plan *plan, int ready)
+/* Still root of the host when it is asked; without an answer from us it ends, too. */
+static void map_when_asked(const struct cell_plan *plan, int asked)
 {
-    pid_t pid = fork();
+    struct fault fault = {0};
+    AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char byte;
 
-    if (pid == 0) {
-        struct fault fault = {0};
-        AUTO_CLOSE int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        char byte;
+    if (read(asked, &byte, 1) != 1 || proc < 0 ||
+        !seal_write_maps(proc, "1", plan->uid, plan->gid, &fault))
+        _exit(1);
+    _exit(0);
+}
 
-        if (read(ready, &byte, 1) != 1 || proc < 0 ||
-            !seal_write_maps(proc, "1", plan->uid, plan->gid, &fault))
-            _exit(1);
-        _exit(0);
+bool seal_begin(const struct cell_plan *plan, struct seal_mapper *ret_mapper,
+                struct fault *fault)
+{
+    int ends[2];
+
+    *ret_mapper = (struct seal_mapper){.pid = -1, .ask = -1};
+    if (!plan_is_privileged(plan))
+        return true;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return fault_errno(fault, "make a pipe");
+    ret_mapper->ask = ends[1];
+    ret_mapper->pid = fork();
+    if (ret_mapper->pid == 0) {
+        (void)close(ends[1]);
+        map_when_asked(plan, ends[0]);
     }
-    return pid;
+    (void)close(ends[0]);
+    return ret_mapper->pid > 0 || fault_errno(fault, "fork who maps the cell's ids");
 }
 
 /*
  * Root gives itself away: a user namespace in which CELL_UID is the per-run uid, and no other
  * id is anything. The mounts stay owned by the namespace above, out of this one's reach.
  */
-static bool leave_root(const struct cell_plan *plan, struct fault *fault)
+static bool leave_root(struct seal_mapper *mapper, struct fault *fault)
 {
-    int ends[2];
+    AUTO_CLOSE int ask = take_fd(&mapper->ask);
     int status = 1;
-    pid_t mapper;
     bool asked;
 
     if (setgroups(0, NULL) < 0)
         return fault_errno(fault, "drop supplementary groups");
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        return fault_errno(fault, "make a socket pair");
-    mapper = fork_mapper(plan, ends[0]);
-    asked = mapper > 0 && unshare(CLONE_NEWUSER) == 0 && write(ends[1], "1", 1) == 1;
+    asked = unshare(CLONE_NEWUSER) == 0 && write(ask, "1", 1) == 1;
     if (!asked)
         (void)fault_errno(fault, "make a user namespace");
-    (void)close(ends[0]);
-    (void)close(ends[1]);
-    if (mapper > 0)
-        (void)waitpid(mapper, &status, 0);
+    scope_close(&ask);
+    (void)waitpid(mapper->pid, &status, 0);
     if (!asked)
         return false;
     if (status != 0)
@@ -111,10 +120,11 @@ static bool set_limit(int resource, rlim_t most, const char *name, struct fault 
     return true;
 }
 
-bool seal_init(const struct cell_plan *plan, int *ret_listener, struct fault *fault)
+bool seal_init(const struct cell_plan *plan, struct seal_mapper *mapper, int *ret_listener,
+               struct fault *fault)
 {
     *ret_listener = -1;
-    if (plan_is_privileged(plan) && !leave_root(plan, fault))
+    if (plan_is_privileged(plan) && !leave_root(mapper, fault))
         return false;
     if (!isolate_capabilities(0, fault) || !isolate_no_new_privs(fault))
         return false;

@@ -10,8 +10,18 @@
 
 #include "cell/cell.h"
 
+/* A child that is still root of the host maps our ids, once we have a namespace of our own. */
+struct seal_mapper {
+    pid_t pid; /* -1: there is none, and nobody needs one */
+    int ask;
+};
+
+/* What can be done before: pid 1's child is there when it is needed. */
+MUST_USE bool seal_begin(const struct cell_plan *plan, struct seal_mapper *ret_mapper,
+                         struct fault *fault);
 /* ret_listener: where the plan has a guard, else -1; the caller's, to hand out and close. */
-MUST_USE bool seal_init(const struct cell_plan *plan, int *ret_listener, struct fault *fault);
+MUST_USE bool seal_init(const struct cell_plan *plan, struct seal_mapper *mapper,
+                        int *ret_listener, struct fault *fault);
 /*
  *   null     /dev/null, for the streams that the plan leaves out
  *   keep_fd  one descriptor that stays open until exec (close-on-exec); everything else but

@@ -16,6 +16,7 @@
 #include "os/file.h"
 #include "os/spawn.h"
 #include "roles/collect/parts.h"
+#include "view/snapshot_format.h"
 
 #define PATHS_BYTES_MAX (100UL * 1024)
 #define TITLE_BYTES_MAX 180
@@ -310,7 +311,8 @@ void collect_snapshot_key(const char *tree, const char *policy_digest, const cha
                           char ret_key[65])
 {
     AUTO_FREE char *text =
-        xformat("snapshot 1\n%s\n%s\n%s\n%s\n", tree, policy_digest, classify_digest(), role);
+        xformat("snapshot %u\n%s\n%s\n%s\n%s\n", SNAPSHOT_VERSION, tree, policy_digest,
+                classify_digest(), role);
     uint8_t digest[SHA256_DIGEST_LENGTH];
 
     (void)SHA256((const uint8_t *)text, strlen(text), digest);
