@@ -8,6 +8,7 @@ static const struct {
     const char *text;
 } kinds[] = {
     [RECORD_KIND_NUMBER] = {"number", "an integer, at most 2^53 - 1 either way"},
+    [RECORD_KIND_LIST] = {"list", "printable UTF-8, at most 16,384 bytes"},
     [RECORD_KIND_TEXT] = {"text", "printable UTF-8, at most 512 bytes"},
     [RECORD_KIND_PATH] = {"path", "printable UTF-8; other bytes, and %, as %XX"},
     [RECORD_KIND_WORD] = {"word", "of a closed set: a-z 0-9 _ . -"},

@@ -194,6 +194,9 @@ static bool value_is_allowed(enum record_kind kind, const struct record_value *v
     case RECORD_KIND_TEXT:
         return value->text.len <= TEXT_BYTES_MAX &&
                (is_printable || utf8_is_printable(value->text));
+    case RECORD_KIND_LIST:
+        return value->text.len <= RECORD_LIST_BYTES_MAX &&
+               (is_printable || utf8_is_printable(value->text));
     case RECORD_KIND_PATH:
         return value->text.len <= PATH_BYTES_MAX &&
                (is_printable || utf8_is_printable(value->text));

@@ -14,6 +14,7 @@
 #include "base/vocabulary.h"
 
 #define RECORD_BYTES_MAX 65535
+#define RECORD_LIST_BYTES_MAX 16384
 
 enum record_type {
     RECORD_RUN_STARTED,

@@ -164,7 +164,7 @@ const struct record_place record_places[] = {
     {"object", "person", RECORD_PERSON, TEXT, "person who decided"},
     {"object", "port", RECORD_PORT, NUMBER, "port"},
     {"object", "provider", RECORD_PROVIDER, TEXT, "the policy's name of a provider"},
-    {"object", "receipts", RECORD_RECEIPTS, TEXT,
+    {"object", "receipts", RECORD_RECEIPTS, RECORD_KIND_LIST,
      "values that were replaced: rule class first+length #ordinal=commitment, by semicolons"},
     {"object", "repository", RECORD_REPOSITORY, AT_PATH, "repository"},
     {"object", "root", RECORD_ROOT, HASH, "root of a ledger's tree"},

@@ -10,6 +10,7 @@
 enum record_kind {
     RECORD_KIND_NUMBER,
     RECORD_KIND_TEXT,
+    RECORD_KIND_LIST, /* a longer text */
     RECORD_KIND_PATH,
     RECORD_KIND_WORD,   /* [a-z0-9_.-], of a closed set */
     RECORD_KIND_OBJECT, /* a git object id: 40 or 64 lower-case hexadecimal digits */

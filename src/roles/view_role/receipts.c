@@ -198,17 +198,22 @@ size_t receipts_count(const struct receipts *receipts, uint32_t number, char ret
     return file->count;
 }
 
-bool receipts_text(const struct receipts *receipts, uint32_t number, size_t part,
+bool receipts_text(const struct receipts *receipts, uint32_t number, size_t *at,
                    struct buf *ret_text)
 {
     const struct file *file = file_find(receipts, number);
-    size_t from = part * RECEIPTS_RECORD_MAX;
-    struct fault fault = {0};
+    size_t from = *at;
+    struct fault full = {0};
 
-    if (file == NULL || from >= file->told)
-        return false;
-    for (size_t i = from; i < from + RECEIPTS_RECORD_MAX && i < file->told; i++)
-        if (!add_text(&receipts->all[file->at + i], ret_text, &fault))
-            return false;
-    return true;
+    while (file != NULL && *at < file->told) {
+        size_t len = ret_text->len;
+
+        if (!add_text(&receipts->all[file->at + *at], ret_text, &full) ||
+            ret_text->len > RECORD_LIST_BYTES_MAX) {
+            ret_text->len = len;
+            break;
+        }
+        ++*at;
+    }
+    return *at > from;
 }

@@ -14,7 +14,6 @@
 #include "classify/surrogate.h"
 #include "ledger/commitment.h"
 
-#define RECEIPTS_RECORD_MAX 128 /* in one record */
 #define RECEIPTS_FILE_MAX 16384
 
 struct receipts;
@@ -30,8 +29,9 @@ MUST_USE bool receipts_add(struct receipts *receipts, uint32_t number, struct sl
 
 /* How many of a file there are in all, and their digest (SHA-256, 64 digits and a NUL). */
 size_t receipts_count(const struct receipts *receipts, uint32_t number, char ret_digest[65]);
-/* Appends those of record `part`, from 0 on. False: there are none left. */
-bool receipts_text(const struct receipts *receipts, uint32_t number, size_t part,
+/* Appends those from `at` (0 at first) on that one record has room for, and moves it behind them.
+ * False: there are none left. */
+bool receipts_text(const struct receipts *receipts, uint32_t number, size_t *at,
                    struct buf *ret_text);
 
 #endif

@@ -115,19 +115,19 @@ static bool add_receipts(struct view_records *records, struct record *record, ui
 {
     AUTO_BUF struct buf text = buf_with_limit(RECORD_BYTES_MAX);
     char digest[65];
-    size_t part = 0;
+    size_t at = 0;
 
     record_number(record, RECORD_COUNT,
                   (int64_t)receipts_count(records->settings.receipts, number, digest));
     record_word(record, RECORD_DIGEST, digest);
     if (take_first(records, number))
-        for (; receipts_text(records->settings.receipts, number, part, &text); part++) {
+        while (receipts_text(records->settings.receipts, number, &at, &text)) {
             record_text(record, RECORD_RECEIPTS, buf_slice(&text));
             if (!ledger_record(records->ledger, record, NULL, fault))
                 return false;
             buf_clear(&text);
         }
-    return part > 0 || ledger_record(records->ledger, record, NULL, fault);
+    return at > 0 || ledger_record(records->ledger, record, NULL, fault);
 }
 
 /* That what follows was read with its values replaced, how many and which. */
