@@ -96,6 +96,14 @@ static void note_start(struct lookup *lookup, struct slice text)
     }
 }
 
+static bool is_there(const struct lookup *lookup, uint32_t hash, struct slice text)
+{
+    for (uint32_t i = lookup->first[hash & lookup->mask]; i != 0; i = lookup->next[i])
+        if (slice_equal(lookup->at[i - 1].surrogate, text))
+            return true;
+    return false;
+}
+
 static void index_all(struct lookup *lookup)
 {
     if (lookup->count > 1)
@@ -107,6 +115,9 @@ static void index_all(struct lookup *lookup)
 
         for (size_t j = 0; j < len; j++)
             hash = hash_more(hash, text.at[j]);
+        /* many numbers begin alike */
+        if (lookup->at[i].is_half && is_there(lookup, hash, text))
+            continue;
         lookup->next[i + 1] = lookup->first[hash & lookup->mask];
         lookup->first[hash & lookup->mask] = (uint32_t)i + 1;
         lookup->lengths |= UINT32_C(1) << len;

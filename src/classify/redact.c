@@ -8,6 +8,7 @@
 #include "classify/surrogate.h"
 
 #define SALTS_MAX 64
+#define WEAK_SALTS_MAX 12 /* there are few of its shape: it shares one sooner */
 #define ECHO_BYTES_MIN 8
 #define WORK_PER_BYTE 256
 #define WORK_LEAST                                                                            \
@@ -191,7 +192,8 @@ static bool make_next(struct standing *standing, size_t number, bool *ret_unique
     struct surrogate_pair *pair = &standing->pairs[number];
 
     *ret_unique = false;
-    while (standing->attempts[number].salt < SALTS_MAX) {
+    while (standing->attempts[number].salt <
+           (pair->trust == SURROGATE_BY_TOKEN ? SALTS_MAX : WEAK_SALTS_MAX)) {
         if (!make_one(standing, number, fault))
             return false;
         if (pair->trust == SURROGATE_NONE)

@@ -136,6 +136,10 @@ bool surrogate_restore(struct slice content, const struct surrogate_map *map,
     restoring.out = ret_restored_content->at + begin;
     for (size_t at = 0; at < content.len && lookup_count(restoring.lookup) > 0;)
         at = restore_line(&restoring, at);
+    if (base != NULL && content.len > 0 && slice_equal(content, base->redacted)) { /* renamed, no more */
+        memcpy(restoring.out, base->original.at, content.len);
+        restoring.outcome.unsure = 0;
+    }
     if (restoring.outcome.unsure > 0)
         restoring.outcome.line = line_number(content, restoring.unsure_at);
     lookup_free(restoring.lookup);

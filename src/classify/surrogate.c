@@ -14,6 +14,7 @@
 #define TOKEN_BITS 24
 #define WORD_BITS 18
 #define LUHN_DIGITS_MAX 32
+#define VALUE_BITS_MIN 13
 
 static shape_planner *const planners[SHAPE_COUNT] = {
     [SHAPE_TEXT] = shape_text,       [SHAPE_SECRET] = shape_secret,
@@ -54,7 +55,7 @@ static bool hmac(const uint8_t *key, const char *purpose, uint64_t number, struc
 
 /*
  * How many characters the mark takes: as many as leave enough values for a large file (of
- * digits a hundred thousand from eight on). Where there are few, what is always put there is
+ * digits a hundred thousand from six on). Where there are few, what is always put there is
  * mark enough.
  */
 static size_t checks_of(const struct plan *plan)
@@ -69,15 +70,33 @@ static size_t checks_of(const struct plan *plan)
     return 0;
 }
 
+static unsigned free_bits(const struct plan *plan)
+{
+    unsigned bits = 0;
+
+    for (size_t i = 0; i < plan->value->count; i++)
+        if (plan->slots[i].role == SLOT_FREE)
+            bits += plan->slots[i].alphabet->bits;
+    return bits;
+}
+
+/* The last free ones, as many as leave enough values; one in any case. */
 static void mark_checks(struct making *making)
 {
-    size_t left = making->checks = checks_of(&making->plan);
+    size_t most = checks_of(&making->plan);
+    unsigned bits = free_bits(&making->plan);
 
-    for (size_t i = making->value.count; left > 0 && i-- > 0;)
-        if (making->plan.slots[i].role == SLOT_FREE) {
-            making->plan.slots[i].role = SLOT_CHECK;
-            left--;
-        }
+    for (size_t i = making->value.count; making->checks < most && i-- > 0;) {
+        struct slot *slot = &making->plan.slots[i];
+
+        if (slot->role != SLOT_FREE)
+            continue;
+        if (making->checks > 0 && bits - slot->alphabet->bits < VALUE_BITS_MIN)
+            return;
+        slot->role = SLOT_CHECK;
+        bits -= slot->alphabet->bits;
+        making->checks++;
+    }
 }
 
 static void plan_for(struct making *making, struct plan *plan, const struct letters *value)
