@@ -6,6 +6,7 @@
 
 #define AROUND_BYTES 8
 #define PLACES_MAX (1U << 20) /* what is beyond is decided by whole lines, or not at all */
+#define SHOWN_MAX (1U << 22)  /* what is beyond counts as edited */
 
 struct line {
     struct slice redacted;
@@ -123,9 +124,11 @@ static void take_line(struct nearby *nearby, const struct lookup *lookup,
     struct slice line = slice_part(base->redacted, from, to);
     bool is_weak = false;
 
-    nearby->shown = xgrow(nearby->shown, &nearby->shown_room, nearby->shown_count + 1,
-                          sizeof(*nearby->shown));
-    nearby->shown[nearby->shown_count++] = hash_of(line);
+    if (nearby->shown_count < SHOWN_MAX) {
+        nearby->shown = xgrow(nearby->shown, &nearby->shown_room, nearby->shown_count + 1,
+                              sizeof(*nearby->shown));
+        nearby->shown[nearby->shown_count++] = hash_of(line);
+    }
     for (size_t at = from; at < to;) {
         const struct lookup_entry *entry =
             lookup_at(lookup, slice_part(base->redacted, at, base->redacted.len));

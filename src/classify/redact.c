@@ -10,7 +10,7 @@
 #define SALTS_MAX 64
 #define WEAK_SALTS_MAX 12 /* there are few of its shape: it shares one sooner */
 #define ECHO_BYTES_MIN 8
-#define WORK_PER_BYTE 256
+#define WORK_PER_BYTE 128
 #define WORK_LEAST                                                                            \
     (UINT64_C(1) << 16) /* what even a small file may cost, in bytes of a larger one */
 
