@@ -263,6 +263,18 @@ def what_cannot_be_read_does_not_start():
         place.close()
 
 
+def what_may_not_start_is_recorded_and_a_search_is_not():
+    place = Place(files={'README': 'x\n', 'bin/plain': 'no program\n'})
+    try:
+        done = place.run('/bin/sh', '-c', 'cp README $HOME/plain; for i in 1 2 3 4 5; do $HOME/plain; done; '
+                         'PATH=/nowhere:/bin:/usr/bin not-there; PATH=/nowhere:/usr/bin:/bin true; echo z > z')
+        refused = [(r['reason'], r['object']['path'], r.get('count', 1)) for r in place.log('--run', done['run']) if r['type'] == 'refused']
+        home = [path for _, path, _ in refused][:1]
+        assert refused == [('exec', home[0], count) for count in (1, 2, 4)] and home[0].endswith('/plain'), refused
+    finally:
+        place.close()
+
+
 def without_the_guard_nothing_starts():
     """It is killed in the middle: the cell ends, the run says why, and nothing is collected after it."""
     place = Place(files=FILES)
@@ -321,4 +333,4 @@ if __name__ == '__main__':
           a_program_of_memory_and_a_script_are_named_as_what_they_are,
           every_way_of_starting_a_program_works_and_is_recorded, a_path_that_changes_under_way_is_found_out,
           what_runs_is_no_other_when_its_file_is_gone_or_the_start_failed, what_cannot_be_read_does_not_start,
-          without_the_guard_nothing_starts, what_the_kernel_saw_agrees_with_what_was_recorded])
+          what_may_not_start_is_recorded_and_a_search_is_not, without_the_guard_nothing_starts, what_the_kernel_saw_agrees_with_what_was_recorded])

@@ -66,6 +66,18 @@ def it_is_chosen_where_there_is_no_fuse_and_only_if_policy_says_so():
             place.close()
 
 
+def what_is_refused_past_the_repository_is_recorded():
+    def story(place):
+        done = place.run(*SHELL, 'for i in 1 2 3 4 5 6 7; do echo 1 > /proc/self/oom_adj; done; echo x > $HOME/shut; chmod 0 $HOME/shut; cat $HOME/shut; '
+                         'cat /nowhere; cat server.pem; echo z > z', options=CELL)
+        refused = [(r['reason'], r['object'].get('path', '').split('/')[-1], r.get('count', 1))
+                   for r in place.log('--run', done['run']) if r['type'] == 'refused']
+        assert ('open', 'shut', 1) in refused, refused
+        assert [count for reason, name, count in refused if (reason, name) == ('open', 'oom_adj')] == [1, 2, 4], refused
+        assert not any(name in ('nowhere', 'server.pem') for _, name, _ in refused), refused
+    each_place(story)
+
+
 def a_run_ends_in_a_change_that_lands_and_files_are_recorded():
     def story(place):
         done = place.run(*SHELL, 'cat src/cards.csv README; printf "two\\n" >> src/app.txt; echo new > src/new.txt; '
@@ -176,7 +188,8 @@ def nothing_is_lost_in_a_storm():
 if __name__ == '__main__':
     sys.exit(main([
         it_is_chosen_where_there_is_no_fuse_and_only_if_policy_says_so,
-        a_run_ends_in_a_change_that_lands_and_files_are_recorded,
+        what_is_refused_past_the_repository_is_recorded,
+          a_run_ends_in_a_change_that_lands_and_files_are_recorded,
         no_original_is_anywhere_in_the_cell,
         names_that_lead_to_the_caller_do_and_pid_1_is_nobodys,
         named_pipes_wait_for_the_other_side,

@@ -221,6 +221,13 @@ say('own', error(lambda: os.chmod('README', 0o600)), error(lambda: os.utime('REA
         assert secret.read_text() == 'the user\'s own\n' and secret.stat().st_mode & 0o777 == 0o644
         refused = [r for r in place.log('--run', done['run']) if r['type'] == 'refused']
         assert {'connect', 'chmod', 'utimensat'} <= {r['reason'] for r in refused}, refused
+        assert {('192.0.2.1', 9187), ('127.0.0.1', 22)} <= {(r['object'].get('host'), r['object'].get('port')) for r in refused if 'object' in r}, refused
+        # Whoever is refused without end neither floods the ledger nor goes unseen.
+        done = place.run(PYTHON, '-c', 'import socket\nfor _ in range(1000):\n'
+                         '    try: socket.socket().connect(("192.0.2.1", 80))\n'
+                         '    except OSError: pass\nopen("z", "w").write("z")', check=0)
+        counts = [r.get('count', 1) for r in place.log('--run', done['run']) if r['type'] == 'refused' and r.get('object', {}).get('port') == 80]
+        assert counts == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512], counts
 
 
 def no_original_is_anywhere_in_reach():

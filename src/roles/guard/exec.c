@@ -285,6 +285,15 @@ static bool check_truth(struct guard *guard, const struct caller *caller,
     return ledger_record(guard->ledger, &record, NULL, &guard->fault);
 }
 
+static enum guard_verdict tell_refused(struct guard *guard, struct caller *caller,
+                                       const char *reason, struct slice path)
+{
+    const struct guard_refusal refusal = {.reason = reason, .path = path};
+
+    return guard_is_waiting(guard) && !guard_refused(guard, caller, &refusal) ? GUARD_END
+                                                                              : GUARD_REFUSE;
+}
+
 static enum guard_verdict judge_exec(struct guard *guard, struct caller *caller,
                                      const struct asked *asked, int *ret_error)
 {
@@ -301,7 +310,7 @@ static enum guard_verdict judge_exec(struct guard *guard, struct caller *caller,
         return GUARD_END;
     *ret_error = read_words(guard, caller, asked, &found);
     if (*ret_error != 0)
-        return GUARD_REFUSE;
+        return tell_refused(guard, caller, "exec-unreadable", (struct slice){0});
     error = open_asked(guard, caller, asked, &fd);
     /* An ordinary user's view lets nobody outside the cell's own user namespace in. */
     found.unseen = error == EACCES;
@@ -309,7 +318,9 @@ static enum guard_verdict judge_exec(struct guard *guard, struct caller *caller,
         error = follow(guard, caller, &fd, &found);
     if (error != 0 && !found.unseen) {
         *ret_error = error;
-        return GUARD_REFUSE;
+        return error == EACCES || error == EPERM
+                   ? tell_refused(guard, caller, "exec", buf_slice(&guard->whole))
+                   : GUARD_REFUSE; /* a search goes on elsewhere */
     }
     if (!guard_is_waiting(guard)) /* and what was read may be another's */
         return GUARD_REFUSE;

@@ -63,6 +63,43 @@ void guard_record_begin(const struct guard *guard, const struct caller *caller,
         record_number(record, RECORD_PARENT, caller->parent);
 }
 
+bool guard_refused(struct guard *guard, struct caller *caller,
+                   const struct guard_refusal *refusal)
+{
+    AUTO_BUF struct buf path = buf_with_limit(4 * 4 * CALLER_PATH_BYTES_MAX);
+    AUTO_FREE char *peer = refusal->host == NULL
+                               ? NULL
+                               : xformat("%s %lld", refusal->host, (long long)refusal->port);
+    struct record record;
+    bool is_known;
+    uint32_t count;
+
+    if (!caller_place(caller)) /* it is gone */
+        return true;
+    count = refusals_add(guard->refusals, refusal->reason,
+                         peer == NULL ? refusal->path : slice_of(peer), &is_known);
+    if (count == 0)
+        return true;
+    if (guard->programs_recorded++ >= guard->config->records_max)
+        return fault_set(&guard->fault, FAULT_LIMIT, "more than %llu acts to record",
+                         (unsigned long long)guard->config->records_max);
+    guard_record_begin(guard, caller, RECORD_REFUSED, &record);
+    record_word(&record, RECORD_REASON, refusal->reason);
+    record_word(&record, RECORD_OUTCOME, "refused");
+    if (count > 1)
+        record_number(&record, RECORD_COUNT, count);
+    if (is_known && refusal->path.len > 0) {
+        if (!record_printable(refusal->path, &path, &guard->fault))
+            return false;
+        record_text(&record, RECORD_PATH, buf_slice(&path));
+    }
+    if (is_known && refusal->host != NULL) {
+        record_word(&record, RECORD_HOST, refusal->host);
+        record_number(&record, RECORD_PORT, refusal->port);
+    }
+    return ledger_record(guard->ledger, &record, NULL, &guard->fault);
+}
+
 bool guard_find_root(struct guard *guard, const struct caller *caller)
 {
     return guard->reach.whole.limit != 0 ||
@@ -234,6 +271,7 @@ static bool start(struct guard *guard, struct fault *fault)
 static void finish(struct guard *guard)
 {
     fifo_end(&guard->fifos);
+    refusals_free(guard->refusals);
     files_free(guard->files);
     reach_end(&guard->reach);
     ledger_client_free(guard->ledger);
@@ -256,6 +294,7 @@ int guard_role(void *config)
                           .listener = -1,
                           .host_proc = -1,
                           .cell_proc = -1,
+                          .refusals = refusals_new(),
                           .path = buf_with_limit(CALLER_PATH_BYTES_MAX + 1),
                           .whole = buf_with_limit(4 * CALLER_PATH_BYTES_MAX),
                           .arguments = buf_with_limit(CALLER_ARGUMENT_BYTES_MAX + 1),

@@ -269,6 +269,20 @@ void guard_give(struct guard *guard, uint64_t call, int error, int fd, unsigned 
     (void)!guard_answer(guard, call, verdict, error, &broken);
 }
 
+/* What the files' own records do not tell: `told` is how many refusals they had. */
+static bool tell_refused(struct opening *opening, int error, uint64_t told)
+{
+    struct guard *guard = opening->guard;
+    struct guard_refusal refusal = {.reason = error == EMFILE ? "open-limit" : "open"};
+
+    if ((error != EACCES && error != EPERM && error != EMFILE) ||
+        files_counts(guard->files).refused != told)
+        return true;
+    if (reach_spell(&guard->reach, opening->caller, &opening->wish, &guard->whole) == 0)
+        refusal.path = buf_slice(&guard->whole);
+    return guard_refused(guard, opening->caller, &refusal);
+}
+
 static enum guard_verdict judge_open(struct guard *guard, struct caller *caller, int folder,
                                      uint64_t path, unsigned flags, mode_t mode,
                                      int *ret_error)
@@ -280,6 +294,7 @@ static enum guard_verdict judge_open(struct guard *guard, struct caller *caller,
                               .mode = mode,
                               .fd = -1};
     struct fault fault = {0};
+    uint64_t told;
 
     if ((flags & O_PATH) != 0)
         return GUARD_CONTINUE;
@@ -296,6 +311,7 @@ static enum guard_verdict judge_open(struct guard *guard, struct caller *caller,
     if (!guard_find_root(guard, caller))
         return GUARD_END;
     opening.wish.path = buf_text(&guard->path);
+    told = files_counts(guard->files).refused;
     *ret_error =
         is_for_writing(&opening) ? open_for_writing(&opening) : open_for_reading(&opening);
     if (!files_are_told(guard->files, &guard->fault)) {
@@ -304,7 +320,7 @@ static enum guard_verdict judge_open(struct guard *guard, struct caller *caller,
     }
     if (*ret_error != 0) {
         scope_close(&opening.fd);
-        return GUARD_REFUSE;
+        return tell_refused(&opening, *ret_error, told) ? GUARD_REFUSE : GUARD_END;
     }
     if (opening.is_kept)
         return GUARD_ANSWERED;

@@ -10,6 +10,7 @@
 #include "roles/guard/guard.h"
 #include "roles/guard/programs.h"
 #include "roles/guard/reach.h"
+#include "roles/guard/refusals.h"
 #include "roles/guard/seen.h"
 
 #define GUARD_ROWS 11 /* of calls that are handled */
@@ -24,6 +25,7 @@ struct guard {
     struct files *files; /* NULL: a view serves them */
     struct reach reach;  /* from the first call on */
     struct fifos fifos;
+    struct refusals *refusals;
     int listener, host_proc, cell_proc;
     int result; /* of GUARD_RESULT */
     uint64_t programs_recorded;
@@ -72,5 +74,16 @@ bool guard_is_waiting(const struct guard *guard);
 /* A record about the caller, with its numbers. */
 void guard_record_begin(const struct guard *guard, const struct caller *caller,
                         enum record_type type, struct record *record);
+
+/* What was refused. */
+struct guard_refusal {
+    const char *reason;
+    struct slice path; /* as the cell spells it; empty: there is none to tell */
+    const char *host;  /* NULL: none */
+    int64_t port;
+};
+/* Holds whether or not the caller is still there. False: no record could be made; the guard ends. */
+MUST_USE bool guard_refused(struct guard *guard, struct caller *caller,
+                            const struct guard_refusal *refusal);
 
 #endif

@@ -81,21 +81,6 @@ static int hand_door(struct guard *guard, const struct caller *caller, int numbe
     return error;
 }
 
-static bool record_refused(struct guard *guard, struct caller *caller, const char *reason)
-{
-    struct record record;
-
-    if (!caller_place(caller)) /* it is gone */
-        return true;
-    if (guard->programs_recorded++ >= guard->config->records_max)
-        return fault_set(&guard->fault, FAULT_LIMIT, "more than %llu acts to record",
-                         (unsigned long long)guard->config->records_max);
-    guard_record_begin(guard, caller, RECORD_REFUSED, &record);
-    record_word(&record, RECORD_REASON, reason);
-    record_word(&record, RECORD_OUTCOME, "refused");
-    return ledger_record(guard->ledger, &record, NULL, &guard->fault);
-}
-
 /* What a network namespace with nothing in it but the door would answer. */
 static int judge_address(const struct guard *guard, const struct sockaddr_in *address,
                          size_t len)
@@ -115,6 +100,20 @@ static int judge_address(const struct guard *guard, const struct sockaddr_in *ad
                : ECONNREFUSED;
 }
 
+static bool connect_refused(struct guard *guard, struct caller *caller,
+                            const struct sockaddr_in *address, bool full)
+{
+    char host[INET_ADDRSTRLEN] = "";
+    struct guard_refusal refusal = {.reason = full ? "door-full" : "connect"};
+
+    if (!full && address->sin_family == AF_INET &&
+        inet_ntop(AF_INET, &address->sin_addr, host, sizeof(host)) != NULL) {
+        refusal.host = host;
+        refusal.port = ntohs(address->sin_port);
+    }
+    return guard_refused(guard, caller, &refusal);
+}
+
 enum guard_verdict guard_connect(struct guard *guard, struct caller *caller, int *ret_error)
 {
     const uint64_t *argument = (const uint64_t *)guard->call->data.args;
@@ -129,10 +128,13 @@ enum guard_verdict guard_connect(struct guard *guard, struct caller *caller, int
     if (!guard_is_waiting(guard)) /* what was read may be another's */
         return GUARD_ANSWERED;
     *ret_error = judge_address(guard, &address, len);
-    if (*ret_error == 0)
-        *ret_error = hand_door(guard, caller, (int)argument[0]);
-    else if (!record_refused(guard, caller, "connect"))
+    if (*ret_error != 0 && !connect_refused(guard, caller, &address, false))
         return GUARD_END;
+    if (*ret_error == 0) {
+        *ret_error = hand_door(guard, caller, (int)argument[0]);
+        if (*ret_error == ECONNREFUSED && !connect_refused(guard, caller, &address, true))
+            return GUARD_END;
+    }
     guard->result = 0;
     return *ret_error == 0 ? GUARD_RESULT : GUARD_REFUSE;
 }
@@ -196,6 +198,7 @@ static int find(struct guard *guard, struct caller *caller, const struct target 
     struct fault fault = {0};
     int error = 0;
 
+    buf_clear(&guard->whole);
     errno = EBADF;
     if (target->path != 0)
         error = find_named(guard, caller, target, ret_fd);
@@ -210,6 +213,14 @@ static void link_of(int fd, char link[32])
     (void)snprintf(link, 32, "/proc/self/fd/%d", fd);
 }
 
+/* `error` of find: where it was no place of the agent's, that is told. */
+static bool tell(struct guard *guard, struct caller *caller, int error, const char *reason)
+{
+    const struct guard_refusal refusal = {.reason = reason, .path = buf_slice(&guard->whole)};
+
+    return (error != EACCES && error != EPERM) || guard_refused(guard, caller, &refusal);
+}
+
 static enum guard_verdict change_mode(struct guard *guard, struct caller *caller,
                                       const struct target *target, mode_t mode, int *ret_error)
 {
@@ -220,7 +231,7 @@ static enum guard_verdict change_mode(struct guard *guard, struct caller *caller
     if (!guard_find_root(guard, caller))
         return GUARD_END;
     *ret_error = find(guard, caller, target, &fd);
-    if (*ret_error == EACCES && !record_refused(guard, caller, "chmod"))
+    if (!tell(guard, caller, *ret_error, "chmod"))
         return GUARD_END;
     if (*ret_error == 0 && fstat(fd, &stat) == 0 && S_ISLNK(stat.st_mode))
         *ret_error = EOPNOTSUPP; /* links have no mode */
@@ -280,7 +291,7 @@ enum guard_verdict guard_utimensat(struct guard *guard, struct caller *caller, i
     *ret_error = !now && !caller_bytes(caller, argument[2], times, sizeof(times))
                      ? EFAULT
                      : find(guard, caller, &target, &fd);
-    if (*ret_error == EACCES && !record_refused(guard, caller, "utimensat"))
+    if (!tell(guard, caller, *ret_error, "utimensat"))
         return GUARD_END;
     if (*ret_error == 0) {
         link_of(fd, link);
