@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct policy_settings *settings = NULL, *again = NULL;
     struct policy *policy = NULL;
+    struct policy_matching *matching;
     struct buf packet = buf_with_limit(8UL << 20);
     struct fault fault = {0};
 
@@ -35,6 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             (void)policy_read_verdict(policy, "coder", SLICE("src/a/b.c"), NULL);
             (void)policy_write_allowed(policy, "coder", SLICE("src/a/b.c"), false, NULL);
             (void)policy_zone_of(policy, SLICE("src/a/b.c"));
+            (void)policy_hides_names(policy, "planner");
+            matching = policy_matching_new(policy, "planner");
+            policy_match_path(matching, SLICE("src/a/b.c"));
+            (void)!policy_matching_end(matching, &fault);
         }
     }
     policy_free(policy);
