@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "agent/script_parts.h"
-#include "agent/yaml.h"
+#include "wire/yaml.h"
 #include "base/scope.h"
 
 #define TURNS_MAX 500

@@ -1,10 +1,8 @@
 /*
  * classify/classify.h - is this sensitive, where, and why? Bytes in, findings out; pure.
  *
- * A first, small classifier behind the interface that the full one will have: card numbers, US
- * social security numbers, private keys, token formats, assignments of secrets, connection
- * strings, and by position HL7 v2 and FHIR patients. Detectors are rows of the table in
- * rules.c.
+ * Rules are data (data/rules, docs/rules.md); a process gets them by rules.h before it
+ * classifies.
  */
 #ifndef CUSTODY_CLASSIFY_CLASSIFY_H
 #define CUSTODY_CLASSIFY_CLASSIFY_H
@@ -80,6 +78,7 @@ const char *classify_rule_id(uint16_t rule);   /* "pan.card" */
 const char *classify_rule_text(uint16_t rule); /* one line, for SARIF and people */
 enum surrogate_shape classify_rule_shape(uint16_t rule);
 size_t classify_rule_count(void);
+bool classify_rule_find(const char *id, uint16_t *ret_rule); /* false: there is none */
 const char *confidence_name(uint8_t confidence); /* high medium low */
 
 /* SHA-256, hex, over the rules and the version of the code: a verdict is valid for one digest.

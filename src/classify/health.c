@@ -33,7 +33,7 @@ static void scan_segment(const struct detection *detection, size_t start, size_t
             stop = end;
         if (number > 0 && (fields & (UINT64_C(1) << number)) != 0 && stop - at >= 2 &&
             !slice_equal(slice_part(detection->content, at, stop), SLICE("\"\"")))
-            detect_add(detection, at, stop, RULE_HL7_PATIENT, CONFIDENCE_HIGH);
+            detect_add(detection, at, stop, "phi.hl7", CONFIDENCE_HIGH);
         at = stop + 1;
         number++;
     }
@@ -124,7 +124,7 @@ static void judge_string(const struct walk *walk, struct slice member, size_t st
         if (!slice_equal(member, slice_of(elements[i].member)))
             continue;
         if (elements[i].parent == NULL || slice_equal(parent, slice_of(elements[i].parent))) {
-            detect_add(walk->detection, start, end, RULE_FHIR_PATIENT, CONFIDENCE_HIGH);
+            detect_add(walk->detection, start, end, "phi.fhir", CONFIDENCE_HIGH);
             return;
         }
     }

@@ -1,68 +1,90 @@
+/* The rule set of this process. */
 #include <stdio.h>
+#include <stdlib.h>
 
-#include <openssl/evp.h>
+#include "base/scope.h"
+#include "classify/image.h"
+#include "classify/loaded.h"
 
-#include "base/hex.h"
-#include "classify/detect.h"
+static struct rules *in_use;
 
-/* Goes up with every change of what a detector finds: old verdicts are then looked for anew.
- */
-#define CODE_VERSION "custody-classify/3"
+bool rules_use(struct slice bytes, const char *key, struct fault *fault)
+{
+    struct image image;
+    struct rules *rules;
 
-static const struct rule_row {
-    const char *id;
-    enum data_class class;
-    const char *text;
-    enum surrogate_shape shape;
-} rules[RULE_COUNT] = {
-    [RULE_CARD] = {"pan.card", CLASS_PAN,
-                   "payment card number: issuer range, length and Luhn", SHAPE_CARD},
-    [RULE_SSN] = {"pii.us-ssn", CLASS_PII, "US social security number", SHAPE_SSN},
-    [RULE_PRIVATE_KEY] = {"secret.private-key", CLASS_SECRET, "private key block",
-                          SHAPE_KEY_BLOCK},
-    [RULE_AWS_KEY_ID] = {"secret.aws-key-id", CLASS_SECRET, "AWS access key id", SHAPE_SECRET},
-    [RULE_AWS_SECRET] = {"secret.aws-secret", CLASS_SECRET, "AWS secret access key",
-                         SHAPE_SECRET},
-    [RULE_GITHUB] = {"secret.github", CLASS_SECRET, "GitHub token", SHAPE_SECRET},
-    [RULE_GITLAB] = {"secret.gitlab", CLASS_SECRET, "GitLab token", SHAPE_SECRET},
-    [RULE_SLACK] = {"secret.slack", CLASS_SECRET, "Slack token", SHAPE_SECRET},
-    [RULE_STRIPE] = {"secret.stripe", CLASS_SECRET, "Stripe secret key", SHAPE_SECRET},
-    [RULE_GOOGLE] = {"secret.google", CLASS_SECRET, "Google API key", SHAPE_SECRET},
-    [RULE_MODEL_KEY] = {"secret.model-key", CLASS_SECRET, "key of a model provider",
-                        SHAPE_SECRET},
-    [RULE_NPM] = {"secret.npm", CLASS_SECRET, "npm access token", SHAPE_SECRET},
-    [RULE_JWT] = {"secret.jwt", CLASS_SECRET, "JSON web token", SHAPE_SECRET},
-    [RULE_ASSIGNED] = {"secret.assigned", CLASS_SECRET,
-                       "value assigned to a name like password, secret, token"},
-    [RULE_CONNECTION] = {"secret.connection", CLASS_SECRET, "password in a connection string"},
-    [RULE_HL7_PATIENT] = {"phi.hl7", CLASS_PHI,
-                          "patient field of an HL7 v2 message, by position"},
-    [RULE_FHIR_PATIENT] = {"phi.fhir", CLASS_PHI, "element of a FHIR Patient, by position"},
-};
+    if (!image_read(bytes, key, &image, fault) ||
+        !rules_load(image.packed, image.database, image.digest, &rules, fault))
+        return false;
+    rules_free(in_use);
+    in_use = rules;
+    return true;
+}
+
+bool rules_use_texts(const struct rules_text *texts, size_t count, struct fault *fault)
+{
+    AUTO_BUF struct buf image = buf_with_limit(RULES_IMAGE_BYTES_MAX);
+    char key[RULES_KEY_LEN + 1];
+
+    rules_key(texts, count, key);
+    return rules_image_make(texts, count, &image, fault) &&
+           rules_use(buf_slice(&image), key, fault);
+}
+
+struct rules *rules_in_use(void)
+{
+    struct fault fault = {0};
+
+    if (in_use == NULL && !rules_use_texts(NULL, 0, &fault)) {
+        (void)fprintf(stderr, "<2>the built-in rules: %s\n", fault.why);
+        abort(); /* nothing is shown unexamined */
+    }
+    return in_use;
+}
+
+static const struct rule *rule_at(uint16_t rule)
+{
+    const struct rules *rules = rules_in_use();
+
+    return rule < rules->count ? &rules->at[rule].rule : NULL;
+}
 
 const char *classify_rule_id(uint16_t rule)
 {
-    return rule < RULE_COUNT ? rules[rule].id : "unknown";
+    const struct rule *found = rule_at(rule);
+
+    return found == NULL ? "unknown" : (const char *)found->id.at;
 }
 
 const char *classify_rule_text(uint16_t rule)
 {
-    return rule < RULE_COUNT ? rules[rule].text : "unknown";
+    const struct rule *found = rule_at(rule);
+
+    return found == NULL ? "unknown" : (const char *)found->text.at;
 }
 
 enum surrogate_shape classify_rule_shape(uint16_t rule)
 {
-    return rule < RULE_COUNT ? rules[rule].shape : SHAPE_TEXT;
+    const struct rule *found = rule_at(rule);
+
+    return found == NULL ? SHAPE_TEXT : (enum surrogate_shape)found->shape;
 }
 
 size_t classify_rule_count(void)
 {
-    return RULE_COUNT;
+    return rules_in_use()->count;
 }
 
-enum data_class rule_class(enum rule rule)
+bool classify_rule_find(const char *id, uint16_t *ret_rule)
 {
-    return rules[rule].class;
+    const struct rules *rules = rules_in_use();
+
+    for (size_t i = 0; i < rules->count; i++)
+        if (slice_equal(rules->at[i].rule.id, slice_of(id))) {
+            *ret_rule = (uint16_t)i;
+            return true;
+        }
+    return false;
 }
 
 const char *confidence_name(uint8_t confidence)
@@ -74,23 +96,5 @@ const char *confidence_name(uint8_t confidence)
 
 const char *classify_digest(void)
 {
-    static char digest[65];
-    uint8_t bytes[EVP_MAX_MD_SIZE];
-    EVP_MD_CTX *hash;
-    bool ok;
-
-    if (digest[0] != 0)
-        return digest;
-    hash = EVP_MD_CTX_new();
-    ok = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
-         EVP_DigestUpdate(hash, CODE_VERSION, sizeof(CODE_VERSION)) == 1;
-    for (size_t i = 0; ok && i < RULE_COUNT; i++)
-        ok = EVP_DigestUpdate(hash, rules[i].id, strlen(rules[i].id) + 1) == 1 &&
-             EVP_DigestUpdate(hash, rules[i].text, strlen(rules[i].text) + 1) == 1;
-    ok = ok && EVP_DigestFinal_ex(hash, bytes, NULL) == 1;
-    EVP_MD_CTX_free(hash);
-    if (!ok)
-        abort(); /* without SHA-256 there is no custody */
-    hex_encode(slice_of_bytes(bytes, 32), digest);
-    return digest;
+    return rules_in_use()->digest;
 }

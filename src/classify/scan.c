@@ -1,214 +1,158 @@
 #include <stdlib.h>
 
 #include "base/scope.h"
+#include "classify/decode.h"
 #include "classify/detect.h"
+#include "classify/engine.h"
 
-void detect_add(const struct detection *detection, size_t start, size_t end, enum rule rule,
+#define READINGS_MAX (DECODE_DEPTH + 1)
+
+void detect_add(const struct detection *detection, size_t start, size_t end, const char *rule,
                 enum confidence confidence)
 {
-    struct findings *findings = detection->findings;
+    uint16_t number = 0;
 
-    if (findings->count == CLASSIFY_FINDINGS_MAX) {
-        findings->too_many = true;
+    if (!classify_rule_find(rule, &number))
         return;
-    }
-    findings->at =
-        xgrow(findings->at, &findings->room, findings->count + 1, sizeof(*findings->at));
-    findings->at[findings->count++] = (struct finding){.start = start,
-                                                       .end = end,
-                                                       .class = rule_class(rule),
-                                                       .rule = (uint16_t)rule,
-                                                       .confidence = (uint8_t)confidence};
+    findings_add(detection->findings,
+                 (struct finding){.start = start,
+                                  .end = end,
+                                  .class = (enum data_class)rules_in_use()->at[number].rule.class,
+                                  .rule = number,
+                                  .confidence = (uint8_t)confidence});
 }
 
-bool holds_word(struct slice text, const char *word)
+/* Settings have values without quotes. */
+static bool is_settings_file(struct slice path)
 {
-    size_t len = strlen(word);
+    static const char *const endings[] = {".env",  ".properties", ".ini", ".cfg",
+                                          ".conf", ".yaml",       ".yml", ".toml"};
+    size_t slash = SIZE_MAX;
+    struct slice name;
 
-    for (size_t i = 0; i + len <= text.len; i++) {
-        size_t same = 0;
-
-        while (same < len && lower(text.at[i + same]) == (uint8_t)word[same])
-            same++;
-        if (same == len)
+    for (size_t at = slice_find_byte(path, '/', 0); at != SIZE_MAX;
+         at = slice_find_byte(path, '/', at + 1))
+        slash = at;
+    name = slash == SIZE_MAX ? path : slice_part(path, slash + 1, path.len);
+    for (size_t i = 0; i < COUNT(endings); i++)
+        if (slice_ends_with(name, slice_of(endings[i])))
             return true;
-    }
-    return false;
+    return slice_starts_with(name, SLICE(".env"));
 }
 
-/* By start; of those with one start the longest, then the surest, first. */
-static int by_place(const void *a, const void *b)
+/* A content, and what it says when encodings are taken off. */
+struct looking {
+    struct reading readings[READINGS_MAX];
+    size_t count;
+    struct findings findings;
+    bool is_unseen; /* a limit kept some of it out */
+};
+
+/* From places in the last reading's text to places in the content. */
+static void map_back(struct looking *looking, size_t first)
 {
-    const struct finding *x = a, *y = b;
+    for (size_t i = first; i < looking->findings.count; i++) {
+        struct finding *finding = &looking->findings.at[i];
+        enum finding_form form;
 
-    if (x->start != y->start)
-        return x->start < y->start ? -1 : 1;
-    if (x->end != y->end)
-        return x->end > y->end ? -1 : 1;
-    if (x->confidence != y->confidence)
-        return x->confidence > y->confidence ? -1 : 1;
-    return x->rule - y->rule;
+        decode_map(looking->readings, looking->count, finding->start, finding->end,
+                   &finding->start, &finding->end, &form);
+        finding->form = (uint8_t)form;
+    }
 }
 
-/* The longer of two that overlap stays; a chain is cut from the left. */
-static void resolve_overlaps(struct findings *findings)
+/* False: it would take too long. */
+static bool look(struct looking *looking, struct slice path)
+{
+    const struct reading *reading = &looking->readings[looking->count - 1];
+    size_t first = looking->findings.count;
+    const struct stretch stretch = {.text = reading->text,
+                                    .to = reading->text.len,
+                                    .is_begin = true,
+                                    .is_end = true,
+                                    .reading = reading};
+    struct engine engine;
+
+    engine_begin(&engine, rules_in_use(), &looking->findings);
+    engine.is_text = !reading->is_opaque;
+    engine.has_bare_values = is_settings_file(path);
+    engine_allow(&engine, reading->text.len);
+    engine_look(&engine, &stretch);
+    engine_end(&engine);
+    map_back(looking, first);
+    looking->is_unseen = looking->is_unseen || reading->unexamined > 0;
+    return !engine.is_exhausted;
+}
+
+static bool look_through(struct looking *looking, struct slice content, struct slice path,
+                         struct fault *fault)
+{
+    const struct detection detection = {content, path, &looking->findings};
+
+    if (!reading_make(content, path, &looking->readings[0], fault))
+        return false;
+    looking->count = 1;
+    while (look(looking, path)) {
+        struct reading *last = &looking->readings[looking->count - 1];
+
+        if (looking->count == READINGS_MAX || last->text.len == 0) {
+            if (!looking->readings[0].is_opaque) {
+                detect_hl7(&detection);
+                detect_fhir(&detection);
+            }
+            return true;
+        }
+        if (!reading_decode(last, (unsigned)looking->count - 1, last + 1, fault))
+            return false;
+        looking->count++;
+    }
+    return fault_set(fault, FAULT_LIMIT, "a content that takes too long to look through");
+}
+
+static void looking_free(struct looking *looking)
+{
+    for (size_t i = looking->count; i-- > 0;)
+        reading_free(&looking->readings[i]);
+}
+
+/* The whole content is in its readings: some may be no finding's. Mapped to nothing, that is
+ * markup. */
+static void drop_empty(struct findings *findings)
 {
     size_t kept = 0;
 
-    if (findings->count == 0)
-        return;
-    qsort(findings->at, findings->count, sizeof(*findings->at), by_place);
-    for (size_t i = 1; i < findings->count; i++) {
-        struct finding *last = &findings->at[kept];
-        const struct finding *next = &findings->at[i];
-
-        if (next->start >= last->end)
-            findings->at[++kept] = *next;
-        else if (next->end - next->start > last->end - last->start)
-            *last = *next; /* starts later, so cannot reach the one before */
-    }
-    findings->count = kept + 1;
-}
-
-/* ---- content that is not plain text ---- */
-
-typedef void detector(const struct detection *detection);
-
-static detector *const for_text[] = {detect_numbers, detect_tokens, detect_assignments,
-                                     detect_hl7, detect_fhir};
-/* Values that show themselves in any bytes. */
-static detector *const for_bytes[] = {detect_numbers, detect_tokens};
-
-/* Among arbitrary bytes only what is certain counts: 3-2-4 digits without a word around them
- * do not. */
-static void drop_unsure(struct findings *findings, size_t from)
-{
-    size_t kept = from;
-
-    for (size_t i = from; i < findings->count; i++)
-        if (findings->at[i].confidence == CONFIDENCE_HIGH)
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->at[i].start < findings->at[i].end)
             findings->at[kept++] = findings->at[i];
     findings->count = kept;
-}
-
-static void look_at_bytes(const struct detection *detection)
-{
-    size_t from = detection->findings->count;
-
-    for (size_t i = 0; i < COUNT(for_bytes); i++)
-        for_bytes[i](detection);
-    drop_unsure(detection->findings, from);
-}
-
-static uint16_t unit_at(struct slice content, size_t at, bool is_big)
-{
-    return (uint16_t)(content.at[at + !is_big] << 8 | content.at[at + is_big]);
-}
-
-/* Text of two bytes a character: a mark in front, or NULs in half of its bytes; and nothing
- * that no text has. */
-static bool is_utf16(struct slice content, bool is_big)
-{
-    size_t narrow = 0;
-    bool marked = content.len >= 2 && unit_at(content, 0, is_big) == 0xfeff;
-    bool is_half = false; /* of a pair */
-
-    if (content.len < 2 || content.len % 2 != 0)
-        return false;
-    for (size_t at = 0; at < content.len; at += 2) {
-        uint16_t unit = unit_at(content, at, is_big);
-        bool is_low = unit >= 0xdc00 && unit <= 0xdfff;
-
-        if (is_low != is_half || unit >= 0xfffe ||
-            (unit < 0x20 && unit != '\t' && unit != '\n' && unit != '\r'))
-            return false;
-        is_half = unit >= 0xd800 && unit <= 0xdbff;
-        narrow += unit < 0x80;
-    }
-    return !is_half && (marked || narrow * 4 >= content.len); /* half of the characters */
-}
-
-/*
- * Every second byte from `from` on, where the other one is NUL; what is no such character
- * becomes `other`. That is UTF-16 of either order: of the big-endian one the NUL behind a
- * character is the next one's.
- */
-static uint8_t *narrowed(struct slice content, size_t from, uint8_t other, size_t *ret_len)
-{
-    size_t len = (content.len - from + 1) / 2;
-    uint8_t *narrow = xalloc(len);
-
-    for (size_t i = 0; i < len; i++) {
-        size_t at = from + 2 * i;
-        bool alone = at + 1 >= content.len || content.at[at + 1] == 0;
-
-        narrow[i] = alone && content.at[at] < 0x80 ? content.at[at] : other;
-    }
-    *ret_len = len;
-    return narrow;
-}
-
-/* The same detectors on the narrow text; places become those of the content. */
-static void look_at_wide(const struct detection *detection, size_t from, bool is_text)
-{
-    struct findings *findings = detection->findings;
-    size_t first = findings->count, len;
-    AUTO_FREE uint8_t *narrow = narrowed(detection->content, from, is_text ? 0xff : 0, &len);
-    const struct detection inner = {slice_of_bytes(narrow, len), detection->path, findings};
-
-    for (size_t i = 0; is_text && i < COUNT(for_text); i++)
-        for_text[i](&inner);
-    if (!is_text)
-        look_at_bytes(&inner);
-    for (size_t i = first; i < findings->count; i++) {
-        findings->at[i].start = from + 2 * findings->at[i].start;
-        findings->at[i].end = from + 2 * findings->at[i].end - 1;
-    }
-}
-
-/* False: it is no text, and more may be in it than can be found. */
-static bool look_around_nul(const struct detection *detection)
-{
-    bool is_little = is_utf16(detection->content, false),
-         is_big = is_utf16(detection->content, true);
-
-    look_at_bytes(detection);
-    look_at_wide(detection, 0, is_little);
-    if (detection->content.len > 1)
-        look_at_wide(detection, 1, is_big);
-    return is_little || is_big;
-}
-
-static bool is_plain(struct slice content)
-{
-    return slice_find_byte(content, 0, 0) == SIZE_MAX &&
-           !slice_starts_with(content, SLICE("\xff\xfe")) &&
-           !slice_starts_with(content, SLICE("\xfe\xff"));
 }
 
 bool classify_scan(struct slice content, struct slice path, struct finding **ret_findings,
                    size_t *ret_count, unsigned *ret_class_mask, struct fault *fault)
 {
-    struct findings findings = {0};
-    const struct detection detection = {
-        .content = content, .path = path, .findings = &findings};
-    unsigned mask = 0;
+    struct looking looking = {0};
+    struct findings *findings = &looking.findings;
+    unsigned mask;
+    bool ok;
 
     if (content.len > CLASSIFY_BYTES_MAX)
         return fault_set(fault, FAULT_LIMIT, "content of %zu bytes", content.len);
-    if (!is_plain(content) && !look_around_nul(&detection))
-        mask = CLASS_BIT(CLASS_OPAQUE);
-    for (size_t i = 0; is_plain(content) && i < COUNT(for_text); i++)
-        for_text[i](&detection);
-    if (findings.too_many) {
-        free(findings.at);
-        return fault_set(fault, FAULT_LIMIT, "more than %lu findings", CLASSIFY_FINDINGS_MAX);
+    ok = look_through(&looking, content, path, fault);
+    if (ok && findings->too_many)
+        ok = fault_set(fault, FAULT_LIMIT, "more than %lu findings", CLASSIFY_FINDINGS_MAX);
+    mask = ok && (looking.readings[0].is_opaque || looking.is_unseen) ? CLASS_BIT(CLASS_OPAQUE)
+                                                                      : 0;
+    looking_free(&looking);
+    if (!ok) {
+        free(findings->at);
+        return false;
     }
-    resolve_overlaps(&findings);
-    for (size_t i = 0; i < findings.count; i++)
-        mask |= CLASS_BIT(findings.at[i].class);
-    *ret_findings = findings.at;
-    *ret_count = findings.count;
+    drop_empty(findings);
+    findings_resolve(findings);
+    for (size_t i = 0; i < findings->count; i++)
+        mask |= CLASS_BIT(findings->at[i].class);
+    *ret_findings = findings->at;
+    *ret_count = findings->count;
     *ret_class_mask = mask;
     return true;
 }

@@ -1,6 +1,7 @@
 /* Stand-ins that are made of letters of the same kinds: text, names, addresses, tokens, keys. */
-#include "classify/detect.h"
+#include "classify/ascii.h"
 #include "classify/shape.h"
+#include "classify/tokens.h"
 
 static const struct alphabet consonant = {"bdfgklmnprstv", 0, 13, 3};
 static const struct alphabet consonant_upper = {"BDFGKLMNPRSTV", 0, 13, 3};
@@ -147,7 +148,7 @@ static void plan_word(struct plan *plan, size_t from, size_t to)
 static bool is_among(struct slice word, const char *const *words, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (word.len == strlen(words[i]) && holds_word(word, words[i]))
+        if (word.len == strlen(words[i]) && text_holds(word, slice_of(words[i])))
             return true;
     return false;
 }

@@ -11,6 +11,7 @@
 #include "flow/home.h"
 #include "os/file.h"
 #include "roles/keys/sealed.h"
+#include "roles/scanning/rules.h"
 #include "wire/terminal.h"
 
 #define DIGEST_START_MIN 6
@@ -207,7 +208,7 @@ static int run_show(const struct invocation *invocation)
     if (!home_open(false, &home, &fault))
         return command_fail(invocation, &fault);
     /* The worker is made before the key is read: it has neither key nor file. */
-    ok = (invocation_flag(invocation, "raw") || scan_pool_new(1, &pool, &fault)) &&
+    ok = (invocation_flag(invocation, "raw") || (rules_prepare(&fault) && scan_pool_new(1, &pool, &fault))) &&
          show(&home, &search, pool, &fault);
     scan_pool_free(pool);
     home_close(&home);

@@ -13,6 +13,7 @@
 #include "os/clock_real.h"
 #include "os/file.h"
 #include "roles/scanning/kept.h"
+#include "roles/scanning/rules.h"
 #include "roles/session.h"
 
 /* ---- for `init` ---- */
@@ -124,6 +125,8 @@ static bool scan(const struct invocation *invocation, struct scan_report *report
     struct kept kept = {.folder = -1};
     bool ok;
 
+    if (!rules_prepare(fault))
+        return false;
     if (!invocation_flag(invocation, "fresh"))
         kept_open(paths, count, &kept);
     ok = tree_scan(paths, count, false, kept.verdicts, &sink, ret_counts, fault);

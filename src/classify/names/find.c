@@ -4,9 +4,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "classify/detect.h"
+#include "classify/ascii.h"
 #include "classify/names/find.h"
 #include "classify/names/tag.h"
+#include "classify/tokens.h"
 
 #define OVERLAP 16U /* tokens on either side of a window that its neighbour decides */
 
@@ -62,7 +63,7 @@ static bool is_attribution(struct slice text, size_t start, size_t end)
     while (to < text.len && to - end < 80 && text.at[to] != '\n')
         to++;
     for (size_t i = 0; i < COUNT(words); i++)
-        if (holds_word(slice_part(text, from, start), words[i]))
+        if (text_holds(slice_part(text, from, start), slice_of(words[i])))
             return true;
     return slice_find(slice_part(text, from, start), SLICE("(c)"), 0) != SIZE_MAX ||
            slice_find(slice_part(text, from, start), SLICE("(C)"), 0) != SIZE_MAX ||

@@ -5,7 +5,7 @@
 #include <assert.h>
 
 #include "base/utf8.h"
-#include "classify/detect.h"
+#include "classify/ascii.h"
 
 enum kind { KIND_MARK, KIND_SPACE, KIND_LETTER, KIND_DIGIT, KIND_NOTHING };
 

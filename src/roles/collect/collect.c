@@ -16,6 +16,7 @@
 #include "os/file.h"
 #include "os/spawn.h"
 #include "roles/collect/parts.h"
+#include "roles/scanning/rules.h"
 #include "view/snapshot_format.h"
 
 #define PATHS_BYTES_MAX (100UL * 1024)
@@ -195,7 +196,7 @@ static bool spawn(struct collect *collect, const struct collect_config *config,
     int ends[2];
     bool ok;
 
-    if (!find_owner(config->repository, &owner, fault) ||
+    if (!rules_prepare(fault) || !find_owner(config->repository, &owner, fault) ||
         !make_scratch(collect, config->scratch, &owner, fault) || !message_pair(ends, fault))
         return false;
     collect->owner = owner.st_uid;

@@ -15,19 +15,18 @@
 
 #define NAMES_BYTES_MAX (1UL << 20)
 
-/* The folder to keep things in; NULL where there is none. The caller frees. */
-static char *place(void)
+char *kept_place(const char *name)
 {
     AUTO_FREE char *home = home_path();
     const char *cache = getenv("XDG_CACHE_HOME");
     const char *person = getenv("HOME");
 
     if (home != NULL && access(home, W_OK) == 0)
-        return xformat("%s/cache/scan", home);
+        return xformat("%s/cache/%s", home, name);
     if (cache != NULL && cache[0] == '/')
-        return xformat("%s/custody/scan", cache);
+        return xformat("%s/custody/%s", cache, name);
     return person == NULL || person[0] != '/' ? NULL
-                                              : xformat("%s/.cache/custody/scan", person);
+                                              : xformat("%s/.cache/custody/%s", person, name);
 }
 
 /* A name for what is scanned: its paths, absolute. */
@@ -50,26 +49,25 @@ static bool name_of(const char *const *paths, size_t count, char ret_name[65])
     return true;
 }
 
-/* It must be ours, and nobody else's to write. */
-static bool is_ours(int folder)
+bool kept_is_ours(int fd)
 {
     struct stat stat;
 
-    return fstat(folder, &stat) == 0 && stat.st_uid == geteuid() && (stat.st_mode & 022) == 0;
+    return fstat(fd, &stat) == 0 && stat.st_uid == geteuid() && (stat.st_mode & 022) == 0;
 }
 
 void kept_open(const char *const *paths, size_t count, struct kept *ret_kept)
 {
     AUTO_BUF struct buf file = buf_with_limit(VERDICTS_BYTES_MAX);
-    AUTO_FREE char *path = place();
+    AUTO_FREE char *path = kept_place("scan");
     struct fault unsaid = {0};
 
     *ret_kept = (struct kept){.folder = -1};
     if (path == NULL || !name_of(paths, count, ret_kept->name) ||
-        !file_make_folders(path, 0700, &unsaid))
+        !file_make_folders(path, 0711, &unsaid))
         return;
     ret_kept->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (ret_kept->folder < 0 || !is_ours(ret_kept->folder))
+    if (ret_kept->folder < 0 || !kept_is_ours(ret_kept->folder))
         return;
     if (!file_read(ret_kept->folder, ret_kept->name, &file, &unsaid))
         buf_clear(&file);

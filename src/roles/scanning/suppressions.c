@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "agent/yaml.h"
+#include "wire/yaml.h"
 #include "base/scope.h"
 #include "policy/glob.h"
 

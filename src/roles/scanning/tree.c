@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "os/file.h"
 #include "roles/scan.h"
+#include "roles/scanning/rules.h"
 #include "view/object.h"
 
 #define WORKERS_MAX 8
@@ -360,7 +361,7 @@ bool tree_scan(const char *const *paths, size_t count, bool below, struct verdic
 
     tree->sink = sink;
     tree->verdicts = verdicts;
-    ok = hasher_new(VERDICT_OID_BYTES, &tree->hasher, fault);
+    ok = rules_prepare(fault) && hasher_new(VERDICT_OID_BYTES, &tree->hasher, fault);
     for (size_t i = 0; ok && i < count; i++)
         ok = scan_named(tree, paths[i], below, fault);
     ok = ok && drain(tree, fault);

@@ -314,7 +314,7 @@ static enum verdict verdict_of(struct world *world, const char *path, size_t *re
 
 static void what_is_no_text_is_examined_before_it_is_shown(void **state)
 {
-    static const char bytes[] = "\0\1\2 " CARD "\0";
+    static const char bytes[] = "\0\1\2card " CARD "\0";
     struct world world;
     size_t count;
 

@@ -1,4 +1,4 @@
-#include "agent/yaml.h"
+#include "wire/yaml.h"
 
 #include <errno.h>
 #include <libfyaml.h>

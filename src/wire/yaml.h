@@ -1,10 +1,10 @@
 /*
- * agent/yaml.h - YAML of engine files and scripts as a small tree that remembers its places,
+ * wire/yaml.h - YAML of our own kinds of files as a small tree that remembers its places,
  * and reading it by tables of keys. Stricter than YAML: one document without `---`, no
  * anchors, aliases, tags or directives, scalar keys only, each once.
  */
-#ifndef CUSTODY_AGENT_YAML_H
-#define CUSTODY_AGENT_YAML_H
+#ifndef CUSTODY_WIRE_YAML_H
+#define CUSTODY_WIRE_YAML_H
 
 #include "base/bytes.h"
 #include "base/fault.h"

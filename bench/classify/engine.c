@@ -1,0 +1,132 @@
+/*
+ * How fast a text is looked through, in memory and on one core: keywords alone (secrets), with
+ * the sieve (all but names), and as classify_scan does it, with formats and encodings. Beside
+ * them what starting costs. Usage: bench-engine FOLDER [MEGABYTES] (default: 100)
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/scope.h"
+#include "classify/engine.h"
+#include "os/file.h"
+
+#define MEGABYTES 100
+#define ROUNDS 3
+#define FILE_BYTES_MAX (1UL << 20)
+
+struct source {
+    struct slice bytes;
+    char *path;
+};
+
+static struct source *sources;
+static size_t source_count, source_room, source_bytes, source_max;
+
+static int add_file(const char *path, const struct stat *stat, int kind, struct FTW *walk)
+{
+    struct buf content = buf_with_limit(FILE_BYTES_MAX);
+    struct fault fault = {0};
+
+    (void)walk, (void)stat;
+    if (kind != FTW_F || !file_read(AT_FDCWD, path, &content, &fault) ||
+        slice_find_byte(buf_slice(&content), 0, 0) != SIZE_MAX || content.len == 0) {
+        buf_free(&content);
+        return 0;
+    }
+    sources = xgrow(sources, &source_room, source_count + 1, sizeof(*sources));
+    sources[source_count++] = (struct source){buf_slice(&content), xstrdup(path)};
+    source_bytes += content.len;
+    return source_bytes >= source_max;
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static size_t engine_alone(const struct source *source)
+{
+    struct findings findings = {0};
+    struct engine engine;
+    const struct stretch stretch = {.text = source->bytes,
+                                    .to = source->bytes.len,
+                                    .is_begin = true,
+                                    .is_end = true};
+
+    engine_begin(&engine, rules_in_use(), &findings);
+    engine_allow(&engine, source->bytes.len);
+    engine_look(&engine, &stretch);
+    engine_end(&engine);
+    free(findings.at);
+    return findings.count;
+}
+
+static size_t whole(const struct source *source)
+{
+    struct finding *findings = NULL;
+    struct fault fault = {0};
+    size_t count = 0;
+    unsigned mask = 0;
+
+    if (!classify_scan(source->bytes, slice_of(source->path), &findings, &count, &mask, &fault))
+        fprintf(stderr, "%s: %s\n", source->path, fault.why);
+    free(findings);
+    return count;
+}
+
+static void measure(const char *name, size_t (*look)(const struct source *source))
+{
+    double best = 1e9;
+    size_t findings = 0;
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        double began = seconds(), took;
+
+        findings = 0;
+        for (size_t i = 0; i < source_count; i++)
+            findings += look(&sources[i]);
+        took = seconds() - began;
+        best = took < best ? took : best;
+    }
+    printf("%-28s %6.3f GB/s %9zu found\n", name, (double)source_bytes / best / 1e9, findings);
+}
+
+static void measure_start(void)
+{
+    struct buf image = buf_with_limit(RULES_IMAGE_BYTES_MAX);
+    struct fault fault = {0};
+    char key[RULES_KEY_LEN + 1];
+    double began = seconds(), made, used;
+    bool ok = rules_image_make(NULL, 0, &image, &fault);
+
+    made = seconds();
+    rules_key(NULL, 0, key);
+    ok = ok && rules_use(buf_slice(&image), key, &fault);
+    used = seconds();
+    printf("%zu rules: image of %zu bytes made in %.1f ms, used in %.2f ms\n",
+           ok ? classify_rule_count() : 0, image.len, (made - began) * 1e3,
+           (used - made) * 1e3);
+    buf_free(&image);
+}
+
+int main(int count, char **words)
+{
+    struct rules *rules;
+
+    source_max = (count > 2 ? strtoul(words[2], NULL, 10) : MEGABYTES) << 20;
+    if (count < 2 || nftw(words[1], add_file, 32, FTW_PHYS) < 0)
+        return 3;
+    measure_start();
+    printf("%zu files, %zu bytes\n", source_count, source_bytes);
+    measure("formats, encodings, rules", whole);
+    measure("rules: keywords and sieve", engine_alone);
+    rules = rules_in_use();
+    memset(rules->by_sieve_count, 0, sizeof(rules->by_sieve_count));
+    measure("rules: keywords (secrets)", engine_alone);
+    return 0;
+}

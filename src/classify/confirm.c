@@ -1,0 +1,117 @@
+#include "classify/confirm.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#define OPTIONS (PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT)
+#define MATCH_LIMIT 200000
+#define HEAP_KIB_MAX 8192
+#define STACK_BYTES_MIN (32UL * 1024)
+#define STACK_BYTES_MAX (1024UL * 1024)
+
+struct confirm {
+    pcre2_code *code;
+    pcre2_match_data *match;
+    int value; /* its group; 0: the whole */
+};
+
+/* One for all: what a match may cost. */
+static pcre2_match_context *match_context(void)
+{
+    static pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+
+    if (context != NULL)
+        return context;
+    context = pcre2_match_context_create(NULL);
+    stack = pcre2_jit_stack_create(STACK_BYTES_MIN, STACK_BYTES_MAX, NULL);
+    if (context == NULL)
+        abort();
+    (void)pcre2_set_match_limit(context, MATCH_LIMIT);
+    (void)pcre2_set_heap_limit(context, HEAP_KIB_MAX);
+    if (stack != NULL)
+        pcre2_jit_stack_assign(context, NULL, stack);
+    return context;
+}
+
+static pcre2_code *compile(struct slice pattern, int *ret_error, size_t *ret_at)
+{
+    return pcre2_compile(pattern.at, pattern.len, OPTIONS, ret_error, ret_at, NULL);
+}
+
+bool confirm_check(struct slice pattern, char *ret_why, size_t why_room, size_t *ret_at)
+{
+    static const char empty[] = "it matches the empty text";
+    int error = 0;
+    uint32_t matches_empty = 0;
+    pcre2_code *code = compile(pattern, &error, ret_at);
+
+    if (code == NULL) {
+        (void)pcre2_get_error_message(error, (PCRE2_UCHAR *)ret_why, why_room);
+        return false;
+    }
+    (void)pcre2_pattern_info(code, PCRE2_INFO_MATCHEMPTY, &matches_empty);
+    pcre2_code_free(code);
+    if (matches_empty != 0) {
+        *ret_at = 0;
+        memcpy(ret_why, empty, sizeof(empty) < why_room ? sizeof(empty) : why_room);
+        ret_why[why_room - 1] = 0;
+    }
+    return matches_empty == 0;
+}
+
+struct confirm *confirm_new(struct slice pattern)
+{
+    struct confirm *confirm = xalloc(sizeof(*confirm));
+    int error = 0;
+    size_t at = 0;
+
+    confirm->code = compile(pattern, &error, &at);
+    if (confirm->code == NULL)
+        abort(); /* it was checked */
+    /* Where memory may not be executed it is interpreted. */
+    (void)pcre2_jit_compile(confirm->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
+    confirm->match = pcre2_match_data_create_from_pattern(confirm->code, NULL);
+    if (confirm->match == NULL)
+        abort();
+    confirm->value = pcre2_substring_number_from_name(confirm->code, (PCRE2_SPTR) "value");
+    if (confirm->value < 0)
+        confirm->value = 0;
+    return confirm;
+}
+
+void confirm_free(struct confirm *confirm)
+{
+    if (confirm == NULL)
+        return;
+    pcre2_match_data_free(confirm->match);
+    pcre2_code_free(confirm->code);
+    free(confirm);
+}
+
+enum confirm_result confirm_find(struct confirm *confirm, struct slice text,
+                                 struct confirm_place place, struct confirm_match *ret_match)
+{
+    pcre2_match_context *context = match_context();
+    uint32_t options = (place.is_begin ? 0 : PCRE2_NOTBOL) |
+                       (place.is_end ? 0 : PCRE2_NOTEOL | PCRE2_PARTIAL_HARD);
+    const size_t *ends;
+    int found;
+
+    (void)pcre2_set_offset_limit(context, place.last);
+    found = pcre2_match(confirm->code, text.at, text.len, place.from, options, confirm->match,
+                        context);
+    if (found == PCRE2_ERROR_PARTIAL)
+        return CONFIRM_MORE;
+    if (found == PCRE2_ERROR_NOMATCH)
+        return CONFIRM_NO;
+    if (found < 0)
+        return CONFIRM_HARD;
+    ends = pcre2_get_ovector_pointer(confirm->match);
+    *ret_match = (struct confirm_match){ends[0], ends[1], ends[1]};
+    if (confirm->value > 0 && ends[2 * confirm->value] != PCRE2_UNSET) {
+        ret_match->start = ends[2 * confirm->value];
+        ret_match->end = ends[2 * confirm->value + 1];
+    }
+    return ret_match->end > ret_match->start ? CONFIRM_YES : CONFIRM_NO;
+}

@@ -1,0 +1,68 @@
+/*
+ * classify/engine.h - looks for everything that the rules say in one text. Private to classify/.
+ *
+ * What is found depends on the bytes around it only: ENGINE_BEFORE in front of a candidate and
+ * ENGINE_AFTER behind it. So a text may be looked at in stretches.
+ */
+#ifndef CUSTODY_CLASSIFY_ENGINE_H
+#define CUSTODY_CLASSIFY_ENGINE_H
+
+#include "classify/findings.h"
+#include "classify/loaded.h"
+#include "classify/reading.h"
+
+#define ENGINE_AFTER 16384UL /* the longest value */
+#define ENGINE_BEFORE 512UL
+
+/* What is known of a text and stays the same over its stretches. */
+struct engine {
+    struct rules *rules;
+    struct findings *findings;
+    bool is_text;         /* else bytes: what needs no words around it */
+    bool has_bare_values; /* settings: values stand without quotes */
+    size_t *done_to;      /* by rule: where its last match ends, in the text as a whole */
+    uint64_t work, work_max; /* bytes that patterns were tried on */
+    bool is_exhausted;    /* work is used up: not all was looked for */
+};
+
+/* A stretch: candidates whose last byte is in [from, to) of `text`, which is text[base, ...). */
+struct stretch {
+    struct slice text;
+    size_t base;
+    size_t from, to;
+    bool is_begin, is_end; /* of the whole text */
+    const struct reading *reading; /* for elements; may be NULL */
+};
+
+void engine_begin(struct engine *engine, struct rules *rules, struct findings *findings);
+void engine_end(struct engine *engine);
+/* More of the whole text has come: what may be spent on it. */
+void engine_allow(struct engine *engine, size_t bytes);
+
+void engine_look(struct engine *engine, const struct stretch *stretch);
+
+/* ---- between its parts ---- */
+
+/* A value of a rule: by validator, entropy, placeholders and context it is found, or not. */
+void engine_judge(struct engine *engine, const struct stretch *stretch, uint16_t rule,
+                  size_t start, size_t end);
+/* The whole value that is assigned to a name around [start, end). */
+void engine_assigned(struct engine *engine, const struct stretch *stretch, uint16_t rule,
+                     size_t start, size_t end);
+/* Is this name one that secrets have, by this rule? */
+bool engine_is_secret_name(const struct rule *rule, struct slice name);
+/* Is this value what is assigned to such a name? */
+bool engine_is_secret_value(struct engine *engine, uint16_t rule, struct slice value);
+
+/* Tenths of log-odds that words around a value are worth; ret_has_context: one of the rule's is
+ * there. */
+int engine_context(const struct rule *rule, const struct stretch *stretch, size_t start,
+                   size_t end, bool *ret_has_context);
+
+/* Elements that rules name by key or position. */
+void engine_elements(struct engine *engine, const struct stretch *stretch);
+
+/* The name of the innermost element around a place; empty where there is none. */
+struct slice engine_element_name(const struct stretch *stretch, size_t at);
+
+#endif

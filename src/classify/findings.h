@@ -1,0 +1,17 @@
+/* classify/findings.h - a list of what was found. Private to classify/. */
+#ifndef CUSTODY_CLASSIFY_FINDINGS_H
+#define CUSTODY_CLASSIFY_FINDINGS_H
+
+#include "classify/classify.h"
+
+struct findings {
+    struct finding *at;
+    size_t count, room;
+    bool too_many;
+};
+
+void findings_add(struct findings *findings, struct finding finding);
+/* Sorted; of two that overlap the longer one stays, then the surer one. */
+void findings_resolve(struct findings *findings);
+
+#endif

@@ -1,0 +1,157 @@
+#include "classify/loaded.h"
+
+#include <stdlib.h>
+
+#include "classify/tokens.h"
+
+static void index_keywords(struct rules *rules)
+{
+    for (size_t i = 0; i < rules->count; i++)
+        rules->anchor_count += rules->at[i].rule.keywords.count;
+    rules->anchors = xalloc_array(rules->anchor_count + 1, sizeof(*rules->anchors));
+    rules->anchor_count = 0;
+    for (size_t i = 0; i < rules->count; i++)
+        for (size_t k = 0; k < rules->at[i].rule.keywords.count; k++)
+            rules->anchors[rules->anchor_count++] =
+                (struct anchor){.rule = (uint16_t)i,
+                                .len = (uint8_t)rules->at[i].rule.keywords.at[k].len};
+}
+
+static void index_sieves(struct rules *rules)
+{
+    for (size_t sieve = 0; sieve < RULE_SIEVE_COUNT; sieve++)
+        rules->by_sieve[sieve] =
+            xalloc_array(rules->count + 1, sizeof(*rules->by_sieve[sieve]));
+    for (size_t i = 0; i < rules->count; i++) {
+        uint32_t sieve = rules->at[i].rule.sieve;
+
+        rules->by_sieve[sieve][rules->by_sieve_count[sieve]++] = (uint16_t)i;
+    }
+}
+
+static void index_keys(struct rules *rules)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < rules->count; i++)
+        count += rules->at[i].rule.keys.count;
+    for (rules->key_mask = 15; rules->key_mask < count * 2; rules->key_mask += rules->key_mask + 1)
+        ;
+    rules->keys = xalloc_array(rules->key_mask + 1, sizeof(*rules->keys));
+    for (size_t i = 0; i < rules->count; i++)
+        for (size_t k = 0; k < rules->at[i].rule.keys.count; k++) {
+            uint64_t hash = tokens_joined_hash(rules->at[i].rule.keys.at[k]);
+            size_t slot = hash & rules->key_mask;
+
+            while (rules->keys[slot].is_used && rules->keys[slot].hash != hash)
+                slot = (slot + 1) & rules->key_mask;
+            if (!rules->keys[slot].is_used) /* the first rule that names it has it */
+                rules->keys[slot] = (struct key_slot){hash, (uint16_t)i, true};
+        }
+}
+
+static void index_assigned(struct rules *rules)
+{
+    rules->assigned = xalloc_array(rules->count + 1, sizeof(*rules->assigned));
+    for (size_t i = 0; i < rules->count; i++)
+        if (rules->at[i].rule.is_assigned)
+            rules->assigned[rules->assigned_count++] = (uint16_t)i;
+}
+
+static bool index_positions(struct rules *rules, struct fault *fault)
+{
+    rules->positions = position_set_new();
+    for (size_t i = 0; i < rules->count; i++)
+        for (size_t p = 0; p < rules->at[i].rule.positions.count; p++)
+            if (!rule_add_position(rules->positions, &rules->at[i].rule, p, (uint16_t)i, fault))
+                return false;
+    return true;
+}
+
+bool rules_of_key(const struct rules *rules, struct slice name, uint16_t *ret_rule)
+{
+    uint64_t hash = tokens_joined_hash(name);
+
+    for (size_t slot = hash & rules->key_mask; rules->keys[slot].is_used;
+         slot = (slot + 1) & rules->key_mask)
+        if (rules->keys[slot].hash == hash) {
+            *ret_rule = rules->keys[slot].rule;
+            return true;
+        }
+    return false;
+}
+
+struct confirm *rules_confirm(struct rules *rules, uint16_t rule)
+{
+    struct loaded_rule *loaded = &rules->at[rule];
+
+    if (loaded->confirm == NULL)
+        loaded->confirm = confirm_new(loaded->rule.pattern);
+    return loaded->confirm;
+}
+
+static bool open_database(struct rules *rules, struct slice database, struct fault *fault)
+{
+    if (database.len == 0)
+        return true;
+    if (hs_deserialize_database((const char *)database.at, database.len, &rules->database) !=
+            HS_SUCCESS ||
+        hs_alloc_scratch(rules->database, &rules->scratch) != HS_SUCCESS)
+        return fault_set(fault, FAULT_INVALID, "a database of another library or processor");
+    return true;
+}
+
+bool rules_load(struct slice packed, struct slice database, const char *digest,
+                struct rules **ret_rules, struct fault *fault)
+{
+    struct rules *rules = xalloc(sizeof(*rules));
+    bool ok;
+
+    memcpy(rules->digest, digest, sizeof(rules->digest) - 1);
+    rules->bytes = buf_with_limit(packed.len + 1);
+    ok = buf_add(&rules->bytes, packed, fault) &&
+         rules_unpack(buf_slice(&rules->bytes), &rules->list, fault) &&
+         open_database(rules, database, fault);
+    rules->at = xalloc_array(rules->list.count + 1, sizeof(*rules->at));
+    for (; ok && rules->count < rules->list.count; rules->count++) {
+        struct loaded_rule *loaded = &rules->at[rules->count];
+
+        loaded->rule = rules->list.at[rules->count];
+        if (loaded->rule.validator.len > 0)
+            loaded->validator = validator_find((const char *)loaded->rule.validator.at);
+        ok = rule_digits_of(&loaded->rule, &loaded->digits) &&
+             (loaded->rule.validator.len == 0 || loaded->validator != NULL);
+        if (!ok)
+            (void)fault_set(fault, FAULT_INVALID, "a rule of another version");
+    }
+    if (!ok || !index_positions(rules, fault)) {
+        rules_free(rules);
+        return false;
+    }
+    index_keywords(rules);
+    index_sieves(rules);
+    index_keys(rules);
+    index_assigned(rules);
+    *ret_rules = rules;
+    return true;
+}
+
+void rules_free(struct rules *rules)
+{
+    if (rules == NULL)
+        return;
+    for (size_t i = 0; i < rules->count; i++)
+        confirm_free(rules->at[i].confirm);
+    for (size_t sieve = 0; sieve < RULE_SIEVE_COUNT; sieve++)
+        free(rules->by_sieve[sieve]);
+    (void)hs_free_scratch(rules->scratch);
+    (void)hs_free_database(rules->database);
+    rule_list_free(&rules->list);
+    free(rules->at);
+    free(rules->anchors);
+    free(rules->keys);
+    free(rules->assigned);
+    position_set_free(rules->positions);
+    buf_free(&rules->bytes);
+    free(rules);
+}

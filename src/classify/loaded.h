@@ -1,0 +1,62 @@
+/* classify/loaded.h - a rule set that is ready to be looked with. Private to classify/. */
+#ifndef CUSTODY_CLASSIFY_LOADED_H
+#define CUSTODY_CLASSIFY_LOADED_H
+
+#include <hs/hs_runtime.h>
+
+#include "classify/confirm.h"
+#include "classify/position.h"
+#include "classify/rule.h"
+#include "classify/validate.h"
+
+/* The n-th literal of the database. */
+struct anchor {
+    uint16_t rule;
+    uint8_t len;
+};
+
+struct loaded_rule {
+    struct rule rule;
+    validator *validator;    /* may be NULL */
+    struct confirm *confirm; /* made when it is first needed */
+    struct rule_digits digits;
+};
+
+/* Rules by the normalised names of elements: an open hash table. */
+struct key_slot {
+    uint64_t hash;
+    uint16_t rule;
+    bool is_used;
+};
+
+struct rules {
+    char digest[65];
+    struct buf bytes; /* the packed rules, which slices point into */
+    struct rule_list list;
+    struct loaded_rule *at;
+    size_t count;
+    struct anchor *anchors;
+    size_t anchor_count;
+    hs_database_t *database; /* NULL: no rule has a keyword */
+    hs_scratch_t *scratch;
+    uint16_t *by_sieve[RULE_SIEVE_COUNT]; /* the rules of each sieve */
+    size_t by_sieve_count[RULE_SIEVE_COUNT];
+    struct key_slot *keys;
+    size_t key_mask;
+    uint16_t *assigned; /* the rules of names that secrets have */
+    size_t assigned_count;
+    struct position_set *positions;
+};
+
+/* The pattern of a rule that has one. */
+struct confirm *rules_confirm(struct rules *rules, uint16_t rule);
+/* False: no rule has this name of an element. */
+bool rules_of_key(const struct rules *rules, struct slice name, uint16_t *ret_rule);
+
+struct rules *rules_in_use(void);
+
+MUST_USE bool rules_load(struct slice packed, struct slice database, const char *digest,
+                         struct rules **ret_rules, struct fault *fault);
+void rules_free(struct rules *rules);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * classify/rules.h - the rule set: what it says, and how it gets into a process.
+ *
+ * Rules are YAML (data/rules/, built in; and the user's own files of the same form). They are
+ * read and checked once, by rules_image_make, into an image: the rules in a flat form and the
+ * Vectorscan database of their keywords. Whoever classifies uses an image (rules_use); the
+ * caller keeps it on disk under rules_key. Nothing here reads or writes a file.
+ */
+#ifndef CUSTODY_CLASSIFY_RULES_H
+#define CUSTODY_CLASSIFY_RULES_H
+
+#include "classify/classify.h"
+
+#define RULES_MAX 8192
+#define RULES_TEXTS_MAX 1024                  /* files of rules */
+#define RULES_TEXT_BYTES_MAX (4UL << 20)      /* of one file */
+#define RULES_IMAGE_BYTES_MAX (64UL << 20)
+#define RULES_KEY_LEN 64                      /* hex */
+
+/* A file of rules. */
+struct rules_text {
+    const char *name; /* for messages */
+    const uint8_t *yaml;
+    size_t len;
+};
+
+/* data/rules, in order of name. */
+extern const struct rules_text rules_built_in[];
+extern const size_t rules_built_in_count;
+
+/*
+ * Names the image of these files (the user's, in order; the built-in ones are always in front)
+ * on this processor with this library: hex of SHA-256. Reads no YAML.
+ */
+void rules_key(const struct rules_text *texts, size_t count, char ret_key[RULES_KEY_LEN + 1]);
+
+/*
+ * Reads, checks and compiles; about half a second and 200 MB. FAULT_INVALID says "FILE:LINE:COLUMN:
+ * why" of the first rule that is wrong: an unknown or missing key, a pattern that does not
+ * compile, a keyword below three bytes, an example that is not found as this rule, a
+ * counterexample that is. FAULT_HOST: the compiler of Vectorscan is not installed.
+ */
+MUST_USE bool rules_image_make(const struct rules_text *texts, size_t count,
+                               struct buf *ret_image, struct fault *fault);
+
+/*
+ * From now on this process, and what it forks, classifies by the image. Its bytes may be freed.
+ * FAULT_INVALID: it is damaged, or not the image of that key; what was in use stays.
+ */
+MUST_USE bool rules_use(struct slice image, const char *key, struct fault *fault);
+
+/*
+ * Makes an image and uses it: for tests, tools and `custody rules check`. What was not given an
+ * image uses the built-in rules so, when it is first asked to classify; a process that is sealed
+ * by then ends (it cannot load the compiler), and so nothing is shown unexamined.
+ */
+MUST_USE bool rules_use_texts(const struct rules_text *texts, size_t count,
+                              struct fault *fault);
+
+#endif
