@@ -223,9 +223,14 @@ bool position_rule(const struct position_set *set, enum format format, struct sl
     do {
         const struct listed *best = best_of(set, format, slice_of(""), path, &element);
 
-        if (best == NULL && dot < path.len)
-            best =
+        if (dot < path.len) {
+            const struct listed *any =
                 best_of(set, format, slice_of("*"), slice_part(path, dot, path.len), &element);
+
+            if (any != NULL &&
+                (best == NULL || any->place.bracket_count > best->place.bracket_count))
+                best = any;
+        }
         if (best != NULL) {
             *ret_rule = best->rule;
             return true;

@@ -31,6 +31,7 @@ static const struct format_row {
 } formats[] = {
     {"hl7v2", FORMAT_HL7V2, read_is_hl7, read_hl7, 0.55},
     {"x12", FORMAT_X12, read_is_x12, read_x12, 0.80},
+    {"fhir", FORMAT_FHIR, read_is_fhir, read_fhir, 0.70},
 };
 
 /* Which rules may find a label of a kind. */
@@ -394,6 +395,12 @@ static void x12_values_are_found_by_position(void **state)
     check_format(&formats[1]);
 }
 
+static void fhir_values_are_found_by_position(void **state)
+{
+    (void)state;
+    check_format(&formats[2]);
+}
+
 /* What one format takes for its own, no other one does. */
 static void samples_are_of_one_format(void **state)
 {
@@ -417,7 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(hl7_values_are_found_by_position),
         TEST(x12_values_are_found_by_position),
-
+        TEST(fhir_values_are_found_by_position),
         TEST(samples_are_of_one_format),
     };
 
