@@ -193,16 +193,25 @@ static const struct listed *best_of(const struct position_set *set, enum format 
     return best;
 }
 
+/* Attributes of XML that hold what their element says; another one is listed itself. */
+static bool is_content(struct slice attribute)
+{
+    return slice_equal(attribute, SLICE("@extension")) ||
+           slice_equal(attribute, SLICE("@value"));
+}
+
 /* Takes the last part off a path. False: there is one only. */
 static bool shorten(struct slice *path)
 {
     static const char ends[] = "./@-";
 
     for (size_t i = path->len; i-- > 1;) {
-        if (strchr(ends, path->at[i]) != NULL && path->at[i] != 0) {
-            path->len = i;
-            return true;
-        }
+        if (path->at[i] == 0 || strchr(ends, path->at[i]) == NULL)
+            continue;
+        if (path->at[i] == '@' && !is_content(slice_part(*path, i, path->len)))
+            return false;
+        path->len = i;
+        return true;
     }
     return false;
 }

@@ -10,7 +10,8 @@
  *   DICOM   0010,0010
  *
  * What a rule lists matches a position whose path is the same or begins with it ("PID-5"
- * lists "PID-5.1", "Patient.name" lists "Patient.name.family", "ZPD" a segment; where it ends
+ * lists "PID-5.1", "Patient.name" lists "Patient.name.family", "ZPD" a segment; of attributes
+ * only @extension and @value; where it ends
  * with '$' it is that path only), in FHIR and C-CDA also where its first name is "*"
  * ("*.subject.display"), and which has each of the rule's brackets
  * with one of its values: "NM109[08=MI,II]". Of several the longest path wins, then the one

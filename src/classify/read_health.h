@@ -13,6 +13,7 @@
  *   X12     segments, elements, components; separators of each ISA
  *   FHIR    JSON, one resource or one a line, Bundles, contained ones
  *   C-CDA   XML; positions begin at the innermost role ("recordTarget", "author")
+ *   XML     and HTML: names only (read_xml)
  *   DICOM   part 10: data elements of any depth. Values are lines of the text, pixel data and
  *           other bulk are `unexamined`.
  */
@@ -32,6 +33,7 @@ MUST_USE bool read_hl7(struct reading *reading, struct slice path, struct fault 
 MUST_USE bool read_x12(struct reading *reading, struct slice path, struct fault *fault);
 MUST_USE bool read_fhir(struct reading *reading, struct slice path, struct fault *fault);
 MUST_USE bool read_ccda(struct reading *reading, struct slice path, struct fault *fault);
+MUST_USE bool read_xml(struct reading *reading, struct slice path, struct fault *fault);
 MUST_USE bool read_dicom(struct reading *reading, struct slice path, struct fault *fault);
 
 #endif

@@ -30,8 +30,9 @@ static const struct format_row {
     double precision; /* of what is found so much is labelled, at least */
 } formats[] = {
     {"hl7v2", FORMAT_HL7V2, read_is_hl7, read_hl7, 0.55},
-    {"x12", FORMAT_X12, read_is_x12, read_x12, 0.80},
+    {"x12", FORMAT_X12, read_is_x12, read_x12, 0.90},
     {"fhir", FORMAT_FHIR, read_is_fhir, read_fhir, 0.70},
+    {"ccda", FORMAT_CCDA, read_is_ccda, read_ccda, 0.38},
 };
 
 /* Which rules may find a label of a kind. */
@@ -401,6 +402,12 @@ static void fhir_values_are_found_by_position(void **state)
     check_format(&formats[2]);
 }
 
+static void ccda_values_are_found_by_position(void **state)
+{
+    (void)state;
+    check_format(&formats[3]);
+}
+
 /* What one format takes for its own, no other one does. */
 static void samples_are_of_one_format(void **state)
 {
@@ -422,9 +429,8 @@ static void samples_are_of_one_format(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(hl7_values_are_found_by_position),
-        TEST(x12_values_are_found_by_position),
-        TEST(fhir_values_are_found_by_position),
+        TEST(hl7_values_are_found_by_position),  TEST(x12_values_are_found_by_position),
+        TEST(fhir_values_are_found_by_position), TEST(ccda_values_are_found_by_position),
         TEST(samples_are_of_one_format),
     };
 

@@ -146,6 +146,8 @@ static void a_position_has_the_rule_that_says_most_of_it(void **state)
         {FORMAT_CCDA, "assignedPerson/name", 10},
         {FORMAT_CCDA, "assignedPerson/name/prefix", -1},
         {FORMAT_CCDA, "performer/id@extension", 11},
+        {FORMAT_CCDA, "assignedPerson/name@value", -1},
+        {FORMAT_CCDA, "performer/id@extension@root", -1},
         {FORMAT_DICOM, "0010,0010", 8},
         {FORMAT_DICOM, "0010,0011", -1},
         {FORMAT_X12, "0010,0010", -1},
