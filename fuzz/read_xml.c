@@ -1,0 +1,8 @@
+#include "read_health.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return fuzz_reading(FORMAT_XML, read_xml, data, size);
+}
