@@ -8,7 +8,6 @@
  * taken in an order that a fixed seed gives, exp is computed here, and no sum is reordered: the
  * same input gives the same bytes.
  */
-#include <endian.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -19,6 +18,7 @@
 #define COUNT_MIN 3     /* rarer features are left out */
 #define DROP 25         /* percent of features that a sample is learnt without, so that none is
                            relied on alone */
+#define FEATURE_BITS 17 /* twice as many places as features, or more */
 #define UNIT 24.0F      /* quantised weights: so many are 1.0 */
 #define WEIGHT_MIN 0.27F /* a feature whose largest weight is less is left out of the model */
 
@@ -269,21 +269,23 @@ static bool is_kept(const struct weights *weights)
     return false;
 }
 
-static void weights_table(const struct field *field, uint32_t slots, uint32_t *keys,
+static void weights_table(const struct field *field, struct model_key *keys, uint32_t mask,
                           int8_t *weights)
 {
+    uint16_t kept = 0;
+
     for (size_t from = 0; from < field->slots; from++) {
-        bool learnt = field->keys[from] != 0 && field->index[from] != UINT32_MAX;
+        uint32_t feature = field->keys[from], slot = feature & mask;
+        bool learnt = feature != 0 && field->index[from] != UINT32_MAX;
         const struct weights *w = learnt ? &field->at[field->index[from]] : NULL;
-        uint32_t slot = model_slot(field->keys[from], slots);
 
         if (!learnt || !is_kept(w))
             continue;
-        while (keys[slot] != 0)
-            slot = slot + 1 < slots ? slot + 1 : 0;
-        keys[slot] = htole32(field->keys[from]);
+        while (keys[slot].at != 0)
+            slot = (slot + 1) & mask;
         for (size_t y = 0; y < LABEL_COUNT; y++)
-            weights[(size_t)slot * LABEL_ROOM + y] = (int8_t)quantised(w->w[y], 127);
+            weights[(size_t)kept * LABEL_ROOM + y] = (int8_t)quantised(w->w[y], 127);
+        keys[slot] = (struct model_key){.high = (uint16_t)(feature >> 16), .at = ++kept};
     }
 }
 
@@ -293,25 +295,30 @@ static bool model_write(const char *path, const struct field *field, const struc
                               .unit = (uint32_t)UNIT};
     size_t kept = 0;
     FILE *file = fopen(path, "wb");
-    uint32_t *keys;
+    struct model_key *keys;
     int8_t *weights;
     bool ok;
 
     for (size_t i = 0; i < field->count; i++)
         kept += is_kept(&field->at[i]);
-    head.feature_slots = (uint32_t)(kept * 3 / 2 + 1);
+    if (kept > MODEL_FEATURES_MAX) {
+        (void)fprintf(stderr, "names-train: %zu features are too many\n", kept);
+        return false;
+    }
+    head.features = (uint32_t)kept;
+    head.feature_bits = FEATURE_BITS;
     for (size_t from = 0; from < LABEL_COUNT; from++)
         for (size_t to = 0; to < LABEL_COUNT; to++)
             head.step[from][to] = (int16_t)quantised(field->step[from].w[to], MODEL_STEP_MAX);
     for (size_t to = 0; to < LABEL_COUNT; to++)
         head.first[to] = (int16_t)quantised(field->first.w[to], MODEL_STEP_MAX);
-    keys = xalloc_array(head.feature_slots, sizeof(*keys));
-    weights = xalloc_array(head.feature_slots, LABEL_ROOM);
-    weights_table(field, head.feature_slots, keys, weights);
+    keys = xalloc_array((size_t)1 << FEATURE_BITS, sizeof(*keys));
+    weights = xalloc_array(kept + 1, LABEL_ROOM);
+    weights_table(field, keys, (1U << FEATURE_BITS) - 1, weights);
     ok = file != NULL && fwrite(&head, sizeof(head), 1, file) == 1 &&
          fwrite(lists->words, sizeof(uint32_t), head.word_slots, file) == head.word_slots &&
-         fwrite(keys, sizeof(*keys), head.feature_slots, file) == head.feature_slots &&
-         fwrite(weights, LABEL_ROOM, head.feature_slots, file) == head.feature_slots;
+         fwrite(keys, sizeof(*keys) << FEATURE_BITS, 1, file) == 1 &&
+         fwrite(weights, LABEL_ROOM, kept, file) == kept;
     ok = file != NULL && fclose(file) == 0 && ok;
     (void)printf("%zu features seen %d times or more, %zu kept\n", field->count, COUNT_MIN, kept);
     free(keys);

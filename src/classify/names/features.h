@@ -7,7 +7,7 @@
 #include "classify/names/token.h"
 
 #define WINDOW_TOKENS 192U
-#define FEATURES_MAX 64U
+#define FEATURES_MAX 48U
 
 /* Tokens that are looked at together, with what is known of each. */
 struct window {

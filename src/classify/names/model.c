@@ -28,20 +28,22 @@ static bool steps_are_small(const struct model_head *head)
 bool model_open(struct slice file, struct model *ret_model)
 {
     struct model model;
-    size_t words, features;
+    size_t words, keys;
 
     if (__BYTE_ORDER != __LITTLE_ENDIAN || file.len < sizeof(model.head))
         return false;
     memcpy(&model.head, file.at, sizeof(model.head));
+    if (model.head.magic != MODEL_MAGIC || model.head.word_slots == 0 ||
+        model.head.feature_bits > 20 || model.head.features > MODEL_FEATURES_MAX ||
+        model.head.unit == 0 || !steps_are_small(&model.head))
+        return false;
     words = (size_t)model.head.word_slots * sizeof(uint32_t);
-    features = model.head.feature_slots;
-    if (model.head.magic != MODEL_MAGIC || words == 0 || features == 0 || model.head.unit == 0 ||
-        !steps_are_small(&model.head) ||
-        file.len != sizeof(model.head) + words + features * (sizeof(uint32_t) + LABEL_ROOM))
+    keys = sizeof(struct model_key) << model.head.feature_bits;
+    if (file.len != sizeof(model.head) + words + keys + (size_t)model.head.features * LABEL_ROOM)
         return false;
     model.words = file.at + sizeof(model.head);
     model.keys = model.words + words;
-    model.weights = model.keys + features * sizeof(uint32_t);
+    model.weights = model.keys + keys;
     *ret_model = model;
     return true;
 }
@@ -63,19 +65,51 @@ unsigned model_word(const struct model *model, uint32_t word)
     return 0;
 }
 
-const int8_t *model_weights(const struct model *model, uint32_t feature)
+/* Where the weights of a feature are, or NULL. */
+static inline const uint8_t *weights_of(const struct model *model, uint32_t feature)
 {
-    uint32_t slots = model->head.feature_slots;
-    uint32_t slot = model_slot(feature, slots);
+    uint32_t mask = (1U << model->head.feature_bits) - 1, slot = feature & mask;
 
-    for (uint32_t tried = 0; tried < slots; tried++) {
-        uint32_t key = number_at(model->keys, slot);
+    for (uint32_t tried = 0; tried <= mask; tried++) {
+        struct model_key key;
 
-        if (key == feature)
-            return (const int8_t *)model->weights + (size_t)slot * LABEL_ROOM;
-        if (key == 0)
+        memcpy(&key, model->keys + (size_t)slot * sizeof(key), sizeof(key));
+        if (key.at == 0 || key.at > model->head.features)
             return NULL;
-        slot = slot + 1 < slots ? slot + 1 : 0;
+        if (key.high == feature >> 16)
+            return model->weights + (size_t)(key.at - 1) * LABEL_ROOM;
+        slot = (slot + 1) & mask;
     }
     return NULL;
+}
+
+void model_sum(const struct model *model, const uint32_t *features, size_t count,
+               int16_t ret_sum[LABEL_ROOM])
+{
+    typedef int8_t bytes __attribute__((vector_size(LABEL_ROOM / 2)));
+    typedef int16_t numbers __attribute__((vector_size(LABEL_ROOM)));
+    const uint8_t *found[MODEL_SUM_MAX];
+    uint32_t mask = (1U << model->head.feature_bits) - 1;
+    numbers low = {0}, high = {0};
+    size_t found_count = 0;
+
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(model->keys + (size_t)(features[i] & mask) * sizeof(struct model_key));
+    for (size_t i = 0; i < count && i < MODEL_SUM_MAX; i++) {
+        const uint8_t *weights = weights_of(model, features[i]);
+
+        found[found_count] = weights;
+        found_count += weights != NULL;
+        __builtin_prefetch(weights);
+    }
+    for (size_t i = 0; i < found_count; i++) {
+        bytes a, b;
+
+        memcpy(&a, found[i], sizeof(a));
+        memcpy(&b, found[i] + sizeof(a), sizeof(b));
+        low += __builtin_convertvector(a, numbers);
+        high += __builtin_convertvector(b, numbers);
+    }
+    memcpy(ret_sum, &low, sizeof(low));
+    memcpy(ret_sum + LABEL_ROOM / 2, &high, sizeof(high));
 }

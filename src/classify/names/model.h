@@ -5,8 +5,8 @@
  *
  *   struct model_head
  *   uint32_t words[word_slots]        open addressing: 24 bits of the hash, 8 of word_class
- *   uint32_t keys[feature_slots]      open addressing: the hash of a feature, 0: none
- *   int8_t   weights[feature_slots][LABEL_ROOM]
+ *   struct model_key keys[1 << feature_bits]  open addressing
+ *   int8_t   weights[features][LABEL_ROOM]
  */
 #ifndef CUSTODY_CLASSIFY_NAMES_MODEL_H
 #define CUSTODY_CLASSIFY_NAMES_MODEL_H
@@ -45,12 +45,19 @@ enum word_class {
     WORD_NATION = 128, /* Dutch, Kenya */
 };
 
-#define MODEL_STEP_MAX 4000 /* of step and first, either way */
+#define MODEL_STEP_MAX 1000 /* of step and first, either way */
 #define MODEL_MAGIC 0x316d616eU /* "nam1" */
+
+#define MODEL_FEATURES_MAX 0xffffU
+
+struct model_key {
+    uint16_t high; /* of the feature's hash, what its place does not say */
+    uint16_t at;   /* its weights, + 1; 0: no feature */
+};
 
 struct model_head {
     uint32_t magic;
-    uint32_t word_slots, feature_slots;
+    uint32_t word_slots, feature_bits, features;
     int16_t step[LABEL_ROOM][LABEL_ROOM]; /* from the label before to this one */
     int16_t first[LABEL_ROOM];
     uint32_t unit; /* of weights: so many are 1.0 */
@@ -74,8 +81,12 @@ extern const size_t names_embedded_count;
 bool model_open(struct slice file, struct model *ret_model);
 /* word_class of a folded word's hash; 0: in no list. */
 unsigned model_word(const struct model *model, uint32_t word);
-/* The weights of a feature, or NULL. */
-const int8_t *model_weights(const struct model *model, uint32_t feature);
+#define MODEL_SUM_MAX 64U
+
+/* Adds the weights of features up, at most MODEL_SUM_MAX. Memory is asked for ahead of its use.
+ * Of features that the model does not have, one in some 65,000 is taken for another. */
+void model_sum(const struct model *model, const uint32_t *features, size_t count,
+               int16_t ret_sum[LABEL_ROOM]);
 
 /* The slot at which a search in a table of `slots` begins. */
 static inline uint32_t model_slot(uint32_t hash, uint32_t slots)

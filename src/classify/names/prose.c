@@ -3,10 +3,11 @@
 #include "classify/names/features.h"
 #include "classify/names/find.h"
 
-#define PIECE_MAX 512U /* a longer line is judged in pieces */
+#define PIECE_MAX 480U /* a longer line is judged in pieces */
 #define PAIRS_MIN 2U
+#define LANES 16U
 
-typedef uint8_t lanes __attribute__((vector_size(16)));
+typedef uint8_t lanes __attribute__((vector_size(LANES)));
 
 struct counts {
     size_t pairs;    /* letter, space, letter */
@@ -14,7 +15,7 @@ struct counts {
     size_t marks;    /* what code has and sentences do not */
 };
 
-static lanes load(const uint8_t *at)
+static inline lanes load(const uint8_t *at)
 {
     lanes ret;
 
@@ -22,78 +23,92 @@ static lanes load(const uint8_t *at)
     return ret;
 }
 
-static lanes within(lanes bytes, uint8_t least, uint8_t most)
+static inline lanes within(lanes bytes, uint8_t least, uint8_t most)
 {
     return (lanes)((bytes - least) <= (lanes){0} + (uint8_t)(most - least));
 }
 
-static size_t sum(lanes lane)
+/* Of lanes that are 31 at most. */
+static inline size_t sum(lanes lane)
 {
-    size_t ret = 0;
+    uint64_t halves[2];
 
-    for (size_t i = 0; i < sizeof(lane); i++)
-        ret += lane[i];
-    return ret;
+    _Static_assert(PIECE_MAX / LANES + 1 <= 31, "a lane counts a whole piece");
+    memcpy(halves, &lane, sizeof(halves));
+    return (halves[0] * 0x0101010101010101U >> 56) + (halves[1] * 0x0101010101010101U >> 56);
 }
 
-/* Counts over [at + 1, at + len - 1): the bytes beside it are looked at, too. */
-static struct counts line_counts(const uint8_t *at, size_t len)
+/*
+ * Counts over [start, end) of the text; the bytes beside each are looked at, too, and beyond the
+ * text there are NULs. Where there is no Capitalised word all counts are 0.
+ */
+static struct counts line_counts(struct slice text, size_t start, size_t end)
 {
+    static const lanes index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     lanes pairs = {0}, capitals = {0}, marks = {0};
-    uint8_t tail[16 + 2] = {0};
-    size_t i = 1;
+    uint8_t edge[LANES + 2];
 
-    _Static_assert(PIECE_MAX / 16 + 1 < 256, "a lane counts a whole piece");
-    while (i + 1 < len) {
-        const uint8_t *now = at + i;
-        lanes before, here, after, letter_after;
+    for (size_t at = start; at < end; at += LANES) {
+        const uint8_t *now = text.at + at;
+        lanes before, here, after, own = {0};
 
-        if (i + 17 > len) { /* fewer than sixteen and one after: as if NULs followed */
-            memcpy(tail, at + i - 1, len - i + 1);
-            now = tail + 1;
+        if (at == 0 || at + LANES + 1 > text.len) {
+            size_t left = text.len - at;
+
+            memset(edge, 0, sizeof(edge));
+            if (at > 0)
+                edge[0] = now[-1];
+            memcpy(edge + 1, now, left < LANES + 1 ? left : LANES + 1);
+            now = edge + 1;
         }
+        own = (lanes)(index < own + (uint8_t)(end - at < LANES ? end - at : LANES));
         before = load(now - 1);
         here = load(now);
         after = load(now + 1);
-        letter_after = within(after | 0x20, 'a', 'z');
-        pairs -= within(before | 0x20, 'a', 'z') & (lanes)(here == ' ') & letter_after;
-        capitals -= within(here, 'A', 'Z') & within(after, 'a', 'z') &
+        pairs -= own & within(before | 0x20, 'a', 'z') & (lanes)(here == ' ') &
+                 within(after | 0x20, 'a', 'z');
+        capitals -= own & within(here, 'A', 'Z') & within(after, 'a', 'z') &
                     ((lanes)(before <= '(') | (lanes)(before == ':'));
-        marks -= within(here, '(', '+') | within(here, ';', '>') | within(here, '[', '_') |
-                 within(here, '{', '}') | within(here, '#', '&');
-        i += 16;
+        marks -= own & (within(here, '(', '+') | within(here, ';', '>') |
+                        within(here, '[', '_') | within(here, '{', '}') |
+                        within(here, '#', '&'));
     }
+    if (sum(capitals) == 0)
+        return (struct counts){0};
     return (struct counts){sum(pairs), sum(capitals), sum(marks)};
 }
 
-/* Is there a word in it that may be somebody's name? */
+/* Is there a word in it that may be somebody's name? Only words that begin with a Latin capital
+ * are looked at. */
 static bool holds_name(const struct model *model, struct slice piece)
 {
-    struct token_reader reader = {.text = piece};
-    struct token token;
-    bool titled = false;
+    size_t titled = 0; /* the end of a title */
 
-    while (token_next(&reader, &token)) {
-        bool capital = token.shape == SHAPE_CAPITAL || token.shape == SHAPE_MIXED ||
-                       token.shape == SHAPE_UPPER;
-        unsigned class = token.shape < SHAPE_IDENTIFIER ? model_word(model, token.word) : 0;
+    for (size_t at = 0; at + 1 < piece.len; at++) {
+        struct token_reader reader = {.text = piece, .at = at, .run_end = SIZE_MAX};
+        struct token token;
+        unsigned class;
 
-        if (!capital)
-            titled &= token.shape >= SHAPE_MARK;
-        else if (titled || ((class & (WORD_GIVEN | WORD_FAMILY)) != 0 &&
-                            (class & WORD_COMMON) == 0 && token.shape != SHAPE_UPPER))
+        if (piece.at[at] < 'A' || piece.at[at] > 'Z' || (at > 0 && piece.at[at - 1] > '(' &&
+                                                         piece.at[at - 1] != ':'))
+            continue;
+        if (!token_next(&reader, &token))
+            break;
+        class = token.shape < SHAPE_IDENTIFIER ? model_word(model, token.word) : 0;
+        if (titled > 0 && at <= titled + 2 && token.shape < SHAPE_IDENTIFIER)
             return true;
-        else
-            titled = (class & WORD_TITLE) != 0;
+        if ((class & (WORD_GIVEN | WORD_FAMILY)) != 0 && (class & WORD_COMMON) == 0 &&
+            (token.shape == SHAPE_CAPITAL || token.shape == SHAPE_MIXED))
+            return true;
+        titled = (class & WORD_TITLE) != 0 ? token.end : 0;
+        at = token.end - 1;
     }
     return false;
 }
 
 static bool may_name(const struct model *model, struct slice text, size_t start, size_t end)
 {
-    /* One byte more on either side where there is one: a line end. */
-    size_t from = start > 0 ? start - 1 : 0, to = end < text.len ? end + 1 : end;
-    struct counts counts = line_counts(text.at + from, to - from);
+    struct counts counts = line_counts(text, start, end);
 
     return counts.capitals > 0 && counts.pairs >= PAIRS_MIN && counts.pairs >= counts.marks &&
            holds_name(model, slice_part(text, start, end));

@@ -1,61 +1,68 @@
 /* classify/names/tag.c - forward and backward with the maximum in place of the sum, so that each
  * label of each token has the score of the best reading that holds it. Sixteen labels side by
- * side. Scores stay near 0, since the best of each step is taken off. */
+ * side. */
 #include "classify/names/tag.h"
 
-/* Of a step: at most FEATURES_MAX weights of 127 and one of MODEL_STEP_MAX, so that no sum of
- * two ends of a reading and a step leaves 16 bits. */
-#define SCORE_NEVER (-16000)
-_Static_assert(FEATURES_MAX * 127 + MODEL_STEP_MAX < 16000, "scores fit");
+#include <limits.h>
 
-/* best = max(best, row + score), label by label. */
-static inline void raise_to(struct scores *best, const int16_t *row, int16_t score)
+/* What a step adds to any label, at most, either way. Readings of one token that differ in its
+ * label are at most two of them apart, so that two such differences and a step fit. */
+#define STEP_MOST (FEATURES_MAX * 127 + MODEL_STEP_MAX)
+_Static_assert(4 * STEP_MOST <= INT16_MAX, "scores and their sums fit");
+_Static_assert(FEATURES_MAX <= MODEL_SUM_MAX, "all features are counted");
+
+#define HALF (LABEL_ROOM / 2)
+typedef int16_t half __attribute__((vector_size(HALF * sizeof(int16_t))));
+
+static inline half load(const int16_t *at)
 {
-    for (size_t i = 0; i < LABEL_ROOM; i++) {
-        int16_t sum = (int16_t)(row[i] + score);
+    half ret;
 
-        best->of[i] = best->of[i] > sum ? best->of[i] : sum;
+    memcpy(&ret, at, sizeof(ret));
+    return ret;
+}
+
+/* The best of 13 rows, each with a score of its own added. */
+static inline void best_of_rows(const int16_t rows[LABEL_ROOM][LABEL_ROOM],
+                                const struct scores *scores, struct scores *ret_best)
+{
+    for (size_t part = 0; part < LABEL_ROOM; part += HALF) {
+        half best = load(rows[0] + part) + scores->of[0];
+
+        for (size_t i = 1; i < LABEL_COUNT; i++) {
+            half sum = load(rows[i] + part) + scores->of[i], larger = (half)(sum > best);
+
+            best = (sum & larger) | (best & ~larger);
+        }
+        memcpy(ret_best->of + part, &best, sizeof(best));
     }
 }
 
 static inline void add(struct scores *sum, const struct scores *more)
 {
-    for (size_t i = 0; i < LABEL_ROOM; i++)
-        sum->of[i] = (int16_t)(sum->of[i] + more->of[i]);
-}
+    for (size_t part = 0; part < LABEL_ROOM; part += HALF) {
+        half both = load(sum->of + part) + load(more->of + part);
 
-/* Takes off the best; none is further below it than SCORE_NEVER. */
-static void settle(struct scores *a)
-{
-    int16_t best = a->of[0], least;
-
-    for (size_t i = 1; i < LABEL_COUNT; i++)
-        best = a->of[i] > best ? a->of[i] : best;
-    least = (int16_t)(best + SCORE_NEVER);
-    for (size_t i = 0; i < LABEL_ROOM; i++)
-        a->of[i] = (int16_t)((a->of[i] > least ? a->of[i] : least) - best);
-}
-
-static void emission(const struct model *model, const struct window *window, size_t at,
-                     struct scores *ret_sum)
-{
-    uint32_t features[FEATURES_MAX];
-    size_t count = window_features(window, at, features);
-    struct scores sum = {0};
-
-    for (size_t i = 0; i < count; i++) {
-        const int8_t *weights = model_weights(model, features[i]);
-
-        for (size_t y = 0; weights != NULL && y < LABEL_ROOM; y++)
-            sum.of[y] = (int16_t)(sum.of[y] + weights[y]);
+        memcpy(sum->of + part, &both, sizeof(both));
     }
-    *ret_sum = sum;
+}
+
+/* Scores are counted from that of the first label. */
+static inline void settle(struct scores *a)
+{
+    int16_t first = a->of[0];
+
+    for (size_t part = 0; part < LABEL_ROOM; part += HALF) {
+        half rest = load(a->of + part) - first;
+
+        memcpy(a->of + part, &rest, sizeof(rest));
+    }
 }
 
 static void choose(const int16_t *sum, uint8_t *ret_label, int16_t *ret_margin)
 {
     unsigned best = 0;
-    int16_t other = INT16_MIN;
+    int other = INT_MIN, margin;
 
     for (unsigned i = 1; i < LABEL_COUNT; i++)
         if (sum[i] > sum[best])
@@ -63,8 +70,18 @@ static void choose(const int16_t *sum, uint8_t *ret_label, int16_t *ret_margin)
     for (unsigned i = 0; i < LABEL_COUNT; i++)
         if (label_sort(i) != label_sort(best) && sum[i] > other)
             other = sum[i];
+    margin = sum[best] - other;
     *ret_label = (uint8_t)best;
-    *ret_margin = (int16_t)(sum[best] - other);
+    *ret_margin = (int16_t)(margin < INT16_MAX ? margin : INT16_MAX);
+}
+
+static void emission(const struct model *model, const struct window *window, size_t at,
+                     struct scores *ret_sum)
+{
+    uint32_t features[FEATURES_MAX];
+    size_t count = window_features(window, at, features);
+
+    model_sum(model, features, count, ret_sum->of);
 }
 
 void tags_find(const struct model *model, const struct window *window, struct tags *tags)
@@ -79,10 +96,10 @@ void tags_find(const struct model *model, const struct window *window, struct ta
         struct scores *best = &tags->forward[i];
 
         emission(model, window, i, &tags->emit[i]);
-        for (size_t to = 0; to < LABEL_ROOM; to++)
-            best->of[to] = i > 0 ? 2 * SCORE_NEVER : model->head.first[to];
-        for (size_t from = 0; i > 0 && from < LABEL_COUNT; from++)
-            raise_to(best, model->head.step[from], tags->forward[i - 1].of[from]);
+        if (i > 0)
+            best_of_rows(model->head.step, &tags->forward[i - 1], best);
+        else
+            memcpy(best->of, model->head.first, sizeof(best->of));
         add(best, &tags->emit[i]);
         settle(best);
     }
@@ -92,10 +109,7 @@ void tags_find(const struct model *model, const struct window *window, struct ta
         add(&sum, &tags->forward[i]);
         choose(sum.of, &tags->label[i], &tags->margin[i]);
         add(&through, &tags->emit[i]);
-        for (size_t from = 0; from < LABEL_ROOM; from++)
-            after.of[from] = 2 * SCORE_NEVER;
-        for (size_t to = 0; to < LABEL_COUNT; to++)
-            raise_to(&after, back[to], through.of[to]);
+        best_of_rows(back, &through, &after);
         settle(&after);
     }
 }
