@@ -3,6 +3,7 @@
 
 #include <strings.h>
 
+#include "classify/read_health.h"
 #include "classify/read_wide.h"
 
 #define LOOK_BYTES 4096
@@ -217,8 +218,11 @@ static bool is_plain(struct slice content)
 static bool fill(struct reading *reading, enum format format, struct slice content,
                  struct slice path, struct fault *fault)
 {
-    reader *read = readers[format] != NULL ? readers[format] : read_plain;
+    reader *read = read_health_find(content, &format);
     bool ok;
+
+    if (read == NULL)
+        read = readers[format] != NULL ? readers[format] : read_plain;
 
     reading_begin(reading, format, content);
     ok = read(reading, path, fault);

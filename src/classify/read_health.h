@@ -36,4 +36,8 @@ MUST_USE bool read_ccda(struct reading *reading, struct slice path, struct fault
 MUST_USE bool read_xml(struct reading *reading, struct slice path, struct fault *fault);
 MUST_USE bool read_dicom(struct reading *reading, struct slice path, struct fault *fault);
 
+/* The reader of a content's format, which is set then; NULL: it is of none of these. */
+typedef bool health_reader(struct reading *reading, struct slice path, struct fault *fault);
+health_reader *read_health_find(struct slice content, enum format *format);
+
 #endif

@@ -84,6 +84,12 @@ static bool look(struct looking *looking, struct slice path)
     return !engine.is_exhausted;
 }
 
+/* Its fields were found one by one. */
+static bool is_health(enum format format)
+{
+    return format >= FORMAT_HL7V2 && format <= FORMAT_DICOM;
+}
+
 static bool look_through(struct looking *looking, struct slice content, struct slice path,
                          struct fault *fault)
 {
@@ -96,7 +102,7 @@ static bool look_through(struct looking *looking, struct slice content, struct s
         struct reading *last = &looking->readings[looking->count - 1];
 
         if (looking->count == READINGS_MAX || last->text.len == 0) {
-            if (!looking->readings[0].is_opaque) {
+            if (!looking->readings[0].is_opaque && !is_health(looking->readings[0].format)) {
                 detect_hl7(&detection);
                 detect_fhir(&detection);
             }

@@ -93,10 +93,11 @@ static void each_kind_is_found_where_it_is(void **state)
         {"password = \"Tr0ub4dor&3x\"\n", "a.py", "Tr0ub4dor&3x", "secret.assigned"},
         {"DB_PASSWORD=s3cr3tValue9\n", ".env", "s3cr3tValue9", "secret.assigned"},
         {"url = postgres://app:hunter2x@db/x", "a.c", "hunter2x", "secret.connection"},
-        {HL7, "a.hl7", "DOE^JANE^Q", "phi.hl7"},
-        {FHIR, "p.json", "Chalmers", "phi.fhir"},
-        {FHIR, "p.json", "James", "phi.fhir"},
-        {FHIR, "p.json", "(03) 5555 6473", "phi.fhir"},
+        {HL7, "a.hl7", "DOE", "phi.name"},
+        {"s = \"PID|1||12345||DOE^JANE^Q||\";", "a.c", "DOE^JANE^Q", "phi.hl7"},
+        {FHIR, "p.json", "Chalmers", "phi.name"},
+        {FHIR, "p.json", "James", "phi.name"},
+        {FHIR, "p.json", "(03) 5555 6473", "phi.phone"},
     };
 
     (void)state;
@@ -291,8 +292,9 @@ static void a_redacted_text_has_the_same_length_and_none_of_the_values(void **st
         fault);
     assert_true(slice_equal(buf_slice(&redacted), buf_slice(&again)));
     base = (struct surrogate_base){slice_of(everything), buf_slice(&redacted)};
-    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &outcome, &fault),
-              fault);
+    assert_ok(
+        surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &outcome, &fault),
+        fault);
     assert_string_equal(buf_text(&restored), everything);
     assert_int_equal(outcome.restored, count);
     surrogate_map_free(&map);
@@ -345,8 +347,9 @@ static void a_large_table_of_cards_is_redacted_in_seconds(void **state)
     taken = seconds_of_processor() - began;
     print_message("# scanned and redacted in %.2f s\n", taken);
     base = (struct surrogate_base){slice_of(text), buf_slice(&redacted)};
-    assert_ok(surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &outcome, &fault),
-              fault);
+    assert_ok(
+        surrogate_restore(buf_slice(&redacted), &map, &base, &restored, &outcome, &fault),
+        fault);
     assert_int_equal(outcome.restored, LINES);
     assert_string_equal(buf_text(&restored), text);
     surrogate_map_free(&map);
@@ -413,8 +416,7 @@ static void restore_edited(const char *original, void (*edit)(struct buf *text),
     assert_ok(buf_add(&edited, buf_slice(&redacted), &fault), fault);
     edit(&edited);
     base = (struct surrogate_base){slice_of(original), buf_slice(&redacted)};
-    assert_ok(surrogate_restore(buf_slice(&edited), &map, &base, ret_text, &outcome,
-                                &fault),
+    assert_ok(surrogate_restore(buf_slice(&edited), &map, &base, ret_text, &outcome, &fault),
               fault);
     *ret_unsure = outcome.unsure;
     surrogate_map_free(&map);
@@ -441,8 +443,8 @@ static void touch_the_line(struct buf *text)
 /* The short name as a word of its own, where it was not. */
 static void say_the_name_elsewhere(struct buf *text)
 {
-    struct slice name =
-        slice_part(buf_slice(text), slice_find(buf_slice(text), SLICE("||"), 0) + 2, SIZE_MAX);
+    struct slice name = slice_part(
+        buf_slice(text), slice_find(buf_slice(text), SLICE("||||"), 0) + 4, SIZE_MAX);
     AUTO_FREE char *line = xformat("NTE|1|%.3s\r", (const char *)name.at);
     struct fault fault = {0};
 
@@ -451,16 +453,16 @@ static void say_the_name_elsewhere(struct buf *text)
 
 static void a_short_stand_in_comes_back_in_its_own_line_only(void **state)
 {
-    static const char original[] = "MSH|^~\\&|A\rPID|1||Lee||Lee|M|x\rOBX|1|a\r";
+    static const char original[] = "MSH|^~\\&|A\rPID|1||||Lee|||M|Lee|x\rOBX|1|a\r";
     static const struct {
         void (*edit)(struct buf *text);
         bool unsure;
         const char *holds, *lacks;
     } cases[] = {
         {leave, false, original, "nothing"},
-        {add_a_line, false, "PID|1||Lee||Lee|M|x\rOBX|1|a\rOBX|1|new\r", "nothing"},
-        {touch_the_line, true, "|U|x", "Lee"},
-        {say_the_name_elsewhere, true, "PID|1||Lee||Lee|M|x", "NTE|1|Lee"},
+        {add_a_line, false, "PID|1||||Lee|||M|Lee|x\rOBX|1|a\rOBX|1|new\r", "nothing"},
+        {touch_the_line, true, "|U|", "Lee"},
+        {say_the_name_elsewhere, true, "PID|1||||Lee|||M|Lee|x", "NTE|1|Lee"},
     };
 
     (void)state;

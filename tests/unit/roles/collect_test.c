@@ -534,7 +534,7 @@ static void originals_come_back_in_their_own_file_only(void **state)
 
 static void a_short_stand_in_in_a_changed_line_blocks(void **state)
 {
-    static const char hl7[] = "MSH|^~\\&|A|B\nPID|1||Lee||Kim|M|x\nOBX|1|a\n";
+    static const char hl7[] = "MSH|^~\\&|A|B\nPID|1||||Lee|||M|Kim|x\nOBX|1|a\n";
     struct world world;
     struct collect_look look = {0};
     struct collect_result result = {0};
