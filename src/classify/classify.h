@@ -62,7 +62,8 @@ struct finding {
  * Finds what is sensitive. Findings are sorted and do not overlap; the caller frees them (NULL
  * where there are none).
  *   path            a hint for formats (".env", ".hl7"); may be empty
- *   ret_class_mask  CLASS_BIT of each class found; CLASS_OPAQUE, too, where the content is no
+ *   ret_class_mask  CLASS_BIT of each class found with more than CONFIDENCE_LOW, which is for
+ *                   reports only; CLASS_OPAQUE, too, where the content is no
  *                   text: then only values that show themselves in any bytes were looked for
  *                   (cards, keys, tokens, social security numbers beside their name);
  *                   0: nothing found

@@ -205,7 +205,8 @@ static void try_numbers(const struct hunt *hunt, const struct sieve_candidate *c
             continue;
         }
         number.at = at;
-        try_number(hunt, &number);
+        if (at + number.first > hunt->stretch->from && at + number.first <= hunt->stretch->to)
+            try_number(hunt, &number);
         number.all -= number.first;
         number.groups--;
         at += number.first;
@@ -224,7 +225,8 @@ static bool on_candidate(void *self, const struct sieve_candidate *candidate)
 {
     const struct hunt *hunt = self;
 
-    if (candidate->end <= hunt->stretch->from || candidate->end > hunt->stretch->to)
+    if (candidate->kind != SIEVE_NUMBER &&
+        (candidate->end <= hunt->stretch->from || candidate->end > hunt->stretch->to))
         return true;
     switch (candidate->kind) {
     case SIEVE_NUMBER:

@@ -25,7 +25,8 @@ struct engine {
     bool is_exhausted;    /* work is used up: not all was looked for */
 };
 
-/* A stretch: candidates whose last byte is in [from, to) of `text`, which is text[base, ...). */
+/* A stretch: candidates (of a number, its first group) that end in (from, to] of `text`, which is
+ * the whole from `base` on. */
 struct stretch {
     struct slice text;
     size_t base;

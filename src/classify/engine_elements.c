@@ -73,12 +73,14 @@ static void trim(const struct stretch *stretch, size_t *start, size_t *end)
 static void found(struct engine *engine, const struct stretch *stretch, uint16_t number,
                   size_t start, size_t end, uint8_t confidence)
 {
+    uint32_t most = CONFIDENCE_HIGH - engine->rules->at[number].rule.most;
+
     findings_add(engine->findings,
                  (struct finding){.start = start + stretch->base,
                                   .end = end + stretch->base,
                                   .class = (enum data_class)engine->rules->at[number].rule.class,
                                   .rule = number,
-                                  .confidence = confidence});
+                                  .confidence = confidence < most ? confidence : (uint8_t)most});
 }
 
 /* By its name: what the rule's pattern finds in it; without a pattern the whole, where the

@@ -173,6 +173,7 @@ void engine_judge(struct engine *engine, const struct stretch *stretch, uint16_t
     if (loaded->validator != NULL &&
         validate_is_test_value(slice_part(stretch->text, start, end)))
         worth += WORTH_TEST_VALUE;
+    confidence -= (int)rule->most;
     while (confidence >= 0 && worth < worth_least[confidence])
         confidence--;
     if (confidence < 0 || (!engine->is_text && confidence < CONFIDENCE_HIGH))

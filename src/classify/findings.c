@@ -13,7 +13,6 @@ void findings_add(struct findings *findings, struct finding finding)
     findings->at[findings->count++] = finding;
 }
 
-/* By start; of those with one start the longest, then the surest, first. */
 static int by_place(const void *a, const void *b)
 {
     const struct finding *x = a, *y = b;
@@ -27,13 +26,19 @@ static int by_place(const void *a, const void *b)
     return x->rule - y->rule;
 }
 
+void findings_sort(struct findings *findings)
+{
+    if (findings->count > 1)
+        qsort(findings->at, findings->count, sizeof(*findings->at), by_place);
+}
+
 void findings_resolve(struct findings *findings)
 {
     size_t kept = 0;
 
     if (findings->count == 0)
         return;
-    qsort(findings->at, findings->count, sizeof(*findings->at), by_place);
+    findings_sort(findings);
     for (size_t i = 1; i < findings->count; i++) {
         struct finding *last = &findings->at[kept];
         const struct finding *next = &findings->at[i];

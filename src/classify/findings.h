@@ -11,6 +11,8 @@ struct findings {
 };
 
 void findings_add(struct findings *findings, struct finding finding);
+/* By start; of those with one start the longest, then the surest, first. */
+void findings_sort(struct findings *findings);
 /* Sorted; of two that overlap the longer one stays, then the surer one. */
 void findings_resolve(struct findings *findings);
 

@@ -24,6 +24,7 @@ struct rule {
     struct texts keywords, context, negative, stop, keys, positions, digits;
     struct texts examples, counterexamples; /* not in an image */
     uint32_t class, shape, confidence, sieve;
+    uint32_t most; /* it is never surer than CONFIDENCE_HIGH less so much */
     uint32_t entropy;                       /* hundredths of a bit */
     bool is_cased, needs_context, is_assigned;
     const char *file; /* not in an image */

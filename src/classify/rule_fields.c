@@ -25,6 +25,7 @@ const struct rule_field rule_fields[] = {
     FIELD("entropy", FIELD_HUNDREDTHS, entropy, false, true, NULL),
     FIELD("stop", FIELD_TEXTS, stop, false, true, NULL),
     FIELD("confidence", FIELD_WORD, confidence, true, true, "low medium high"),
+    FIELD("most", FIELD_WORD, most, false, true, "high medium low"), /* HIGH less the number */
     FIELD("keys", FIELD_TEXTS, keys, false, true, NULL),
     FIELD("positions", FIELD_POSITIONS, positions, false, true, NULL),
     FIELD("shape", FIELD_WORD, shape, true, true, /* enum surrogate_shape */

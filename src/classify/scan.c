@@ -4,8 +4,10 @@
 #include "classify/decode.h"
 #include "classify/detect.h"
 #include "classify/engine.h"
+#include "classify/names.h"
 
 #define READINGS_MAX (DECODE_DEPTH + 1)
+#define ADDRESS_BYTES_MIN 8
 
 void detect_add(const struct detection *detection, size_t start, size_t end, const char *rule,
                 enum confidence confidence)
@@ -61,6 +63,68 @@ static void map_back(struct looking *looking, size_t first)
     }
 }
 
+/* ---- names ---- */
+
+struct naming {
+    struct looking *looking;
+    size_t base; /* of the stretch in the text */
+    uint16_t person, address;
+    uint8_t most; /* enum confidence */
+};
+
+static bool on_name(void *self, const struct name_span *span)
+{
+    const struct naming *naming = self;
+    bool is_address = span->label == NAME_ADDRESS;
+
+    if (is_address && span->end - span->start < ADDRESS_BYTES_MIN)
+        return true; /* a number alone */
+    if (is_address || span->label == NAME_PERSON)
+        findings_add(&naming->looking->findings,
+                     (struct finding){.start = naming->base + span->start,
+                                      .end = naming->base + span->end,
+                                      .class = CLASS_PII,
+                                      .rule = is_address ? naming->address : naming->person,
+                                      .confidence = span->confidence < naming->most
+                                                        ? (uint8_t)span->confidence
+                                                        : naming->most});
+    return !naming->looking->findings.too_many;
+}
+
+/* Prose is what a format says is prose, and a text of no other kind. */
+static bool is_prose_file(struct slice path)
+{
+    return path.len == 0 || slice_ends_with(path, SLICE(".txt")) ||
+           slice_ends_with(path, SLICE(".md")) || slice_ends_with(path, SLICE(".rst")) ||
+           slice_ends_with(path, SLICE(".eml"));
+}
+
+static void look_for_names(struct looking *looking, const struct reading *reading,
+                           struct slice path)
+{
+    struct naming naming = {.looking = looking, .most = CONFIDENCE_MEDIUM};
+    bool is_prose = is_prose_file(path);
+
+    if (reading->is_opaque || !classify_rule_find("pii.person", &naming.person) ||
+        !classify_rule_find("pii.postal-address", &naming.address))
+        return;
+    if (looking->count == 1 && reading->format == FORMAT_PLAIN) {
+        /* In a program a name is mostly an author's, or a word's: it is reported, no more. */
+        naming.most = is_prose ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
+        (void)names_find(reading->text, is_prose ? NAMES_IN_PROSE : NAMES_IN_CODE, on_name,
+                         &naming);
+        naming.most = CONFIDENCE_MEDIUM;
+    }
+    for (size_t i = 0; i < reading->element_count; i++) {
+        const struct element *element = &reading->elements[i];
+
+        naming.base = element->start;
+        if (element->is_prose)
+            (void)names_find(slice_part(reading->text, element->start, element->end),
+                             NAMES_IN_PROSE, on_name, &naming);
+    }
+}
+
 /* False: it would take too long. */
 static bool look(struct looking *looking, struct slice path)
 {
@@ -79,6 +143,7 @@ static bool look(struct looking *looking, struct slice path)
     engine_allow(&engine, reading->text.len);
     engine_look(&engine, &stretch);
     engine_end(&engine);
+    look_for_names(looking, reading, path);
     map_back(looking, first);
     looking->is_unseen = looking->is_unseen || reading->unexamined > 0;
     return !engine.is_exhausted;
@@ -156,7 +221,8 @@ bool classify_scan(struct slice content, struct slice path, struct finding **ret
     drop_empty(findings);
     findings_resolve(findings);
     for (size_t i = 0; i < findings->count; i++)
-        mask |= CLASS_BIT(findings->at[i].class);
+        if (findings->at[i].confidence > CONFIDENCE_LOW)
+            mask |= CLASS_BIT(findings->at[i].class);
     *ret_findings = findings->at;
     *ret_count = findings->count;
     *ret_class_mask = mask;

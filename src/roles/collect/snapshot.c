@@ -119,12 +119,14 @@ static bool keep_verdict(void *self, size_t token, const struct finding *finding
 {
     struct making *making = self;
     struct snapshot_finding *stored = count == 0 ? NULL : xalloc_array(count, sizeof(*stored));
+    size_t kept = 0;
     bool ok;
 
     for (size_t i = 0; i < count; i++)
-        stored[i] = finding_store(&findings[i]);
+        if (findings[i].confidence > CONFIDENCE_LOW) /* what is only reported is shown */
+            stored[kept++] = finding_store(&findings[i]);
     ok = content_verdict_add(making->content, making->rows[token].oid, GIT_OID_BYTES,
-                             making->rules, class_mask, stored, count, fault);
+                             making->rules, class_mask, stored, kept, fault);
     free(stored);
     return ok;
 }
