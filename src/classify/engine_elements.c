@@ -113,10 +113,13 @@ static void judge_position(struct engine *engine, const struct stretch *stretch,
                            uint16_t number, size_t start, size_t end)
 {
     const struct loaded_rule *loaded = &engine->rules->at[number];
-    bool holds = loaded->validator == NULL ||
-                 loaded->validator(slice_part(stretch->text, start, end));
+    uint8_t confidence = (uint8_t)loaded->rule.confidence;
 
-    found(engine, stretch, number, start, end, holds ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM);
+    if (loaded->validator != NULL)
+        confidence = loaded->validator(slice_part(stretch->text, start, end))
+                         ? CONFIDENCE_HIGH
+                         : CONFIDENCE_MEDIUM;
+    found(engine, stretch, number, start, end, confidence);
 }
 
 static void judge_element(struct engine *engine, const struct stretch *stretch,
