@@ -1,5 +1,6 @@
 /*
- * classify/rule.h - one rule in memory, and a loaded set. Private to classify/.
+ * classify/rule.h - one rule in memory, its form, and how it is read. For classify/ and who lists
+ * rules.
  */
 #ifndef CUSTODY_CLASSIFY_RULE_H
 #define CUSTODY_CLASSIFY_RULE_H

@@ -8,6 +8,8 @@ const struct command *const commands[] = {
     &command_policy_check,
     &command_policy_show,
     &command_policy_explain,
+    &command_rules_list,
+    &command_rules_check,
     &command_scan,
     &command_view,
     &command_run,

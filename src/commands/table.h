@@ -37,6 +37,8 @@ extern const struct command command_policy_explain;
 extern const struct command command_policy_show;
 extern const struct command command_prove;
 extern const struct command command_restore;
+extern const struct command command_rules_check;
+extern const struct command command_rules_list;
 extern const struct command command_run;
 extern const struct command command_runs;
 extern const struct command command_runs_gc;
