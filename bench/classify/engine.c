@@ -123,7 +123,7 @@ int main(int count, char **words)
         return 3;
     measure_start();
     printf("%zu files, %zu bytes\n", source_count, source_bytes);
-    measure("formats, encodings, rules", whole);
+    measure("formats, encodings, names", whole);
     measure("rules: keywords and sieve", engine_alone);
     rules = rules_in_use();
     memset(rules->by_sieve_count, 0, sizeof(rules->by_sieve_count));

@@ -131,12 +131,12 @@ static size_t word_start(const struct stretch *stretch, size_t at)
     return at;
 }
 
-/* Do letters go on to this number, at once or behind a space ("NWBK 6016")? */
+/* Does a word go on to this number, at once or behind a space ("NWBK 6016")? */
 static bool is_behind_letters(const struct stretch *stretch, size_t at)
 {
     const uint8_t *text = stretch->text.at;
 
-    return (at > 0 && is_letter(text[at - 1])) ||
+    return (at > 0 && is_alnum(text[at - 1])) ||
            (at > 1 && text[at - 1] == ' ' && is_upper(text[at - 2]));
 }
 
@@ -151,19 +151,23 @@ static void try_number(const struct hunt *hunt, const struct number *number)
 {
     struct rules *rules = hunt->engine->rules;
     const struct stretch *stretch = hunt->stretch;
-    size_t at = number->at, word = word_start(stretch, at);
+    const struct rule_digits *any = &rules->any_number;
+    size_t at = number->at, word, from;
     size_t groups = number->groups < RULE_GROUPS_MAX ? number->groups : RULE_GROUPS_MAX;
-    size_t from = word < at ? word : at > NUMBER_BEFORE ? at - NUMBER_BEFORE : 0;
-    bool is_mixed = word < at || is_behind_letters(stretch, at);
+    bool is_mixed = any->is_any && is_behind_letters(stretch, at);
     uint64_t counts =
         number->all >= RULE_DIGITS_MAX ? ~UINT64_C(0) : (UINT64_C(2) << number->all) - 1;
 
     if (number->first > RULE_DIGITS_MAX)
         return;
     counts &= ~((UINT64_C(1) << number->first) - 1);
+    if (!is_mixed && (any->by_groups[groups] & counts) == 0)
+        return;
+    word = word_start(stretch, at);
+    from = word < at ? word : at > NUMBER_BEFORE ? at - NUMBER_BEFORE : 0;
     for (size_t i = 0; i < rules->by_sieve_count[RULE_SIEVE_DIGITS]; i++) {
-        uint16_t rule = rules->by_sieve[RULE_SIEVE_DIGITS][i];
-        const struct rule_digits *digits = &rules->at[rule].digits;
+        uint16_t rule = rules->numbers[i].rule;
+        const struct rule_digits *digits = &rules->numbers[i].digits;
 
         if ((digits->by_groups[groups] & counts) != 0)
             confirm_between(hunt->engine, stretch, rule, from, at);

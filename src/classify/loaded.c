@@ -29,6 +29,24 @@ static void index_sieves(struct rules *rules)
     }
 }
 
+static bool index_numbers(struct rules *rules)
+{
+    size_t count = rules->by_sieve_count[RULE_SIEVE_DIGITS];
+
+    rules->numbers = xalloc_array(count + 1, sizeof(*rules->numbers));
+    for (size_t i = 0; i < count; i++) {
+        struct number_rule *number = &rules->numbers[i];
+
+        number->rule = rules->by_sieve[RULE_SIEVE_DIGITS][i];
+        if (!rule_digits_of(&rules->at[number->rule].rule, &number->digits))
+            return false;
+        rules->any_number.is_any = rules->any_number.is_any || number->digits.is_any;
+        for (size_t groups = 0; groups <= RULE_GROUPS_MAX; groups++)
+            rules->any_number.by_groups[groups] |= number->digits.by_groups[groups];
+    }
+    return true;
+}
+
 static void index_keys(struct rules *rules)
 {
     size_t count = 0;
@@ -119,8 +137,7 @@ bool rules_load(struct slice packed, struct slice database, const char *digest,
         loaded->rule = rules->list.at[rules->count];
         if (loaded->rule.validator.len > 0)
             loaded->validator = validator_find((const char *)loaded->rule.validator.at);
-        ok = rule_digits_of(&loaded->rule, &loaded->digits) &&
-             (loaded->rule.validator.len == 0 || loaded->validator != NULL);
+        ok = loaded->rule.validator.len == 0 || loaded->validator != NULL;
         if (!ok)
             (void)fault_set(fault, FAULT_INVALID, "a rule of another version");
     }
@@ -130,6 +147,10 @@ bool rules_load(struct slice packed, struct slice database, const char *digest,
     }
     index_keywords(rules);
     index_sieves(rules);
+    if (!index_numbers(rules)) {
+        rules_free(rules);
+        return fault_set(fault, FAULT_INVALID, "a rule of another version");
+    }
     index_keys(rules);
     index_assigned(rules);
     *ret_rules = rules;
@@ -150,6 +171,7 @@ void rules_free(struct rules *rules)
     free(rules->at);
     free(rules->anchors);
     free(rules->keys);
+    free(rules->numbers);
     free(rules->assigned);
     position_set_free(rules->positions);
     buf_free(&rules->bytes);

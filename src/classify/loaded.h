@@ -19,6 +19,11 @@ struct loaded_rule {
     struct rule rule;
     validator *validator;    /* may be NULL */
     struct confirm *confirm; /* made when it is first needed */
+};
+
+/* How many digits the rules of the sieve of numbers want, close together. */
+struct number_rule {
+    uint16_t rule;
     struct rule_digits digits;
 };
 
@@ -41,6 +46,8 @@ struct rules {
     hs_scratch_t *scratch;
     uint16_t *by_sieve[RULE_SIEVE_COUNT]; /* the rules of each sieve */
     size_t by_sieve_count[RULE_SIEVE_COUNT];
+    struct number_rule *numbers; /* by_sieve[RULE_SIEVE_DIGITS] */
+    struct rule_digits any_number; /* what any of them wants */
     struct key_slot *keys;
     size_t key_mask;
     uint16_t *assigned; /* the rules of names that secrets have */

@@ -69,7 +69,6 @@ struct naming {
     struct looking *looking;
     size_t base; /* of the stretch in the text */
     uint16_t person, address;
-    uint8_t most; /* enum confidence */
 };
 
 static bool on_name(void *self, const struct name_span *span)
@@ -85,13 +84,14 @@ static bool on_name(void *self, const struct name_span *span)
                                       .end = naming->base + span->end,
                                       .class = CLASS_PII,
                                       .rule = is_address ? naming->address : naming->person,
-                                      .confidence = span->confidence < naming->most
-                                                        ? (uint8_t)span->confidence
-                                                        : naming->most});
+                                      .confidence = span->confidence == CONFIDENCE_LOW
+                                                        ? CONFIDENCE_LOW
+                                                        : CONFIDENCE_MEDIUM});
     return !naming->looking->findings.too_many;
 }
 
-/* Prose is what a format says is prose, and a text of no other kind. */
+/* Prose is what a format says is prose, and a text of no other kind. In a program a name is mostly
+ * an author's, or no name at all. */
 static bool is_prose_file(struct slice path)
 {
     return path.len == 0 || slice_ends_with(path, SLICE(".txt")) ||
@@ -102,19 +102,13 @@ static bool is_prose_file(struct slice path)
 static void look_for_names(struct looking *looking, const struct reading *reading,
                            struct slice path)
 {
-    struct naming naming = {.looking = looking, .most = CONFIDENCE_MEDIUM};
-    bool is_prose = is_prose_file(path);
+    struct naming naming = {.looking = looking};
 
     if (reading->is_opaque || !classify_rule_find("pii.person", &naming.person) ||
         !classify_rule_find("pii.postal-address", &naming.address))
         return;
-    if (looking->count == 1 && reading->format == FORMAT_PLAIN) {
-        /* In a program a name is mostly an author's, or a word's: it is reported, no more. */
-        naming.most = is_prose ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
-        (void)names_find(reading->text, is_prose ? NAMES_IN_PROSE : NAMES_IN_CODE, on_name,
-                         &naming);
-        naming.most = CONFIDENCE_MEDIUM;
-    }
+    if (looking->count == 1 && reading->format == FORMAT_PLAIN && is_prose_file(path))
+        (void)names_find(reading->text, NAMES_IN_PROSE, on_name, &naming);
     for (size_t i = 0; i < reading->element_count; i++) {
         const struct element *element = &reading->elements[i];
 
