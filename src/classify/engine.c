@@ -9,7 +9,7 @@
 #define KEYWORD_BEFORE 128UL /* how far in front of its keyword a match may begin */
 #define NUMBER_BEFORE 2UL    /* "+1", "(2" */
 #define WORD_BEFORE 24UL     /* of letters that a number is part of */
-#define WORK_PER_BYTE 64
+#define WORK_PER_BYTE 32
 #define WORK_LEAST (1UL << 20)
 
 void engine_begin(struct engine *engine, struct rules *rules, struct findings *findings)
@@ -64,7 +64,7 @@ static bool may_work(struct engine *engine, size_t bytes)
     return !engine->is_exhausted;
 }
 
-/* Every match of the rule that begins in [from, last]. */
+/* Every match of the rule that begins in [from, last], where none was looked for yet. */
 static void confirm_between(struct engine *engine, const struct stretch *stretch, uint16_t rule,
                             size_t from, size_t last)
 {
@@ -79,12 +79,16 @@ static void confirm_between(struct engine *engine, const struct stretch *stretch
 
         if (may_work(engine, WINDOW_SMALL / 8))
             result = find_within(confirm, stretch, from, last, WINDOW_SMALL, false, &match);
-        if (result == CONFIRM_MORE && may_work(engine, ENGINE_AFTER / 8))
+        if (result == CONFIRM_MORE && may_work(engine, 0)) {
             result = find_within(confirm, stretch, from, last, ENGINE_AFTER, true, &match);
+            (void)may_work(engine, result == CONFIRM_YES ? match.match_end - from : ENGINE_AFTER);
+        }
         if (result == CONFIRM_HARD)
             engine->is_exhausted = true;
-        if (result != CONFIRM_YES)
+        if (result != CONFIRM_YES) {
+            *done = last + 1 + stretch->base; /* none begins there: not to be tried again */
             return;
+        }
         engine_judge(engine, stretch, rule, match.start, match.end);
         from = match.match_end;
         *done = match.match_end + stretch->base;

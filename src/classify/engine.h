@@ -20,7 +20,7 @@ struct engine {
     struct findings *findings;
     bool is_text;         /* else bytes: what needs no words around it */
     bool has_bare_values; /* settings: values stand without quotes */
-    size_t *done_to;      /* by rule: where its last match ends, in the text as a whole */
+    size_t *done_to;      /* by rule: no match begins before, in the text as a whole */
     uint64_t work, work_max; /* bytes that patterns were tried on */
     bool is_exhausted;    /* work is used up: not all was looked for */
 };
