@@ -15,6 +15,7 @@
 #define WORD_BITS 18
 #define LUHN_DIGITS_MAX 32
 #define VALUE_BITS_MIN 13
+#define MARK_BITS_AS_ANY 20 /* of dates the year is mark enough */
 
 static shape_planner *const planners[SHAPE_COUNT] = {
     [SHAPE_TEXT] = shape_text,       [SHAPE_SECRET] = shape_secret,
@@ -398,8 +399,19 @@ bool surrogate_make(const struct surrogate_key *key, enum surrogate_shape shape,
     return ok;
 }
 
-bool surrogate_is_ours(const struct surrogate_key *key, enum surrogate_shape shape,
-                       enum finding_form form, struct slice text)
+static unsigned mark_bits(const struct making *making)
+{
+    unsigned bits = 0;
+
+    for (size_t i = 0; i < making->value.count; i++)
+        if (making->plan.slots[i].role == SLOT_CHECK)
+            bits += making->plan.slots[i].alphabet->bits;
+    return bits;
+}
+
+/* `least_bits`: of its mark. */
+static bool is_made(const struct surrogate_key *key, enum surrogate_shape shape,
+                    enum finding_form form, struct slice text, unsigned least_bits)
 {
     struct making making;
     struct fault unsaid = {0};
@@ -412,7 +424,7 @@ bool surrogate_is_ours(const struct surrogate_key *key, enum surrogate_shape sha
         making_end(&making);
         return moved;
     }
-    ours = making.checks > 0 || making.plan.put > 2;
+    ours = (making.checks > 0 || making.plan.put > 2) && mark_bits(&making) >= least_bits;
     for (size_t i = 0; ours && i < making.value.count; i++)
         ours = making.plan.slots[i].role != SLOT_PUT ||
                making.plan.slots[i].code == making.value.at[i].code;
@@ -423,4 +435,34 @@ bool surrogate_is_ours(const struct surrogate_key *key, enum surrogate_shape sha
         ours = making.codes[i] == making.value.at[i].code;
     making_end(&making);
     return ours;
+}
+
+bool surrogate_is_ours(const struct surrogate_key *key, enum surrogate_shape shape,
+                       enum finding_form form, struct slice text)
+{
+    return is_made(key, shape, form, text, 0);
+}
+
+bool surrogate_is_ours_as_any(const struct surrogate_key *key, enum surrogate_shape shape,
+                              enum finding_form form, struct slice text)
+{
+    bool ours = surrogate_is_ours(key, shape, form, text);
+
+    for (unsigned other = 0; !ours && other < SHAPE_COUNT; other++)
+        ours = is_made(key, (enum surrogate_shape)other, form, text, MARK_BITS_AS_ANY);
+    return ours;
+}
+
+bool surrogate_can_be_told(const struct surrogate_key *key, enum surrogate_shape shape,
+                           enum finding_form form, struct slice text)
+{
+    struct making making;
+    bool can;
+
+    if (!surrogate_fits(form, text.len))
+        return true;
+    making_begin(&making, key, shape, form, text);
+    can = making.checks > 0 || making.plan.put > 2;
+    making_end(&making);
+    return can;
 }

@@ -117,5 +117,14 @@ void surrogate_find(struct slice content, const struct surrogate_map *map,
  * value of this shape)? Dates with a year of two digits never are. */
 bool surrogate_is_ours(const struct surrogate_key *key, enum surrogate_shape shape,
                        enum finding_form form, struct slice text);
+/* The same, or one of another shape with a long mark: a stand-in is no valid value, so that
+ * another rule than the original's may find it. */
+bool surrogate_is_ours_as_any(const struct surrogate_key *key, enum surrogate_shape shape,
+                              enum finding_form form, struct slice text);
+
+/* False: a stand-in of this value would have no mark (it is a letter), so that nobody knows
+ * one from a value. */
+bool surrogate_can_be_told(const struct surrogate_key *key, enum surrogate_shape shape,
+                           enum finding_form form, struct slice text);
 
 #endif

@@ -42,16 +42,30 @@ static bool record_durably(void *self, const struct record *what, uint64_t *ret_
     return ledger_record_durably(((struct serving *)self)->ledger, what, ret_seq, fault);
 }
 
-/* What the classifier is not sure of does not end a run; the view has redacted that, too. */
+/* Of a name in a sentence nobody is sure: a call that is refused for one ends a run for
+ * nothing. */
+static const uint8_t sure_enough[CLASS_COUNT] = {
+    [CLASS_PHI] = CONFIDENCE_MEDIUM,    [CLASS_PAN] = CONFIDENCE_MEDIUM,
+    [CLASS_SECRET] = CONFIDENCE_MEDIUM, [CLASS_PII] = CONFIDENCE_HIGH,
+    [CLASS_OPAQUE] = CONFIDENCE_MEDIUM, [CLASS_CODE] = CONFIDENCE_MEDIUM,
+};
+
+/*
+ * What the classifier is not sure of does not end a run; the view has redacted that, too. Nor
+ * does a single letter that stands where a name does: it was shown as another one, and neither
+ * says who is meant.
+ */
 static bool counts(const struct serving *serving, struct slice text,
                    const struct finding *finding)
 {
     struct slice value = slice_part(text, finding->start, finding->end);
+    enum surrogate_shape shape = classify_rule_shape(finding->rule);
+    enum finding_form form = (enum finding_form)finding->form;
 
-    return finding->confidence >= CONFIDENCE_MEDIUM &&
-           !(serving->has_key && surrogate_is_ours(
-                 &serving->key, classify_rule_shape(finding->rule),
-                 (enum finding_form)finding->form, value));
+    return finding->confidence >= sure_enough[finding->class] &&
+           !(serving->has_key &&
+             (!surrogate_can_be_told(&serving->key, shape, form, value) ||
+              surrogate_is_ours_as_any(&serving->key, shape, form, value)));
 }
 
 static unsigned classes_of(const struct serving *serving, struct slice text,
