@@ -4,8 +4,8 @@
 #include "classify/tokens.h"
 
 #define CONTEXT_BYTES 40
-#define GAP_MAX 8           /* between a label and its value */
-#define HASH_DIGITS_MIN 32  /* of a UUID or a digest */
+#define GAP_MAX 8          /* between a label and its value */
+#define HASH_DIGITS_MIN 32 /* of a UUID or a digest */
 #define HASH_BYTES_MAX 160
 
 /* Tenths of log-odds. */
@@ -13,7 +13,6 @@
 #define WORTH_BEFORE 15
 #define WORTH_AFTER 7
 #define WORTH_NEGATIVE -20
-#define WORTH_TEST_VALUE -15
 
 static const int worth_bare[] = {
     [CONFIDENCE_LOW] = 5, [CONFIDENCE_MEDIUM] = 15, [CONFIDENCE_HIGH] = 35};
@@ -26,8 +25,8 @@ static const int worth_least[] = {
  * come between. */
 static bool is_label(const struct tokens *before, size_t last, struct slice text, size_t start)
 {
-    static const char *const fillers[] = {"number", "num", "no", "nr", "id", "is", "code",
-                                          "value", "was"};
+    static const char *const fillers[] = {"number", "num",  "no",    "nr", "id",
+                                          "is",     "code", "value", "was"};
     const struct slice *word = &before->at[before->count - 1];
     size_t end = (size_t)(word->at - text.at) + word->len;
 
@@ -59,7 +58,8 @@ static struct slice words_before(const struct stretch *stretch, size_t start)
 
 static struct slice words_after(const struct stretch *stretch, size_t end)
 {
-    size_t to = stretch->text.len - end < CONTEXT_BYTES ? stretch->text.len : end + CONTEXT_BYTES;
+    size_t to =
+        stretch->text.len - end < CONTEXT_BYTES ? stretch->text.len : end + CONTEXT_BYTES;
 
     while (to > end && to < stretch->text.len && is_alnum(stretch->text.at[to]) &&
            is_alnum(stretch->text.at[to - 1]))
@@ -102,8 +102,8 @@ int engine_context(const struct rule *rule, const struct stretch *stretch, size_
             best = worth;
     }
     *ret_has_context = best > 0;
-    if (best < WORTH_LABEL && (any_phrase(&rule->negative, &before) ||
-                               any_phrase(&rule->negative, &name)))
+    if (best < WORTH_LABEL &&
+        (any_phrase(&rule->negative, &before) || any_phrase(&rule->negative, &name)))
         best += WORTH_NEGATIVE;
     return best;
 }
@@ -170,14 +170,15 @@ void engine_judge(struct engine *engine, const struct stretch *stretch, uint16_t
     worth += engine_context(rule, stretch, start, end, &has_context);
     if (rule->needs_context && !has_context)
         return;
-    if (loaded->validator != NULL &&
-        validate_is_test_value(slice_part(stretch->text, start, end)))
-        worth += WORTH_TEST_VALUE;
     confidence -= (int)rule->most;
     while (confidence >= 0 && worth < worth_least[confidence])
         confidence--;
     if (confidence < 0 || (!engine->is_text && confidence < CONFIDENCE_HIGH))
         return;
+    /* A published one is nobody's, but it looks like somebody's: replaced, never alarming. */
+    if (confidence == CONFIDENCE_HIGH && loaded->validator != NULL &&
+        validate_is_test_value(slice_part(stretch->text, start, end)))
+        confidence = CONFIDENCE_MEDIUM;
     findings_add(engine->findings, (struct finding){.start = start + stretch->base,
                                                     .end = end + stretch->base,
                                                     .class = (enum data_class)rule->class,

@@ -44,11 +44,13 @@ static bool record_durably(void *self, const struct record *what, uint64_t *ret_
 
 /* Of a name in a sentence nobody is sure: a call that is refused for one ends a run for
  * nothing. */
-static const uint8_t sure_enough[CLASS_COUNT] = {
-    [CLASS_PHI] = CONFIDENCE_MEDIUM,    [CLASS_PAN] = CONFIDENCE_MEDIUM,
-    [CLASS_SECRET] = CONFIDENCE_MEDIUM, [CLASS_PII] = CONFIDENCE_HIGH,
-    [CLASS_OPAQUE] = CONFIDENCE_MEDIUM, [CLASS_CODE] = CONFIDENCE_MEDIUM,
-};
+static uint8_t sure_enough(const struct finding *finding, enum surrogate_shape shape)
+{
+    bool is_guess =
+        finding->class == CLASS_PII && (shape == SHAPE_NAME || shape == SHAPE_ADDRESS);
+
+    return is_guess ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM;
+}
 
 /*
  * What the classifier is not sure of does not end a run; the view has redacted that, too. Nor
@@ -62,7 +64,7 @@ static bool counts(const struct serving *serving, struct slice text,
     enum surrogate_shape shape = classify_rule_shape(finding->rule);
     enum finding_form form = (enum finding_form)finding->form;
 
-    return finding->confidence >= sure_enough[finding->class] &&
+    return finding->confidence >= sure_enough(finding, shape) &&
            !(serving->has_key &&
              (!surrogate_can_be_told(&serving->key, shape, form, value) ||
               surrogate_is_ours_as_any(&serving->key, shape, form, value)));

@@ -149,6 +149,7 @@ def what_is_printed_as_json_has_its_shape():
         assert shown.pop('changes') == [{'change': done['change'], 'state': 'ready'}], shown
         told = place.custody('show', done['run'], check=0).stdout
         assert f'\nchange      {done["change"]}, ready\n' in told and 'because' not in told, told
+        assert shown.pop('redacted') == {'files': 1, 'values': 1}, shown
         assert listed == [shown] and shown['run'] == done['run'] and shown['requester'] == 'tom', (listed, shown)
         log_has_its_shape(place, done['run'])
     finally:

@@ -177,7 +177,7 @@ static const struct {
      "secret.", "secret"},
     {DIALECT_OPENAI_RESPONSES, RESPONSES,
      "{\"model\":\"m\",\"input\":[{\"type\":\"function_call_output\",\"output\":"
-     "\"card 4111\\u0031111 1111 1111\"}]}",
+     "\"card 4111 \\u0031111 1111 1111\"}]}",
      "pan.", "pan"},
     {DIALECT_OPENAI_RESPONSES, RESPONSES,
      "{\"model\":\"m\",\"input\":[{\"type\":\"function_call\",\"arguments\":\"{\\\"card\\\":"

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "classify/rules.h"
 #include "ledger/reader.h"
 #include "os/file.h"
 #include "os/message.h"
@@ -184,6 +185,7 @@ void world_begin(struct world *world)
     world->home_fd = world->gateway_control = world->door_control = -1;
     (void)snprintf(world->folder, sizeof(world->folder), "/tmp/custody-gateway-XXXXXX");
     assert_non_null(mkdtemp(world->folder));
+    assert_ok(rules_use_texts(NULL, 0, &fault), fault); /* before the door is sealed */
     begin_upstream(world);
     begin_ledger(world);
     make_models(world);
