@@ -13,6 +13,7 @@ struct confirm {
     pcre2_code *code;
     pcre2_match_data *match;
     int value; /* its group; 0: the whole */
+    uint32_t least;
 };
 
 /* One for all: what a match may cost. */
@@ -77,7 +78,13 @@ struct confirm *confirm_new(struct slice pattern)
     confirm->value = pcre2_substring_number_from_name(confirm->code, (PCRE2_SPTR) "value");
     if (confirm->value < 0)
         confirm->value = 0;
+    (void)pcre2_pattern_info(confirm->code, PCRE2_INFO_MINLENGTH, &confirm->least);
     return confirm;
+}
+
+size_t confirm_least(const struct confirm *confirm)
+{
+    return confirm->least;
 }
 
 void confirm_free(struct confirm *confirm)

@@ -14,6 +14,9 @@ bool confirm_check(struct slice pattern, char *ret_why, size_t why_room, size_t 
 struct confirm *confirm_new(struct slice pattern);
 void confirm_free(struct confirm *confirm); /* NULL is fine */
 
+/* No match is shorter. */
+size_t confirm_least(const struct confirm *confirm);
+
 enum confirm_result {
     CONFIRM_NO,
     CONFIRM_YES,

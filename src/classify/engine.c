@@ -9,6 +9,7 @@
 #define KEYWORD_BEFORE 128UL /* how far in front of its keyword a match may begin */
 #define NUMBER_BEFORE 2UL    /* "+1", "(2" */
 #define WORD_BEFORE 24UL     /* of letters that a number is part of */
+#define LENGTH_AFTER 64UL
 #define WORK_PER_BYTE 32
 #define WORK_LEAST (1UL << 20)
 
@@ -144,6 +145,18 @@ static bool is_behind_letters(const struct stretch *stretch, size_t at)
            (at > 1 && text[at - 1] == ' ' && is_upper(text[at - 2]));
 }
 
+/* How long what a digit stands in is, up to the next space on both sides. */
+static size_t length_around(const struct stretch *stretch, size_t at)
+{
+    size_t from = at, to = at;
+
+    while (from > 0 && at - from < WORD_BEFORE && stretch->text.at[from - 1] > ' ')
+        from--;
+    while (to < stretch->text.len && to - at < LENGTH_AFTER && stretch->text.at[to] > ' ')
+        to++;
+    return to - from;
+}
+
 /* A number from one of its groups on: of `first` digits, or with the groups behind it of up to
  * `all`. */
 struct number {
@@ -156,7 +169,7 @@ static void try_number(const struct hunt *hunt, const struct number *number)
     struct rules *rules = hunt->engine->rules;
     const struct stretch *stretch = hunt->stretch;
     const struct rule_digits *any = &rules->any_number;
-    size_t at = number->at, word, from;
+    size_t at = number->at, word, from, length;
     size_t groups = number->groups < RULE_GROUPS_MAX ? number->groups : RULE_GROUPS_MAX;
     bool is_mixed = any->is_any && is_behind_letters(stretch, at);
     uint64_t counts =
@@ -168,6 +181,7 @@ static void try_number(const struct hunt *hunt, const struct number *number)
     if (!is_mixed && (any->by_groups[groups] & counts) == 0)
         return;
     word = word_start(stretch, at);
+    length = is_mixed ? length_around(stretch, at) : 0;
     from = word < at ? word : at > NUMBER_BEFORE ? at - NUMBER_BEFORE : 0;
     for (size_t i = 0; i < rules->by_sieve_count[RULE_SIEVE_DIGITS]; i++) {
         uint16_t rule = rules->numbers[i].rule;
@@ -175,7 +189,8 @@ static void try_number(const struct hunt *hunt, const struct number *number)
 
         if ((digits->by_groups[groups] & counts) != 0)
             confirm_between(hunt->engine, stretch, rule, from, at);
-        else if (digits->is_any && is_mixed)
+        else if (digits->is_any && is_mixed &&
+                 (word == at || length >= confirm_least(rules_confirm(rules, rule))))
             confirm_between(hunt->engine, stretch, rule, at > WORD_BEFORE ? at - WORD_BEFORE : 0,
                             at);
     }
