@@ -8,6 +8,8 @@
  *   restoring/    what `custody restore` has not finished; nothing else opens it then
  *   store.db      runs, changes, approvals: an index, the ledger is the truth
  *   log.db        where in the ledger to look; may be deleted
+ *   rules/        the user's rules, *.yaml
+ *   cache/rules/  rule sets, compiled; made anew where one is missing or damaged
  *   cache/REPO/   content, verdicts and snapshots of one repository
  *   runs/RUN/     what one run needs while it lives, and its change
  *   engines/      agent programs that `custody engine install` fetched
