@@ -52,7 +52,7 @@ def row(name, size, run, first):
     try:
         wall, cpu = run()
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        print(f'| {name} | skipped: {str(error)[:60]} | | |', flush=True)
+        print(f'| {name} | skipped: {str(error)[:60]} | | | | |', flush=True)
         return None
     rate = size / cpu / 1e6
     print(f'| {name} | {size / 1e6:.0f} | {wall:.2f} | {cpu:.2f} | {rate:.1f} | {f"{first / rate:.1f}" if first else "1"} |', flush=True)
@@ -90,5 +90,5 @@ def compare(build, work, source, rounds):
         print(f'| gitleaks, secretlint | skipped: {why} | | | | |')
         return
     own_few = row(f'custody scan --fresh, {few_size / 1e6:.0f} MB', few_size, lambda: median([build / 'custody', 'scan', '--fresh', '.'], few, env, rounds), None)
-    row('gitleaks (npm, wasm)', few_size, lambda: median([gitleaks, 'dir', '.', '--no-banner'], few, env, 1), own_few)
+    row('gitleaks (npm, wasm)', few_size, lambda: median(['timeout', str(SLOW_SECONDS), gitleaks, 'dir', '.', '--no-banner'], few, env, 1), own_few)
     row('secretlint (core, files in memory)', few_size, lambda: secretlint(work / 'npm', few), own_few)
