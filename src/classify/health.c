@@ -1,41 +1,47 @@
 /* Patients by position: fields of HL7 v2 segments, elements of FHIR resources. */
+#include <stdio.h>
+
+#include "base/scope.h"
 #include "classify/detect.h"
+#include "classify/loaded.h"
 
 #define FIELDS_MAX 64
 #define DEPTH_MAX 64
 
-/* HL7 v2.5 chapters 3 and 6: fields that name the patient, kin, guarantor or insured. */
-static const struct segment_rule {
-    const char *segment;
-    uint64_t fields; /* bit n: field n, counted from 1 behind the name */
-} segments[] = {
-#define FIELD(n) (UINT64_C(1) << (n))
-    {"PID", FIELD(2) | FIELD(3) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(7) | FIELD(9) |
-                FIELD(11) | FIELD(13) | FIELD(14) | FIELD(18) | FIELD(19) | FIELD(20) |
-                FIELD(21)},
-    {"NK1", FIELD(2) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(16) | FIELD(30) | FIELD(31) |
-                FIELD(32) | FIELD(33) | FIELD(37)},
-    {"GT1",
-     FIELD(2) | FIELD(3) | FIELD(4) | FIELD(5) | FIELD(6) | FIELD(7) | FIELD(8) | FIELD(12)},
-    {"IN1", FIELD(16) | FIELD(18) | FIELD(19) | FIELD(36) | FIELD(49)},
-#undef FIELD
-};
+/* Segments that are looked for within other texts. Which of their components are whose, the rules
+ * say, as for a whole message: what is shown of one there is known here. */
+static const char *const segments[] = {"PID", "NK1", "GT1", "IN1", "IN2", "MRG"};
 
-static void scan_segment(const struct detection *detection, size_t start, size_t end,
-                         uint64_t fields)
+static void judge_component(const struct detection *detection, const char *segment,
+                            size_t field, size_t component, size_t start, size_t end)
 {
-    size_t at = start, number = 0;
+    const struct rules *rules = rules_in_use();
+    char position[32];
+    uint16_t rule;
+    int len = snprintf(position, sizeof(position), "%s-%zu.%zu", segment, field, component);
 
-    while (at < end && number < FIELDS_MAX) {
-        size_t stop = slice_find_byte(slice_part(detection->content, 0, end), '|', at);
+    if (end - start >= 2 && position_rule(rules->positions, FORMAT_HL7V2,
+                                     slice_of_bytes(position, (size_t)len), &rule))
+        detect_add(detection, start, end, (const char *)rules->at[rule].rule.id.at,
+                   (enum confidence)rules->at[rule].rule.confidence);
+}
 
-        if (stop == SIZE_MAX)
-            stop = end;
-        if (number > 0 && (fields & (UINT64_C(1) << number)) != 0 && stop - at >= 2 &&
-            !slice_equal(slice_part(detection->content, at, stop), SLICE("\"\"")))
-            detect_add(detection, at, stop, "phi.hl7", CONFIDENCE_HIGH);
-        at = stop + 1;
-        number++;
+/* Fields by '|', repetitions of one by '~', components by '^'. */
+static void scan_segment(const struct detection *detection, const char *segment, size_t start,
+                         size_t end)
+{
+    size_t field = 0, component = 1;
+
+    for (size_t at = start, from = start; at <= end && field < FIELDS_MAX; at++) {
+        uint8_t byte = at == end ? '|' : detection->content.at[at];
+
+        if (byte != '|' && byte != '~' && byte != '^')
+            continue;
+        if (field > 0)
+            judge_component(detection, segment, field, component, from, at);
+        component = byte == '^' ? component + 1 : 1;
+        field += byte == '|';
+        from = at + 1;
     }
 }
 
@@ -55,13 +61,13 @@ void detect_hl7(const struct detection *detection)
             struct slice line = slice_part(content, at, end);
 
             /* A segment begins its line, or stands quoted in a program or a test. */
-            size_t from = slice_find(line, slice_of(segments[i].segment), 0);
+            size_t from = slice_find(line, slice_of(segments[i]), 0);
 
             while (from != SIZE_MAX && (from + 3 >= line.len || line.at[from + 3] != '|' ||
                                         (from > 0 && is_alnum(line.at[from - 1]))))
-                from = slice_find(line, slice_of(segments[i].segment), from + 1);
+                from = slice_find(line, slice_of(segments[i]), from + 1);
             if (from != SIZE_MAX)
-                scan_segment(detection, at + from, end, segments[i].fields);
+                scan_segment(detection, segments[i], at + from, end);
         }
         at = end + 1;
     }
@@ -69,7 +75,7 @@ void detect_hl7(const struct detection *detection)
 
 /* ---- FHIR: a walk over JSON that knows under which member a string stands ---- */
 
-static const struct element {
+static const struct fhir_element {
     const char *member;
     const char *parent; /* NULL: any */
 } elements[] = {
@@ -113,6 +119,21 @@ static struct slice parent_of(const struct walk *walk)
     return slice_of("");
 }
 
+/* By the rule for that place of a Patient: what is shown of one elsewhere is known here. */
+static void judge_place(const struct walk *walk, struct slice parent, struct slice member,
+                        size_t start, size_t end)
+{
+    const struct rules *rules = rules_in_use();
+    AUTO_FREE char *position =
+        parent.len == 0 ? xformat("Patient.%.*s", SLICE_ARGS(member))
+                        : xformat("Patient.%.*s.%.*s", SLICE_ARGS(parent), SLICE_ARGS(member));
+    uint16_t rule;
+
+    if (position_rule(rules->positions, FORMAT_FHIR, slice_of(position), &rule))
+        detect_add(walk->detection, start, end, (const char *)rules->at[rule].rule.id.at,
+                   (enum confidence)rules->at[rule].rule.confidence);
+}
+
 static void judge_string(const struct walk *walk, struct slice member, size_t start,
                          size_t end)
 {
@@ -124,7 +145,7 @@ static void judge_string(const struct walk *walk, struct slice member, size_t st
         if (!slice_equal(member, slice_of(elements[i].member)))
             continue;
         if (elements[i].parent == NULL || slice_equal(parent, slice_of(elements[i].parent))) {
-            detect_add(walk->detection, start, end, "phi.fhir", CONFIDENCE_HIGH);
+            judge_place(walk, parent, member, start, end);
             return;
         }
     }

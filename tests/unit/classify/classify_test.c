@@ -94,7 +94,7 @@ static void each_kind_is_found_where_it_is(void **state)
         {"DB_PASSWORD=s3cr3tValue9\n", ".env", "s3cr3tValue9", "secret.assigned"},
         {"url = postgres://app:hunter2x@db/x", "a.c", "hunter2x", "secret.connection"},
         {HL7, "a.hl7", "DOE", "phi.name"},
-        {"s = \"PID|1||12345||DOE^JANE^Q||\";", "a.c", "DOE^JANE^Q", "phi.hl7"},
+        {"s = \"PID|1||12345||DOE^JANE^Q||\";", "a.c", "DOE", "phi.name"},
         {FHIR, "p.json", "Chalmers", "phi.name"},
         {FHIR, "p.json", "James", "phi.name"},
         {FHIR, "p.json", "(03) 5555 6473", "phi.phone"},
