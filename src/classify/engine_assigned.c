@@ -9,6 +9,7 @@
 #define VALUE_MAX 512
 #define RANDOM_MIN 20 /* so long a value is judged by its entropy */
 #define HEX_MIN 16
+#define BARE_MIN 16
 #define ENTROPY_HEX 3.0
 #define ENTROPY_RANDOM 3.5
 #define ENTROPY_WORD 2.5
@@ -25,8 +26,8 @@ static uint8_t byte_at(const struct stretch *stretch, size_t at)
 
 static size_t skip(const struct stretch *stretch, size_t at, const char *bytes, size_t most)
 {
-    for (size_t i = 0; i < most && byte_at(stretch, at) != 0 &&
-                       strchr(bytes, byte_at(stretch, at)) != NULL;
+    for (size_t i = 0;
+         i < most && byte_at(stretch, at) != 0 && strchr(bytes, byte_at(stretch, at)) != NULL;
          i++)
         at++;
     return at;
@@ -66,7 +67,8 @@ static bool quoted_value(const struct stretch *stretch, size_t at, size_t *ret_e
 
         if (byte == '\n' || byte == '\r')
             return false;
-        if (byte == quote || (is_escaped && byte == '\\' && byte_at(stretch, end + 1) == quote)) {
+        if (byte == quote ||
+            (is_escaped && byte == '\\' && byte_at(stretch, end + 1) == quote)) {
             *ret_end = end;
             return true;
         }
@@ -124,11 +126,49 @@ static bool is_random_enough(struct slice value)
     return entropy >= (value.len >= RANDOM_MIN ? ENTROPY_RANDOM : ENTROPY_WORD);
 }
 
+/* So random that it need not be quoted: hexadecimal, or letters and digits well mixed, and
+ * nothing else (UUIDs have hyphens). */
+static bool is_plainly_random(struct slice value)
+{
+    bool is_hex;
+    size_t digits = 0, hyphens = 0;
+
+    (void)kinds_of(value, &is_hex);
+    for (size_t i = 0; i < value.len; i++) {
+        digits += is_digit(value.at[i]);
+        hyphens += value.at[i] == '-';
+        if (!is_alnum(value.at[i]) && value.at[i] != '-')
+            return false;
+    }
+    if (hyphens > 0)
+        return hyphens == 4 && value.len == 36 && digits > 4;
+    return value.len >= BARE_MIN && digits >= 3 && digits < value.len - 2 &&
+           text_entropy(value) >= (is_hex ? ENTROPY_HEX : ENTROPY_RANDOM - 0.2);
+}
+
+/* "value" of <add key="password" value="...">, between the name and its operator. */
+static size_t skip_attribute(const struct stretch *stretch, size_t at)
+{
+    struct slice rest = slice_part(stretch->text, at, stretch->text.len);
+
+    return slice_starts_with(rest, SLICE("value")) ? at + strlen("value") : at;
+}
+
+/* -Dname=value, --name=value: an argument's value needs no quotes. */
+static bool is_argument(const struct stretch *stretch, size_t from, struct slice name)
+{
+    return slice_starts_with(name, SLICE("-")) ||
+           (from > 1 && stretch->text.at[from - 1] == '-') ||
+           (from > 6 && slice_ends_with(slice_part(stretch->text, 0, from), SLICE("export ")));
+}
+
 /* Paths, addresses and calls are named where secrets are, too. */
 static bool is_reference(struct slice value)
 {
-    static const char *const heads[] = {"/", "./", "../", "~/", "http://", "https://", "file:",
-                                        "$", "@", "#", "&", "*", "process.env", "os.environ"};
+    static const char *const heads[] = {"/",           "./",        "../",   "~/",
+                                        "http://",     "https://",  "file:", "$",
+                                        "@",           "#",         "&",     "*",
+                                        "process.env", "os.environ"};
 
     for (size_t i = 0; i < COUNT(heads); i++)
         if (slice_starts_with(value, slice_of(heads[i])))
@@ -180,9 +220,9 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
     struct slice name = slice_part(text, from, at);
 
     at = skip(stretch, at, "\"'`]\\", 3);
-    at = skip(stretch, at, " \t", SPACE_MAX);
-    operator = operator_at(stretch, at);
-    if (operator == 0)
+    at = skip_attribute(stretch, skip(stretch, at, " \t", SPACE_MAX));
+    operator= operator_at(stretch, at);
+    if (operator== 0)
         return;
     sign = text.at[at + operator - 1];
     at = skip(stretch, at + operator, " \t\\", SPACE_MAX);
@@ -191,9 +231,10 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
     if (strchr("\"'`", text.at[at]) != NULL)
         ok = quoted_value(stretch, ++at, &value_end);
     else
-        ok = (engine->has_bare_values || is_upper_name(name)) &&
-             (sign == '=' || sign == ':') &&
-             bare_value(stretch, at, &value_end);
+        ok = (sign == '=' || sign == ':') && bare_value(stretch, at, &value_end) &&
+             (engine->has_bare_values || is_upper_name(name) ||
+              is_argument(stretch, from, name) ||
+              is_plainly_random(slice_part(text, at, value_end)));
     if (ok && engine_is_secret_value(engine, number, slice_part(text, at, value_end)) &&
         engine_is_secret_name(rule, name))
         engine_judge(engine, stretch, number, at, value_end);

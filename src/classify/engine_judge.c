@@ -102,7 +102,7 @@ int engine_context(const struct rule *rule, const struct stretch *stretch, size_
             best = worth;
     }
     *ret_has_context = best > 0;
-    if (best < WORTH_LABEL &&
+    if (best < WORTH_LABEL && !rule->is_assigned && /* there they are of the name alone */
         (any_phrase(&rule->negative, &before) || any_phrase(&rule->negative, &name)))
         best += WORTH_NEGATIVE;
     return best;

@@ -95,6 +95,15 @@ static void each_kind_is_found_where_it_is(void **state)
         {"url = postgres://app:hunter2x@db/x", "a.c", "hunter2x", "secret.connection"},
         {HL7, "a.hl7", "DOE", "phi.name"},
         {"s = \"PID|1||12345||DOE^JANE^Q||\";", "a.c", "DOE", "phi.name"},
+        /* a message that a program has printed: field for field */
+        {"Output:\nMSH|^~\\&|A|B|C|D|20260101||ADT^A01|1|P|2.5\rPID|1||12345||DOE^JANE^Q||\r", "", "JANE",
+         "phi.name"},
+        {"exit 0\n{ \"resourceType\": \"Patient\", \"name\": [{ \"family\": \"Okonkwo\" }] }\ndone\n", "",
+         "Okonkwo", "phi.name"},
+        {"<add key=\"smtpPassword\" value=\"Tr0ub4dor&3x\"/>", "web.config", "Tr0ub4dor&3x",
+         "secret.assigned"},
+        {"java -DsigningKey=Zx81Kq92Lm03Nb47 -jar a.jar", "run.txt", "Zx81Kq92Lm03Nb47",
+         "secret.assigned"},
         {FHIR, "p.json", "Chalmers", "phi.name"},
         {FHIR, "p.json", "James", "phi.name"},
         {FHIR, "p.json", "(03) 5555 6473", "phi.phone"},
@@ -382,6 +391,9 @@ static void our_own_stand_ins_are_known_and_others_are_not(void **state)
     for (size_t i = 0; i < left; i++) {
         struct slice text = slice_part(buf_slice(&redacted), found[i].start, found[i].end);
 
+        if (!surrogate_can_be_told(&key, classify_rule_shape(found[i].rule),
+                                   (enum finding_form)found[i].form, text))
+            continue; /* a letter */
         if (found[i].class == CLASS_PAN || !is_ours(&key, found[i].rule, text))
             fail_msg("`%.*s` (%s) is not known as ours", SLICE_ARGS(text),
                      classify_rule_id(found[i].rule));
