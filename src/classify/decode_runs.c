@@ -1,8 +1,8 @@
 /* Runs of base64 and of hexadecimal digits. */
 #include "base/hex.h"
 #include "base/utf8.h"
+#include "classify/archives.h"
 #include "classify/decode_parts.h"
-#include "classify/read.h"
 #include "classify/sixteen.h"
 #include "wire/base64.h"
 
@@ -178,7 +178,7 @@ static bool is_worth_it(const struct run *run)
     struct fault fault = {0};
 
     return decode_run(run, TRIED_BYTES, &head, &fault) && head.len >= 9 &&
-           (is_text(buf_slice(&head)) || read_is_packed(buf_slice(&head)));
+           (is_text(buf_slice(&head)) || classify_is_packed(buf_slice(&head)));
 }
 
 static bool add_run(struct decoding *decoding, const struct run *run, size_t from, size_t to,

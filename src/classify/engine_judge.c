@@ -157,6 +157,12 @@ static bool is_possible(const struct engine *engine, const struct stretch *stret
     return rule->sieve != RULE_SIEVE_DIGITS || !is_in_hash(stretch, start, end);
 }
 
+/* Among bytes that are no text no word speaks for a value. A card needs none: its digits do. */
+static int least_in_bytes(const struct rule *rule)
+{
+    return rule->class == CLASS_PAN ? CONFIDENCE_MEDIUM : CONFIDENCE_HIGH;
+}
+
 void engine_judge(struct engine *engine, const struct stretch *stretch, uint16_t number,
                   size_t start, size_t end)
 {
@@ -173,7 +179,7 @@ void engine_judge(struct engine *engine, const struct stretch *stretch, uint16_t
     confidence -= (int)rule->most;
     while (confidence >= 0 && worth < worth_least[confidence])
         confidence--;
-    if (confidence < 0 || (!engine->is_text && confidence < CONFIDENCE_HIGH))
+    if (confidence < 0 || (!engine->is_text && confidence < least_in_bytes(rule)))
         return;
     /* A published one is nobody's, but it looks like somebody's: replaced, never alarming. */
     if (confidence == CONFIDENCE_HIGH && loaded->validator != NULL &&

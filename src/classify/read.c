@@ -3,6 +3,7 @@
 
 #include <strings.h>
 
+#include "classify/archives.h"
 #include "classify/read_health.h"
 #include "classify/read_wide.h"
 
@@ -80,9 +81,10 @@ static size_t skip_blanks(struct slice text, size_t at)
 
 /* An object with a member, or an array of JSON's values: not a block of code, not the head of
  * a section ([main]). */
-bool read_looks_like_json(struct slice head)
+bool read_looks_like_json(struct slice content)
 {
     static const char *const words[] = {"true", "false", "null"};
+    struct slice head = slice_part(content, 0, LOOK_BYTES);
     size_t at = skip_blanks(head, slice_starts_with(head, SLICE("\xef\xbb\xbf")) ? 3 : 0);
     bool is_object = at < head.len && head.at[at] == '{';
 
@@ -144,29 +146,46 @@ static bool looks_like_table(struct slice head)
     return read_table_separator(head, true) != 0;
 }
 
-static const struct look {
-    bool (*looks)(struct slice head);
+struct look {
+    bool (*looks)(struct slice content);
     enum format format;
-} looks[] = {
+};
+
+/* What shows by the bytes, whatever the name is. */
+static const struct look certain[] = {
+    {read_is_hl7, FORMAT_HL7V2},
+    {read_is_x12, FORMAT_X12},
     {read_looks_like_json, FORMAT_JSON},
+};
+
+/* What may be, where the name says nothing. */
+static const struct look likely[] = {
     {looks_like_sql, FORMAT_SQL},
     {looks_like_keys, FORMAT_KEYS},
     {looks_like_table, FORMAT_TABLE},
 };
 
+static bool format_by_look(const struct look *looks, size_t count, struct slice content,
+                           enum format *ret_format)
+{
+    for (size_t i = 0; i < count; i++)
+        if (looks[i].looks(content)) {
+            *ret_format = looks[i].format;
+            return true;
+        }
+    return false;
+}
+
 static enum format format_of(struct slice content, struct slice path)
 {
     struct slice head = slice_part(content, 0, LOOK_BYTES);
-    enum format format;
+    enum format format = FORMAT_PLAIN;
 
-    if (read_looks_like_json(head))
-        return FORMAT_JSON;
-    if (format_by_name(path, &format))
-        return format;
-    for (size_t i = 0; i < COUNT(looks); i++)
-        if (looks[i].looks(head))
-            return looks[i].format;
-    return FORMAT_PLAIN;
+    if (!format_by_look(certain, COUNT(certain), content, &format) &&
+        !format_by_name(path, &format) &&
+        !format_by_look(likely, COUNT(likely), head, &format))
+        format = FORMAT_PLAIN;
+    return format;
 }
 
 /* ---- reading ---- */
@@ -194,16 +213,21 @@ static const struct slice packings[] = {
 
 /* Those that are not here stand as they are written. */
 static reader *const readers[FORMAT_COUNT] = {
+    [FORMAT_HL7V2] = read_hl7,
+    [FORMAT_X12] = read_x12,
     [FORMAT_JSON] = read_json,
+    [FORMAT_NOTEBOOK] = read_json,
     [FORMAT_TABLE] = read_table,
     [FORMAT_SQL] = read_sql,
     [FORMAT_KEYS] = read_keys,
 };
 
-bool read_is_packed(struct slice head)
+bool classify_is_packed(struct slice content)
 {
+    if (slice_equal(slice_part(content, 257, 262), SLICE("ustar")))
+        return true;
     for (size_t i = 0; i < COUNT(packings); i++)
-        if (slice_starts_with(head, packings[i]))
+        if (slice_starts_with(content, packings[i]))
             return true;
     return false;
 }
@@ -258,14 +282,21 @@ static bool make_from_wide(struct slice content, struct slice path, bool is_big,
 bool read_content(struct slice content, struct slice path, unsigned depth,
                   struct reading *ret_reading, struct fault *fault)
 {
-    bool is_big, is_packed = read_is_packed(content);
+    bool is_big, ok;
 
-    (void)depth;
     if (content.len > CLASSIFY_BYTES_MAX)
         return fault_set(fault, FAULT_LIMIT, "content of %zu bytes", content.len);
-    if (!is_packed && is_plain(content))
+    if (classify_is_packed(content)) {
+        reading_begin(ret_reading, FORMAT_ARCHIVE, content);
+        ok = read_archive(ret_reading, depth, fault);
+        reading_finish(ret_reading);
+        if (!ok)
+            reading_free(ret_reading);
+        return ok;
+    }
+    if (is_plain(content))
         return fill(ret_reading, format_of(content, path), content, path, fault);
-    if (!is_packed && read_wide_order(content, &is_big))
+    if (read_wide_order(content, &is_big))
         return make_from_wide(content, path, is_big, ret_reading, fault);
     if (!fill(ret_reading, FORMAT_PLAIN, content, path, fault))
         return false;

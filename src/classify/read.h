@@ -17,12 +17,11 @@ reader read_json, read_table, read_sql, read_keys;
 /* reading_make, of something that is encoded or packed `depth` times. */
 MUST_USE bool read_content(struct slice content, struct slice path, unsigned depth,
                            struct reading *ret_reading, struct fault *fault);
-/* Is it the beginning of an archive or a document? */
-bool read_is_packed(struct slice head);
+MUST_USE bool read_archive(struct reading *reading, unsigned depth, struct fault *fault);
 
 /* ---- what formats share ---- */
 
-bool read_looks_like_json(struct slice head);
+bool read_looks_like_json(struct slice content);
 /* Reads bytes [from, to) of the reading's content, which may be in its middle. */
 MUST_USE bool read_json_part(struct reading *reading, size_t from, size_t to,
                              struct fault *fault);

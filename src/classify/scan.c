@@ -213,6 +213,11 @@ bool classify_scan(struct slice content, struct slice path, struct finding **ret
         return false;
     }
     drop_empty(findings);
+    /* All of an archive is one place: of the kinds that are in it only one would stay. */
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->at[i].form == FORM_SEALED &&
+            findings->at[i].confidence > CONFIDENCE_LOW)
+            mask |= CLASS_BIT(findings->at[i].class);
     findings_resolve(findings);
     for (size_t i = 0; i < findings->count; i++)
         if (findings->at[i].confidence > CONFIDENCE_LOW)

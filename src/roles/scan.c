@@ -10,6 +10,7 @@
 #include "os/isolate.h"
 #include "os/message.h"
 #include "os/spawn.h"
+#include "roles/archives.h"
 #include "roles/packet.h"
 
 #define WORKERS_MAX 8
@@ -115,8 +116,9 @@ int scan_role(void *self)
 {
     int socket = *(int *)self;
     AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
-    struct fault fault = {0};
+    struct fault fault = {0}, no_archives = {0};
 
+    (void)!archives_use(&no_archives); /* without the library they are opaque */
     if (!buf_reserve(&packet, MESSAGE_BYTES_MAX, &fault) || !isolate_capabilities(0, &fault) ||
         !isolate_syscalls(ISOLATE_SCAN, &fault))
         return 1;

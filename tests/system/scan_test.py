@@ -1,9 +1,14 @@
 """custody scan: what it finds, in which form it says so, what it remembers, and who answers for what is none."""
+import gzip
+import io
 import json
+import lzma
 import os
 import pathlib
+import tarfile
 import tempfile
 import time
+import zipfile
 
 from harness import CARD, CUSTODY, TOKEN, Place, Skip, main, run, wait_until_free
 
@@ -145,6 +150,32 @@ def sarif_is_sarif():
     assert sarif['runs'][0]['invocations'][0]['toolExecutionNotifications'], sarif
 
 
+def archives_are_opened():
+    def packed(members):
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, 'w', zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        return made.getvalue()
+
+    text = f'card {CARD}\nssn: {SSN}\n'
+    office = f'<w:document xmlns:w="u"><w:p><w:t>card {CARD[:9]}</w:t><w:t>{CARD[9:]}</w:t></w:p></w:document>'
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode='w:gz') as archive:
+        entry = tarfile.TarInfo('d/ü.txt')
+        entry.size = len(text)
+        archive.addfile(entry, io.BytesIO(text.encode()))
+    once = packed({'a.txt': text})
+    twice = packed({'in.zip': once})
+    folder = Folder({'a.zip': once, 'b.tar.gz': made.getvalue(), 'c.xz': lzma.compress(text.encode()), 'd.docx': packed({'word/document.xml': office}),
+                     'e.zip': twice, 'clean.zip': packed({'a.txt': 'nothing\n'}), 'deep.zip': packed({'in.zip': twice}),
+                     'bomb.gz': gzip.compress(b'0' * 200_000_000), 'cut.zip': once[:60]})
+    told = folder.scan('--format', 'json')
+    assert {f['path'] for f in json.loads(told.stdout)} >= {'a.zip', 'b.tar.gz', 'c.xz', 'd.docx', 'e.zip'}, told
+    assert all(name + ': opaque' in told.stderr for name in ('deep.zip', 'bomb.gz', 'cut.zip')), told.stderr
+    assert 'clean.zip' not in told.stdout + told.stderr, told
+
+
 def hostile_trees_end():
     folder = Folder({'x.txt': 'x\n'})
     deep = folder.tree
@@ -163,4 +194,4 @@ def hostile_trees_end():
 
 if __name__ == '__main__':
     main([values_are_found_and_never_shown, what_is_known_is_not_looked_for_again, a_person_answers_for_what_is_none,
-         what_a_person_answers_for_is_a_record, sarif_is_sarif, hostile_trees_end])
+         what_a_person_answers_for_is_a_record, sarif_is_sarif, archives_are_opened, hostile_trees_end])
