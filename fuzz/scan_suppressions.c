@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct suppressions suppressions = {.now_s = 1800000000};
     const struct placed_finding finding = {.start = (uint32_t)(size / 2),
                                            .end = (uint32_t)(size / 2 + 1)};
-    const struct file_verdict verdict = {CLASS_BIT(CLASS_PAN), &finding, 1};
+    const struct file_verdict verdict = {true, CLASS_BIT(CLASS_PAN), &finding, 1};
     struct stat stat = {.st_ino = 1};
     struct file_verdict known;
     struct verdicts *verdicts;

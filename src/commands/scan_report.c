@@ -100,7 +100,7 @@ static void tell_unseen(struct scan_report *report, const char *path, const char
             report->unseen, json_pack("{s:o, s:s}", "path", path_json(path), "why", why));
 }
 
-/* Inline suppressions are in the file; few files have findings, so it is read once more. */
+/* Inline suppressions are in the file: one that may have some is read once more. */
 static void match(struct scan_report *report, const char *path,
                   const struct file_verdict *verdict, size_t *rows)
 {
@@ -108,7 +108,7 @@ static void match(struct scan_report *report, const char *path,
     struct fault unsaid = {0};
     size_t refused = 0;
 
-    if (!file_read(AT_FDCWD, path, &content, &unsaid))
+    if (verdict->has_mark && !file_read(AT_FDCWD, path, &content, &unsaid))
         buf_clear(&content);
     suppressions_match(report->suppressions, slice_of(path), buf_slice(&content), verdict,
                        rows, &refused);

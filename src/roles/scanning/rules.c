@@ -49,8 +49,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 
 static int is_rule_file(const struct dirent *entry)
 {
-    return entry->d_name[0] != '.' &&
-           slice_ends_with(slice_of(entry->d_name), SLICE(".yaml"));
+    return entry->d_name[0] != '.' && slice_ends_with(slice_of(entry->d_name), SLICE(".yaml"));
 }
 
 static bool add_folder(struct rule_files *files, const char *path, struct fault *fault)

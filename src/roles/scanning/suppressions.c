@@ -103,6 +103,11 @@ static bool is_for(const char *of, const char *rule, const char *class)
     return strcmp(of, rule) == 0 || strcmp(of, class) == 0;
 }
 
+bool suppression_is_in(struct slice content)
+{
+    return slice_find(content, SLICE(MARK), 0) != SIZE_MAX;
+}
+
 enum suppression_state suppression_in_line(struct slice line, const char *rule,
                                            const char *class, int64_t now_s,
                                            struct suppression *ret_suppression)
@@ -294,7 +299,7 @@ void suppressions_match(struct suppressions *suppressions, struct slice path,
                         struct slice content, const struct file_verdict *verdict,
                         size_t *ret_rows, size_t *ret_refused)
 {
-    bool has_mark = slice_find(content, SLICE(MARK), 0) != SIZE_MAX;
+    bool has_mark = suppression_is_in(content);
 
     *ret_refused = 0;
     for (size_t i = 0; i < verdict->count; i++) {

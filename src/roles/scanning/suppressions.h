@@ -46,6 +46,9 @@ void suppressions_free(struct suppressions *suppressions);
 MUST_USE bool suppressions_parse(struct slice yaml, struct suppressions *into,
                                  struct fault *fault);
 
+/* Is there a line in it that may be one? */
+bool suppression_is_in(struct slice content);
+
 /* Is there one in this line for a finding of this rule? */
 enum suppression_state suppression_in_line(struct slice line, const char *rule,
                                            const char *class, int64_t now_s,

@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "os/file.h"
 #include "roles/scan.h"
+#include "roles/scanning/suppressions.h"
 #include "roles/scanning/rules.h"
 #include "view/object.h"
 
@@ -26,6 +27,7 @@ struct pending {
     struct placed_finding *findings;
     size_t count;
     unsigned mask;
+    bool has_mark;
     struct buf content; /* until its findings have their lines */
     const char *unseen;
     bool done;
@@ -70,7 +72,8 @@ static bool tell_done(struct tree *tree, struct fault *fault)
 
     while (ok && tree->count > 0 && tree->pending[tree->first].done) {
         struct pending *pending = &tree->pending[tree->first];
-        const struct file_verdict verdict = {pending->mask, pending->findings, pending->count};
+        const struct file_verdict verdict = {pending->has_mark, pending->mask,
+                                             pending->findings, pending->count};
 
         ok = tell(tree, pending->path, &verdict, pending->unseen, fault);
         free(pending->path);
@@ -108,10 +111,13 @@ static bool keep_findings(void *self, size_t token, const struct finding *findin
     pending->count = count;
     pending->mask = class_mask;
     pending->done = true;
+    pending->has_mark = count > 0 && suppression_is_in(slice_of_bytes(pending->content.at,
+                                                                      pending->content.len));
     tree->bytes -= pending->content.len;
     buf_free(&pending->content);
     if (tree->verdicts != NULL) {
-        const struct file_verdict verdict = {class_mask, pending->findings, count};
+        const struct file_verdict verdict = {pending->has_mark, class_mask, pending->findings,
+                                             count};
 
         verdicts_add(tree->verdicts, &pending->stat, slice_of(pending->path), pending->oid,
                      &verdict);
@@ -200,6 +206,7 @@ static void settle_known(struct pending *pending, const struct file_verdict *ver
                verdict->count * sizeof(*pending->findings));
     pending->count = verdict->count;
     pending->mask = verdict->class_mask;
+    pending->has_mark = verdict->has_mark;
     pending->done = true;
     buf_free(&pending->content);
 }

@@ -9,7 +9,7 @@
 #include "view/object.h"
 
 #define MAGIC "CUSTSCAN"
-#define VERSION 1
+#define VERSION 2
 #define DIGEST_BYTES 32
 #define SETTLED_NS INT64_C(1000000000)
 
@@ -34,7 +34,7 @@ struct known_file {
 struct known_content {
     uint8_t oid[VERDICT_OID_BYTES];
     uint8_t tail[4]; /* of the path, hashed: what it ends in decides how it is read */
-    uint32_t class_mask, first, count;
+    uint32_t class_mask, first, count, has_mark;
 };
 #define CONTENT_KEY_BYTES offsetof(struct known_content, class_mask)
 
@@ -231,7 +231,8 @@ static void tell(const struct table *table, uint32_t row, struct file_verdict *r
 {
     const struct known_content *content = &table->contents[row];
 
-    *ret_verdict = (struct file_verdict){.class_mask = content->class_mask,
+    *ret_verdict = (struct file_verdict){.has_mark = content->has_mark != 0,
+                                         .class_mask = content->class_mask,
                                          .findings = table->findings + content->first,
                                          .count = content->count};
 }
@@ -257,6 +258,7 @@ static uint32_t content_row(struct table *now, const struct known_content *key,
     now->contents[row].class_mask = verdict->class_mask;
     now->contents[row].first = (uint32_t)now->finding_count;
     now->contents[row].count = (uint32_t)verdict->count;
+    now->contents[row].has_mark = verdict->has_mark;
     now->finding_count += verdict->count;
     key_map_add(&now->by_content, now->contents, sizeof(*now->contents), row);
     return row;

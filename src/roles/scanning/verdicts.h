@@ -27,6 +27,7 @@ struct placed_finding {
 };
 
 struct file_verdict {
+    bool has_mark; /* a line of it may answer for a finding (suppressions.h) */
     unsigned class_mask;
     const struct placed_finding *findings; /* sorted; valid until the next verdicts_add */
     size_t count;
