@@ -52,6 +52,12 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
                      size_t start, size_t end);
 /* Is this name one that secrets have, by this rule? */
 bool engine_is_secret_name(const struct rule *rule, struct slice name);
+/* Does a value say nothing, so that beside a secret's name it is one? */
+bool engine_is_random_enough(struct slice value);
+/* So random that it need be neither quoted nor behind an operator: hexadecimal, a UUID, or letters
+ * and digits well mixed. */
+bool engine_is_plainly_random(struct slice value);
+
 /* Is this value what is assigned to such a name? */
 bool engine_is_secret_value(struct engine *engine, uint16_t rule, struct slice value);
 

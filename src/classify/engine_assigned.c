@@ -5,14 +5,7 @@
 
 #define NAME_SIDE_MAX 64
 #define SPACE_MAX 8
-#define VALUE_MIN 8
 #define VALUE_MAX 512
-#define RANDOM_MIN 20 /* so long a value is judged by its entropy */
-#define HEX_MIN 16
-#define BARE_MIN 16
-#define ENTROPY_HEX 3.0
-#define ENTROPY_RANDOM 3.5
-#define ENTROPY_WORD 2.5
 
 static bool is_name_byte(uint8_t byte)
 {
@@ -88,64 +81,6 @@ static bool bare_value(const struct stretch *stretch, size_t at, size_t *ret_end
     return end > at && byte_at(stretch, end) != '(' && byte_at(stretch, end) != '[';
 }
 
-/* Letters, digits and what joins words: such a text says something rather than hides it. */
-static unsigned kinds_of(struct slice value, bool *ret_is_hex)
-{
-    unsigned kinds = 0;
-
-    *ret_is_hex = true;
-    for (size_t i = 0; i < value.len; i++) {
-        uint8_t byte = value.at[i];
-
-        if (byte <= ' ')
-            return 0;
-        kinds |= is_digit(byte) ? 1U : is_upper(byte) ? 2U : is_letter(byte) ? 4U : 0;
-        if (!is_alnum(byte) && strchr("-_./:+", byte) == NULL)
-            kinds |= 8;
-        if (!is_digit(byte) && (!is_letter(byte) || lower(byte) > 'f'))
-            *ret_is_hex = false;
-    }
-    return kinds;
-}
-
-static bool is_random_enough(struct slice value)
-{
-    bool is_hex;
-    unsigned kinds = kinds_of(value, &is_hex);
-    double entropy = text_entropy(value);
-
-    if (value.len < VALUE_MIN || value.len > VALUE_MAX || (kinds & 6U) == 0)
-        return false; /* a number, or words with spaces between */
-    if (is_hex && value.len >= HEX_MIN)
-        return entropy >= ENTROPY_HEX;
-    if ((kinds & 9U) == 0) /* letters alone: words, unless they are many and mixed */
-        return value.len >= RANDOM_MIN && kinds == 6 && entropy >= ENTROPY_RANDOM + 0.5 &&
-               slice_find_byte(value, '-', 0) == SIZE_MAX &&
-               slice_find_byte(value, '_', 0) == SIZE_MAX &&
-               slice_find_byte(value, '.', 0) == SIZE_MAX;
-    return entropy >= (value.len >= RANDOM_MIN ? ENTROPY_RANDOM : ENTROPY_WORD);
-}
-
-/* So random that it need not be quoted: hexadecimal, or letters and digits well mixed, and
- * nothing else (UUIDs have hyphens). */
-static bool is_plainly_random(struct slice value)
-{
-    bool is_hex;
-    size_t digits = 0, hyphens = 0;
-
-    (void)kinds_of(value, &is_hex);
-    for (size_t i = 0; i < value.len; i++) {
-        digits += is_digit(value.at[i]);
-        hyphens += value.at[i] == '-';
-        if (!is_alnum(value.at[i]) && value.at[i] != '-')
-            return false;
-    }
-    if (hyphens > 0)
-        return hyphens == 4 && value.len == 36 && digits > 4;
-    return value.len >= BARE_MIN && digits >= 3 && digits < value.len - 2 &&
-           text_entropy(value) >= (is_hex ? ENTROPY_HEX : ENTROPY_RANDOM - 0.2);
-}
-
 /* "value" of <add key="password" value="...">, between the name and its operator. */
 static size_t skip_attribute(const struct stretch *stretch, size_t at)
 {
@@ -176,6 +111,14 @@ static bool is_reference(struct slice value)
     return false;
 }
 
+static bool is_letters(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (!is_letter(value.at[i]))
+            return false;
+    return true;
+}
+
 bool engine_is_secret_value(struct engine *engine, uint16_t number, struct slice value)
 {
     const struct rule *rule = &engine->rules->at[number].rule;
@@ -185,10 +128,12 @@ bool engine_is_secret_value(struct engine *engine, uint16_t number, struct slice
     if (validate_is_placeholder(value) || is_reference(value))
         return false;
     if (rule->pattern.len == 0)
-        return is_random_enough(value);
-    return confirm_find(rules_confirm(engine->rules, number), value, whole, &match) ==
-               CONFIRM_YES &&
-           match.start == 0 && match.end == value.len;
+        return engine_is_random_enough(value);
+    if (confirm_find(rules_confirm(engine->rules, number), value, whole, &match) !=
+            CONFIRM_YES ||
+        match.start != 0 || match.end != value.len)
+        return false;
+    return !is_letters(value) || engine_is_random_enough(value); /* a long identifier is none */
 }
 
 bool engine_is_secret_name(const struct rule *rule, struct slice name)
@@ -203,12 +148,39 @@ bool engine_is_secret_name(const struct rule *rule, struct slice name)
     return true;
 }
 
+/* Without an operator: behind a space ("token 0f3a..."), or joined to the word by a hyphen
+ * or a dot ("token-0f3a..."). Only what is plainly random is a value there. */
+static bool loose_value(const struct stretch *stretch, size_t word_end, size_t name_end,
+                        size_t *ret_start, size_t *ret_end)
+{
+    size_t starts[2] = {word_end + 1, skip(stretch, name_end, " \t", SPACE_MAX)};
+    bool may[2] = {byte_at(stretch, word_end) == '-' || byte_at(stretch, word_end) == '.',
+                   starts[1] > name_end};
+
+    starts[1] = skip(stretch, starts[1], "\"'`", 1);
+    for (size_t i = 0; i < COUNT(starts); i++) {
+        if (may[i] && bare_value(stretch, starts[i], ret_end) &&
+            engine_is_plainly_random(slice_part(stretch->text, starts[i], *ret_end))) {
+            *ret_start = starts[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_value(struct engine *engine, const struct stretch *stretch, uint16_t number,
+                        struct slice name, size_t start, size_t end)
+{
+    if (engine_is_secret_value(engine, number, slice_part(stretch->text, start, end)) &&
+        engine_is_secret_name(&engine->rules->at[number].rule, name))
+        engine_judge(engine, stretch, number, start, end);
+}
+
 void engine_assigned(struct engine *engine, const struct stretch *stretch, uint16_t number,
                      size_t start, size_t end)
 {
-    const struct rule *rule = &engine->rules->at[number].rule;
     struct slice text = stretch->text;
-    size_t from = start, at = end, operator, value_end = 0;
+    size_t from = start, at = end, behind, operator, value_end = 0;
     uint8_t sign;
     bool ok;
 
@@ -220,10 +192,14 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
     struct slice name = slice_part(text, from, at);
 
     at = skip(stretch, at, "\"'`]\\", 3);
+    behind = at;
     at = skip_attribute(stretch, skip(stretch, at, " \t", SPACE_MAX));
-    operator= operator_at(stretch, at);
-    if (operator== 0)
+    operator = operator_at(stretch, at);
+    if (operator == 0) {
+        if (loose_value(stretch, end, behind, &at, &value_end))
+            judge_value(engine, stretch, number, name, at, value_end);
         return;
+    }
     sign = text.at[at + operator - 1];
     at = skip(stretch, at + operator, " \t\\", SPACE_MAX);
     if (byte_at(stretch, at) == 0)
@@ -234,8 +210,7 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
         ok = (sign == '=' || sign == ':') && bare_value(stretch, at, &value_end) &&
              (engine->has_bare_values || is_upper_name(name) ||
               is_argument(stretch, from, name) ||
-              is_plainly_random(slice_part(text, at, value_end)));
-    if (ok && engine_is_secret_value(engine, number, slice_part(text, at, value_end)) &&
-        engine_is_secret_name(rule, name))
-        engine_judge(engine, stretch, number, at, value_end);
+              engine_is_plainly_random(slice_part(text, at, value_end)));
+    if (ok)
+        judge_value(engine, stretch, number, name, at, value_end);
 }
