@@ -97,6 +97,14 @@ static bool is_argument(const struct stretch *stretch, size_t from, struct slice
            (from > 6 && slice_ends_with(slice_part(stretch->text, 0, from), SLICE("export ")));
 }
 
+/* Does an assignment fill its line? */
+static bool is_line(const struct stretch *stretch, size_t from, size_t end)
+{
+    uint8_t before = from > 0 ? byte_at(stretch, from - 1) : '\n', after = byte_at(stretch, end);
+
+    return before == '\n' && (after == '\n' || after == '\r' || end == stretch->text.len);
+}
+
 /* Paths, addresses and calls are named where secrets are, too. */
 static bool is_reference(struct slice value)
 {
@@ -133,7 +141,9 @@ bool engine_is_secret_value(struct engine *engine, uint16_t number, struct slice
             CONFIRM_YES ||
         match.start != 0 || match.end != value.len)
         return false;
-    return !is_letters(value) || engine_is_random_enough(value); /* a long identifier is none */
+    /* A long identifier is none. */
+    return !is_letters(value) || engine_is_random_enough(value) ||
+           engine_is_plainly_random(value);
 }
 
 bool engine_is_secret_name(const struct rule *rule, struct slice name)
@@ -210,6 +220,8 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
         ok = (sign == '=' || sign == ':') && bare_value(stretch, at, &value_end) &&
              (engine->has_bare_values || is_upper_name(name) ||
               is_argument(stretch, from, name) ||
+              (is_line(stretch, from, value_end) &&
+               engine_is_mixed(slice_part(text, at, value_end))) ||
               engine_is_plainly_random(slice_part(text, at, value_end)));
     if (ok)
         judge_value(engine, stretch, number, name, at, value_end);

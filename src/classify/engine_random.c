@@ -6,13 +6,15 @@
 #define VALUE_MAX 512
 #define RANDOM_MIN 20 /* so long a value is judged by its entropy */
 #define HEX_MIN 16
+#define HEX_LONG_MIN 24
 #define BARE_MIN 16
+#define MIXED_MIN 10
 #define LETTERS_MIN 12
 #define MIXES_MIN 4  /* changes between letters and digits: words with a number have fewer */
 #define DIGITS_MIN 4 /* else so many */
 #define ENTROPY_HEX 3.0
 #define ENTROPY_HEX_LONG 2.5
-#define ENTROPY_LETTERS 4.7
+#define ENTROPY_LETTERS 4.6
 #define ENTROPY_RANDOM 3.5
 #define ENTROPY_WORD 2.5
 
@@ -75,8 +77,9 @@ bool engine_is_plainly_random(struct slice value)
 {
     bool is_hex;
     size_t digits = 0, hyphens = 0, others = 0, mixes = 0;
+    double entropy;
 
-    if (kinds_of(value, &is_hex) == 0)
+    if (value.len < BARE_MIN || value.len > VALUE_MAX || kinds_of(value, &is_hex) == 0)
         return false;
     for (size_t i = 0; i < value.len; i++) {
         uint8_t byte = value.at[i];
@@ -91,10 +94,29 @@ bool engine_is_plainly_random(struct slice value)
     }
     if (hyphens == 4 && others == 4 && value.len == 36) /* a UUID */
         return digits > 4;
-    return value.len >= BARE_MIN && value.len <= VALUE_MAX && digits >= 3 &&
-           digits < value.len - others - 2 &&
-           (mixes >= MIXES_MIN || (others == 0 && digits >= DIGITS_MIN)) &&
-           text_entropy(value) >= (!is_hex                   ? ENTROPY_RANDOM - 0.2
-                                   : value.len >= RANDOM_MIN ? ENTROPY_HEX_LONG
-                                                             : ENTROPY_HEX);
+    entropy = text_entropy(value);
+    if (is_hex && value.len >= HEX_LONG_MIN)
+        return entropy >= ENTROPY_HEX_LONG;
+    if (entropy >= ENTROPY_LETTERS && (digits > 0 || others == 0))
+        return true;
+    if (digits < 3 || digits + others + 2 >= value.len)
+        return false;
+    if (others > 0 ? mixes < MIXES_MIN
+                   : mixes < MIXES_MIN && digits < DIGITS_MIN && !is_no_words(value))
+        return false;
+    return entropy >= (is_hex ? ENTROPY_HEX : ENTROPY_RANDOM - 0.2);
+}
+
+bool engine_is_mixed(struct slice value)
+{
+    size_t digits = 0, letters = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        if (!is_alnum(value.at[i]) && value.at[i] != '-')
+            return false;
+        digits += is_digit(value.at[i]);
+        letters += is_letter(value.at[i]);
+    }
+    return value.len >= MIXED_MIN && digits >= 2 && letters >= 2 &&
+           text_entropy(value) >= ENTROPY_WORD;
 }
