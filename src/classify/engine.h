@@ -57,7 +57,7 @@ bool engine_is_random_enough(struct slice value);
 /* So random that it need be neither quoted nor behind an operator: hexadecimal, a UUID, or letters
  * and digits well mixed. */
 bool engine_is_plainly_random(struct slice value);
-/* Letters and digits, and nothing else: where a line is an assignment and nothing more. */
+/* Letters and digits, with the marks of passwords: where a line is an assignment and nothing more. */
 bool engine_is_mixed(struct slice value);
 
 /* Is this value what is assigned to such a name? */

@@ -158,6 +158,14 @@ bool engine_is_secret_name(const struct rule *rule, struct slice name)
     return true;
 }
 
+static bool is_name(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (!is_name_byte(value.at[i]))
+            return false;
+    return true;
+}
+
 /* Without an operator: behind a space ("token 0f3a..."), or joined to the word by a hyphen
  * or a dot ("token-0f3a..."). Only what is plainly random is a value there. */
 static bool loose_value(const struct stretch *stretch, size_t word_end, size_t name_end,
@@ -170,6 +178,7 @@ static bool loose_value(const struct stretch *stretch, size_t word_end, size_t n
     starts[1] = skip(stretch, starts[1], "\"'`", 1);
     for (size_t i = 0; i < COUNT(starts); i++) {
         if (may[i] && bare_value(stretch, starts[i], ret_end) &&
+            (i > 0 || is_name(slice_part(stretch->text, starts[i], *ret_end))) &&
             engine_is_plainly_random(slice_part(stretch->text, starts[i], *ret_end))) {
             *ret_start = starts[i];
             return true;

@@ -112,11 +112,11 @@ bool engine_is_mixed(struct slice value)
     size_t digits = 0, letters = 0;
 
     for (size_t i = 0; i < value.len; i++) {
-        if (!is_alnum(value.at[i]) && value.at[i] != '-')
+        if (!is_alnum(value.at[i]) && strchr("-_!$%#+=", value.at[i]) == NULL)
             return false;
         digits += is_digit(value.at[i]);
         letters += is_letter(value.at[i]);
     }
-    return value.len >= MIXED_MIN && digits >= 2 && letters >= 2 &&
+    return value.len >= MIXED_MIN && digits > 0 && letters > 1 &&
            text_entropy(value) >= ENTROPY_WORD;
 }

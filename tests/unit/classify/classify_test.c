@@ -102,6 +102,8 @@ static void each_kind_is_found_where_it_is(void **state)
          "Okonkwo", "phi.name"},
         {"<add key=\"smtpPassword\" value=\"Tr0ub4dor&3x\"/>", "web.config", "Tr0ub4dor&3x",
          "secret.assigned"},
+        {"acme_key = ab12cd34ef56g\n", "a.txt", "ab12cd34ef56g", "secret.keyed"},
+        {"telnyx = q7f3b9c1e5d2a8046k1m\n", "a.txt", "q7f3b9c1e5d2a8046k1m", "secret.beside-vendor"},
         {"acme SECRET 7f3b9c1e5d2a8046\n", "a.txt", "7f3b9c1e5d2a8046", "secret.assigned"},
         {"acme-token-7f3b9c1e5d2a8046\n", "a.txt", "7f3b9c1e5d2a8046", "secret.assigned"},
         {"pwd = \"XkzQwrTpLmNbVcYg\"\n", "a.c", "XkzQwrTpLmNbVcYg", "secret.assigned"},
