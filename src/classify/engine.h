@@ -59,6 +59,8 @@ bool engine_is_random_enough(struct slice value);
 bool engine_is_plainly_random(struct slice value);
 /* Letters and digits, with the marks of passwords: where a line is an assignment and nothing more. */
 bool engine_is_mixed(struct slice value);
+/* Small and capital letters with digits, as a password has to have: beside its name nearly anywhere. */
+bool engine_is_password(struct slice value);
 
 /* Is this value what is assigned to such a name? */
 bool engine_is_secret_value(struct engine *engine, uint16_t rule, struct slice value);

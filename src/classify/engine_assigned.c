@@ -116,7 +116,7 @@ static bool is_reference(struct slice value)
     for (size_t i = 0; i < COUNT(heads); i++)
         if (slice_starts_with(value, slice_of(heads[i])))
             return true;
-    return false;
+    return text_holds(value, SLICE("${")) || text_holds(value, SLICE("$("));
 }
 
 static bool is_letters(struct slice value)
@@ -166,25 +166,37 @@ static bool is_name(struct slice value)
     return true;
 }
 
-/* Without an operator: behind a space ("token 0f3a..."), or joined to the word by a hyphen
- * or a dot ("token-0f3a..."). Only what is plainly random is a value there. */
+/* Without an operator: behind a space ("token 0f3a...", --password Ab3...), or joined to the word
+ * by a hyphen or a dot ("token-0f3a..."). Only what is plainly random is a value there, or a
+ * password that is quoted or a program's argument. */
 static bool loose_value(const struct stretch *stretch, size_t word_end, size_t name_end,
-                        size_t *ret_start, size_t *ret_end)
+                        bool is_option, size_t *ret_start, size_t *ret_end)
 {
-    size_t starts[2] = {word_end + 1, skip(stretch, name_end, " \t", SPACE_MAX)};
-    bool may[2] = {byte_at(stretch, word_end) == '-' || byte_at(stretch, word_end) == '.',
-                   starts[1] > name_end};
+    uint8_t joint = byte_at(stretch, word_end), quote;
+    size_t start = word_end + 1;
 
-    starts[1] = skip(stretch, starts[1], "\"'`", 1);
-    for (size_t i = 0; i < COUNT(starts); i++) {
-        if (may[i] && bare_value(stretch, starts[i], ret_end) &&
-            (i > 0 || is_name(slice_part(stretch->text, starts[i], *ret_end))) &&
-            engine_is_plainly_random(slice_part(stretch->text, starts[i], *ret_end))) {
-            *ret_start = starts[i];
-            return true;
-        }
+    if ((joint == '-' || joint == '.') && bare_value(stretch, start, ret_end) &&
+        is_name(slice_part(stretch->text, start, *ret_end)) &&
+        engine_is_plainly_random(slice_part(stretch->text, start, *ret_end))) {
+        *ret_start = start;
+        return true;
     }
-    return false;
+    start = skip(stretch, name_end, " \t", SPACE_MAX);
+    if (start == name_end)
+        return false;
+    quote = byte_at(stretch, start);
+    if (quote != 0 && strchr("\"'`", quote) != NULL) {
+        if (!quoted_value(stretch, ++start, ret_end))
+            return false;
+        is_option = true;
+    } else if (!bare_value(stretch, start, ret_end)) {
+        return false;
+    }
+
+    struct slice value = slice_part(stretch->text, start, *ret_end);
+
+    *ret_start = start;
+    return engine_is_plainly_random(value) || (is_option && engine_is_password(value));
 }
 
 static void judge_value(struct engine *engine, const struct stretch *stretch, uint16_t number,
@@ -215,7 +227,8 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
     at = skip_attribute(stretch, skip(stretch, at, " \t", SPACE_MAX));
     operator = operator_at(stretch, at);
     if (operator == 0) {
-        if (loose_value(stretch, end, behind, &at, &value_end))
+        if (loose_value(stretch, end, behind, slice_starts_with(name, SLICE("-")), &at,
+                        &value_end))
             judge_value(engine, stretch, number, name, at, value_end);
         return;
     }
@@ -231,6 +244,7 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
               is_argument(stretch, from, name) ||
               (is_line(stretch, from, value_end) &&
                engine_is_mixed(slice_part(text, at, value_end))) ||
+              engine_is_password(slice_part(text, at, value_end)) ||
               engine_is_plainly_random(slice_part(text, at, value_end)));
     if (ok)
         judge_value(engine, stretch, number, name, at, value_end);

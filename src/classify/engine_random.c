@@ -9,6 +9,9 @@
 #define HEX_LONG_MIN 24
 #define BARE_MIN 16
 #define MIXED_MIN 10
+#define PASSWORD_MAX                                                                          \
+    16 /* of letters and digits alone: longer ones are names, or plainly random */
+#define PASSWORD_MARKED_MAX 64
 #define LETTERS_MIN 12
 #define MIXES_MIN 4  /* changes between letters and digits: words with a number have fewer */
 #define DIGITS_MIN 4 /* else so many */
@@ -118,5 +121,22 @@ bool engine_is_mixed(struct slice value)
         letters += is_letter(value.at[i]);
     }
     return value.len >= MIXED_MIN && digits > 0 && letters > 1 &&
+           text_entropy(value) >= ENTROPY_WORD;
+}
+
+bool engine_is_password(struct slice value)
+{
+    bool is_hex;
+    size_t digits = 0, marks = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        digits += is_digit(value.at[i]);
+        marks += strchr("!$%#@&*^?~", value.at[i]) != NULL;
+        if (strchr("./:\\|=", value.at[i]) != NULL)
+            return false; /* a name with its path, a pair */
+    }
+    return value.len >= VALUE_MIN &&
+           value.len <= (marks > 0 ? PASSWORD_MARKED_MAX : PASSWORD_MAX) &&
+           (kinds_of(value, &is_hex) & 7U) == 7 && digits + marks >= 2 &&
            text_entropy(value) >= ENTROPY_WORD;
 }
