@@ -97,12 +97,17 @@ static bool is_argument(const struct stretch *stretch, size_t from, struct slice
            (from > 6 && slice_ends_with(slice_part(stretch->text, 0, from), SLICE("export ")));
 }
 
+static bool is_line_end(const struct stretch *stretch, size_t at)
+{
+    uint8_t byte = byte_at(stretch, at);
+
+    return byte == '\n' || byte == '\r' || at == stretch->text.len;
+}
+
 /* Does an assignment fill its line? */
 static bool is_line(const struct stretch *stretch, size_t from, size_t end)
 {
-    uint8_t before = from > 0 ? byte_at(stretch, from - 1) : '\n', after = byte_at(stretch, end);
-
-    return before == '\n' && (after == '\n' || after == '\r' || end == stretch->text.len);
+    return (from == 0 || byte_at(stretch, from - 1) == '\n') && is_line_end(stretch, end);
 }
 
 /* Paths, addresses and calls are named where secrets are, too. */
@@ -167,13 +172,14 @@ static bool is_name(struct slice value)
 }
 
 /* Without an operator: behind a space ("token 0f3a...", --password Ab3...), or joined to the word
- * by a hyphen or a dot ("token-0f3a..."). Only what is plainly random is a value there, or a
- * password that is quoted or a program's argument. */
-static bool loose_value(const struct stretch *stretch, size_t word_end, size_t name_end,
+ * by a hyphen or a dot ("token-0f3a..."). Only what is plainly random is a value there, a
+ * password that is quoted or a program's argument, or a mix behind a word in capitals that ends
+ * the line ("SECRET ab12c3d4e5"). */
+static bool loose_value(const struct stretch *stretch, struct slice word, size_t name_end,
                         bool is_option, size_t *ret_start, size_t *ret_end)
 {
+    size_t word_end = (size_t)(word.at - stretch->text.at) + word.len, start = word_end + 1;
     uint8_t joint = byte_at(stretch, word_end), quote;
-    size_t start = word_end + 1;
 
     if ((joint == '-' || joint == '.') && bare_value(stretch, start, ret_end) &&
         is_name(slice_part(stretch->text, start, *ret_end)) &&
@@ -196,7 +202,9 @@ static bool loose_value(const struct stretch *stretch, size_t word_end, size_t n
     struct slice value = slice_part(stretch->text, start, *ret_end);
 
     *ret_start = start;
-    return engine_is_plainly_random(value) || (is_option && engine_is_password(value));
+    return engine_is_plainly_random(value) || (is_option && engine_is_password(value)) ||
+           (is_upper_name(word) && word_end == name_end && is_line_end(stretch, *ret_end) &&
+            engine_is_mixed(value));
 }
 
 static void judge_value(struct engine *engine, const struct stretch *stretch, uint16_t number,
@@ -227,12 +235,14 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
     at = skip_attribute(stretch, skip(stretch, at, " \t", SPACE_MAX));
     operator = operator_at(stretch, at);
     if (operator == 0) {
-        if (loose_value(stretch, end, behind, slice_starts_with(name, SLICE("-")), &at,
+        if (loose_value(stretch, slice_part(text, start, end), behind, slice_starts_with(name, SLICE("-")), &at,
                         &value_end))
             judge_value(engine, stretch, number, name, at, value_end);
         return;
     }
     sign = text.at[at + operator - 1];
+    if (sign == ':' && slice_ends_with(slice_part(text, 0, from), SLICE("::")))
+        return; /* "Aws::Kms::Key": of a type, not of a setting */
     at = skip(stretch, at + operator, " \t\\", SPACE_MAX);
     if (byte_at(stretch, at) == 0)
         return;

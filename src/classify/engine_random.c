@@ -79,7 +79,7 @@ bool engine_is_random_enough(struct slice value)
 bool engine_is_plainly_random(struct slice value)
 {
     bool is_hex;
-    size_t digits = 0, hyphens = 0, others = 0, mixes = 0;
+    size_t digits = 0, hyphens = 0, others = 0, mixes = 0, hex = 0, hex_longest = 0;
     double entropy;
 
     if (value.len < BARE_MIN || value.len > VALUE_MAX || kinds_of(value, &is_hex) == 0)
@@ -94,11 +94,13 @@ bool engine_is_plainly_random(struct slice value)
             return false;
         mixes += i > 0 && is_alnum(byte) && is_alnum(value.at[i - 1]) &&
                  is_digit(byte) != is_digit(value.at[i - 1]);
+        hex = is_digit(byte) || (is_letter(byte) && lower(byte) <= 'f') ? hex + 1 : 0;
+        hex_longest = hex > hex_longest ? hex : hex_longest;
     }
     if (hyphens == 4 && others == 4 && value.len == 36) /* a UUID */
         return digits > 4;
     entropy = text_entropy(value);
-    if (is_hex && value.len >= HEX_LONG_MIN)
+    if (hex_longest >= HEX_LONG_MIN) /* all of it, or behind a prefix */
         return entropy >= ENTROPY_HEX_LONG;
     if (entropy >= ENTROPY_LETTERS && (digits > 0 || others == 0))
         return true;
