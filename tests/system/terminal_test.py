@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """An agent at a terminal: its jobs are its own, the person's terminal shows what it draws and obeys nothing else."""
-import base64
 import contextlib
 import fcntl
 import json
@@ -281,8 +280,9 @@ def a_value_in_colours_is_redacted_too():
                    'each': ''.join(f'\033[3{i % 8}m{digit}' for i, digit in enumerate(CARD)) + '\033[m',
                    'titled': f'{CARD[:3]}\033]0;x\007{CARD[3:]}', 'bold': ''.join(f'{digit}\b{digit}' for digit in CARD),
                    'token': f'{TOKEN[:9]}\033[4m{TOKEN[9:]}\033[m', 'last': '\033[32mgreen\033[m'}
-        place.write('print.py', 'import base64, sys\nsys.stdout.buffer.write(base64.b64decode("' +
-                    base64.b64encode(''.join(f'{name}=[{text}]\n' for name, text in printed.items()).encode()).decode() + '"))\n')
+        # Not in base64: the view would look into that.
+        hidden = bytes(byte ^ 0x55 for byte in ''.join(f'{name}=[{text}]\n' for name, text in printed.items()).encode())
+        place.write('print.py', f'import sys\nsys.stdout.buffer.write(bytes(byte ^ 0x55 for byte in bytes.fromhex("{hidden.hex()}")))\n')
         place.commit('what is printed')
         done = place.run('/usr/bin/python3', 'print.py')
         rows = json.loads(place.custody('payload', 'list', '--run', done['run'], '--json', check=0).stdout)
