@@ -81,6 +81,14 @@ static bool is_blank(uint8_t byte)
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
+bool slice_is_digits(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+    return text.len > 0;
+}
+
 struct slice slice_trim(struct slice text)
 {
     while (text.len > 0 && is_blank(text.at[0]))

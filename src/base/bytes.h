@@ -61,6 +61,8 @@ size_t slice_find_byte(struct slice text, uint8_t byte, size_t from);
  * there is none). False when `rest` is used up.
  */
 bool slice_cut(struct slice *rest, uint8_t separator, struct slice *ret_part);
+/* ASCII digits alone, at least one. */
+bool slice_is_digits(struct slice text);
 struct slice slice_trim(struct slice text); /* spaces, tabs, CR and LF off both ends */
 /* Copies into a NUL-terminated string of its own; the caller frees. */
 char *slice_dup(struct slice text);

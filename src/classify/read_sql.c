@@ -288,6 +288,16 @@ static bool take_value(struct dump *dump, size_t column, struct fault *fault)
     return true;
 }
 
+/* Those that the statement names, else those that the table was made with. */
+static bool take_columns_of(struct dump *dump, struct slice table)
+{
+    skip_blanks(dump);
+    if (here(dump) == '(')
+        return take_columns(dump);
+    use_definition(dump, table);
+    return true;
+}
+
 static bool take_insert(struct dump *dump, struct fault *fault)
 {
     struct slice table;
@@ -297,10 +307,7 @@ static bool take_insert(struct dump *dump, struct fault *fault)
     (void)take_word(dump, "into");
     if (!take_name(dump, &table))
         return true;
-    skip_blanks(dump);
-    if (here(dump) != '(')
-        use_definition(dump, table);
-    else if (!take_columns(dump))
+    if (!take_columns_of(dump, table))
         return true;
     if (take_word(dump, "overriding"))
         (void)((take_word(dump, "system") || take_word(dump, "user")) &&
@@ -357,10 +364,7 @@ static bool take_copy(struct dump *dump, struct fault *fault)
 
     if (!take_name(dump, &table))
         return true;
-    skip_blanks(dump);
-    if (here(dump) != '(')
-        use_definition(dump, table);
-    else if (!take_columns(dump))
+    if (!take_columns_of(dump, table))
         return true;
     if (!take_word(dump, "from") || !take_word(dump, "stdin"))
         return true;

@@ -21,14 +21,6 @@ static bool all_hex(struct slice text)
     return true;
 }
 
-static bool all_digits(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (!is_digit(text.at[i]))
-            return false;
-    return text.len > 0;
-}
-
 /*
  * The first digit of a number: a number with a 0 in front is none in JSON and another one in C,
  * and one that fits into 32 or 64 bits is to fit with its stand-in.
@@ -38,7 +30,7 @@ static void plan_first_digit(struct plan *plan, struct slice text)
     static const struct alphabet up_to[] = {
         {NULL, '1', 1, 0}, {NULL, '1', 1, 0}, {NULL, '1', 2, 1}, {NULL, '1', 3, 1},
         {NULL, '1', 4, 2}, {NULL, '1', 5, 2}, {NULL, '1', 6, 2}, {NULL, '1', 7, 2}};
-    bool is_full = all_digits(text) && (text.len == 10 || text.len == 19);
+    bool is_full = slice_is_digits(text) && (text.len == 10 || text.len == 19);
 
     if (text.len == 0 || !is_digit(text.at[0]))
         return;

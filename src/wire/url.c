@@ -27,14 +27,6 @@ static bool label_valid(struct slice label)
     return true;
 }
 
-static bool all_digits(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (!is_digit(text.at[i]))
-            return false;
-    return text.len > 0;
-}
-
 bool url_host_is_name(struct slice host)
 {
     struct slice rest = host, label = {0};
@@ -70,7 +62,7 @@ static bool port_parse(struct slice text, uint16_t *ret_port, struct fault *faul
 {
     unsigned port = 0;
 
-    if (!all_digits(text) || text.len > 5)
+    if (!slice_is_digits(text) || text.len > 5)
         return fault_set(fault, FAULT_INVALID, "the port is not a number from 1 to 65535");
     for (size_t i = 0; i < text.len; i++)
         port = port * 10 + (unsigned)(text.at[i] - '0');
