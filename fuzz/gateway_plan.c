@@ -2,7 +2,7 @@
  * and nothing is lost. */
 #include <stdlib.h>
 
-#include "gateway/plan.h"
+#include "gateway/door/plan.h"
 #include "wire/json.h"
 
 #define BODY_LIMIT 65536

@@ -1,8 +1,8 @@
 /* What a provider answers, as one body and as a stream: any bytes; figures stay figures. */
 #include <stdlib.h>
 
-#include "gateway/dialect.h"
-#include "gateway/usage.h"
+#include "gateway/dialect/dialect.h"
+#include "gateway/dialect/usage.h"
 #include "wire/sse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

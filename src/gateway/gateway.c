@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
-#include "gateway/exchange.h"
+#include "gateway/call/exchange.h"
 #include "os/message.h"
 
 #define PATROL_US (INT64_C(1000) * 1000)

@@ -3,7 +3,7 @@
 #define CUSTODY_ROLES_POST_H
 
 #include "base/bytes.h"
-#include "gateway/transport.h"
+#include "gateway/upstream/transport.h"
 
 /*
  * Two seconds to connect, five in all; no redirect, no proxy; https is verified.

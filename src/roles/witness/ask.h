@@ -2,7 +2,7 @@
 #ifndef CUSTODY_ROLES_WITNESS_ASK_H
 #define CUSTODY_ROLES_WITNESS_ASK_H
 
-#include "gateway/transport.h"
+#include "gateway/upstream/transport.h"
 #include "ledger/cosignature.h"
 #include "ledger/tree.h"
 

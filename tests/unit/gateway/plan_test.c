@@ -1,11 +1,11 @@
 /* The door's decisions, without processes: every place of a request is looked at, and an
  * untouched one stays. */
-#include "gateway/plan.h"
+#include "gateway/door/plan.h"
 
 #include <stdio.h>
 
 #include "base/scope.h"
-#include "gateway/dialect.h"
+#include "gateway/dialect/dialect.h"
 #include "test.h"
 
 #define MARK "SENSITIVE-VALUE"

@@ -1,5 +1,5 @@
 /*
- * gateway/plan.h - what the door does with a request: answer, refuse or send on. No I/O
+ * gateway/door/plan.h - what the door does with a request: answer, refuse or send on. No I/O
  * inside.
  */
 #ifndef CUSTODY_GATEWAY_PLAN_H

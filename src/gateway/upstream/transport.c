@@ -1,4 +1,4 @@
-#include "gateway/transport.h"
+#include "gateway/upstream/transport.h"
 
 #include <dlfcn.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "gateway/exchange.h"
+#include "gateway/call/exchange.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
-#include "gateway/plan.h"
+#include "gateway/door/plan.h"
 
 #include <stdio.h>
 #include <strings.h>
 
 #include "base/scope.h"
-#include "gateway/dialect.h"
-#include "gateway/leaves.h"
+#include "gateway/dialect/dialect.h"
+#include "gateway/door/leaves.h"
 #include "wire/json.h"
 #include "wire/url.h"
 

@@ -1,8 +1,8 @@
-/* gateway/connection.h - one TCP connection of the agent's. Private to the door half. */
+/* gateway/door/connection.h - one TCP connection of the agent's. Private to the door half. */
 #ifndef CUSTODY_GATEWAY_CONNECTION_H
 #define CUSTODY_GATEWAY_CONNECTION_H
 
-#include "gateway/plan.h"
+#include "gateway/door/plan.h"
 
 #define DOOR_SCRATCH_BYTES CALL_PACKET_BYTES_MAX
 #define DOOR_CONNECTIONS_MAX 512

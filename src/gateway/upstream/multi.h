@@ -1,8 +1,8 @@
-/* gateway/multi.h - libcurl's transfers on our loop. */
+/* gateway/upstream/multi.h - libcurl's transfers on our loop. */
 #ifndef CUSTODY_GATEWAY_MULTI_H
 #define CUSTODY_GATEWAY_MULTI_H
 
-#include "gateway/transport.h"
+#include "gateway/upstream/transport.h"
 #include "os/loop.h"
 
 struct multi;

@@ -1,14 +1,15 @@
 /*
- * gateway/exchange.h - one model call inside of the gateway, from the door's request to the
+ * gateway/call/exchange.h - one model call inside of the gateway, from the door's request to the
  * outcome record. Private to the gateway half.
  */
 #ifndef CUSTODY_GATEWAY_EXCHANGE_H
 #define CUSTODY_GATEWAY_EXCHANGE_H
 
 #include "gateway/call.h"
-#include "gateway/multi.h"
-#include "gateway/provider.h"
-#include "gateway/usage.h"
+#include "gateway/upstream/multi.h"
+#include "gateway/upstream/provider.h"
+#include "gateway/dialect/usage.h"
+#include "gateway/money/budget.h"
 #include "wire/sse.h"
 
 #define EXCHANGE_ANSWER_BYTES_MAX                                                             \

@@ -1,4 +1,4 @@
-/* gateway/dialect.h - what differs between the model APIs, as tables. */
+/* gateway/dialect/dialect.h - what differs between the model APIs, as tables. */
 #ifndef CUSTODY_GATEWAY_DIALECT_H
 #define CUSTODY_GATEWAY_DIALECT_H
 

@@ -1,4 +1,4 @@
-#include "gateway/multi.h"
+#include "gateway/upstream/multi.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/scope.h"
-#include "gateway/exchange.h"
+#include "gateway/call/exchange.h"
 
 #ifndef CUSTODY_VERSION
 #define CUSTODY_VERSION "0"

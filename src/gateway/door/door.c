@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/connection.h"
+#include "gateway/door/connection.h"
 #include "os/clock_real.h"
 #include "os/message.h"
 

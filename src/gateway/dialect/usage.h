@@ -1,4 +1,4 @@
-/* gateway/usage.h - tokens of a call, read from what the provider says (streamed or not). */
+/* gateway/dialect/usage.h - tokens of a call, read from what the provider says (streamed or not). */
 #ifndef CUSTODY_GATEWAY_USAGE_H
 #define CUSTODY_GATEWAY_USAGE_H
 
@@ -21,23 +21,5 @@ void usage_take_body(enum dialect dialect, struct slice body, struct usage *usag
 /* From one event. Returns whether it is the extra usage chunk of Chat Completions. */
 bool usage_take_event(enum dialect dialect, struct slice name, struct slice data,
                       struct usage *usage);
-
-/* tokens * price / 10^6, rounded up; micro-USD. */
-int64_t usage_cost(int64_t tokens, int64_t price_per_million);
-
-/* What a run may spend. Reserved before a call, settled after it; 0 is no limit. */
-struct budget {
-    int64_t tokens_limit, micro_usd_limit;
-    int64_t tokens, micro_usd; /* spent and reserved */
-};
-
-struct spending {
-    int64_t tokens, micro_usd;
-};
-
-/* FAULT_LIMIT: it would be too much; nothing was reserved. */
-MUST_USE bool budget_reserve(struct budget *budget, struct spending upper_bound,
-                             struct fault *fault);
-void budget_settle(struct budget *budget, struct spending reserved, struct spending spent);
 
 #endif

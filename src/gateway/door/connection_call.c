@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/connection.h"
-#include "gateway/dialect.h"
+#include "gateway/door/connection.h"
+#include "gateway/dialect/dialect.h"
 
 #define PACKETS_AT_ONCE 16
 #define OUT_BYTES_HIGH                                                                        \

@@ -1,5 +1,5 @@
 /*
- * gateway/leaves.h - looks at every string, key and number of a JSON document.
+ * gateway/door/leaves.h - looks at every string, key and number of a JSON document.
  *
  * Known or unknown member, tool argument or message text: nothing is chosen, everything is
  * looked at. JSON inside of a string and base64 that fills a string are opened, a few levels
@@ -16,8 +16,8 @@ struct leaves {
     unsigned classes;               /* found so far */
     const char *rules[CLASS_COUNT]; /* the first rule that found it */
     uint64_t count;
-    uint64_t seen_bytes;    /* of decoded leaves, as the walk counts them */
-    uint64_t scanned_bytes; /* as the scan was given them; must be equal */
+    uint64_t seen_bytes;           /* of decoded leaves, as the walk counts them */
+    uint64_t scanned_bytes;        /* as the scan was given them; must be equal */
     uint8_t tail[DOOR_SEAM_BYTES]; /* how the texts before this one end */
     size_t tail_len;
 };

@@ -1,4 +1,4 @@
-#include "gateway/connection.h"
+#include "gateway/door/connection.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/dialect.h"
+#include "gateway/dialect/dialect.h"
 #include "os/clock_real.h"
 
 #define READS_AT_ONCE 8

@@ -1,4 +1,4 @@
-#include "gateway/leaves.h"
+#include "gateway/door/leaves.h"
 
 #include "base/scope.h"
 #include "base/utf8.h"

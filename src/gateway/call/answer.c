@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "gateway/dialect.h"
-#include "gateway/exchange.h"
+#include "gateway/dialect/dialect.h"
+#include "gateway/call/exchange.h"
 
 /* Every way a call ends. Statuses: 502 and 504 are retried by clients for some seconds, which
  * is right for a provider that cannot be reached; what policy refuses is 400, which every

@@ -1,4 +1,4 @@
-#include "gateway/dialect.h"
+#include "gateway/dialect/dialect.h"
 
 #include "wire/json.h"
 

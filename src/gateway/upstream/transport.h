@@ -1,5 +1,5 @@
 /*
- * gateway/transport.h - libcurl, loaded when it is needed.
+ * gateway/upstream/transport.h - libcurl, loaded when it is needed.
  *
  * Its forty libraries take 6 ms to load, so only the gateway process does, by dlopen; the rest
  * of the program starts without them.

@@ -1,10 +1,10 @@
-#include "gateway/provider.h"
+#include "gateway/upstream/provider.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/scope.h"
-#include "gateway/dialect.h"
+#include "gateway/dialect/dialect.h"
 #include "os/file.h"
 
 #define KEY_BYTES_MAX 8192

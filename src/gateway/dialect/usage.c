@@ -1,10 +1,9 @@
-#include "gateway/usage.h"
+#include "gateway/dialect/usage.h"
 
 #include <stddef.h>
 
+#include "gateway/money/budget.h"
 #include "wire/json.h"
-
-#define TOKENS_MAX (INT64_C(1) << 40)
 
 /* Members of a usage object. */
 static const struct figure {
@@ -127,43 +126,4 @@ bool usage_take_event(enum dialect dialect, struct slice name, struct slice data
         return false;
     usage_take_body(dialect, data, usage);
     return dialect == DIALECT_OPENAI && is_usage_chunk(data);
-}
-
-int64_t usage_cost(int64_t tokens, int64_t price_per_million)
-{
-    unsigned __int128 cost = (unsigned __int128)tokens * (unsigned __int128)price_per_million;
-
-    cost = (cost + 999999) / 1000000;
-    return cost > (unsigned __int128)TOKENS_MAX * 1024 ? TOKENS_MAX * 1024 : (int64_t)cost;
-}
-
-static bool over(int64_t limit, int64_t so_far, int64_t more)
-{
-    return limit > 0 && (so_far >= limit || more > limit - so_far);
-}
-
-bool budget_reserve(struct budget *budget, struct spending upper_bound, struct fault *fault)
-{
-    if (over(budget->tokens_limit, budget->tokens, upper_bound.tokens))
-        return fault_set(fault, FAULT_LIMIT,
-                         "the run's budget of %lld tokens does not hold another %lld (%lld "
-                         "used or reserved)",
-                         (long long)budget->tokens_limit, (long long)upper_bound.tokens,
-                         (long long)budget->tokens);
-    if (over(budget->micro_usd_limit, budget->micro_usd, upper_bound.micro_usd))
-        return fault_set(
-            fault, FAULT_LIMIT,
-            "the run's budget of %lld micro-USD does not hold another %lld (%lld used or "
-            "reserved)",
-            (long long)budget->micro_usd_limit, (long long)upper_bound.micro_usd,
-            (long long)budget->micro_usd);
-    budget->tokens += upper_bound.tokens;
-    budget->micro_usd += upper_bound.micro_usd;
-    return true;
-}
-
-void budget_settle(struct budget *budget, struct spending reserved, struct spending spent)
-{
-    budget->tokens += spent.tokens - reserved.tokens;
-    budget->micro_usd += spent.micro_usd - reserved.micro_usd;
 }

@@ -1,11 +1,10 @@
 /* Records and money of a call. */
-#include "gateway/dialect.h"
-#include "gateway/exchange.h"
+#include "gateway/dialect/dialect.h"
+#include "gateway/call/exchange.h"
 
 #define BYTES_PER_TOKEN_LOW                                                                   \
     3 /* for the reservation: prose and code make fewer; usage settles it */
 #define BYTES_PER_TOKEN 4 /* for an estimate afterwards */
-#define TOKENS_MAX (INT64_C(1) << 40)
 
 struct spending accounts_upper_bound(const struct exchange *exchange)
 {
@@ -16,8 +15,8 @@ struct spending accounts_upper_bound(const struct exchange *exchange)
 
     if (out > TOKENS_MAX)
         out = TOKENS_MAX;
-    return (struct spending){in + out, usage_cost(in, model->price_in) +
-                                           usage_cost(out, model->price_out)};
+    return (struct spending){in + out, budget_cost(in, model->price_in) +
+                                           budget_cost(out, model->price_out)};
 }
 
 static void begin(struct record *record, enum record_type type,
@@ -141,7 +140,7 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     const struct usage *usage = &exchange->usage;
     int64_t in = usage_input(model->dialect, usage);
     int64_t cost =
-        usage_cost(in, model->price_in) + usage_cost(usage->output, model->price_out);
+        budget_cost(in, model->price_in) + budget_cost(usage->output, model->price_out);
     struct record_seal seal = {0};
     struct record record;
     struct fault fault = {0};

@@ -1,4 +1,4 @@
-/* gateway/provider.h - a model entry, ready to be called: its URL checked, its key and CA
+/* gateway/upstream/provider.h - a model entry, ready to be called: its URL checked, its key and CA
  * read.
  */
 #ifndef CUSTODY_GATEWAY_PROVIDER_H
