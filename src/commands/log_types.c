@@ -24,13 +24,13 @@ static bool is_ledgers(const struct record_place *place)
     return place->what >= RECORD_FIELD_COUNT;
 }
 
-static void list_text(FILE *out, const char *head, uint64_t fields)
+static void list_text(FILE *out, const char *head, record_set fields)
 {
     if (fields == 0)
         return;
     (void)fprintf(out, "    %s", head);
     for (unsigned i = 0; i < RECORD_FIELD_COUNT; i++)
-        if ((fields >> i & 1) != 0)
+        if ((fields & RECORD_BIT(i)) != 0)
             (void)fprintf(out, " %s", record_field_name((enum record_field)i));
     (void)fputc('\n', out);
 }
@@ -54,12 +54,12 @@ void log_types_text(FILE *out)
             record_places[i].member, kinds[record_places[i].kind].name, record_places[i].text);
 }
 
-static json_t *list_json(uint64_t fields)
+static json_t *list_json(record_set fields)
 {
     json_t *list = json_array();
 
     for (unsigned i = 0; i < RECORD_FIELD_COUNT; i++)
-        if ((fields >> i & 1) != 0)
+        if ((fields & RECORD_BIT(i)) != 0)
             (void)json_array_append_new(list,
                                         json_string(record_field_name((enum record_field)i)));
     return list;

@@ -214,11 +214,19 @@ static bool value_is_allowed(enum record_kind kind, const struct record_value *v
     return false;
 }
 
+static enum record_field first_of(record_set set)
+{
+    uint64_t low = (uint64_t)set;
+
+    return (enum record_field)(low != 0 ? __builtin_ctzll(low)
+                                        : 64 + __builtin_ctzll((uint64_t)(set >> 64)));
+}
+
 /* The table's say on fields: the required ones are there, and no others than allowed. */
-static bool check_set(enum record_type type, uint64_t set, struct fault *fault)
+static bool check_set(enum record_type type, record_set set, struct fault *fault)
 {
     const struct record_type_row *row;
-    uint64_t wrong;
+    record_set wrong;
 
     if ((unsigned)type >= RECORD_TYPE_COUNT)
         return fault_set(fault, FAULT_INVALID, "record of an unknown type");
@@ -226,11 +234,11 @@ static bool check_set(enum record_type type, uint64_t set, struct fault *fault)
     wrong = set & ~(row->required | row->allowed);
     if (wrong != 0)
         return fault_set(fault, FAULT_INVALID, "record %s may not have %s", row->name,
-                         record_field_name((enum record_field)__builtin_ctzll(wrong)));
+                         record_field_name(first_of(wrong)));
     wrong = row->required & ~set;
     if (wrong != 0)
         return fault_set(fault, FAULT_INVALID, "record %s needs %s", row->name,
-                         record_field_name((enum record_field)__builtin_ctzll(wrong)));
+                         record_field_name(first_of(wrong)));
     return true;
 }
 
@@ -245,14 +253,14 @@ static bool check_value(const struct record_place *place, const struct record_va
 
 static bool record_check(const struct record *record, struct fault *fault)
 {
-    uint64_t set = 0;
+    record_set set = 0;
 
     for (size_t i = 0; i < record_place_count; i++) {
         const struct record_place *place = &record_places[i];
 
         if (place->what >= RECORD_FIELD_COUNT || !record->field[place->what].set)
             continue;
-        set |= UINT64_C(1) << place->what;
+        set |= RECORD_BIT(place->what);
         if (!check_value(place, &record->field[place->what], false, fault))
             return false;
     }
@@ -374,7 +382,7 @@ struct decoding {
     unsigned header_count;
     size_t next;         /* the first place that may follow */
     struct slice object; /* the last one that was opened */
-    uint64_t set;        /* fields */
+    record_set set;      /* fields */
     bool has_type;
 };
 
@@ -427,7 +435,7 @@ static bool take_value(struct decoding *decoding, const struct record_place *pla
     }
     if (place->what < RECORD_FIELD_COUNT) {
         decoding->record->field[place->what] = value;
-        decoding->set |= UINT64_C(1) << place->what;
+        decoding->set |= RECORD_BIT(place->what);
         return check_value(place, &value, true, fault); /* jcs_take_text has looked */
     }
     if (place->kind == RECORD_KIND_NUMBER && decoding->header != NULL &&

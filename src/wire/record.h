@@ -111,7 +111,10 @@ enum record_field {
     RECORD_TOKENS_IN,  /* tokens_in */
     RECORD_TOKENS_OUT, /* tokens_out */
     RECORD_TOKENS_CACHED,
+    RECORD_TOKENS_WRITTEN,   /* tokens_written: input tokens put into the provider's cache */
+    RECORD_TOKENS_REASONING, /* tokens_reasoning: part of tokens_out */
     RECORD_COST_MICRO_USD,
+    RECORD_FIRST_BYTE_US, /* first_byte_us: until the provider began to answer */
     RECORD_DURATION_US,
     RECORD_FIRST,      /* object.first: of bytes, records or, of a hold, microseconds */
     RECORD_END,        /* object.end: behind its last */
@@ -127,6 +130,10 @@ enum record_field {
     RECORD_COMMAND,           /* process.command: keyed commitment to its arguments */
     RECORD_PARENT,            /* process.parent: the process that started it */
     RECORD_RECEIPTS,          /* object.receipts: what was replaced in a file, one by one */
+    RECORD_CERTIFICATE,       /* object.certificate: SHA-256 of the peer's, DER */
+    RECORD_SERVED,  /* object.served: the model that the provider says has answered */
+    RECORD_TOOL,    /* object.tool: of a tool server */
+    RECORD_LINEAGE, /* object.lineage: which files and lines were in a call */
     RECORD_FIELD_COUNT,
 };
 

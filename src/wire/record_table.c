@@ -1,9 +1,9 @@
 #include "wire/record_table.h"
 
-_Static_assert(RECORD_FIELD_COUNT <= 64, "a set of fields is a 64-bit mask");
+_Static_assert(RECORD_FIELD_COUNT <= 128, "a set of fields is a mask of 128 bits");
 _Static_assert(RECORD_TYPE_COUNT <= 64, "a set of types is a 64-bit mask");
 
-#define F(field) (UINT64_C(1) << RECORD_##field)
+#define F(field) RECORD_BIT(RECORD_##field)
 
 /* Who did it, and what policy said: allowed in every record about a run. */
 #define WHO                                                                                   \
@@ -18,7 +18,9 @@ _Static_assert(RECORD_TYPE_COUNT <= 64, "a set of types is a 64-bit mask");
 #define PEER (F(HOST) | F(PORT) | F(METHOD) | F(BYTES_IN) | F(BYTES_OUT))
 #define CALL                                                                                  \
     (PEER | F(PATH) | F(MODEL) | F(PROVIDER) | F(DIALECT) | F(RESIDENCY) | F(CONTRACT) |      \
-     F(TOKENS_IN) | F(TOKENS_OUT) | F(TOKENS_CACHED) | F(COST_MICRO_USD))
+     F(TOKENS_IN) | F(TOKENS_OUT) | F(TOKENS_CACHED) | F(TOKENS_WRITTEN) |                    \
+     F(TOKENS_REASONING) | F(COST_MICRO_USD) | F(FIRST_BYTE_US) | F(CERTIFICATE) |            \
+     F(SERVED) | F(TOOL) | F(LINEAGE) | F(RECEIPTS))
 #define CHANGED                                                                               \
     (F(CHANGE) | F(BASE) | F(HEAD) | F(TREE) | F(BRANCH) | F(FILES) | F(LINES) | F(TICKET) |  \
      F(PERSON) | F(PATH))
@@ -139,6 +141,7 @@ const struct record_place record_places[] = {
     {"", "duration_us", RECORD_DURATION_US, NUMBER, "how long, microseconds"},
     {"", "expires", RECORD_EXPIRES, NUMBER, "when it ends, seconds since 1970"},
     {"", "files", RECORD_FILES, NUMBER, "how many files"},
+    {"", "first_byte_us", RECORD_FIRST_BYTE_US, NUMBER, "until the first byte of the answer"},
     {"", "intent", RECORD_INTENT, NUMBER, "seq of the record that announced this"},
     {"", "lines", RECORD_LINES, NUMBER, "how many lines"},
     {"", "mechanism", RECORD_MECHANISM, TEXT, "what has enforced or refused it"},
@@ -146,6 +149,7 @@ const struct record_place record_places[] = {
     {"object", "blob", RECORD_BLOB, OBJECT, "git blob: what was read, or was there before"},
     {"object", "blob_after", RECORD_BLOB_AFTER, OBJECT, "git blob that is there now"},
     {"object", "branch", RECORD_BRANCH, TEXT, "branch"},
+    {"object", "certificate", RECORD_CERTIFICATE, HASH, "SHA-256 of the peer's certificate"},
     {"object", "change", RECORD_CHANGE, TEXT, "id of a change"},
     {"object", "commitment", RECORD_COMMITMENT, HASH, "keyed commitment to a value"},
     {"object", "dialect", RECORD_DIALECT, TEXT, "API that was spoken"},
@@ -155,6 +159,8 @@ const struct record_place record_places[] = {
     {"object", "head", RECORD_HEAD, OBJECT, "commit"},
     {"object", "hold", RECORD_HOLD, TEXT, "id of a legal hold"},
     {"object", "host", RECORD_HOST, TEXT, "host"},
+    {"object", "lineage", RECORD_LINEAGE, RECORD_KIND_LIST,
+     "what of which files was in a call: path blob first-last, by semicolons"},
     {"object", "method", RECORD_METHOD, TEXT, "HTTP method"},
     {"object", "model", RECORD_MODEL, TEXT, "model that was asked for"},
     {"object", "origin", RECORD_ORIGIN, TEXT, "origin of a ledger"},
@@ -170,8 +176,10 @@ const struct record_place record_places[] = {
     {"object", "root", RECORD_ROOT, HASH, "root of a ledger's tree"},
     {"object", "scope", RECORD_SCOPE, TEXT, "erasure scope: whose key opens it"},
     {"object", "second", RECORD_SECOND, TEXT, "second person who agreed"},
+    {"object", "served", RECORD_SERVED, TEXT, "model that has answered"},
     {"object", "size", RECORD_SIZE, NUMBER, "size, bytes"},
     {"object", "ticket", RECORD_TICKET, TEXT, "ticket, or its digest"},
+    {"object", "tool", RECORD_TOOL, TEXT, "tool of a tool server"},
     {"object", "tree", RECORD_TREE, OBJECT, "git tree"},
     {"", "on_behalf_of", RECORD_ON_BEHALF_OF, TEXT, "responsible human"},
     {"", "operation", RECORD_OPERATION, WORD, "read, create, rename, delete, ..."},
@@ -196,6 +204,8 @@ const struct record_place record_places[] = {
     {"", "tokens_cached", RECORD_TOKENS_CACHED, NUMBER, "input tokens from the cache"},
     {"", "tokens_in", RECORD_TOKENS_IN, NUMBER, "input tokens"},
     {"", "tokens_out", RECORD_TOKENS_OUT, NUMBER, "output tokens"},
+    {"", "tokens_reasoning", RECORD_TOKENS_REASONING, NUMBER, "output tokens of reasoning"},
+    {"", "tokens_written", RECORD_TOKENS_WRITTEN, NUMBER, "input tokens kept in the cache"},
     {"", "type", RECORD_HEADER_TYPE, TEXT, "type of the record"},
     {"", "v", RECORD_HEADER_VERSION, TEXT, "version of the format"},
     {"", "verdict", RECORD_VERDICT, RECORD_KIND_VERDICT, "allow, redact or deny"},

@@ -32,12 +32,16 @@ enum record_header_place {
 
 #define RECORD_HEADER_COUNT 6 /* all but the type, which every record has */
 
+/* A bit for each enum record_field. */
+typedef unsigned __int128 record_set;
+#define RECORD_BIT(field) ((record_set)1 << (field))
+
 struct record_type_row {
     char name[24];
     const char *text; /* what has happened; a sentence without its end */
-    uint64_t required;
-    uint64_t allowed; /* besides the required ones */
-    bool is_own;      /* only the ledger itself writes it */
+    record_set required;
+    record_set allowed; /* besides the required ones */
+    bool is_own;        /* only the ledger itself writes it */
 };
 
 struct record_place {
