@@ -266,50 +266,6 @@ static bool build_caches(struct builder *builder)
     return true;
 }
 
-static int64_t port_of(const struct policy_settings *settings, size_t index)
-{
-    AUTO_FREE char *path = xformat("egress" S "#%zu" S "port", index);
-
-    return settings_find(settings, "%s", path) == NULL ? 443
-                                                       : builder_number_in(settings, path);
-}
-
-static bool build_egress(struct builder *builder)
-{
-    struct policy *policy = builder->policy;
-    size_t outer = builder_list_length(builder->organisation, "egress");
-    size_t inner = builder_list_length(builder->repository, "egress");
-    struct policy_egress *all = builder_own(builder, xalloc_array(outer + 1, sizeof(*all)));
-    struct policy_egress *chosen =
-        builder_own(builder, xalloc_array(inner * outer + 1, sizeof(*chosen)));
-
-    for (size_t i = 0; i < outer; i++) {
-        all[i].host = builder_text_of(builder, builder->organisation, "egress", i, "host");
-        all[i].port = port_of(builder->organisation, i);
-        if (all[i].host == NULL)
-            return fault_set(builder->fault, FAULT_INVALID,
-                             "policy.yaml: egress[%zu] has no host", i);
-    }
-    for (size_t i = 0; i < inner; i++) {
-        const struct setting *host =
-            settings_find(builder->repository, "egress" S "#%zu" S "host", i);
-        bool found = false;
-
-        for (size_t j = 0; host != NULL && j < outer; j++)
-            if (strcmp(all[j].host, host->value) == 0 &&
-                all[j].port == port_of(builder->repository, i)) {
-                chosen[policy->egress_count++] = all[j];
-                found = true;
-            }
-        if (!found)
-            return fault_set(builder->fault, FAULT_INVALID,
-                             "custody.yaml: egress[%zu] is wider than the organisation's", i);
-    }
-    policy->egress = inner > 0 ? chosen : all;
-    policy->egress_count = inner > 0 ? policy->egress_count : outer;
-    return true;
-}
-
 static bool build_witnesses(struct builder *builder)
 {
     struct policy *policy = builder->policy;

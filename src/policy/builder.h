@@ -53,6 +53,7 @@ MUST_USE bool build_people(struct builder *builder);
 MUST_USE bool build_models(struct builder *builder);
 MUST_USE bool build_routing(struct builder *builder);
 MUST_USE bool build_agents(struct builder *builder);
+MUST_USE bool build_egress(struct builder *builder);
 MUST_USE bool build_approvals(struct builder *builder);
 MUST_USE bool build_owner(struct builder *builder);
 MUST_USE bool build_retention(struct builder *builder);

@@ -93,9 +93,23 @@ struct policy_check {
     size_t count;
 };
 
+struct policy_texts {
+    const char **at;
+    size_t count;
+};
+
+/* Where a cell may go besides its models. */
 struct policy_egress {
-    const char *host;
+    size_t index;     /* of the organisation's entry: limits are that one's */
+    char rule[32];    /* "egress[0]", for records */
+    const char *host; /* in small letters: a name, or an IPv4 address */
     int64_t port;
+    bool inspected;              /* its TLS ends at us, and each request is looked at */
+    struct policy_texts methods; /* never empty where it is inspected */
+    struct policy_texts paths[2]; /* both files'; one of each must match, an empty one does */
+    bool private;                 /* a private address is meant */
+    const char *ca;               /* or NULL: the system's */
+    uint64_t upload_bytes, download_bytes; /* of a run; 0: no limit */
 };
 
 struct policy_budget {

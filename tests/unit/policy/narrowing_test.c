@@ -39,7 +39,8 @@ static const char *const organisations[] = {
     "  write: { allow: [\"src/**\", \"tests/**\", \"docs/*\"], deny: [\"src/gen/**\"] }\n"
     "  zone: { \"src/cde/**\": cde }\n"
     "  scratch: [build]\n"
-    "egress: [{ host: npm.example.org, port: 8443 }, { host: deb.example.org }]\n"
+    "egress: [{ host: npm.example.org, port: 8443, methods: [GET, PUT], paths: [\"/a/**\"], "
+    "upload: 1M }, { host: deb.example.org }]\n"
     "environment: { pass: [LANG] }\n"
     "approvals: { count: 1, from: [payments], zone: { cde: 2 } }\n",
 };
@@ -105,7 +106,11 @@ static const struct sibling {
     {"egress.#.port",
      {{"host: npm.example.org", "host: deb.example.org", "host: evil.example"}}},
     {"egress.#.private", {{"host: npm.example.org, port: 8443", "host: evil.example"}}},
-    {"egress.#.methods.#", {{"host: npm.example.org, port: 8443", "host: evil.example"}}},
+    {"egress.#.ca", {{"host: npm.example.org, port: 8443"}}},
+    {"egress.#.upload", {{"host: npm.example.org, port: 8443", "host: deb.example.org"}}},
+    {"egress.#.download", {{"host: npm.example.org, port: 8443", "host: deb.example.org"}}},
+    {"egress.#.methods.#", {{"host: npm.example.org, port: 8443", "host: deb.example.org",
+                             "host: evil.example"}}},
     {"egress.#.paths.#", {{"host: npm.example.org, port: 8443", "host: evil.example"}}},
     {"paths.read.deny.#.must_match", {{"path: \"src/**\""}}},
     {"agents.*.read.deny.#.must_match", {{"path: \"src/**\""}}},
@@ -267,6 +272,18 @@ static void compare_budget(const struct policy_budget *outer,
         wider("a budget", text);
 }
 
+static bool is_within(const struct policy_egress *inner, const struct policy_egress *outer)
+{
+    if (outer->inspected && !inner->inspected)
+        return false;
+    for (size_t i = 0; outer->inspected && i < inner->methods.count; i++)
+        if (!has_text(outer->methods.at, outer->methods.count, inner->methods.at[i]))
+            return false;
+    return inner->private == outer->private && inner->paths[0].count == outer->paths[0].count &&
+           inner->upload_bytes == outer->upload_bytes &&
+           inner->download_bytes == outer->download_bytes && inner->index == outer->index;
+}
+
 static void compare_egress(const struct policy *outer, const struct policy *inner,
                            const char *text)
 {
@@ -275,7 +292,8 @@ static void compare_egress(const struct policy *outer, const struct policy *inne
 
         for (size_t j = 0; j < outer->egress_count; j++)
             found = found || (strcmp(inner->egress[i].host, outer->egress[j].host) == 0 &&
-                              inner->egress[i].port == outer->egress[j].port);
+                              inner->egress[i].port == outer->egress[j].port &&
+                              is_within(&inner->egress[i], &outer->egress[j]));
         if (!found)
             wider("egress", text);
     }

@@ -362,6 +362,83 @@ static void a_key_without_effect_is_named_unless_it_says_the_default(void **stat
     policy_settings_free(inner);
 }
 
+static void egress_is_what_both_files_say(void **state)
+{
+    static const char outer_text[] =
+        "version: 1\negress:\n"
+        "  - { host: NPM.example.org, methods: [GET, PUT], paths: [\"/a/**\"], upload: 1M }\n"
+        "  - { host: npm.example.org, paths: [\"/b/**\"] }\n"
+        "  - { host: deb.example.org, port: 80, private: true }\n";
+    static const struct {
+        const char *inner;
+        const char *rules; /* with methods; "-": not looked at */
+    } cases[] = {
+        {"", "egress[0]:GET,PUT, egress[1]:GET,HEAD, egress[2]:- "},
+        {"egress: []\n", ""},
+        {"egress: [{ host: npm.example.org }]\n", "egress[0]:GET,PUT, egress[1]:GET,HEAD, "},
+        {"egress: [{ host: npm.example.org, methods: [PUT] }]\n", "egress[0]:PUT, "},
+        {"egress: [{ host: deb.example.org, port: 80, methods: [PUT] }]\n", "egress[2]:PUT, "},
+        {"egress: [{ host: deb.example.org, port: 80, paths: [\"/x\"] }]\n",
+         "egress[2]:GET,HEAD, "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *inner_text = xformat("version: 1\n%s", cases[i].inner);
+        struct policy_settings *outer = read_text(outer_text, "policy.yaml");
+        struct policy_settings *inner = read_text(inner_text, "custody.yaml");
+        struct buf rules = buf_with_limit(1024);
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+
+        assert_ok(policy_build(outer, inner, &policy, &fault), fault);
+        for (size_t j = 0; j < policy->egress_count; j++) {
+            const struct policy_egress *egress = &policy->egress[j];
+
+            (void)!buf_add_format(&rules, &fault, "%s:", egress->rule);
+            for (size_t k = 0; egress->inspected && k < egress->methods.count; k++)
+                (void)!buf_add_format(&rules, &fault, "%s,", egress->methods.at[k]);
+            (void)!buf_add_text(&rules, egress->inspected ? " " : "- ", &fault);
+            assert_false(egress->host[0] == 'N');
+        }
+        assert_string_equal(buf_text(&rules), cases[i].rules);
+        buf_free(&rules);
+        policy_free(policy);
+        policy_settings_free(outer);
+        policy_settings_free(inner);
+    }
+}
+
+static void egress_that_could_not_be_meant_is_refused(void **state)
+{
+    static const char *const cases[] = {
+        "[{ port: 443 }]",
+        "[{ host: under_score.example }]",
+        "[{ host: example.org. }]",
+        "[{ host: 0x7f.1 }]",
+        "[{ host: 127.1 }]",
+        "[{ host: a.example, paths: [\"x\"] }]",
+        "[{ host: a.example, paths: [\"/../x\"] }]",
+        "[{ host: a.example }, { host: A.example, methods: [GET] }]",
+        "[{ host: a.example, methods: [GET] }, { host: a.example, paths: [\"/x\"], private: "
+        "true }]",
+        "[{ host: a.example, methods: [CONNECT] }]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *text = xformat("version: 1\negress: %s\n", cases[i]);
+        struct policy_settings *outer = read_text(text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+
+        if (policy_build(outer, NULL, &policy, &fault))
+            fail_msg("taken: %s", cases[i]);
+        assert_int_equal(fault.kind, FAULT_INVALID);
+        policy_settings_free(outer);
+    }
+}
+
 static void a_rule_that_must_match_refuses_when_it_does_not(void **state)
 {
     struct policy_matching *matching;
@@ -812,6 +889,8 @@ int main(void)
         TEST(patients_data_goes_where_routing_says),
         TEST(what_no_model_may_see_no_model_is_allowed),
         TEST(a_key_without_effect_is_named_unless_it_says_the_default),
+        TEST(egress_is_what_both_files_say),
+        TEST(egress_that_could_not_be_meant_is_refused),
         TEST(a_model_url_is_checked_where_it_stands),
         TEST(a_rule_that_must_match_refuses_when_it_does_not),
         TEST(a_role_may_read_less_than_all_may_and_never_more),
