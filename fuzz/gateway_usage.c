@@ -3,7 +3,7 @@
 
 #include "gateway/dialect/dialect.h"
 #include "gateway/dialect/usage.h"
-#include "gateway/money/budget.h"
+#include "gateway/money/prices.h"
 #include "wire/sse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -13,8 +13,8 @@ static void check(enum dialect dialect, const struct usage *usage)
     int64_t in = usage_input(dialect, usage);
 
     if (in < 0 || usage->output < 0 || usage->cached < 0 || usage->reasoning < 0 ||
-        usage->sequence < -1 || budget_cost(in, 1000000) < in ||
-        budget_cost(usage->output, 0) != 0)
+        usage->sequence < -1 || prices_of(in, 1000000) < in ||
+        prices_of(usage->output, 0) != 0)
         abort();
 }
 

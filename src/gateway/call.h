@@ -49,7 +49,11 @@ struct call_open {
     bool strip_usage; /* the usage chunk was not asked for by the client */
     uint32_t model;   /* index of the policy's entry */
     uint32_t dialect;
-    uint32_t classes; /* what was found and is allowed */
+    uint32_t classes;   /* what was found and is allowed */
+    uint32_t redacted;  /* classes of which stand-ins are in it */
+    bool signed_blocks; /* holds what only the provider that made it can read */
+    uint32_t model_at,
+        model_len; /* where the body names the model, with the quotes; 0: nowhere */
     uint64_t body_bytes;
     uint64_t leaves, scanned_bytes;
     int64_t output_tokens;        /* the request's own maximum, 0: none */

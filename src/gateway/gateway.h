@@ -30,10 +30,16 @@ const char *
 dialect_name(enum dialect dialect); /* the policy's word: openai openai-responses anthropic */
 MUST_USE bool dialect_parse(struct slice name, enum dialect *ret_dialect);
 
+/* Micro-USD per million tokens. Cached: read from the provider's cache; cache_write: put into it. */
+struct gateway_prices {
+    int64_t input, cached, cache_write, output, reasoning;
+};
+
 /* One entry of the policy's `models`. Texts are borrowed for the life of door and gateway. */
 struct gateway_model {
     const char *name;
-    const char *url; /* base: ".../v1" (openai), "https://host" or ".../v1" (anthropic) */
+    const char *model; /* what the provider calls it; NULL: by `name` */
+    const char *url;   /* base: ".../v1" (openai), "https://host" or ".../v1" (anthropic) */
     enum dialect dialect;
     const char *key_file;        /* or NULL; read once, by the gateway process */
     const char *key_environment; /* name of a variable, or NULL */
@@ -41,9 +47,10 @@ struct gateway_model {
     const char *residency;       /* may be NULL */
     const char *contract;        /* may be NULL */
     int64_t expires_us;          /* wall clock; 0: never */
-    int64_t price_in;            /* micro-USD per million tokens */
-    int64_t price_out;
-    unsigned allow; /* classes (CLASS_BIT) whose plain values may go there */
+    struct gateway_prices prices;
+    unsigned allow;          /* classes (CLASS_BIT) whose plain values may go there */
+    unsigned allow_redacted; /* ... of which stand-ins may, too */
+    unsigned kept_away;      /* ... of which neither may: `routing` names other residencies */
 };
 
 /* Whom records of one agent's calls name. */
@@ -142,6 +149,8 @@ struct gateway_config {
     size_t model_count;
     size_t
         model; /* the run's: without its key nothing starts; others then refuse their calls */
+    const size_t *fallback; /* indices of models to try after a failure, in order */
+    size_t fallback_count;
     struct gateway_limits limits;
     struct gateway_ledger ledger; /* writes `model.intent`, `model.outcome`, `refused` */
     struct gateway_sealer sealer;

@@ -26,6 +26,26 @@ static void build_allow(const struct policy_settings *settings, size_t index,
     }
 }
 
+static int64_t price(const struct policy_settings *settings, size_t index, const char *kind,
+                     int64_t unnamed)
+{
+    AUTO_FREE char *path = xformat("models" S "#%zu" S "prices" S "%s", index, kind);
+
+    return settings_find(settings, "%s", path) == NULL ? unnamed
+                                                       : builder_number_in(settings, path);
+}
+
+static void build_prices(const struct policy_settings *settings, size_t index,
+                         struct policy_prices *prices)
+{
+    *prices = (struct policy_prices){
+        .input = price(settings, index, "input", 0),
+        .output = price(settings, index, "output", 0),
+        .cached = price(settings, index, "cached", POLICY_PRICE_UNNAMED),
+        .cache_write = price(settings, index, "cache_write", POLICY_PRICE_UNNAMED),
+        .reasoning = price(settings, index, "reasoning", POLICY_PRICE_UNNAMED)};
+}
+
 bool build_models(struct builder *builder)
 {
     struct policy *policy = builder->policy;
@@ -39,10 +59,9 @@ bool build_models(struct builder *builder)
         AUTO_FREE char *key_file = xformat("models" S "#%zu" S "key" S "file", i);
         AUTO_FREE char *key_environment = xformat("models" S "#%zu" S "key" S "env", i);
         AUTO_FREE char *expires = xformat("models" S "#%zu" S "expires", i);
-        AUTO_FREE char *input = xformat("models" S "#%zu" S "prices" S "input", i);
-        AUTO_FREE char *output = xformat("models" S "#%zu" S "prices" S "output", i);
 
         model->name = builder_text_of(builder, settings, "models", i, "name");
+        model->model = builder_text_of(builder, settings, "models", i, "model");
         model->url = builder_text_of(builder, settings, "models", i, "url");
         model->dialect = builder_text_of(builder, settings, "models", i, "dialect");
         model->residency = builder_text_of(builder, settings, "models", i, "residency");
@@ -51,8 +70,7 @@ bool build_models(struct builder *builder)
         model->key_file = builder_text_at(builder, settings, key_file);
         model->key_environment = builder_text_at(builder, settings, key_environment);
         model->expires_us = builder_number_in(settings, expires);
-        model->price_input = builder_number_in(settings, input);
-        model->price_output = builder_number_in(settings, output);
+        build_prices(settings, i, &model->prices);
         build_allow(settings, i, model);
         if (model->name == NULL || model->url == NULL || model->dialect == NULL)
             return fault_set(builder->fault, FAULT_INVALID,
@@ -100,19 +118,53 @@ static bool resides(const struct policy_model *model, const char *const *residen
     return false;
 }
 
+/* `routing.CLASS`: where data of that class may go; nowhere else, redacted or not. */
+static void keep_away(struct builder *builder, enum data_class class)
+{
+    AUTO_FREE char *path = xformat("routing" S "%s", class_name(class));
+    struct policy *policy = builder->policy;
+    size_t count;
+    const char **residencies = builder_texts_of(builder, builder->organisation, path, &count);
+
+    for (size_t i = 0; count > 0 && i < policy->model_count; i++)
+        if (!resides(&policy->models[i], residencies, count)) {
+            policy->models[i].allow &= ~CLASS_BIT(class);
+            policy->models[i].allow_redacted &= ~CLASS_BIT(class);
+            policy->models[i].kept_away |= CLASS_BIT(class);
+        }
+}
+
+/* Names of entries, each of them one that this repository may call. */
+static bool build_fallback(struct builder *builder)
+{
+    struct policy *policy = builder->policy;
+
+    policy->fallback = builder_texts_of(builder, builder->organisation, "routing" S "fallback",
+                                        &policy->fallback_count);
+    for (size_t i = 0; i < policy->fallback_count; i++) {
+        size_t at = 0;
+
+        while (at < policy->model_count &&
+               strcmp(policy->models[at].name, policy->fallback[i]) != 0)
+            at++;
+        if (at == policy->model_count)
+            return fault_set(builder->fault, FAULT_INVALID,
+                             "policy.yaml: routing.fallback: there is no model %s",
+                             policy->fallback[i]);
+    }
+    return true;
+}
+
 /* Models that this repository must not call are not there; the order of the others stays. */
 bool build_routing(struct builder *builder)
 {
     struct policy *policy = builder->policy;
-    size_t count, kept = 0, all = policy->model_count;
-    const char **residencies =
-        builder_texts_of(builder, builder->organisation, "routing" S "phi", &count);
+    size_t kept = 0, all = policy->model_count;
 
-    for (size_t i = 0; count > 0 && i < all; i++)
-        if (!resides(&policy->models[i], residencies, count)) {
-            policy->models[i].allow &= ~CLASS_BIT(CLASS_PHI);
-            policy->models[i].allow_redacted &= ~CLASS_BIT(CLASS_PHI);
-        }
+    for (enum data_class class = 0; class < CLASS_CODE; class ++)
+        keep_away(builder, class);
+    if (!build_fallback(builder))
+        return false;
     if (!has_zone(policy, ZONE_PHI))
         return true;
     for (size_t i = 0; i < all; i++)

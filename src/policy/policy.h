@@ -50,15 +50,22 @@ struct policy_person {
     size_t ssh_count;
 };
 
+#define POLICY_PRICE_UNNAMED (-1)
+
 struct policy_model {
     const char *name, *url, *dialect;
+    const char *model; /* what the provider calls it; NULL: by `name` */
     const char *key_file, *key_environment; /* at most one; NULL: no key */
     const char *ca;
     const char *residency, *contract;  /* NULL: none */
     int64_t expires_us;                /* 0: never */
-    int64_t price_input, price_output; /* micro-USD per million tokens */
+    struct policy_prices {
+        int64_t input, output;                  /* micro-USD per million tokens; 0: none */
+        int64_t cached, cache_write, reasoning; /* POLICY_PRICE_UNNAMED: not said */
+    } prices;
     unsigned allow; /* classes whose plain values may go there: its own and data.*.model's */
     unsigned allow_redacted; /* classes of which only surrogates may */
+    unsigned kept_away; /* classes that `routing` lets go to other residencies only */
 };
 
 struct policy_rule {
@@ -148,6 +155,8 @@ struct policy {
     size_t people_count;
     struct policy_model *models; /* that this repository may call: with zone phi not all */
     size_t model_count;
+    const char **fallback; /* names of models to try after a failure, in order */
+    size_t fallback_count;
     struct policy_agent *agents;
     size_t agent_count;
     struct policy_budget budget_run, budget_person_day, budget_repository_day;

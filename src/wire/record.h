@@ -114,6 +114,8 @@ enum record_field {
     RECORD_TOKENS_WRITTEN,   /* tokens_written: input tokens put into the provider's cache */
     RECORD_TOKENS_REASONING, /* tokens_reasoning: part of tokens_out */
     RECORD_COST_MICRO_USD,
+    RECORD_TOKENS_RESERVED,    /* tokens_reserved: of the budgets, before a call */
+    RECORD_COST_RESERVED, /* cost_reserved: likewise */
     RECORD_FIRST_BYTE_US, /* first_byte_us: until the provider began to answer */
     RECORD_DURATION_US,
     RECORD_FIRST,      /* object.first: of bytes, records or, of a hold, microseconds */

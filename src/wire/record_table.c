@@ -19,8 +19,8 @@ _Static_assert(RECORD_TYPE_COUNT <= 64, "a set of types is a 64-bit mask");
 #define CALL                                                                                  \
     (PEER | F(PATH) | F(MODEL) | F(PROVIDER) | F(DIALECT) | F(RESIDENCY) | F(CONTRACT) |      \
      F(TOKENS_IN) | F(TOKENS_OUT) | F(TOKENS_CACHED) | F(TOKENS_WRITTEN) |                    \
-     F(TOKENS_REASONING) | F(COST_MICRO_USD) | F(FIRST_BYTE_US) | F(CERTIFICATE) |            \
-     F(SERVED) | F(TOOL) | F(LINEAGE) | F(RECEIPTS))
+     F(TOKENS_REASONING) | F(COST_MICRO_USD) | F(TOKENS_RESERVED) | F(COST_RESERVED) |        \
+     F(FIRST_BYTE_US) | F(CERTIFICATE) | F(SERVED) | F(TOOL) | F(LINEAGE) | F(RECEIPTS))
 #define CHANGED                                                                               \
     (F(CHANGE) | F(BASE) | F(HEAD) | F(TREE) | F(BRANCH) | F(FILES) | F(LINES) | F(TICKET) |  \
      F(PERSON) | F(PATH))
@@ -137,6 +137,7 @@ const struct record_place record_places[] = {
     {"", "class", RECORD_CLASS, RECORD_KIND_CLASS, "class of data"},
     {"", "contract", RECORD_CONTRACT, TEXT, "contract that the provider is under"},
     {"", "cost_micro_usd", RECORD_COST_MICRO_USD, NUMBER, "cost, millionths of a US dollar"},
+    {"", "cost_reserved", RECORD_COST_RESERVED, NUMBER, "the most that a call may cost"},
     {"", "count", RECORD_COUNT, NUMBER, "how many; of a ledger: records"},
     {"", "duration_us", RECORD_DURATION_US, NUMBER, "how long, microseconds"},
     {"", "expires", RECORD_EXPIRES, NUMBER, "when it ends, seconds since 1970"},
@@ -205,6 +206,7 @@ const struct record_place record_places[] = {
     {"", "tokens_in", RECORD_TOKENS_IN, NUMBER, "input tokens"},
     {"", "tokens_out", RECORD_TOKENS_OUT, NUMBER, "output tokens"},
     {"", "tokens_reasoning", RECORD_TOKENS_REASONING, NUMBER, "output tokens of reasoning"},
+    {"", "tokens_reserved", RECORD_TOKENS_RESERVED, NUMBER, "the most tokens of a call"},
     {"", "tokens_written", RECORD_TOKENS_WRITTEN, NUMBER, "input tokens kept in the cache"},
     {"", "type", RECORD_HEADER_TYPE, TEXT, "type of the record"},
     {"", "v", RECORD_HEADER_VERSION, TEXT, "version of the format"},

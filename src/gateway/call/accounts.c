@@ -1,22 +1,104 @@
 /* Records and money of a call. */
+#include "base/scope.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/call/exchange.h"
+#include "gateway/money/prices.h"
+#include "wire/json.h"
 
 #define BYTES_PER_TOKEN_LOW                                                                   \
     3 /* for the reservation: prose and code make fewer; usage settles it */
+#define MODEL_NAME_BYTES_MAX 4096
 #define BYTES_PER_TOKEN 4 /* for an estimate afterwards */
 
-struct spending accounts_upper_bound(const struct exchange *exchange)
+struct route_call accounts_route(const struct exchange *exchange)
+{
+    return (struct route_call){.model = exchange->open.model,
+                               .dialect = (enum dialect)exchange->open.dialect,
+                               .classes = exchange->open.classes,
+                               .redacted = exchange->open.redacted,
+                               .signed_blocks = exchange->open.signed_blocks};
+}
+
+const char *accounts_refuses(const struct exchange *exchange)
+{
+    struct route_call call = accounts_route(exchange);
+
+    return exchange->provider->endpoint.len == 0
+               ? "no-key"
+               : route_refuses(exchange->provider->model, &call,
+                               clock_now_us(exchange->gateway->config.clock));
+}
+
+bool accounts_next(struct exchange *exchange)
+{
+    const struct gateway *gateway = exchange->gateway;
+    const struct route_table route = {gateway->config.models, gateway->config.model_count,
+                                      gateway->config.fallback,
+                                      gateway->config.fallback_count};
+    struct route_call call = accounts_route(exchange);
+    size_t model;
+
+    while (route_next(&route, &call, clock_now_us(gateway->config.clock),
+                      &exchange->fallback_at, &model))
+        if (gateway->providers[model].endpoint.len > 0) {
+            exchange->provider = &gateway->providers[model];
+            return true;
+        }
+    return false;
+}
+
+bool accounts_body(const struct exchange *exchange, struct buf *room, struct slice *ret_body,
+                   struct fault *fault)
+{
+    const struct gateway_model *model = exchange->provider->model;
+    size_t at = exchange->open.model_at, end = at + exchange->open.model_len;
+    struct slice body = buf_slice(&exchange->body);
+    AUTO_BUF struct buf name = buf_with_limit(MODEL_NAME_BYTES_MAX);
+
+    *ret_body = body;
+    if (end == 0)
+        return true;
+    if (!json_add_string(&name, slice_of(model->model != NULL ? model->model : model->name),
+                         fault))
+        return false;
+    if (slice_equal(slice_part(body, at, end), buf_slice(&name)))
+        return true;
+    buf_clear(room);
+    if (!buf_add(room, slice_part(body, 0, at), fault) ||
+        !buf_add(room, buf_slice(&name), fault) ||
+        !buf_add(room, slice_part(body, end, body.len), fault))
+        return false;
+    *ret_body = buf_slice(room);
+    return true;
+}
+
+bool accounts_reserve(struct exchange *exchange, struct fault *fault)
 {
     const struct gateway_model *model = exchange->provider->model;
     int64_t in = (int64_t)(exchange->open.body_bytes / BYTES_PER_TOKEN_LOW);
     int64_t out = exchange->open.output_tokens > 0 ? exchange->open.output_tokens
                                                    : exchange->gateway->limits.output_tokens;
+    struct spending bound;
 
     if (out > TOKENS_MAX)
         out = TOKENS_MAX;
-    return (struct spending){in + out, budget_cost(in, model->price_in) +
-                                           budget_cost(out, model->price_out)};
+    bound = (struct spending){in + out, prices_upper_bound(&model->prices, in, out)};
+    if (!budget_reserve(&exchange->gateway->budget, bound, fault))
+        return false;
+    exchange->reserved = bound;
+    return true;
+}
+
+void accounts_release(struct exchange *exchange)
+{
+    budget_settle(&exchange->gateway->budget, exchange->reserved, (struct spending){0});
+    exchange->reserved = (struct spending){0};
+}
+
+bool accounts_meter(struct exchange *exchange)
+{
+    (void)exchange;
+    return true;
 }
 
 static void begin(struct record *record, enum record_type type,
@@ -64,6 +146,8 @@ bool accounts_intent(struct exchange *exchange, bool durably, struct fault *faul
     record_word(&record, RECORD_CLASS, class_name(class_of_mask(exchange->open.classes)));
     record_word(&record, RECORD_VERDICT, verdict_name(VERDICT_ALLOW));
     record_sealed(&record, &exchange->prompt);
+    record_number(&record, RECORD_TOKENS_RESERVED, exchange->reserved.tokens);
+    record_number(&record, RECORD_COST_RESERVED, exchange->reserved.micro_usd);
     record_number(&record, RECORD_BYTES_OUT, (int64_t)exchange->body.len);
     record_number(&record, RECORD_COUNT, (int64_t)(exchange->open.leaves & INT32_MAX));
     record_number(&record, RECORD_SIZE, (int64_t)(exchange->open.scanned_bytes & INT32_MAX));
@@ -139,14 +223,14 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     bool estimated = estimate(exchange);
     const struct usage *usage = &exchange->usage;
     int64_t in = usage_input(model->dialect, usage);
-    int64_t cost =
-        budget_cost(in, model->price_in) + budget_cost(usage->output, model->price_out);
+    int64_t cost = prices_cost(&model->prices, model->dialect, usage);
     struct record_seal seal = {0};
     struct record record;
     struct fault fault = {0};
 
     budget_settle(&gateway->budget, exchange->reserved,
                   (struct spending){in + usage->output, cost});
+    exchange->reserved = (struct spending){0};
     gateway->totals.failed += strcmp(ending->outcome, "ok") != 0;
     gateway->totals.estimated += estimated;
     gateway->totals.tokens_in += in;
@@ -166,9 +250,19 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     record_number(&record, RECORD_TOKENS_IN, in);
     record_number(&record, RECORD_TOKENS_OUT, usage->output);
     record_number(&record, RECORD_TOKENS_CACHED, usage->cached);
+    if (usage->cache_written > 0)
+        record_number(&record, RECORD_TOKENS_WRITTEN, usage->cache_written);
+    if (usage->reasoning > 0)
+        record_number(&record, RECORD_TOKENS_REASONING, usage->reasoning);
     record_number(&record, RECORD_COST_MICRO_USD, cost);
     record_number(&record, RECORD_BYTES_OUT, (int64_t)exchange->open.body_bytes);
     record_number(&record, RECORD_BYTES_IN, (int64_t)exchange->answer.bytes);
+    record_number(&record, RECORD_COUNT, (int64_t)exchange->tries);
+    if (exchange->certificate[0] != 0)
+        record_word(&record, RECORD_CERTIFICATE, exchange->certificate);
+    if (exchange->first_byte_us > 0)
+        record_number(&record, RECORD_FIRST_BYTE_US,
+                      exchange->first_byte_us - exchange->started_us);
     record_number(&record, RECORD_DURATION_US,
                   clock_monotonic_us(gateway->config.clock) - exchange->started_us);
     /* A ledger that is gone has ended the run; there is nobody left to tell. */

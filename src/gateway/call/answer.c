@@ -23,6 +23,8 @@ static const struct ending endings[] = {
      "custody: the model's provider sent a compressed answer unasked"},
     {"timeout", "failed", 504, "custody: the model's provider did not answer in time"},
     {"too-large", "failed", 502, "custody: the answer of the model's provider is too large"},
+    {"budget", "refused", 400,
+     "custody: the budget is used up, so the answer was cut off here (policy: budgets)"},
     {"failed", "failed", 502, "custody: the call could not be made"},
 };
 
@@ -179,6 +181,8 @@ size_t answer_on_bytes(char *bytes, size_t size, size_t count, void *self)
         return CURL_WRITEFUNC_PAUSE;
     }
     exchange->heard_us = clock_monotonic_us(exchange->gateway->config.clock);
+    if (exchange->first_byte_us == 0)
+        exchange->first_byte_us = exchange->heard_us;
     decide(exchange);
     if (answer->encoded) {
         exchange->broken = "upstream-encoded";
@@ -189,6 +193,10 @@ size_t answer_on_bytes(char *bytes, size_t size, size_t count, void *self)
          (!answer->stream || forward_events(exchange, piece, &fault));
     if (!ok)
         exchange->broken = "too-large";
+    else if (!accounts_meter(exchange)) {
+        exchange->broken = "budget";
+        ok = false;
+    }
     return ok && !exchange->door_gone ? piece.len : 0;
 }
 

@@ -21,6 +21,7 @@ bool exchange_new(struct door_peer *door, int socket, struct fault *fault)
                                   .state = EXCHANGE_SPARE,
                                   .socket = socket,
                                   .out = buf_with_limit(QUEUE_BYTES_MAX),
+                                  .renamed = buf_with_limit(GATEWAY_BODY_BYTES_MAX + 1024),
                                   .usage = usage_none()};
     if (!loop_watch(gateway->loop, socket, EPOLLIN, on_ready, exchange, &exchange->watch,
                     fault)) {
@@ -41,6 +42,7 @@ static void release_body(struct exchange *exchange)
 {
     exchange->gateway->body_bytes -= exchange->body.len;
     buf_free(&exchange->body);
+    buf_free(&exchange->renamed);
 }
 
 void exchange_free(struct exchange *exchange)
@@ -166,6 +168,7 @@ static bool open_valid(const struct gateway *gateway, const struct call_open *op
     if (open->packet != CALL_OPEN || open->model >= gateway->provider_count ||
         open->dialect >= DIALECT_COUNT || open->body_bytes == 0 ||
         open->body_bytes > GATEWAY_BODY_BYTES_MAX || open->output_tokens < 0 ||
+        (uint64_t)open->model_at + open->model_len > open->body_bytes ||
         !call_text_valid(open->asked, sizeof(open->asked)))
         return false;
     for (int i = 0; i < CALL_HEADER_COUNT; i++)

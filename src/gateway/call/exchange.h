@@ -10,6 +10,7 @@
 #include "gateway/upstream/provider.h"
 #include "gateway/dialect/usage.h"
 #include "gateway/money/budget.h"
+#include "gateway/money/route.h"
 #include "wire/sse.h"
 
 #define EXCHANGE_ANSWER_BYTES_MAX                                                             \
@@ -78,6 +79,7 @@ struct exchange {
     struct call_open open;
     const struct provider *provider;
     struct buf body;
+    struct buf renamed;        /* room for what accounts_body makes of it */
     struct record_seal prompt; /* of `body` */
     CURL *easy;
     struct curl_slist *headers;
@@ -88,6 +90,10 @@ struct exchange {
     struct buf out; /* packets not yet sent, each behind its length */
     size_t out_at;
     int64_t started_us, heard_us;
+    int64_t first_byte_us; /* of the answer; 0: none has come */
+    unsigned tries;        /* that this provider was asked, under one intent */
+    char certificate[65];  /* SHA-256 of the provider's; "": none was shown */
+    size_t fallback_at;    /* how far down the list of fallbacks we are; 0: not at all */
     uint64_t intent;
     struct spending reserved;
     struct exchange *next, **previous;
@@ -128,8 +134,26 @@ void answer_on_done(void *gateway, void *exchange, CURLcode result);
 void answer_end(struct exchange *exchange, const char *reason);
 void answer_free(struct answer *answer);
 
-/* accounts.c: records and money */
-struct spending accounts_upper_bound(const struct exchange *exchange);
+/*
+ * accounts.c: records and money. Each attempt at a provider: refuses (NULL), reserve, intent,
+ * then either release (nothing has left) or outcome. One that fails before its answer: outcome,
+ * accounts_next, and the same again. Trying the same provider once more needs neither.
+ */
+struct route_call accounts_route(const struct exchange *exchange);
+/* Why this provider may not have the call, a word: no-key, or route_refuses'. NULL: it may. */
+const char *accounts_refuses(const struct exchange *exchange);
+/* FAULT_LIMIT: a budget does not hold it. */
+MUST_USE bool accounts_reserve(struct exchange *exchange, struct fault *fault);
+void accounts_release(struct exchange *exchange);
+/* Now and then while an answer comes. False: what was reserved is used up, and the budgets hold
+ * no more: end it with "budget". */
+MUST_USE bool accounts_meter(struct exchange *exchange);
+/* Sets exchange->provider to the next model of the policy's fallback that may have the call and
+ * has its key; false: there is none. */
+MUST_USE bool accounts_next(struct exchange *exchange);
+/* The body as this provider gets it, with its own name for the model; `room` may hold it. */
+MUST_USE bool accounts_body(const struct exchange *exchange, struct buf *room,
+                            struct slice *ret_body, struct fault *fault);
 /* Puts the prompt on disk; the intent will name it. */
 MUST_USE bool accounts_keep(struct exchange *exchange, struct fault *fault);
 MUST_USE bool accounts_intent(struct exchange *exchange, bool durably, struct fault *fault);

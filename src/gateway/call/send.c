@@ -10,30 +10,22 @@
 
 #define BUFFER_BYTES (64L * 1024)
 
-/* Expiry and budget. One that is refused is READY no more. */
+/* Contract and budget. One that is refused is READY no more. */
 static void admit(struct exchange *exchange)
 {
-    struct gateway *gateway = exchange->gateway;
-    const struct gateway_model *model = exchange->provider->model;
-    struct spending bound = accounts_upper_bound(exchange);
+    const char *refused = accounts_refuses(exchange);
     struct fault fault = {0};
 
-    if (exchange->provider->endpoint.len == 0) {
-        exchange_refuse(exchange, 400, "no-key",
-                        "custody: this model has no usable key or CA file here");
+    if (refused != NULL) {
+        AUTO_FREE char *message = xformat("custody: %s", route_says(refused));
+
+        exchange_refuse(exchange, 400, refused, message);
         return;
     }
-    if (model->expires_us != 0 && clock_now_us(gateway->config.clock) >= model->expires_us) {
-        exchange_refuse(exchange, 400, "expired",
-                        "custody: the policy's entry for this model has expired");
-        return;
-    }
-    if (!budget_reserve(&gateway->budget, bound, &fault)) {
+    if (!accounts_reserve(exchange, &fault)) {
         (void)fault_in(&fault, "custody");
         exchange_refuse(exchange, 400, "budget", fault.why);
-        return;
     }
-    exchange->reserved = bound;
 }
 
 static struct exchange *next_ready(struct exchange *from)
@@ -48,7 +40,7 @@ static void refuse_for_ledger(struct exchange *exchange, const struct fault *why
     AUTO_FREE char *message = xformat(
         "custody: the record of this call cannot be written, so it is refused: %s", why->why);
 
-    budget_settle(&exchange->gateway->budget, exchange->reserved, (struct spending){0});
+    accounts_release(exchange);
     exchange_refuse(exchange, 400, "ledger", message);
 }
 
@@ -111,9 +103,15 @@ static bool start(struct exchange *exchange, struct fault *fault)
     const struct transport *curl = gateway->transport;
     const struct provider *provider = exchange->provider;
     CURL *easy = curl->easy_init();
+    struct slice body;
 
     if (easy == NULL)
         return fault_set(fault, FAULT_IO, "libcurl gives no handle");
+    if (!accounts_body(exchange, &exchange->renamed, &body, fault)) {
+        curl->easy_cleanup(easy);
+        return false;
+    }
+    exchange->tries++;
     add_headers(exchange);
     (void)curl->easy_setopt(easy, CURLOPT_URL, (const char *)provider->endpoint.at);
     (void)curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, provider->url.tls ? "https" : "http");
@@ -126,8 +124,8 @@ static bool start(struct exchange *exchange, struct fault *fault)
     (void)curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl->easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
     (void)curl->easy_setopt(easy, CURLOPT_POST, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)exchange->body.at);
-    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)exchange->body.len);
+    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)body.at);
+    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
     (void)curl->easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
     (void)curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)gateway->limits.connect_ms);
     (void)curl->easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)gateway->limits.total_ms);

@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-#include "gateway/money/budget.h"
+#include "gateway/money/prices.h"
 #include "wire/json.h"
 
 /* Members of a usage object. */

@@ -6,6 +6,7 @@
 #include "base/scope.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/door/leaves.h"
+#include "gateway/money/route.h"
 #include "wire/json.h"
 #include "wire/url.h"
 
@@ -170,15 +171,15 @@ static void copy_headers(const struct http1_request *request, struct leaves *lea
     }
 }
 
-/* The policy's entry of that name, else the run's own. False: it speaks another dialect. */
+/* The policy's entry of that name, by its own or its provider's word, else the run's own. False:
+ * it speaks another dialect. */
 static bool pick_model(const struct door_config *config, enum dialect dialect,
                        const char *asked, uint32_t *ret_model)
 {
-    size_t model = config->model;
+    size_t model = route_asked(config->models, config->model_count, dialect, asked);
 
-    for (size_t i = 0; i < config->model_count; i++)
-        if (strcmp(config->models[i].name, asked) == 0 && config->models[i].dialect == dialect)
-            model = i;
+    if (model == config->model_count)
+        model = config->model;
     if (config->models[model].dialect != dialect)
         return false;
     *ret_model = (uint32_t)model;
@@ -233,6 +234,8 @@ static bool ask_for_usage(const struct members *members, struct plan *plan,
         buf_free(&edited);
         return false;
     }
+    if (plan->open.model_at >= edit.to)
+        plan->open.model_at += (uint32_t)(edited.len - body.len);
     buf_free(&plan->body);
     plan->body = edited;
     plan->open.strip_usage = true;
@@ -263,6 +266,8 @@ static bool read_members(const struct door_config *config, struct members *membe
         return false;
     }
     call_text(plan->open.asked, sizeof(plan->open.asked), buf_slice(&asked));
+    plan->open.model_at = (uint32_t)(members->value[MEMBER_MODEL].raw.at - plan->body.at);
+    plan->open.model_len = (uint32_t)members->value[MEMBER_MODEL].raw.len;
     plan->open.stream = member_is(members, MEMBER_STREAM, JSON_TRUE);
     plan->open.output_tokens = output_tokens(members);
     if (!pick_model(config, plan->dialect, plan->open.asked, &plan->open.model)) {
@@ -326,6 +331,7 @@ static void plan_call(const struct door_config *config, const struct http1_reque
     plan->open.packet = CALL_OPEN;
     plan->open.dialect = (uint32_t)plan->dialect;
     plan->open.classes = leaves.classes;
+    plan->open.signed_blocks = route_has_signed_blocks(buf_slice(&plan->body));
     plan->open.leaves = leaves.count;
     plan->open.scanned_bytes = leaves.scanned_bytes;
     plan->open.body_bytes = plan->body.len;

@@ -1,13 +1,5 @@
 #include "gateway/money/budget.h"
 
-int64_t budget_cost(int64_t tokens, int64_t price_per_million)
-{
-    unsigned __int128 cost = (unsigned __int128)tokens * (unsigned __int128)price_per_million;
-
-    cost = (cost + 999999) / 1000000;
-    return cost > (unsigned __int128)TOKENS_MAX * 1024 ? TOKENS_MAX * 1024 : (int64_t)cost;
-}
-
 static bool over(int64_t limit, int64_t so_far, int64_t more)
 {
     return limit > 0 && (so_far >= limit || more > limit - so_far);

@@ -6,11 +6,6 @@
 
 #include "base/fault.h"
 
-#define TOKENS_MAX (INT64_C(1) << 40) /* no figure of a provider's is believed beyond that */
-
-/* tokens * price / 10^6, rounded up; micro-USD. */
-int64_t budget_cost(int64_t tokens, int64_t price_per_million);
-
 /* What a run may spend. Reserved before a call, settled after it; 0 is no limit. */
 struct budget {
     int64_t tokens_limit, micro_usd_limit;

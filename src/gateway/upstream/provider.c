@@ -5,11 +5,11 @@
 
 #include "base/scope.h"
 #include "gateway/dialect/dialect.h"
+#include "gateway/money/prices.h"
 #include "os/file.h"
 
 #define KEY_BYTES_MAX 8192
 #define CA_BYTES_MAX (4U * 1024 * 1024)
-#define PRICE_MAX INT64_C(1000000000000) /* a dollar a token */
 
 bool gateway_model_check(const struct gateway_model *model, struct fault *fault)
 {
@@ -23,8 +23,7 @@ bool gateway_model_check(const struct gateway_model *model, struct fault *fault)
         return fault_set(fault, FAULT_INVALID,
                          "model %s: plain http:// is for this machine only, use https://",
                          model->name);
-    if (model->price_in < 0 || model->price_out < 0 || model->price_in > PRICE_MAX ||
-        model->price_out > PRICE_MAX)
+    if (!prices_valid(&model->prices))
         return fault_set(fault, FAULT_INVALID, "model %s: a price out of range", model->name);
     if (model->key_file != NULL && model->key_environment != NULL)
         return fault_set(fault, FAULT_INVALID, "model %s: two keys", model->name);

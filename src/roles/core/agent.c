@@ -10,6 +10,21 @@
 
 #define TITLE_BYTES_MAX 72
 
+static int64_t price_or(int64_t price, int64_t otherwise)
+{
+    return price == POLICY_PRICE_UNNAMED ? otherwise : price;
+}
+
+/* What is not named costs what its kind does. */
+static struct gateway_prices prices(const struct policy_prices *from)
+{
+    return (struct gateway_prices){.input = from->input,
+                                   .cached = price_or(from->cached, from->input),
+                                   .cache_write = price_or(from->cache_write, from->input),
+                                   .output = from->output,
+                                   .reasoning = price_or(from->reasoning, from->output)};
+}
+
 bool core_models(struct run *run, struct fault *fault)
 {
     const struct policy *policy = run->policy;
@@ -20,6 +35,7 @@ bool core_models(struct run *run, struct fault *fault)
         struct gateway_model *to = &run->models[i];
 
         *to = (struct gateway_model){.name = from->name,
+                                     .model = from->model,
                                      .url = from->url,
                                      .key_file = from->key_file,
                                      .key_environment = from->key_environment,
@@ -27,9 +43,10 @@ bool core_models(struct run *run, struct fault *fault)
                                      .residency = from->residency,
                                      .contract = from->contract,
                                      .expires_us = from->expires_us,
-                                     .price_in = from->price_input,
-                                     .price_out = from->price_output,
-                                     .allow = from->allow};
+                                     .prices = prices(&from->prices),
+                                     .allow = from->allow,
+                                     .allow_redacted = from->allow_redacted,
+                                     .kept_away = from->kept_away};
         if (!dialect_parse(slice_of(from->dialect), &to->dialect))
             return fault_set(fault, FAULT_INVALID,
                              "model %s: dialect %s is not one that the door speaks",

@@ -22,8 +22,8 @@ static const struct dialect_row {
     {DIALECT_OPENAI,
      CHAT,
      "openai",
-     "{\"model\":\"main-model\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
-     "{\"model\":\"main-model\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":"
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
+     "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":"
      "\"hi\"}]}",
      "{\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
      "\"assistant\",\"content\":"
@@ -42,8 +42,8 @@ static const struct dialect_row {
     {DIALECT_OPENAI_RESPONSES,
      RESPONSES,
      "openai-responses",
-     "{\"model\":\"main-model\",\"input\":\"hi\"}",
-     "{\"model\":\"main-model\",\"stream\":true,\"input\":\"hi\"}",
+     "{\"model\":\"m\",\"input\":\"hi\"}",
+     "{\"model\":\"m\",\"stream\":true,\"input\":\"hi\"}",
      "{\"object\":\"response\",\"status\":\"completed\",\"output\":[],\"usage\":{\"input_"
      "tokens\":11,"
      "\"input_tokens_details\":{\"cached_tokens\":3},\"output_tokens\":7}}",
@@ -60,9 +60,9 @@ static const struct dialect_row {
     {DIALECT_ANTHROPIC,
      MESSAGES,
      "anthropic",
-     "{\"model\":\"main-model\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\","
+     "{\"model\":\"m\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\","
      "\"content\":\"hi\"}]}",
-     "{\"model\":\"main-model\",\"max_tokens\":50,\"stream\":true,\"messages\":[{\"role\":"
+     "{\"model\":\"m\",\"max_tokens\":50,\"stream\":true,\"messages\":[{\"role\":"
      "\"user\","
      "\"content\":\"hi\"}]}",
      "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"hello\"}],\"stop_"

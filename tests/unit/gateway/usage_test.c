@@ -1,6 +1,7 @@
 /* Tokens and money: what providers say is read, and what was reserved is settled, always. */
 #include "gateway/dialect/usage.h"
 #include "gateway/money/budget.h"
+#include "gateway/money/prices.h"
 
 #include "test.h"
 
@@ -112,12 +113,12 @@ static void the_end_of_a_stream_is_the_providers_and_not_the_models(void **state
 static void costs_are_rounded_up_and_never_overflow(void **state)
 {
     (void)state;
-    assert_int_equal(budget_cost(0, 3000000), 0);
-    assert_int_equal(budget_cost(1, 3000000), 3);
-    assert_int_equal(budget_cost(1, 1), 1);
-    assert_int_equal(budget_cost(1000000, 1), 1);
-    assert_int_equal(budget_cost(1000001, 1), 2);
-    assert_true(budget_cost(INT64_C(1) << 40, INT64_C(1000000000000)) > 0);
+    assert_int_equal(prices_of(0, 3000000), 0);
+    assert_int_equal(prices_of(1, 3000000), 3);
+    assert_int_equal(prices_of(1, 1), 1);
+    assert_int_equal(prices_of(1000000, 1), 1);
+    assert_int_equal(prices_of(1000001, 1), 2);
+    assert_true(prices_of(INT64_C(1) << 40, INT64_C(1000000000000)) > 0);
 }
 
 static void what_was_reserved_is_settled_whatever_happens(void **state)

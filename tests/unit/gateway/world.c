@@ -70,14 +70,15 @@ static void make_models(struct world *world)
               fault);
     world->models[0] = (struct gateway_model){
         .name = "main-model",
+        .model = "m",
         .url = world->url != NULL ? world->url : world->texts[0],
         .dialect = world->dialect,
         .key_file = world->texts[1],
         .ca_file = world->tls ? world->texts[2] : NULL,
         .residency = "on-premises",
         .contract = "c-1",
-        .price_in = world->price_in,
-        .price_out = world->price_out,
+        .prices = {world->price_in, world->price_in, world->price_in, world->price_out,
+                   world->price_out},
         .expires_us = world->expires_us,
         .allow = world->allow,
     };

@@ -63,7 +63,7 @@ static void the_effective_policy_is_what_both_files_say(void **state)
         fault);
     assert_string_equal(policy->repository, "payments-api");
     assert_int_equal(policy->model_count, 2);
-    assert_int_equal(policy->models[1].price_output, 15500000);
+    assert_int_equal(policy->models[1].prices.output, 15500000);
     assert_int_equal(policy->models[1].expires_us, INT64_C(1806537600) * 1000000 - 1);
     assert_int_equal(policy->models[0].allow, CLASS_BIT(CLASS_CODE));
     assert_int_equal(policy->models[0].allow_redacted, CLASS_BIT(CLASS_PHI));
