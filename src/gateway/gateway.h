@@ -101,6 +101,17 @@ struct door_scan {
 };
 #define DOOR_SEAM_BYTES 384UL
 
+/* Where connections of clients that take the door for a proxy go: gateway/egress/egress.h. */
+struct door_place {
+    const char *host; /* in small letters */
+    uint16_t port;
+};
+struct door_egress {
+    int socket; /* message_pair with the egress role: what was read so far, and a descriptor */
+    const struct door_place *places;
+    size_t place_count;
+};
+
 struct door_config {
     const struct gateway_model
         *models; /* those that the run may use; its urls and keys are not needed */
@@ -110,6 +121,7 @@ struct door_config {
     struct gateway_ledger ledger; /* writes `refused` */
     struct gateway_identity identity;
     int gateway; /* SOCK_SEQPACKET (message_pair); taken */
+    const struct door_egress *egress; /* NULL: models and nothing else */
 };
 
 struct door;

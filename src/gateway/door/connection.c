@@ -33,6 +33,8 @@ bool connection_new(struct door *door, int fd, struct fault *fault)
                                       .fd = fd,
                                       .call = -1,
                                       .events = EPOLLIN | EPOLLRDHUP,
+                                      .sorted = door->config.egress == NULL,
+                                      .first = buf_with_limit(HANDED_BYTES_MAX + DOOR_SCRATCH_BYTES),
                                       .in = buf_with_limit(IN_BYTES_MAX),
                                       .out = buf_with_limit(OUT_BYTES_MAX)};
     if (!loop_watch(door->loop, fd, connection->events, on_ready, connection,
@@ -92,6 +94,7 @@ void connection_bury(void *self)
 
         door->dead = connection->next;
         http1_request_free(connection->request);
+        buf_free(&connection->first);
         buf_free(&connection->in);
         buf_free(&connection->out);
         buf_free(&connection->plan.body);
@@ -309,6 +312,27 @@ static void take_pipelined(struct connection *connection)
     }
 }
 
+/* Bytes of a connection of which it is not known yet whose it is. True: they are the door's. */
+static bool sort(struct connection *connection, struct slice *bytes)
+{
+    const struct door_egress *egress = connection->door->config.egress;
+    struct fault fault = {0};
+    enum handed whose;
+
+    if (!buf_add(&connection->first, *bytes, &fault))
+        return true; /* cannot be: undecided bytes and one read have room */
+    *bytes = buf_slice(&connection->first);
+    whose = handed_read(egress, *bytes);
+    if (whose == HANDED_UNKNOWN)
+        return false;
+    connection->sorted = true;
+    if (whose == HANDED_NO)
+        return true;
+    (void)!handed_on(egress, connection->fd, *bytes, &fault); /* who is gone has ended the run */
+    connection_close(connection);
+    return false;
+}
+
 static void swallow(struct connection *connection)
 {
     struct door *door = connection->door;
@@ -331,6 +355,7 @@ static void read_request(struct connection *connection)
 
     for (int i = 0; i < READS_AT_ONCE && may_read(connection); i++) {
         ssize_t got = recv(connection->fd, door->scratch, sizeof(door->scratch), MSG_DONTWAIT);
+        struct slice bytes;
 
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
@@ -338,7 +363,11 @@ static void read_request(struct connection *connection)
             connection_close(connection);
             return;
         }
-        take_bytes(connection, slice_of_bytes(door->scratch, (size_t)got));
+        bytes = slice_of_bytes(door->scratch, (size_t)got);
+        if (!connection->sorted && !sort(connection, &bytes))
+            continue;
+        take_bytes(connection, bytes);
+        buf_free(&connection->first);
         take_pipelined(connection);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef CUSTODY_GATEWAY_CONNECTION_H
 #define CUSTODY_GATEWAY_CONNECTION_H
 
+#include "gateway/door/handed.h"
 #include "gateway/door/plan.h"
 
 #define DOOR_SCRATCH_BYTES CALL_PACKET_BYTES_MAX
@@ -41,6 +42,8 @@ struct connection {
     int fd;
     struct loop_watch *watch;
     uint32_t events;
+    bool sorted;      /* it is known to be the door's own */
+    struct buf first; /* what was read before that */
     struct http1_request *request;
     size_t counted_bytes; /* its part of door->body_bytes */
     struct buf in;        /* read, and not yet of a request: pipelined */

@@ -55,6 +55,11 @@ static bool method_is(const struct http1_request *request, const char *method)
     return slice_equal(http1_request_method(request), slice_of(method));
 }
 
+bool plan_host_is_door(struct slice host)
+{
+    return url_host_is_loopback(host) || slice_equal(host, SLICE("model.invalid"));
+}
+
 /* Clients that take the door for a proxy write the whole URL; only the door itself is meant.
  */
 static bool authority_is_door(struct slice authority)
@@ -66,7 +71,7 @@ static bool authority_is_door(struct slice authority)
     if (authority.len == 0)
         return true;
     return url_authority_parse(authority, &host, &port, &fault) &&
-           (url_host_is_loopback(host) || slice_equal(host, SLICE("model.invalid")));
+           plan_host_is_door(host);
 }
 
 /* Which API the client speaks, as far as its request shows. */

@@ -28,6 +28,8 @@ struct plan {
     const char *rule;
 };
 
+/* Is the door itself meant, by a client that writes whole URLs? */
+bool plan_host_is_door(struct slice host);
 /* Decides by the head alone; PLAN_READ_ON or PLAN_REFUSE. */
 void plan_head(const struct http1_request *request, struct plan *ret_plan);
 /* Decides a complete request, and takes its body. */
