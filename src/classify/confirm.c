@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #define OPTIONS (PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT)
+#define VALUES_MAX 64
 #define MATCH_LIMIT 200000
 #define HEAP_KIB_MAX 8192
 #define STACK_BYTES_MIN (32UL * 1024)
@@ -12,7 +13,8 @@
 struct confirm {
     pcre2_code *code;
     pcre2_match_data *match;
-    int value; /* its group; 0: the whole */
+    uint16_t values[VALUES_MAX]; /* groups of that name, in order */
+    size_t value_count;          /* 0: the whole is the value */
     uint32_t least;
 };
 
@@ -61,6 +63,16 @@ bool confirm_check(struct slice pattern, char *ret_why, size_t why_room, size_t 
     return matches_empty == 0;
 }
 
+/* Entries of the table of names are in order of name, then of number. */
+static void find_values(struct confirm *confirm)
+{
+    PCRE2_SPTR first, last;
+    int size = pcre2_substring_nametable_scan(confirm->code, (PCRE2_SPTR) "value", &first, &last);
+
+    for (; size > 0 && first <= last && confirm->value_count < VALUES_MAX; first += size)
+        confirm->values[confirm->value_count++] = (uint16_t)(first[0] << 8 | first[1]);
+}
+
 struct confirm *confirm_new(struct slice pattern)
 {
     struct confirm *confirm = xalloc(sizeof(*confirm));
@@ -75,9 +87,7 @@ struct confirm *confirm_new(struct slice pattern)
     confirm->match = pcre2_match_data_create_from_pattern(confirm->code, NULL);
     if (confirm->match == NULL)
         abort();
-    confirm->value = pcre2_substring_number_from_name(confirm->code, (PCRE2_SPTR) "value");
-    if (confirm->value < 0)
-        confirm->value = 0;
+    find_values(confirm);
     (void)pcre2_pattern_info(confirm->code, PCRE2_INFO_MINLENGTH, &confirm->least);
     return confirm;
 }
@@ -115,10 +125,15 @@ enum confirm_result confirm_find(struct confirm *confirm, struct slice text,
     if (found < 0)
         return CONFIRM_HARD;
     ends = pcre2_get_ovector_pointer(confirm->match);
-    *ret_match = (struct confirm_match){ends[0], ends[1], ends[1]};
-    if (confirm->value > 0 && ends[2 * confirm->value] != PCRE2_UNSET) {
-        ret_match->start = ends[2 * confirm->value];
-        ret_match->end = ends[2 * confirm->value + 1];
+    *ret_match = (struct confirm_match){ends[0], ends[1], ends[0], ends[1]};
+    for (size_t i = 0; i < confirm->value_count; i++) {
+        const size_t *group = &ends[2 * confirm->values[i]];
+
+        if (group[0] == PCRE2_UNSET || group[0] == group[1])
+            continue;
+        ret_match->start = group[0];
+        ret_match->end = group[1];
+        break;
     }
     return ret_match->end > ret_match->start ? CONFIRM_YES : CONFIRM_NO;
 }

@@ -4,7 +4,8 @@
 
 #include "base/bytes.h"
 
-/* PCRE2 syntax, bytes; the group named `value`, else the whole, is what is found. */
+/* PCRE2 syntax, bytes; the group named `value` (of several with (?J) the first that
+ * is not empty), else the whole, is what is found. */
 struct confirm;
 
 /* Does it compile, and match no empty text? */
@@ -31,7 +32,7 @@ struct confirm_place {
 
 struct confirm_match {
     size_t start, end; /* of the value */
-    size_t match_end;
+    size_t match_start, match_end;
 };
 
 enum confirm_result confirm_find(struct confirm *confirm, struct slice text,

@@ -10,6 +10,7 @@
 #define NUMBER_BEFORE 2UL    /* "+1", "(2" */
 #define WORD_BEFORE 24UL     /* of letters that a number is part of */
 #define LENGTH_AFTER 64UL
+#define LINE_MAX_AROUND 512UL /* of a line in front of a value, and from it on */
 #define WORK_PER_BYTE 32
 #define WORK_LEAST (1UL << 20)
 
@@ -53,6 +54,7 @@ static enum confirm_result find_within(struct confirm *confirm, const struct str
 
     ret_match->start += base;
     ret_match->end += base;
+    ret_match->match_start += base;
     ret_match->match_end += base;
     return result;
 }
@@ -63,6 +65,39 @@ static bool may_work(struct engine *engine, size_t bytes)
     if (engine->work > engine->work_max)
         engine->is_exhausted = true;
     return !engine->is_exhausted;
+}
+
+static struct slice line_around(struct slice text, size_t at)
+{
+    size_t from = at, to = at;
+
+    while (from > 0 && at - from < LINE_MAX_AROUND && text.at[from - 1] != '\n')
+        from--;
+    while (to < text.len && to - at < LINE_MAX_AROUND && text.at[to] != '\n')
+        to++;
+    return slice_part(text, from, to);
+}
+
+/* Does the rule itself say that this is none? */
+static bool is_excepted(struct engine *engine, const struct stretch *stretch, uint16_t rule,
+                        const struct confirm_match *match)
+{
+    const struct slice targets[EXCEPT_COUNT] = {
+        [EXCEPT_VALUE] = slice_part(stretch->text, match->start, match->end),
+        [EXCEPT_MATCH] = slice_part(stretch->text, match->match_start, match->match_end),
+        [EXCEPT_LINE] = line_around(stretch->text, match->start)};
+
+    for (unsigned i = 0; i < EXCEPT_COUNT; i++) {
+        struct confirm *except = rules_except(engine->rules, rule, (enum except)i);
+        const struct confirm_place whole = {
+            .last = targets[i].len, .is_begin = true, .is_end = true};
+        struct confirm_match unused;
+
+        if (except != NULL && may_work(engine, targets[i].len) &&
+            confirm_find(except, targets[i], whole, &unused) == CONFIRM_YES)
+            return true;
+    }
+    return false;
 }
 
 /* Every match of the rule that begins in [from, last], where none was looked for yet. */
@@ -90,7 +125,8 @@ static void confirm_between(struct engine *engine, const struct stretch *stretch
             *done = last + 1 + stretch->base; /* none begins there: not to be tried again */
             return;
         }
-        engine_judge(engine, stretch, rule, match.start, match.end);
+        if (!is_excepted(engine, stretch, rule, &match))
+            engine_judge(engine, stretch, rule, match.start, match.end);
         from = match.match_end;
         *done = match.match_end + stretch->base;
     }

@@ -108,6 +108,15 @@ struct confirm *rules_confirm(struct rules *rules, uint16_t rule)
     return loaded->confirm;
 }
 
+struct confirm *rules_except(struct rules *rules, uint16_t rule, enum except except)
+{
+    struct loaded_rule *loaded = &rules->at[rule];
+
+    if (loaded->except[except] == NULL && loaded->rule.except[except].len > 0)
+        loaded->except[except] = confirm_new(loaded->rule.except[except]);
+    return loaded->except[except];
+}
+
 static bool open_database(struct rules *rules, struct slice database, struct fault *fault)
 {
     if (database.len == 0)
@@ -161,8 +170,11 @@ void rules_free(struct rules *rules)
 {
     if (rules == NULL)
         return;
-    for (size_t i = 0; i < rules->count; i++)
+    for (size_t i = 0; i < rules->count; i++) {
         confirm_free(rules->at[i].confirm);
+        for (size_t e = 0; e < EXCEPT_COUNT; e++)
+            confirm_free(rules->at[i].except[e]);
+    }
     for (size_t sieve = 0; sieve < RULE_SIEVE_COUNT; sieve++)
         free(rules->by_sieve[sieve]);
     (void)hs_free_scratch(rules->scratch);

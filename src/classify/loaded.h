@@ -19,6 +19,7 @@ struct loaded_rule {
     struct rule rule;
     validator *validator;    /* may be NULL */
     struct confirm *confirm; /* made when it is first needed */
+    struct confirm *except[EXCEPT_COUNT]; /* the same; NULL: the rule has none */
 };
 
 /* How many digits the rules of the sieve of numbers want, close together. */
@@ -57,6 +58,8 @@ struct rules {
 
 /* The pattern of a rule that has one. */
 struct confirm *rules_confirm(struct rules *rules, uint16_t rule);
+/* The pattern of values that are none, or NULL. */
+struct confirm *rules_except(struct rules *rules, uint16_t rule, enum except except);
 /* False: no rule has this name of an element. */
 bool rules_of_key(const struct rules *rules, struct slice name, uint16_t *ret_rule);
 

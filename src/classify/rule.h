@@ -13,6 +13,14 @@
 
 enum rule_sieve { RULE_SIEVE_NONE, RULE_SIEVE_DIGITS, RULE_SIEVE_AT, RULE_SIEVE_COLON, RULE_SIEVE_COUNT };
 
+/* What a pattern of values that are none is tried on. */
+enum except {
+    EXCEPT_VALUE,
+    EXCEPT_MATCH,
+    EXCEPT_LINE, /* that the value begins in */
+    EXCEPT_COUNT,
+};
+
 struct texts {
     struct slice *at;
     size_t count;
@@ -22,6 +30,7 @@ struct texts {
  * each. */
 struct rule {
     struct slice id, text, hipaa, pattern, validator;
+    struct slice except[EXCEPT_COUNT]; /* patterns of values that are none */
     struct texts keywords, context, negative, stop, keys, positions, digits;
     struct texts examples, counterexamples; /* not in an image */
     uint32_t class, shape, confidence, sieve;

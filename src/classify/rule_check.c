@@ -21,13 +21,20 @@ static bool check_id(const struct rule *rule, struct fault *fault)
 
 static bool check_pattern(const struct rule *rule, struct fault *fault)
 {
+    const struct slice patterns[] = {rule->pattern, rule->except[EXCEPT_VALUE],
+                                     rule->except[EXCEPT_MATCH], rule->except[EXCEPT_LINE]};
     char why[200];
     size_t at = 0;
 
-    if (rule->pattern.len == 0)
-        return true;
-    if (!confirm_check(rule->pattern, why, sizeof(why), &at))
-        return rule_refuse(rule, fault, "pattern, character %zu: %s", at + 1, why);
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        if (patterns[i].len == 0)
+            continue;
+        if (i > 0 && (rule->pattern.len == 0 || rule->is_assigned))
+            return rule_refuse(rule, fault, "exceptions are for a rule that finds by its pattern");
+        if (!confirm_check(patterns[i], why, sizeof(why), &at))
+            return rule_refuse(rule, fault, "%s, character %zu: %s",
+                               i == 0 ? "pattern" : "except", at + 1, why);
+    }
     return true;
 }
 

@@ -13,6 +13,9 @@ const struct rule_field rule_fields[] = {
     FIELD("text", FIELD_TEXT, text, true, true, NULL),
     FIELD("hipaa", FIELD_TEXT, hipaa, false, true, NULL),
     FIELD("pattern", FIELD_TEXT, pattern, false, true, NULL),
+    FIELD("except", FIELD_TEXT, except[EXCEPT_VALUE], false, true, NULL),
+    FIELD("except_match", FIELD_TEXT, except[EXCEPT_MATCH], false, true, NULL),
+    FIELD("except_line", FIELD_TEXT, except[EXCEPT_LINE], false, true, NULL),
     FIELD("keywords", FIELD_TEXTS, keywords, false, true, NULL),
     FIELD("case", FIELD_FLAG, is_cased, false, true, NULL),
     FIELD("sieve", FIELD_WORD, sieve, false, true, "none digits at colon"), /* enum rule_sieve */

@@ -10,6 +10,7 @@ const struct command *const commands[] = {
     &command_policy_explain,
     &command_rules_list,
     &command_rules_check,
+    &command_rules_import,
     &command_scan,
     &command_view,
     &command_run,

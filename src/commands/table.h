@@ -38,6 +38,7 @@ extern const struct command command_policy_show;
 extern const struct command command_prove;
 extern const struct command command_restore;
 extern const struct command command_rules_check;
+extern const struct command command_rules_import;
 extern const struct command command_rules_list;
 extern const struct command command_run;
 extern const struct command command_runs;

@@ -176,6 +176,27 @@ def archives_are_opened():
     assert 'clean.zip' not in told.stdout + told.stderr, told
 
 
+def rules_of_another_scanner_are_taken_over():
+    token = 'ownvendor_' + 'k3j9x2m7q5w8' * 2
+    foreign = ("[[rules]]\nid = 'own-vendor'\nregex = '''ownvendor_[a-z0-9]{24}'''\nkeywords = ['ownvendor_']\n"
+               "[[rules]]\nid = 'only-a-path'\npath = '[.]p12$'\n")
+    folder = Folder({'a.txt': token + '\n', 'own.toml': foreign,
+                     'two.toml': foreign.replace('9]', '9')})
+    home = folder.root / 'none'
+    assert not folder.found()
+    taken = run([CUSTODY, 'rules', 'import', 'own.toml'], cwd=folder.tree, env=folder.env)
+    assert '1 rules' in taken.stdout and 'only-a-path: it is a path only' in taken.stderr, taken
+    assert [f['rule'] for f in folder.found() if f['path'] == 'a.txt'] == ['secret.imported.own-vendor']
+    again = run([CUSTODY, 'rules', 'import', 'own.toml'], cwd=folder.tree, env=folder.env, check=1)
+    assert 'is there already' in again.stderr, again
+    wrong = run([CUSTODY, 'rules', 'import', 'two.toml', '--out', 'new'], cwd=folder.tree, env=folder.env, check=3)
+    assert 'two.toml:1: wrong: own-vendor: ' in wrong.stderr and not list((folder.tree / 'new').glob('*')), wrong
+    told = run([CUSTODY, 'rules', 'import', 'own.toml', '--out', 'new', '--json'], cwd=folder.tree, env={**folder.env, 'CUSTODY_HOME': str(folder.root / 'other')})
+    told = json.loads(told.stdout)
+    assert told['taken'] == 1 and told['left_out'] == 1 and told['notes'][0]['rule'] == 'only-a-path', told
+    assert (home / 'rules/own.yaml').read_bytes() == (folder.tree / 'new/own.yaml').read_bytes()
+
+
 def hostile_trees_end():
     folder = Folder({'x.txt': 'x\n'})
     deep = folder.tree
@@ -194,4 +215,4 @@ def hostile_trees_end():
 
 if __name__ == '__main__':
     main([values_are_found_and_never_shown, what_is_known_is_not_looked_for_again, a_person_answers_for_what_is_none,
-         what_a_person_answers_for_is_a_record, sarif_is_sarif, archives_are_opened, hostile_trees_end])
+         what_a_person_answers_for_is_a_record, sarif_is_sarif, archives_are_opened, rules_of_another_scanner_are_taken_over, hostile_trees_end])

@@ -28,17 +28,24 @@ void rule_files_free(struct rule_files *files)
 bool rule_files_add(struct rule_files *files, int folder, const char *name, const char *shown,
                     struct fault *fault)
 {
-    struct buf text = buf_with_limit(RULES_TEXT_BYTES_MAX);
+    AUTO_BUF struct buf text = buf_with_limit(RULES_TEXT_BYTES_MAX);
+
+    if (!file_read(folder, name, &text, fault))
+        return fault_in(fault, "read %s", shown);
+    return rule_files_add_text(files, buf_slice(&text), shown, fault);
+}
+
+bool rule_files_add_text(struct rule_files *files, struct slice text, const char *shown,
+                         struct fault *fault)
+{
+    uint8_t *copy;
 
     if (files->count == RULES_TEXTS_MAX)
         return fault_set(fault, FAULT_LIMIT, "more than %d files of rules", RULES_TEXTS_MAX);
-    if (!file_read(folder, name, &text, fault)) {
-        buf_free(&text);
-        return fault_in(fault, "read %s", shown);
-    }
+    copy = (uint8_t *)slice_dup(text);
     files->at = xgrow(files->at, &files->room, files->count + 1, sizeof(*files->at));
     files->at[files->count++] =
-        (struct rules_text){.name = xstrdup(shown), .yaml = text.at, .len = text.len};
+        (struct rules_text){.name = xstrdup(shown), .yaml = copy, .len = text.len};
     return true;
 }
 

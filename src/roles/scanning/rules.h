@@ -22,6 +22,9 @@ MUST_USE bool rule_files_find(struct rule_files *ret_files, struct fault *fault)
 /* One more, by its path. */
 MUST_USE bool rule_files_add(struct rule_files *files, int folder, const char *name,
                              const char *shown, struct fault *fault);
+/* One more that stands in no file yet; copied. */
+MUST_USE bool rule_files_add_text(struct rule_files *files, struct slice text, const char *shown,
+                                  struct fault *fault);
 void rule_files_free(struct rule_files *files);
 
 /*
