@@ -1,4 +1,5 @@
 /* What a format says of a stretch of its text: the name of a key or column, a fixed position. */
+#include "base/scope.h"
 #include "classify/engine.h"
 #include "classify/tokens.h"
 
@@ -83,6 +84,38 @@ static void found(struct engine *engine, const struct stretch *stretch, uint16_t
                                   .confidence = confidence < most ? confidence : (uint8_t)most});
 }
 
+static bool find_in(struct engine *engine, uint16_t number, struct slice text,
+                    struct confirm_match *ret_match)
+{
+    const struct confirm_place place = {.last = text.len, .is_begin = true, .is_end = true};
+
+    return confirm_find(rules_confirm(engine->rules, number), text, place, ret_match) ==
+           CONFIRM_YES;
+}
+
+/*
+ * Some patterns want the name in front of the value, and a column has it far above: where a
+ * value alone is no match, it is looked at behind the first of the rule's names.
+ */
+static bool find_value(struct engine *engine, uint16_t number, struct slice value,
+                       struct confirm_match *ret_match)
+{
+    struct slice name = engine->rules->at[number].rule.keys.at[0];
+    size_t before = name.len + 2;
+    AUTO_BUF struct buf text = buf_with_limit(before + value.len);
+    struct fault none = {0};
+
+    if (find_in(engine, number, value, ret_match))
+        return true;
+    if (!buf_add(&text, name, &none) || !buf_add_text(&text, ": ", &none) ||
+        !buf_add(&text, value, &none) ||
+        !find_in(engine, number, buf_slice(&text), ret_match) || ret_match->start < before)
+        return false;
+    ret_match->start -= before;
+    ret_match->end -= before;
+    return true;
+}
+
 /* By its name: what the rule's pattern finds in it; without a pattern the whole, where the
  * rule's validator does not object. */
 static void judge_key(struct engine *engine, const struct stretch *stretch, uint16_t number,
@@ -90,12 +123,10 @@ static void judge_key(struct engine *engine, const struct stretch *stretch, uint
 {
     struct loaded_rule *loaded = &engine->rules->at[number];
     struct slice value = slice_part(stretch->text, start, end);
-    const struct confirm_place place = {.last = value.len, .is_begin = true, .is_end = true};
     struct confirm_match match;
 
     if (loaded->rule.pattern.len > 0) {
-        if (confirm_find(rules_confirm(engine->rules, number), value, place, &match) !=
-            CONFIRM_YES)
+        if (!find_value(engine, number, value, &match))
             return;
         end = start + match.end;
         start += match.start;

@@ -13,7 +13,11 @@ struct findings {
 void findings_add(struct findings *findings, struct finding finding);
 /* By start; of those with one start the longest, then the surest, first. */
 void findings_sort(struct findings *findings);
-/* Sorted; of two that overlap the longer one stays, then the surer one. */
-void findings_resolve(struct findings *findings);
+/*
+ * Sorted, none overlaps another. The surer one stays whole, and of the other one what is beside
+ * it; of two that are as sure the longer one stays. `text` is what they were found in: where one
+ * is cut, signs at its new end are left out (beyond the text: are not).
+ */
+void findings_resolve(struct findings *findings, struct slice text);
 
 #endif

@@ -218,7 +218,11 @@ bool classify_scan(struct slice content, struct slice path, struct finding **ret
         if (findings->at[i].form == FORM_SEALED &&
             findings->at[i].confidence > CONFIDENCE_LOW)
             mask |= CLASS_BIT(findings->at[i].class);
-    findings_resolve(findings);
+    findings_resolve(findings, content);
+    if (findings->too_many) {
+        free(findings->at);
+        return fault_set(fault, FAULT_LIMIT, "more than %lu findings", CLASSIFY_FINDINGS_MAX);
+    }
     for (size_t i = 0; i < findings->count; i++)
         if (findings->at[i].confidence > CONFIDENCE_LOW)
             mask |= CLASS_BIT(findings->at[i].class);

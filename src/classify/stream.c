@@ -61,14 +61,17 @@ static size_t final_count(const struct classify_stream *stream, bool is_end)
 static void tell(struct classify_stream *stream, bool is_end)
 {
     struct findings *findings = &stream->findings;
-    struct findings first = {.at = findings->at};
+    struct findings first = {0};
     size_t count;
 
     findings_sort(findings);
-    count = first.count = final_count(stream, is_end);
-    findings_resolve(&first);
+    count = final_count(stream, is_end);
+    for (size_t i = 0; i < count; i++)
+        findings_add(&first, findings->at[i]);
+    findings_resolve(&first, SLICE(""));
     for (size_t i = 0; i < first.count; i++)
         stream->sink.found(stream->sink.self, &first.at[i]);
+    free(first.at);
     findings->count -= count;
     if (findings->count > 0)
         memmove(findings->at, findings->at + count, findings->count * sizeof(*findings->at));

@@ -6,7 +6,6 @@
 #include "base/scope.h"
 #include "classify/classify.h"
 #include "classify/validate.h"
-#include "classify/validate.h"
 #include "classify/surrogate.h"
 
 static const struct surrogate_key key = {.bytes = {1, 2, 3}};
@@ -93,6 +92,14 @@ static void each_kind_is_found_where_it_is(void **state)
         {"password = \"Tr0ub4dor&3x\"\n", "a.py", "Tr0ub4dor&3x", "secret.assigned"},
         {"DB_PASSWORD=s3cr3tValue9\n", ".env", "s3cr3tValue9", "secret.assigned"},
         {"url = postgres://app:hunter2x@db/x", "a.c", "hunter2x", "secret.connection"},
+        {"url = postgres://app:hunter2x@db.example.net/x", "a.c", "hunter2x", "secret.connection"},
+        /* by the column alone */
+        {"mrn,mbi,cvv,member_id,x\n81818557,2KH3FF3AG75,417,XYZ917364825,a\n", "a.csv", "81818557",
+         "phi.record-number"},
+        {"mrn,mbi,cvv,member_id,x\n81818557,2KH3FF3AG75,417,XYZ917364825,a\n", "a.csv", "2KH3FF3AG75",
+         "phi.mbi"},
+        {"mrn,mbi,cvv,member_id,x\n81818557,2KH3FF3AG75,417,XYZ917364825,a\n", "a.csv", "XYZ917364825",
+         "phi.member-id"},
         {HL7, "a.hl7", "DOE", "phi.name"},
         {"s = \"PID|1||12345||DOE^JANE^Q||\";", "a.c", "DOE", "phi.name"},
         /* a message that a program has printed: field for field */

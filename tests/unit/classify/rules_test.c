@@ -110,7 +110,7 @@ static void in_one_piece(struct slice text, struct findings *findings)
     engine_look(&engine, &stretch);
     assert_false(engine.is_exhausted);
     engine_end(&engine);
-    findings_resolve(findings);
+    findings_resolve(findings, SLICE(""));
 }
 
 static void in_chunks(struct slice text, size_t chunk, size_t step, struct findings *findings)
