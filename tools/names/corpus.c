@@ -102,9 +102,10 @@ static void text_add(struct samples *samples, const struct model *lists, struct 
         }
         if (window.count == 0)
             return;
-        window_look_up(&window, lists);
+        window_look_up(&window, lists, 0, window.count);
         mask_names(&window, mask, (uint32_t)samples->count);
-        window_prepare(&window);
+        window_prepare(&window, 0, window.count);
+        window_compare(&window);
         sample_add(samples, &window, labels);
     }
 }

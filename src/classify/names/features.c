@@ -7,9 +7,9 @@ enum elsewhere {
     ELSEWHERE_NAMED = 2, /* it follows a title or stands beside a given name */
 };
 
-void window_look_up(struct window *window, const struct model *model)
+void window_look_up(struct window *window, const struct model *model, size_t from, size_t to)
 {
-    for (size_t i = 0; i < window->count; i++) {
+    for (size_t i = from; i < to; i++) {
         uint8_t shape = window->tokens[i].shape;
 
         window->class[i] =
@@ -52,7 +52,7 @@ static bool is_named(const struct window *window, size_t at)
 }
 
 /* A word that occurs more than once tells of its other places. */
-static void find_elsewhere(struct window *window)
+void window_compare(struct window *window)
 {
     enum { ROOM = 512 };
     uint16_t table[ROOM] = {0}; /* token + 1 */
@@ -89,11 +89,11 @@ static void find_elsewhere(struct window *window)
     }
 }
 
-void window_prepare(struct window *window)
+void window_prepare(struct window *window, size_t from, size_t to)
 {
     uint32_t topic = 0, last_word = 0;
 
-    for (size_t i = 0; i < window->count; i++) {
+    for (size_t i = from; i < to; i++) {
         const struct token *token = &window->tokens[i];
         unsigned class = window->class[i];
 
@@ -114,7 +114,6 @@ void window_prepare(struct window *window)
         else if (is_word(window, i))
             last_word = window->id[i];
     }
-    find_elsewhere(window);
 }
 
 struct features {

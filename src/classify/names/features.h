@@ -8,6 +8,7 @@
 
 #define WINDOW_TOKENS 192U
 #define FEATURES_MAX 48U
+#define FEATURES_REACH 3U /* so many tokens away features look */
 
 /* Tokens that are looked at together, with what is known of each. */
 struct window {
@@ -20,10 +21,12 @@ struct window {
     uint8_t elsewhere[WINDOW_TOKENS]; /* how the same word is used in the rest of the window */
 };
 
-/* Looks the words up in the lists: fills `class`. */
-void window_look_up(struct window *window, const struct model *model);
-/* Fills what follows from tokens and `class`. */
-void window_prepare(struct window *window);
+/* Looks words [from, to) up in the lists: fills `class`. */
+void window_look_up(struct window *window, const struct model *model, size_t from, size_t to);
+/* Fills what follows from tokens and `class`, of [from, to). `from` is the first token of the window or of a line. */
+void window_prepare(struct window *window, size_t from, size_t to);
+/* Fills `elsewhere`, of all; only `class` of words with a capital is looked at. */
+void window_compare(struct window *window);
 /* Hashes of the features of one token, at most FEATURES_MAX; returns how many. None is 0. */
 size_t window_features(const struct window *window, size_t at, uint32_t *ret_features);
 

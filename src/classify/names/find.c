@@ -11,6 +11,8 @@
 
 #define OVERLAP 16U /* tokens on either side of a window that its neighbour decides */
 
+#define GROWTH 8U   /* tokens that a zone grows by */
+
 /* Margins in 1/unit, measured: see docs/names.md. */
 #define MARGIN_HIGH 5
 #define MARGIN_MEDIUM 2
@@ -46,6 +48,7 @@ struct search {
     int margin;
     bool stopped;
     struct window window;
+    struct gate gate;
     struct tags tags;
 };
 
@@ -127,6 +130,60 @@ static void span_take(struct search *search, size_t at)
         search->margin = search->tags.margin[at];
 }
 
+/* Is the token part of what is reported? */
+static bool is_reported(const struct tags *tags, size_t at)
+{
+    unsigned sort = label_sort(tags->label[at]);
+
+    return sort == LABEL_B_PERSON || sort == LABEL_B_ADDRESS;
+}
+
+/* A name that reaches the edge of what was looked at may go on. */
+static bool zone_grow(const struct window *window, const struct tags *tags, struct zone *zone)
+{
+    bool to_left = zone->from > 0 && is_reported(tags, zone->from);
+    bool to_right = zone->to < window->count && is_reported(tags, zone->to - 1);
+
+    if (to_left)
+        zone->from = zone->from > GROWTH ? zone->from - GROWTH : 0;
+    if (to_right)
+        zone->to = window->count - zone->to > GROWTH ? zone->to + GROWTH : window->count;
+    return to_left || to_right;
+}
+
+/* What features of the zone see: from the beginning of its line on. */
+static void zone_prepare(struct search *search, struct zone zone)
+{
+    struct window *window = &search->window;
+    size_t from = zone.from > FEATURES_REACH ? zone.from - FEATURES_REACH : 0;
+    size_t to = window->count - zone.to > FEATURES_REACH ? zone.to + FEATURES_REACH
+                                                         : window->count;
+
+    while (from > 0 && window->tokens[from].breaks == 0)
+        from--;
+    window_look_up(window, search->model, from, to);
+    window_prepare(window, from, to);
+}
+
+static void window_tag(struct search *search)
+{
+    struct window *window = &search->window;
+    struct tags *tags = &search->tags;
+    struct zone zone = {0};
+
+    memset(tags->label, LABEL_O, sizeof(tags->label));
+    memset(tags->margin, 0, sizeof(tags->margin));
+    gate_look(&search->gate, window, search->model);
+    for (size_t at = 0; gate_next(&search->gate, window, at, &zone); at = zone.to) {
+        if (at == 0)
+            window_compare(window);
+        do {
+            zone_prepare(search, zone);
+            tags_find(search->model, window, zone, tags);
+        } while (zone_grow(window, tags, &zone));
+    }
+}
+
 /* Labels all tokens of the part, a window at a time; each token is labelled where it has
  * neighbours. */
 static void part_read(struct search *search, struct slice part)
@@ -143,9 +200,7 @@ static void part_read(struct search *search, struct slice part)
         while (window->count < WINDOW_TOKENS &&
                (more = token_next(&reader, &window->tokens[window->count])))
             window->count++;
-        window_look_up(window, search->model);
-        window_prepare(window);
-        tags_find(search->model, window, &search->tags);
+        window_tag(search);
         end = more ? window->count - OVERLAP : window->count;
         for (; own < end && !search->stopped; own++)
             span_take(search, own);

@@ -65,8 +65,8 @@ unsigned model_word(const struct model *model, uint32_t word)
     return 0;
 }
 
-/* Where the weights of a feature are, or NULL. */
-static inline const uint8_t *weights_of(const struct model *model, uint32_t feature)
+/* The number of a feature's row, from 1 on; 0: the model does not have it. */
+static uint32_t row_slowly(const struct model *model, uint32_t feature)
 {
     uint32_t mask = (1U << model->head.feature_bits) - 1, slot = feature & mask;
 
@@ -74,35 +74,64 @@ static inline const uint8_t *weights_of(const struct model *model, uint32_t feat
         struct model_key key;
 
         memcpy(&key, model->keys + (size_t)slot * sizeof(key), sizeof(key));
-        if (key.at == 0 || key.at > model->head.features)
-            return NULL;
+        if (key.at == 0)
+            return 0;
         if (key.high == feature >> 16)
-            return model->weights + (size_t)(key.at - 1) * LABEL_ROOM;
+            return key.at;
         slot = (slot + 1) & mask;
     }
-    return NULL;
+    return 0;
 }
 
-void model_sum(const struct model *model, const uint32_t *features, size_t count,
-               int16_t ret_sum[LABEL_ROOM])
+/* The same: whether a feature is there cannot be foreseen, so its first places are looked at
+ * without a branch. Nearly all searches end in them. */
+static inline uint32_t row_of(const struct model *model, uint32_t feature)
 {
-    typedef int8_t bytes __attribute__((vector_size(LABEL_ROOM / 2)));
-    typedef int16_t numbers __attribute__((vector_size(LABEL_ROOM)));
-    const uint8_t *found[MODEL_SUM_MAX];
+    enum { PLACES = 4 };
+    uint32_t mask = (1U << model->head.feature_bits) - 1, slot = feature & mask;
+    uint32_t row = UINT32_MAX;
+    struct model_key keys[PLACES];
+
+    if (slot + PLACES > mask)
+        return row_slowly(model, feature);
+    memcpy(keys, model->keys + (size_t)slot * sizeof(keys[0]), sizeof(keys));
+    for (size_t i = PLACES; i-- > 0;) {
+        row = keys[i].high == feature >> 16 ? keys[i].at : row;
+        row = keys[i].at == 0 ? 0 : row;
+    }
+    return row == UINT32_MAX ? row_slowly(model, feature) : row;
+}
+
+void model_expect(const struct model *model, const uint32_t *features, size_t count)
+{
     uint32_t mask = (1U << model->head.feature_bits) - 1;
-    numbers low = {0}, high = {0};
-    size_t found_count = 0;
 
     for (size_t i = 0; i < count; i++)
         __builtin_prefetch(model->keys + (size_t)(features[i] & mask) * sizeof(struct model_key));
-    for (size_t i = 0; i < count && i < MODEL_SUM_MAX; i++) {
-        const uint8_t *weights = weights_of(model, features[i]);
+}
 
-        found[found_count] = weights;
-        found_count += weights != NULL;
-        __builtin_prefetch(weights);
+size_t model_find(const struct model *model, const uint32_t *features, size_t count,
+                  const uint8_t **ret_found)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t row = row_of(model, features[i]) - 1; /* none: wraps */
+
+        ret_found[found] = model->weights + (size_t)row * LABEL_ROOM;
+        __builtin_prefetch(ret_found[found]);
+        found += row < model->head.features;
     }
-    for (size_t i = 0; i < found_count; i++) {
+    return found;
+}
+
+void model_sum(const uint8_t *const *found, size_t count, int16_t ret_sum[LABEL_ROOM])
+{
+    typedef int8_t bytes __attribute__((vector_size(LABEL_ROOM / 2)));
+    typedef int16_t numbers __attribute__((vector_size(LABEL_ROOM)));
+    numbers low = {0}, high = {0};
+
+    for (size_t i = 0; i < count; i++) {
         bytes a, b;
 
         memcpy(&a, found[i], sizeof(a));

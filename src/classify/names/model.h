@@ -81,12 +81,15 @@ extern const size_t names_embedded_count;
 bool model_open(struct slice file, struct model *ret_model);
 /* word_class of a folded word's hash; 0: in no list. */
 unsigned model_word(const struct model *model, uint32_t word);
-#define MODEL_SUM_MAX 64U
-
-/* Adds the weights of features up, at most MODEL_SUM_MAX. Memory is asked for ahead of its use.
- * Of features that the model does not have, one in some 65,000 is taken for another. */
-void model_sum(const struct model *model, const uint32_t *features, size_t count,
-               int16_t ret_sum[LABEL_ROOM]);
+/*
+ * Weights of features, in three steps, each asking for memory that the next one reads: their places,
+ * then the rows of those that the model has (how many; ret_found has room for all), then the sum of rows.
+ * Of features that the model does not have, one in some 65,000 is taken for another.
+ */
+void model_expect(const struct model *model, const uint32_t *features, size_t count);
+size_t model_find(const struct model *model, const uint32_t *features, size_t count,
+                  const uint8_t **ret_found);
+void model_sum(const uint8_t *const *found, size_t count, int16_t ret_sum[LABEL_ROOM]);
 
 /* The slot at which a search in a table of `slots` begins. */
 static inline uint32_t model_slot(uint32_t hash, uint32_t slots)

@@ -1,6 +1,5 @@
 /* classify/names/tag.c - forward and backward with the maximum in place of the sum, so that each
- * label of each token has the score of the best reading that holds it. Sixteen labels side by
- * side. */
+ * label of each token has the score of the best reading that holds it. */
 #include "classify/names/tag.h"
 
 #include <limits.h>
@@ -9,42 +8,31 @@
  * label are at most two of them apart, so that two such differences and a step fit. */
 #define STEP_MOST (FEATURES_MAX * 127 + MODEL_STEP_MAX)
 _Static_assert(4 * STEP_MOST <= INT16_MAX, "scores and their sums fit");
-_Static_assert(FEATURES_MAX <= MODEL_SUM_MAX, "all features are counted");
 
-#define HALF (LABEL_ROOM / 2)
-typedef int16_t half __attribute__((vector_size(HALF * sizeof(int16_t))));
+typedef int16_t numbers[LABEL_ROOM];
 
-static inline half load(const int16_t *at)
-{
-    half ret;
-
-    memcpy(&ret, at, sizeof(ret));
-    return ret;
-}
-
-/* The best of 13 rows, each with a score of its own added. */
+/* The best of 13 rows, each with a score of its own added. Loops of a fixed length, so that compilers make
+ * vectors of them. */
 static inline void best_of_rows(const int16_t rows[LABEL_ROOM][LABEL_ROOM],
                                 const struct scores *scores, struct scores *ret_best)
 {
-    for (size_t part = 0; part < LABEL_ROOM; part += HALF) {
-        half best = load(rows[0] + part) + scores->of[0];
+    numbers best;
 
-        for (size_t i = 1; i < LABEL_COUNT; i++) {
-            half sum = load(rows[i] + part) + scores->of[i], larger = (half)(sum > best);
+    for (size_t to = 0; to < LABEL_ROOM; to++)
+        best[to] = (int16_t)(rows[0][to] + scores->of[0]);
+    for (size_t i = 1; i < LABEL_COUNT; i++)
+        for (size_t to = 0; to < LABEL_ROOM; to++) {
+            int16_t sum = (int16_t)(rows[i][to] + scores->of[i]);
 
-            best = (sum & larger) | (best & ~larger);
+            best[to] = sum > best[to] ? sum : best[to];
         }
-        memcpy(ret_best->of + part, &best, sizeof(best));
-    }
+    memcpy(ret_best->of, best, sizeof(best));
 }
 
 static inline void add(struct scores *sum, const struct scores *more)
 {
-    for (size_t part = 0; part < LABEL_ROOM; part += HALF) {
-        half both = load(sum->of + part) + load(more->of + part);
-
-        memcpy(sum->of + part, &both, sizeof(both));
-    }
+    for (size_t i = 0; i < LABEL_ROOM; i++)
+        sum->of[i] = (int16_t)(sum->of[i] + more->of[i]);
 }
 
 /* Scores are counted from that of the first label. */
@@ -52,11 +40,8 @@ static inline void settle(struct scores *a)
 {
     int16_t first = a->of[0];
 
-    for (size_t part = 0; part < LABEL_ROOM; part += HALF) {
-        half rest = load(a->of + part) - first;
-
-        memcpy(a->of + part, &rest, sizeof(rest));
-    }
+    for (size_t i = 0; i < LABEL_ROOM; i++)
+        a->of[i] = (int16_t)(a->of[i] - first);
 }
 
 static void choose(const int16_t *sum, uint8_t *ret_label, int16_t *ret_margin)
@@ -75,16 +60,32 @@ static void choose(const int16_t *sum, uint8_t *ret_label, int16_t *ret_margin)
     *ret_margin = (int16_t)(margin < INT16_MAX ? margin : INT16_MAX);
 }
 
-static void emission(const struct model *model, const struct window *window, size_t at,
-                     struct scores *ret_sum)
-{
-    uint32_t features[FEATURES_MAX];
-    size_t count = window_features(window, at, features);
+#define BATCH 8U
 
-    model_sum(model, features, count, ret_sum->of);
+/* In steps over a few tokens, so that memory is on its way before it is needed. */
+static void emissions(const struct model *model, const struct window *window, struct zone zone,
+                      struct tags *tags)
+{
+    uint32_t features[BATCH][FEATURES_MAX];
+    size_t counts[BATCH], found_counts[BATCH];
+    const uint8_t *found[BATCH][FEATURES_MAX];
+
+    for (size_t from = zone.from; from < zone.to; from += BATCH) {
+        size_t count = zone.to - from < BATCH ? zone.to - from : BATCH;
+
+        for (size_t i = 0; i < count; i++) {
+            counts[i] = window_features(window, from + i, features[i]);
+            model_expect(model, features[i], counts[i]);
+        }
+        for (size_t i = 0; i < count; i++)
+            found_counts[i] = model_find(model, features[i], counts[i], found[i]);
+        for (size_t i = 0; i < count; i++)
+            model_sum(found[i], found_counts[i], tags->emit[from + i].of);
+    }
 }
 
-void tags_find(const struct model *model, const struct window *window, struct tags *tags)
+void tags_find(const struct model *model, const struct window *window, struct zone zone,
+               struct tags *tags)
 {
     int16_t back[LABEL_ROOM][LABEL_ROOM];
     struct scores after = {0};
@@ -92,18 +93,21 @@ void tags_find(const struct model *model, const struct window *window, struct ta
     for (size_t from = 0; from < LABEL_ROOM; from++)
         for (size_t to = 0; to < LABEL_ROOM; to++)
             back[to][from] = model->head.step[from][to];
-    for (size_t i = 0; i < window->count; i++) {
+    emissions(model, window, zone, tags);
+    for (size_t i = zone.from; i < zone.to; i++) {
         struct scores *best = &tags->forward[i];
 
-        emission(model, window, i, &tags->emit[i]);
-        if (i > 0)
+        if (i > zone.from)
             best_of_rows(model->head.step, &tags->forward[i - 1], best);
         else
-            memcpy(best->of, model->head.first, sizeof(best->of));
+            memcpy(best->of, i > 0 ? model->head.step[LABEL_O] : model->head.first,
+                   sizeof(best->of));
         add(best, &tags->emit[i]);
         settle(best);
     }
-    for (size_t i = window->count; i-- > 0;) {
+    if (zone.to < window->count)
+        memcpy(after.of, back[LABEL_O], sizeof(after.of));
+    for (size_t i = zone.to; i-- > zone.from;) {
         struct scores through = after, sum = after;
 
         add(&sum, &tags->forward[i]);

@@ -2,7 +2,7 @@
 #ifndef CUSTODY_CLASSIFY_NAMES_TAG_H
 #define CUSTODY_CLASSIFY_NAMES_TAG_H
 
-#include "classify/names/features.h"
+#include "classify/names/gate.h"
 
 /* One number a label; loops over all of them become vectors. */
 struct scores {
@@ -17,8 +17,12 @@ struct tags {
     struct scores emit[WINDOW_TOKENS], forward[WINDOW_TOKENS];
 };
 
-/* The window is prepared. Time is in the number of tokens. */
-void tags_find(const struct model *model, const struct window *window, struct tags *tags);
+/*
+ * Tags tokens [zone.from, zone.to); those around them are taken for no name. The window is
+ * prepared there, and FEATURES_REACH tokens on either side. Time is in the number of tokens.
+ */
+void tags_find(const struct model *model, const struct window *window, struct zone zone,
+               struct tags *tags);
 
 /* B and I of one sort are one, for margins and spans: the label that begins it. */
 static inline unsigned label_sort(unsigned label)
