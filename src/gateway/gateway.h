@@ -23,11 +23,13 @@ enum dialect {
     DIALECT_OPENAI,           /* POST /v1/chat/completions */
     DIALECT_OPENAI_RESPONSES, /* POST /v1/responses */
     DIALECT_ANTHROPIC,        /* POST /v1/messages */
+    DIALECT_GEMINI,           /* POST /v1beta/models/MODEL:generateContent */
     DIALECT_COUNT,
 };
+#define DIALECT_BIT(dialect) (1U << (unsigned)(dialect))
 
-const char *
-dialect_name(enum dialect dialect); /* the policy's word: openai openai-responses anthropic */
+/* The policy's word: openai openai-responses anthropic gemini */
+const char *dialect_name(enum dialect dialect);
 MUST_USE bool dialect_parse(struct slice name, enum dialect *ret_dialect);
 
 /* Micro-USD per million tokens. Cached: read from the provider's cache; cache_write: put into it. */
@@ -35,12 +37,37 @@ struct gateway_prices {
     int64_t input, cached, cache_write, output, reasoning;
 };
 
+/* Whose way of being asked a provider has: paths, keys, frames. */
+enum service {
+    SERVICE_PLAIN,   /* as the dialect's own vendor; every compatible server */
+    SERVICE_AZURE,   /* Azure OpenAI */
+    SERVICE_BEDROCK, /* Amazon Bedrock, InvokeModel with Messages bodies */
+    SERVICE_COUNT,
+};
+
+/* The policy's word: plain azure bedrock */
+MUST_USE bool service_parse(struct slice name, enum service *ret_service);
+
+/* What of its own a provider may be asked to put into a call; nobody here has seen it. */
+enum reach {
+    REACH_STATE, /* what it has kept: earlier responses, conversations, caches */
+    REACH_FILES, /* files that were uploaded to it */
+    REACH_URLS,  /* images and documents that it fetches */
+    REACH_TOOLS, /* tools that it runs: MCP servers, web search, code */
+    REACH_COUNT,
+};
+#define REACH_BIT(reach) (1U << (unsigned)(reach))
+
 /* One entry of the policy's `models`. Texts are borrowed for the life of door and gateway. */
 struct gateway_model {
     const char *name;
     const char *model; /* what the provider calls it; NULL: by `name` */
     const char *url;   /* base: ".../v1" (openai), "https://host" or ".../v1" (anthropic) */
     enum dialect dialect;
+    enum service service;
+    const char *api_version; /* Azure: "2024-10-21"; NULL: the form without versions */
+    const char *region;      /* Bedrock: that of signatures; else NULL */
+    unsigned reach;          /* REACH_BIT of what requests may use */
     const char *key_file;        /* or NULL; read once, by the gateway process */
     const char *key_environment; /* name of a variable, or NULL */
     const char *ca_file;         /* PEM; NULL: the system's */

@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/call/exchange.h"
+#include "gateway/dialect/target.h"
 #include "gateway/money/prices.h"
 #include "wire/json.h"
 
@@ -10,10 +11,19 @@
 #define MODEL_NAME_BYTES_MAX 4096
 #define BYTES_PER_TOKEN 4 /* for an estimate afterwards */
 
+static const struct operation_rule *rule_of(const struct exchange *exchange)
+{
+    return operation_rule((enum operation)exchange->open.operation);
+}
+
 struct route_call accounts_route(const struct exchange *exchange)
 {
+    const struct gateway_model *first =
+        exchange->gateway->providers[exchange->open.model].model;
+
     return (struct route_call){.model = exchange->open.model,
-                               .dialect = (enum dialect)exchange->open.dialect,
+                               .dialects = rule_of(exchange)->served_by,
+                               .service = first->service,
                                .classes = exchange->open.classes,
                                .redacted = exchange->open.redacted,
                                .signed_blocks = exchange->open.signed_blocks};
@@ -23,7 +33,7 @@ const char *accounts_refuses(const struct exchange *exchange)
 {
     struct route_call call = accounts_route(exchange);
 
-    return exchange->provider->endpoint.len == 0
+    return exchange->provider->origin.len == 0
                ? "no-key"
                : route_refuses(exchange->provider->model, &call,
                                clock_now_us(exchange->gateway->config.clock));
@@ -40,7 +50,7 @@ bool accounts_next(struct exchange *exchange)
 
     while (route_next(&route, &call, clock_now_us(gateway->config.clock),
                       &exchange->fallback_at, &model))
-        if (gateway->providers[model].endpoint.len > 0) {
+        if (gateway->providers[model].origin.len > 0) {
             exchange->provider = &gateway->providers[model];
             return true;
         }
@@ -58,7 +68,7 @@ bool accounts_body(const struct exchange *exchange, struct buf *room, struct sli
     *ret_body = body;
     if (end == 0)
         return true;
-    if (!json_add_string(&name, slice_of(model->model != NULL ? model->model : model->name),
+    if (!json_add_string(&name, slice_of(target_model(model)),
                          fault))
         return false;
     if (slice_equal(slice_part(body, at, end), buf_slice(&name)))
@@ -80,6 +90,8 @@ bool accounts_reserve(struct exchange *exchange, struct fault *fault)
                                                    : exchange->gateway->limits.output_tokens;
     struct spending bound;
 
+    if (rule_of(exchange)->free)
+        return true;
     if (out > TOKENS_MAX)
         out = TOKENS_MAX;
     bound = (struct spending){in + out, prices_upper_bound(&model->prices, in, out)};
@@ -181,7 +193,7 @@ static bool estimate(struct exchange *exchange)
     int64_t out = answer->stream ? (int64_t)answer->events
                                  : (int64_t)(answer->held.len / BYTES_PER_TOKEN);
 
-    if (usage->seen && usage->output > 0 && usage->finished)
+    if (rule_of(exchange)->free || (usage->seen && usage->output > 0 && usage->finished))
         return false;
     if (usage->seen && !answer->stream)
         return false;
@@ -223,18 +235,19 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     bool estimated = estimate(exchange);
     const struct usage *usage = &exchange->usage;
     int64_t in = usage_input(model->dialect, usage);
+    int64_t out = usage_output(model->dialect, usage);
     int64_t cost = prices_cost(&model->prices, model->dialect, usage);
     struct record_seal seal = {0};
     struct record record;
     struct fault fault = {0};
 
     budget_settle(&gateway->budget, exchange->reserved,
-                  (struct spending){in + usage->output, cost});
+                  (struct spending){in + out, cost});
     exchange->reserved = (struct spending){0};
     gateway->totals.failed += strcmp(ending->outcome, "ok") != 0;
     gateway->totals.estimated += estimated;
     gateway->totals.tokens_in += in;
-    gateway->totals.tokens_out += usage->output;
+    gateway->totals.tokens_out += out;
     gateway->totals.tokens_cached += usage->cached;
     gateway->totals.tokens_reasoning += usage->reasoning;
     gateway->totals.cost_micro_usd += cost;
@@ -248,12 +261,14 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     record_word(&record, RECORD_MECHANISM, estimated ? "usage:estimated" : "usage:provider");
     record_number(&record, RECORD_STATUS, exchange->answer.status);
     record_number(&record, RECORD_TOKENS_IN, in);
-    record_number(&record, RECORD_TOKENS_OUT, usage->output);
+    record_number(&record, RECORD_TOKENS_OUT, out);
     record_number(&record, RECORD_TOKENS_CACHED, usage->cached);
     if (usage->cache_written > 0)
         record_number(&record, RECORD_TOKENS_WRITTEN, usage->cache_written);
     if (usage->reasoning > 0)
         record_number(&record, RECORD_TOKENS_REASONING, usage->reasoning);
+    if (usage->served[0] != 0)
+        record_word(&record, RECORD_SERVED, usage->served);
     record_number(&record, RECORD_COST_MICRO_USD, cost);
     record_number(&record, RECORD_BYTES_OUT, (int64_t)exchange->open.body_bytes);
     record_number(&record, RECORD_BYTES_IN, (int64_t)exchange->answer.bytes);

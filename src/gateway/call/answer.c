@@ -202,7 +202,7 @@ size_t answer_on_bytes(char *bytes, size_t size, size_t count, void *self)
 
 static void tell_client(struct exchange *exchange, const struct ending *ending)
 {
-    enum dialect dialect = exchange->provider->model->dialect;
+    enum dialect dialect = operation_rule((enum operation)exchange->open.operation)->dialect;
     struct call_fail fail = {.packet = CALL_FAIL, .status = ending->status};
     struct buf event = buf_with_limit(4096);
     struct fault fault = {0};

@@ -43,6 +43,7 @@ static void release_body(struct exchange *exchange)
     exchange->gateway->body_bytes -= exchange->body.len;
     buf_free(&exchange->body);
     buf_free(&exchange->renamed);
+    buf_free(&exchange->target);
 }
 
 void exchange_free(struct exchange *exchange)
@@ -166,7 +167,7 @@ void exchange_refuse(struct exchange *exchange, int status, const char *reason,
 static bool open_valid(const struct gateway *gateway, const struct call_open *open)
 {
     if (open->packet != CALL_OPEN || open->model >= gateway->provider_count ||
-        open->dialect >= DIALECT_COUNT || open->body_bytes == 0 ||
+        open->operation >= OPERATION_COUNT || open->body_bytes == 0 ||
         open->body_bytes > GATEWAY_BODY_BYTES_MAX || open->output_tokens < 0 ||
         (uint64_t)open->model_at + open->model_len > open->body_bytes ||
         !call_text_valid(open->asked, sizeof(open->asked)))
@@ -174,7 +175,8 @@ static bool open_valid(const struct gateway *gateway, const struct call_open *op
     for (int i = 0; i < CALL_HEADER_COUNT; i++)
         if (!call_text_valid(open->headers[i], sizeof(open->headers[i])))
             return false;
-    return gateway->providers[open->model].model->dialect == (enum dialect)open->dialect;
+    return (operation_rule((enum operation)open->operation)->served_by &
+            DIALECT_BIT(gateway->providers[open->model].model->dialect)) != 0;
 }
 
 static void take_open(struct exchange *exchange, struct slice packet)

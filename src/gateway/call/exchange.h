@@ -8,6 +8,7 @@
 #include "gateway/call.h"
 #include "gateway/upstream/multi.h"
 #include "gateway/upstream/provider.h"
+#include "gateway/dialect/operation.h"
 #include "gateway/dialect/usage.h"
 #include "gateway/money/budget.h"
 #include "gateway/money/route.h"
@@ -78,6 +79,7 @@ struct exchange {
     bool door_gone;
     struct call_open open;
     const struct provider *provider;
+    struct buf target; /* path and query at the provider */
     struct buf body;
     struct buf renamed;        /* room for what accounts_body makes of it */
     struct record_seal prompt; /* of `body` */

@@ -3,12 +3,23 @@
 
 #include "base/scope.h"
 #include "gateway/call/exchange.h"
+#include "gateway/dialect/target.h"
 
 #ifndef CUSTODY_VERSION
 #define CUSTODY_VERSION "0"
 #endif
 
 #define BUFFER_BYTES (64L * 1024)
+#define TARGET_BYTES_MAX 4096
+
+/* Again for each provider that is tried. */
+static bool set_target(struct exchange *exchange, struct fault *fault)
+{
+    buf_free(&exchange->target);
+    exchange->target = buf_with_limit(TARGET_BYTES_MAX);
+    return target_path(exchange->provider->model, (enum operation)exchange->open.operation,
+                       exchange->open.stream, &exchange->target, fault);
+}
 
 /* Contract and budget. One that is refused is READY no more. */
 static void admit(struct exchange *exchange)
@@ -20,6 +31,11 @@ static void admit(struct exchange *exchange)
         AUTO_FREE char *message = xformat("custody: %s", route_says(refused));
 
         exchange_refuse(exchange, 400, refused, message);
+        return;
+    }
+    if (!set_target(exchange, &fault)) {
+        (void)fault_in(&fault, "custody");
+        exchange_refuse(exchange, 400, "no-such-call", fault.why);
         return;
     }
     if (!accounts_reserve(exchange, &fault)) {
@@ -102,6 +118,8 @@ static bool start(struct exchange *exchange, struct fault *fault)
     struct gateway *gateway = exchange->gateway;
     const struct transport *curl = gateway->transport;
     const struct provider *provider = exchange->provider;
+    AUTO_FREE char *url =
+        xformat("%s%s", (const char *)provider->origin.at, buf_text(&exchange->target));
     CURL *easy = curl->easy_init();
     struct slice body;
 
@@ -113,7 +131,8 @@ static bool start(struct exchange *exchange, struct fault *fault)
     }
     exchange->tries++;
     add_headers(exchange);
-    (void)curl->easy_setopt(easy, CURLOPT_URL, (const char *)provider->endpoint.at);
+    (void)curl->easy_setopt(easy, CURLOPT_URL, url);
+    (void)curl->easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     (void)curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, provider->url.tls ? "https" : "http");
     (void)curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     (void)curl->easy_setopt(easy, CURLOPT_PROXY, ""); /* no proxy of the environment's */

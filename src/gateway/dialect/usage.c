@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "base/scope.h"
+#include "gateway/call.h"
 #include "gateway/money/prices.h"
 #include "wire/json.h"
 
@@ -26,10 +28,19 @@ static const struct figure {
     {DIALECT_ANTHROPIC, "output_tokens", offsetof(struct usage, output)},
     {DIALECT_ANTHROPIC, "cache_read_input_tokens", offsetof(struct usage, cached)},
     {DIALECT_ANTHROPIC, "cache_creation_input_tokens", offsetof(struct usage, cache_written)},
+    {DIALECT_GEMINI, "promptTokenCount", offsetof(struct usage, input)},
+    {DIALECT_GEMINI, "candidatesTokenCount", offsetof(struct usage, output)},
+    {DIALECT_GEMINI, "cachedContentTokenCount", offsetof(struct usage, cached)},
+    {DIALECT_GEMINI, "thoughtsTokenCount", offsetof(struct usage, reasoning)},
+    {DIALECT_GEMINI, "toolUsePromptTokenCount", offsetof(struct usage, of_tools)},
 };
 
 /* Where a usage object may be: of a body or chunk, of a Responses event, of message_start. */
-static const char *const usage_places[] = {"usage", "response.usage", "message.usage"};
+static const char *const usage_places[] = {"usage", "response.usage", "message.usage",
+                                           "usageMetadata"};
+/* The same of the name of the model. */
+static const char *const served_places[] = {"model", "response.model", "message.model",
+                                            "modelVersion"};
 
 /* What ends a stream, as bytes of its data. Inside of a model's text the quotes would be
  * escaped. */
@@ -43,6 +54,8 @@ static const struct end_row {
     {DIALECT_OPENAI_RESPONSES, "\"response.incomplete\""},
     {DIALECT_OPENAI_RESPONSES, "\"response.failed\""},
     {DIALECT_ANTHROPIC, "\"message_stop\""},
+    {DIALECT_GEMINI, "\"finishReason\""},
+    {DIALECT_GEMINI, "\"blockReason\""},
 };
 
 struct usage usage_none(void)
@@ -54,7 +67,34 @@ int64_t usage_input(enum dialect dialect, const struct usage *usage)
 {
     if (dialect == DIALECT_ANTHROPIC)
         return usage->input + usage->cached + usage->cache_written;
-    return usage->input;
+    return usage->input + usage->of_tools;
+}
+
+int64_t usage_output(enum dialect dialect, const struct usage *usage)
+{
+    return dialect == DIALECT_GEMINI ? usage->output + usage->reasoning : usage->output;
+}
+
+static bool is_served(struct slice body, const char *place, struct usage *usage)
+{
+    AUTO_BUF struct buf name = buf_with_limit(USAGE_SERVED_BYTES * 8);
+    struct json_value value;
+    struct fault fault = {0};
+
+    if (!json_at(body, place, &value, &fault) || value.type != JSON_STRING ||
+        !json_text(&value, &name, &fault))
+        return false;
+    call_text(usage->served, sizeof(usage->served), buf_slice(&name));
+    return true;
+}
+
+static void take_served(struct slice body, struct usage *usage)
+{
+    if (usage->served[0] != 0 || slice_find(body, SLICE("\"model"), 0) == SIZE_MAX)
+        return;
+    for (size_t i = 0; i < COUNT(served_places); i++)
+        if (is_served(body, served_places[i], usage))
+            return;
 }
 
 /* Figures of a stream only grow: a later event may leave out what an earlier one said. */
@@ -78,7 +118,7 @@ static void take_figures(enum dialect dialect, struct slice object, struct usage
     }
 }
 
-void usage_take_body(enum dialect dialect, struct slice body, struct usage *usage)
+static void take_usage(enum dialect dialect, struct slice body, struct usage *usage)
 {
     for (size_t i = 0; i < COUNT(usage_places); i++) {
         struct json_value value;
@@ -87,6 +127,42 @@ void usage_take_body(enum dialect dialect, struct slice body, struct usage *usag
         if (json_at(body, usage_places[i], &value, &fault) && value.type == JSON_OBJECT)
             take_figures(dialect, value.raw, usage);
     }
+}
+
+void usage_take_body(enum dialect dialect, struct slice body, struct usage *usage)
+{
+    take_usage(dialect, body, usage);
+    take_served(body, usage);
+}
+
+/* Arguments of Gemini's calls are objects of the model's making, so only the place counts. */
+static bool says_reason(void *self, struct slice name, const struct json_value *value,
+                        struct fault *fault)
+{
+    bool *says = self;
+    struct json_value reason;
+    struct fault missing = {0};
+
+    (void)name;
+    (void)fault;
+    if (value->type == JSON_OBJECT &&
+        json_member(value->raw, "finishReason", &reason, &missing) &&
+        reason.type == JSON_STRING)
+        *says = true;
+    return true;
+}
+
+static bool gemini_ends(struct slice data)
+{
+    struct json_value value;
+    struct fault fault = {0};
+    bool says = false;
+
+    if (json_at(data, "promptFeedback.blockReason", &value, &fault) &&
+        value.type == JSON_STRING)
+        return true;
+    return json_member(data, "candidates", &value, &fault) && value.type == JSON_ARRAY &&
+           json_each(value.raw, says_reason, &says, &fault) && says;
 }
 
 static void take_sequence(struct slice data, struct usage *usage)
@@ -116,14 +192,16 @@ bool usage_take_event(enum dialect dialect, struct slice name, struct slice data
     (void)name; /* the data says it too, and not every provider names its events */
     for (size_t i = 0; i < COUNT(ends); i++)
         if (ends[i].dialect == dialect &&
-            slice_find(data, slice_of(ends[i].in_data), 0) != SIZE_MAX)
+            slice_find(data, slice_of(ends[i].in_data), 0) != SIZE_MAX &&
+            (dialect != DIALECT_GEMINI || gemini_ends(data)))
             usage->finished = true;
     if (dialect == DIALECT_OPENAI && slice_equal(data, SLICE("[DONE]")))
         usage->finished = true;
     if (dialect == DIALECT_OPENAI_RESPONSES)
         take_sequence(data, usage);
-    if (slice_find(data, SLICE("\"usage\""), 0) == SIZE_MAX)
+    take_served(data, usage);
+    if (slice_find(data, SLICE("\"usage"), 0) == SIZE_MAX)
         return false;
-    usage_take_body(dialect, data, usage);
+    take_usage(dialect, data, usage);
     return dialect == DIALECT_OPENAI && is_usage_chunk(data);
 }

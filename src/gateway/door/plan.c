@@ -5,42 +5,16 @@
 
 #include "base/scope.h"
 #include "gateway/dialect/dialect.h"
+#include "gateway/dialect/models.h"
+#include "gateway/dialect/said.h"
 #include "gateway/door/leaves.h"
 #include "gateway/money/route.h"
 #include "wire/json.h"
 #include "wire/url.h"
 
-#define CHOICES_MAX 128
+#define ADAPTED_BYTES_MORE 8192
 #define PATH_SHOWN_BYTES 256
 #define METHOD_SHOWN_BYTES 16
-
-/* Members of the request that decide something; all dialects' names, as none means two things.
- */
-enum member {
-    MEMBER_MODEL,
-    MEMBER_STREAM,
-    MEMBER_STREAM_OPTIONS,
-    MEMBER_MAX_TOKENS,
-    MEMBER_MAX_COMPLETION_TOKENS,
-    MEMBER_MAX_OUTPUT_TOKENS,
-    MEMBER_N,
-    MEMBER_COUNT,
-};
-
-static const char *const member_names[MEMBER_COUNT] = {
-    [MEMBER_MODEL] = "model",
-    [MEMBER_STREAM] = "stream",
-    [MEMBER_STREAM_OPTIONS] = "stream_options",
-    [MEMBER_MAX_TOKENS] = "max_tokens",
-    [MEMBER_MAX_COMPLETION_TOKENS] = "max_completion_tokens",
-    [MEMBER_MAX_OUTPUT_TOKENS] = "max_output_tokens",
-    [MEMBER_N] = "n",
-};
-
-struct members {
-    bool set[MEMBER_COUNT];
-    struct json_value value[MEMBER_COUNT];
-};
 
 static void refuse(struct plan *plan, int status, const char *reason, const char *message)
 {
@@ -75,21 +49,37 @@ static bool authority_is_door(struct slice authority)
 }
 
 /* Which API the client speaks, as far as its request shows. */
-static enum route route_of(const struct http1_request *request, enum dialect *ret_dialect)
+static struct route route_of(const struct http1_request *request)
 {
-    enum route route = dialect_route(http1_request_path(request), ret_dialect);
+    struct route route = operation_route(http1_request_path(request));
 
-    if (route != ROUTE_CALL && http1_request_header(request, "anthropic-version").at != NULL)
-        *ret_dialect = DIALECT_ANTHROPIC;
+    if (route.kind == ROUTE_CALL)
+        return route;
+    if (http1_request_header(request, "anthropic-version").at != NULL)
+        route.dialect = DIALECT_ANTHROPIC;
+    else if (http1_request_header(request, "x-goog-api-key").at != NULL)
+        route.dialect = DIALECT_GEMINI;
     return route;
+}
+
+static bool takes_method(const struct http1_request *request, enum route_kind kind)
+{
+    return method_is(request, kind == ROUTE_CALL ? "POST" : "GET");
+}
+
+/* A stream of Gemini's that is one JSON array cannot be looked at piece by piece. */
+static bool is_array_stream(const struct http1_request *request, const struct route *route)
+{
+    return route->kind == ROUTE_CALL && operation_rule(route->operation)->always_streams &&
+           slice_find(http1_request_query(request), SLICE("alt=sse"), 0) == SIZE_MAX;
 }
 
 void plan_broken(const struct http1_request *request, int status, const char *why,
                  struct plan *ret_plan)
 {
-    struct plan plan = {0};
+    struct plan plan = {.route = route_of(request)};
 
-    (void)route_of(request, &plan.dialect);
+    plan.dialect = plan.route.dialect;
     refuse(&plan, status,
            status == 413 || status == 414 || status == 431 ? "too-large" : "malformed", why);
     *ret_plan = plan;
@@ -97,63 +87,31 @@ void plan_broken(const struct http1_request *request, int status, const char *wh
 
 void plan_head(const struct http1_request *request, struct plan *ret_plan)
 {
-    struct plan plan = {.kind = PLAN_READ_ON};
-    enum route route = route_of(request, &plan.dialect);
+    struct plan plan = {.kind = PLAN_READ_ON, .route = route_of(request)};
 
+    plan.dialect = plan.route.dialect;
     if (method_is(request, "CONNECT"))
         refuse(&plan, 405, "connect", "tunnels are refused; this door leads to models only");
     else if (!authority_is_door(http1_request_authority(request)))
         refuse(&plan, 400, "egress", "no other host can be reached from here");
     else if (http1_request_wants_upgrade(request))
         refuse(&plan, 400, "upgrade", "protocol upgrades and WebSockets are refused");
-    else if (route == ROUTE_UNKNOWN)
+    else if (plan.route.kind == ROUTE_UNKNOWN)
         refuse(&plan, 404, "unknown-path",
-               "no such path; models are called at /v1/chat/completions, "
-               "/v1/responses and /v1/messages");
-    else if (!method_is(request, route == ROUTE_CALL ? "POST" : "GET"))
+               "no such path; models are called at /v1/chat/completions, /v1/responses, "
+               "/v1/messages and /v1beta/models/MODEL:generateContent");
+    else if (plan.route.kind == ROUTE_KEPT)
+        refuse(&plan, 400, "kept",
+               "what a provider keeps by id (responses, files, batches, conversations, caches) "
+               "is refused: nobody here has looked at what is in it. Send the text itself, "
+               "with each request");
+    else if (!takes_method(request, plan.route.kind))
         refuse(&plan, 405, "method", "this path does not take that method");
+    else if (is_array_stream(request, &plan.route))
+        refuse(&plan, 400, "stream-form", "streams are asked for with ?alt=sse");
     else if (http1_request_header(request, "content-encoding").at != NULL)
         refuse(&plan, 415, "encoded", "compressed requests are refused");
     *ret_plan = plan;
-}
-
-static bool on_member(void *self, struct slice name, const struct json_value *value,
-                      struct fault *fault)
-{
-    struct members *members = self;
-
-    (void)fault;
-    for (int i = 0; i < MEMBER_COUNT; i++)
-        if (name.at != NULL && json_key_is(name, member_names[i])) {
-            members->set[i] = true;
-            members->value[i] = *value;
-        }
-    return true;
-}
-
-static bool member_is(const struct members *members, enum member member, enum json_type type)
-{
-    return members->set[member] && members->value[member].type == type;
-}
-
-/* The most tokens that the request lets the model write; 0: it does not say. */
-static int64_t output_tokens(const struct members *members)
-{
-    int64_t most = 0, choices = 1;
-    struct fault fault = {0};
-
-    for (int i = MEMBER_MAX_TOKENS; i <= MEMBER_MAX_OUTPUT_TOKENS; i++) {
-        int64_t number;
-
-        if (members->set[i] && json_whole_number(&members->value[i], &number, &fault) &&
-            number > most)
-            most = number;
-    }
-    if (members->set[MEMBER_N])
-        (void)!json_whole_number(&members->value[MEMBER_N], &choices, &fault);
-    if (choices < 1 || choices > CHOICES_MAX)
-        choices = CHOICES_MAX;
-    return most > INT32_MAX ? INT32_MAX * choices : most * choices;
 }
 
 static bool content_is_json(const struct http1_request *request)
@@ -177,15 +135,16 @@ static void copy_headers(const struct http1_request *request, struct leaves *lea
 }
 
 /* The policy's entry of that name, by its own or its provider's word, else the run's own. False:
- * it speaks another dialect. */
-static bool pick_model(const struct door_config *config, enum dialect dialect,
+ * it serves other operations. */
+static bool pick_model(const struct door_config *config, enum operation operation,
                        const char *asked, uint32_t *ret_model)
 {
-    size_t model = route_asked(config->models, config->model_count, dialect, asked);
+    unsigned served_by = operation_rule(operation)->served_by;
+    size_t model = route_asked(config->models, config->model_count, served_by, asked);
 
     if (model == config->model_count)
         model = config->model;
-    if (config->models[model].dialect != dialect)
+    if ((served_by & DIALECT_BIT(config->models[model].dialect)) == 0)
         return false;
     *ret_model = (uint32_t)model;
     return true;
@@ -205,77 +164,48 @@ static void refuse_classes(const struct leaves *leaves, unsigned denied, struct 
     plan->rule = leaves->rules[class];
 }
 
-/* Asks for the usage chunk where the client has not; everything else stays byte for byte. */
-static bool ask_for_usage(const struct members *members, struct plan *plan,
-                          struct fault *fault)
+/* Puts the body as the provider wants it; what it need not be changed in stays byte for byte.
+ */
+static bool adapt(const struct door_config *config, const struct said *said, struct plan *plan,
+                  struct fault *fault)
 {
     struct slice body = buf_slice(&plan->body);
-    const struct json_value *options = &members->value[MEMBER_STREAM_OPTIONS];
-    bool has_options = member_is(members, MEMBER_STREAM_OPTIONS, JSON_OBJECT);
-    struct json_value include = {0};
-    struct fault missing = {0};
-    struct json_edit edit;
-    struct buf edited = buf_with_limit(body.len + 64);
+    struct slice beta = slice_of(plan->open.headers[CALL_HEADER_ANTHROPIC_BETA]);
+    struct buf edited = buf_with_limit(body.len + ADAPTED_BYTES_MORE);
+    struct said_edits edits;
+    bool ok;
 
-    if (has_options && json_member(options->raw, "include_usage", &include, &missing)) {
-        if (include.type == JSON_TRUE)
-            return true;
-        edit.with = SLICE("true");
-    } else if (has_options) {
-        bool empty = slice_trim(slice_part(options->raw, 1, options->raw.len - 1)).len == 0;
-
-        include.raw = slice_of_bytes(options->raw.at + 1, 0);
-        edit.with = empty ? SLICE("\"include_usage\":true") : SLICE("\"include_usage\":true,");
-    } else if (members->set[MEMBER_STREAM_OPTIONS]) {
-        include = *options; /* null, or nonsense that the provider would refuse */
-        edit.with = SLICE("{\"include_usage\":true}");
-    } else {
-        include.raw = slice_of_bytes(body.at + slice_find_byte(body, '{', 0) + 1, 0);
-        edit.with = SLICE("\"stream_options\":{\"include_usage\":true},");
-    }
-    edit.from = (size_t)(include.raw.at - body.at);
-    edit.to = edit.from + include.raw.len;
-    if (!json_splice(body, &edit, 1, &edited, fault)) {
-        buf_free(&edited);
+    if (!said_adapt(&config->models[plan->open.model], plan->route.operation, said, body, beta,
+                    &edits, fault))
         return false;
+    ok = edits.count == 0 || json_splice(body, edits.at, edits.count, &edited, fault);
+    if (ok && edits.count > 0) {
+        buf_free(&plan->body);
+        plan->body = take_buf(&edited);
+        plan->open.strip_usage = edits.asks_usage;
     }
-    if (plan->open.model_at >= edit.to)
-        plan->open.model_at += (uint32_t)(edited.len - body.len);
-    buf_free(&plan->body);
-    plan->body = edited;
-    plan->open.strip_usage = true;
-    return true;
+    plan->open.model_at = (uint32_t)edits.model_at;
+    plan->open.model_len = (uint32_t)edits.model_len;
+    buf_free(&edited);
+    buf_free(&edits.room);
+    return ok;
 }
 
-static bool is_object(struct slice body)
-{
-    struct slice text = slice_trim(body);
-
-    return text.len > 0 && text.at[0] == '{';
-}
-
-/* Fills plan->open from the members; false has refused. */
-static bool read_members(const struct door_config *config, struct members *members,
+/* Fills plan->open from what the request says; false has refused. */
+static bool read_request(const struct door_config *config, struct said *said,
                          struct plan *plan, struct fault *fault)
 {
     AUTO_BUF struct buf asked = buf_with_limit(GATEWAY_BODY_BYTES_MAX);
 
-    if (!is_object(buf_slice(&plan->body)) ||
-        !json_each(buf_slice(&plan->body), on_member, members, fault)) {
-        refuse(plan, 400, "malformed", "the body is not a JSON object");
-        return false;
-    }
-    if (!member_is(members, MEMBER_MODEL, JSON_STRING) ||
-        !json_text(&members->value[MEMBER_MODEL], &asked, fault)) {
-        refuse(plan, 400, "malformed", "the request names no model");
+    if (!said_read(plan->route.operation, plan->route.model, buf_slice(&plan->body), said,
+                   &asked, fault)) {
+        refuse(plan, 400, "malformed", fault->why);
         return false;
     }
     call_text(plan->open.asked, sizeof(plan->open.asked), buf_slice(&asked));
-    plan->open.model_at = (uint32_t)(members->value[MEMBER_MODEL].raw.at - plan->body.at);
-    plan->open.model_len = (uint32_t)members->value[MEMBER_MODEL].raw.len;
-    plan->open.stream = member_is(members, MEMBER_STREAM, JSON_TRUE);
-    plan->open.output_tokens = output_tokens(members);
-    if (!pick_model(config, plan->dialect, plan->open.asked, &plan->open.model)) {
+    plan->open.stream = said->stream;
+    plan->open.output_tokens = said->output_tokens;
+    if (!pick_model(config, plan->route.operation, plan->open.asked, &plan->open.model)) {
         char text[200];
 
         (void)snprintf(text, sizeof(text), "the model of this run speaks %s, not %s",
@@ -301,7 +231,7 @@ static void plan_call(const struct door_config *config, const struct http1_reque
                       struct plan *plan)
 {
     struct leaves leaves = {.scan = &config->scan};
-    struct members members = {0};
+    struct said said;
     struct fault fault = {0};
     unsigned denied;
 
@@ -313,7 +243,8 @@ static void plan_call(const struct door_config *config, const struct http1_reque
         refuse(plan, 400, "malformed", fault.why);
         return;
     }
-    if (!read_members(config, &members, plan, &fault))
+    leaves_text(&leaves, plan->route.model);
+    if (!read_request(config, &said, plan, &fault))
         return;
     copy_headers(request, &leaves, &plan->open);
     if (leaves.seen_bytes != leaves.scanned_bytes) {
@@ -325,16 +256,16 @@ static void plan_call(const struct door_config *config, const struct http1_reque
         refuse_classes(&leaves, denied, plan);
         return;
     }
-    if (plan->dialect == DIALECT_OPENAI && plan->open.stream &&
-        !ask_for_usage(&members, plan, &fault)) {
-        refuse(plan, 413, "too-large", fault.why);
+    if (!adapt(config, &said, plan, &fault)) {
+        refuse(plan, fault.kind == FAULT_LIMIT ? 413 : 400,
+               fault.kind == FAULT_LIMIT ? "too-large" : "malformed", fault.why);
         return;
     }
     if (!harmless(config, slice_of(plan->open.asked)))
         plan->open.asked[0] = 0;
     plan->kind = PLAN_CALL;
     plan->open.packet = CALL_OPEN;
-    plan->open.dialect = (uint32_t)plan->dialect;
+    plan->open.operation = (uint32_t)plan->route.operation;
     plan->open.classes = leaves.classes;
     plan->open.signed_blocks = route_has_signed_blocks(buf_slice(&plan->body));
     plan->open.leaves = leaves.count;
@@ -344,36 +275,29 @@ static void plan_call(const struct door_config *config, const struct http1_reque
 
 static void plan_models(const struct door_config *config, struct plan *plan)
 {
-    struct buf *body = &plan->body;
+    const struct route *route = &plan->route;
     struct fault fault = {0};
-    bool ok = buf_add_text(body, "{\"object\":\"list\",\"has_more\":false,\"data\":[", &fault);
+    bool ok;
 
-    for (size_t i = 0; ok && i < config->model_count; i++)
-        ok = buf_add_text(body, i == 0 ? "{\"id\":" : ",{\"id\":", &fault) &&
-             json_add_string(body, slice_of(config->models[i].name), &fault) &&
-             buf_add_text(body,
-                          ",\"object\":\"model\",\"type\":\"model\",\"created\":0,\"owned_"
-                          "by\":\"policy\","
-                          "\"created_at\":\"1970-01-01T00:00:00Z\",\"display_name\":",
-                          &fault) &&
-             json_add_string(body, slice_of(config->models[i].name), &fault) &&
-             buf_add_byte(body, '}', &fault);
-    if (!ok || !buf_add_text(body, "]}", &fault))
-        refuse(plan, 500, "failed", fault.why);
-    else
+    plan->body = buf_with_limit(1024 * 1024);
+    ok = route->kind == ROUTE_MODELS
+             ? models_list(plan->dialect, config->models, config->model_count, &plan->body,
+                           &fault)
+             : models_one(plan->dialect, config->models, config->model_count, route->model,
+                          &plan->body, &fault);
+    if (ok)
         plan->kind = PLAN_MODELS;
+    else
+        refuse(plan, fault.kind == FAULT_MISSING ? 404 : 500, "unknown-model", fault.why);
 }
 
 void plan_request(const struct door_config *config, struct http1_request *request,
                   struct plan *ret_plan)
 {
     struct plan plan;
-    enum dialect ignored;
 
     plan_head(request, &plan);
-    if (plan.kind == PLAN_READ_ON &&
-        dialect_route(http1_request_path(request), &ignored) == ROUTE_MODELS) {
-        plan.body = buf_with_limit(1024 * 1024);
+    if (plan.kind == PLAN_READ_ON && plan.route.kind != ROUTE_CALL) {
         plan_models(config, &plan);
     } else if (plan.kind == PLAN_READ_ON) {
         plan.body = http1_request_take_body(request);

@@ -6,6 +6,7 @@
 #define CUSTODY_GATEWAY_PLAN_H
 
 #include "gateway/call.h"
+#include "gateway/dialect/operation.h"
 #include "wire/http1.h"
 
 enum plan_kind {
@@ -18,6 +19,7 @@ enum plan_kind {
 struct plan {
     enum plan_kind kind;
     enum dialect dialect; /* of the answer, errors included */
+    struct route route;   /* its model borrows from the request */
     struct call_open open;
     struct buf body; /* the caller frees */
     /* Of a refusal: */

@@ -33,7 +33,7 @@ bool prices_valid(const struct gateway_prices *prices)
 int64_t prices_cost(const struct gateway_prices *prices, enum dialect dialect,
                     const struct usage *usage)
 {
-    int64_t in = bounded(usage_input(dialect, usage)), out = bounded(usage->output);
+    int64_t in = bounded(usage_input(dialect, usage)), out = bounded(usage_output(dialect, usage));
     int64_t cached = bounded(usage->cached), written = bounded(usage->cache_written);
     int64_t reasoned = bounded(usage->reasoning);
 

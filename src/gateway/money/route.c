@@ -10,7 +10,7 @@ static const struct {
      "policy (routing) does not let this class of data go to where this model is"},
     {"data-class", "policy (models, allow) does not let this model see this class of data"},
     {"no-key", "this model has no usable key or CA file here"},
-    {"dialect", "this model speaks another dialect"},
+    {"dialect", "this model speaks another dialect, or is asked in another way"},
 };
 
 /* Members whose values are good with one provider only (Anthropic, Responses, Gemini). */
@@ -24,7 +24,7 @@ const char *route_refuses(const struct gateway_model *model, const struct route_
 {
     unsigned plain = call->classes & ~CLASS_BIT(CLASS_CODE);
 
-    if (model->dialect != call->dialect)
+    if ((call->dialects & DIALECT_BIT(model->dialect)) == 0 || model->service != call->service)
         return "dialect";
     if (model->expires_us != 0 && now_us > model->expires_us)
         return "expired";
@@ -71,14 +71,15 @@ bool route_next(const struct route_table *route, const struct route_call *call, 
     return false;
 }
 
-size_t route_asked(const struct gateway_model *models, size_t count, enum dialect dialect,
+size_t route_asked(const struct gateway_model *models, size_t count, unsigned dialects,
                    const char *asked)
 {
     for (size_t i = 0; i < count; i++)
-        if (models[i].dialect == dialect && strcmp(models[i].name, asked) == 0)
+        if ((dialects & DIALECT_BIT(models[i].dialect)) != 0 &&
+            strcmp(models[i].name, asked) == 0)
             return i;
     for (size_t i = 0; i < count; i++)
-        if (models[i].dialect == dialect && models[i].model != NULL &&
+        if ((dialects & DIALECT_BIT(models[i].dialect)) != 0 && models[i].model != NULL &&
             strcmp(models[i].model, asked) == 0)
             return i;
     return count;

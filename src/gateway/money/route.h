@@ -10,7 +10,8 @@
 /* What a call is, after redaction. */
 struct route_call {
     size_t model; /* index of the entry that it asks for */
-    enum dialect dialect;
+    unsigned dialects;    /* DIALECT_BIT of those that can serve it */
+    enum service service; /* its body is as this one wants it */
     unsigned classes;   /* mask of CLASS_BIT: plain values of these are in it */
     unsigned redacted;  /* stand-ins of these */
     bool signed_blocks; /* holds what only the provider that made it can read: thinking */
@@ -42,8 +43,9 @@ struct route_table {
 bool route_next(const struct route_table *route, const struct route_call *call, int64_t now_us,
                 size_t *cursor, size_t *ret_model);
 
-/* The entry that `asked` names, by its name or by its provider's; `count`: none of that dialect. */
-size_t route_asked(const struct gateway_model *models, size_t count, enum dialect dialect,
+/* The entry that `asked` names, by its name or by its provider's; `count`: none of those dialects
+ * (DIALECT_BIT). */
+size_t route_asked(const struct gateway_model *models, size_t count, unsigned dialects,
                    const char *asked);
 
 /* Does the body hold blocks that one provider has signed or encrypted? Looks for the names of

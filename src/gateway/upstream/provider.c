@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/scope.h"
-#include "gateway/dialect/dialect.h"
+#include "gateway/dialect/target.h"
 #include "gateway/money/prices.h"
 #include "os/file.h"
 
@@ -27,7 +27,7 @@ bool gateway_model_check(const struct gateway_model *model, struct fault *fault)
         return fault_set(fault, FAULT_INVALID, "model %s: a price out of range", model->name);
     if (model->key_file != NULL && model->key_environment != NULL)
         return fault_set(fault, FAULT_INVALID, "model %s: two keys", model->name);
-    return true;
+    return target_check(model, fault);
 }
 
 static bool read_key(const struct gateway_model *model, struct buf *key, struct fault *fault)
@@ -75,7 +75,7 @@ static bool make_key_header(const struct gateway_model *model, struct buf *heade
         return fault_set(fault, FAULT_INVALID,
                          "the key is empty or holds spaces or control characters");
     return buf_reserve(header, KEY_BYTES_MAX + 64, fault) &&
-           buf_add_text(header, dialect_key_header(model->dialect), fault) &&
+           buf_add_text(header, target_key_header(model), fault) &&
            buf_add(header, trimmed, fault);
 }
 
@@ -94,11 +94,20 @@ static bool read_ca(const struct gateway_model *model, struct buf *ca, struct fa
     return ca->len > 0 || fault_set(fault, FAULT_INVALID, "%s is empty", model->ca_file);
 }
 
+/* A URL without path and query. */
+static struct slice origin_of(const struct gateway_model *model, const struct url *url)
+{
+    struct slice text = slice_of(model->url);
+    size_t query = url->query.len > 0 ? url->query.len + 1 : 0;
+
+    return slice_part(text, 0, text.len - url->path.len - query);
+}
+
 bool provider_open(const struct gateway_model *model, struct provider *ret_provider,
                    struct fault *fault)
 {
     struct provider provider = {.model = model,
-                                .endpoint = buf_with_limit(URL_BYTES_MAX + 64),
+                                .origin = buf_with_limit(URL_BYTES_MAX),
                                 .key_header = buf_with_limit(KEY_BYTES_MAX + 64),
                                 .ca = buf_with_limit(CA_BYTES_MAX)};
     bool ok;
@@ -106,14 +115,14 @@ bool provider_open(const struct gateway_model *model, struct provider *ret_provi
     if (!gateway_model_check(model, fault))
         return false;
     ok = url_parse(slice_of(model->url), &provider.url, fault) &&
-         dialect_endpoint(model->dialect, slice_of(model->url), &provider.endpoint, fault) &&
+         buf_add(&provider.origin, origin_of(model, &provider.url), fault) &&
          make_key_header(model, &provider.key_header, fault) &&
          read_ca(model, &provider.ca, fault);
     if (!ok) {
         provider_close(&provider);
         return fault_in(fault, "model %s", model->name);
     }
-    (void)buf_text(&provider.endpoint);
+    (void)buf_text(&provider.origin);
     (void)buf_text(&provider.key_header);
     *ret_provider = provider;
     return true;
@@ -121,7 +130,7 @@ bool provider_open(const struct gateway_model *model, struct provider *ret_provi
 
 void provider_close(struct provider *provider)
 {
-    buf_free(&provider->endpoint);
+    buf_free(&provider->origin);
     buf_free_secret(&provider->key_header);
     buf_free(&provider->ca);
 }

@@ -10,7 +10,7 @@
 struct provider {
     const struct gateway_model *model;
     struct url url;        /* borrows from the model */
-    struct buf endpoint;   /* full URL, NUL-terminated; empty: could not be opened */
+    struct buf origin;     /* "https://host:port", NUL-terminated; empty: could not be opened */
     struct buf key_header; /* "x-api-key: ...", NUL-terminated; empty without a key */
     struct buf ca;         /* PEM; empty: the system's */
 };
