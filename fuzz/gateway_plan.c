@@ -22,6 +22,8 @@ static const struct gateway_model models[] = {
     {.name = "chat", .dialect = DIALECT_OPENAI},
     {.name = "responses", .dialect = DIALECT_OPENAI_RESPONSES},
     {.name = "messages", .dialect = DIALECT_ANTHROPIC},
+    {.name = "gemini", .dialect = DIALECT_GEMINI},
+    {.name = "bedrock", .dialect = DIALECT_ANTHROPIC, .service = SERVICE_BEDROCK},
 };
 
 static void check_call(const struct plan *plan, struct slice asked)
@@ -35,14 +37,17 @@ static void check_call(const struct plan *plan, struct slice asked)
         abort();
     if (slice_find(asked, SLICE("MARK"), 0) != SIZE_MAX)
         abort(); /* it stood there in the clear */
-    if (!plan->open.strip_usage && !slice_equal(sent, asked))
+    if (!plan->open.strip_usage && plan->open.model_len > 0 && !slice_equal(sent, asked))
         abort(); /* an untouched request stays as it was */
     if (plan->open.strip_usage &&
         (!json_at(sent, "stream_options.include_usage", &value, &fault) ||
          value.type != JSON_TRUE))
         abort();
     if (!call_text_valid(plan->open.asked, sizeof(plan->open.asked)) ||
-        plan->open.model >= COUNT(models) || models[plan->open.model].dialect != plan->dialect)
+        plan->open.model >= COUNT(models) || 
+        (operation_rule(plan->route.operation)->served_by &
+         DIALECT_BIT(models[plan->open.model].dialect)) == 0 ||
+        (uint64_t)plan->open.model_at + plan->open.model_len > sent.len)
         abort();
 }
 

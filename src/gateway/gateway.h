@@ -56,6 +56,8 @@ enum reach {
     REACH_TOOLS, /* tools that it runs: MCP servers, web search, code */
     REACH_COUNT,
 };
+/* The policy's word: state files urls tools */
+MUST_USE bool reach_parse(struct slice name, enum reach *ret_reach);
 #define REACH_BIT(reach) (1U << (unsigned)(reach))
 
 /* One entry of the policy's `models`. Texts are borrowed for the life of door and gateway. */

@@ -58,12 +58,17 @@ bool build_models(struct builder *builder)
         struct policy_model *model = &policy->models[i];
         AUTO_FREE char *key_file = xformat("models" S "#%zu" S "key" S "file", i);
         AUTO_FREE char *key_environment = xformat("models" S "#%zu" S "key" S "env", i);
+        AUTO_FREE char *reach = xformat("models" S "#%zu" S "reach", i);
         AUTO_FREE char *expires = xformat("models" S "#%zu" S "expires", i);
 
         model->name = builder_text_of(builder, settings, "models", i, "name");
         model->model = builder_text_of(builder, settings, "models", i, "model");
         model->url = builder_text_of(builder, settings, "models", i, "url");
         model->dialect = builder_text_of(builder, settings, "models", i, "dialect");
+        model->service = builder_text_of(builder, settings, "models", i, "service");
+        model->api_version = builder_text_of(builder, settings, "models", i, "api_version");
+        model->region = builder_text_of(builder, settings, "models", i, "region");
+        model->reach = builder_texts_of(builder, settings, reach, &model->reach_count);
         model->residency = builder_text_of(builder, settings, "models", i, "residency");
         model->contract = builder_text_of(builder, settings, "models", i, "contract");
         model->ca = builder_text_of(builder, settings, "models", i, "ca");

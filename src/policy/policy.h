@@ -55,6 +55,9 @@ struct policy_person {
 struct policy_model {
     const char *name, *url, *dialect;
     const char *model; /* what the provider calls it; NULL: by `name` */
+    const char *service, *api_version, *region; /* NULL: not named */
+    const char **reach;                         /* words of `reach` */
+    size_t reach_count;
     const char *key_file, *key_environment; /* at most one; NULL: no key */
     const char *ca;
     const char *residency, *contract;  /* NULL: none */

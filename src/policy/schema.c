@@ -40,7 +40,20 @@ const struct schema_row schema_rows[] = {
     {"models" S "#" S "url", SCHEMA_URL, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "base URL; plain http to loopback only"},
     {"models" S "#" S "dialect", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED,
-     "openai openai-responses anthropic", NULL, 0, 0, "what it speaks"},
+     "openai openai-responses anthropic gemini", NULL, 0, 0, "what it speaks"},
+    {"models" S "#" S "service", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "plain azure bedrock",
+     "plain", 0, 0,
+     "whose way of being asked it has: plain (the dialect's own), azure (Azure OpenAI), bedrock "
+     "(Amazon Bedrock; anthropic)"},
+    {"models" S "#" S "api_version", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "of azure: a date means the form with deployments in the path; not named: the v1 form"},
+    {"models" S "#" S "region", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
+     "of bedrock: the region that requests are signed for"},
+    {"models" S "#" S "reach" S "#", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED,
+     "state files urls tools", NULL, 0, 0,
+     "what nobody here has looked at and requests may use there all the same: what the provider "
+     "keeps (earlier responses, caches), files uploaded to it, what it fetches, tools that it "
+     "runs; none by default"},
     {"models" S "#" S "key" S "file", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "file with its key; only the gateway reads it"},
     {"models" S "#" S "key" S "env", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,

@@ -191,7 +191,7 @@ def there_is_no_other_way_out():
             'http://192.0.2.1/')]
         done = world.shell('exec 2>&1; ' + ''.join(tries))
         seen = done['stderr']
-        assert seen.count('[status 404]') == 2 and '[status 405]' in seen and '[status 400]' in seen, seen
+        assert '[status 415]' in seen and '[status 405]' in seen and seen.count('[status 400]') == 2, seen
         assert seen.count('[status 000]') == 3, seen
         assert world.asked() == [], world.asked()
         reasons = sorted(r['reason'] for r in world.log('--run', done['run'], '--type', 'refused'))

@@ -152,6 +152,7 @@ bool said_read(enum operation operation, struct slice in_path, struct slice body
     }
     said.stream = rule->always_streams ||
                   (rule->streams && said_is(&said, SAID_STREAM, JSON_TRUE));
+    said.background = said_is(&said, SAID_BACKGROUND, JSON_TRUE);
     said.output_tokens = output_tokens(&said);
     *ret_said = said;
     return true;

@@ -30,6 +30,7 @@ struct said {
     struct slice name[SAID_MEMBER_COUNT]; /* raw, between the quotes */
     struct json_value value[SAID_MEMBER_COUNT];
     bool stream;
+    bool background; /* the answer is to be kept by the provider and fetched by id */
     int64_t output_tokens; /* the most that it lets the model write; 0: it does not say */
 };
 

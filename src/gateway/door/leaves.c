@@ -188,6 +188,8 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
     leaves->count++;
     leaves->seen_bytes += leaf->text.len;
     look(leaves, leaf->text, 0);
+    if (leaves->references != NULL)
+        references_see(leaves->references, leaf);
     if (leaf->type == JSON_STRING && !leaf->is_key && !is_protocol(leaf))
         look_across(leaves, leaf->text);
     leaves->scanned_bytes += leaf->text.len;

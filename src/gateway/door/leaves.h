@@ -9,10 +9,12 @@
 #ifndef CUSTODY_GATEWAY_LEAVES_H
 #define CUSTODY_GATEWAY_LEAVES_H
 
+#include "gateway/dialect/references.h"
 #include "gateway/gateway.h"
 
 struct leaves {
     const struct door_scan *scan;
+    struct references *references;  /* looks at each leaf, too; or NULL */
     unsigned classes;               /* found so far */
     const char *rules[CLASS_COUNT]; /* the first rule that found it */
     uint64_t count;

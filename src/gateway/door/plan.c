@@ -191,6 +191,29 @@ static bool adapt(const struct door_config *config, const struct said *said, str
     return ok;
 }
 
+/* What the provider would bring in by itself and policy does not let this model use. */
+static bool refuse_references(const struct door_config *config, const struct said *said,
+                              struct references *references, struct plan *plan)
+{
+    unsigned denied;
+    char text[320];
+    enum reach reach = 0;
+
+    if (said->background) {
+        references->reach |= REACH_BIT(REACH_STATE);
+        references->where[REACH_STATE] = "background";
+    }
+    denied = references->reach & ~config->models[plan->open.model].reach;
+    if (denied == 0)
+        return false;
+    while ((denied & REACH_BIT(reach)) == 0)
+        reach++;
+    (void)snprintf(text, sizeof(text), "%s: %s", references->where[reach],
+                   references_say(reach));
+    refuse(plan, 400, references_reason(reach), text);
+    return true;
+}
+
 /* Fills plan->open from what the request says; false has refused. */
 static bool read_request(const struct door_config *config, struct said *said,
                          struct plan *plan, struct fault *fault)
@@ -230,7 +253,8 @@ static bool harmless(const struct door_config *config, struct slice text)
 static void plan_call(const struct door_config *config, const struct http1_request *request,
                       struct plan *plan)
 {
-    struct leaves leaves = {.scan = &config->scan};
+    struct references references = {.dialect = plan->dialect};
+    struct leaves leaves = {.scan = &config->scan, .references = &references};
     struct said said;
     struct fault fault = {0};
     unsigned denied;
@@ -256,6 +280,8 @@ static void plan_call(const struct door_config *config, const struct http1_reque
         refuse_classes(&leaves, denied, plan);
         return;
     }
+    if (refuse_references(config, &said, &references, plan))
+        return;
     if (!adapt(config, &said, plan, &fault)) {
         refuse(plan, fault.kind == FAULT_LIMIT ? 413 : 400,
                fault.kind == FAULT_LIMIT ? "too-large" : "malformed", fault.why);

@@ -25,6 +25,22 @@ static struct gateway_prices prices(const struct policy_prices *from)
                                    .reasoning = price_or(from->reasoning, from->output)};
 }
 
+/* How it is asked, and what requests may use of its own. */
+static bool core_provider(const struct policy_model *from, struct gateway_model *to,
+                          struct fault *fault)
+{
+    if (from->service != NULL && !service_parse(slice_of(from->service), &to->service))
+        return fault_set(fault, FAULT_INVALID, "service %s is not known", from->service);
+    for (size_t i = 0; i < from->reach_count; i++) {
+        enum reach reach;
+
+        if (!reach_parse(slice_of(from->reach[i]), &reach))
+            return fault_set(fault, FAULT_INVALID, "reach %s is not known", from->reach[i]);
+        to->reach |= REACH_BIT(reach);
+    }
+    return true;
+}
+
 bool core_models(struct run *run, struct fault *fault)
 {
     const struct policy *policy = run->policy;
@@ -37,6 +53,8 @@ bool core_models(struct run *run, struct fault *fault)
         *to = (struct gateway_model){.name = from->name,
                                      .model = from->model,
                                      .url = from->url,
+                                     .api_version = from->api_version,
+                                     .region = from->region,
                                      .key_file = from->key_file,
                                      .key_environment = from->key_environment,
                                      .ca_file = from->ca,
@@ -47,6 +65,8 @@ bool core_models(struct run *run, struct fault *fault)
                                      .allow = from->allow,
                                      .allow_redacted = from->allow_redacted,
                                      .kept_away = from->kept_away};
+        if (!core_provider(from, to, fault))
+            return fault_in(fault, "model %s", from->name) || run_because(run, "policy");
         if (!dialect_parse(slice_of(from->dialect), &to->dialect))
             return fault_set(fault, FAULT_INVALID,
                              "model %s: dialect %s is not one that the door speaks",

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/scope.h"
-#include "gateway/dialect/dialect.h"
+#include "gateway/dialect/operation.h"
 #include "test.h"
 
 #define MARK "SENSITIVE-VALUE"
@@ -13,6 +13,7 @@
 #define CHAT "/v1/chat/completions"
 #define RESPONSES "/v1/responses"
 #define MESSAGES "/v1/messages"
+#define GENERATE "/v1beta/models/gemini:generateContent"
 
 /* Finds the mark, and nothing else. */
 static unsigned find_mark(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
@@ -30,12 +31,12 @@ static const struct gateway_model models[] = {
     {.name = "chat", .dialect = DIALECT_OPENAI},
     {.name = "responses", .dialect = DIALECT_OPENAI_RESPONSES},
     {.name = "messages", .dialect = DIALECT_ANTHROPIC},
+    {.name = "gemini", .dialect = DIALECT_GEMINI},
     {.name = "may-see-it", .dialect = DIALECT_OPENAI, .allow = CLASS_BIT(CLASS_PHI)},
 };
 
 static struct plan plan_with(const struct door_scan *scan, const char *path, const char *body)
 {
-    enum dialect dialect = DIALECT_OPENAI;
     struct door_config config = {
         .models = models, .model_count = COUNT(models), .scan = *scan};
     struct http1_request *request = http1_request_new(GATEWAY_BODY_BYTES_MAX);
@@ -47,8 +48,7 @@ static struct plan plan_with(const struct door_scan *scan, const char *path, con
     struct plan plan;
     size_t used;
 
-    (void)dialect_route(slice_of(path), &dialect);
-    config.model = (size_t)dialect;
+    config.model = (size_t)operation_route(slice_of(path)).dialect;
     assert_ok(http1_request_feed(request, slice_of(text), &used, &fault), fault);
     assert_true(http1_request_done(request));
     plan_request(&config, request, &plan);
@@ -121,6 +121,19 @@ static const struct place {
     {MESSAGES, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"input_schema\":{"
                "\"description\":\"@\"}}]}"},
     {MESSAGES, "{\"model\":\"m\",\"messages\":[],\"metadata\":{\"user_id\":\"@\"}}"},
+    {GENERATE, "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"@\"}]}]}"},
+    {GENERATE, "{\"systemInstruction\":{\"parts\":[{\"text\":\"@\"}]},\"contents\":[]}"},
+    {GENERATE, "{\"contents\":[{\"parts\":[{\"functionCall\":{\"args\":{\"a\":\"@\"}}}]}]}"},
+    {GENERATE, "{\"contents\":[{\"parts\":[{\"functionCall\":{\"args\":{\"@\":1}}}]}]}"},
+    {GENERATE, "{\"contents\":[{\"parts\":[{\"functionResponse\":{\"response\":{\"output\":"
+               "\"@\"}}}]}]}"},
+    {GENERATE, "{\"contents\":[],\"tools\":[{\"functionDeclarations\":[{\"description\":"
+               "\"@\"}]}]}"},
+    {"/v1beta/models/gemini:embedContent", "{\"content\":{\"parts\":[{\"text\":\"@\"}]}}"},
+    {"/v1beta/models/gemini:countTokens", "{\"contents\":[{\"parts\":[{\"text\":\"@\"}]}]}"},
+    {"/v1/embeddings", "{\"model\":\"m\",\"input\":[\"@\"]}"},
+    {"/v1/completions", "{\"model\":\"m\",\"prompt\":\"@\"}"},
+    {"/v1/messages/count_tokens", "{\"model\":\"m\",\"system\":\"@\"}"},
     {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\","
                "\"source\":{\"data\":\"@\"}}]}]}"},
     {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\","
@@ -258,7 +271,7 @@ static void the_model_of_the_run_serves_names_that_policy_does_not_know(void **s
         const char *path, *model;
         uint32_t index;
     } cases[] = {
-        {CHAT, "gpt-unknown", 0}, {CHAT, "chat", 0},         {CHAT, "may-see-it", 3},
+        {CHAT, "gpt-unknown", 0}, {CHAT, "chat", 0},         {CHAT, "may-see-it", 4},
         {CHAT, "messages", 0},    {MESSAGES, "claude-x", 2}, {RESPONSES, "responses", 1},
     };
 
@@ -274,61 +287,127 @@ static void the_model_of_the_run_serves_names_that_policy_does_not_know(void **s
     }
 }
 
-static void paths_lead_to_dialects_with_v1_missing_or_doubled(void **state)
+/* References that a provider would follow, each refused with its word. */
+static void what_nobody_here_has_seen_is_refused(void **state)
 {
     static const struct {
-        const char *path;
-        enum route route;
-        enum dialect dialect;
+        const char *path, *body, *reason;
     } cases[] = {
-        {CHAT, ROUTE_CALL, DIALECT_OPENAI},
-        {"/chat/completions", ROUTE_CALL, DIALECT_OPENAI},
-        {"/v1/v1/messages", ROUTE_CALL, DIALECT_ANTHROPIC},
-        {"/responses", ROUTE_CALL, DIALECT_OPENAI_RESPONSES},
-        {"/v1/models", ROUTE_MODELS, DIALECT_OPENAI},
-        {"/v1/v1/v1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
-        {"/v1/messages/", ROUTE_UNKNOWN, DIALECT_OPENAI},
-        {"/V1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
-        {"//v1/messages", ROUTE_UNKNOWN, DIALECT_OPENAI},
-        {"", ROUTE_UNKNOWN, DIALECT_OPENAI},
+        {RESPONSES, "{\"model\":\"m\",\"previous_response_id\":\"resp_1\"}", "kept"},
+        {RESPONSES, "{\"model\":\"m\",\"conversation\":{\"id\":\"c\"}}", "kept"},
+        {RESPONSES, "{\"model\":\"m\",\"prompt\":{\"id\":\"p\"}}", "kept"},
+        {RESPONSES, "{\"model\":\"m\",\"background\":true}", "kept"},
+        {MESSAGES, "{\"model\":\"m\",\"container\":\"c\"}", "kept"},
+        {GENERATE, "{\"cachedContent\":\"cachedContents/1\"}", "kept"},
+        {RESPONSES,
+         "{\"model\":\"m\",\"input\":[{\"content\":[{\"type\":\"input_file\",\"file_id\":\"f\"}]}"
+         "]}",
+         "file"},
+        {CHAT,
+         "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"file\",\"file\":{\"file_id\":"
+         "\"f\"}}]}]}",
+         "file"},
+        {MESSAGES,
+         "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\",\"source\":{"
+         "\"type\":\"file\",\"file_id\":\"f\"}}]}]}",
+         "file"},
+        {CHAT,
+         "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"image_url\",\"image_url\":{"
+         "\"url\":\"https://a.example/?q\"}}]}]}",
+         "remote-url"},
+        {RESPONSES,
+         "{\"model\":\"m\",\"input\":[{\"content\":[{\"image_url\":\"https://a.example/\"}]}]}",
+         "remote-url"},
+        {MESSAGES,
+         "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_result\",\"content\":[{"
+         "\"type\":\"image\",\"source\":{\"type\":\"url\",\"url\":\"https://a.example/\"}}]}]}]}",
+         "remote-url"},
+        {GENERATE,
+         "{\"contents\":[{\"parts\":[{\"fileData\":{\"fileUri\":\"https://a.example/\"}}]}]}",
+         "remote-url"},
+        {GENERATE,
+         "{\"contents\":[{\"parts\":[{\"file_data\":{\"file_uri\":\"gs://a/b\"}}]}]}",
+         "remote-url"},
+        {RESPONSES, "{\"model\":\"m\",\"tools\":[{\"type\":\"web_search\"}]}", "server-tool"},
+        {RESPONSES,
+         "{\"model\":\"m\",\"tools\":[{\"type\":\"mcp\",\"server_url\":\"https://a.example/\"}]}",
+         "server-tool"},
+        {RESPONSES, "{\"model\":\"m\",\"tools\":[{\"type\":\"something_new\"}]}",
+         "server-tool"},
+        {CHAT, "{\"model\":\"m\",\"web_search_options\":{\"search_context_size\":\"low\"}}",
+         "server-tool"},
+        {MESSAGES, "{\"model\":\"m\",\"tools\":[{\"type\":\"web_search_20250305\"}]}",
+         "server-tool"},
+        {MESSAGES, "{\"model\":\"m\",\"mcp_servers\":[{\"type\":\"url\",\"name\":\"x\"}]}",
+         "server-tool"},
+        {GENERATE, "{\"tools\":[{\"googleSearch\":{}}]}", "server-tool"},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        enum dialect dialect = DIALECT_OPENAI;
+        struct plan plan = plan_of(cases[i].path, cases[i].body, NULL);
 
-        assert_int_equal(dialect_route(slice_of(cases[i].path), &dialect), cases[i].route);
-        assert_int_equal(dialect, cases[i].dialect);
+        if (plan.kind != PLAN_REFUSE || plan.status != 400 ||
+            strcmp(plan.reason, cases[i].reason) != 0)
+            fail_msg("%s: %s", cases[i].body, plan.reason == NULL ? "passed" : plan.message);
+        buf_free(&plan.body);
     }
 }
 
-static void a_base_url_leads_to_the_endpoint(void **state)
+static void the_agents_own_data_is_no_reference(void **state)
 {
     static const struct {
-        enum dialect dialect;
-        const char *base, *url;
+        const char *path, *body;
     } cases[] = {
-        {DIALECT_OPENAI, "https://a.example", "https://a.example/v1/chat/completions"},
-        {DIALECT_OPENAI, "https://a.example/v1/", "https://a.example/v1/chat/completions"},
-        {DIALECT_OPENAI, "https://a.example/api/openai",
-         "https://a.example/api/openai/chat/completions"},
-        {DIALECT_OPENAI, "https://a.example/v1?api-version=1",
-         "https://a.example/v1/chat/completions?api-version=1"},
-        {DIALECT_OPENAI_RESPONSES, "http://[::1]:80/v1", "http://[::1]:80/v1/responses"},
-        {DIALECT_ANTHROPIC, "https://a.example", "https://a.example/v1/messages"},
-        {DIALECT_ANTHROPIC, "https://a.example/anthropic",
-         "https://a.example/anthropic/v1/messages"},
-        {DIALECT_ANTHROPIC, "https://a.example/v1", "https://a.example/v1/messages"},
+        {CHAT, "{\"model\":\"m\",\"tools\":[{\"type\":\"function\",\"function\":{\"parameters\":{"
+               "\"properties\":{\"file_id\":{\"type\":\"string\",\"default\":\"f\"}}}}}]}"},
+        {CHAT, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"image_url\":{\"url\":"
+               "\"data:text/plain;base64,aGVsbG8=\"}}]}]}"},
+        {RESPONSES,
+         "{\"model\":\"m\",\"previous_response_id\":null,\"conversation\":null,"
+         "\"background\":false,\"tools\":[{\"type\":\"function\",\"name\":\"f\"},{\"type\":"
+         "\"namespace\",\"name\":\"n\",\"tools\":[{\"type\":\"function\",\"name\":\"g\"}]}]}"},
+        {MESSAGES, "{\"model\":\"m\",\"mcp_servers\":[],\"tools\":[{\"name\":\"f\"},{\"type\":"
+                   "\"bash_20250124\",\"name\":\"bash\"}]}"},
+        {MESSAGES,
+         "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":{"
+         "\"file_id\":\"f\",\"source\":{\"url\":\"https://a.example/\"}}}]}]}"},
+        {GENERATE, "{\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\"}]}],\"contents\":[{"
+                   "\"parts\":[{\"functionCall\":{\"args\":{\"fileUri\":\"x\"}}}]}]}"},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        AUTO_BUF struct buf url = buf_with_limit(1024);
-        struct fault fault = {0};
+        struct plan plan = plan_of(cases[i].path, cases[i].body, NULL);
 
-        assert_ok(dialect_endpoint(cases[i].dialect, slice_of(cases[i].base), &url, &fault),
-                  fault);
-        assert_string_equal(buf_text(&url), cases[i].url);
+        if (plan.kind != PLAN_CALL)
+            fail_msg("%s: %s", cases[i].body, plan.message);
+        buf_free(&plan.body);
+    }
+}
+
+static void path_and_body_name_one_model(void **state)
+{
+    static const struct {
+        const char *body;
+        bool passes;
+    } cases[] = {
+        {"{\"contents\":[]}", true},
+        {"{\"model\":\"models/gemini\"}", true},
+        {"{\"model\":\"gemini\"}", true},
+        {"{\"model\":\"other\"}", false},
+        {"{\"model\":7}", false},
+        {"{\"generateContentRequest\":{\"model\":\"models/other\"}}", false},
+        {"{\"requests\":[{\"model\":\"models/gemini\"},{\"model\":\"models/other\"}]}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct plan plan = plan_of(GENERATE, cases[i].body, NULL);
+
+        if ((plan.kind == PLAN_CALL) != cases[i].passes)
+            fail_msg("%s", cases[i].body);
+        buf_free(&plan.body);
     }
 }
 
@@ -384,8 +463,9 @@ int main(void)
         TEST(an_untouched_request_stays_byte_for_byte),
         TEST(the_usage_of_a_stream_is_asked_for_and_nothing_else_changes),
         TEST(the_model_of_the_run_serves_names_that_policy_does_not_know),
-        TEST(paths_lead_to_dialects_with_v1_missing_or_doubled),
-        TEST(a_base_url_leads_to_the_endpoint),
+        TEST(what_nobody_here_has_seen_is_refused),
+        TEST(the_agents_own_data_is_no_reference),
+        TEST(path_and_body_name_one_model),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,14 +47,19 @@ static const struct refusal {
     {"DELETE " MESSAGES " HTTP/1.1\r\nHost: a\r\n\r\n", 405, "method", "anthropic"},
     {"POST /v1/models HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 405, "method",
      "openai"},
-    {"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404,
+    {"POST /v1/images HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404,
      "unknown-path", "openai"},
-    {"POST /v1/files HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404, "unknown-path",
+    {"POST /v1/files HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 400, "kept",
      "openai"},
+    {"POST /v1beta/models/g:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404,
+     "unknown-path", "gemini"},
+    {"POST /v1beta/models/g:streamGenerateContent HTTP/1.1\r\nHost: a\r\n" JSON
+     "Content-Length: 2\r\n\r\n{}",
+     400, "stream-form", "gemini"},
     {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 404, "unknown-path", "openai"},
-    {"POST " CHAT "/../files HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404,
+    {"POST /v1/../files HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 404,
      "unknown-path", "openai"},
-    {"POST /v1/messages/count_tokens HTTP/1.1\r\nHost: a\r\nanthropic-version: "
+    {"POST /v1/messages/count HTTP/1.1\r\nHost: a\r\nanthropic-version: "
      "1\r\nContent-Length: 2\r\n\r\n{}",
      404, "unknown-path", "anthropic"},
     {"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n", 405, "connect",
