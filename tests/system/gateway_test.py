@@ -195,7 +195,7 @@ def there_is_no_other_way_out():
         assert seen.count('[status 000]') == 3, seen
         assert world.asked() == [], world.asked()
         reasons = sorted(r['reason'] for r in world.log('--run', done['run'], '--type', 'refused'))
-        assert reasons == ['connect', 'egress', 'method', 'unknown-path', 'unknown-path'], reasons
+        assert reasons == ['connect', 'content-type', 'egress', 'kept', 'method'], reasons
         assert world.verify()['result'] == 'holds'
     finally:
         world.close()

@@ -132,7 +132,8 @@ static const struct refusal {
 static void check_refusal(const struct world *world, const struct refusal *refusal)
 {
     AUTO_CLOSE int socket = world_connect(world);
-    AUTO_FREE char *answer = NULL, *code = xformat("\"code\":\"%s\"", refusal->reason);
+    const char *member = strcmp(refusal->dialect, "gemini") == 0 ? "reason" : "code";
+    AUTO_FREE char *answer = NULL, *code = xformat("\"%s\":\"%s\"", member, refusal->reason);
 
     (void)world_send(socket, slice_of(refusal->request));
     (void)shutdown(socket, SHUT_WR);

@@ -114,7 +114,7 @@ static void who_waits_for_leave_to_continue_gets_it(void **state)
     assert_true(world_send(socket, SLICE("{\"model\":\"m\",\"messages\":[]}")));
     assert_true(world_read_until(socket, ANSWER, 5000, &got));
     (void)close(socket);
-    refused = world_raw(&world, "POST /v1/files HTTP/1.1\r\nHost: a\r\nExpect: "
+    refused = world_raw(&world, "POST /v1/images HTTP/1.1\r\nHost: a\r\nExpect: "
                                 "100-continue\r\nContent-Length: 9\r\n\r\n");
     ASSERT_HAS(refused, "HTTP/1.1 404 ");
     ASSERT_LACKS(refused, "100 Continue");
