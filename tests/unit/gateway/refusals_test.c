@@ -164,7 +164,7 @@ static void everything_but_a_model_call_is_refused_and_recorded(void **state)
     ASSERT_RECORDS(&world, 5, "\"reason\":\"unknown-path\"", "\"status\":404");
     ASSERT_RECORDS(&world, 1, "\"reason\":\"connect\"", "\"path\":\"example.org:443\"",
                    "CONNECT");
-    ASSERT_RECORDS(&world, 1, "\"path\":\"/v1/embeddings\"");
+    ASSERT_RECORDS(&world, 1, "\"path\":\"/v1/images\"");
     world_end(&world);
 }
 
