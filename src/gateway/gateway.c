@@ -26,6 +26,7 @@ static struct gateway_limits limits_filled(const struct gateway_limits *limits)
     return (struct gateway_limits){
         .tokens = limits->tokens,
         .micro_usd = limits->micro_usd,
+        .calls = limits->calls,
         .connect_ms = or_default(limits->connect_ms, defaults.connect_ms),
         .idle_ms = or_default(limits->idle_ms, defaults.idle_ms),
         .total_ms = or_default(limits->total_ms, defaults.total_ms),
@@ -48,9 +49,12 @@ static void on_patrol(void *self)
         next = at->next;
         if (at->state == EXCHANGE_SENT && !at->paused && at->heard_us < before_us)
             answer_end(at, "timeout");
+        else if (at->state == EXCHANGE_SENT && !accounts_tick(at))
+            answer_end(at, "budget");
     }
     for (struct door_peer *door = gateway->doors; door != NULL; door = door->next)
         gateway_top_up(door); /* where descriptors had run out */
+    book_flush(gateway->book);
     arm_patrol(gateway);
 }
 
@@ -85,17 +89,30 @@ static bool open_providers(struct gateway *gateway, struct fault *fault)
     return true;
 }
 
+static bool open_book(struct gateway *gateway, struct fault *fault)
+{
+    const struct gateway_config *config = &gateway->config;
+    struct book_account accounts[BOOK_ACCOUNTS_MAX] = {
+        {BOOK_RUN,
+         config->run,
+         {{config->limits.tokens, config->limits.micro_usd, config->limits.calls, 0}}}};
+
+    if (config->account_count >= COUNT(accounts))
+        return fault_set(fault, FAULT_INVALID, "too many accounts");
+    for (size_t i = 0; i < config->account_count; i++)
+        accounts[1 + i] = config->accounts[i];
+    return book_open(config->shares_book ? config->book : -1, config->run, accounts,
+                     1 + config->account_count, &gateway->book, fault);
+}
+
 bool gateway_new(struct loop *loop, const struct gateway_config *config,
                  struct gateway **ret_gateway, struct fault *fault)
 {
     struct gateway *gateway = xalloc(sizeof(*gateway));
 
-    *gateway = (struct gateway){.loop = loop,
-                                .config = *config,
-                                .limits = limits_filled(&config->limits),
-                                .budget = {.tokens_limit = config->limits.tokens,
-                                           .micro_usd_limit = config->limits.micro_usd}};
-    if (!open_providers(gateway, fault)) {
+    *gateway = (struct gateway){
+        .loop = loop, .config = *config, .limits = limits_filled(&config->limits)};
+    if (!open_book(gateway, fault) || !open_providers(gateway, fault)) {
         gateway_free(gateway);
         return false;
     }
@@ -216,5 +233,6 @@ void gateway_free(struct gateway *gateway)
     for (size_t i = 0; i < gateway->provider_count; i++)
         provider_close(&gateway->providers[i]);
     free(gateway->providers);
+    book_close(gateway->book);
     free(gateway);
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/vocabulary.h"
+#include "gateway/money/book.h"
 #include "os/loop.h"
 #include "wire/record.h"
 
@@ -167,6 +168,7 @@ void door_free(struct door *door); /* NULL is fine */
 struct gateway_limits {
     int64_t tokens;        /* in and out, whole run */
     int64_t micro_usd;     /* whole run */
+    int64_t calls;         /* whole run */
     int64_t connect_ms;    /* 10 s */
     int64_t idle_ms;       /* 300 s without a byte from the provider */
     int64_t total_ms;      /* 30 min */
@@ -193,6 +195,11 @@ struct gateway_config {
     const size_t *fallback; /* indices of models to try after a failure, in order */
     size_t fallback_count;
     struct gateway_limits limits;
+    const char *run;                     /* its id */
+    bool shares_book;                    /* other gateways count in `book`, too */
+    int book;                            /* of book_file_open; then taken */
+    const struct book_account *accounts; /* that calls count for, besides the run's own */
+    size_t account_count;
     struct gateway_ledger ledger; /* writes `model.intent`, `model.outcome`, `refused` */
     struct gateway_sealer sealer;
     const struct clock *clock;

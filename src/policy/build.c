@@ -13,12 +13,13 @@ static bool build_budget(struct builder *builder, const char *name,
 {
     AUTO_FREE char *tokens = xformat("budgets" S "%s" S "tokens", name);
     AUTO_FREE char *usd = xformat("budgets" S "%s" S "usd", name);
+    AUTO_FREE char *calls = xformat("budgets" S "%s" S "calls", name);
     AUTO_FREE char *minutes = xformat("budgets" S "%s" S "minutes", name);
 
     return builder_number(builder, tokens, &budget->tokens) &&
            builder_number(builder, usd, &budget->micro_usd) &&
-           (schema_find(minutes) == NULL ||
-            builder_number(builder, minutes, &budget->minutes));
+           builder_number(builder, calls, &budget->calls) &&
+           builder_number(builder, minutes, &budget->minutes);
 }
 
 /* What a class is worth where nobody says anything. */
@@ -367,6 +368,7 @@ bool policy_build(const struct policy_settings *organisation,
     builder.policy = xalloc(sizeof(*builder.policy));
     ok = build_people(&builder) && build_models(&builder) &&
          build_budget(&builder, "run", &builder.policy->budget_run) &&
+         build_budget(&builder, "agent_day", &builder.policy->budget_agent_day) &&
          build_budget(&builder, "person_day", &builder.policy->budget_person_day) &&
          build_budget(&builder, "repository_day", &builder.policy->budget_repository_day) &&
          build_data(&builder) && build_paths(&builder) && build_routing(&builder) &&

@@ -123,7 +123,7 @@ struct policy_egress {
 };
 
 struct policy_budget {
-    int64_t tokens, micro_usd, minutes; /* 0: no limit */
+    int64_t tokens, micro_usd, calls, minutes; /* 0: no limit */
 };
 
 struct policy_resources {
@@ -162,7 +162,7 @@ struct policy {
     size_t fallback_count;
     struct policy_agent *agents;
     size_t agent_count;
-    struct policy_budget budget_run, budget_person_day, budget_repository_day;
+    struct policy_budget budget_run, budget_agent_day, budget_person_day, budget_repository_day;
     struct policy_resources resources;
     struct policy_toolchain toolchain;
     bool degraded; /* a run may begin in a degraded cell */

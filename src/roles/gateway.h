@@ -22,7 +22,12 @@ struct gateway_role_config {
     size_t model_count;
     size_t model; /* the run's */
     struct gateway_identity identity;
+    const size_t *fallback; /* as of struct gateway_config */
+    size_t fallback_count;
     struct gateway_limits limits;
+    int book; /* of book_file_open, held by nobody else; taken; -1: none is shared */
+    const struct book_account *accounts;
+    size_t account_count;
     struct sealer sealer; /* its ledger is the role's own; its folder is taken */
     int home;       /* the state folder, with a scope: what core has written for it is made
                        durable here, beside core's own work; taken */
@@ -44,7 +49,7 @@ struct gateway_role_config {
 #define GATEWAY_BEGIN 'B'
 #define GATEWAY_TOTALS 'T'
 
-/* For spawn_role; keep control, door, ledger, and with a scope home and the sealer's folder.
+/* For spawn_role; keep control, door, ledger, book, and with a scope home and the sealer's folder.
  */
 int gateway_role(void *config);
 

@@ -214,6 +214,22 @@ def a_budget_holds_for_the_whole_run():
         world.close()
 
 
+def a_day_is_shared_by_all_runs():
+    world = World(policy_extra='budgets: { person_day: { calls: 3 }, repository_day: { tokens: 100000 } }\n')
+    try:
+        first = world.shell(world.call('messages') * 2)
+        assert first['stderr'].count('[status 200]') == 2, first['stderr']
+        second = world.shell(world.call('messages') * 2)
+        assert second['stderr'].count('[status 200]') == second['stderr'].count('[status 400]') == 1, second['stderr']
+        assert 'budgets.person_day of ' in second['stderr'], second['stderr']
+        third = world.shell(world.call('messages'), check=1)
+        assert third['reasons'] == ['budget'] and 'person_day' in third['stderr'], third
+        assert world.log('--run', third['run'], '--type', 'run.ended')[0]['reason'] == 'budget'
+        assert len(world.asked()) == 3
+    finally:
+        world.close()
+
+
 def errors_of_the_model_are_the_agents_to_see():
     world = World(script={'version': 1, 'turns': [{'status': 503, 'times': 1, 'message': 'overloaded'}, *SCRIPT['turns']]})
     try:
@@ -249,5 +265,6 @@ if __name__ == '__main__':
           surrogates_that_the_view_made_may_go_to_the_model,
           there_is_no_other_way_out,
           a_budget_holds_for_the_whole_run,
+          a_day_is_shared_by_all_runs,
           errors_of_the_model_are_the_agents_to_see,
           a_model_in_the_clear_elsewhere_is_refused_with_line_and_column])

@@ -9,7 +9,11 @@
 #define BYTES_PER_TOKEN_LOW                                                                   \
     3 /* for the reservation: prose and code make fewer; usage settles it */
 #define MODEL_NAME_BYTES_MAX 4096
-#define BYTES_PER_TOKEN 4 /* for an estimate afterwards */
+#define BYTES_PER_TOKEN 4        /* for an estimate afterwards */
+#define OUTPUT_TOKENS_LEAST 1024 /* a stream that gets less is not begun */
+#define OUTPUT_TOKENS_STEP 64    /* ... and is cut off where it gets not even so many more */
+#define TIME_STEP_US (INT64_C(30) * 1000000)
+#define TIME_LEAST_US (INT64_C(1) * 1000000)
 
 static const struct operation_rule *rule_of(const struct exchange *exchange)
 {
@@ -68,8 +72,7 @@ bool accounts_body(const struct exchange *exchange, struct buf *room, struct sli
     *ret_body = body;
     if (end == 0)
         return true;
-    if (!json_add_string(&name, slice_of(target_model(model)),
-                         fault))
+    if (!json_add_string(&name, slice_of(target_model(model)), fault))
         return false;
     if (slice_equal(slice_part(body, at, end), buf_slice(&name)))
         return true;
@@ -82,35 +85,116 @@ bool accounts_body(const struct exchange *exchange, struct buf *room, struct sli
     return true;
 }
 
+/* Tokens, what they cost at most, one call, and some of its time. */
+static struct amounts bound(const struct exchange *exchange, int64_t in, int64_t out,
+                            int64_t time_us)
+{
+    const struct gateway_prices *prices = &exchange->provider->model->prices;
+
+    return (struct amounts){
+        {amount_sum(in, out), prices_upper_bound(prices, in, out), 1, time_us}};
+}
+
+/*
+ * A stream can be cut off, so it begins with less than its maximum and is given more as it
+ * goes on. What comes as a whole is paid for as a whole.
+ */
 bool accounts_reserve(struct exchange *exchange, struct fault *fault)
 {
-    const struct gateway_model *model = exchange->provider->model;
+    struct gateway *gateway = exchange->gateway;
+    int64_t step = gateway->limits.output_tokens;
     int64_t in = (int64_t)(exchange->open.body_bytes / BYTES_PER_TOKEN_LOW);
-    int64_t out = exchange->open.output_tokens > 0 ? exchange->open.output_tokens
-                                                   : exchange->gateway->limits.output_tokens;
-    struct spending bound;
+    int64_t out = exchange->open.output_tokens > 0 ? exchange->open.output_tokens : step;
+    struct amounts want, least;
 
     if (rule_of(exchange)->free)
         return true;
-    if (out > TOKENS_MAX)
-        out = TOKENS_MAX;
-    bound = (struct spending){in + out, prices_upper_bound(&model->prices, in, out)};
-    if (!budget_reserve(&exchange->gateway->budget, bound, fault))
-        return false;
-    exchange->reserved = bound;
-    return true;
+    out = amount_smaller(out, exchange->open.stream ? step : TOKENS_MAX);
+    want = bound(exchange, in, out, TIME_STEP_US);
+    if (exchange->open.stream)
+        out = amount_smaller(out, OUTPUT_TOKENS_LEAST);
+    least = bound(exchange, in, out, TIME_LEAST_US);
+    accounts_release(exchange);
+    exchange->is_reserved =
+        book_reserve(gateway->book, clock_now_us(gateway->config.clock), &want, &least,
+                     &exchange->reservation, &exchange->granted, fault);
+    return exchange->is_reserved;
+}
+
+static void settle(struct exchange *exchange, const struct amounts *spent)
+{
+    if (exchange->is_reserved)
+        book_settle(exchange->gateway->book, exchange->reservation, spent);
+    exchange->is_reserved = false;
+    exchange->granted = (struct amounts){0};
 }
 
 void accounts_release(struct exchange *exchange)
 {
-    budget_settle(&exchange->gateway->budget, exchange->reserved, (struct spending){0});
-    exchange->reserved = (struct spending){0};
+    settle(exchange, &(struct amounts){0});
+}
+
+static int64_t duration_us(const struct exchange *exchange)
+{
+    return clock_monotonic_us(exchange->gateway->config.clock) - exchange->started_us;
+}
+
+/* What a call has used, as far as it can be told; at its end, all of it. */
+static struct amounts used(const struct exchange *exchange, const struct usage *usage)
+{
+    const struct gateway_model *model = exchange->provider->model;
+
+    return (struct amounts){
+        {amount_sum(usage_input(model->dialect, usage), usage_output(model->dialect, usage)),
+         prices_cost(&model->prices, model->dialect, usage), 1, duration_us(exchange)}};
+}
+
+/* Figures of a stream come at its end: until then its events are counted. */
+static struct amounts used_so_far(const struct exchange *exchange)
+{
+    struct usage usage = exchange->usage;
+
+    if (usage_input(exchange->provider->model->dialect, &usage) == 0)
+        usage.input = (int64_t)(exchange->open.body_bytes / BYTES_PER_TOKEN);
+    if (usage.output < (int64_t)exchange->answer.events)
+        usage.output = (int64_t)exchange->answer.events;
+    return used(exchange, &usage);
+}
+
+/* `want` more, where something of it is used up. */
+static bool keep_up(struct exchange *exchange, const struct amounts *used,
+                    const struct amounts *want, const struct amounts *least)
+{
+    struct fault fault = {0};
+    bool is_used_up = false;
+
+    book_meter(exchange->gateway->book, exchange->reservation, used);
+    for (size_t k = 0; k < AMOUNT_COUNT; k++)
+        is_used_up = is_used_up || (want->of[k] > 0 && used->of[k] > exchange->granted.of[k]);
+    return !is_used_up || book_extend(exchange->gateway->book, exchange->reservation, want,
+                                      least, &exchange->granted, &fault);
 }
 
 bool accounts_meter(struct exchange *exchange)
 {
-    (void)exchange;
-    return true;
+    const struct amounts now = used_so_far(exchange);
+    struct amounts want, least;
+
+    if (!exchange->is_reserved || !exchange->answer.stream)
+        return true;
+    want = bound(exchange, 0, exchange->gateway->limits.output_tokens, 0);
+    least = bound(exchange, 0, OUTPUT_TOKENS_STEP, 0);
+    want.of[AMOUNT_CALLS] = least.of[AMOUNT_CALLS] = 0;
+    return keep_up(exchange, &now, &want, &least);
+}
+
+bool accounts_tick(struct exchange *exchange)
+{
+    const struct amounts now = used_so_far(exchange);
+    const struct amounts want = {.of[AMOUNT_TIME_US] = TIME_STEP_US};
+    const struct amounts least = {.of[AMOUNT_TIME_US] = TIME_LEAST_US};
+
+    return !exchange->is_reserved || keep_up(exchange, &now, &want, &least);
 }
 
 static void begin(struct record *record, enum record_type type,
@@ -145,6 +229,15 @@ bool accounts_keep(struct exchange *exchange, struct fault *fault)
                         &exchange->prompt, fault);
 }
 
+/* From here on it may have reached the provider: should we die, it counts. */
+static void meter_begun(struct exchange *exchange)
+{
+    struct amounts begun = used_so_far(exchange);
+
+    if (exchange->is_reserved)
+        book_meter(exchange->gateway->book, exchange->reservation, &begun);
+}
+
 bool accounts_intent(struct exchange *exchange, bool durably, struct fault *fault)
 {
     const struct gateway_ledger *ledger = &exchange->gateway->config.ledger;
@@ -154,12 +247,13 @@ bool accounts_intent(struct exchange *exchange, bool durably, struct fault *faul
     if (!sealer->commit(sealer->self, RECORD_MODEL_INTENT, buf_slice(&exchange->body),
                         &exchange->prompt, fault))
         return false;
+    meter_begun(exchange);
     begin(&record, RECORD_MODEL_INTENT, exchange);
     record_word(&record, RECORD_CLASS, class_name(class_of_mask(exchange->open.classes)));
     record_word(&record, RECORD_VERDICT, verdict_name(VERDICT_ALLOW));
     record_sealed(&record, &exchange->prompt);
-    record_number(&record, RECORD_TOKENS_RESERVED, exchange->reserved.tokens);
-    record_number(&record, RECORD_COST_RESERVED, exchange->reserved.micro_usd);
+    record_number(&record, RECORD_TOKENS_RESERVED, exchange->granted.of[AMOUNT_TOKENS]);
+    record_number(&record, RECORD_COST_RESERVED, exchange->granted.of[AMOUNT_MICRO_USD]);
     record_number(&record, RECORD_BYTES_OUT, (int64_t)exchange->body.len);
     record_number(&record, RECORD_COUNT, (int64_t)(exchange->open.leaves & INT32_MAX));
     record_number(&record, RECORD_SIZE, (int64_t)(exchange->open.scanned_bytes & INT32_MAX));
@@ -239,11 +333,11 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     int64_t cost = prices_cost(&model->prices, model->dialect, usage);
     struct record_seal seal = {0};
     struct record record;
+    struct amounts spent;
     struct fault fault = {0};
 
-    budget_settle(&gateway->budget, exchange->reserved,
-                  (struct spending){in + out, cost});
-    exchange->reserved = (struct spending){0};
+    spent = used(exchange, usage);
+    settle(exchange, &spent);
     gateway->totals.failed += strcmp(ending->outcome, "ok") != 0;
     gateway->totals.estimated += estimated;
     gateway->totals.tokens_in += in;
@@ -278,8 +372,7 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     if (exchange->first_byte_us > 0)
         record_number(&record, RECORD_FIRST_BYTE_US,
                       exchange->first_byte_us - exchange->started_us);
-    record_number(&record, RECORD_DURATION_US,
-                  clock_monotonic_us(gateway->config.clock) - exchange->started_us);
+    record_number(&record, RECORD_DURATION_US, duration_us(exchange));
     /* A ledger that is gone has ended the run; there is nobody left to tell. */
     (void)ledger->record(ledger->self, &record, NULL, &fault);
 }

@@ -61,6 +61,7 @@ void exchange_free(struct exchange *exchange)
     if (exchange->state == EXCHANGE_SPARE)
         door->spares--;
     release_body(exchange);
+    accounts_release(exchange);
     answer_free(&exchange->answer);
     buf_free(&exchange->out);
     *exchange->previous = exchange->next;

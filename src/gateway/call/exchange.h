@@ -10,7 +10,6 @@
 #include "gateway/upstream/provider.h"
 #include "gateway/dialect/operation.h"
 #include "gateway/dialect/usage.h"
-#include "gateway/money/budget.h"
 #include "gateway/money/route.h"
 #include "wire/sse.h"
 
@@ -35,7 +34,7 @@ struct gateway {
     struct multi *multi;
     struct provider *providers;
     size_t provider_count;
-    struct budget budget;
+    struct book *book;
     struct gateway_totals totals;
     struct door_peer *doors;
     struct exchange *exchanges;
@@ -97,7 +96,9 @@ struct exchange {
     char certificate[65];  /* SHA-256 of the provider's; "": none was shown */
     size_t fallback_at;    /* how far down the list of fallbacks we are; 0: not at all */
     uint64_t intent;
-    struct spending reserved;
+    bool is_reserved;
+    uint32_t reservation;
+    struct amounts granted; /* what it holds */
     struct exchange *next, **previous;
 };
 
@@ -150,6 +151,8 @@ void accounts_release(struct exchange *exchange);
 /* Now and then while an answer comes. False: what was reserved is used up, and the budgets hold
  * no more: end it with "budget". */
 MUST_USE bool accounts_meter(struct exchange *exchange);
+/* The same of its time, once a second. */
+MUST_USE bool accounts_tick(struct exchange *exchange);
 /* Sets exchange->provider to the next model of the policy's fallback that may have the call and
  * has its key; false: there is none. */
 MUST_USE bool accounts_next(struct exchange *exchange);

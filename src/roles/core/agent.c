@@ -41,6 +41,27 @@ static bool core_provider(const struct policy_model *from, struct gateway_model 
     return true;
 }
 
+static bool model_index(const struct run *run, const char *name, size_t *ret_index)
+{
+    for (size_t i = 0; i < run->policy->model_count; i++)
+        if (strcmp(run->policy->models[i].name, name) == 0) {
+            *ret_index = i;
+            return true;
+        }
+    return false;
+}
+
+/* A name that is not there is one that this repository may not call. */
+static void take_fallback(struct run *run)
+{
+    const struct policy *policy = run->policy;
+
+    run->fallback = xalloc_array(policy->fallback_count + 1, sizeof(*run->fallback));
+    for (size_t i = 0; i < policy->fallback_count; i++)
+        if (model_index(run, policy->fallback[i], &run->fallback[run->fallback_count]))
+            run->fallback_count++;
+}
+
 bool core_models(struct run *run, struct fault *fault)
 {
     const struct policy *policy = run->policy;
@@ -75,17 +96,8 @@ bool core_models(struct run *run, struct fault *fault)
         if (!gateway_model_check(to, fault))
             return fault_in(fault, "model %s", from->name) || run_because(run, "policy");
     }
+    take_fallback(run);
     return true;
-}
-
-static bool model_index(const struct run *run, const char *name, size_t *ret_index)
-{
-    for (size_t i = 0; i < run->policy->model_count; i++)
-        if (strcmp(run->policy->models[i].name, name) == 0) {
-            *ret_index = i;
-            return true;
-        }
-    return false;
 }
 
 static bool speaks(const struct run *run, size_t model, enum engine_dialect *ret_dialect)

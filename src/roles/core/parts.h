@@ -94,8 +94,8 @@ struct run {
     struct collect_base base;
     struct policy_settings *narrowing; /* the repository's settings, or NULL */
     struct policy *policy;
-    struct policy_budget
-        budget; /* of this run: the policy's, and no more than what is left of the day */
+    struct book_account accounts[BOOK_ACCOUNTS_MAX - 1]; /* that its calls count for */
+    char *role_there;                                    /* role@repository, one of them */
     char *requester;
     const char *responsible; /* id of the responsible human */
     char agent[256];         /* role@repository#run */
@@ -104,6 +104,8 @@ struct run {
 
     struct gateway_model *models;
     size_t model; /* the run's */
+    size_t *fallback; /* indices of models, policy's routing.fallback */
+    size_t fallback_count;
     struct engine *engine;
     struct engine_installed installed;
     struct engine_launch launch;
@@ -203,7 +205,7 @@ void core_put_begun(struct run *run);
 MUST_USE bool core_dirty_begin(struct run *run, struct fault *fault);
 /* Waits for the answer where collect was asked. FAULT_DENIED names what is dirty. */
 MUST_USE bool core_dirty_checked(struct run *run, struct fault *fault);
-/* Sets run->budget. FAULT_DENIED: the day's is spent. */
+/* Sets run->accounts. FAULT_DENIED: a day's budget is spent. */
 MUST_USE bool core_budget(struct run *run, struct fault *fault);
 /* From the policy's models to the gateway's; the door and the gateway share the table. */
 MUST_USE bool core_models(struct run *run, struct fault *fault);

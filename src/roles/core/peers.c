@@ -48,9 +48,16 @@ static struct gateway_identity identity(const struct run *run)
 static bool start_gateway(struct run *run, int to_door, struct fault *fault)
 {
     AUTO_CLOSE int ledger = -1;
+    AUTO_CLOSE int book = -1; /* nobody but the gateway holds it */
     int control[2];
+    bool keeps = run->sealer.folder >= 0;
     struct gateway_role_config config = {.models = run->models,
                                          .model_count = run->policy->model_count,
+                                         .model = run->engine == NULL ? 0 : run->model,
+                                         .fallback = run->fallback,
+                                         .fallback_count = run->fallback_count,
+                                         .accounts = run->accounts,
+                                         .account_count = COUNT(run->accounts),
                                          .identity = identity(run),
                                          .door = to_door,
                                          .sealer = run->sealer,
@@ -59,18 +66,20 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
                                          .uid = run->uid,
                                          .gid = run->uid};
 
-    config.limits.tokens = run->budget.tokens;
-    config.limits.micro_usd = run->budget.micro_usd;
-    if (!producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
+    config.limits.tokens = run->policy->budget_run.tokens;
+    config.limits.micro_usd = run->policy->budget_run.micro_usd;
+    config.limits.calls = run->policy->budget_run.calls;
+    if (!book_file_open(run->session->home.fd, &book, fault) || !producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
                   &ledger, fault) ||
         !message_pair(control, fault))
         return false;
     config.control = control[1];
     config.ledger = ledger;
-    return start_peer(
-        &run->gateway, "gateway", gateway_role, &config, control[1],
-        (const int[]){control[1], to_door, ledger, run->session->home.fd, run->sealer.folder},
-        run->sealer.folder >= 0 ? 5 : 4, control[0], fault);
+    config.book = book;
+    return start_peer(&run->gateway, "gateway", gateway_role, &config, control[1],
+                      (const int[]){control[1], to_door, ledger, book, run->session->home.fd,
+                                    run->sealer.folder},
+                      keeps ? 6 : 5, control[0], fault);
 }
 
 bool core_start_door(struct run *run, int to_gateway, struct fault *fault)

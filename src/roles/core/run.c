@@ -118,6 +118,8 @@ static void teardown(struct run *run)
     policy_settings_free(run->narrowing);
     buf_free(&run->base.settings);
     free(run->models);
+    free(run->fallback);
+    free(run->role_there);
     free(run->requester);
     free(run->prompt);
     free(run->title);

@@ -325,7 +325,38 @@ static void money_is_a_budget_too(void **state)
     answer = world_post(&world, CHAT, ASK); /* ten tokens of 200 micro-USD each */
     ASSERT_HAS(answer, "HTTP/1.1 400 ");
     ASSERT_HAS(answer, "\"code\":\"budget\"");
-    ASSERT_HAS(answer, "micro-USD");
+    ASSERT_HAS(answer, "US dollars");
+    world_end(&world);
+}
+
+static void answer_without_end(struct link *link, struct slice request)
+{
+    (void)request;
+    link_stream(link);
+    for (int i = 0; i < 5000; i++)
+        link_chunk(link, "data: {\"choices\":[{\"delta\":{\"content\":\"more \"}}]}\n\n");
+    link_note_when_gone(link, 5000);
+}
+
+static void a_stream_that_uses_up_its_budget_is_cut_off(void **state)
+{
+    struct world world = {.answer = answer_without_end, .limits = {.tokens = 1200}};
+    AUTO_FREE char *answer = NULL, *next = NULL;
+    struct gateway_totals totals;
+
+    (void)state;
+    world_begin(&world);
+    answer =
+        world_post(&world, CHAT,
+                   "{\"model\":\"m\",\"max_tokens\":100000,\"stream\":true,\"messages\":[]}");
+    ASSERT_HAS(answer, "HTTP/1.1 200 ");
+    ASSERT_HAS(answer, "\"code\":\"budget\"");
+    ASSERT_LACKS(answer, "[DONE]");
+    ASSERT_RECORDS(&world, 1, "model.outcome", "\"budget\"", "usage:estimated");
+    totals = world_totals(&world);
+    assert_true(totals.tokens_out >= 1100 && totals.tokens_out < 3000);
+    next = world_post(&world, CHAT, ASK);
+    ASSERT_HAS(next, "HTTP/1.1 400 ");
     world_end(&world);
 }
 
@@ -395,6 +426,7 @@ int main(void)
         TEST(a_run_that_ends_leaves_an_outcome_for_every_call),
         TEST(a_budget_that_is_spent_refuses_what_it_does_not_hold),
         TEST(money_is_a_budget_too),
+        TEST(a_stream_that_uses_up_its_budget_is_cut_off),
         TEST(a_model_that_has_expired_or_has_no_key_is_not_called),
         TEST(a_call_that_cannot_be_recorded_is_not_made),
         TEST(without_a_gateway_the_door_says_so),

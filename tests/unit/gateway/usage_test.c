@@ -1,11 +1,9 @@
 /* Tokens and money: what providers say is read, and what was reserved is settled, always. */
 #include "gateway/dialect/usage.h"
-#include "gateway/money/budget.h"
 #include "gateway/money/prices.h"
 
 #include "test.h"
 
-#define EXITS 100000
 
 static void figures_are_read_wherever_the_dialect_puts_them(void **state)
 {
@@ -121,48 +119,6 @@ static void costs_are_rounded_up_and_never_overflow(void **state)
     assert_true(prices_of(INT64_C(1) << 40, INT64_C(1000000000000)) > 0);
 }
 
-static void what_was_reserved_is_settled_whatever_happens(void **state)
-{
-    struct budget budget = {.tokens_limit = 1000000, .micro_usd_limit = 5000000};
-    struct spending open[64] = {{0}};
-    int64_t spent = 0, money = 0;
-    uint64_t random = 88172645463325252U;
-
-    (void)state;
-    for (int i = 0; i < EXITS; i++) {
-        size_t at;
-
-        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-        at = random % COUNT(open);
-        if (open[at].tokens > 0) {
-            struct spending used = {(int64_t)(random >> 8) % (open[at].tokens + 1) & 3,
-                                    (int64_t)(random >> 16) & 1};
-
-            budget_settle(&budget, open[at], used);
-            spent += used.tokens;
-            money += used.micro_usd;
-            open[at] = (struct spending){0};
-        } else {
-            struct spending want = {1 + (int64_t)(random >> 8) % 40000,
-                                    1 + (int64_t)(random >> 8) % 90000};
-            struct budget before = budget;
-            struct fault fault = {0};
-
-            if (budget_reserve(&budget, want, &fault))
-                open[at] = want;
-            else if (fault.kind != FAULT_LIMIT ||
-                     memcmp(&before, &budget, sizeof(budget)) != 0)
-                fail_msg("a refusal took something");
-        }
-        assert_true(budget.tokens <= budget.tokens_limit &&
-                    budget.micro_usd <= budget.micro_usd_limit);
-    }
-    for (size_t i = 0; i < COUNT(open); i++)
-        budget_settle(&budget, open[i], (struct spending){0});
-    assert_int_equal(budget.tokens, spent);
-    assert_int_equal(budget.micro_usd, money);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,7 +126,6 @@ int main(void)
         TEST(figures_of_a_stream_only_grow),
         TEST(the_end_of_a_stream_is_the_providers_and_not_the_models),
         TEST(costs_are_rounded_up_and_never_overflow),
-        TEST(what_was_reserved_is_settled_whatever_happens),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

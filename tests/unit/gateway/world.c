@@ -118,6 +118,7 @@ static void begin_gateway(struct world *world, int to_door)
                                          .model_count = COUNT(world->models),
                                          .identity = identity,
                                          .limits = world->limits,
+                                         .book = -1,
                                          .ledger = gateway_producer(world),
                                          .drop_user = geteuid() == 0,
                                          .uid = ROLE_UID,
