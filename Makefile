@@ -2,7 +2,7 @@
 BUILD := build
 SHELL := /bin/bash
 
-.PHONY: all deps build check demo lint fuzz vm bench bench-ledger bench-log bench-classify soak install clean asan clang
+.PHONY: all deps build check demo lint fuzz vm bench bench-ledger bench-log bench-classify bench-gateway soak install clean asan clang
 
 all: build
 
@@ -61,6 +61,11 @@ bench-log: build
 bench-classify: build
 	@tools/install-deps bench
 	bench/classify/run $(BUILD) $(ARGUMENTS)
+
+# The gateway beside nginx and Portkey's. ARGUMENTS: --rounds N --seconds S --quick
+bench-gateway: build
+	@tools/install-deps bench
+	bench/gateway/run $(BUILD) $(ARGUMENTS)
 
 soak: build
 	@tools/install-deps check
