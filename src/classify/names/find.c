@@ -181,6 +181,9 @@ static void window_tag(struct search *search)
             zone_prepare(search, zone);
             tags_find(search->model, window, zone, tags);
         } while (zone_grow(window, tags, &zone));
+        for (size_t i = zone.from; i < zone.to; i++)
+            if (search->gate.may_name[i])
+                gate_learn(&search->gate, window->tokens[i].word, is_reported(tags, i));
     }
 }
 

@@ -3,19 +3,72 @@
 #define BEFORE 3U /* tokens around a word that may name somebody; zones grow where a name does */
 #define AFTER 4U
 #define SMALL_SHARE 32U /* a text with fewer capitals than one word in so many is written small */
+#define SHORT_BYTES 3U  /* capitals in no list: so few are an abbreviation */
+#define MISSES_MAX 4U
+#define NAMES (WORD_GIVEN | WORD_FAMILY | WORD_PLACE)
 
-/* Neither in any list of names nor an ordinary word: what rare names are, and much else. */
-static bool may_name(unsigned shape, unsigned class, bool is_small_text)
+/* In lists of names, too, but next to never one on their own. Words that tell of somebody (my, her,
+ * who) are not among them: what follows may be an address. */
+static const char *const function_words[] = {
+    "a",    "an",   "and",  "any",  "are",  "as",   "at",   "be",   "but",  "by",   "can",
+    "do",   "each", "even", "for",  "from", "go",   "has",  "have", "here", "how",  "if",
+    "in",   "is",   "it",   "just", "many", "more", "most", "must", "new",  "no",   "not",
+    "of",   "on",   "one",  "or",   "per",  "see",  "set",  "show", "so",   "some", "that",
+    "the",  "then", "these", "they", "this", "to",  "use",  "we",   "what", "when", "why",
+    "with", "you",
+};
+
+#define SLOTS 256U
+
+static void function_words_fill(uint32_t table[SLOTS])
 {
-    bool is_listed = (class & (WORD_GIVEN | WORD_FAMILY | WORD_PLACE)) != 0;
+    for (size_t i = 0; i < COUNT(function_words); i++) {
+        struct token_reader reader = {.text = slice_of(function_words[i])};
+        struct token token;
+        uint32_t slot;
 
-    switch (shape) {
+        if (!token_next(&reader, &token))
+            continue;
+        slot = token.word % SLOTS;
+        while (table[slot] != 0)
+            slot = (slot + 1) % SLOTS;
+        table[slot] = token.word;
+    }
+}
+
+static bool is_function_word(uint32_t word)
+{
+    static uint32_t table[SLOTS]; /* hashes of words; 0: none */
+    static bool is_filled;
+    uint32_t slot = word % SLOTS;
+
+    _Static_assert(COUNT(function_words) < SLOTS / 2, "the table is never full");
+    if (!is_filled)
+        function_words_fill(table);
+    is_filled = true;
+    while (table[slot] != 0 && table[slot] != word)
+        slot = (slot + 1) % SLOTS;
+    return table[slot] == word;
+}
+
+/* A word in no list at all is what rare names are, and much else. */
+static bool may_name(const struct window *window, size_t at, bool is_small_text)
+{
+    const struct token *token = &window->tokens[at];
+    unsigned class = window->class[at];
+    bool is_common = (class & WORD_COMMON) != 0, is_listed = (class & NAMES) != 0;
+
+    if (is_common && is_listed && is_function_word(token->word))
+        return false;
+    switch (token->shape) {
     case SHAPE_LOWER:
         return is_small_text && (is_listed || class == 0 || (class & WORD_STREET) != 0);
     case SHAPE_CAPITAL:
     case SHAPE_MIXED:
+        return is_listed || !is_common || (class & WORD_STREET) != 0;
     case SHAPE_UPPER:
-        return is_listed || (class & WORD_COMMON) == 0 || (class & WORD_STREET) != 0;
+        return (!is_common || (class & WORD_STREET) != 0) &&
+               (class != 0 || token->end - token->start > SHORT_BYTES);
     case SHAPE_CASELESS:
         return true;
     default:
@@ -36,6 +89,21 @@ static bool is_small_text(const struct window *window)
     return capitals * SMALL_SHARE < words;
 }
 
+static bool is_known_thing(const struct gate *gate, uint32_t word)
+{
+    return gate->words[word % GATE_WORDS] == word && gate->misses[word % GATE_WORDS] >= MISSES_MAX;
+}
+
+void gate_learn(struct gate *gate, uint32_t word, bool is_name)
+{
+    uint8_t *misses = &gate->misses[word % GATE_WORDS];
+
+    if (gate->words[word % GATE_WORDS] != word)
+        *misses = 0;
+    gate->words[word % GATE_WORDS] = word;
+    *misses = is_name ? 0 : (uint8_t)(*misses + (*misses < MISSES_MAX));
+}
+
 void gate_look(struct gate *gate, struct window *window, const struct model *model)
 {
     bool is_small = is_small_text(window);
@@ -46,7 +114,8 @@ void gate_look(struct gate *gate, struct window *window, const struct model *mod
         window->class[i] = 0;
         if (shape < SHAPE_IDENTIFIER && (shape != SHAPE_LOWER || is_small))
             window->class[i] = (uint8_t)model_word(model, window->tokens[i].word);
-        gate->may_name[i] = may_name(shape, window->class[i], is_small);
+        gate->may_name[i] = may_name(window, i, is_small) &&
+                            !is_known_thing(gate, window->tokens[i].word);
     }
 }
 

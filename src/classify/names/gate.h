@@ -14,8 +14,14 @@ struct zone {
     size_t from, to;
 };
 
+#define GATE_WORDS 512U
+
 struct gate {
     bool may_name[WINDOW_TOKENS];
+    /* Words of this text so far, each in the place that its hash says, and how often on end it was
+     * nobody's: one that names a thing ("Git") is not asked about for ever. */
+    uint32_t words[GATE_WORDS];
+    uint8_t misses[GATE_WORDS];
 };
 
 /* Fills `class` of all words but those that are written small, and what the gate says of all. In a
@@ -24,5 +30,8 @@ void gate_look(struct gate *gate, struct window *window, const struct model *mod
 /* The next zone that ends behind `at`. False: there is none. */
 bool gate_next(const struct gate *gate, const struct window *window, size_t at,
                struct zone *ret_zone);
+
+/* What the field said of a word that may have named somebody. */
+void gate_learn(struct gate *gate, uint32_t word, bool is_name);
 
 #endif

@@ -85,7 +85,7 @@ static bool holds_name(const struct model *model, struct slice piece)
     size_t titled = 0; /* the end of a title */
 
     for (size_t at = 0; at + 1 < piece.len; at++) {
-        struct token_reader reader = {.text = piece, .at = at, .run_end = SIZE_MAX};
+        struct token_reader reader = {.text = piece, .at = at, .is_plain = true};
         struct token token;
         unsigned class;
 

@@ -105,12 +105,23 @@ static inline struct character character_at(struct slice text, size_t at)
     return c;
 }
 
-static bool in_link(uint8_t byte)
-{
-    return is_alnum(byte) || (byte != 0 && memchr("._%+-@:/?=&#~", byte, 13) != NULL);
-}
+#define SIGN_REACH 256U /* of a link, from its beginning to the sign in it */
 
-/* Is the run of [at, end) an e-mail address, a URL or a path? */
+/* What a byte can be in a link. */
+enum { LINK_PART = 1, LINK_HEAD = 2 };
+
+/* 'w', '.', '/' and '~' begin what has no sign in it. */
+static const uint8_t in_link[256] = {
+    ['0' ... '9'] = LINK_PART, ['A' ... 'Z'] = LINK_PART, ['a' ... 'v'] = LINK_PART,
+    ['w'] = LINK_HEAD,         ['x' ... 'z'] = LINK_PART, ['.'] = LINK_HEAD,
+    ['/'] = LINK_HEAD,         ['~'] = LINK_HEAD,         ['@'] = LINK_PART,
+    [':'] = LINK_PART,         ['_'] = LINK_PART,         ['%'] = LINK_PART,
+    ['+'] = LINK_PART,         ['-'] = LINK_PART,         ['?'] = LINK_PART,
+    ['='] = LINK_PART,         ['&'] = LINK_PART,         ['#'] = LINK_PART,
+};
+
+/* Is the run of [at, end) an e-mail address, a URL or a path? One has an '@' or a "://" in it, or begins in
+ * "www.", "/", "./", "../" or "~/". */
 static bool is_link(struct slice text, size_t at, size_t end)
 {
     struct slice run = slice_part(text, at, end);
@@ -123,17 +134,32 @@ static bool is_link(struct slice text, size_t at, size_t end)
                             slice_starts_with(run, SLICE("~/"))));
 }
 
-/* Takes a link at the reader, if there is one. Each byte is looked at once: where a run is none,
- * it is remembered. */
+static bool may_begin_link(struct token_reader *reader)
+{
+    struct slice text = reader->text;
+    size_t at = reader->at;
+
+    if (reader->is_plain || in_link[text.at[at]] == 0 ||
+        (at > 0 && in_link[text.at[at - 1]] != 0))
+        return false; /* in the middle of a run */
+    if (in_link[text.at[at]] == LINK_HEAD)
+        return true;
+    if (reader->mail < at)
+        reader->mail = slice_find_byte(text, '@', at);
+    if (reader->scheme < at)
+        reader->scheme = slice_find(text, SLICE("://"), at);
+    return reader->mail - at < SIGN_REACH || reader->scheme - at < SIGN_REACH;
+}
+
+/* Takes a link at the reader, if there is one. */
 static bool take_link(struct token_reader *reader, struct token *token)
 {
     size_t end = reader->at;
 
-    if (reader->at < reader->run_end)
+    if (!may_begin_link(reader))
         return false;
-    while (end < reader->text.len && in_link(reader->text.at[end]))
+    while (end < reader->text.len && in_link[reader->text.at[end]] != 0)
         end++;
-    reader->run_end = end;
     if (!is_link(reader->text, reader->at, end))
         return false;
     while (memchr(".:?", reader->text.at[end - 1], 3) != NULL)
@@ -161,7 +187,7 @@ struct letters {
     bool first_upper, other; /* digits or '_' */
 };
 
-static void word_add(struct token *token, struct letters *letters, const struct character *c)
+static inline void word_add(struct token *token, struct letters *letters, const struct character *c)
 {
     token->word = names_mix(token->word, c->point);
     letters->count++;
@@ -173,7 +199,9 @@ static void word_add(struct token *token, struct letters *letters, const struct 
         letters->first_upper = c->upper;
     letters->upper += c->upper;
     letters->cased += c->cased;
-    memmove(letters->last + 1, letters->last, 3 * sizeof(letters->last[0]));
+    letters->last[3] = letters->last[2];
+    letters->last[2] = letters->last[1];
+    letters->last[1] = letters->last[0];
     letters->last[0] = c->point;
 }
 
@@ -194,10 +222,40 @@ static uint8_t word_shape(const struct letters *letters)
     return letters->first_upper && letters->upper == 1 ? SHAPE_CAPITAL : SHAPE_MIXED;
 }
 
+/* Most words are letters of ASCII, first of all or throughout. Where they end. */
+static inline size_t take_ascii(struct slice text, size_t at, struct token *token,
+                                struct letters *letters)
+{
+    uint32_t word = token->word, count = 0, upper = 0, last[4] = {0};
+
+    for (; at < text.len && is_letter(text.at[at]); at++) {
+        uint32_t point = text.at[at] | 0x20U;
+
+        upper += point != text.at[at];
+        word = names_mix(word, point);
+        count++;
+        if (count == 1)
+            letters->first_upper = upper != 0;
+        else if (count == 2)
+            token->head2 = word;
+        else if (count == 3)
+            token->head3 = word;
+        last[3] = last[2];
+        last[2] = last[1];
+        last[1] = last[0];
+        last[0] = point;
+    }
+    token->word = word;
+    letters->count = letters->cased = count;
+    letters->upper = upper;
+    memcpy(letters->last, last, sizeof(last));
+    return at;
+}
+
 static void take_word(struct token_reader *reader, struct token *token)
 {
     struct letters letters = {0};
-    size_t at = reader->at;
+    size_t at = take_ascii(reader->text, reader->at, token, &letters);
 
     while (at < reader->text.len) {
         struct character c = character_at(reader->text, at);
@@ -232,7 +290,11 @@ static void take_digits(struct token_reader *reader, struct token *token)
 static void skip_white(struct token_reader *reader, struct token *token)
 {
     while (reader->at < reader->text.len) {
-        struct character c = character_at(reader->text, reader->at);
+        struct character c;
+
+        if (reader->text.at[reader->at] > ' ' && reader->text.at[reader->at] < 0x80)
+            return;
+        c = character_at(reader->text, reader->at);
 
         if (c.kind != KIND_SPACE && c.kind != KIND_NOTHING)
             return;
@@ -254,7 +316,7 @@ bool token_next(struct token_reader *reader, struct token *ret_token)
         return false;
     token.start = (uint32_t)reader->at;
     c = character_at(reader->text, reader->at);
-    if (!(in_link(reader->text.at[reader->at]) && take_link(reader, &token))) {
+    if (!take_link(reader, &token)) {
         if (c.kind == KIND_LETTER) {
             take_word(reader, &token);
         } else if (c.kind == KIND_DIGIT) {

@@ -33,7 +33,8 @@ struct token {
 struct token_reader {
     struct slice text;
     size_t at;       /* where the next token is looked for */
-    size_t run_end;  /* up to here no link begins */
+    bool is_plain;   /* no links are looked for */
+    size_t mail, scheme; /* the next '@' and "://", where that is not behind us */
 };
 
 /* The next token; false at the end of the text. Text of 4 GiB and more is an error of use. */
