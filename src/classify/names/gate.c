@@ -1,6 +1,6 @@
 #include "classify/names/gate.h"
 
-#define BEFORE 3U /* tokens around a word that may name somebody; zones grow where a name does */
+#define BEFORE 5U /* tokens around a word that may name somebody; zones grow where a name does */
 #define AFTER 4U
 #define SMALL_SHARE 32U /* a text with fewer capitals than one word in so many is written small */
 #define SHORT_BYTES 3U  /* capitals in no list: so few are an abbreviation */
@@ -51,6 +51,13 @@ static bool is_function_word(uint32_t word)
     return table[slot] == word;
 }
 
+/* One half of JOHN MILLER. `at` may be outside of the window. */
+static bool is_upper_name(const struct window *window, size_t at)
+{
+    return at < window->count && window->tokens[at].shape == SHAPE_UPPER &&
+           (window->class[at] & NAMES) != 0;
+}
+
 /* A word in no list at all is what rare names are, and much else. */
 static bool may_name(const struct window *window, size_t at, bool is_small_text)
 {
@@ -67,8 +74,9 @@ static bool may_name(const struct window *window, size_t at, bool is_small_text)
     case SHAPE_MIXED:
         return is_listed || !is_common || (class & WORD_STREET) != 0;
     case SHAPE_UPPER:
-        return (!is_common || (class & WORD_STREET) != 0) &&
-               (class != 0 || token->end - token->start > SHORT_BYTES);
+        if (is_common && (class & WORD_STREET) == 0)
+            return is_listed && (is_upper_name(window, at - 1) || is_upper_name(window, at + 1));
+        return class != 0 || token->end - token->start > SHORT_BYTES;
     case SHAPE_CASELESS:
         return true;
     default:
@@ -114,9 +122,10 @@ void gate_look(struct gate *gate, struct window *window, const struct model *mod
         window->class[i] = 0;
         if (shape < SHAPE_IDENTIFIER && (shape != SHAPE_LOWER || is_small))
             window->class[i] = (uint8_t)model_word(model, window->tokens[i].word);
+    }
+    for (size_t i = 0; i < window->count; i++)
         gate->may_name[i] = may_name(window, i, is_small) &&
                             !is_known_thing(gate, window->tokens[i].word);
-    }
 }
 
 bool gate_next(const struct gate *gate, const struct window *window, size_t at,
