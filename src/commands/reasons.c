@@ -38,6 +38,9 @@ static const struct reason {
      "the process between agent and models ended, so the cell was killed; run it again"},
     {"engine", "the agent program cannot be used here; see `custody engine list` and `custody "
                "engine show NAME`"},
+    {"expired",
+     "the contract of the model has ended: renew models[].expires in policy.yaml, or "
+     "name another model"},
     {"file-too-large", "a file is larger than policy lets a change hold"},
     {"gateway",
      "the process that calls the models ended, so the cell was killed; run it again"},

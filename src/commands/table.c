@@ -18,6 +18,7 @@ const struct command *const commands[] = {
     &command_runs,
     &command_runs_gc,
     &command_show,
+    &command_budget,
     &command_change_list,
     &command_change_show,
     &command_change_diff,

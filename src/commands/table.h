@@ -7,6 +7,7 @@
 extern const struct command command_agent_loop;
 extern const struct command command_archive;
 extern const struct command command_backup;
+extern const struct command command_budget;
 extern const struct command command_change_approve;
 extern const struct command command_change_diff;
 extern const struct command command_change_land;

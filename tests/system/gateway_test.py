@@ -226,6 +226,30 @@ def a_day_is_shared_by_all_runs():
         assert third['reasons'] == ['budget'] and 'person_day' in third['stderr'], third
         assert world.log('--run', third['run'], '--type', 'run.ended')[0]['reason'] == 'budget'
         assert len(world.asked()) == 3
+        shown = json.loads(world.custody('budget', '--json', check=0).stdout)
+        accounts = {line['budget']: line for line in shown if line['budget'] != 'run'}
+        assert set(accounts) == {'agent_day', 'person_day', 'repository_day'}, shown
+        assert accounts['person_day']['calls'] == {'spent': 3, 'reserved': 0, 'limit': 3, 'left': 0}, shown
+        assert accounts['repository_day']['tokens'] == {'spent': 2820, 'reserved': 0, 'limit': 100000, 'left': 97180}, shown
+        assert {line['whose'] for line in shown if line['budget'] == 'run'} == {first['run'], second['run']}, shown
+        assert '3 calls of 3 calls, 0 calls left' in ' '.join(world.custody('budget', check=0).stdout.split())
+        assert json.loads(world.custody('budget', '--json', '--day', '3d', check=0).stdout) == []
+    finally:
+        world.close()
+
+
+def a_contract_that_has_ended_ends_a_run_before_it_begins():
+    world = World()
+    try:
+        policy = world.home / 'policy.yaml'
+        text = policy.read_text()
+        policy.write_text(text.replace('residency: on-premises,', 'residency: on-premises, expires: 2020-01-31,'))
+        done = world.shell(world.call('onprem'), check=1)
+        assert done['reasons'] == ['expired'] and 'ended on 2020-01-31' in done['stderr'], done
+        policy.write_text(text.replace('residency: on-premises,', 'residency: on-premises, expires: 2020-01-31,', 1))
+        done = world.shell(world.call('onprem') + world.call('messages'))
+        assert '"code":"expired"' in done['stderr'] and done['stderr'].count('[status 200]') == 1, done['stderr']
+        assert [r['reason'] for r in world.log('--run', done['run'], '--type', 'refused')] == ['expired']
     finally:
         world.close()
 
@@ -266,5 +290,6 @@ if __name__ == '__main__':
           there_is_no_other_way_out,
           a_budget_holds_for_the_whole_run,
           a_day_is_shared_by_all_runs,
+          a_contract_that_has_ended_ends_a_run_before_it_begins,
           errors_of_the_model_are_the_agents_to_see,
           a_model_in_the_clear_elsewhere_is_refused_with_line_and_column])

@@ -130,18 +130,48 @@ static void no_common_dialect(const struct run *run, struct fault *fault)
                     first == NULL ? "" : first->dialect);
 }
 
+/* Is it under its contract still? Each call asks again. */
+static bool in_force(const struct run *run, size_t model)
+{
+    int64_t expires_us = run->policy->models[model].expires_us;
+
+    return expires_us == 0 || run->begun_wall_us <= expires_us;
+}
+
+static bool expired(struct run *run, size_t model, struct fault *fault)
+{
+    const struct policy_model *entry = &run->policy->models[model];
+    char when[CLOCK_TEXT_BYTES];
+
+    clock_text(entry->expires_us, when);
+    (void)fault_set(fault, FAULT_DENIED,
+                    "model %s: its contract%s%s ended on %.10s (models[].expires): renew the "
+                    "entry, or name another model",
+                    entry->name, entry->contract == NULL ? "" : " ",
+                    entry->contract == NULL ? "" : entry->contract, when);
+    return run_because(run, "expired");
+}
+
 /* The role's model of the policy, unless the engine does not speak it: then the first that it
- * speaks. */
+ * speaks and that is under contract. */
 static bool choose_model(struct run *run, const struct policy_agent *role,
                          enum engine_dialect *ret_dialect, struct fault *fault)
 {
+    size_t ended = run->policy->model_count;
+
     if (role != NULL && role->model != NULL && model_index(run, role->model, &run->model) &&
         speaks(run, run->model, ret_dialect))
-        return true;
-    for (run->model = 0; run->model < run->policy->model_count; run->model++)
-        if (speaks(run, run->model, ret_dialect))
+        return in_force(run, run->model) || expired(run, run->model, fault);
+    for (run->model = 0; run->model < run->policy->model_count; run->model++) {
+        if (!speaks(run, run->model, ret_dialect))
+            continue;
+        if (in_force(run, run->model))
             return true;
+        ended = run->model;
+    }
     run->model = 0;
+    if (ended < run->policy->model_count)
+        return expired(run, ended, fault);
     if (run->engine == NULL)
         return true; /* a program that asks no model needs none */
     no_common_dialect(run, fault);
