@@ -66,18 +66,16 @@ static bool read_checkpoint(const struct invocation *invocation, struct stamping
 
 static bool ask(struct stamping *stamping, const char *url, struct fault *fault)
 {
-    const struct transport *transport;
     struct url parsed;
-    long status;
+    int status;
 
-    if (!url_parse(slice_of(url), &parsed, fault) || !transport_load(&transport, fault) ||
-        !isolate_syscalls(ISOLATE_GATEWAY, fault))
+    if (!url_parse(slice_of(url), &parsed, fault) || !isolate_syscalls(ISOLATE_GATEWAY, fault))
         return false;
-    status = post(transport, url, "application/timestamp-query", buf_slice(&stamping->request),
+    status = post(url, "application/timestamp-query", buf_slice(&stamping->request),
                   &stamping->response);
     if (status == 0)
         return fault_set(fault, FAULT_IO, "%.200s: no answer, or not a whole one", url);
-    return status == 200 || fault_set(fault, FAULT_IO, "%.200s: HTTP status %ld", url, status);
+    return status == 200 || fault_set(fault, FAULT_IO, "%.200s: HTTP status %d", url, status);
 }
 
 static bool stamp_by_url(const struct invocation *invocation, struct stamping *stamping,

@@ -8,10 +8,13 @@
 #include "os/message.h"
 
 #define PATROL_US (INT64_C(1000) * 1000)
+#define COMFORT_US (INT64_C(15) * 1000 * 1000) /* without a byte for a client that streams */
+#define UNSTREAMED_FACTOR 5 /* whose first byte comes when all has been generated */
 
 static const struct gateway_limits defaults = {
-    .connect_ms = 10 * 1000,
-    .idle_ms = 300 * 1000,
+    .connect_ms = 5 * 1000,
+    .first_byte_ms = 120 * 1000,
+    .idle_ms = 60 * 1000,
     .total_ms = 30 * 60 * 1000,
     .output_tokens = 16384,
 };
@@ -28,6 +31,7 @@ static struct gateway_limits limits_filled(const struct gateway_limits *limits)
         .micro_usd = limits->micro_usd,
         .calls = limits->calls,
         .connect_ms = or_default(limits->connect_ms, defaults.connect_ms),
+        .first_byte_ms = or_default(limits->first_byte_ms, defaults.first_byte_ms),
         .idle_ms = or_default(limits->idle_ms, defaults.idle_ms),
         .total_ms = or_default(limits->total_ms, defaults.total_ms),
         .output_tokens = or_default(limits->output_tokens, defaults.output_tokens),
@@ -36,25 +40,67 @@ static struct gateway_limits limits_filled(const struct gateway_limits *limits)
 
 static void arm_patrol(struct gateway *gateway);
 
-/* Providers that say nothing are given up. One that waits for a slow client is not idle. */
+/* How long a transfer may stay in its phase, and what it is called if it does. */
+static int64_t patience_ms(const struct exchange *exchange, enum transfer_phase phase,
+                           const char **ret_reason)
+{
+    const struct gateway_limits *limits = &exchange->gateway->limits;
+
+    *ret_reason = phase == TRANSFER_CONNECTING ? "upstream-unreachable" : "timeout";
+    switch (phase) {
+    case TRANSFER_CONNECTING:
+        return limits->connect_ms;
+    case TRANSFER_WAITING:
+        return exchange->open.stream ? limits->first_byte_ms
+                                     : limits->first_byte_ms * UNSTREAMED_FACTOR;
+    case TRANSFER_SENDING:
+    case TRANSFER_READING:
+        break;
+    }
+    return limits->idle_ms;
+}
+
+/* Why this call is to be given up; NULL: it is not. One that waits for a slow client is not
+ * idle. */
+static const char *overdue(const struct exchange *exchange, int64_t now_us)
+{
+    const struct transfer *transfer = exchange->transfer;
+    const char *reason;
+
+    if (now_us - exchange->started_us > exchange->gateway->limits.total_ms * 1000)
+        return "timeout";
+    if (transfer == NULL || exchange->out.len > 0)
+        return NULL;
+    return now_us - transfer_moved_us(transfer) >
+                   patience_ms(exchange, transfer_phase(transfer), &reason) * 1000
+               ? reason
+               : NULL;
+}
+
 static void on_patrol(void *self)
 {
     struct gateway *gateway = self;
-    int64_t before_us =
-        clock_monotonic_us(gateway->config.clock) - gateway->limits.idle_ms * 1000;
+    int64_t now_us = clock_monotonic_us(gateway->config.clock);
     struct exchange *next;
 
     gateway->patrol = NULL;
     for (struct exchange *at = gateway->exchanges; at != NULL; at = next) {
+        const char *reason = at->state == EXCHANGE_SENT ? overdue(at, now_us) : NULL;
+
         next = at->next;
-        if (at->state == EXCHANGE_SENT && !at->paused && at->heard_us < before_us)
-            answer_end(at, "timeout");
+        if (reason != NULL)
+            answer_end(at, reason);
         else if (at->state == EXCHANGE_SENT && !accounts_tick(at))
             answer_end(at, "budget");
+        else if (at->state == EXCHANGE_SENT && at->open.stream && at->out.len == 0 &&
+                 now_us - (at->told_us > 0 ? at->told_us : at->started_us) > COMFORT_US)
+            answer_comfort(at);
     }
     for (struct door_peer *door = gateway->doors; door != NULL; door = door->next)
         gateway_top_up(door); /* where descriptors had run out */
     book_flush(gateway->book);
+    if (gateway->client != NULL)
+        client_patrol(gateway->client);
     arm_patrol(gateway);
 }
 
@@ -121,11 +167,32 @@ bool gateway_new(struct loop *loop, const struct gateway_config *config,
     return true;
 }
 
+bool gateway_has_names(const struct gateway_model *models, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *way = models[i].proxy != NULL ? models[i].proxy : models[i].url;
+        struct addresses addresses;
+        struct fault fault = {0};
+        struct url url;
+
+        if (url_parse(slice_of(way), &url, &fault) && !addresses_literal(url.host, &addresses))
+            return true;
+    }
+    return false;
+}
+
 bool gateway_connect(struct gateway *gateway, struct fault *fault)
 {
-    return transport_load(&gateway->transport, fault) &&
-           multi_new(gateway->loop, gateway->transport, answer_on_done, gateway,
-                     &gateway->multi, fault);
+    if (!resolver_new(gateway->loop, gateway->config.clock, take_fd(&gateway->config.resolver),
+                      &gateway->resolver, fault))
+        return false;
+    gateway->client = client_new(gateway->loop, gateway->config.clock, gateway->resolver);
+    for (size_t i = 0; i < gateway->provider_count; i++)
+        if (gateway->providers[i].origin.len > 0 &&
+            !provider_connect(&gateway->providers[i], gateway->client,
+                              EXCHANGE_STREAM_BYTES_MAX, fault))
+            return false;
+    return true;
 }
 
 static bool add_spare(struct door_peer *door, struct fault *fault)
@@ -229,7 +296,9 @@ void gateway_free(struct gateway *gateway)
         close_door(gateway->doors);
     loop_timer_cancel(gateway->batch);
     loop_timer_cancel(gateway->patrol);
-    multi_free(gateway->multi);
+    client_free(gateway->client);
+    resolver_free(gateway->resolver);
+    scope_close(&gateway->config.resolver);
     for (size_t i = 0; i < gateway->provider_count; i++)
         provider_close(&gateway->providers[i]);
     free(gateway->providers);

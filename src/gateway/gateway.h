@@ -68,15 +68,19 @@ struct gateway_model {
     const char *url;   /* base: ".../v1" (openai), "https://host" or ".../v1" (anthropic) */
     enum dialect dialect;
     enum service service;
-    const char *api_version; /* Azure: "2024-10-21"; NULL: the form without versions */
-    const char *region;      /* Bedrock: that of signatures; else NULL */
-    unsigned reach;          /* REACH_BIT of what requests may use */
-    const char *key_file;        /* or NULL; read once, by the gateway process */
-    const char *key_environment; /* name of a variable, or NULL */
-    const char *ca_file;         /* PEM; NULL: the system's */
-    const char *residency;       /* may be NULL */
-    const char *contract;        /* may be NULL */
-    int64_t expires_us;          /* wall clock; 0: never */
+    const char *api_version;       /* Azure: "2024-10-21"; NULL: the form without versions */
+    const char *region;            /* Bedrock: that of signatures; else NULL */
+    unsigned reach;                /* REACH_BIT of what requests may use */
+    const char *key_file;          /* or NULL; read once, by the gateway process */
+    const char *key_environment;   /* name of a variable, or NULL */
+    const char *ca_file;           /* PEM; NULL: the system's */
+    const char *const *pins;       /* SHA-256 of a key (SPKI) of its chain, hexadecimal */
+    size_t pin_count;              /* 0: any chain that is verified will do */
+    const char *proxy;             /* "http://HOST:PORT" of a CONNECT proxy; or NULL */
+    const char *proxy_credentials; /* file with USER:PASSWORD; or NULL */
+    const char *residency;         /* may be NULL */
+    const char *contract;          /* may be NULL */
+    int64_t expires_us;            /* wall clock; 0: never */
     struct gateway_prices prices;
     unsigned allow;          /* classes (CLASS_BIT) whose plain values may go there */
     unsigned allow_redacted; /* ... of which stand-ins may, too */
@@ -150,7 +154,7 @@ struct door_config {
     struct door_scan scan;
     struct gateway_ledger ledger; /* writes `refused` */
     struct gateway_identity identity;
-    int gateway; /* SOCK_SEQPACKET (message_pair); taken */
+    int gateway;                      /* SOCK_SEQPACKET (message_pair); taken */
     const struct door_egress *egress; /* NULL: models and nothing else */
 };
 
@@ -169,9 +173,10 @@ struct gateway_limits {
     int64_t tokens;        /* in and out, whole run */
     int64_t micro_usd;     /* whole run */
     int64_t calls;         /* whole run */
-    int64_t connect_ms;    /* 10 s */
-    int64_t idle_ms;       /* 300 s without a byte from the provider */
-    int64_t total_ms;      /* 30 min */
+    int64_t connect_ms;    /* 5 s: name, address, proxy, TLS */
+    int64_t first_byte_ms; /* 120 s of a stream, else 600 s: until the answer begins */
+    int64_t idle_ms;       /* 60 s without a byte from the provider, once it has begun */
+    int64_t total_ms;      /* 30 min, all tries */
     int64_t output_tokens; /* assumed for a request that names no maximum: 16384 */
 };
 
@@ -203,14 +208,18 @@ struct gateway_config {
     struct gateway_ledger ledger; /* writes `model.intent`, `model.outcome`, `refused` */
     struct gateway_sealer sealer;
     const struct clock *clock;
+    int resolver; /* message_pair with the resolver role, where gateway_has_names; taken; -1 */
 };
 
 struct gateway;
 
+/* Whether a host or a proxy of the models has to be resolved. */
+bool gateway_has_names(const struct gateway_model *models, size_t count);
+
 /* Reads keys. FAULT_MISSING: the key of the run's model is not there. */
 MUST_USE bool gateway_new(struct loop *loop, const struct gateway_config *config,
                           struct gateway **ret_gateway, struct fault *fault);
-/* Loads libcurl: before the loop runs and before files are confined. */
+/* Loads what TLS needs: before the loop runs and before files are confined. */
 MUST_USE bool gateway_connect(struct gateway *gateway, struct fault *fault);
 /* Serves one door; takes `socket`. `identity` is borrowed. */
 MUST_USE bool gateway_serve(struct gateway *gateway, int socket,

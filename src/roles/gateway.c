@@ -9,6 +9,7 @@
 #include "os/isolate.h"
 #include "os/message.h"
 #include "os/spawn.h"
+#include "roles/resolver.h"
 
 struct serving {
     const struct gateway_role_config *config;
@@ -17,6 +18,7 @@ struct serving {
     struct ledger_client *ledger;
     struct sealer sealer;
     struct loop_watch *control;
+    int resolver; /* the resolver's end; -1: no name is to be resolved */
 };
 
 static bool record(void *self, const struct record *what, uint64_t *ret_seq,
@@ -92,7 +94,8 @@ static bool open_gateway(struct serving *serving, struct fault *fault)
                                      .account_count = config->account_count,
                                      .ledger = {record, record_durably, serving},
                                      .sealer = {keep, sync_kept, commit, &serving->sealer},
-                                     .clock = &clock_real};
+                                     .clock = &clock_real,
+                                     .resolver = serving->resolver};
 
     serving->ledger = ledger_client_new(config->ledger);
     serving->sealer = config->sealer;
@@ -115,7 +118,7 @@ static bool settle(const struct gateway_role_config *config, struct fault *fault
     return ok ? true : fault_in(fault, "keep the key of the run's scope");
 }
 
-/* Names are resolved and the system's certificates read when a provider is first called. */
+/* The system's certificates are read when a provider is first called. */
 static bool confine_files(const struct sealer *sealer, struct fault *fault)
 {
     const struct isolate_path paths[] = {
@@ -124,8 +127,6 @@ static bool confine_files(const struct sealer *sealer, struct fault *fault)
         {.path = "/usr", .access = ISOLATE_READ | ISOLATE_EXECUTE},
         {.path = "/lib", .access = ISOLATE_READ | ISOLATE_EXECUTE, .optional = true},
         {.path = "/lib64", .access = ISOLATE_READ | ISOLATE_EXECUTE, .optional = true},
-        {.path = "/run/systemd/resolve", .access = ISOLATE_READ, .optional = true},
-        {.path = "/run/resolvconf", .access = ISOLATE_READ, .optional = true},
         {.path = "/dev/urandom", .access = ISOLATE_READ, .optional = true},
     };
 
@@ -147,7 +148,7 @@ static bool confine(const struct gateway_role_config *config, struct fault *faul
     return confine_files(&config->sealer, fault) && isolate_syscalls(ISOLATE_GATEWAY, fault);
 }
 
-/* Nobody is heard before: loading libcurl's forty libraries can wait as well. */
+/* Nobody is heard before: loading what TLS needs can wait as well. */
 static bool await_begin(const struct gateway_role_config *config, bool *ret_end,
                         struct fault *fault)
 {
@@ -159,13 +160,23 @@ static bool await_begin(const struct gateway_role_config *config, bool *ret_end,
            fault_set(fault, FAULT_INVALID, "core asked for something before the beginning");
 }
 
+/* Before the keys are read: what it parses comes from anywhere. */
+static bool start_resolver(struct serving *serving, struct fault *fault)
+{
+    const struct gateway_role_config *config = serving->config;
+
+    return !gateway_has_names(config->models, config->model_count) ||
+           resolver_role_start(config->drop_user, config->uid, config->gid, &serving->resolver,
+                               fault);
+}
+
 int gateway_role(void *self)
 {
-    struct serving serving = {.config = self};
+    struct serving serving = {.config = self, .resolver = -1};
     struct fault fault = {0};
     bool end = false;
-    bool ok = open_gateway(&serving, &fault) && settle(serving.config, &fault) &&
-              give_up_privileges(serving.config, &fault);
+    bool ok = start_resolver(&serving, &fault) && open_gateway(&serving, &fault) &&
+              settle(serving.config, &fault) && give_up_privileges(serving.config, &fault);
 
     if (ok)
         say(serving.config->control, GATEWAY_READY, SLICE(""));

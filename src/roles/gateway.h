@@ -2,9 +2,9 @@
  * roles/gateway.h - gateway: adds the provider keys, writes intents and outcomes.
  *
  *   user       the user; as root: config->uid     network    the providers of the policy
- *   may read   /etc, /usr (names, certificates)   may write  payloads of its run
+ *   may read   /etc, /usr (certificates)          may write  payloads of its run
  *   holds      the provider keys, the run's       talks to   door, ledger (one producer), core
- *              scope key                                     (control)
+ *              scope key                                     (control), resolver
  */
 #ifndef CUSTODY_ROLES_GATEWAY_H
 #define CUSTODY_ROLES_GATEWAY_H
@@ -39,7 +39,7 @@ struct gateway_role_config {
 /*
  * Packets on `control`:
  *   gateway -> core  GATEWAY_READY when keys are read; GATEWAY_FAILED and the fault's text,
- *                    also after that, where libcurl cannot be loaded
+ *                    also after that, where TLS cannot be had
  *   core -> gateway  GATEWAY_BEGIN: the agent has started, serve it
  *   core -> gateway  GATEWAY_TOTALS; answered by GATEWAY_TOTALS and a struct gateway_totals
  * The closing of core's end ends the gateway; calls under way get their outcome first.
@@ -55,7 +55,7 @@ int gateway_role(void *config);
 
 /* core's side. */
 MUST_USE bool gateway_role_wait_ready(int control, int timeout_ms, struct fault *fault);
-/* Not before the agent has started: loading libcurl would take the processor from that. */
+/* Not before the agent has started: what it loads would take the processor from that. */
 MUST_USE bool gateway_role_begin(int control, struct fault *fault);
 MUST_USE bool gateway_role_totals(int control, int timeout_ms,
                                   struct gateway_totals *ret_totals, struct fault *fault);

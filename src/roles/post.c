@@ -1,57 +1,127 @@
 #include "roles/post.h"
 
+#include <signal.h>
+
 #include "base/scope.h"
+#include "gateway/upstream/client.h"
+#include "os/clock_real.h"
+#include "wire/url.h"
 
-#define CONNECT_MS 2000L
-#define TOTAL_MS 5000L
+#define CONNECT_US (INT64_C(2) * 1000 * 1000)
+#define TOTAL_US (INT64_C(5) * 1000 * 1000)
+#define HEAD_BYTES_MAX (8 * 1024)
 
-static size_t on_bytes(char *bytes, size_t size, size_t count, void *self)
+struct posting {
+    struct loop *loop;
+    struct client *client;
+    struct resolver *resolver;
+    struct tls *tls;
+    struct transfer *transfer;
+    struct buf *answer;
+    int status;
+    bool whole;
+};
+
+static void on_head(void *self, const struct http1_response *response)
 {
-    struct fault ignored = {0};
-
-    return buf_add(self, slice_of_bytes(bytes, size * count), &ignored) ? size * count : 0;
+    ((struct posting *)self)->status = http1_response_status(response);
 }
 
-static void set_up(const struct transport *curl, CURL *easy, const char *url,
-                   struct slice body, struct buf *answer)
+static void on_bytes(void *self, struct slice bytes)
 {
-    bool tls = strncmp(url, "https:", 6) == 0;
+    struct posting *posting = self;
+    struct fault too_long = {0};
 
-    (void)curl->easy_setopt(easy, CURLOPT_URL, url);
-    (void)curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
-    (void)curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl->easy_setopt(easy, CURLOPT_PROXY, ""); /* no proxy of the environment's */
-    (void)curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    (void)curl->easy_setopt(easy, CURLOPT_POST, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)body.at);
-    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-    (void)curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    (void)curl->easy_setopt(easy, CURLOPT_TIMEOUT_MS, TOTAL_MS);
-    (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    (void)curl->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    (void)curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
-    (void)curl->easy_setopt(easy, CURLOPT_WRITEDATA, answer);
+    if (buf_add(posting->answer, bytes, &too_long))
+        return;
+    transfer_cancel(posting->transfer);
+    posting->transfer = NULL;
+    loop_stop(posting->loop);
 }
 
-long post(const struct transport *transport, const char *url, const char *type,
-          struct slice body, struct buf *ret_answer)
+static void on_ended(void *self, enum transfer_end end)
 {
-    AUTO_FREE char *named = type == NULL ? NULL : xformat("Content-Type: %s", type);
-    struct curl_slist *headers =
-        transport->slist_append(NULL, named == NULL ? "Expect:" : named);
-    CURL *easy = transport->easy_init();
-    long status = 0;
+    struct posting *posting = self;
 
-    if (easy != NULL && headers != NULL) {
-        set_up(transport, easy, url, body, ret_answer);
-        (void)transport->easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-        if (transport->easy_perform(easy) == CURLE_OK)
-            (void)transport->easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    }
-    if (easy != NULL)
-        transport->easy_cleanup(easy);
-    transport->slist_free_all(headers);
-    return status;
+    posting->transfer = NULL;
+    posting->whole = end == TRANSFER_WHOLE;
+    loop_stop(posting->loop);
+}
+
+static const struct transfer_events events = {on_head, on_bytes, on_ended};
+
+static void on_connect_time(void *self)
+{
+    struct posting *posting = self;
+
+    if (posting->transfer != NULL && transfer_phase(posting->transfer) == TRANSFER_CONNECTING)
+        loop_stop(posting->loop);
+}
+
+static void on_time(void *self)
+{
+    loop_stop(((struct posting *)self)->loop);
+}
+
+static bool write_head(const struct url *url, const char *type, size_t body_len,
+                       struct buf *head, struct fault *fault)
+{
+    bool bracket = slice_find_byte(url->host, ':', 0) != SIZE_MAX;
+
+    return buf_add_format(head, fault, "POST %s%.*s%s%.*s HTTP/1.1\r\nHost: %s%.*s%s:%u\r\n",
+                          url->path.len == 0 ? "/" : "", SLICE_ARGS(url->path),
+                          url->query.len == 0 ? "" : "?", SLICE_ARGS(url->query),
+                          bracket ? "[" : "", SLICE_ARGS(url->host), bracket ? "]" : "",
+                          (unsigned)url->port) &&
+           (type == NULL || buf_add_format(head, fault, "Content-Type: %s\r\n", type)) &&
+           buf_add_format(head, fault, "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                          body_len);
+}
+
+static bool run(struct posting *posting, const struct url *url, struct slice head,
+                struct slice body, struct fault *fault)
+{
+    struct tls_config trust = {.host = url->host};
+    struct link_place place = {.host = url->host, .port = url->port};
+
+    if ((url->tls && !tls_new(&trust, &posting->tls, fault)) ||
+        !loop_new(&posting->loop, fault) ||
+        !resolver_new(posting->loop, &clock_real, -1, &posting->resolver, fault) ||
+        !loop_timer(posting->loop, CONNECT_US, on_connect_time, posting, NULL, fault) ||
+        !loop_timer(posting->loop, TOTAL_US, on_time, posting, NULL, fault))
+        return false;
+    place.tls = posting->tls;
+    posting->client = client_new(posting->loop, &clock_real, posting->resolver);
+    posting->transfer =
+        transfer_begin(origin_new(posting->client, &place, posting->answer->limit), head, body,
+                       &events, posting);
+    return loop_run(posting->loop, fault);
+}
+
+static void end(struct posting *posting)
+{
+    transfer_cancel(posting->transfer);
+    client_free(posting->client);
+    resolver_free(posting->resolver);
+    tls_free(posting->tls);
+    loop_free(posting->loop);
+}
+
+int post(const char *url, const char *type, struct slice body, struct buf *ret_answer)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before; /* OpenSSL writes, not sends */
+    struct posting posting = {.answer = ret_answer};
+    AUTO_BUF struct buf head = buf_with_limit(HEAD_BYTES_MAX);
+    struct fault fault = {0};
+    struct url parsed;
+    bool ok;
+
+    if (!url_parse(slice_of(url), &parsed, &fault) ||
+        !write_head(&parsed, type, body.len, &head, &fault) ||
+        sigaction(SIGPIPE, &ignore, &before) < 0)
+        return 0;
+    ok = run(&posting, &parsed, buf_slice(&head), body, &fault);
+    end(&posting);
+    (void)sigaction(SIGPIPE, &before, NULL);
+    return ok && posting.whole ? posting.status : 0;
 }

@@ -3,15 +3,13 @@
 #define CUSTODY_ROLES_POST_H
 
 #include "base/bytes.h"
-#include "gateway/upstream/transport.h"
 
 /*
- * Two seconds to connect, five in all; no redirect, no proxy; https is verified.
+ * Two seconds to connect, five in all; no redirect, no proxy; https is verified. Blocks.
  *   type        content type, or NULL: none is named
  *   ret_answer  appended, up to its limit
  * The HTTP status; 0: there was no whole answer.
  */
-long post(const struct transport *transport, const char *url, const char *type,
-          struct slice body, struct buf *ret_answer);
+int post(const char *url, const char *type, struct slice body, struct buf *ret_answer);
 
 #endif

@@ -76,11 +76,6 @@ def fill(root, modules):
         shutil.copy(library, target)
     for program, target in wanted.items():
         shutil.copy(program, target)
-    # libcurl is loaded when a model is called: the gateway wants it before an agent starts.
-    for library in curl():
-        target = root / ('usr' + library.removeprefix('/usr'))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(library, target)
     core = root / 'usr/lib/git-core'
     core.mkdir()
     (core / 'git').symlink_to('/usr/bin/git')
@@ -91,15 +86,6 @@ def fill(root, modules):
     (root / 'usr/share/git-core/templates').mkdir(parents=True)
     shutil.copy(HERE / 'in_vm.sh', root / 'init')
     (root / 'init').chmod(0o755)
-
-
-def curl():
-    found = [line.split('=> ')[1] for line in run(['ldconfig', '-p']).stdout.splitlines() if 'libcurl.so.4 ' in line]
-    if not found:
-        found = [line.split('=> ')[1] for line in run(['/sbin/ldconfig', '-p']).stdout.splitlines() if 'libcurl.so.4 ' in line]
-    if not found:
-        raise Skip('libcurl is not installed; tools/install-deps check')
-    return {found[0], *libraries(found[0])}
 
 
 def pack(root, archive):

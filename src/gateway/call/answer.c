@@ -1,8 +1,8 @@
 /* What comes back from the provider. Its bytes are not ours to trust: everything has a limit.
  */
-#include <stdlib.h>
 #include <strings.h>
 
+#include "base/scope.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/call/exchange.h"
 
@@ -17,7 +17,11 @@ static const struct ending endings[] = {
     {"upstream-unreachable", "failed", 502, "custody: the model's provider cannot be reached"},
     {"upstream-tls", "failed", 502,
      "custody: the certificate of the model's provider cannot be verified (policy: models, "
-     "ca)"},
+     "ca, pins)"},
+    {"upstream-proxy", "failed", 502,
+     "custody: the proxy does not let us through to the model's provider (policy: proxy)"},
+    {"upstream-broken", "failed", 502,
+     "custody: the model's provider sent something that is not HTTP/1.1"},
     {"upstream-cut", "failed", 502, "custody: the model's provider broke off its answer"},
     {"upstream-encoded", "failed", 502,
      "custody: the model's provider sent a compressed answer unasked"},
@@ -28,40 +32,12 @@ static const struct ending endings[] = {
     {"failed", "failed", 502, "custody: the call could not be made"},
 };
 
-static const struct {
-    CURLcode code;
-    const char *reason;
-} results[] = {
-    {CURLE_OPERATION_TIMEDOUT, "timeout"},
-    {CURLE_COULDNT_RESOLVE_HOST, "upstream-unreachable"},
-    {CURLE_COULDNT_CONNECT, "upstream-unreachable"},
-    {CURLE_PEER_FAILED_VERIFICATION, "upstream-tls"},
-    {CURLE_SSL_CONNECT_ERROR, "upstream-tls"},
-    {CURLE_SSL_CACERT_BADFILE, "upstream-tls"},
-    {CURLE_SSL_ISSUER_ERROR, "upstream-tls"},
-    {CURLE_PARTIAL_FILE, "upstream-cut"},
-    {CURLE_RECV_ERROR, "upstream-cut"},
-    {CURLE_SEND_ERROR, "upstream-cut"},
-    {CURLE_GOT_NOTHING, "upstream-cut"},
-    {CURLE_WEIRD_SERVER_REPLY, "upstream-cut"},
-    {CURLE_UNSUPPORTED_PROTOCOL, "upstream-cut"},
-    {CURLE_OUT_OF_MEMORY, "failed"},
-};
-
 static const struct ending *ending_of(const char *reason)
 {
     for (size_t i = 0; i < COUNT(endings); i++)
         if (strcmp(endings[i].reason, reason) == 0)
             return &endings[i];
     return &endings[COUNT(endings) - 1];
-}
-
-static const char *reason_of(CURLcode code)
-{
-    for (size_t i = 0; i < COUNT(results); i++)
-        if (results[i].code == code)
-            return results[i].reason;
-    return "upstream-cut";
 }
 
 void answer_free(struct answer *answer)
@@ -71,51 +47,82 @@ void answer_free(struct answer *answer)
     answer->sse = NULL;
 }
 
-static bool name_is(struct slice name, const char *want)
+/* For a further try; what the client has been told stays. */
+static void forget(struct exchange *exchange)
 {
-    return name.len == strlen(want) && strncasecmp((const char *)name.at, want, name.len) == 0;
+    bool headed = exchange->answer.headed, early = exchange->answer.early;
+
+    answer_free(&exchange->answer);
+    exchange->answer = (struct answer){.headed = headed, .early = early};
+    exchange->usage = usage_none();
+    exchange->first_byte_us = 0;
+    exchange->certificate[0] = 0;
 }
 
-size_t answer_on_header(char *bytes, size_t size, size_t count, void *self)
+static void copy_header(const struct http1_response *response, const char *name, char *to,
+                        size_t room)
 {
-    struct answer *answer = &((struct exchange *)self)->answer;
-    struct slice line = slice_of_bytes(bytes, size * count);
-    size_t colon = slice_find_byte(line, ':', 0);
-    struct slice name = slice_part(line, 0, colon), value;
+    struct slice value = http1_response_header(response, name);
 
-    if (slice_starts_with(line, SLICE("HTTP/"))) { /* another one came before: 100 Continue */
-        answer->content_type[0] = answer->retry_after[0] = answer->request_id[0] = 0;
-        answer->encoded = false;
-    }
-    if (colon == SIZE_MAX)
-        return size * count;
-    value = slice_trim(slice_part(line, colon + 1, line.len));
-    if (name_is(name, "content-type"))
-        call_text(answer->content_type, sizeof(answer->content_type), value);
-    else if (name_is(name, "retry-after"))
-        call_text(answer->retry_after, sizeof(answer->retry_after), value);
-    else if (name_is(name, "x-request-id") || name_is(name, "request-id"))
-        call_text(answer->request_id, sizeof(answer->request_id), value);
-    else if (name_is(name, "content-encoding"))
-        answer->encoded = !name_is(value, "identity");
-    return size * count;
+    if (value.at != NULL)
+        call_text(to, room, value);
 }
 
-static void decide(struct exchange *exchange)
+/* Whole seconds; a date is left to the client. -1: none. */
+static int64_t number_of(struct slice value, int64_t unit)
 {
+    int64_t number = 0;
+
+    if (!slice_is_digits(value) || value.len > 9)
+        return -1;
+    for (size_t i = 0; i < value.len; i++)
+        number = number * 10 + (value.at[i] - '0');
+    return number * unit;
+}
+
+static void read_hints(const struct http1_response *response, struct answer *answer)
+{
+    struct slice should = http1_response_header(response, "x-should-retry");
+
+    answer->retry_after_ms = number_of(http1_response_header(response, "retry-after-ms"), 1);
+    if (answer->retry_after_ms < 0)
+        answer->retry_after_ms =
+            number_of(http1_response_header(response, "retry-after"), 1000);
+    answer->retry_told =
+        slice_equal(should, SLICE("true")) || slice_equal(should, SLICE("false"));
+    answer->retry = slice_equal(should, SLICE("true"));
+}
+
+static bool is_encoded(const struct http1_response *response)
+{
+    struct slice encoding = http1_response_header(response, "content-encoding");
+
+    return encoding.at != NULL && !slice_equal(encoding, SLICE("identity"));
+}
+
+static void on_head(void *self, const struct http1_response *response)
+{
+    struct exchange *exchange = self;
     struct answer *answer = &exchange->answer;
 
-    if (answer->begun)
-        return;
     answer->begun = true;
-    (void)exchange->gateway->transport->easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE,
-                                                     &answer->status);
-    answer->stream = answer->status >= 200 && answer->status < 300 &&
+    answer->status = http1_response_status(response);
+    exchange->first_byte_us = clock_monotonic_us(exchange->gateway->config.clock);
+    call_text(exchange->certificate, sizeof(exchange->certificate),
+              slice_of(transfer_certificate(exchange->transfer)));
+    copy_header(response, "content-type", answer->content_type, sizeof(answer->content_type));
+    copy_header(response, "retry-after", answer->retry_after, sizeof(answer->retry_after));
+    copy_header(response, "x-request-id", answer->request_id, sizeof(answer->request_id));
+    copy_header(response, "request-id", answer->request_id, sizeof(answer->request_id));
+    read_hints(response, answer);
+    answer->stream = answer->status < 300 &&
                      strncasecmp(answer->content_type, "text/event-stream", 17) == 0;
     answer->held =
         buf_with_limit(answer->stream ? EXCHANGE_STREAM_BYTES_MAX : EXCHANGE_ANSWER_BYTES_MAX);
     if (answer->stream)
         answer->sse = sse_new(EXCHANGE_ANSWER_BYTES_MAX);
+    if (is_encoded(response))
+        answer_end(exchange, "upstream-encoded");
 }
 
 static void push_head(struct exchange *exchange)
@@ -123,7 +130,7 @@ static void push_head(struct exchange *exchange)
     struct answer *answer = &exchange->answer;
     struct call_head head = {.packet = CALL_HEAD,
                              .stream = answer->stream,
-                             .status = (int32_t)answer->status,
+                             .status = answer->status,
                              .length = answer->stream ? 0 : answer->held.len};
 
     if (answer->headed)
@@ -162,42 +169,29 @@ static bool forward_events(struct exchange *exchange, struct slice bytes, struct
     }
     if (ok && batch.len > 0) {
         push_head(exchange);
+        answer->passed = true;
         exchange_push(exchange, CALL_DATA, buf_slice(&batch));
     }
     buf_free(&batch);
     return ok;
 }
 
-size_t answer_on_bytes(char *bytes, size_t size, size_t count, void *self)
+static void on_bytes(void *self, struct slice piece)
 {
     struct exchange *exchange = self;
     struct answer *answer = &exchange->answer;
-    struct slice piece = slice_of_bytes(bytes, size * count);
     struct fault fault = {0};
-    bool ok;
 
-    if (exchange->out.len > 0 && !exchange->door_gone) {
-        exchange->paused = true;
-        return CURL_WRITEFUNC_PAUSE;
-    }
-    exchange->heard_us = clock_monotonic_us(exchange->gateway->config.clock);
-    if (exchange->first_byte_us == 0)
-        exchange->first_byte_us = exchange->heard_us;
-    decide(exchange);
-    if (answer->encoded) {
-        exchange->broken = "upstream-encoded";
-        return 0;
-    }
     answer->bytes += piece.len;
-    ok = buf_add(&answer->held, piece, &fault) &&
-         (!answer->stream || forward_events(exchange, piece, &fault));
-    if (!ok)
-        exchange->broken = "too-large";
-    else if (!accounts_meter(exchange)) {
-        exchange->broken = "budget";
-        ok = false;
-    }
-    return ok && !exchange->door_gone ? piece.len : 0;
+    if (!buf_add(&answer->held, piece, &fault) ||
+        (answer->stream && !forward_events(exchange, piece, &fault)))
+        answer_end(exchange, "too-large");
+    else if (exchange->door_gone)
+        answer_end(exchange, "client-abort");
+    else if (!accounts_meter(exchange))
+        answer_end(exchange, "budget");
+    else if (exchange->out.len > 0) /* the client is behind: so is the provider, then */
+        transfer_pause(exchange->transfer, true);
 }
 
 static void tell_client(struct exchange *exchange, const struct ending *ending)
@@ -222,67 +216,122 @@ static void tell_client(struct exchange *exchange, const struct ending *ending)
     buf_free(&event);
 }
 
+void answer_comfort(struct exchange *exchange)
+{
+    struct call_head head = {.packet = CALL_HEAD, .stream = true, .status = 200};
+    struct answer *answer = &exchange->answer;
+
+    if (!answer->headed) {
+        answer->headed = answer->early = true;
+        call_text(head.content_type, sizeof(head.content_type), SLICE("text/event-stream"));
+        exchange_push(exchange, 0, slice_of_bytes(&head, sizeof(head)));
+    }
+    exchange_push(exchange, CALL_DATA, SLICE(": waiting\n\n"));
+}
+
+/* An answer that is no stream, for a client that has been told one would come. */
+static void deliver_late(struct exchange *exchange)
+{
+    AUTO_FREE char *message = xformat("custody: the model's provider answered with HTTP %d%s",
+                                      exchange->answer.status,
+                                      exchange->answer.status < 300 ? ", and no stream" : "");
+    const struct ending late = {"upstream-status", "failed", 502, message};
+
+    tell_client(exchange, &late);
+}
+
+static void deliver(struct exchange *exchange, const struct ending *ending)
+{
+    struct answer *answer = &exchange->answer;
+    struct slice rest = answer->stream ? sse_pending(answer->sse) : buf_slice(&answer->held);
+
+    if (exchange->door_gone)
+        return;
+    if (ending->message != NULL) {
+        tell_client(exchange, ending);
+        return;
+    }
+    if (answer->early && !answer->stream) {
+        deliver_late(exchange);
+        return;
+    }
+    push_head(exchange);
+    if (rest.len > 0) /* of a stream: some providers leave out the last blank line */
+        exchange_push(exchange, CALL_DATA, rest);
+    exchange_push(exchange, CALL_END, SLICE(""));
+}
+
+static void stop(struct exchange *exchange)
+{
+    transfer_cancel(exchange->transfer);
+    exchange->transfer = NULL;
+    loop_timer_cancel(exchange->again);
+    exchange->again = NULL;
+}
+
+static void go_elsewhere(struct exchange *exchange)
+{
+    forget(exchange);
+    exchange->tries = 0;
+    exchange->prompt = (struct record_seal){0};
+    send_ready(exchange);
+}
+
 void answer_end(struct exchange *exchange, const char *reason)
 {
     const struct ending *ending = ending_of(reason);
 
-    accounts_outcome(exchange, ending);
-    if (exchange->easy != NULL) {
-        multi_remove(exchange->gateway->multi, exchange->easy);
-        exchange->gateway->transport->easy_cleanup(exchange->easy);
-        exchange->easy = NULL;
+    stop(exchange);
+    if (attempts_again(exchange, reason)) {
+        forget(exchange);
+        return;
     }
-    exchange->paused = false;
-    if (ending->message != NULL)
-        tell_client(exchange, ending);
     if (strcmp(reason, "client-abort") == 0)
         exchange->door_gone = true;
+    if (attempts_elsewhere(exchange, reason)) {
+        accounts_outcome(exchange, ending);
+        if (accounts_next(exchange)) {
+            go_elsewhere(exchange);
+            return;
+        }
+        deliver(exchange, ending);
+    } else {
+        deliver(exchange, ending); /* the client first: it waits, and the ledger does not */
+        accounts_outcome(exchange, ending);
+    }
     exchange_drain(exchange);
 }
 
-static const char *finish_stream(struct exchange *exchange)
+/* A body that ends in the middle of an event, or before the dialect's own end, was cut. */
+static const char *reason_of_whole(struct exchange *exchange)
 {
-    struct slice pending = sse_pending(exchange->answer.sse);
+    struct answer *answer = &exchange->answer;
 
-    /* A body that ends in the middle of an event, or before the dialect's own end, was cut. */
-    if (!exchange->usage.finished)
-        return "upstream-cut";
-    push_head(exchange);
-    if (pending.len > 0) /* some providers leave out the last blank line */
-        exchange_push(exchange, CALL_DATA, pending);
-    exchange_push(exchange, CALL_END, SLICE(""));
+    if (answer->stream)
+        return exchange->usage.finished ? "complete" : "upstream-cut";
+    if (answer->status >= 300)
+        return "upstream-status";
+    usage_take_body(exchange->provider->model->dialect, buf_slice(&answer->held),
+                    &exchange->usage);
     return "complete";
 }
 
-static const char *finish_held(struct exchange *exchange)
+static void on_ended(void *self, enum transfer_end end)
 {
-    struct answer *answer = &exchange->answer;
-
-    if (answer->status < 300)
-        usage_take_body(exchange->provider->model->dialect, buf_slice(&answer->held),
-                        &exchange->usage);
-    push_head(exchange);
-    if (answer->held.len > 0)
-        exchange_push(exchange, CALL_DATA, buf_slice(&answer->held));
-    exchange_push(exchange, CALL_END, SLICE(""));
-    return answer->status < 300 ? "complete" : "upstream-status";
-}
-
-void answer_on_done(void *gateway, void *self, CURLcode result)
-{
+    static const char *const reasons[] = {
+        [TRANSFER_UNREACHABLE] = "upstream-unreachable", [TRANSFER_PROXY] = "upstream-proxy",
+        [TRANSFER_UNTRUSTED] = "upstream-tls",           [TRANSFER_CUT] = "upstream-cut",
+        [TRANSFER_BROKEN] = "upstream-broken",           [TRANSFER_TOO_LARGE] = "too-large"};
     struct exchange *exchange = self;
-    struct answer *answer = &exchange->answer;
+    bool finished = exchange->answer.stream && exchange->usage.finished;
 
-    (void)gateway;
-    if (result == CURLE_OK)
-        decide(exchange);
-    if (exchange->door_gone) {
+    exchange->transfer = NULL;
+    if (exchange->door_gone)
         answer_end(exchange, "client-abort");
-    } else if (exchange->broken != NULL) {
-        answer_end(exchange, exchange->broken);
-    } else if (result != CURLE_OK && !(answer->stream && exchange->usage.finished)) {
-        answer_end(exchange, reason_of(result));
-    } else {
-        answer_end(exchange, answer->stream ? finish_stream(exchange) : finish_held(exchange));
-    }
+    else if (end == TRANSFER_WHOLE || (end == TRANSFER_CUT && finished))
+        answer_end(exchange, reason_of_whole(exchange));
+    else
+        answer_end(exchange, reasons[end]);
 }
+
+const struct transfer_events answer_events = {on_head, on_bytes, on_ended};

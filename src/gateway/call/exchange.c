@@ -7,6 +7,7 @@
 #include "base/scope.h"
 
 #define PACKETS_AT_ONCE 16
+#define HEAD_BYTES_MAX (64 * 1024)
 #define QUEUE_BYTES_MAX (4 * EXCHANGE_ANSWER_BYTES_MAX)
 
 static void on_ready(void *self, uint32_t events);
@@ -21,6 +22,7 @@ bool exchange_new(struct door_peer *door, int socket, struct fault *fault)
                                   .state = EXCHANGE_SPARE,
                                   .socket = socket,
                                   .out = buf_with_limit(QUEUE_BYTES_MAX),
+                                  .head = buf_with_limit(HEAD_BYTES_MAX),
                                   .renamed = buf_with_limit(GATEWAY_BODY_BYTES_MAX + 1024),
                                   .usage = usage_none()};
     if (!loop_watch(gateway->loop, socket, EPOLLIN, on_ready, exchange, &exchange->watch,
@@ -51,11 +53,9 @@ void exchange_free(struct exchange *exchange)
     struct gateway *gateway = exchange->gateway;
     struct door_peer *door = exchange->door;
 
-    if (exchange->easy != NULL) {
-        multi_remove(gateway->multi, exchange->easy);
-        gateway->transport->easy_cleanup(exchange->easy);
-    }
-    gateway->transport->slist_free_all(exchange->headers);
+    transfer_cancel(exchange->transfer);
+    loop_timer_cancel(exchange->again);
+    buf_free_secret(&exchange->head);
     loop_unwatch(exchange->watch);
     (void)close(exchange->socket);
     if (exchange->state == EXCHANGE_SPARE)
@@ -101,6 +101,7 @@ static void push_packet(struct exchange *exchange, uint8_t type, struct slice by
 
     if (exchange->door_gone)
         return;
+    exchange->told_us = clock_monotonic_us(exchange->gateway->config.clock);
     if (exchange->out.len == 0)
         sent = call_send(exchange->socket, type, bytes);
     if (sent == CALL_GONE)
@@ -213,11 +214,7 @@ static bool take_body(struct exchange *exchange, struct slice piece)
     gateway->body_bytes += piece.len;
     if (exchange->body.len < exchange->open.body_bytes)
         return true;
-    exchange->state = EXCHANGE_READY;
-    /* Calls that became ready in the same round of the loop share one wait for the disk. */
-    if (gateway->batch == NULL &&
-        !loop_timer(gateway->loop, 0, send_batch, gateway, &gateway->batch, &fault))
-        exchange_refuse(exchange, 502, "failed", fault.why);
+    send_ready(exchange);
     return false;
 }
 
@@ -255,7 +252,6 @@ static void receive(struct exchange *exchange)
 static void on_ready(void *self, uint32_t events)
 {
     struct exchange *exchange = self;
-    struct gateway *gateway = exchange->gateway;
 
     if ((events & EPOLLOUT) != 0 && exchange->out.len > 0)
         flush(exchange);
@@ -267,12 +263,8 @@ static void on_ready(void *self, uint32_t events)
         exchange_free(exchange);
         return;
     }
-    if (exchange->paused && exchange->out.len == 0) {
-        exchange->paused = false;
-        exchange->heard_us = clock_monotonic_us(gateway->config.clock);
-        (void)gateway->transport->easy_pause(exchange->easy, CURLPAUSE_CONT);
-        return; /* that may have delivered bytes, or found the end */
-    }
+    if (exchange->transfer != NULL && exchange->out.len == 0)
+        transfer_pause(exchange->transfer, false);
     if ((events & EPOLLIN) != 0)
         receive(exchange);
 }

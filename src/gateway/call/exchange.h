@@ -6,7 +6,6 @@
 #define CUSTODY_GATEWAY_EXCHANGE_H
 
 #include "gateway/call.h"
-#include "gateway/upstream/multi.h"
 #include "gateway/upstream/provider.h"
 #include "gateway/dialect/operation.h"
 #include "gateway/dialect/usage.h"
@@ -21,7 +20,7 @@ enum exchange_state {
     EXCHANGE_SPARE,   /* at the door, not used yet */
     EXCHANGE_BODY,    /* the request is arriving */
     EXCHANGE_READY,   /* whole; waits for its intent record */
-    EXCHANGE_SENT,    /* with the provider */
+    EXCHANGE_SENT,    /* with the provider, or waiting for the next try */
     EXCHANGE_DRAINED, /* over; what is left goes to the door */
 };
 
@@ -30,8 +29,8 @@ struct gateway {
     struct loop *loop;
     struct gateway_config config;
     struct gateway_limits limits; /* defaults filled in */
-    const struct transport *transport;
-    struct multi *multi;
+    struct resolver *resolver;
+    struct client *client;
     struct provider *providers;
     size_t provider_count;
     struct book *book;
@@ -41,7 +40,7 @@ struct gateway {
     size_t exchange_count;
     size_t body_bytes;         /* held by all exchanges together */
     struct loop_timer *batch;  /* due when calls are READY */
-    struct loop_timer *patrol; /* looks for idle providers */
+    struct loop_timer *patrol; /* looks for idle providers and for clients that wait long */
 };
 
 /* A door that is served: its control socket. */
@@ -59,11 +58,15 @@ struct answer {
     bool begun; /* what kind it is has been decided */
     bool stream;
     bool headed; /* CALL_HEAD has been pushed */
-    long status;
+    bool early;  /* ... before there was an answer: a client was told that we wait */
+    bool passed; /* bytes of the answer have been pushed: no further try */
+    int status;
     char content_type[128];
     char retry_after[64];
     char request_id[128];
-    bool encoded;    /* compressed, though nobody asked for that */
+    int64_t retry_after_ms; /* -1: it does not say */
+    bool retry_told, retry; /* x-should-retry: whether it is there, and yes */
+    bool encoded;           /* compressed, though nobody asked for that */
     struct buf held; /* all that came: forwarded whole if not streamed, sealed in any case */
     struct sse *sse;
     uint64_t bytes, events;
@@ -82,15 +85,17 @@ struct exchange {
     struct buf body;
     struct buf renamed;        /* room for what accounts_body makes of it */
     struct record_seal prompt; /* of `body` */
-    CURL *easy;
-    struct curl_slist *headers;
-    bool paused;
-    const char *broken; /* why we cut the answer: a reason word */
+    struct buf head;           /* of the request; holds the key */
+    struct slice sent;         /* its body, as this provider gets it */
+    struct transfer *transfer; /* NULL: waits for `again`, or for its intent */
+    struct loop_timer *again;  /* due when the same provider is tried once more */
+    const char *cut;           /* why we are about to cut the answer: a reason word */
     struct answer answer;
     struct usage usage;
     struct buf out; /* packets not yet sent, each behind its length */
     size_t out_at;
-    int64_t started_us, heard_us;
+    int64_t started_us;
+    int64_t told_us;       /* when the door was last sent something */
     int64_t first_byte_us; /* of the answer; 0: none has come */
     unsigned tries;        /* that this provider was asked, under one intent */
     char certificate[65];  /* SHA-256 of the provider's; "": none was shown */
@@ -128,14 +133,23 @@ void exchange_watch(struct exchange *exchange);
 
 /* send.c: what goes to the provider */
 void send_batch(void *gateway); /* every READY exchange: budget, intents, off */
+/* Makes it READY: it goes out in the next batch. */
+void send_ready(struct exchange *exchange);
+void send_again(void *exchange); /* the same provider, under the same intent */
 
 /* answer.c: what comes back */
-size_t answer_on_header(char *bytes, size_t size, size_t count, void *exchange);
-size_t answer_on_bytes(char *bytes, size_t size, size_t count, void *exchange);
-void answer_on_done(void *gateway, void *exchange, CURLcode result);
+extern const struct transfer_events answer_events;
 /* Ends a call that has an intent, whatever it is doing: "client-abort", "timeout", ... */
 void answer_end(struct exchange *exchange, const char *reason);
+/* Tells a client that has asked for a stream, and has waited long, that we are here. */
+void answer_comfort(struct exchange *exchange);
 void answer_free(struct answer *answer);
+
+/* attempts.c: what follows a failure that the client has seen nothing of */
+/* Arranges a further try at the same provider; false: there is to be none. */
+bool attempts_again(struct exchange *exchange, const char *reason);
+/* Whether another provider may do better. */
+bool attempts_elsewhere(const struct exchange *exchange, const char *reason);
 
 /*
  * accounts.c: records and money. Each attempt at a provider: refuses (NULL), reserve, intent,

@@ -1,15 +1,12 @@
 /* What goes to the provider: never before its intent is on disk. */
-#include <stdlib.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 
+#include "base/hex.h"
 #include "base/scope.h"
 #include "gateway/call/exchange.h"
 #include "gateway/dialect/target.h"
 
-#ifndef CUSTODY_VERSION
-#define CUSTODY_VERSION "0"
-#endif
-
-#define BUFFER_BYTES (64L * 1024)
 #define TARGET_BYTES_MAX 4096
 
 /* Again for each provider that is tried. */
@@ -85,92 +82,78 @@ static bool record_intents(struct gateway *gateway, struct fault *fault)
     return true;
 }
 
-static void add_header(struct exchange *exchange, const char *line)
+/*
+ * The same for each try under one intent, and for no other call: a provider that knows the header
+ * answers a request once, though it comes twice. The intent commits to the body.
+ */
+static bool add_idempotency(const struct exchange *exchange, struct buf *head,
+                            struct fault *fault)
 {
-    struct curl_slist *longer =
-        exchange->gateway->transport->slist_append(exchange->headers, line);
+    char text[256], hex[2 * EVP_MAX_MD_SIZE + 1];
+    int len = snprintf(text, sizeof(text), "%.128s %llu", exchange->door->identity->run,
+                       (unsigned long long)exchange->intent);
+    uint8_t digest[EVP_MAX_MD_SIZE];
 
-    if (longer == NULL)
-        abort();
-    exchange->headers = longer;
+    if (EVP_Digest(text, (size_t)len, digest, NULL, EVP_sha256(), NULL) != 1)
+        return fault_set(fault, FAULT_HOST, "no SHA-256");
+    hex_encode(slice_of_bytes(digest, 16), hex);
+    return buf_add_text(head, "Idempotency-Key: ", fault) && buf_add_text(head, hex, fault) &&
+           buf_add_text(head, "\r\n", fault);
 }
 
-static void add_headers(struct exchange *exchange)
+static bool write_head(struct exchange *exchange, struct fault *fault)
 {
-    add_header(exchange, "Content-Type: application/json");
-    add_header(exchange, "User-Agent: custody/" CUSTODY_VERSION);
-    add_header(exchange,
-               "Accept-Encoding: identity"); /* what is compressed cannot be accounted */
-    add_header(exchange, "Expect:");
-    if (exchange->provider->key_header.len > 0)
-        add_header(exchange, (const char *)exchange->provider->key_header.at);
-    for (int i = 0; i < CALL_HEADER_COUNT; i++)
-        if (exchange->open.headers[i][0] != 0) {
-            char *line = xformat("%s: %s", call_header_names[i], exchange->open.headers[i]);
+    struct buf *head = &exchange->head;
+    char length[64];
 
-            add_header(exchange, line);
-            free(line);
-        }
+    buf_clear(head);
+    (void)snprintf(length, sizeof(length), "Content-Length: %zu\r\n", exchange->sent.len);
+    if (!buf_reserve(head, 4096, fault) || !buf_add_text(head, "POST ", fault) ||
+        !buf_add(head, buf_slice(&exchange->target), fault) ||
+        !buf_add_text(head, " HTTP/1.1\r\n", fault) ||
+        !buf_add(head, buf_slice(&exchange->provider->fields), fault) ||
+        !buf_add_text(head, "Content-Type: application/json\r\n", fault) ||
+        !buf_add_text(head, length, fault) || !add_idempotency(exchange, head, fault))
+        return false;
+    for (int i = 0; i < CALL_HEADER_COUNT; i++)
+        if (exchange->open.headers[i][0] != 0 &&
+            (!buf_add_text(head, call_header_names[i], fault) ||
+             !buf_add_text(head, ": ", fault) ||
+             !buf_add_text(head, exchange->open.headers[i], fault) ||
+             !buf_add_text(head, "\r\n", fault)))
+            return false;
+    return buf_add_text(head, "\r\n", fault);
 }
 
 static bool start(struct exchange *exchange, struct fault *fault)
 {
-    struct gateway *gateway = exchange->gateway;
-    const struct transport *curl = gateway->transport;
-    const struct provider *provider = exchange->provider;
-    AUTO_FREE char *url =
-        xformat("%s%s", (const char *)provider->origin.at, buf_text(&exchange->target));
-    CURL *easy = curl->easy_init();
-    struct slice body;
-
-    if (easy == NULL)
-        return fault_set(fault, FAULT_IO, "libcurl gives no handle");
-    if (!accounts_body(exchange, &exchange->renamed, &body, fault)) {
-        curl->easy_cleanup(easy);
+    if (!accounts_body(exchange, &exchange->renamed, &exchange->sent, fault) ||
+        !write_head(exchange, fault))
         return false;
-    }
-    exchange->tries++;
-    add_headers(exchange);
-    (void)curl->easy_setopt(easy, CURLOPT_URL, url);
-    (void)curl->easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, provider->url.tls ? "https" : "http");
-    (void)curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl->easy_setopt(easy, CURLOPT_PROXY, ""); /* no proxy of the environment's */
-    (void)curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    /* One request a connection: pausing one stream of HTTP/2 makes libcurl buffer megabytes.
-     */
-    (void)curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    (void)curl->easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
-    (void)curl->easy_setopt(easy, CURLOPT_POST, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDS, (const char *)body.at);
-    (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-    (void)curl->easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
-    (void)curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)gateway->limits.connect_ms);
-    (void)curl->easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)gateway->limits.total_ms);
-    (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    (void)curl->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (provider->ca.len > 0) {
-        struct curl_blob ca = {
-            .data = provider->ca.at, .len = provider->ca.len, .flags = CURL_BLOB_NOCOPY};
-
-        (void)curl->easy_setopt(easy, CURLOPT_CAINFO, NULL);
-        (void)curl->easy_setopt(easy, CURLOPT_CAPATH, NULL);
-        (void)curl->easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca);
-    }
-    (void)curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, answer_on_header);
-    (void)curl->easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
-    (void)curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, answer_on_bytes);
-    (void)curl->easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
-    (void)curl->easy_setopt(easy, CURLOPT_PRIVATE, exchange);
-    exchange->heard_us = clock_monotonic_us(gateway->config.clock);
-    if (!multi_add(gateway->multi, easy, fault)) {
-        curl->easy_cleanup(easy);
-        return false;
-    }
-    exchange->easy = easy;
+    send_again(exchange);
     return true;
+}
+
+void send_again(void *self)
+{
+    struct exchange *exchange = self;
+
+    exchange->again = NULL;
+    exchange->tries++;
+    exchange->transfer = transfer_begin(exchange->provider->pool, buf_slice(&exchange->head),
+                                        exchange->sent, &answer_events, exchange);
+}
+
+void send_ready(struct exchange *exchange)
+{
+    struct gateway *gateway = exchange->gateway;
+    struct fault fault = {0};
+
+    exchange->state = EXCHANGE_READY;
+    /* Calls that became ready in the same round of the loop share one wait for the disk. */
+    if (gateway->batch == NULL &&
+        !loop_timer(gateway->loop, 0, send_batch, gateway, &gateway->batch, &fault))
+        exchange_refuse(exchange, 502, "failed", fault.why);
 }
 
 void send_batch(void *self)

@@ -51,8 +51,7 @@ static bool write_body(const struct witness_peer *peer, struct slice note, uint6
     return witness_request_write(&request, body, &ignored);
 }
 
-enum witness_outcome witness_ask(const struct transport *transport, struct witness_peer *peer,
-                                 struct slice note, uint64_t size,
+enum witness_outcome witness_ask(struct witness_peer *peer, struct slice note, uint64_t size,
                                  const struct tree_source *source, struct buf *lines)
 {
     bool has_end = slice_ends_with(slice_of(peer->url), SLICE("/"));
@@ -62,11 +61,11 @@ enum witness_outcome witness_ask(const struct transport *transport, struct witne
     for (int attempt = 0; attempt < 2; attempt++) {
         AUTO_BUF struct buf body = buf_with_limit(WITNESS_BODY_BYTES_MAX);
         AUTO_BUF struct buf answer = buf_with_limit(ANSWER_BYTES_MAX);
-        long status;
+        int status;
 
         if (!write_body(peer, note, size, source, &body))
             return WITNESS_SILENT;
-        status = post(transport, url, NULL, buf_slice(&body), &answer);
+        status = post(url, NULL, buf_slice(&body), &answer);
         if (status == 200) {
             if (!take_lines(peer, note, buf_slice(&answer), lines))
                 return WITNESS_SILENT;

@@ -2,7 +2,6 @@
 #ifndef CUSTODY_ROLES_WITNESS_ASK_H
 #define CUSTODY_ROLES_WITNESS_ASK_H
 
-#include "gateway/upstream/transport.h"
 #include "ledger/cosignature.h"
 #include "ledger/tree.h"
 
@@ -28,8 +27,7 @@ const char *witness_outcome_name(enum witness_outcome outcome);
  *   source   the tree, for consistency proofs
  *   lines    its verified lines are appended where it has cosigned
  */
-enum witness_outcome witness_ask(const struct transport *transport, struct witness_peer *peer,
-                                 struct slice note, uint64_t size,
+enum witness_outcome witness_ask(struct witness_peer *peer, struct slice note, uint64_t size,
                                  const struct tree_source *source, struct buf *lines);
 
 #endif

@@ -41,7 +41,6 @@ struct relay {
     const struct witness_relay *given;
     int folder; /* ledger/ */
     int hears;  /* takes reports; -1: nobody does, of a closed shard */
-    const struct transport *transport;
     struct note_key *log;
     struct witness_peer *peers;
     enum witness_outcome *outcomes; /* of each peer in the last round */
@@ -250,9 +249,8 @@ static void ask_all(struct relay *relay, struct round *round)
     struct tree_source source = tile_source(&tiles);
 
     for (size_t i = 0; i < relay->count; i++) {
-        relay->outcomes[i] =
-            witness_ask(relay->transport, &relay->peers[i], buf_slice(&round->note),
-                        round->checkpoint.size, &source, &round->cosigned);
+        relay->outcomes[i] = witness_ask(&relay->peers[i], buf_slice(&round->note),
+                                         round->checkpoint.size, &source, &round->cosigned);
         if (relay->outcomes[i] != WITNESS_COSIGNED)
             continue;
         relay->last_us[i] = clock_now_us(&clock_real);
@@ -320,9 +318,8 @@ static bool set_up(struct relay *relay, struct relay *closed, int *ret_lock,
         return ok;
     if (!read_log_key(relay, relay->given->home_fd, "keys/ledger.vkey", fault) ||
         !file_open_folder(relay->given->home_fd, "ledger", 0755, &relay->folder, fault) ||
-        !take_turn(relay, ret_lock, fault) || !transport_load(&relay->transport, fault))
+        !take_turn(relay, ret_lock, fault))
         return false;
-    closed->transport = relay->transport;
     for (size_t i = 0; i < relay->count; i++)
         relay->last_us[i] = witness_status_last(
             relay->folder, slice_of(cosignature_key_name(relay->peers[i].key)));

@@ -206,7 +206,7 @@ static void answer_never(struct link *link, struct slice request)
 
 static void a_provider_that_says_nothing_is_given_up(void **state)
 {
-    struct world world = {.answer = answer_never, .limits = {.idle_ms = 1000}};
+    struct world world = {.answer = answer_never, .limits = {.first_byte_ms = 1000, .idle_ms = 1000}};
     AUTO_FREE char *answer = NULL, *streamed = NULL;
 
     (void)state;
