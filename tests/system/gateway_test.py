@@ -255,13 +255,14 @@ def a_contract_that_has_ended_ends_a_run_before_it_begins():
 
 
 def errors_of_the_model_are_the_agents_to_see():
-    world = World(script={'version': 1, 'turns': [{'status': 503, 'times': 1, 'message': 'overloaded'}, *SCRIPT['turns']]})
+    world = World(script={'version': 1, 'turns': [{'status': 503, 'times': 4, 'message': 'overloaded'}, *SCRIPT['turns']]})
     try:
         done = world.shell(world.call('onprem') + world.call('onprem'))
         seen = done['stderr']
         assert '[status 503]' in seen and 'overloaded' in seen and '[status 200]' in seen, seen
         outcomes = world.log('--run', done['run'], '--type', 'model.outcome')
-        assert [(r['outcome'], r['status']) for r in outcomes] == [('failed', 503), ('ok', 200)], outcomes
+        # three tries each, while the client has seen nothing
+        assert [(r['outcome'], r['status'], r['count']) for r in outcomes] == [('failed', 503, 3), ('ok', 200, 2)], outcomes
         world.processes[0].kill()
         world.processes[0].wait()
         gone = world.shell(world.call('onprem') + world.call('messages', stream=True))
