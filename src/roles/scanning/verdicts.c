@@ -38,6 +38,7 @@ struct known_content {
 };
 #define CONTENT_KEY_BYTES offsetof(struct known_content, class_mask)
 
+/* Rows that were kept, then those that were met and are new. */
 struct table {
     struct known_file *files;
     size_t file_count, file_room;
@@ -45,15 +46,25 @@ struct table {
     size_t content_count, content_room;
     struct placed_finding *findings;
     size_t finding_count, finding_room;
-    struct key_map by_file, by_content;
+};
+
+/* Which rows were met, and in which order for the first time. */
+struct met {
+    uint8_t *is_met; /* by row */
+    size_t is_met_room;
+    uint32_t *order; /* rows */
+    size_t count, room;
 };
 
 struct verdicts {
-    struct table before; /* as kept */
-    struct table now;    /* what was met */
+    struct table table;
+    size_t kept_files, kept_contents;     /* rows that were kept */
+    struct key_map by_file, by_content;   /* made when they are first asked */
+    size_t file_keys, content_keys;       /* rows that are in them */
+    struct met files, contents;
+    uint32_t expected; /* files are met in the order in which they were kept: the next one's row */
     uint8_t rules[DIGEST_BYTES];
     int64_t now_ns;
-    size_t repeated; /* rows of `now` that stand in `before` just so */
 };
 
 static void table_free(struct table *table)
@@ -61,8 +72,21 @@ static void table_free(struct table *table)
     free(table->files);
     free(table->contents);
     free(table->findings);
-    key_map_free(&table->by_file);
-    key_map_free(&table->by_content);
+}
+
+static void met_add(struct met *met, uint32_t row)
+{
+    size_t known = met->is_met_room;
+
+    if (row >= known) {
+        met->is_met = xgrow(met->is_met, &met->is_met_room, (size_t)row + 1, 1);
+        memset(met->is_met + known, 0, met->is_met_room - known);
+    }
+    if (met->is_met[row])
+        return;
+    met->is_met[row] = 1;
+    met->order = xgrow(met->order, &met->room, met->count + 1, sizeof(*met->order));
+    met->order[met->count++] = row;
 }
 
 /* ---- keys ---- */
@@ -168,21 +192,36 @@ static bool rows_hold(const struct table *table)
     return true;
 }
 
-static void add_keys(struct table *table)
+static uint32_t find_file(struct verdicts *verdicts, const struct known_file *key)
 {
-    for (uint32_t i = 0; i < table->file_count; i++)
-        if (key_map_find(&table->by_file, table->files, sizeof(*table->files),
-                         &table->files[i], FILE_KEY_BYTES) == KEY_MAP_NONE)
-            key_map_add(&table->by_file, table->files, sizeof(*table->files), i);
-    for (uint32_t i = 0; i < table->content_count; i++)
-        if (key_map_find(&table->by_content, table->contents, sizeof(*table->contents),
-                         &table->contents[i], CONTENT_KEY_BYTES) == KEY_MAP_NONE)
-            key_map_add(&table->by_content, table->contents, sizeof(*table->contents), i);
+    const struct table *table = &verdicts->table;
+
+    for (; verdicts->file_keys < table->file_count; verdicts->file_keys++)
+        if (key_map_find(&verdicts->by_file, table->files, sizeof(*table->files),
+                         &table->files[verdicts->file_keys], FILE_KEY_BYTES) == KEY_MAP_NONE)
+            key_map_add(&verdicts->by_file, table->files, sizeof(*table->files),
+                        (uint32_t)verdicts->file_keys);
+    return key_map_find(&verdicts->by_file, table->files, sizeof(*table->files), key,
+                        FILE_KEY_BYTES);
+}
+
+static uint32_t find_content(struct verdicts *verdicts, const struct known_content *key)
+{
+    const struct table *table = &verdicts->table;
+
+    for (; verdicts->content_keys < table->content_count; verdicts->content_keys++)
+        if (key_map_find(&verdicts->by_content, table->contents, sizeof(*table->contents),
+                         &table->contents[verdicts->content_keys],
+                         CONTENT_KEY_BYTES) == KEY_MAP_NONE)
+            key_map_add(&verdicts->by_content, table->contents, sizeof(*table->contents),
+                        (uint32_t)verdicts->content_keys);
+    return key_map_find(&verdicts->by_content, table->contents, sizeof(*table->contents), key,
+                        CONTENT_KEY_BYTES);
 }
 
 static void load(struct verdicts *verdicts, struct slice file)
 {
-    struct table *table = &verdicts->before;
+    struct table *table = &verdicts->table;
     struct header header;
     struct slice rest;
 
@@ -198,12 +237,15 @@ static void load(struct verdicts *verdicts, struct slice file)
     table->files = take_rows(&rest, header.file_count, sizeof(*table->files));
     table->contents = take_rows(&rest, header.content_count, sizeof(*table->contents));
     table->findings = take_rows(&rest, header.finding_count, sizeof(*table->findings));
-    if (rows_hold(table)) {
-        add_keys(table);
-    } else {
+    if (!rows_hold(table)) {
         table_free(table);
         *table = (struct table){0};
     }
+    table->file_room = table->file_count;
+    table->content_room = table->content_count;
+    table->finding_room = table->finding_count;
+    verdicts->kept_files = table->file_count;
+    verdicts->kept_contents = table->content_count;
 }
 
 struct verdicts *verdicts_new(struct slice file, int64_t now_ns)
@@ -220,8 +262,13 @@ void verdicts_free(struct verdicts *verdicts)
 {
     if (verdicts == NULL)
         return;
-    table_free(&verdicts->before);
-    table_free(&verdicts->now);
+    table_free(&verdicts->table);
+    key_map_free(&verdicts->by_file);
+    key_map_free(&verdicts->by_content);
+    free(verdicts->files.is_met);
+    free(verdicts->files.order);
+    free(verdicts->contents.is_met);
+    free(verdicts->contents.order);
     free(verdicts);
 }
 
@@ -237,72 +284,68 @@ static void tell(const struct table *table, uint32_t row, struct file_verdict *r
                                          .count = content->count};
 }
 
-/* The row of a content in `now`; added where it is not there. */
-static uint32_t content_row(struct table *now, const struct known_content *key,
+/* The row of a content; added where it is not there. */
+static uint32_t content_row(struct verdicts *verdicts, const struct known_content *key,
                             const struct file_verdict *verdict)
 {
-    uint32_t row = key_map_find(&now->by_content, now->contents, sizeof(*now->contents), key,
-                                CONTENT_KEY_BYTES);
+    struct table *table = &verdicts->table;
+    uint32_t row = find_content(verdicts, key);
 
     if (row != KEY_MAP_NONE)
         return row;
-    now->findings = xgrow(now->findings, &now->finding_room,
-                          now->finding_count + verdict->count, sizeof(*now->findings));
+    table->findings = xgrow(table->findings, &table->finding_room,
+                            table->finding_count + verdict->count, sizeof(*table->findings));
     if (verdict->count > 0)
-        memcpy(now->findings + now->finding_count, verdict->findings,
-               verdict->count * sizeof(*now->findings));
-    now->contents = xgrow(now->contents, &now->content_room, now->content_count + 1,
-                          sizeof(*now->contents));
-    row = (uint32_t)now->content_count++;
-    now->contents[row] = *key;
-    now->contents[row].class_mask = verdict->class_mask;
-    now->contents[row].first = (uint32_t)now->finding_count;
-    now->contents[row].count = (uint32_t)verdict->count;
-    now->contents[row].has_mark = verdict->has_mark;
-    now->finding_count += verdict->count;
-    key_map_add(&now->by_content, now->contents, sizeof(*now->contents), row);
+        memcpy(table->findings + table->finding_count, verdict->findings,
+               verdict->count * sizeof(*table->findings));
+    table->contents = xgrow(table->contents, &table->content_room, table->content_count + 1,
+                            sizeof(*table->contents));
+    row = (uint32_t)table->content_count++;
+    table->contents[row] = *key;
+    table->contents[row].class_mask = verdict->class_mask;
+    table->contents[row].first = (uint32_t)table->finding_count;
+    table->contents[row].count = (uint32_t)verdict->count;
+    table->contents[row].has_mark = verdict->has_mark;
+    table->finding_count += verdict->count;
     return row;
 }
 
+/* A content is met in a file of this state. */
 static void keep_state(struct verdicts *verdicts, struct known_file key, uint32_t content)
 {
-    struct table *now = &verdicts->now;
+    struct table *table = &verdicts->table;
+    uint32_t row;
 
+    met_add(&verdicts->contents, content);
     if (key.modified_ns > verdicts->now_ns - SETTLED_NS ||
-        key.changed_ns > verdicts->now_ns - SETTLED_NS ||
-        key_map_find(&now->by_file, now->files, sizeof(*now->files), &key, FILE_KEY_BYTES) !=
-            KEY_MAP_NONE)
+        key.changed_ns > verdicts->now_ns - SETTLED_NS)
         return;
+    row = find_file(verdicts, &key);
+    if (row == KEY_MAP_NONE) {
+        table->files = xgrow(table->files, &table->file_room, table->file_count + 1,
+                             sizeof(*table->files));
+        row = (uint32_t)table->file_count++;
+    }
     key.content = content;
-    now->files = xgrow(now->files, &now->file_room, now->file_count + 1, sizeof(*now->files));
-    now->files[now->file_count] = key;
-    key_map_add(&now->by_file, now->files, sizeof(*now->files), (uint32_t)now->file_count++);
-}
-
-/* Takes a row of what was kept over into what is met. */
-static uint32_t take_over(struct verdicts *verdicts, uint32_t before)
-{
-    struct file_verdict verdict;
-
-    tell(&verdicts->before, before, &verdict);
-    return content_row(&verdicts->now, &verdicts->before.contents[before], &verdict);
+    table->files[row] = key;
+    met_add(&verdicts->files, row);
 }
 
 bool verdicts_by_state(struct verdicts *verdicts, const struct stat *stat, struct slice path,
                        struct file_verdict *ret_verdict)
 {
-    const struct table *before = &verdicts->before;
+    const struct table *table = &verdicts->table;
     struct known_file key = file_key(stat, path);
-    uint32_t row = key_map_find(&before->by_file, before->files, sizeof(*before->files), &key,
-                                FILE_KEY_BYTES);
-    uint32_t content;
+    uint32_t row = verdicts->expected;
 
+    if (row >= table->file_count || memcmp(&table->files[row], &key, FILE_KEY_BYTES) != 0)
+        row = find_file(verdicts, &key);
     if (row == KEY_MAP_NONE)
         return false;
-    content = take_over(verdicts, before->files[row].content);
-    keep_state(verdicts, key, content);
-    verdicts->repeated++;
-    tell(&verdicts->now, content, ret_verdict);
+    verdicts->expected = row + 1;
+    met_add(&verdicts->files, row);
+    met_add(&verdicts->contents, table->files[row].content);
+    tell(table, table->files[row].content, ret_verdict);
     return true;
 }
 
@@ -310,20 +353,13 @@ bool verdicts_by_content(struct verdicts *verdicts, const struct stat *stat, str
                          const uint8_t oid[VERDICT_OID_BYTES],
                          struct file_verdict *ret_verdict)
 {
-    const struct table *before = &verdicts->before;
     struct known_content key = content_key(oid, path);
-    uint32_t row = key_map_find(&before->by_content, before->contents,
-                                sizeof(*before->contents), &key, CONTENT_KEY_BYTES);
+    uint32_t row = find_content(verdicts, &key);
 
-    if (row != KEY_MAP_NONE)
-        row = take_over(verdicts, row);
-    else
-        row = key_map_find(&verdicts->now.by_content, verdicts->now.contents,
-                           sizeof(*verdicts->now.contents), &key, CONTENT_KEY_BYTES);
     if (row == KEY_MAP_NONE)
         return false;
     keep_state(verdicts, file_key(stat, path), row);
-    tell(&verdicts->now, row, ret_verdict);
+    tell(&verdicts->table, row, ret_verdict);
     return true;
 }
 
@@ -332,22 +368,50 @@ void verdicts_add(struct verdicts *verdicts, const struct stat *stat, struct sli
 {
     struct known_content key = content_key(oid, path);
 
-    keep_state(verdicts, file_key(stat, path), content_row(&verdicts->now, &key, verdict));
+    keep_state(verdicts, file_key(stat, path), content_row(verdicts, &key, verdict));
 }
 
 /* ---- what is kept ---- */
 
 bool verdicts_changed(const struct verdicts *verdicts)
 {
-    return verdicts->now.file_count != verdicts->before.file_count ||
-           verdicts->now.content_count != verdicts->before.content_count ||
-           verdicts->repeated < verdicts->now.file_count;
+    return verdicts->table.file_count != verdicts->kept_files ||
+           verdicts->table.content_count != verdicts->kept_contents ||
+           verdicts->files.count != verdicts->kept_files ||
+           verdicts->contents.count != verdicts->kept_contents;
 }
 
-bool verdicts_encode(const struct verdicts *verdicts, struct buf *ret_file,
-                     struct fault *fault)
+/* Rows that were met, in that order; numbers in them are places among these. */
+static struct table rows_met(const struct verdicts *verdicts)
 {
-    const struct table *now = &verdicts->now;
+    const struct table *all = &verdicts->table;
+    AUTO_FREE uint32_t *places = xalloc_array(all->content_count + 1, sizeof(*places));
+    struct table met = {.file_count = verdicts->files.count,
+                        .content_count = verdicts->contents.count};
+
+    met.contents = xalloc_array(met.content_count + 1, sizeof(*met.contents));
+    met.findings = xalloc_array(all->finding_count + 1, sizeof(*met.findings));
+    met.files = xalloc_array(met.file_count + 1, sizeof(*met.files));
+    for (size_t i = 0; i < met.content_count; i++) {
+        const struct known_content *content = &all->contents[verdicts->contents.order[i]];
+
+        places[verdicts->contents.order[i]] = (uint32_t)i;
+        met.contents[i] = *content;
+        met.contents[i].first = (uint32_t)met.finding_count;
+        memcpy(met.findings + met.finding_count, all->findings + content->first,
+               content->count * sizeof(*met.findings));
+        met.finding_count += content->count;
+    }
+    for (size_t i = 0; i < met.file_count; i++) {
+        met.files[i] = all->files[verdicts->files.order[i]];
+        met.files[i].content = places[met.files[i].content];
+    }
+    return met;
+}
+
+static bool encode(const struct table *now, const uint8_t rules[DIGEST_BYTES],
+                   struct buf *ret_file, struct fault *fault)
+{
     struct header header = {.version = VERSION,
                             .file_bytes = sizeof(*now->files),
                             .content_bytes = sizeof(*now->contents),
@@ -359,7 +423,7 @@ bool verdicts_encode(const struct verdicts *verdicts, struct buf *ret_file,
     size_t begin = ret_file->len;
 
     memcpy(header.magic, MAGIC, sizeof(header.magic));
-    memcpy(header.rules, verdicts->rules, sizeof(header.rules));
+    memcpy(header.rules, rules, sizeof(header.rules));
     return buf_add(ret_file, slice_of_bytes((const uint8_t *)&header, sizeof(header)),
                    fault) &&
            buf_add(ret_file,
@@ -377,4 +441,14 @@ bool verdicts_encode(const struct verdicts *verdicts, struct buf *ret_file,
            (digest_of(slice_part(buf_slice(ret_file), begin, ret_file->len), digest) ||
             fault_set(fault, FAULT_IO, "SHA-256 failed")) &&
            buf_add(ret_file, slice_of_bytes(digest, sizeof(digest)), fault);
+}
+
+bool verdicts_encode(const struct verdicts *verdicts, struct buf *ret_file,
+                     struct fault *fault)
+{
+    struct table met = rows_met(verdicts);
+    bool ok = encode(&met, verdicts->rules, ret_file, fault);
+
+    table_free(&met);
+    return ok;
 }
