@@ -9,18 +9,47 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static unsigned find_mark(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
+static unsigned find_mark(void *self, struct slice text, const char *ret_rules[CLASS_COUNT],
+                          unsigned *ret_guesses)
 {
     (void)self;
+    *ret_guesses = 0;
     if (slice_find(text, SLICE("MARK"), 0) == SIZE_MAX)
         return 0;
     ret_rules[CLASS_PHI] = "phi.mark";
     return CLASS_BIT(CLASS_PHI);
 }
 
+/* MARK becomes mark: the door's own job is to put that where it belongs. */
+static bool replace_mark(void *self, struct slice text, unsigned classes, struct buf *ret_text,
+                         door_replaced_note *note, void *note_self, struct fault *fault)
+{
+    size_t begin = ret_text->len;
+
+    (void)self;
+    if (!buf_add(ret_text, text, fault))
+        return false;
+    for (size_t at; (classes & CLASS_BIT(CLASS_PHI)) != 0 &&
+                    (at = slice_find(slice_part(buf_slice(ret_text), begin, ret_text->len),
+                                     SLICE("MARK"), 0)) != SIZE_MAX;) {
+        struct door_replaced replaced = {.at = at,
+                                         .len = 4,
+                                         .original = SLICE("MARK"),
+                                         .stand_in = SLICE("mark"),
+                                         .class = CLASS_PHI,
+                                         .rule = "phi.mark"};
+
+        memcpy(ret_text->at + begin + at, "mark", 4);
+        note(note_self, &replaced);
+    }
+    return true;
+}
+
 static const struct gateway_model models[] = {
     {.name = "chat", .dialect = DIALECT_OPENAI},
-    {.name = "responses", .dialect = DIALECT_OPENAI_RESPONSES},
+    {.name = "responses",
+     .dialect = DIALECT_OPENAI_RESPONSES,
+     .allow_redacted = CLASS_BIT(CLASS_PHI)},
     {.name = "messages", .dialect = DIALECT_ANTHROPIC},
     {.name = "gemini", .dialect = DIALECT_GEMINI},
     {.name = "bedrock", .dialect = DIALECT_ANTHROPIC, .service = SERVICE_BEDROCK},
@@ -35,9 +64,10 @@ static void check_call(const struct plan *plan, struct slice asked)
     if (!json_root(sent, &value, &fault) || value.type != JSON_OBJECT ||
         plan->open.body_bytes != sent.len)
         abort();
-    if (slice_find(asked, SLICE("MARK"), 0) != SIZE_MAX)
+    if (slice_find(sent, SLICE("MARK"), 0) != SIZE_MAX ||
+        (plan->open.replaced == 0 && slice_find(asked, SLICE("MARK"), 0) != SIZE_MAX))
         abort(); /* it stood there in the clear */
-    if (!plan->open.strip_usage && plan->open.model_len > 0 && !slice_equal(sent, asked))
+    if (!plan->open.strip_usage && plan->open.replaced == 0 && plan->open.model_len > 0 && !slice_equal(sent, asked))
         abort(); /* an untouched request stays as it was */
     if (plan->open.strip_usage &&
         (!json_at(sent, "stream_options.include_usage", &value, &fault) ||
@@ -70,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct door_config config = {.models = models,
                                  .model_count = COUNT(models),
                                  .model = size % COUNT(models),
-                                 .scan = {.classes = find_mark}};
+                                 .scan = {.classes = find_mark, .redact = replace_mark}};
     struct buf asked = buf_with_limit(BODY_LIMIT);
     struct plan plan = {0};
     struct fault fault = {0};
@@ -89,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_call(&plan, buf_slice(&asked));
     if (plan.kind == PLAN_REFUSE)
         check_refusal(&config, request, &plan);
-    buf_free(&plan.body);
+    plan_clear(&plan);
     buf_free(&asked);
     http1_request_free(request);
     return 0;

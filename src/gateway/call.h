@@ -6,7 +6,8 @@
  * make no sockets and sends no descriptors. Both run the same program on the same machine, so
  * structs travel as they are; each side checks what it reads.
  *
- *   door -> gateway   CALL_OPEN, then the body in packets of at most CALL_PIECE_BYTES
+ *   door -> gateway   CALL_OPEN, where values were replaced CALL_RECEIPTS, then the body in
+ *                     packets of at most CALL_PIECE_BYTES
  *   gateway -> door   CALL_HEAD, CALL_DATA ..., CALL_END    or   CALL_FAIL
  *
  * A side that closes early has given up: the door's client has gone, or the gateway has died.
@@ -25,6 +26,7 @@
 enum call_packet {
     CALL_SOCKET = 's',
     CALL_OPEN = 'o',
+    CALL_RECEIPTS = 'r',
     CALL_HEAD = 'h',
     CALL_DATA = 'd',
     CALL_END = 'e',
@@ -54,12 +56,27 @@ struct call_open {
     bool signed_blocks; /* holds what only the provider that made it can read */
     uint32_t model_at,
         model_len; /* where the body names the model, with the quotes; 0: nowhere */
+    uint32_t replaced; /* values that were; of CALL_RECEIPTS_MAX at most there is a receipt */
     uint64_t body_bytes;
     uint64_t leaves, scanned_bytes;
     int64_t output_tokens;        /* the request's own maximum, 0: none */
     char asked[CALL_MODEL_BYTES]; /* "model" of the request, printable */
     char headers[CALL_HEADER_COUNT][CALL_HEADER_BYTES];
 };
+
+/* A value that was replaced in the body. CALL_RECEIPTS holds an array of them, behind a packet
+ * byte. */
+#define CALL_RECEIPTS_MAX 128
+struct call_receipt {
+    uint64_t at, len; /* in the body, as the client sent it */
+    uint32_t class;
+    char rule[64];
+    uint8_t commitment[DOOR_COMMITMENT_BYTES];
+};
+static inline size_t call_receipts(uint32_t replaced)
+{
+    return replaced < CALL_RECEIPTS_MAX ? replaced : CALL_RECEIPTS_MAX;
+}
 
 struct call_head {
     uint8_t packet;

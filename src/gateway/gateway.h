@@ -83,7 +83,7 @@ struct gateway_model {
     int64_t expires_us;            /* wall clock; 0: never */
     struct gateway_prices prices;
     unsigned allow;          /* classes (CLASS_BIT) whose plain values may go there */
-    unsigned allow_redacted; /* ... of which stand-ins may, too */
+    unsigned allow_redacted; /* ... whose values are replaced on the way there */
     unsigned kept_away;      /* ... of which neither may: `routing` names other residencies */
 };
 
@@ -124,14 +124,33 @@ MUST_USE bool gateway_model_check(const struct gateway_model *model, struct faul
 
 /* ---- the door ---- */
 
+#define DOOR_COMMITMENT_BYTES 32
+
+/* One value that was replaced in a text. Slices are borrowed during the call. */
+struct door_replaced {
+    size_t at, len;                  /* in the text */
+    struct slice original, stand_in; /* as they are written there */
+    enum data_class class;
+    const char *rule;
+    bool is_telling; /* the stand-in is so long that it is nowhere by chance */
+    uint8_t commitment[DOOR_COMMITMENT_BYTES];
+};
+typedef void door_replaced_note(void *self, const struct door_replaced *replaced);
+
 /* What a text holds. Findings that are surrogates of this run are not to be counted. */
 struct door_scan {
-    /* Mask of CLASS_BIT; for each set class, ret_rules[class] names the rule that found it. */
-    unsigned (*classes)(void *self, struct slice text, const char *ret_rules[CLASS_COUNT]);
+    /* Mask of CLASS_BIT; for each set class, ret_rules[class] names the rule that found it.
+     * ret_guesses: classes of what is too unsure to refuse a call for. */
+    unsigned (*classes)(void *self, struct slice text, const char *ret_rules[CLASS_COUNT],
+                        unsigned *ret_guesses);
     void *self;
     /* The same of what stands around the seam of two texts that follow one another: up to
      * DOOR_SEAM_BYTES of each. NULL: nothing is looked for there. */
     unsigned (*across)(void *self, struct slice text, const char *ret_rules[CLASS_COUNT]);
+    /* Appends the text with the values of `classes` replaced by stand-ins, guesses as well;
+     * the same length. What cannot be replaced in place stays. NULL: nothing can. */
+    bool (*redact)(void *self, struct slice text, unsigned classes, struct buf *ret_text,
+                   door_replaced_note *note, void *note_self, struct fault *fault);
 };
 #define DOOR_SEAM_BYTES 384UL
 

@@ -69,10 +69,10 @@ bool scope_key_of_commands(const uint8_t scope_key[SCOPE_KEY_BYTES],
                                fault);
 }
 
-bool scope_key_of_redactions(const uint8_t scope_key[SCOPE_KEY_BYTES],
+bool scope_key_of_redactions(const uint8_t scope_key[SCOPE_KEY_BYTES], const char *who,
                              uint8_t ret_key[COMMITMENT_KEY_BYTES], struct fault *fault)
 {
-    return scope_key_of_record(scope_key, SLICE("view"), 0, COMMITMENT_REDACTION, ret_key,
+    return scope_key_of_record(scope_key, slice_of(who), 0, COMMITMENT_REDACTION, ret_key,
                                fault);
 }
 

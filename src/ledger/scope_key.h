@@ -34,9 +34,9 @@ MUST_USE bool scope_key_of_record(const uint8_t scope_key[SCOPE_KEY_BYTES], stru
 MUST_USE bool scope_key_of_commands(const uint8_t scope_key[SCOPE_KEY_BYTES],
                                     uint8_t ret_key[COMMITMENT_KEY_BYTES],
                                     struct fault *fault);
-/* Of all commitments to values that the run's view has replaced. */
+/* Of all commitments to values that the run's `who` ("view", "door") has replaced. */
 MUST_USE bool scope_key_of_redactions(const uint8_t scope_key[SCOPE_KEY_BYTES],
-                                      uint8_t ret_key[COMMITMENT_KEY_BYTES],
+                                      const char *who, uint8_t ret_key[COMMITMENT_KEY_BYTES],
                                       struct fault *fault);
 MUST_USE bool scope_key_of_payload(
     const uint8_t scope_key[SCOPE_KEY_BYTES], const uint8_t id[SCOPE_ID_BYTES],

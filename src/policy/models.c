@@ -186,11 +186,18 @@ bool build_routing(struct builder *builder)
 /* data.*.model decides for all models; models[].allow narrows it for one. */
 void build_model_classes(struct policy *policy)
 {
-    unsigned plain = 0;
+    unsigned plain = 0, redacted = 0;
 
-    for (unsigned class = 0; class < CLASS_COUNT; class ++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         if (policy->data[class][POLICY_MODEL] == VERDICT_ALLOW)
             plain |= CLASS_BIT(class);
-    for (size_t i = 0; i < policy->model_count; i++)
-        policy->models[i].allow &= plain;
+        if (policy->data[class][POLICY_MODEL] != VERDICT_DENY)
+            redacted |= CLASS_BIT(class);
+    }
+    for (size_t i = 0; i < policy->model_count; i++) {
+        struct policy_model *model = &policy->models[i];
+
+        model->allow_redacted = (model->allow_redacted | (model->allow & ~plain)) & redacted;
+        model->allow &= plain;
+    }
 }

@@ -4,8 +4,9 @@
  *   user       the user; as root: config->uid     network    sockets accepted on the cell's
  *                                                            loopback
  *   may read   nothing                            may write  nothing
- *   holds      the run's surrogate key; values    talks to   gateway, ledger (one producer),
- *              that its agent may read, too                  core (control)
+ *   holds      the run's surrogate key, a key     talks to   gateway, ledger (one producer),
+ *              for commitments; values that its              core (control)
+ *              agent may read, or has sent, too
  */
 #ifndef CUSTODY_ROLES_DOOR_H
 #define CUSTODY_ROLES_DOOR_H
@@ -24,6 +25,7 @@ struct door_role_config {
     struct gateway_identity identity;
     const uint8_t *surrogate_key; /* of this run, so that its surrogates pass; may be NULL */
     size_t surrogate_key_len;
+    uint8_t commitment_key[DOOR_COMMITMENT_BYTES]; /* commits to values that are replaced */
     bool drop_user; /* as root: become uid, gid */
     uid_t uid;
     gid_t gid;

@@ -242,6 +242,7 @@ bool accounts_intent(struct exchange *exchange, bool durably, struct fault *faul
 {
     const struct gateway_ledger *ledger = &exchange->gateway->config.ledger;
     const struct gateway_sealer *sealer = &exchange->gateway->config.sealer;
+    AUTO_BUF struct buf receipts = buf_with_limit(RECORD_LIST_BYTES_MAX);
     struct record record;
 
     if (!sealer->commit(sealer->self, RECORD_MODEL_INTENT, buf_slice(&exchange->body),
@@ -250,7 +251,11 @@ bool accounts_intent(struct exchange *exchange, bool durably, struct fault *faul
     meter_begun(exchange);
     begin(&record, RECORD_MODEL_INTENT, exchange);
     record_word(&record, RECORD_CLASS, class_name(class_of_mask(exchange->open.classes)));
-    record_word(&record, RECORD_VERDICT, verdict_name(VERDICT_ALLOW));
+    receipts_tell(exchange, &receipts);
+    record_word(&record, RECORD_VERDICT,
+                verdict_name(receipts.len > 0 ? VERDICT_REDACT : VERDICT_ALLOW));
+    if (receipts.len > 0)
+        record_text(&record, RECORD_RECEIPTS, buf_slice(&receipts));
     record_sealed(&record, &exchange->prompt);
     record_number(&record, RECORD_TOKENS_RESERVED, exchange->granted.of[AMOUNT_TOKENS]);
     record_number(&record, RECORD_COST_RESERVED, exchange->granted.of[AMOUNT_MICRO_USD]);

@@ -64,6 +64,7 @@ void exchange_free(struct exchange *exchange)
     accounts_release(exchange);
     answer_free(&exchange->answer);
     buf_free(&exchange->out);
+    free(exchange->receipts);
     *exchange->previous = exchange->next;
     if (exchange->next != NULL)
         exchange->next->previous = exchange->previous;
@@ -186,10 +187,10 @@ static void take_open(struct exchange *exchange, struct slice packet)
     struct gateway *gateway = exchange->gateway;
 
     exchange->door->spares--;
-    exchange->state = EXCHANGE_BODY;
     gateway_top_up(exchange->door);
     if (packet.len == sizeof(exchange->open))
         memcpy(&exchange->open, packet.at, sizeof(exchange->open));
+    exchange->state = exchange->open.replaced > 0 ? EXCHANGE_RECEIPTS : EXCHANGE_BODY;
     if (packet.len != sizeof(exchange->open) || !open_valid(gateway, &exchange->open)) {
         exchange_free(exchange);
         return;
@@ -235,14 +236,21 @@ static void receive(struct exchange *exchange)
 
         if (got < 0 && errno == EAGAIN)
             return;
-        if (got <= 0 ||
-            (exchange->state != EXCHANGE_SPARE && exchange->state != EXCHANGE_BODY)) {
+        if (got <= 0 || exchange->state > EXCHANGE_BODY) {
             on_door_gone(exchange);
             return;
         }
         if (exchange->state == EXCHANGE_SPARE) {
             take_open(exchange, slice_of_bytes(room, (size_t)got));
             return; /* it may be gone; what follows wakes us again */
+        }
+        if (exchange->state == EXCHANGE_RECEIPTS) {
+            if (!receipts_take(exchange, slice_of_bytes(room, (size_t)got))) {
+                exchange_free(exchange);
+                return;
+            }
+            exchange->state = EXCHANGE_BODY;
+            continue;
         }
         if (!take_body(exchange, slice_of_bytes(room, (size_t)got)))
             return;

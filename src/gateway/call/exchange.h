@@ -18,6 +18,7 @@
 
 enum exchange_state {
     EXCHANGE_SPARE,   /* at the door, not used yet */
+    EXCHANGE_RECEIPTS, /* what was replaced in the request is arriving */
     EXCHANGE_BODY,    /* the request is arriving */
     EXCHANGE_READY,   /* whole; waits for its intent record */
     EXCHANGE_SENT,    /* with the provider, or waiting for the next try */
@@ -80,6 +81,7 @@ struct exchange {
     struct loop_watch *watch;
     bool door_gone;
     struct call_open open;
+    struct call_receipt *receipts; /* call_receipts(open.replaced) of them */
     const struct provider *provider;
     struct buf target; /* path and query at the provider */
     struct buf body;
@@ -150,6 +152,11 @@ void answer_free(struct answer *answer);
 bool attempts_again(struct exchange *exchange, const char *reason);
 /* Whether another provider may do better. */
 bool attempts_elsewhere(const struct exchange *exchange, const char *reason);
+
+/* receipts.c: what was replaced in the request */
+MUST_USE bool receipts_take(struct exchange *exchange, struct slice packet);
+/* Appends them as a record has them (docs/redaction.md); as many as it has room for. */
+void receipts_tell(const struct exchange *exchange, struct buf *ret_text);
 
 /*
  * accounts.c: records and money. Each attempt at a provider: refuses (NULL), reserve, intent,

@@ -97,7 +97,7 @@ void connection_bury(void *self)
         buf_free(&connection->first);
         buf_free(&connection->in);
         buf_free(&connection->out);
-        buf_free(&connection->plan.body);
+        plan_clear(&connection->plan);
         free(connection);
     }
 }
@@ -123,7 +123,7 @@ static void linger(struct connection *connection)
     connection_call_close(connection);
     count_bodies(connection, 0);
     http1_request_reset(connection->request);
-    buf_free(&connection->plan.body);
+    plan_clear(&connection->plan);
     connection->state = CONNECTION_LINGER;
     deadline_in(connection, LINGER_US);
     if (shutdown(connection->fd, SHUT_WR) < 0)
@@ -168,7 +168,7 @@ static void begin_next(struct connection *connection)
 {
     count_bodies(connection, 0);
     http1_request_reset(connection->request);
-    buf_free(&connection->plan.body);
+    plan_clear(&connection->plan);
     connection->plan = (struct plan){0};
     connection->state = CONNECTION_READING;
     connection->headed = connection->told_continue = false;

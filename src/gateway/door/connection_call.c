@@ -96,6 +96,26 @@ static void send_body(struct connection *connection)
     connection_call_watch(connection);
 }
 
+/* What was replaced, for the intent. */
+static bool send_receipts(const struct connection *connection)
+{
+    const struct redaction *redaction = &connection->plan.redaction;
+    struct call_receipt receipts[CALL_RECEIPTS_MAX] = {0};
+    size_t count = call_receipts(connection->plan.open.replaced);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct redacted_value *value = &redaction->values[i];
+
+        receipts[i] = (struct call_receipt){
+            .at = value->at, .len = value->len, .class = (uint32_t)value->class};
+        call_text(receipts[i].rule, sizeof(receipts[i].rule), slice_of(value->rule));
+        memcpy(receipts[i].commitment, value->commitment, sizeof(receipts[i].commitment));
+    }
+    return count == 0 ||
+           call_send(connection->call, CALL_RECEIPTS,
+                     slice_of_bytes(receipts, count * sizeof(receipts[0]))) == CALL_SENT;
+}
+
 void connection_call(struct connection *connection)
 {
     struct door *door = connection->door;
@@ -112,7 +132,7 @@ void connection_call(struct connection *connection)
     }
     connection->call = door->spares[--door->spare_count];
     connection->state = CONNECTION_SENDING;
-    if (call_send(connection->call, 0, open) != CALL_SENT) {
+    if (call_send(connection->call, 0, open) != CALL_SENT || !send_receipts(connection)) {
         call_lost(connection);
         return;
     }
@@ -206,6 +226,7 @@ static bool take_packet(struct connection *connection, struct slice packet)
     }
     case CALL_SOCKET:
     case CALL_OPEN:
+    case CALL_RECEIPTS:
         break;
     }
     if (!ok)

@@ -1,25 +1,16 @@
 #include "gateway/door/leaves.h"
 
-#include "base/scope.h"
+#include <stdlib.h>
+
 #include "base/utf8.h"
-#include "wire/base64.h"
-#include "wire/jcs.h"
+#include "gateway/door/carried.h"
 #include "wire/json.h"
-
-#define LEVELS_MAX 3
-#define BASE64_BYTES_MIN 32
-#define DATA_URL_HEAD_MAX 128
-
-/* What is in here cannot be read as text. */
-static const char *const opaque_magics[] = {
-    "\x89PNG",  "\xFF\xD8\xFF",     "GIF8", "RIFF",       "%PDF-", "PK\x03\x04",
-    "\x1F\x8B", "\x28\xB5\x2F\xFD", "BZh",  "7z\xBC\xAF",
-};
 
 static void look(struct leaves *leaves, struct slice text, int level);
 
 static void note(struct leaves *leaves, unsigned classes, const char *const *rules)
 {
+    leaves->leaf_classes |= classes;
     for (unsigned class = 0; class < CLASS_COUNT; class ++)
         if ((classes & CLASS_BIT(class)) != 0 && leaves->rules[class] == NULL)
             leaves->rules[class] = rules[class] != NULL ? rules[class] : "unnamed";
@@ -29,75 +20,33 @@ static void note(struct leaves *leaves, unsigned classes, const char *const *rul
 static void scan(struct leaves *leaves, struct slice text)
 {
     const char *rules[CLASS_COUNT] = {0};
+    unsigned guesses = 0;
 
-    note(leaves, leaves->scan->classes(leaves->scan->self, text, rules), rules);
+    note(leaves, leaves->scan->classes(leaves->scan->self, text, rules, &guesses), rules);
+    leaves->leaf_guesses |= guesses;
 }
 
 static void found_opaque(struct leaves *leaves)
 {
     leaves->classes |= CLASS_BIT(CLASS_OPAQUE);
+    leaves->leaf_classes |= CLASS_BIT(CLASS_OPAQUE);
     if (leaves->rules[CLASS_OPAQUE] == NULL)
         leaves->rules[CLASS_OPAQUE] = "encoded-binary";
 }
 
-/* Generous on purpose: whatever some decoder would take is worth a look. */
-static bool decode_base64(struct slice text, struct buf *out)
-{
-    struct fault fault = {0};
-    uint32_t bits = 0;
-    unsigned count = 0;
-
-    while (text.len > 0 && text.at[text.len - 1] == '=')
-        text.len--;
-    if (!buf_reserve(out, text.len, &fault))
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = base64_digit(text.at[i]);
-
-        if (text.at[i] == '\n' || text.at[i] == '\r')
-            continue;
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            out->at[out->len++] = (uint8_t)(bits >> count);
-        }
-    }
-    return true;
-}
-
-static bool has_opaque_magic(struct slice bytes)
-{
-    for (size_t i = 0; i < COUNT(opaque_magics); i++)
-        if (slice_starts_with(bytes, slice_of(opaque_magics[i])))
-            return true;
-    return false;
-}
-
 static void look_into_base64(struct leaves *leaves, struct slice text, int level)
 {
-    AUTO_BUF struct buf decoded = buf_with_limit(text.len);
-    bool is_data_url = slice_starts_with(text, SLICE("data:"));
+    struct carried carried;
     struct slice bytes;
 
-    if (is_data_url) {
-        size_t mark = slice_find(slice_part(text, 0, DATA_URL_HEAD_MAX), SLICE(";base64,"), 0);
-
-        if (mark == SIZE_MAX)
-            return; /* percent-encoded text: it has been scanned as it is */
-        text = slice_part(text, mark + 8, text.len);
-    }
-    if ((!is_data_url && text.len < BASE64_BYTES_MIN) || !decode_base64(text, &decoded))
+    if (!carried_open(text, &carried))
         return;
-    bytes = buf_slice(&decoded);
-    if (has_opaque_magic(bytes))
+    bytes = buf_slice(&carried.bytes);
+    if (carried_is_opaque(bytes) || (carried.is_data_url && !utf8_is_valid(bytes)))
         found_opaque(leaves);
     else if (utf8_is_valid(bytes))
         look(leaves, bytes, level + 1);
-    else if (is_data_url)
-        found_opaque(leaves);
+    buf_free(&carried.bytes);
 }
 
 struct nested {
@@ -119,7 +68,7 @@ static void look(struct leaves *leaves, struct slice text, int level)
     struct slice trimmed = slice_trim(text);
 
     scan(leaves, text);
-    if (level >= LEVELS_MAX || trimmed.len == 0)
+    if (level >= LEAVES_LEVELS_MAX || trimmed.len == 0)
         return;
     if (trimmed.at[0] == '{' || trimmed.at[0] == '[') {
         struct nested nested = {leaves, level + 1};
@@ -180,18 +129,46 @@ static void look_across(struct leaves *leaves, struct slice text)
     keep_tail(leaves, text);
 }
 
+static void keep_found(struct leaves *leaves)
+{
+    leaves->guesses |= leaves->leaf_guesses;
+    if ((leaves->leaf_classes | leaves->leaf_guesses) == 0)
+        return;
+    leaves->found = xgrow(leaves->found, &leaves->found_room, leaves->found_count + 1,
+                          sizeof(*leaves->found));
+    leaves->found[leaves->found_count++] =
+        (struct leaf_found){leaves->count, leaves->leaf_classes, leaves->leaf_guesses};
+}
+
+/* In an edited document: has this leaf stayed, and was nothing found in it before? */
+static bool is_clean(struct leaves *leaves)
+{
+    const struct leaves *before = leaves->before;
+
+    if (before == NULL)
+        return false;
+    while (leaves->before_at < before->found_count &&
+           before->found[leaves->before_at].leaf < leaves->count)
+        leaves->before_at++;
+    return leaves->before_at == before->found_count ||
+           before->found[leaves->before_at].leaf != leaves->count;
+}
+
 static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *fault)
 {
     struct leaves *leaves = self;
 
     (void)fault;
-    leaves->count++;
     leaves->seen_bytes += leaf->text.len;
-    look(leaves, leaf->text, 0);
+    leaves->leaf_classes = leaves->leaf_guesses = 0;
+    if (!is_clean(leaves))
+        look(leaves, leaf->text, 0);
     if (leaves->references != NULL)
         references_see(leaves->references, leaf);
     if (leaf->type == JSON_STRING && !leaf->is_key && !is_protocol(leaf))
         look_across(leaves, leaf->text);
+    keep_found(leaves);
+    leaves->count++;
     leaves->scanned_bytes += leaf->text.len;
     return true;
 }
@@ -206,4 +183,10 @@ bool leaves_walk(struct leaves *leaves, struct slice document, struct fault *fau
 void leaves_text(struct leaves *leaves, struct slice text)
 {
     look(leaves, text, 0);
+}
+
+void leaves_free(struct leaves *leaves)
+{
+    free(leaves->found);
+    leaves->found = NULL;
 }

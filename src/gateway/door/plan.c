@@ -15,6 +15,7 @@
 #define ADAPTED_BYTES_MORE 8192
 #define PATH_SHOWN_BYTES 256
 #define METHOD_SHOWN_BYTES 16
+#define REDACTION_ROUNDS 3
 
 static void refuse(struct plan *plan, int status, const char *reason, const char *message)
 {
@@ -72,6 +73,12 @@ static bool is_array_stream(const struct http1_request *request, const struct ro
 {
     return route->kind == ROUTE_CALL && operation_rule(route->operation)->always_streams &&
            slice_find(http1_request_query(request), SLICE("alt=sse"), 0) == SIZE_MAX;
+}
+
+void plan_clear(struct plan *plan)
+{
+    buf_free(&plan->body);
+    redaction_free(&plan->redaction);
 }
 
 void plan_broken(const struct http1_request *request, int status, const char *why,
@@ -250,36 +257,130 @@ static bool harmless(const struct door_config *config, struct slice text)
     return (leaves.classes & ~CLASS_BIT(CLASS_CODE)) == 0;
 }
 
-static void plan_call(const struct door_config *config, const struct http1_request *request,
+/* Replaces values in the body; leaves `leaves` with what the edited body still holds. */
+static bool redact_once(struct leaves *leaves, unsigned classes, struct plan *plan,
+                        struct fault *fault)
+{
+    struct leaves after = {.scan = leaves->scan, .before = leaves};
+    struct buf edited = buf_with_limit(GATEWAY_BODY_BYTES_MAX);
+    bool ok;
+
+    plan->redaction.scan = leaves->scan;
+    plan->redaction.classes = classes;
+    ok = redact_document(&plan->redaction, buf_slice(&plan->body), leaves, &edited, fault) &&
+         leaves_walk(&after, buf_slice(&edited), fault);
+    if (!ok) {
+        leaves_free(&after);
+        buf_free(&edited);
+        return false;
+    }
+    buf_free(&plan->body);
+    plan->body = edited;
+    leaves_free(leaves);
+    *leaves = after;
+    leaves->before = NULL;
+    return true;
+}
+
+/* What the model may not see as it is, of all that was found. */
+static unsigned denied_of(const struct leaves *leaves, const struct gateway_model *model)
+{
+    return leaves->classes & ~model->allow & ~CLASS_BIT(CLASS_CODE);
+}
+
+/* What it may see only replaced, guesses as well. */
+static unsigned replaceable_of(const struct leaves *leaves, const struct gateway_model *model)
+{
+    return leaves->scan->redact == NULL
+               ? 0
+               : (leaves->classes | leaves->guesses) & ~model->allow & model->allow_redacted &
+                     ~CLASS_BIT(CLASS_OPAQUE) & ~CLASS_BIT(CLASS_CODE);
+}
+
+/* False has refused. What leaves has been looked at as it leaves. */
+static bool redact(const struct gateway_model *model, struct leaves *leaves,
+                   struct plan *plan)
+{
+    unsigned allowed = leaves->classes & (model->allow | CLASS_BIT(CLASS_CODE));
+    struct fault fault = {0};
+
+    for (int round = 0; round < REDACTION_ROUNDS; round++) {
+        unsigned denied = denied_of(leaves, model), wanted = replaceable_of(leaves, model);
+
+        if ((round > 0 && denied == 0) || wanted == 0 || (denied & ~wanted) != 0)
+            break;
+        if (!redact_once(leaves, wanted, plan, &fault)) {
+            refuse(plan, 400, "redaction", fault.why);
+            return false;
+        }
+    }
+    leaves->classes |= allowed;
+    return true;
+}
+
+static void fill_open(const struct door_config *config, const struct leaves *leaves,
                       struct plan *plan)
 {
+    if (!harmless(config, slice_of(plan->open.asked)))
+        plan->open.asked[0] = 0;
+    plan->kind = PLAN_CALL;
+    plan->open.packet = CALL_OPEN;
+    plan->open.operation = (uint32_t)plan->route.operation;
+    plan->open.classes = leaves->classes;
+    plan->open.signed_blocks = route_has_signed_blocks(buf_slice(&plan->body));
+    plan->open.replaced = (uint32_t)plan->redaction.count;
+    for (size_t i = 0; i < plan->redaction.count; i++)
+        plan->open.redacted |= CLASS_BIT(plan->redaction.values[i].class);
+    plan->open.leaves = leaves->count;
+    plan->open.scanned_bytes = leaves->scanned_bytes;
+    plan->open.body_bytes = plan->body.len;
+}
+
+/* Looks at all of it, and refuses or edits what must not leave. */
+static bool look(const struct door_config *config, const struct http1_request *request,
+                 struct leaves *leaves, struct plan *plan)
+{
+    struct leaves headers = {.scan = &config->scan};
+    const struct gateway_model *model = &config->models[plan->open.model];
+    unsigned denied;
+
+    copy_headers(request, &headers, &plan->open);
+    leaves_text(&headers, plan->route.model);
+    denied = denied_of(&headers, model);
+    if (denied != 0)
+        refuse_classes(&headers, denied, plan);
+    else if (!redact(model, leaves, plan))
+        return false;
+    else if (leaves->seen_bytes != leaves->scanned_bytes)
+        refuse(plan, 400, "coverage", "not every byte of the request could be looked at");
+    else if ((denied = denied_of(leaves, model)) != 0)
+        refuse_classes(leaves, denied, plan);
+    leaves->classes |= headers.classes;
+    leaves_free(&headers);
+    return plan->kind != PLAN_REFUSE;
+}
+
+static void plan_call(const struct door_config *config, const struct http1_request *request,
+                      struct leaves *leaves, struct plan *plan)
+{
     struct references references = {.dialect = plan->dialect};
-    struct leaves leaves = {.scan = &config->scan, .references = &references};
     struct said said;
     struct fault fault = {0};
-    unsigned denied;
 
     if (!content_is_json(request)) {
         refuse(plan, 415, "content-type", "the body must be application/json");
         return;
     }
-    if (!leaves_walk(&leaves, buf_slice(&plan->body), &fault)) {
+    leaves->references = &references;
+    if (!leaves_walk(leaves, buf_slice(&plan->body), &fault)) {
         refuse(plan, 400, "malformed", fault.why);
         return;
     }
-    leaves_text(&leaves, plan->route.model);
-    if (!read_request(config, &said, plan, &fault))
+    leaves->references = NULL;
+    if (!read_request(config, &said, plan, &fault) || !look(config, request, leaves, plan))
         return;
-    copy_headers(request, &leaves, &plan->open);
-    if (leaves.seen_bytes != leaves.scanned_bytes) {
-        refuse(plan, 400, "coverage", "not every byte of the request could be looked at");
-        return;
-    }
-    denied = leaves.classes & ~config->models[plan->open.model].allow & ~CLASS_BIT(CLASS_CODE);
-    if (denied != 0) {
-        refuse_classes(&leaves, denied, plan);
-        return;
-    }
+    if (plan->redaction.count > 0 && !read_request(config, &said, plan, &fault))
+        return; /* it is another body: what was said is elsewhere in it */
     if (refuse_references(config, &said, &references, plan))
         return;
     if (!adapt(config, &said, plan, &fault)) {
@@ -287,16 +388,7 @@ static void plan_call(const struct door_config *config, const struct http1_reque
                fault.kind == FAULT_LIMIT ? "too-large" : "malformed", fault.why);
         return;
     }
-    if (!harmless(config, slice_of(plan->open.asked)))
-        plan->open.asked[0] = 0;
-    plan->kind = PLAN_CALL;
-    plan->open.packet = CALL_OPEN;
-    plan->open.operation = (uint32_t)plan->route.operation;
-    plan->open.classes = leaves.classes;
-    plan->open.signed_blocks = route_has_signed_blocks(buf_slice(&plan->body));
-    plan->open.leaves = leaves.count;
-    plan->open.scanned_bytes = leaves.scanned_bytes;
-    plan->open.body_bytes = plan->body.len;
+    fill_open(config, leaves, plan);
 }
 
 static void plan_models(const struct door_config *config, struct plan *plan)
@@ -326,8 +418,11 @@ void plan_request(const struct door_config *config, struct http1_request *reques
     if (plan.kind == PLAN_READ_ON && plan.route.kind != ROUTE_CALL) {
         plan_models(config, &plan);
     } else if (plan.kind == PLAN_READ_ON) {
+        struct leaves leaves = {.scan = &config->scan};
+
         plan.body = http1_request_take_body(request);
-        plan_call(config, request, &plan);
+        plan_call(config, request, &leaves, &plan);
+        leaves_free(&leaves);
     }
     *ret_plan = plan;
 }

@@ -7,6 +7,7 @@
 
 #include "gateway/call.h"
 #include "gateway/dialect/operation.h"
+#include "gateway/door/redact.h"
 #include "wire/http1.h"
 
 enum plan_kind {
@@ -21,7 +22,8 @@ struct plan {
     enum dialect dialect; /* of the answer, errors included */
     struct route route;   /* its model borrows from the request */
     struct call_open open;
-    struct buf body; /* the caller frees */
+    struct buf body;
+    struct redaction redaction; /* what was replaced in `body` */
     /* Of a refusal: */
     int status;
     const char *reason; /* a word, for the record and the client's program */
@@ -30,11 +32,13 @@ struct plan {
     const char *rule;
 };
 
+void plan_clear(struct plan *plan); /* what it owns; it may be freed again */
+
 /* Is the door itself meant, by a client that writes whole URLs? */
 bool plan_host_is_door(struct slice host);
 /* Decides by the head alone; PLAN_READ_ON or PLAN_REFUSE. */
 void plan_head(const struct http1_request *request, struct plan *ret_plan);
-/* Decides a complete request, and takes its body. */
+/* Decides a complete request, and takes its body. plan_clear in any case. */
 void plan_request(const struct door_config *config, struct http1_request *request,
                   struct plan *ret_plan);
 /* A refusal because of broken or too much HTTP; its head may be there in part or not at all.

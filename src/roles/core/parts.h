@@ -123,6 +123,7 @@ struct run {
     int cell_proc; /* the cell's /proc */
     uint8_t command_key[COMMITMENT_KEY_BYTES]; /* of the run's commitments to arguments */
     uint8_t redaction_key[COMMITMENT_KEY_BYTES]; /* ... and to values that were replaced */
+    uint8_t door_key[COMMITMENT_KEY_BYTES]; /* ... in requests */
     struct cell *cell;
     int upper_fd, git_fd, objects_fd, engine_fd;
     int plain_fd, identity_fd; /* without FUSE: the agent's files, and the list of them */

@@ -97,6 +97,7 @@ bool core_start_door(struct run *run, int to_gateway, struct fault *fault)
                                       .uid = run->uid,
                                       .gid = run->uid};
 
+    memcpy(config.commitment_key, run->door_key, sizeof(config.commitment_key));
     if (!producer(run, "door", TYPE(REFUSED), &ledger, fault) || !message_pair(control, fault))
         return false;
     config.control = control[1];

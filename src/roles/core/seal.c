@@ -39,13 +39,14 @@ bool core_seal_ticket(struct run *run, struct record_seal *seal, struct fault *f
 
 /*
  * One key for all commands of the run, so that the guard, which reads hostile memory, does not
- * hold the scope's, and one for all values that the view replaces; both go when that one is
- * destroyed.
+ * hold the scope's, and one each for the values that the view and the door replace; all go when
+ * that one is destroyed.
  */
 bool core_seal_commands(struct run *run, struct fault *fault)
 {
     return scope_key_of_commands(run->sealer.key, run->command_key, fault) &&
-           scope_key_of_redactions(run->sealer.key, run->redaction_key, fault);
+           scope_key_of_redactions(run->sealer.key, "view", run->redaction_key, fault) &&
+           scope_key_of_redactions(run->sealer.key, "door", run->door_key, fault);
 }
 
 void core_seal_forget(struct run *run)

@@ -6,25 +6,31 @@
 
 #include "base/scope.h"
 #include "gateway/dialect/operation.h"
+#include "places.h"
 #include "test.h"
 
 #define MARK "SENSITIVE-VALUE"
 #define MARK_64 "aGVsbG8gd29ybGQsIGhlcmUgaXMgYSBTRU5TSVRJVkUtVkFMVUUgaW4gYmFzZTY0"
-#define CHAT "/v1/chat/completions"
-#define RESPONSES "/v1/responses"
-#define MESSAGES "/v1/messages"
-#define GENERATE "/v1beta/models/gemini:generateContent"
 
 /* Finds the mark, and nothing else. */
-static unsigned find_mark(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
+static unsigned find_mark(void *self, struct slice text, const char *ret_rules[CLASS_COUNT],
+                          unsigned *ret_guesses)
 {
     size_t *bytes = self;
 
+    *ret_guesses = 0;
     *bytes += text.len;
     if (slice_find(text, SLICE(MARK), 0) == SIZE_MAX)
         return 0;
     ret_rules[CLASS_PHI] = "phi.mark";
     return CLASS_BIT(CLASS_PHI);
+}
+
+static unsigned mark_across(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
+{
+    unsigned guesses;
+
+    return find_mark(self, text, ret_rules, &guesses);
 }
 
 static const struct gateway_model models[] = {
@@ -59,96 +65,11 @@ static struct plan plan_with(const struct door_scan *scan, const char *path, con
 static struct plan plan_of(const char *path, const char *body, size_t *ret_scanned)
 {
     size_t scanned = 0;
-    struct plan plan = plan_with(&(struct door_scan){find_mark, &scanned, NULL}, path, body);
+    struct plan plan = plan_with(&(struct door_scan){.classes = find_mark, .self = &scanned}, path, body);
 
     if (ret_scanned != NULL)
         *ret_scanned = scanned;
     return plan;
-}
-
-/* "@" stands for what is planted. */
-static const struct place {
-    const char *path, *body;
-} places[] = {
-    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a @ b\"}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"@\"},{\"role\":"
-           "\"user\",\"content\":\"x\"}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":"
-           "\"text\",\"text\":\"@\"}]}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{"
-           "\"function\":{\"name\":\"f\","
-           "\"arguments\":\"{\\\"a\\\":\\\"@\\\"}\"}}]}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"content\":\"@\"}]}"},
-    {CHAT,
-     "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"function\":{\"description\":\"@\"}}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"function\":{\"parameters\":{"
-           "\"properties\":{\"@\":{}}}}}]}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[],\"user\":\"@\"}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[],\"metadata\":{\"a\":\"@\"}}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[],\"response_format\":{\"json_schema\":{"
-           "\"description\":\"@\"}}}"},
-    {CHAT, "{\"model\":\"m\",\"messages\":[],\"prediction\":{\"content\":\"@\"}}"},
-    {CHAT, "{\"model\":\"@\",\"messages\":[]}"},
-    {CHAT, "{\"model\":\"m\",\"@\":1}"},
-    {CHAT, "{\"model\":\"m\",\"something\":{\"new\":[[[\"@\"]]]}}"},
-    {RESPONSES, "{\"model\":\"m\",\"input\":\"@\"}"},
-    {RESPONSES, "{\"model\":\"m\",\"instructions\":\"@\",\"input\":[]}"},
-    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"message\",\"content\":[{\"type\":"
-                "\"input_text\",\"text\":\"@\"}]}]}"},
-    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"function_call\",\"arguments\":\"{"
-                "\\\"a\\\":[\\\"@\\\"]}\"}]}"},
-    {RESPONSES,
-     "{\"model\":\"m\",\"input\":[{\"type\":\"function_call_output\",\"output\":\"@\"}]}"},
-    {RESPONSES,
-     "{\"model\":\"m\",\"input\":[{\"type\":\"custom_tool_call\",\"input\":\"@\"}]}"},
-    {RESPONSES, "{\"model\":\"m\",\"input\":[{\"type\":\"mcp_call\",\"arguments\":\"{}\","
-                "\"output\":\"@\"}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"@\"}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"system\":\"@\",\"messages\":[]}"},
-    {MESSAGES,
-     "{\"model\":\"m\",\"system\":[{\"type\":\"text\",\"text\":\"@\"}],\"messages\":[]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":"
-               "{\"a\":{\"b\":\"@\"}}}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":"
-               "{\"@\":1}}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_result\","
-               "\"content\":\"@\"}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"tool_result\","
-               "\"content\":[{\"type\":\"text\","
-               "\"text\":\"@\"}]}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"thinking\","
-               "\"thinking\":\"@\",\"signature\":\"x\"}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[],\"tools\":[{\"input_schema\":{"
-               "\"description\":\"@\"}}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[],\"metadata\":{\"user_id\":\"@\"}}"},
-    {GENERATE, "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"@\"}]}]}"},
-    {GENERATE, "{\"systemInstruction\":{\"parts\":[{\"text\":\"@\"}]},\"contents\":[]}"},
-    {GENERATE, "{\"contents\":[{\"parts\":[{\"functionCall\":{\"args\":{\"a\":\"@\"}}}]}]}"},
-    {GENERATE, "{\"contents\":[{\"parts\":[{\"functionCall\":{\"args\":{\"@\":1}}}]}]}"},
-    {GENERATE, "{\"contents\":[{\"parts\":[{\"functionResponse\":{\"response\":{\"output\":"
-               "\"@\"}}}]}]}"},
-    {GENERATE, "{\"contents\":[],\"tools\":[{\"functionDeclarations\":[{\"description\":"
-               "\"@\"}]}]}"},
-    {"/v1beta/models/gemini:embedContent", "{\"content\":{\"parts\":[{\"text\":\"@\"}]}}"},
-    {"/v1beta/models/gemini:countTokens", "{\"contents\":[{\"parts\":[{\"text\":\"@\"}]}]}"},
-    {"/v1/embeddings", "{\"model\":\"m\",\"input\":[\"@\"]}"},
-    {"/v1/completions", "{\"model\":\"m\",\"prompt\":\"@\"}"},
-    {"/v1/messages/count_tokens", "{\"model\":\"m\",\"system\":\"@\"}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\","
-               "\"source\":{\"data\":\"@\"}}]}]}"},
-    {MESSAGES, "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\","
-               "\"source\":{\"data\":"
-               "\"data:text/plain;base64,@\"}}]}]}"},
-};
-
-/* The body with `plant` for "@", and with "stream" where wanted. The caller frees. */
-static char *planted(const struct place *place, const char *plant, bool stream)
-{
-    const char *at = strchr(place->body, '@');
-
-    assert_non_null(at);
-    return xformat("{%s%.*s%s%s", stream ? "\"stream\":true," : "",
-                   (int)(at - place->body) - 1, place->body + 1, plant, at + 1);
 }
 
 static void every_place_of_every_dialect_is_looked_at(void **state)
@@ -156,12 +77,12 @@ static void every_place_of_every_dialect_is_looked_at(void **state)
     static const char *const plants[] = {MARK, "S\\u0045NSITIVE-VALUE", "x " MARK "\\n" MARK};
 
     (void)state;
-    for (size_t i = 0; i < COUNT(places); i++)
+    for (size_t i = 0; i < place_count; i++)
         for (size_t p = 0; p < 2 * COUNT(plants); p++) {
             bool nested = strstr(places[i].body, "\\\"") != NULL,
                  url = strstr(places[i].body, "base64,") != NULL;
             const char *plant = url ? MARK_64 : plants[nested ? 0 : p / 2];
-            AUTO_FREE char *body = planted(&places[i], plant, p % 2 == 1);
+            AUTO_FREE char *body = place_planted(&places[i], plant, p % 2 == 1);
             struct plan plan = plan_of(places[i].path, body, NULL);
 
             if (plan.kind != PLAN_REFUSE || plan.status != 400 ||
@@ -169,7 +90,7 @@ static void every_place_of_every_dialect_is_looked_at(void **state)
                 fail_msg("%s passed: %s", body, plan.message);
             assert_null(strstr(plan.message, MARK));
             assert_string_equal(plan.rule, "phi.mark");
-            buf_free(&plan.body);
+            plan_clear(&plan);
         }
 }
 
@@ -182,12 +103,12 @@ static void encoded_values_are_found_too(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(plants); i++) {
-        AUTO_FREE char *body = planted(&places[4], plants[i], false);
+        AUTO_FREE char *body = place_planted(&places[4], plants[i], false);
         struct plan plan = plan_of(CHAT, body, NULL);
 
         if (plan.kind != PLAN_REFUSE || strcmp(plan.reason, "data-class") != 0)
             fail_msg("%s passed: %s", body, plan.message);
-        buf_free(&plan.body);
+        plan_clear(&plan);
     }
 }
 
@@ -206,7 +127,7 @@ static void what_cannot_be_looked_into_is_opaque(void **state)
 
         if (plan.kind != PLAN_REFUSE || plan.classes != CLASS_BIT(CLASS_OPAQUE))
             fail_msg("%s passed: %s", only, plan.message);
-        buf_free(&plan.body);
+        plan_clear(&plan);
     }
 }
 
@@ -226,7 +147,7 @@ static void an_untouched_request_stays_byte_for_byte(void **state)
     assert_int_equal(plan.open.leaves, 13);
     assert_false(plan.open.stream);
     assert_false(plan.open.strip_usage);
-    buf_free(&plan.body);
+    plan_clear(&plan);
 }
 
 static void the_usage_of_a_stream_is_asked_for_and_nothing_else_changes(void **state)
@@ -261,7 +182,7 @@ static void the_usage_of_a_stream_is_asked_for_and_nothing_else_changes(void **s
         assert_string_equal(buf_text(&plan.body),
                             cases[i].sent == NULL ? cases[i].body : cases[i].sent);
         assert_int_equal(plan.open.strip_usage, cases[i].sent != NULL);
-        buf_free(&plan.body);
+        plan_clear(&plan);
     }
 }
 
@@ -283,7 +204,7 @@ static void the_model_of_the_run_serves_names_that_policy_does_not_know(void **s
         assert_int_equal(plan.kind, PLAN_CALL);
         assert_int_equal(plan.open.model, cases[i].index);
         assert_string_equal(plan.open.asked, cases[i].model);
-        buf_free(&plan.body);
+        plan_clear(&plan);
     }
 }
 
@@ -350,7 +271,7 @@ static void what_nobody_here_has_seen_is_refused(void **state)
         if (plan.kind != PLAN_REFUSE || plan.status != 400 ||
             strcmp(plan.reason, cases[i].reason) != 0)
             fail_msg("%s: %s", cases[i].body, plan.reason == NULL ? "passed" : plan.message);
-        buf_free(&plan.body);
+        plan_clear(&plan);
     }
 }
 
@@ -382,7 +303,7 @@ static void the_agents_own_data_is_no_reference(void **state)
 
         if (plan.kind != PLAN_CALL)
             fail_msg("%s: %s", cases[i].body, plan.message);
-        buf_free(&plan.body);
+        plan_clear(&plan);
     }
 }
 
@@ -407,7 +328,7 @@ static void path_and_body_name_one_model(void **state)
 
         if ((plan.kind == PLAN_CALL) != cases[i].passes)
             fail_msg("%s", cases[i].body);
-        buf_free(&plan.body);
+        plan_clear(&plan);
     }
 }
 
@@ -441,15 +362,15 @@ static void texts_are_looked_at_where_they_meet(void **state)
         AUTO_FREE char *body = xformat("{\"model\":\"m\",\"messages\":%s}", cases[i].body);
         size_t whole = 0;
         struct plan plan =
-            plan_with(&(struct door_scan){find_mark, &whole, find_mark}, cases[i].path, body);
+            plan_with(&(struct door_scan){find_mark, &whole, mark_across, NULL}, cases[i].path, body);
 
         if ((plan.kind == PLAN_REFUSE) != cases[i].is_found ||
             (cases[i].is_found && strcmp(plan.reason, "data-class") != 0))
             fail_msg("%s", body);
-        buf_free(&plan.body);
+        plan_clear(&plan);
         plan = plan_of(cases[i].path, body, NULL); /* who does not look there finds nothing */
         assert_int_equal(plan.kind, PLAN_CALL);
-        buf_free(&plan.body);
+        plan_clear(&plan);
     }
 }
 

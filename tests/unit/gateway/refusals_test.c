@@ -240,6 +240,24 @@ static void what_policy_allows_a_model_to_see_leaves(void **state)
     world_end(&world);
 }
 
+static void what_a_model_may_see_only_redacted_leaves_so_and_the_intent_tells(void **state)
+{
+    struct world world = {.answer = answer_right, .allow_redacted = CLASS_BIT(CLASS_PAN)};
+    AUTO_FREE char *card = NULL, *log = NULL;
+
+    (void)state;
+    world_begin(&world);
+    card = world_post(&world, CHAT, secrets[0].body);
+    ASSERT_HAS(card, "HTTP/1.1 200 ");
+    log = upstream_log(&world.upstream);
+    ASSERT_HAS(log, "\"messages\"");
+    ASSERT_LACKS(log, CARD);
+    ASSERT_RECORDS(&world, 1, "\"model.intent\"", "\"verdict\":\"redact\"",
+                   "\"receipts\":\"pan.", "+16 #1=");
+    ASSERT_RECORDS(&world, 0, CARD);
+    world_end(&world);
+}
+
 /* Names and paths are the agent's words, and records are not the place to smuggle data into.
  */
 static void sensitive_words_stay_out_of_records(void **state)
@@ -292,6 +310,7 @@ int main(void)
         TEST(everything_but_a_model_call_is_refused_and_recorded),
         TEST(what_is_sensitive_does_not_leave),
         TEST(what_policy_allows_a_model_to_see_leaves),
+        TEST(what_a_model_may_see_only_redacted_leaves_so_and_the_intent_tells),
         TEST(sensitive_words_stay_out_of_records),
         TEST(the_models_of_policy_are_listed),
     };

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "classify/rules.h"
+#include "classify/surrogate.h"
 #include "ledger/reader.h"
 #include "os/file.h"
 #include "os/message.h"
@@ -81,6 +82,7 @@ static void make_models(struct world *world)
                    world->price_out},
         .expires_us = world->expires_us,
         .allow = world->allow,
+        .allow_redacted = world->allow_redacted,
     };
     world->models[1] = (struct gateway_model){
         .name = "no-key-model",
@@ -157,7 +159,10 @@ static void begin_door(struct world *world, int to_gateway)
     AUTO_CLOSE int listener = listen_anywhere(&world->port);
     struct fault fault = {0};
     int control[2];
+    static const uint8_t key[SURROGATE_KEY_LEN] = {1, 2, 3};
     struct door_role_config config = {.gateway = to_gateway,
+                                      .surrogate_key = key,
+                                      .surrogate_key_len = sizeof(key),
                                       .models = world->models,
                                       .model_count = COUNT(world->models),
                                       .identity = identity,

@@ -32,7 +32,7 @@ struct world {
     struct gateway_limits limits;
     enum dialect dialect; /* of the run's model */
     int64_t price_in, price_out, expires_us;
-    unsigned allow;
+    unsigned allow, allow_redacted;
     const char *url; /* instead of the provider's */
 
     char folder[64];

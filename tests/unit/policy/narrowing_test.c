@@ -259,7 +259,7 @@ static void compare_models(const struct policy *outer, const struct policy *inne
 
         if (was == NULL || strcmp(model->url, was->url) != 0 ||
             (model->allow & ~was->allow) != 0 ||
-            (model->allow_redacted & ~was->allow_redacted) != 0)
+            (model->allow_redacted & ~(was->allow_redacted | was->allow)) != 0)
             wider("a model", text);
     }
 }

@@ -66,7 +66,7 @@ static void the_effective_policy_is_what_both_files_say(void **state)
     assert_int_equal(policy->models[1].prices.output, 15500000);
     assert_int_equal(policy->models[1].expires_us, INT64_C(1806537600) * 1000000 - 1);
     assert_int_equal(policy->models[0].allow, CLASS_BIT(CLASS_CODE));
-    assert_int_equal(policy->models[0].allow_redacted, CLASS_BIT(CLASS_PHI));
+    assert_int_equal(policy->models[0].allow_redacted, 0); /* data.phi.model denies it */
     assert_int_equal(policy->budget_run.tokens, 500);
     assert_int_equal(policy->budget_run.micro_usd, 5000000);
     assert_int_equal(policy->budget_run.minutes, 20);
@@ -289,6 +289,25 @@ static void patients_data_goes_where_routing_says(void **state)
     assert_int_equal(policy->models[0].allow, CLASS_BIT(CLASS_CODE) | CLASS_BIT(CLASS_PHI));
     assert_int_equal(policy->models[1].allow, CLASS_BIT(CLASS_CODE));
     assert_int_equal(policy->models[2].allow_redacted & CLASS_BIT(CLASS_PHI), 0);
+    policy_free(policy);
+    policy_settings_free(outer);
+}
+
+static void what_data_says_to_redact_no_model_sees_as_it_is(void **state)
+{
+    static const char text[] =
+        "version: 1\ndata: { pan: { view: redact, model: redact }, pii: { view: redact, model: allow } }\nmodels:\n" MODEL(
+            "one", ", allow: [code, pan, pii-redacted, secret-redacted]") MODEL("none", "");
+    struct policy_settings *outer = read_text(text, "policy.yaml");
+    struct policy *policy = NULL;
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(policy_build(outer, NULL, &policy, &fault), fault);
+    assert_int_equal(policy->models[0].allow, CLASS_BIT(CLASS_CODE));
+    assert_int_equal(policy->models[0].allow_redacted,
+                     CLASS_BIT(CLASS_PAN) | CLASS_BIT(CLASS_PII));
+    assert_int_equal(policy->models[1].allow_redacted, 0);
     policy_free(policy);
     policy_settings_free(outer);
 }
@@ -887,6 +906,7 @@ int main(void)
         TEST(what_is_wrong_is_named_with_line_and_column),
         TEST(a_repository_with_patients_calls_only_models_that_may_have_them),
         TEST(patients_data_goes_where_routing_says),
+        TEST(what_data_says_to_redact_no_model_sees_as_it_is),
         TEST(what_no_model_may_see_no_model_is_allowed),
         TEST(a_key_without_effect_is_named_unless_it_says_the_default),
         TEST(egress_is_what_both_files_say),

@@ -1,0 +1,24 @@
+/* tests/unit/gateway/places.h - where in a request a text can hide, by dialect. */
+#ifndef CUSTODY_TESTS_UNIT_GATEWAY_PLACES_H
+#define CUSTODY_TESTS_UNIT_GATEWAY_PLACES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CHAT "/v1/chat/completions"
+#define RESPONSES "/v1/responses"
+#define MESSAGES "/v1/messages"
+#define GENERATE "/v1beta/models/gemini:generateContent"
+
+/* "@" stands for what is planted. */
+struct place {
+    const char *path, *body;
+};
+
+extern const struct place places[];
+extern const size_t place_count;
+
+/* The body with `plant` for "@", and with "stream" where wanted. The caller frees. */
+char *place_planted(const struct place *place, const char *plant, bool stream);
+
+#endif
