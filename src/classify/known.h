@@ -3,9 +3,10 @@
  * not: looked for in what goes to a model, wherever it stands and in the encodings that
  * programs use without being told to. That stops accidents, not a determined encoder.
  *
- * A text is looked through as it is, backwards, and decoded: base64 (both alphabets, any
- * alignment, line breaks), hexadecimal (any case, with separators), percent-encoding, escapes
- * by backslash, and two of these on top of one another (but none of what is backwards). ASCII case does not matter.
+ * A text is looked through as it is (ASCII case does not matter), backwards, as base64 (both
+ * alphabets, any alignment, line breaks) and as hexadecimal (any case, with separators; in both,
+ * letters as they are, all small or all large), and so is what it says when encodings are taken off
+ * by decode.h, two on top of one another.
  *
  * Not found: a value shorter than KNOWN_BYTES_MIN; part of one (a long value is known line by
  * line, and long lines in pieces); what is compressed, encrypted or spelt in another way.
@@ -29,7 +30,8 @@ struct known;
 
 struct known *known_new(void);
 void known_free(struct known *known); /* overwrites; NULL is fine */
-/* A value as it stands in a file, and without its escapes. FAULT_LIMIT: too many. */
+/* A value as it stands in a file, and what it says when encodings are taken off. FAULT_LIMIT: too
+ * many. */
 MUST_USE bool known_add(struct known *known, struct slice value, enum data_class class,
                         struct fault *fault);
 size_t known_count(const struct known *known); /* of pieces */
@@ -44,6 +46,6 @@ MUST_USE bool known_decode(struct slice packet, struct known **ret_known, struct
  * Mask of CLASS_BIT of the values in the text. CLASS_OPAQUE: it would take too long to look
  * through, or to decode; nothing is known of it.
  */
-unsigned known_find(const struct known *known, struct slice text);
+unsigned known_find(struct known *known, struct slice text);
 
 #endif

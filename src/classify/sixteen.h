@@ -41,6 +41,22 @@ static inline uint64_t sixteen_half(sixteen answers, unsigned half)
     return le64toh(halves[half]);
 }
 
+/* A bit an answer, the first is the lowest. */
+static inline uint64_t sixteen_bits(sixteen answers)
+{
+#if defined(__SSE2__)
+    typedef char signed_sixteen __attribute__((vector_size(16)));
+
+    return (uint64_t)(unsigned)__builtin_ia32_pmovmskb128((signed_sixteen)answers);
+#else
+    const uint64_t one_each = UINT64_C(0x0102040810204080);
+    uint64_t low = sixteen_half(answers, 0) & UINT64_C(0x0101010101010101);
+    uint64_t high = sixteen_half(answers, 1) & UINT64_C(0x0101010101010101);
+
+    return (low * one_each >> 56) | (high * one_each >> 56) << 8;
+#endif
+}
+
 /* The first byte of which it is yes; SIXTEEN: none. */
 static inline unsigned sixteen_first(sixteen answers)
 {

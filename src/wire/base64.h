@@ -4,8 +4,14 @@
 
 #include "base/bytes.h"
 
+extern const uint8_t base64_digits[256]; /* 1 + the six bits; 0: none */
+
 /* Six bits of either alphabet of RFC 4648 (sections 4 and 5), or -1. */
-int base64_digit(uint8_t byte);
+static inline int base64_digit(uint8_t byte)
+{
+    return base64_digits[byte] - 1;
+}
+
 /* Bytes of text for `len` bytes. */
 static inline size_t base64_text_len(size_t len)
 {

@@ -106,6 +106,58 @@ static void line_breaks_and_utf16_do_not_hide_it(void **state)
     known_free(known);
 }
 
+static void lines_of_any_length_do_not_hide_it(void **state)
+{
+    static const char *const values[] = {"s3cr3t", "zx-Horse/Battery+9?staple", "GARDEN-gate-77"};
+    static const char *const before[] = {"", "a", "ab", "some words, then "};
+
+    (void)state;
+    for (size_t v = 0; v < COUNT(values); v++)
+        for (size_t b = 0; b < COUNT(before); b++)
+            for (unsigned width = 3; width < 20; width++) {
+                struct known *known = known_of(values[v], CLASS_SECRET);
+                AUTO_FREE char *all = xformat("%s%s!", before[b], values[v]);
+                AUTO_BUF struct buf text = buf_with_limit(4096), wrapped = buf_with_limit(4096);
+                struct fault fault = {0};
+
+                assert_ok(base64_encode(slice_of(all), &text, &fault), fault);
+                for (size_t i = 0; i < text.len; i++)
+                    assert_ok(buf_add_format(&wrapped, &fault, "%c%s", text.at[i],
+                                             i % width == width - 1 ? "\n" : ""),
+                              fault);
+                if (known_find(known, buf_slice(&wrapped)) != CLASS_BIT(CLASS_SECRET))
+                    fail_msg("%s in lines of %u:\n%s", all, width, buf_text(&wrapped));
+                known_free(known);
+            }
+}
+
+static void letters_of_another_size_are_found_encoded(void **state)
+{
+    struct known *known = known_of("Garden-Gate-seven", CLASS_SECRET);
+
+    (void)state;
+    check_found(known, base64_of("x", "garden-gate-seven", false));
+    check_found(known, base64_of("xy", "GARDEN-GATE-SEVEN", true));
+    check_found(known, each_byte("GARDEN-GATE-SEVEN", &(struct spelling){"", ":", true}));
+    /* In a run that decodes to text any mixture. */
+    check_found(known, base64_of("it is said to be ", "gArDeN-gAtE-sEvEn", false));
+    known_free(known);
+}
+
+static void a_number_within_a_number_is_not_found_encoded(void **state)
+{
+    struct known *known = known_of("123456", CLASS_PHI);
+    AUTO_FREE char *within = base64_of("id 9", "1234567", false);
+    AUTO_FREE char *alone = base64_of("id ", "123456", false);
+
+    (void)state;
+    assert_int_equal(known_find(known, slice_of(within)), 0);
+    assert_int_equal(known_find(known, slice_of(alone)), CLASS_BIT(CLASS_PHI));
+    assert_int_equal(known_find(known, SLICE("39313233343536")), 0);
+    assert_int_equal(known_find(known, SLICE("20313233343536")), CLASS_BIT(CLASS_PHI));
+    known_free(known);
+}
+
 static void what_is_only_like_it_is_not_found(void **state)
 {
     static const struct {
@@ -211,6 +263,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_value_is_found_in_every_encoding_that_is_promised),
         TEST(line_breaks_and_utf16_do_not_hide_it),
+        TEST(lines_of_any_length_do_not_hide_it),
+        TEST(letters_of_another_size_are_found_encoded),
+        TEST(a_number_within_a_number_is_not_found_encoded),
         TEST(what_is_only_like_it_is_not_found),
         TEST(a_key_is_known_by_its_lines_and_a_long_line_by_its_pieces),
         TEST(it_comes_back_from_its_packet),
