@@ -59,8 +59,8 @@ struct script_answer {
 
 /*
  * Answers one request. `target` is a path with an optional query, or absolute-form; any prefix
- * before /chat/completions, /responses, /messages, /models is accepted. Never fails: what is
- * wrong with the request is the answer (400, 404, 405).
+ * before /chat/completions, /responses, /messages, :generateContent, /invoke (Bedrock), /models
+ * is accepted. Never fails: what is wrong with the request is the answer (400, 404, 405).
  */
 void script_answer(struct script *script, struct slice method, struct slice target,
                    struct slice body, struct script_answer *ret_answer);

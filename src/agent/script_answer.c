@@ -3,14 +3,24 @@
 
 #include "agent/script_parts.h"
 #include "base/scope.h"
+#include "wire/base64.h"
+#include "wire/eventstream.h"
 
 static const struct script_dialect_rule dialects[] = {
-    {SCRIPT_CHAT, "openai", "/chat/completions", "messages", script_chat_stream,
-     script_chat_whole},
-    {SCRIPT_RESPONSES, "openai-responses", "/responses", "input", script_responses_stream,
-     script_responses_whole},
-    {SCRIPT_MESSAGES, "anthropic", "/messages", "messages", script_messages_stream,
-     script_messages_whole},
+    {SCRIPT_CHAT, "openai", "/chat/completions", "messages", SCRIPT_AS_ASKED, true,
+     script_chat_stream, script_chat_whole},
+    {SCRIPT_RESPONSES, "openai-responses", "/responses", "input", SCRIPT_AS_ASKED, true,
+     script_responses_stream, script_responses_whole},
+    {SCRIPT_MESSAGES, "anthropic", "/messages", "messages", SCRIPT_AS_ASKED, true,
+     script_messages_stream, script_messages_whole},
+    {SCRIPT_MESSAGES, "anthropic", "/invoke", "messages", SCRIPT_WHOLE, false,
+     script_messages_stream, script_messages_whole},
+    {SCRIPT_MESSAGES, "anthropic", "/invoke-with-response-stream", "messages", SCRIPT_FRAMES,
+     false, script_messages_stream, script_messages_whole},
+    {SCRIPT_GEMINI, "gemini", ":generateContent", "contents", SCRIPT_WHOLE, false,
+     script_gemini_stream, script_gemini_whole},
+    {SCRIPT_GEMINI, "gemini", ":streamGenerateContent", "contents", SCRIPT_EVENTS, false,
+     script_gemini_stream, script_gemini_whole},
 };
 
 /* The word that goes with a status; clients read both and they must agree. */
@@ -48,7 +58,7 @@ bool script_piece(struct slice *rest, struct slice *ret_piece)
     return ret_piece->len > 0;
 }
 
-static void put_json(struct script_answer *answer, int status, json_t *value)
+void script_put_json(struct script_answer *answer, int status, json_t *value)
 {
     AUTO_FREE char *text = json_dumps(value, JSON_COMPACT);
     struct fault fault = {0};
@@ -69,7 +79,7 @@ static void put_error(struct script_answer *answer, int status, const char *mess
     for (size_t i = 0; i < COUNT(error_types); i++)
         if (error_types[i].status == status)
             type = error_types[i].type;
-    put_json(answer, status,
+    script_put_json(answer, status,
              json_pack("{s:s,s:{s:s,s:s,s:s}}", "type", "error", "error", "message", message,
                        "code", type, "type", type));
 }
@@ -147,6 +157,39 @@ static size_t said_bytes(const struct script_say *say)
     return bytes;
 }
 
+/* One frame of Amazon's an event: its data in base64. */
+static bool add_frame(struct slice event, struct buf *out, struct fault *fault)
+{
+    static const char *const headers[][2] = {{":event-type", "chunk"},
+                                             {":content-type", "application/json"},
+                                             {":message-type", "event"}};
+    AUTO_BUF struct buf payload = buf_with_limit(SCRIPT_ANSWER_BYTES_MAX);
+    size_t data = slice_find(event, SLICE("data: "), 0);
+
+    return data == SIZE_MAX ||
+           (buf_add_text(&payload, "{\"bytes\":\"", fault) &&
+            base64_encode(slice_part(event, data + strlen("data: "), event.len), &payload,
+                          fault) &&
+            buf_add_text(&payload, "\",\"p\":\"abcdefgh\"}", fault) &&
+            eventstream_write(headers, COUNT(headers), buf_slice(&payload), out, fault));
+}
+
+static bool put_frames(struct script_answer *answer, struct fault *fault)
+{
+    AUTO_BUF struct buf events = take_buf(&answer->body);
+    struct slice rest = buf_slice(&events);
+
+    answer->content_type = "application/vnd.amazon.eventstream";
+    while (rest.len > 0) {
+        size_t end = slice_find(rest, SLICE("\n\n"), 0);
+
+        if (!add_frame(slice_part(rest, 0, end), &answer->body, fault))
+            return false;
+        rest = slice_part(rest, end == SIZE_MAX ? rest.len : end + 2, rest.len);
+    }
+    return true;
+}
+
 static void say_it(const struct script_dialect_rule *rule, bool streamed, size_t request_bytes,
                    struct script_say *say, struct script_answer *answer)
 {
@@ -157,13 +200,14 @@ static void say_it(const struct script_dialect_rule *rule, bool streamed, size_t
     say->usage.output = estimate(say->usage.output, said_bytes(say));
     say->usage.cached = say->usage.cached < 0 ? 0 : say->usage.cached;
     if (!streamed) {
-        put_json(answer, 200, rule->whole(say));
+        script_put_json(answer, 200, rule->whole(say));
         return;
     }
     answer->status = 200;
     answer->content_type = "text/event-stream; charset=utf-8";
     answer->streamed = true;
-    if (!rule->stream(say, &answer->body, &fault))
+    if (!rule->stream(say, &answer->body, &fault) ||
+        (rule->form == SCRIPT_FRAMES && !put_frames(answer, &fault)))
         put_error(answer, 500, fault.why);
 }
 
@@ -179,7 +223,8 @@ static void answer_model(struct script *script, const struct script_dialect_rule
     json_t *tools;
 
     answer->dialect = rule->name;
-    if (!json_is_object(request) || json_object_get(request, "model") == NULL ||
+    if (!json_is_object(request) || 
+        (rule->names_model && json_object_get(request, "model") == NULL) ||
         !(json_is_array(history) ||
           (rule->dialect == SCRIPT_RESPONSES && json_is_string(history)))) {
         put_error(answer, 400,
@@ -191,7 +236,10 @@ static void answer_model(struct script *script, const struct script_dialect_rule
     say.wants_usage = json_is_true(json_object_get(options, "include_usage"));
     tools = script_tools(rule->dialect, request);
     if (choose(script, tools, script_turns_had(history), &say, answer))
-        say_it(rule, json_is_true(json_object_get(request, "stream")), body.len, &say, answer);
+        say_it(rule,
+               rule->form == SCRIPT_AS_ASKED ? json_is_true(json_object_get(request, "stream"))
+                                             : rule->form != SCRIPT_WHOLE,
+               body.len, &say, answer);
     free_say(&say);
     json_decref(tools);
     json_decref(request);
@@ -217,15 +265,7 @@ void script_answer(struct script *script, struct slice method, struct slice targ
     struct slice path = path_of(target);
     bool post = slice_equal(method, SLICE("POST"));
 
-    if (slice_ends_with(path, SLICE("/models")) && slice_equal(method, SLICE("GET"))) {
-        put_json(&answer, 200,
-                 json_pack("{s:s,s:[{s:s,s:s,s:i,s:s}]}", "object", "list", "data", "id",
-                           script->model, "object", "model", "created", SCRIPT_CREATED,
-                           "owned_by", "scripted"));
-    } else if (slice_ends_with(path, SLICE("/messages/count_tokens")) && post) {
-        put_json(&answer, 200,
-                 json_pack("{s:I}", "input_tokens", (json_int_t)estimate(-1, body.len)));
-    } else {
+    if (!script_side(script, method, path, body, &answer)) {
         size_t i = 0;
 
         while (i < COUNT(dialects) && !slice_ends_with(path, slice_of(dialects[i].path_end)))

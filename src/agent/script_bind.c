@@ -1,5 +1,6 @@
 /* From what a script wants done to a call of a tool that the client offers. */
 #include <stdio.h>
+#include <strings.h>
 
 #include "agent/script_parts.h"
 #include "base/scope.h"
@@ -57,7 +58,7 @@ static json_t *filling(json_t *schema)
     if (json_array_size(choices) > 0)
         return json_incref(json_array_get(choices, 0));
     for (size_t i = 0; i < COUNT(rows); i++)
-        if (strcmp(type_of(schema), rows[i].type) == 0)
+        if (strcasecmp(type_of(schema), rows[i].type) == 0)
             return json_loads(rows[i].value, JSON_DECODE_ANY, NULL);
     return json_string("scripted");
 }
@@ -67,10 +68,10 @@ static bool put(json_t *out, const char *name, json_t *schema, const char *value
 {
     const char *type = type_of(schema);
 
-    if (strcmp(type, "string") == 0)
+    if (strcasecmp(type, "string") == 0) /* Gemini writes types in capitals */
         return json_object_set_new(out, name, json_string(value)) == 0;
-    if (strcmp(type, "array") != 0 ||
-        strcmp(type_of(json_object_get(schema, "items")), "string") != 0)
+    if (strcasecmp(type, "array") != 0 ||
+        strcasecmp(type_of(json_object_get(schema, "items")), "string") != 0)
         return false;
     /* `shell` of older agents takes words and no shell's line. */
     if (strcmp(name, "command") == 0)
@@ -127,7 +128,7 @@ static json_t *fit(json_t *schema, const char *const arguments[SCRIPT_ARGUMENT_C
         }
     json_object_foreach(properties, name, property)
     {
-        json_t *inner = done || !deep || strcmp(type_of(property), "array") != 0
+        json_t *inner = done || !deep || strcasecmp(type_of(property), "array") != 0
                             ? NULL
                             : fit(json_object_get(property, "items"), left, false);
 

@@ -58,6 +58,15 @@ enum script_dialect {
     SCRIPT_CHAT,
     SCRIPT_RESPONSES,
     SCRIPT_MESSAGES,
+    SCRIPT_GEMINI,
+};
+
+/* What says whether an answer is streamed, and how. */
+enum script_form {
+    SCRIPT_AS_ASKED, /* "stream": true in the request */
+    SCRIPT_WHOLE,
+    SCRIPT_EVENTS,
+    SCRIPT_FRAMES, /* Amazon's event stream around the events */
 };
 
 /* A call as the client's own tool wants it. */
@@ -84,6 +93,8 @@ struct script_dialect_rule {
     const char *name;     /* as in policy.yaml */
     const char *path_end; /* "/chat/completions" */
     const char *history;  /* the member that holds the messages */
+    enum script_form form;
+    bool names_model; /* in the body */
     bool (*stream)(const struct script_say *say, struct buf *out, struct fault *fault);
     json_t *(*whole)(const struct script_say *say);
 };
@@ -113,5 +124,14 @@ json_t *script_responses_whole(const struct script_say *say);
 MUST_USE bool script_messages_stream(const struct script_say *say, struct buf *out,
                                      struct fault *fault);
 json_t *script_messages_whole(const struct script_say *say);
+MUST_USE bool script_gemini_stream(const struct script_say *say, struct buf *out,
+                                   struct fault *fault);
+json_t *script_gemini_whole(const struct script_say *say);
+
+/* Answers what is no turn; false: it is something else. */
+bool script_side(const struct script *script, struct slice method, struct slice path,
+                 struct slice body, struct script_answer *answer);
+/* Takes `value`. */
+void script_put_json(struct script_answer *answer, int status, json_t *value);
 
 #endif

@@ -32,6 +32,20 @@ static bool is_type(json_t *object, const char *type)
     return text != NULL && strcmp(text, type) == 0;
 }
 
+/* Gemini: a schema in one of two members. */
+static void add_declarations(json_t *tools, json_t *tool)
+{
+    json_t *declaration;
+    size_t at;
+
+    json_array_foreach(json_object_get(tool, "functionDeclarations"), at, declaration)
+        add_tool(tools, declaration,
+                 json_object_get(declaration, "parametersJsonSchema") != NULL
+                     ? "parametersJsonSchema"
+                     : "parameters",
+                 NULL);
+}
+
 json_t *script_tools(enum script_dialect dialect, json_t *request)
 {
     json_t *tools = json_array(), *tool, *inner;
@@ -41,6 +55,8 @@ json_t *script_tools(enum script_dialect dialect, json_t *request)
     {
         if (dialect == SCRIPT_MESSAGES)
             add_tool(tools, tool, "input_schema", NULL);
+        else if (dialect == SCRIPT_GEMINI)
+            add_declarations(tools, tool);
         else if (dialect == SCRIPT_CHAT)
             add_tool(tools, json_object_get(tool, "function"), "parameters", NULL);
         else if (is_type(tool, "function"))
@@ -80,6 +96,8 @@ static size_t turn_of_item(json_t *item)
         later(turn, turn_of_id(text_of(part, "id")));
     json_array_foreach(json_object_get(item, "content"), at, part) turn =
         later(turn, turn_of_id(text_of(part, "id")));
+    json_array_foreach(json_object_get(item, "parts"), at, part) turn =
+        later(turn, turn_of_id(text_of(json_object_get(part, "functionCall"), "id")));
     return turn;
 }
 
@@ -89,7 +107,7 @@ static bool is_by_model(json_t *item)
     const char *type = text_of(item, "type");
     size_t len = type == NULL ? 0 : strlen(type);
 
-    return (role != NULL && strcmp(role, "assistant") == 0) ||
+    return (role != NULL && (strcmp(role, "assistant") == 0 || strcmp(role, "model") == 0)) ||
            (type != NULL && strcmp(type, "reasoning") == 0) ||
            (len > 5 && strcmp(type + len - 5, "_call") == 0);
 }
