@@ -14,6 +14,7 @@ static const char *const dialect_names[ENGINE_DIALECT_COUNT] = {
     [ENGINE_OPENAI] = "openai",
     [ENGINE_OPENAI_RESPONSES] = "openai-responses",
     [ENGINE_ANTHROPIC] = "anthropic",
+    [ENGINE_GEMINI] = "gemini",
 };
 
 const char *const engine_placeholders[] = {

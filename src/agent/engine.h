@@ -19,6 +19,7 @@ enum engine_dialect {
     ENGINE_OPENAI,           /* "openai": Chat Completions */
     ENGINE_OPENAI_RESPONSES, /* "openai-responses" */
     ENGINE_ANTHROPIC,        /* "anthropic": Messages */
+    ENGINE_GEMINI,           /* "gemini": generateContent */
     ENGINE_DIALECT_COUNT,
 };
 

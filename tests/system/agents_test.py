@@ -81,4 +81,9 @@ def opencode_over_chat_completions():
     to_a_landed_change('opencode', 'openai')
 
 
-main([custodys_own_agent_over_chat_completions, codex_over_responses, pi_over_messages, opencode_over_chat_completions])
+def gemini_over_generate_content():
+    to_a_landed_change('gemini', 'gemini')
+
+
+main([custodys_own_agent_over_chat_completions, codex_over_responses, pi_over_messages, opencode_over_chat_completions,
+      gemini_over_generate_content])

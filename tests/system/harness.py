@@ -19,7 +19,8 @@ CUSTODY = os.path.abspath(os.environ.get('CUSTODY_PROGRAM', 'build/custody'))
 CARD = '4111' + '1111' + '1111' + '1111'
 TOKEN = 'ghp_' + 'a1B2c3D4e5F6g7H8i9J0' + 'k1L2m3N4o5P6q7R8'
 
-MODEL_NAMES = {'openai': 'onprem', 'openai-responses': 'responses', 'anthropic': 'messages'}
+MODEL_NAMES = {'openai': 'onprem', 'openai-responses': 'responses', 'anthropic': 'messages',
+               'gemini': 'gemini'}
 
 
 class Skip(Exception):

@@ -45,6 +45,8 @@ void answer_free(struct answer *answer)
     buf_free(&answer->held);
     sse_free(answer->sse);
     answer->sse = NULL;
+    frames_free(answer->frames);
+    answer->frames = NULL;
 }
 
 /* For a further try; what the client has been told stays. */
@@ -114,7 +116,14 @@ static void on_head(void *self, const struct http1_response *response)
     copy_header(response, "retry-after", answer->retry_after, sizeof(answer->retry_after));
     copy_header(response, "x-request-id", answer->request_id, sizeof(answer->request_id));
     copy_header(response, "request-id", answer->request_id, sizeof(answer->request_id));
+    copy_header(response, "x-amzn-requestid", answer->request_id, sizeof(answer->request_id));
     read_hints(response, answer);
+    if (exchange->provider->model->service == SERVICE_BEDROCK && answer->status < 300 &&
+        slice_equal(slice_of(answer->content_type), SLICE(FRAMES_CONTENT_TYPE))) {
+        answer->frames = frames_new(EXCHANGE_ANSWER_BYTES_MAX);
+        call_text(answer->content_type, sizeof(answer->content_type),
+                  SLICE("text/event-stream"));
+    }
     answer->stream = answer->status < 300 &&
                      strncasecmp(answer->content_type, "text/event-stream", 17) == 0;
     answer->held =
@@ -176,13 +185,30 @@ static bool forward_events(struct exchange *exchange, struct slice bytes, struct
     return ok;
 }
 
+/* What came, as the client's dialect has it; `room` may hold it. */
+static bool in_dialect(struct exchange *exchange, struct slice *piece, struct buf *room,
+                       struct fault *fault)
+{
+    if (exchange->answer.frames == NULL)
+        return true;
+    if (!frames_feed(exchange->answer.frames, *piece, room, fault))
+        return false;
+    *piece = buf_slice(room);
+    return true;
+}
+
 static void on_bytes(void *self, struct slice piece)
 {
+    AUTO_BUF struct buf room = buf_with_limit(2 * EXCHANGE_ANSWER_BYTES_MAX);
     struct exchange *exchange = self;
     struct answer *answer = &exchange->answer;
     struct fault fault = {0};
 
     answer->bytes += piece.len;
+    if (!in_dialect(exchange, &piece, &room, &fault)) {
+        answer_end(exchange, fault.kind == FAULT_LIMIT ? "too-large" : "upstream-cut");
+        return;
+    }
     if (!buf_add(&answer->held, piece, &fault) ||
         (answer->stream && !forward_events(exchange, piece, &fault)))
         answer_end(exchange, "too-large");
@@ -261,6 +287,24 @@ static void deliver(struct exchange *exchange, const struct ending *ending)
     exchange_push(exchange, CALL_END, SLICE(""));
 }
 
+/* An error of Bedrock's becomes one of the client's dialect. */
+static void translate_error(struct exchange *exchange)
+{
+    struct answer *answer = &exchange->answer;
+    struct buf body = buf_with_limit(16384);
+    struct fault fault = {0};
+
+    if (exchange->provider->model->service == SERVICE_BEDROCK && !answer->stream &&
+        answer->status >= 300 &&
+        frames_error(answer->status, buf_slice(&answer->held), &body, &fault)) {
+        buf_free(&answer->held);
+        answer->held = take_buf(&body);
+        call_text(answer->content_type, sizeof(answer->content_type),
+                  SLICE("application/json"));
+    }
+    buf_free(&body);
+}
+
 static void stop(struct exchange *exchange)
 {
     transfer_cancel(exchange->transfer);
@@ -309,8 +353,10 @@ static const char *reason_of_whole(struct exchange *exchange)
 
     if (answer->stream)
         return exchange->usage.finished ? "complete" : "upstream-cut";
-    if (answer->status >= 300)
+    if (answer->status >= 300) {
+        translate_error(exchange);
         return "upstream-status";
+    }
     usage_take_body(exchange->provider->model->dialect, buf_slice(&answer->held),
                     &exchange->usage);
     return "complete";

@@ -7,6 +7,7 @@
 
 #include "gateway/call.h"
 #include "gateway/upstream/provider.h"
+#include "gateway/dialect/frames.h"
 #include "gateway/dialect/operation.h"
 #include "gateway/dialect/usage.h"
 #include "gateway/money/route.h"
@@ -70,6 +71,7 @@ struct answer {
     bool encoded;           /* compressed, though nobody asked for that */
     struct buf held; /* all that came: forwarded whole if not streamed, sealed in any case */
     struct sse *sse;
+    struct frames *frames; /* Bedrock's stream, to be turned into events; else NULL */
     uint64_t bytes, events;
 };
 

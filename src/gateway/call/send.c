@@ -103,6 +103,7 @@ static bool add_idempotency(const struct exchange *exchange, struct buf *head,
 
 static bool write_head(struct exchange *exchange, struct fault *fault)
 {
+    enum service service = exchange->provider->model->service;
     struct buf *head = &exchange->head;
     char length[64];
 
@@ -115,7 +116,11 @@ static bool write_head(struct exchange *exchange, struct fault *fault)
         !buf_add_text(head, "Content-Type: application/json\r\n", fault) ||
         !buf_add_text(head, length, fault) || !add_idempotency(exchange, head, fault))
         return false;
-    for (int i = 0; i < CALL_HEADER_COUNT; i++)
+    if (!provider_sign(exchange->provider, buf_slice(&exchange->target), exchange->sent,
+                       clock_now_us(exchange->gateway->config.clock), head, fault))
+        return false;
+    /* Bedrock has them in the body, or not at all. */
+    for (int i = 0; service != SERVICE_BEDROCK && i < CALL_HEADER_COUNT; i++)
         if (exchange->open.headers[i][0] != 0 &&
             (!buf_add_text(head, call_header_names[i], fault) ||
              !buf_add_text(head, ": ", fault) ||

@@ -91,11 +91,34 @@ static bool key_valid(struct slice key)
     return key.len > 0;
 }
 
-static bool make_key_header(const struct gateway_model *model, struct buf *header,
-                            struct fault *fault)
+/* Keys that sign: those of Amazon, unless the file holds one of Bedrock's own. */
+static bool take_signing(struct provider *provider, struct slice text, bool *ret_taken,
+                         struct fault *fault)
+{
+    struct fault unsigned_key = {0};
+
+    *ret_taken = false;
+    if (provider->model->service != SERVICE_BEDROCK)
+        return true;
+    if (!buf_reserve(&provider->signing, KEY_BYTES_MAX, fault) ||
+        !buf_add(&provider->signing, text, fault))
+        return false;
+    *ret_taken = sign_keys_read(buf_slice(&provider->signing), &provider->keys, &unsigned_key);
+    if (*ret_taken)
+        return true;
+    buf_free_secret(&provider->signing);
+    if (unsigned_key.kind != FAULT_MISSING)
+        *fault = unsigned_key;
+    return unsigned_key.kind == FAULT_MISSING;
+}
+
+static bool make_key_header(struct provider *provider, struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf key = buf_with_limit(KEY_BYTES_MAX);
+    const struct gateway_model *model = provider->model;
+    struct buf *header = &provider->key_header;
     struct slice trimmed;
+    bool taken;
 
     if (model->key_file == NULL && model->key_environment == NULL)
         return true;
@@ -103,6 +126,10 @@ static bool make_key_header(const struct gateway_model *model, struct buf *heade
     if (!buf_reserve(&key, KEY_BYTES_MAX, fault) || !read_key(model, &key, fault))
         return false;
     trimmed = slice_trim(buf_slice(&key));
+    if (!take_signing(provider, trimmed, &taken, fault))
+        return false;
+    if (taken)
+        return true;
     if (!key_valid(trimmed))
         return fault_set(fault, FAULT_INVALID,
                          "the key is empty or holds spaces or control characters");
@@ -164,6 +191,7 @@ bool provider_open(const struct gateway_model *model, struct provider *ret_provi
     struct provider provider = {.model = model,
                                 .origin = buf_with_limit(URL_BYTES_MAX),
                                 .key_header = buf_with_limit(KEY_BYTES_MAX + 64),
+                                .signing = buf_with_limit(KEY_BYTES_MAX),
                                 .ca = buf_with_limit(CA_BYTES_MAX),
                                 .proxy_header = buf_with_limit(2 * CREDENTIALS_BYTES_MAX),
                                 .fields = buf_with_limit(FIELDS_BYTES_MAX)};
@@ -173,7 +201,7 @@ bool provider_open(const struct gateway_model *model, struct provider *ret_provi
         return false;
     ok = url_parse(slice_of(model->url), &provider.url, fault) &&
          buf_add(&provider.origin, origin_of(model, &provider.url), fault) &&
-         make_key_header(model, &provider.key_header, fault) &&
+         make_key_header(&provider, fault) &&
          read_ca(model, &provider.ca, fault) &&
          read_credentials(model, &provider.proxy_header, fault);
     if (!ok) {
@@ -190,11 +218,47 @@ void provider_close(struct provider *provider)
 {
     buf_free(&provider->origin);
     buf_free_secret(&provider->key_header);
+    buf_free_secret(&provider->signing);
     buf_free(&provider->ca);
     buf_free_secret(&provider->proxy_header);
     buf_free_secret(&provider->fields);
     tls_free(provider->tls);
     provider->tls = NULL;
+}
+
+/* The value of the first line, which add_host has written. */
+static struct slice host_of(const struct provider *provider)
+{
+    struct slice fields = buf_slice(&provider->fields);
+
+    return slice_part(fields, strlen("Host: "), slice_find(fields, SLICE("\r\n"), 0));
+}
+
+bool provider_sign(const struct provider *provider, struct slice target, struct slice body,
+                   int64_t now_us, struct buf *head, struct fault *fault)
+{
+    AUTO_BUF_SECRET struct buf lines = buf_with_limit(2 * KEY_BYTES_MAX);
+    const struct sign_header host = {SLICE("host"), host_of(provider)};
+    const struct sign_request request = {.method = "POST",
+                                         .target = target,
+                                         .headers = &host,
+                                         .header_count = 1,
+                                         .body = body,
+                                         .region = provider->model->region,
+                                         .service = "bedrock",
+                                         .now_us = now_us};
+    struct slice rest, line;
+
+    if (provider->signing.len == 0)
+        return true;
+    if (!buf_reserve(&lines, lines.limit, fault) ||
+        !sign_request(&provider->keys, &request, &lines, fault))
+        return false;
+    rest = buf_slice(&lines);
+    while (slice_cut(&rest, '\n', &line))
+        if (line.len > 0 && (!buf_add(head, line, fault) || !buf_add_text(head, "\r\n", fault)))
+            return false;
+    return true;
 }
 
 static bool open_tls(struct provider *provider, struct fault *fault)
