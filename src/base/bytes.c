@@ -39,13 +39,51 @@ struct slice slice_part(struct slice text, size_t from, size_t to)
     return from == 0 ? slice_of_bytes(text.at, to) : slice_of_bytes(text.at + from, to - from);
 }
 
+#define LANES 16U
+
+typedef uint8_t lanes __attribute__((vector_size(LANES)));
+
+static inline lanes lanes_load(const uint8_t *at)
+{
+    lanes bytes;
+
+    memcpy(&bytes, at, sizeof(bytes));
+    return bytes;
+}
+
+/* Where a short needle may begin: its first and last bytes are looked for at many places at once. `from` is
+ * moved on, to where fewer bytes than that are left. */
+static const uint8_t *find_short(struct slice text, struct slice needle, size_t *from)
+{
+    size_t gap = needle.len - 1, at = *from;
+
+    for (; at + gap + LANES <= text.len; at += LANES) {
+        lanes both = (lanes)(lanes_load(text.at + at) == needle.at[0]) &
+                     (lanes)(lanes_load(text.at + at + gap) == needle.at[gap]);
+        uint64_t halves[LANES / sizeof(uint64_t)];
+
+        memcpy(halves, &both, sizeof(halves));
+        if ((halves[0] | halves[1]) == 0)
+            continue;
+        for (size_t i = 0; i < LANES; i++)
+            if (both[i] != 0 && memcmp(text.at + at + i, needle.at, needle.len) == 0)
+                return text.at + at + i;
+    }
+    *from = at;
+    return NULL;
+}
+
+#define SHORT_MAX 16U /* how often the two are there and the rest is not stays bearable */
+
 size_t slice_find(struct slice text, struct slice needle, size_t from)
 {
     const uint8_t *hit;
 
     if (needle.len == 0 || from >= text.len)
         return SIZE_MAX;
-    hit = memmem(text.at + from, text.len - from, needle.at, needle.len);
+    hit = needle.len > 1 && needle.len <= SHORT_MAX ? find_short(text, needle, &from) : NULL;
+    if (hit == NULL)
+        hit = memmem(text.at + from, text.len - from, needle.at, needle.len);
     return hit == NULL ? SIZE_MAX : (size_t)(hit - text.at);
 }
 

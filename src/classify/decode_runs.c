@@ -11,20 +11,21 @@
 
 /* ---- where runs are ---- */
 
-static bool is_digit64(uint8_t byte)
-{
-    return base64_digit(byte) >= 0;
-}
+/* What each byte is as a digit of one alphabet or the other; -1: none. */
+struct alphabets {
+    int8_t of64[256], of16[256];
+};
 
-/* Which bytes are of either alphabet. */
-static const bool *digits64(void)
+static const struct alphabets *alphabets(void)
 {
-    static bool digits[256];
+    static struct alphabets alphabets;
 
-    if (!digits['A'])
-        for (unsigned i = 0; i < 256; i++)
-            digits[i] = is_digit64((uint8_t)i);
-    return digits;
+    if (alphabets.of64['B'] == 0)
+        for (unsigned i = 0; i < 256; i++) {
+            alphabets.of64[i] = (int8_t)base64_digit((uint8_t)i);
+            alphabets.of16[i] = (int8_t)hex_digit((uint8_t)i);
+        }
+    return &alphabets;
 }
 
 /* Where two eights in a row are all digits at or after `at`, both a multiple of eight away: a
@@ -50,7 +51,7 @@ static size_t find_eights(struct slice text, size_t at)
 }
 
 /* The first run of DECODE_RUN_MIN at or after `at`. */
-static size_t find_run(struct slice text, size_t at, const bool *digits)
+static size_t find_run(struct slice text, size_t at, const int8_t *digits)
 {
     size_t from = at;
 
@@ -58,10 +59,10 @@ static size_t find_run(struct slice text, size_t at, const bool *digits)
         size_t start = find_eights(text, from), end;
 
         start = start < from ? from : start;
-        while (start > from && digits[text.at[start - 1]])
+        while (start > from && digits[text.at[start - 1]] >= 0)
             start--;
         end = start;
-        while (end < text.len && digits[text.at[end]])
+        while (end < text.len && digits[text.at[end]] >= 0)
             end++;
         if (end - start >= DECODE_RUN_MIN)
             return start;
@@ -70,9 +71,9 @@ static size_t find_run(struct slice text, size_t at, const bool *digits)
     return text.len;
 }
 
-static size_t run_end(struct slice text, size_t at, const bool *digits)
+static size_t run_end(struct slice text, size_t at, const int8_t *digits)
 {
-    while (at < text.len && digits[text.at[at]])
+    while (at < text.len && digits[text.at[at]] >= 0)
         at++;
     return at;
 }
@@ -83,7 +84,7 @@ static bool ends_line(struct slice text, size_t at)
 }
 
 /* Over line ends, as long as whole lines are digits; with padding. */
-static size_t wrapped_end(struct slice text, size_t from, const bool *digits)
+static size_t wrapped_end(struct slice text, size_t from, const int8_t *digits)
 {
     size_t end = run_end(text, from, digits), line = end - from;
 
@@ -112,24 +113,20 @@ static size_t wrapped_end(struct slice text, size_t from, const bool *digits)
 
 struct run {
     struct slice text;
+    const int8_t *digits;
     unsigned bits; /* of a digit */
     unsigned skip; /* digits before the first that counts */
 };
 
-static int digit_of(const struct run *run, uint8_t byte)
-{
-    return run->bits == 4 ? hex_digit(byte) : base64_digit(byte);
-}
-
-/* Appends at most `most` bytes. */
-static bool decode_run(const struct run *run, size_t most, struct buf *out,
-                       struct fault *fault)
+/* At most `most` bytes; how many. A digit is never more than a byte. */
+static size_t decode_run(const struct run *run, size_t most, uint8_t *ret_bytes)
 {
     uint32_t waiting = 0;
     unsigned count = 0, skip = run->skip;
+    size_t len = 0;
 
-    for (size_t i = 0; i < run->text.len && out->len < most; i++) {
-        int digit = digit_of(run, run->text.at[i]);
+    for (size_t i = 0; i < run->text.len && len < most; i++) {
+        int digit = run->digits[run->text.at[i]];
 
         if (digit < 0)
             continue;
@@ -142,10 +139,9 @@ static bool decode_run(const struct run *run, size_t most, struct buf *out,
         if (count < 8)
             continue;
         count -= 8;
-        if (!buf_add_byte(out, (uint8_t)(waiting >> count), fault))
-            return false;
+        ret_bytes[len++] = (uint8_t)(waiting >> count);
     }
-    return true;
+    return len;
 }
 
 /* Text of one byte a character or of two; what is cut off at the end may be half of one. */
@@ -173,30 +169,31 @@ static bool is_text(struct slice bytes)
 
 static bool is_worth_it(const struct run *run)
 {
-    uint8_t bytes[TRIED_BYTES + 1];
-    struct buf head = {.at = bytes, .room = sizeof(bytes), .limit = TRIED_BYTES};
-    struct fault fault = {0};
+    uint8_t bytes[TRIED_BYTES];
+    struct slice head = slice_of_bytes(bytes, decode_run(run, TRIED_BYTES, bytes));
 
-    return decode_run(run, TRIED_BYTES, &head, &fault) && head.len >= 9 &&
-           (is_text(buf_slice(&head)) || classify_is_packed(buf_slice(&head)));
+    return head.len >= 9 && (is_text(head) || classify_is_packed(head));
 }
 
 static bool add_run(struct decoding *decoding, const struct run *run, size_t from, size_t to,
                     struct fault *fault)
 {
     struct buf bytes = buf_with_limit(run->text.len);
-    bool ok = decode_run(run, run->text.len, &bytes, fault) &&
-              decode_add_bytes(decoding, buf_slice(&bytes), from, to,
-                               run->bits == 4 ? FORM_HEX : FORM_BASE64, fault);
+    bool ok = buf_reserve(&bytes, run->text.len, fault);
 
+    if (ok) {
+        bytes.len = decode_run(run, run->text.len, bytes.at);
+        ok = decode_add_bytes(decoding, buf_slice(&bytes), from, to,
+                              run->bits == 4 ? FORM_HEX : FORM_BASE64, fault);
+    }
     buf_free_secret(&bytes);
     return ok;
 }
 
-static bool is_hexadecimal(struct slice text)
+static bool is_hexadecimal(struct slice text, const int8_t *digits)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (hex_digit(text.at[i]) < 0)
+        if (digits[text.at[i]] < 0)
             return false;
     return true;
 }
@@ -204,20 +201,22 @@ static bool is_hexadecimal(struct slice text)
 bool decode_runs(struct decoding *decoding, struct fault *fault)
 {
     struct slice text = decoding->text;
-    const bool *digits = digits64();
+    const int8_t *digits = alphabets()->of64;
 
     for (size_t at = find_run(text, 0, digits); at < text.len;) {
         size_t end = run_end(text, at, digits);
         struct run run = {.text = slice_part(text, at, end)};
         bool found = false;
 
-        if (is_hexadecimal(run.text)) {
+        if (is_hexadecimal(run.text, alphabets()->of16)) {
             run.bits = 4;
+            run.digits = alphabets()->of16;
             for (run.skip = 0; run.skip < 2 && !found; run.skip += !found)
                 found = is_worth_it(&run);
         }
         if (!found) {
             run.bits = 6;
+            run.digits = digits;
             for (run.skip = 0; run.skip < 4 && !found; run.skip += !found)
                 found = is_worth_it(&run);
             if (found) {

@@ -76,6 +76,16 @@ static void index_assigned(struct rules *rules)
             rules->assigned[rules->assigned_count++] = (uint16_t)i;
 }
 
+bool rules_find(const struct rules *rules, struct slice id, uint16_t *ret_rule)
+{
+    for (size_t i = 0; i < rules->count; i++)
+        if (slice_equal(rules->at[i].rule.id, id)) {
+            *ret_rule = (uint16_t)i;
+            return true;
+        }
+    return false;
+}
+
 static bool index_positions(struct rules *rules, struct fault *fault)
 {
     rules->positions = position_set_new();
@@ -162,6 +172,8 @@ bool rules_load(struct slice packed, struct slice database, const char *digest,
     }
     index_keys(rules);
     index_assigned(rules);
+    rules->finds_names = rules_find(rules, SLICE("pii.person"), &rules->person) &&
+                         rules_find(rules, SLICE("pii.postal-address"), &rules->address);
     *ret_rules = rules;
     return true;
 }

@@ -54,12 +54,16 @@ struct rules {
     uint16_t *assigned; /* the rules of names that secrets have */
     size_t assigned_count;
     struct position_set *positions;
+    bool finds_names; /* both of these are there */
+    uint16_t person, address;
 };
 
 /* The pattern of a rule that has one. */
 struct confirm *rules_confirm(struct rules *rules, uint16_t rule);
 /* The pattern of values that are none, or NULL. */
 struct confirm *rules_except(struct rules *rules, uint16_t rule, enum except except);
+/* By its id. */
+bool rules_find(const struct rules *rules, struct slice id, uint16_t *ret_rule);
 /* False: no rule has this name of an element. */
 bool rules_of_key(const struct rules *rules, struct slice name, uint16_t *ret_rule);
 

@@ -77,14 +77,7 @@ size_t classify_rule_count(void)
 
 bool classify_rule_find(const char *id, uint16_t *ret_rule)
 {
-    const struct rules *rules = rules_in_use();
-
-    for (size_t i = 0; i < rules->count; i++)
-        if (slice_equal(rules->at[i].rule.id, slice_of(id))) {
-            *ret_rule = (uint16_t)i;
-            return true;
-        }
-    return false;
+    return rules_find(rules_in_use(), slice_of(id), ret_rule);
 }
 
 const char *confidence_name(uint8_t confidence)

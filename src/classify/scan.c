@@ -102,10 +102,11 @@ static bool is_prose_file(struct slice path)
 static void look_for_names(struct looking *looking, const struct reading *reading,
                            struct slice path)
 {
-    struct naming naming = {.looking = looking};
+    const struct rules *rules = rules_in_use();
+    struct naming naming = {
+        .looking = looking, .person = rules->person, .address = rules->address};
 
-    if (reading->is_opaque || !classify_rule_find("pii.person", &naming.person) ||
-        !classify_rule_find("pii.postal-address", &naming.address))
+    if (reading->is_opaque || !rules->finds_names)
         return;
     if (looking->count == 1 && reading->format == FORMAT_PLAIN && is_prose_file(path))
         (void)names_find(reading->text, NAMES_IN_PROSE, on_name, &naming);

@@ -88,9 +88,13 @@ uint64_t tokens_joined_hash(struct slice text)
 
 bool text_holds(struct slice text, struct slice word)
 {
+    uint8_t first = word.len > 0 ? lower(word.at[0]) : 0;
+
     for (size_t at = 0; at + word.len <= text.len; at++) {
         size_t same = 0;
 
+        if (word.len > 0 && lower(text.at[at]) != first)
+            continue;
         while (same < word.len && lower(text.at[at + same]) == lower(word.at[same]))
             same++;
         if (same == word.len)

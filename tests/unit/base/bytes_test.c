@@ -47,6 +47,30 @@ static void hexadecimal_is_lower_case_and_whole(void **state)
     assert_false(hex_decode(SLICE("0ag0"), bytes, 2));
 }
 
+/* Against a search byte by byte, for needles and places of every length around a vector's. */
+static void a_needle_is_found_where_it_stands_first(void **state)
+{
+    uint8_t text[80];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (uint8_t)('a' + i * i % 7 % 3);
+    for (size_t len = 1; len < sizeof(text); len += 3)
+        for (size_t needle = 1; needle <= 20 && needle <= len; needle++)
+            for (size_t at = 0; at + needle <= len; at++) {
+                struct slice whole = slice_of_bytes(text, len);
+                struct slice part = slice_part(whole, at, at + needle);
+                size_t first = 0;
+
+                while (memcmp(text + first, part.at, needle) != 0)
+                    first++;
+                assert_int_equal(slice_find(whole, part, 0), first);
+                assert_int_equal(slice_find(whole, part, at), at);
+            }
+    assert_int_equal(slice_find(slice_of_bytes(text, 79), SLICE("ad"), 0), SIZE_MAX);
+    assert_int_equal(slice_find(slice_of_bytes(text, 79), SLICE(""), 0), SIZE_MAX);
+}
+
 static void a_fault_says_what_was_being_done(void **state)
 {
     struct fault fault = {0};
@@ -64,6 +88,7 @@ int main(void)
         TEST(a_buffer_never_exceeds_its_limit),
         TEST(cutting_gives_every_part_and_the_last),
         TEST(hexadecimal_is_lower_case_and_whole),
+        TEST(a_needle_is_found_where_it_stands_first),
         TEST(a_fault_says_what_was_being_done),
     };
 
