@@ -8,7 +8,7 @@
 #define INTERIMS_MAX 8
 
 struct http1_response {
-    bool head_done, is_tunnel, is_old; /* HTTP/1.0 */
+    bool head_done, is_tunnel, is_of_head, is_old; /* HTTP/1.0 */
     int status;
     unsigned interims;
     uint64_t body_limit;
@@ -47,6 +47,12 @@ void http1_response_reset(struct http1_response *response, bool is_tunnel)
     forget_head(response);
     response->interims = 0;
     response->is_tunnel = is_tunnel;
+    response->is_of_head = false;
+}
+
+void http1_response_of_head(struct http1_response *response)
+{
+    response->is_of_head = true;
 }
 
 /* "HTTP/1.1 200 OK"; the reason may be empty, and some leave out the space before it, too. */
@@ -91,7 +97,7 @@ static bool take_framing(struct http1_response *response, struct fault *fault)
     if (!http1_body_begin(&response->framing, &response->fields, response->body_limit,
                           otherwise, fault))
         return false;
-    if (response->status == 204 || response->status == 304 ||
+    if (response->status == 204 || response->status == 304 || response->is_of_head ||
         (response->is_tunnel && response->status < 300))
         response->framing.state = HTTP1_BODY_DONE;
     return true;
@@ -169,6 +175,17 @@ int http1_response_status(const struct http1_response *response)
 struct slice http1_response_header(const struct http1_response *response, const char *name)
 {
     return http1_fields_find(&response->fields, name);
+}
+
+size_t http1_response_header_count(const struct http1_response *response)
+{
+    return response->fields.count;
+}
+
+struct http1_header http1_response_header_at(const struct http1_response *response,
+                                             size_t index)
+{
+    return response->fields.at[index];
 }
 
 bool http1_response_keep_alive(const struct http1_response *response)

@@ -22,6 +22,9 @@ void http1_response_free(struct http1_response *response); /* NULL is fine */
  */
 void http1_response_reset(struct http1_response *response, bool is_tunnel);
 
+/* After a reset: it answers a HEAD, and has no body, whatever its head says. */
+void http1_response_of_head(struct http1_response *response);
+
 /*
  * Takes bytes, cut anywhere, up to the end of the head, of a piece of body or of the response.
  *   ret_used   how many were taken; fewer than given: call again, or it is done
@@ -41,6 +44,9 @@ bool http1_response_done(const struct http1_response *response);
 int http1_response_status(const struct http1_response *response); /* 200 to 599 */
 /* First header of that name (any case), or an empty slice with at == NULL. */
 struct slice http1_response_header(const struct http1_response *response, const char *name);
+size_t http1_response_header_count(const struct http1_response *response);
+struct http1_header http1_response_header_at(const struct http1_response *response,
+                                             size_t index);
 /* Whether the connection may carry another request, once this is done. */
 bool http1_response_keep_alive(const struct http1_response *response);
 

@@ -207,12 +207,31 @@ static void a_tunnel_begins_behind_its_head(void **state)
     http1_response_free(response);
 }
 
+static void the_answer_to_a_head_has_no_body(void **state)
+{
+    static const char text[] = OK "Content-Length: 70\r\nX: y\r\n\r\n";
+    struct http1_response *response = http1_response_new(1024);
+    struct fault fault = {0};
+    struct slice piece;
+    size_t used;
+
+    (void)state;
+    http1_response_reset(response, false);
+    http1_response_of_head(response);
+    assert_ok(http1_response_feed(response, slice_of(text), &used, &piece, &fault), fault);
+    assert_int_equal(used, strlen(text));
+    assert_true(http1_response_done(response) && http1_response_keep_alive(response));
+    assert_int_equal(http1_response_header_count(response), 2);
+    assert_true(slice_equal(http1_response_header_at(response, 1).name, SLICE("X")));
+    http1_response_free(response);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_response_cut_at_any_byte_reads_the_same), TEST(what_is_not_plain_is_refused),
         TEST(heads_and_interim_responses_are_limited),   TEST(an_end_in_the_middle_is_told),
-        TEST(a_tunnel_begins_behind_its_head),
+        TEST(a_tunnel_begins_behind_its_head),           TEST(the_answer_to_a_head_has_no_body),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
