@@ -46,6 +46,8 @@ static const struct reason {
      "the process that calls the models ended, so the cell was killed; run it again"},
     {"guard", "the process that records which programs are started ended, so the cell was "
               "killed; run it again"},
+    {"egress", "the process that carries what policy's `egress` lists failed, so the cell was "
+               "killed; `custody log --run RUN --type egress` has what it did last"},
     {"host", "this host cannot enforce what a cell promises; `custody doctor` says what is "
              "missing and how to get it"},
     {"ledger", "a record could not be written, and without a record nothing goes on; look at "

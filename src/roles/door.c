@@ -16,6 +16,7 @@ struct serving {
     struct loop *loop;
     struct door *door;
     struct ledger_client *ledger;
+    struct door_egress egress;
     struct loop_watch *control;
     struct door_texts texts;
 };
@@ -99,8 +100,12 @@ static bool open_door(struct serving *serving, struct fault *fault)
                                .scan = door_texts_scan(&serving->texts),
                                .ledger = {record, record_durably, serving},
                                .identity = config->identity,
-                               .gateway = config->gateway};
+                               .gateway = config->gateway,
+                               .egress = config->place_count > 0 ? &serving->egress : NULL};
 
+    serving->egress = (struct door_egress){.socket = config->egress,
+                                           .places = config->places,
+                                           .place_count = config->place_count};
     serving->ledger = ledger_client_new(config->ledger);
     if (config->surrogate_key != NULL &&
         config->surrogate_key_len == sizeof(serving->texts.key.bytes)) {

@@ -19,6 +19,9 @@ struct door_role_config {
     int control; /* core's end speaks the packets below; taken */
     int gateway; /* message_pair with the gateway role; taken */
     int ledger;  /* producer socket that may write `refused`; taken */
+    int egress;  /* message_pair with the egress role; place_count 0: there is none */
+    const struct door_place *places; /* what policy's `egress` lists */
+    size_t place_count;
     const struct gateway_model *models;
     size_t model_count;
     size_t model; /* the run's */
@@ -43,7 +46,7 @@ struct door_role_config {
 #define DOOR_READY 'R'
 #define DOOR_FAILED 'F'
 
-/* For spawn_role; keep control, gateway and ledger. */
+/* For spawn_role; keep control, gateway, ledger, and with places egress. */
 int door_role(void *config);
 
 /*

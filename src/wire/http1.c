@@ -9,6 +9,7 @@
 
 struct http1_request {
     bool head_done;
+    bool is_old; /* HTTP/1.0: a CONNECT alone may be */
     int status;
     struct buf head;
     struct slice method, path, query, authority;
@@ -116,7 +117,10 @@ static bool take_request_line(struct http1_request *request, struct slice line,
     request->method = slice_part(line, 0, first);
     if (!http1_is_token(request->method))
         return refuse(request, 400, "the method is not a token", fault);
-    if (!slice_equal(slice_part(line, second + 1, line.len), SLICE("HTTP/1.1")))
+    request->is_old = slice_equal(request->method, SLICE("CONNECT")) &&
+                      slice_equal(slice_part(line, second + 1, line.len), SLICE("HTTP/1.0"));
+    if (!request->is_old &&
+        !slice_equal(slice_part(line, second + 1, line.len), SLICE("HTTP/1.1")))
         return refuse(request, 505, "only HTTP/1.1 is spoken here", fault);
     return take_target(request, slice_part(line, first + 1, second), fault);
 }
@@ -126,7 +130,8 @@ static bool take_framing(struct http1_request *request, struct fault *fault)
     const struct http1_fields *fields = &request->fields;
     struct slice encoding = http1_fields_find(fields, "transfer-encoding");
 
-    if (http1_fields_count(fields, "host") != 1)
+    if (http1_fields_count(fields, "host") != 1 &&
+        !(request->is_old && http1_fields_count(fields, "host") == 0))
         return refuse(request, 400, "not one host header", fault);
     if (encoding.at != NULL && http1_fields_count(fields, "transfer-encoding") == 1 &&
         http1_fields_count(fields, "content-length") == 0 &&

@@ -4,7 +4,7 @@
  * Refused, because request smuggling has used them: Content-Length together with
  * Transfer-Encoding, repeated or signed lengths, chunk extensions, folded lines, a line that
  * ends in a bare LF, white space before a colon, NUL and other control characters, HTTP/1.0
- * and below.
+ * and below, but for a CONNECT, which Python's own client sends so, and without a Host.
  */
 #ifndef CUSTODY_WIRE_HTTP1_H
 #define CUSTODY_WIRE_HTTP1_H

@@ -35,10 +35,18 @@ struct egress_entry {
     uint64_t upload_bytes, download_bytes; /* 0: none */
 };
 
+/* What a text holds. Unlike at the door a stand-in of the run counts, as what it stands for:
+ * it has no business outside, and tells of who put it there. */
+struct egress_scan {
+    /* Mask of CLASS_BIT; for each set class, ret_rules[class] names the rule that found it. */
+    unsigned (*classes)(void *self, struct slice text, const char *ret_rules[CLASS_COUNT]);
+    void *self;
+};
+
 struct egress_config {
     const struct egress_entry *entries;
     size_t entry_count;
-    struct door_scan scan;        /* a stand-in of the run's counts as what it stands for */
+    struct egress_scan scan;
     struct gateway_ledger ledger; /* writes `egress` and `refused` */
     struct gateway_identity identity;
     const struct clock *clock;

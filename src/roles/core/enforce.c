@@ -8,6 +8,7 @@
 #include "os/file.h"
 #include "os/message.h"
 #include "roles/core/build_cache.h"
+#include "roles/core/egress.h"
 #include "roles/core/environment.h"
 #include "roles/core/peers.h"
 #include "roles/core/plain.h"
@@ -150,7 +151,7 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
 {
     struct cell_scratch scratch[SCRATCH_MAX];
     AUTO_FREE char *plain = xformat("%s/" CORE_AGENT_FOLDER "/plain", run->folder);
-    AUTO_FREE struct cell_file *files = xalloc_array(run->launch.files.count, sizeof(*files));
+    AUTO_FREE struct cell_file *files = xalloc_array(run->launch.files.count + 1, sizeof(*files));
     struct core_environment environment;
     int theirs[2] = {-1, -1};
     const struct policy_resources *limits = &run->policy->resources;
@@ -198,6 +199,9 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
         files[i] = (struct cell_file){.path = run->launch.files.at[i].name,
                                       .content = slice_of(run->launch.files.at[i].value),
                                       .mode = 0600};
+    if (run->trusted.len > 0)
+        files[plan.file_count++] = (struct cell_file){
+            .path = EGRESS_CA_FILE, .content = buf_slice(&run->trusted), .mode = 0400};
     core_environment_make(run, &environment);
     plan.environment = environment.at;
     add_program_mounts(run, &plan.mounts);
@@ -263,6 +267,8 @@ static bool hand_over(struct run *run, struct cell_packet *mounted, struct fault
         return fault_in(fault, "view") || run_because(run, "view");
     if (!door_role_listen(run->door.control, door, known, PEER_READY_MS, fault))
         return fault_in(fault, "door") || run_because(run, "door");
+    if (!core_egress_know(run, known, fault))
+        return false;
     run->cell_proc = take_fd(&proc);
     return true;
 }
@@ -347,7 +353,8 @@ bool core_enforce(struct run *run, struct fault *fault)
         return false;
     /* After the gateway, which has the keys, in the order of who takes longest. */
     if (!seen_make(&run->seen, fault) || !core_start_gateway(run, &to_gateway, fault) ||
-        !core_start_view(run, &plants, fault) || !start_cell(run, &plants, fault) ||
+        !core_start_egress(run, fault) || !core_start_view(run, &plants, fault) ||
+        !core_egress_ready(run, fault) || !start_cell(run, &plants, fault) ||
         !core_start_guard(run, &plants, fault) || !core_start_observer(run, fault) ||
         !core_start_door(run, to_gateway, fault))
         return false;

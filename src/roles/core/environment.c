@@ -3,6 +3,7 @@
 
 #include "base/scope.h"
 #include "flow/home.h"
+#include "roles/core/egress.h"
 
 /* DESIGN.md section 6, "In a cell". A variable that is set wins over a repository's .env. */
 static const char *const fixed[] = {
@@ -25,8 +26,7 @@ static const char *const fixed[] = {
     "GOOGLE_API_KEY=custody",
 };
 
-/* A later value of the same name replaces an earlier one. Takes `pair`. */
-static void put(struct core_environment *environment, char *pair)
+void core_environment_put(struct core_environment *environment, char *pair)
 {
     struct slice name = slice_of(pair);
 
@@ -55,7 +55,7 @@ static void put_toolchain(struct core_environment *environment, struct slice lin
         for (size_t i = 0; i < environment->count; i++)
             is_set = is_set || slice_starts_with(slice_of(environment->at[i]), name);
         if (!is_set || slice_equal(name, SLICE("PATH=")))
-            put(environment, slice_dup(line));
+            core_environment_put(environment, slice_dup(line));
     }
 }
 
@@ -66,29 +66,30 @@ void core_environment_make(const struct run *run, struct core_environment *ret_e
 
     *ret_environment = (struct core_environment){0};
     for (size_t i = 0; i < COUNT(fixed); i++)
-        put(ret_environment, xstrdup(fixed[i]));
+        core_environment_put(ret_environment, xstrdup(fixed[i]));
     put_toolchain(ret_environment, buf_slice(&run->toolchain.environment));
-    put(ret_environment,
+    core_environment_put(ret_environment,
         xformat("TERM=%s", run->request->terminal && terminal != NULL ? terminal : "dumb"));
     if (run_is_shared(run)) {
-        put(ret_environment, xformat("TMPDIR=%s", run->shared.tmp));
+        core_environment_put(ret_environment, xformat("TMPDIR=%s", run->shared.tmp));
         /* git takes a file that it may not read for a fault, not for one that is not there. */
-        put(ret_environment, xstrdup("GIT_CONFIG_NOSYSTEM=1"));
-        put(ret_environment, xstrdup("GIT_ATTR_NOSYSTEM=1"));
+        core_environment_put(ret_environment, xstrdup("GIT_CONFIG_NOSYSTEM=1"));
+        core_environment_put(ret_environment, xstrdup("GIT_ATTR_NOSYSTEM=1"));
     }
-    put(ret_environment, xformat("OPENAI_BASE_URL=http://127.0.0.1:%d/v1", DOOR_PORT));
-    put(ret_environment, xformat("ANTHROPIC_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
-    put(ret_environment, xformat("GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
+    core_egress_environment(run, ret_environment);
+    core_environment_put(ret_environment, xformat("OPENAI_BASE_URL=http://127.0.0.1:%d/v1", DOOR_PORT));
+    core_environment_put(ret_environment, xformat("ANTHROPIC_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
+    core_environment_put(ret_environment, xformat("GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
     for (size_t i = 0; i < policy->environment_pass_count; i++) {
         const char *value = getenv(policy->environment_pass[i]);
 
         if (value != NULL)
-            put(ret_environment, xformat("%s=%s", policy->environment_pass[i], value));
+            core_environment_put(ret_environment, xformat("%s=%s", policy->environment_pass[i], value));
     }
     for (const char **pair = run->launch.environment; pair != NULL && *pair != NULL; pair++)
-        put(ret_environment, xstrdup(*pair));
-    put(ret_environment, xformat(HOME_RUN_VARIABLE "=%s", run->result->run));
-    put(ret_environment, xformat("CUSTODY_AGENT=%s", run->agent));
+        core_environment_put(ret_environment, xstrdup(*pair));
+    core_environment_put(ret_environment, xformat(HOME_RUN_VARIABLE "=%s", run->result->run));
+    core_environment_put(ret_environment, xformat("CUSTODY_AGENT=%s", run->agent));
 }
 
 void core_environment_free(struct core_environment *environment)

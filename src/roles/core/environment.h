@@ -11,6 +11,8 @@ struct core_environment {
 
 /* The whole of it: nothing of the caller's but what policy names. */
 void core_environment_make(const struct run *run, struct core_environment *ret_environment);
+/* A later value of the same name replaces an earlier one. Takes `pair`. */
+void core_environment_put(struct core_environment *environment, char *pair);
 void core_environment_free(struct core_environment *environment);
 
 #endif

@@ -115,7 +115,9 @@ struct run {
 
     struct cell_mode mode; /* of the cell */
     struct run_shared shared;
-    struct peer view, door, gateway, guard, observer;
+    struct peer view, door, gateway, guard, observer, egress, dialer;
+    int to_egress;      /* the door's end; -1: policy lists nothing */
+    struct buf trusted; /* certificates for the cell, PEM, where it lists something */
     char transport[VIEW_TRANSPORT_BYTES]; /* of the view */
     bool observed; /* the kernel tells the observer of each file that is opened */
     int seen;      /* guard and view share it */

@@ -13,9 +13,8 @@
 #define FILE_TYPES                                                                            \
     (TYPE(FILE_READ) | TYPE(FILE_WRITTEN) | TYPE(FILE_REFUSED) | TYPE(FILE_REDACTED))
 
-/* Each role that writes records gets a descriptor that can write only its own types. */
-static bool producer(struct run *run, const char *role, uint64_t types, int *ret_socket,
-                     struct fault *fault)
+bool core_producer(struct run *run, const char *role, uint64_t types, int *ret_socket,
+                   struct fault *fault)
 {
     AUTO_FREE char *name = xformat("%s/%s", role, run->result->run);
 
@@ -37,7 +36,7 @@ static bool start_peer(struct peer *peer, const char *name, int (*serve)(void *s
     return ok;
 }
 
-static struct gateway_identity identity(const struct run *run)
+struct gateway_identity core_identity(const struct run *run)
 {
     return (struct gateway_identity){.run = run->result->run,
                                      .agent = run->agent,
@@ -58,7 +57,7 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
                                          .fallback_count = run->fallback_count,
                                          .accounts = run->accounts,
                                          .account_count = COUNT(run->accounts),
-                                         .identity = identity(run),
+                                         .identity = core_identity(run),
                                          .door = to_door,
                                          .sealer = run->sealer,
                                          .home = run->session->home.fd,
@@ -69,7 +68,7 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
     config.limits.tokens = run->policy->budget_run.tokens;
     config.limits.micro_usd = run->policy->budget_run.micro_usd;
     config.limits.calls = run->policy->budget_run.calls;
-    if (!book_file_open(run->session->home.fd, &book, fault) || !producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
+    if (!book_file_open(run->session->home.fd, &book, fault) || !core_producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
                   &ledger, fault) ||
         !message_pair(control, fault))
         return false;
@@ -82,15 +81,31 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
                       keeps ? 6 : 5, control[0], fault);
 }
 
+/* What a client that asks for models by proxy cannot mean. */
+static struct door_place *door_places(const struct run *run)
+{
+    struct door_place *places = xalloc_array(run->policy->egress_count, sizeof(*places));
+
+    for (size_t i = 0; i < run->policy->egress_count; i++)
+        places[i] = (struct door_place){.host = run->policy->egress[i].host,
+                                        .port = (uint16_t)run->policy->egress[i].port};
+    return places;
+}
+
 bool core_start_door(struct run *run, int to_gateway, struct fault *fault)
 {
     AUTO_CLOSE int ledger = -1;
+    AUTO_FREE struct door_place *places = door_places(run);
+    bool ok;
     int control[2];
     struct door_role_config config = {.gateway = to_gateway,
+                                      .egress = run->to_egress,
+                                      .places = places,
+                                      .place_count = run->policy->egress_count,
                                       .models = run->models,
                                       .model_count = run->policy->model_count,
                                       .model = run->model,
-                                      .identity = identity(run),
+                                      .identity = core_identity(run),
                                       .surrogate_key = run->key,
                                       .surrogate_key_len = sizeof(run->key),
                                       .drop_user = geteuid() == 0,
@@ -98,12 +113,15 @@ bool core_start_door(struct run *run, int to_gateway, struct fault *fault)
                                       .gid = run->uid};
 
     memcpy(config.commitment_key, run->door_key, sizeof(config.commitment_key));
-    if (!producer(run, "door", TYPE(REFUSED), &ledger, fault) || !message_pair(control, fault))
+    if (!core_producer(run, "door", TYPE(REFUSED), &ledger, fault) || !message_pair(control, fault))
         return false;
     config.control = control[1];
     config.ledger = ledger;
-    return start_peer(&run->door, "door", door_role, &config, control[1],
-                      (const int[]){control[1], to_gateway, ledger}, 3, control[0], fault);
+    ok = start_peer(&run->door, "door", door_role, &config, control[1],
+                    (const int[]){control[1], to_gateway, ledger, run->to_egress},
+                    run->to_egress >= 0 ? 4 : 3, control[0], fault);
+    scope_close(&run->to_egress);
+    return ok;
 }
 
 /* The guard's second socket, for what it says of files. */
@@ -127,7 +145,7 @@ static bool guard_files(struct run *run, const struct plants *plants,
                                         .records_max = RECORDS_MAX};
     core_plain_planted(run, plants->card_name, plants->denied_name, planted);
     core_plain_mount_points(run, points);
-    if (!producer(run, "files", FILE_TYPES, ret_ledger, fault))
+    if (!core_producer(run, "files", FILE_TYPES, ret_ledger, fault))
         return false;
     ret_config->ledger = *ret_ledger;
     return true;
@@ -163,7 +181,7 @@ bool core_start_guard(struct run *run, const struct plants *plants, struct fault
     memcpy(config.command_key, run->command_key, sizeof(config.command_key));
     if (programs < 0)
         return fault_errno(fault, "open the list of programs' digests");
-    if (!producer(run, "guard", TYPE(EXEC) | TYPE(REFUSED), &ledger, fault) ||
+    if (!core_producer(run, "guard", TYPE(EXEC) | TYPE(REFUSED), &ledger, fault) ||
         !message_pair(control, fault))
         return false;
     if (run_is_injected(run) &&
@@ -295,7 +313,7 @@ bool core_start_view(struct run *run, const struct plants *plants, struct fault 
     memcpy(config.redaction_key, run->redaction_key, sizeof(config.redaction_key));
     if (run_is_shared(run) && !core_real_path(run->objects_fd, &objects, fault))
         return false;
-    if (!producer(run, "view", FILE_TYPES, &ledger, fault) || !message_pair(control, fault))
+    if (!core_producer(run, "view", FILE_TYPES, &ledger, fault) || !message_pair(control, fault))
         return false;
     config.control_fd = control[1];
     config.ledger_fd = ledger;

@@ -17,6 +17,11 @@ struct plants {
     char card_text[96];
 };
 
+/* Whom the run's records name. */
+struct gateway_identity core_identity(const struct run *run);
+/* Each role that writes records gets a descriptor that can write only its own types. */
+MUST_USE bool core_producer(struct run *run, const char *role, uint64_t types, int *ret_socket,
+                            struct fault *fault);
 /* The first of all: the run's keys are forgotten here, before others are forked. */
 MUST_USE bool core_start_gateway(struct run *run, int *ret_to_gateway, struct fault *fault);
 /* At the other end of `to_gateway`, which stays the caller's. */

@@ -80,12 +80,14 @@ static void teardown(struct run *run)
     int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,   &run->upper_fd,
                   &run->git_fd,      &run->objects_fd, &run->engine_fd,  &run->agent_in,
                   &run->agent_err,   &run->uid_lock,   &run->agent_fd,   &run->seen,
-                  &run->cell_proc,   &run->plain_fd,   &run->identity_fd};
+                  &run->cell_proc,   &run->plain_fd,   &run->identity_fd, &run->to_egress};
 
     if (!cell_end(run->cell, &fault))
         run_say(run, "warning: %s", fault.why);
     core_disk_end(run);
     peer_end(&run->door);
+    peer_end(&run->egress);
+    peer_end(&run->dialer);
     peer_end(&run->gateway);
     /* The warden has done it; where it was killed, nobody else will. */
     if (run->shared.view != NULL && !cell_unmount(run->shared.view, &fault))
@@ -126,6 +128,7 @@ static void teardown(struct run *run)
     free(run->own_program);
     free(run->folder);
     buf_free(&run->ticket);
+    buf_free(&run->trusted);
     core_seal_forget(run);
     core_output_free(&run->output);
     scope_close(&run->sealer.folder);
@@ -348,6 +351,12 @@ bool core_run(struct session *session, const struct run_request *request,
         .view.control = -1,
         .door.control = -1,
         .gateway.control = -1,
+        .egress.control = -1,
+        .dialer.control = -1,
+        .egress.process.pid = -1,
+        .dialer.process.pid = -1,
+        .to_egress = -1,
+        .trusted = buf_with_limit(4 * 1024 * 1024),
         .view.process.pid = -1,
         .door.process.pid = -1,
         .gateway.process.pid = -1};
@@ -375,6 +384,7 @@ bool core_run(struct session *session, const struct run_request *request,
         say_calls(&run, &totals);
     /* The roles write their last records before core writes the run's. */
     peer_end(&run.door);
+    peer_end(&run.egress);
     peer_end(&run.gateway);
     peer_end(&run.guard);
     if (!core_seal_output(&run, ok ? fault : &unsaid)) {

@@ -29,7 +29,7 @@ struct work {
     struct loop *loop;
     struct core_stream *out, *err, *in;
     struct loop_watch *cell, *signals, *gateway, *ledger, *dirty;
-    struct role_watch view, door, guard, observer;
+    struct role_watch view, door, guard, observer, egress, dialer;
     struct loop_timer *limit, *disk, *memory;
     bool ended;
     unsigned long long killed; /* programs that used more than resources.memory */
@@ -291,6 +291,9 @@ static bool watch_all(struct work *work, struct fault *fault)
            watch_role(&work->view, work, "view", &run->view, fault) &&
            watch_role(&work->door, work, "door", &run->door, fault) &&
            watch_role(&work->guard, work, "guard", &run->guard, fault) &&
+           (run->policy->egress_count == 0 ||
+            (watch_role(&work->egress, work, "egress", &run->egress, fault) &&
+             watch_role(&work->dialer, work, "dialer", &run->dialer, fault))) &&
            (!run->observed ||
             watch_role(&work->observer, work, "observer", &run->observer, fault)) &&
            loop_watch(work->loop, run->gateway.process.pidfd, EPOLLIN, on_gateway_gone, work,
