@@ -36,6 +36,8 @@ static const struct reason {
      "the free space could not be watched, so the cell was killed; run it again"},
     {"door",
      "the process between agent and models ended, so the cell was killed; run it again"},
+    {"egress", "the process that carries what policy's `egress` lists failed, so the cell was "
+               "killed; `custody log --run RUN --type egress` has what it did last"},
     {"engine", "the agent program cannot be used here; see `custody engine list` and `custody "
                "engine show NAME`"},
     {"expired",
@@ -46,8 +48,6 @@ static const struct reason {
      "the process that calls the models ended, so the cell was killed; run it again"},
     {"guard", "the process that records which programs are started ended, so the cell was "
               "killed; run it again"},
-    {"egress", "the process that carries what policy's `egress` lists failed, so the cell was "
-               "killed; `custody log --run RUN --type egress` has what it did last"},
     {"host", "this host cannot enforce what a cell promises; `custody doctor` says what is "
              "missing and how to get it"},
     {"ledger", "a record could not be written, and without a record nothing goes on; look at "
