@@ -120,6 +120,88 @@ static bool find_place(const struct http1_request *request, const struct asked *
     return true;
 }
 
+/* ---- what is in it ---- */
+
+struct looking {
+    const struct egress_scan *scan;
+    unsigned classes;
+    const char *rules[CLASS_COUNT];
+};
+
+static void look(struct looking *looking, struct slice text)
+{
+    const char *rules[CLASS_COUNT] = {0};
+    unsigned found;
+
+    if (text.len == 0)
+        return;
+    found = looking->scan->classes(looking->scan->self, text, rules);
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
+        if ((found & ~looking->classes & CLASS_BIT(class)) != 0)
+            looking->rules[class] = rules[class];
+    looking->classes |= found;
+}
+
+/* A URL's escapes taken off; what is none stays. */
+static bool add_decoded(struct buf *text, struct slice part, struct fault *fault)
+{
+    for (size_t i = 0; i < part.len; i++) {
+        uint8_t byte = part.at[i] == '+' ? ' ' : part.at[i];
+        int high = byte == '%' && i + 2 < part.len ? hex_digit(part.at[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(part.at[i + 2]) : -1;
+
+        if (low >= 0) {
+            byte = (uint8_t)(high << 4 | low);
+            i += 2;
+        }
+        if (!buf_add_byte(text, byte, fault))
+            return false;
+    }
+    return true;
+}
+
+/* As it stands, and without its escapes. */
+static bool look_at_url(struct looking *looking, struct slice part, struct fault *fault)
+{
+    AUTO_BUF struct buf decoded = buf_with_limit(TEXT_BYTES_MAX);
+
+    if (!add_decoded(&decoded, part, fault))
+        return false;
+    look(looking, part);
+    if (!slice_equal(part, buf_slice(&decoded)))
+        look(looking, buf_slice(&decoded));
+    return true;
+}
+
+/* All fields that go on, with their names: those say what a value is. */
+static bool look_at_fields(struct looking *looking, const struct http1_request *request,
+                           struct fault *fault)
+{
+    AUTO_BUF struct buf text = buf_with_limit(TEXT_BYTES_MAX);
+    struct slice connection = http1_request_header(request, "connection");
+
+    for (size_t i = 0; i < http1_request_header_count(request); i++) {
+        struct http1_header header = http1_request_header_at(request, i);
+
+        if (!asked_is_hop(header.name, connection) &&
+            !buf_add_format(&text, fault, "%.*s: %.*s\n", SLICE_ARGS(header.name),
+                            SLICE_ARGS(header.value)))
+            return false;
+    }
+    look(looking, buf_slice(&text));
+    return true;
+}
+
+/* Paths are the agent's words: what is sensitive in them stays out of records. */
+static bool is_harmless(const struct egress_config *config, struct slice path)
+{
+    struct looking looking = {.scan = &config->scan};
+    struct fault fault = {0};
+
+    return look_at_url(&looking, path, &fault) &&
+           (looking.classes & ~CLASS_BIT(CLASS_CODE)) == 0;
+}
+
 /* ---- what is allowed ---- */
 
 static bool has(const char *const *list, size_t count, const char *text)
@@ -217,79 +299,9 @@ void asked_head(const struct egress_config *config, const struct http1_request *
             find_entry(config, &path, &asked);
     }
     url_path_free(&path);
+    if (asked.status != 0)
+        asked.path_may_show = is_harmless(config, http1_request_path(request));
     *ret_asked = asked;
-}
-
-/* ---- what is in it ---- */
-
-struct looking {
-    const struct egress_scan *scan;
-    unsigned classes;
-    const char *rules[CLASS_COUNT];
-};
-
-static void look(struct looking *looking, struct slice text)
-{
-    const char *rules[CLASS_COUNT] = {0};
-    unsigned found;
-
-    if (text.len == 0)
-        return;
-    found = looking->scan->classes(looking->scan->self, text, rules);
-    for (unsigned class = 0; class < CLASS_COUNT; class ++)
-        if ((found & ~looking->classes & CLASS_BIT(class)) != 0)
-            looking->rules[class] = rules[class];
-    looking->classes |= found;
-}
-
-/* A URL's escapes taken off; what is none stays. */
-static bool add_decoded(struct buf *text, struct slice part, struct fault *fault)
-{
-    for (size_t i = 0; i < part.len; i++) {
-        uint8_t byte = part.at[i] == '+' ? ' ' : part.at[i];
-        int high = byte == '%' && i + 2 < part.len ? hex_digit(part.at[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(part.at[i + 2]) : -1;
-
-        if (low >= 0) {
-            byte = (uint8_t)(high << 4 | low);
-            i += 2;
-        }
-        if (!buf_add_byte(text, byte, fault))
-            return false;
-    }
-    return true;
-}
-
-/* As it stands, and without its escapes. */
-static bool look_at_url(struct looking *looking, struct slice part, struct fault *fault)
-{
-    AUTO_BUF struct buf decoded = buf_with_limit(TEXT_BYTES_MAX);
-
-    if (!add_decoded(&decoded, part, fault))
-        return false;
-    look(looking, part);
-    if (!slice_equal(part, buf_slice(&decoded)))
-        look(looking, buf_slice(&decoded));
-    return true;
-}
-
-/* All fields that go on, with their names: those say what a value is. */
-static bool look_at_fields(struct looking *looking, const struct http1_request *request,
-                           struct fault *fault)
-{
-    AUTO_BUF struct buf text = buf_with_limit(TEXT_BYTES_MAX);
-    struct slice connection = http1_request_header(request, "connection");
-
-    for (size_t i = 0; i < http1_request_header_count(request); i++) {
-        struct http1_header header = http1_request_header_at(request, i);
-
-        if (!asked_is_hop(header.name, connection) &&
-            !buf_add_format(&text, fault, "%.*s: %.*s\n", SLICE_ARGS(header.name),
-                            SLICE_ARGS(header.value)))
-            return false;
-    }
-    look(looking, buf_slice(&text));
-    return true;
 }
 
 static void refuse_classes(const struct looking *looking, struct asked *asked)

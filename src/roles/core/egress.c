@@ -166,7 +166,8 @@ void core_egress_environment(const struct run *run, struct core_environment *env
                                           "https_proxy"};
     static const char *const trusts[] = {
         "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE",  "REQUESTS_CA_BUNDLE", "PIP_CERT",
-        "CARGO_HTTP_CAINFO",   "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"};
+        "CARGO_HTTP_CAINFO",   "GIT_SSL_CAINFO", "CURL_CA_BUNDLE",
+        "npm_config_cafile"};
     const char *home = run_is_shared(run) ? run->shared.home : CELL_HOME;
     AUTO_FREE char *without = NULL;
 
