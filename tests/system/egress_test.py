@@ -480,7 +480,7 @@ def own_names():
     with open(hosts, 'w') as made:
         made.write(lines)
     script = (f'mount --bind {hosts} /etc/hosts && rm -f {hosts} && ip link set lo up && ip address add {PUBLIC}/32 dev lo && '
-              f'ip address add 100.64.1.1/32 dev lo && exec "$@"')
+              f'ip address add 100.64.1.1/32 dev lo && ip address add fd00::1/128 dev lo && exec "$@"')
     if run(['unshare', '-m', '-n', '--', 'sh', '-c', script.replace('exec "$@"', 'true').replace(f'rm -f {hosts}', 'true')]).returncode == 0:
         os.environ[NETWORK] = '1'
         os.execvp('unshare', ['unshare', '-m', '-n', '--', 'sh', '-c', script, 'sh', sys.executable, *sys.argv])

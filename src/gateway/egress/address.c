@@ -1,8 +1,5 @@
 #include "gateway/egress/address.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 struct range {
     uint8_t prefix[16];
     uint8_t bits;
@@ -66,23 +63,16 @@ static enum address_kind find(const uint8_t *address, const struct range *ranges
     return ADDRESS_PUBLIC;
 }
 
-enum address_kind address_kind_of(const struct sockaddr *address)
+enum address_kind address_kind_of(const struct address *address)
 {
-    struct sockaddr_in four;
-    struct sockaddr_in6 six;
-
-    if (address->sa_family == AF_INET) {
-        memcpy(&four, address, sizeof(four));
-        return find((const uint8_t *)&four.sin_addr, ranges4, COUNT(ranges4));
-    }
-    if (address->sa_family == AF_INET6) {
-        memcpy(&six, address, sizeof(six));
-        return find(six.sin6_addr.s6_addr, ranges6, COUNT(ranges6));
-    }
+    if (address->family == 4)
+        return find(address->bytes, ranges4, COUNT(ranges4));
+    if (address->family == 6)
+        return find(address->bytes, ranges6, COUNT(ranges6));
     return ADDRESS_NEVER;
 }
 
-bool address_check(const struct sockaddr *address, bool is_private, bool named,
+bool address_check(const struct address *address, bool is_private, bool named,
                    struct fault *fault)
 {
     switch (address_kind_of(address)) {

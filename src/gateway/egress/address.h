@@ -7,10 +7,8 @@
 #ifndef CUSTODY_GATEWAY_EGRESS_ADDRESS_H
 #define CUSTODY_GATEWAY_EGRESS_ADDRESS_H
 
-#include <sys/socket.h>
-
-#include "base/bytes.h"
 #include "base/fault.h"
+#include "gateway/upstream/addresses.h"
 
 enum address_kind {
     ADDRESS_PUBLIC,
@@ -19,12 +17,12 @@ enum address_kind {
     ADDRESS_NEVER,    /* no single host's, or another address in disguise */
 };
 
-enum address_kind address_kind_of(const struct sockaddr *address);
+enum address_kind address_kind_of(const struct address *address);
 /*
  * May a connection be made? `is_private`: policy means private addresses there; `named`: it
  * names this very address. FAULT_DENIED says what kind it is.
  */
-MUST_USE bool address_check(const struct sockaddr *address, bool is_private, bool named,
+MUST_USE bool address_check(const struct address *address, bool is_private, bool named,
                             struct fault *fault);
 
 #endif

@@ -184,7 +184,7 @@ static int choose_protocol(SSL *tls, const unsigned char **ret_chosen, unsigned 
 
     (void)tls;
     (void)self;
-    if (SSL_select_next_proto(&chosen, ret_len, ours, sizeof(ours), offered, len) !=
+    if (libssl.SSL_select_next_proto(&chosen, ret_len, ours, sizeof(ours), offered, len) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_NOACK;
     *ret_chosen = chosen;
@@ -193,35 +193,35 @@ static int choose_protocol(SSL *tls, const unsigned char **ret_chosen, unsigned 
 
 static SSL_CTX *new_context(const SSL_METHOD *method)
 {
-    SSL_CTX *context = SSL_CTX_new(method);
+    SSL_CTX *context = libssl.SSL_CTX_new(method);
 
     if (context == NULL)
         return NULL;
-    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+    (void)libssl.SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                            SSL_OP_NO_TICKET);
-    (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-    if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1)
+    (void)libssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, NULL);
+    (void)libssl.SSL_CTX_ctrl(context, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
+    if (libssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL) == 1)
         return context;
-    SSL_CTX_free(context);
+    libssl.SSL_CTX_free(context);
     return NULL;
 }
 
 bool authority_context(struct authority *authority, const char *host, SSL_CTX **ret_context,
                        struct fault *fault)
 {
-    SSL_CTX *context = new_context(TLS_server_method());
+    SSL_CTX *context = new_context(libssl.TLS_server_method());
     X509 *certificate = context == NULL ? NULL : leaf(authority, host);
-    bool ok = certificate != NULL && SSL_CTX_use_certificate(context, certificate) == 1 &&
-              SSL_CTX_use_PrivateKey(context, authority->leaf_key) == 1 &&
-              SSL_CTX_set_num_tickets(context, 0) == 1;
+    bool ok = certificate != NULL && libssl.SSL_CTX_use_certificate(context, certificate) == 1 &&
+              libssl.SSL_CTX_use_PrivateKey(context, authority->leaf_key) == 1 &&
+              libssl.SSL_CTX_set_num_tickets(context, 0) == 1;
 
     X509_free(certificate);
     if (!ok) {
-        SSL_CTX_free(context);
+        libssl.SSL_CTX_free(context);
         return failed(fault, "make a certificate for a host");
     }
-    SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+    libssl.SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
     *ret_context = context;
     return true;
 }
@@ -229,17 +229,17 @@ bool authority_context(struct authority *authority, const char *host, SSL_CTX **
 bool authority_of_servers(const char *ca_file, SSL_CTX **ret_context, struct fault *fault)
 {
     static const unsigned char protocol[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
-    SSL_CTX *context = new_context(TLS_client_method());
+    SSL_CTX *context = new_context(libssl.TLS_client_method());
 
-    if (context == NULL || SSL_CTX_set_alpn_protos(context, protocol, sizeof(protocol)) != 0) {
-        SSL_CTX_free(context);
+    if (context == NULL || libssl.SSL_CTX_set_alpn_protos(context, protocol, sizeof(protocol)) != 0) {
+        libssl.SSL_CTX_free(context);
         return failed(fault, "make a context of TLS");
     }
-    if (SSL_CTX_load_verify_file(context, ca_file) != 1) {
-        SSL_CTX_free(context);
+    if (libssl.SSL_CTX_load_verify_file(context, ca_file) != 1) {
+        libssl.SSL_CTX_free(context);
         return failed(fault, "read certificates") || fault_in(fault, "%s", ca_file);
     }
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    libssl.SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     *ret_context = context;
     return true;
 }

@@ -5,11 +5,10 @@
 #ifndef CUSTODY_GATEWAY_EGRESS_AUTHORITY_H
 #define CUSTODY_GATEWAY_EGRESS_AUTHORITY_H
 
-#include <openssl/ssl.h>
-
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "gateway/egress/libssl.h"
 
 struct authority;
 
@@ -21,7 +20,7 @@ void authority_free(struct authority *authority); /* NULL is fine */
 struct slice authority_certificate(const struct authority *authority);
 /*
  * A server's context that proves to be `host`, a name or an IPv4 address: TLS 1.2 and 1.3,
- * HTTP/1.1 alone. The caller frees it (SSL_CTX_free).
+ * HTTP/1.1 alone. The caller frees it (libssl.SSL_CTX_free).
  */
 MUST_USE bool authority_context(struct authority *authority, const char *host,
                                 SSL_CTX **ret_context, struct fault *fault);

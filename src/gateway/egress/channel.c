@@ -59,7 +59,7 @@ static void fail(struct channel *channel, const char *what)
 
 static void fail_tls(struct channel *channel)
 {
-    long verified = SSL_get_verify_result(channel->tls);
+    long verified = libssl.SSL_get_verify_result(channel->tls);
     unsigned long error = ERR_peek_last_error();
     char text[120];
 
@@ -129,7 +129,7 @@ static void bury(void *self)
 {
     struct channel *channel = self;
 
-    SSL_free(channel->tls);
+    libssl.SSL_free(channel->tls);
     buf_free(&channel->in);
     buf_free(&channel->out);
     buf_free(&channel->held);
@@ -200,10 +200,10 @@ static void send_held(struct channel *channel)
 {
     struct buf held = channel->held;
 
-    if (held.len == 0 || !SSL_is_init_finished(channel->tls))
+    if (held.len == 0 || !libssl.SSL_is_init_finished(channel->tls))
         return;
     channel->held = buf_with_limit(OUT_BYTES_MAX);
-    if (SSL_write(channel->tls, held.at, (int)held.len) <= 0)
+    if (libssl.SSL_write(channel->tls, held.at, (int)held.len) <= 0)
         fail_tls(channel);
     buf_free(&held);
 }
@@ -217,13 +217,13 @@ static void decrypt(struct channel *channel)
     ERR_clear_error();
     channel->stuffed = false;
     while (got > 0 && channel->in.len < CHANNEL_HIGH_BYTES) {
-        got = SSL_read(channel->tls, piece, sizeof(piece));
+        got = libssl.SSL_read(channel->tls, piece, sizeof(piece));
         if (got > 0 && !buf_add(&channel->in, slice_of_bytes(piece, (size_t)got), &fault))
             fail(channel, fault.why);
     }
     channel->stuffed = got > 0;
     if (got <= 0) {
-        int error = SSL_get_error(channel->tls, got);
+        int error = libssl.SSL_get_error(channel->tls, got);
 
         if (error == SSL_ERROR_ZERO_RETURN)
             channel->ended = true;
@@ -317,13 +317,13 @@ void channel_nudge(struct channel *channel)
 
 static bool begin_tls(struct channel *channel, SSL_CTX *context, struct fault *fault)
 {
-    channel->tls = SSL_new(context);
+    channel->tls = libssl.SSL_new(context);
     channel->from_peer = BIO_new(BIO_s_mem());
     channel->to_peer = BIO_new(BIO_s_mem());
     if (channel->tls == NULL || channel->from_peer == NULL || channel->to_peer == NULL)
         return fault_set(fault, FAULT_IO, "no memory for TLS");
     (void)BIO_set_mem_eof_return(channel->from_peer, -1);
-    SSL_set_bio(channel->tls, channel->from_peer, channel->to_peer);
+    libssl.SSL_set_bio(channel->tls, channel->from_peer, channel->to_peer);
     return true;
 }
 
@@ -336,7 +336,7 @@ bool channel_accept_tls(struct channel *channel, SSL_CTX *context, struct fault 
         buf_free(&early);
         return false;
     }
-    SSL_set_accept_state(channel->tls);
+    libssl.SSL_set_accept_state(channel->tls);
     take(channel, buf_slice(&early));
     buf_free(&early);
     flush(channel);
@@ -351,10 +351,11 @@ static bool expect_host(SSL *tls, const char *host)
     bool is_address =
         inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 
-    SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    libssl.SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (is_address)
-        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host) == 1;
-    return SSL_set1_host(tls, host) == 1 && SSL_set_tlsext_host_name(tls, host) == 1;
+        return X509_VERIFY_PARAM_set1_ip_asc(libssl.SSL_get0_param(tls), host) == 1;
+    return libssl.SSL_set1_host(tls, host) == 1 && libssl.SSL_ctrl(tls, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                           (void *)(uintptr_t)host) == 1;
 }
 
 bool channel_connect_tls(struct channel *channel, SSL_CTX *context, const char *host,
@@ -362,7 +363,7 @@ bool channel_connect_tls(struct channel *channel, SSL_CTX *context, const char *
 {
     if (!begin_tls(channel, context, fault))
         return false;
-    SSL_set_connect_state(channel->tls);
+    libssl.SSL_set_connect_state(channel->tls);
     if (!expect_host(channel->tls, host))
         return fault_set(fault, FAULT_INVALID, "TLS takes no host %s", host);
     decrypt(channel);
@@ -373,12 +374,12 @@ bool channel_connect_tls(struct channel *channel, SSL_CTX *context, const char *
 
 bool channel_is_open(const struct channel *channel)
 {
-    return channel->tls == NULL || SSL_is_init_finished(channel->tls);
+    return channel->tls == NULL || libssl.SSL_is_init_finished(channel->tls);
 }
 
 void channel_peer_digest(const struct channel *channel, char ret_digest[65])
 {
-    X509 *certificate = channel->tls == NULL ? NULL : SSL_get1_peer_certificate(channel->tls);
+    X509 *certificate = channel->tls == NULL ? NULL : libssl.SSL_get1_peer_certificate(channel->tls);
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
 
@@ -414,7 +415,7 @@ const char *channel_why(const struct channel *channel)
 void channel_send(struct channel *channel, struct slice bytes)
 {
     struct fault fault = {0};
-    bool waits = channel->tls != NULL && !SSL_is_init_finished(channel->tls);
+    bool waits = channel->tls != NULL && !libssl.SSL_is_init_finished(channel->tls);
 
     if (bytes.len == 0 || channel->failed || channel->finishing)
         return;
@@ -422,7 +423,7 @@ void channel_send(struct channel *channel, struct slice bytes)
         if (!buf_add(waits ? &channel->held : &channel->out, bytes, &fault))
             fail(channel, fault.why);
     } else {
-        if (SSL_write(channel->tls, bytes.at, (int)bytes.len) <= 0)
+        if (libssl.SSL_write(channel->tls, bytes.at, (int)bytes.len) <= 0)
             fail_tls(channel);
         drain(channel);
     }
@@ -440,8 +441,8 @@ void channel_finish(struct channel *channel)
     if (channel->finishing)
         return;
     channel->finishing = true;
-    if (channel->tls != NULL && SSL_is_init_finished(channel->tls)) {
-        (void)SSL_shutdown(channel->tls);
+    if (channel->tls != NULL && libssl.SSL_is_init_finished(channel->tls)) {
+        (void)libssl.SSL_shutdown(channel->tls);
         drain(channel);
     }
     flush(channel);

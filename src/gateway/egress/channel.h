@@ -5,9 +5,8 @@
 #ifndef CUSTODY_GATEWAY_EGRESS_CHANNEL_H
 #define CUSTODY_GATEWAY_EGRESS_CHANNEL_H
 
-#include <openssl/ssl.h>
-
 #include "base/bytes.h"
+#include "gateway/egress/libssl.h"
 #include "os/loop.h"
 
 #define CHANNEL_HIGH_BYTES (256 * 1024) /* more is not taken in before some has gone out */

@@ -12,9 +12,8 @@
 #ifndef CUSTODY_GATEWAY_EGRESS_DIALER_H
 #define CUSTODY_GATEWAY_EGRESS_DIALER_H
 
-#include <netdb.h>
-
 #include "gateway/egress/egress.h"
+#include "gateway/upstream/resolver.h"
 
 struct dial_ask {
     uint32_t entry;
@@ -28,17 +27,11 @@ struct dial_answer {
     char why[240];   /* for people */
 };
 
-/* Names to addresses; free with freeaddrinfo. FAULT_MISSING: there is no such name. */
-typedef bool dialer_resolve(void *self, const char *host, uint16_t port,
-                            struct addrinfo **ret_list, struct fault *fault);
-
 struct dialer_config {
     const struct egress_entry *entries; /* borrowed */
     size_t entry_count;
     int socket; /* message_pair with the egress process; taken */
-    dialer_resolve *resolve; /* NULL: the host's way */
-    void *self;
-    int64_t connect_ms; /* 0: 10 s */
+    struct resolver *resolver; /* borrowed */
 };
 
 struct dialer;

@@ -233,7 +233,7 @@ static bool read_certificates(struct egress *egress, struct fault *fault)
                 (file == NULL ? config->entries[j].ca_file == NULL
                               : config->entries[j].ca_file != NULL &&
                                     strcmp(file, config->entries[j].ca_file) == 0) &&
-                SSL_CTX_up_ref(egress->servers[j]) == 1)
+                libssl.SSL_CTX_up_ref(egress->servers[j]) == 1)
                 egress->servers[i] = egress->servers[j];
         if (egress->servers[i] != NULL || (file == NULL && standard == NULL))
             continue;
@@ -258,7 +258,8 @@ bool egress_new(struct loop *loop, const struct egress_config *config,
         .servers = xalloc_array(config->entry_count + 1, sizeof(SSL_CTX *)),
         .hosts = xalloc_array(config->entry_count + 1, sizeof(SSL_CTX *)),
         .traffic = xalloc_array(most + 1, sizeof(struct traffic))};
-    if (!authority_new(config->identity.run, config->clock, &egress->authority, fault) ||
+    if (!libssl_load(fault) ||
+        !authority_new(config->identity.run, config->clock, &egress->authority, fault) ||
         !read_certificates(egress, fault) ||
         !loop_watch(loop, config->door, EPOLLIN, on_door, egress, &egress->door, fault) ||
         !loop_watch(loop, config->dialer, EPOLLIN, on_dialer, egress, &egress->dialer,
@@ -289,8 +290,8 @@ void egress_free(struct egress *egress)
     loop_unwatch(egress->door);
     loop_unwatch(egress->dialer);
     for (size_t i = 0; i < egress->config.entry_count; i++) {
-        SSL_CTX_free(egress->servers[i]);
-        SSL_CTX_free(egress->hosts[i]);
+        libssl.SSL_CTX_free(egress->servers[i]);
+        libssl.SSL_CTX_free(egress->hosts[i]);
     }
     authority_free(egress->authority);
     free(egress->servers);

@@ -10,8 +10,8 @@
  *
  * dialer
  *   user       the same                           network    places of policy's `egress`
- *   may read   /etc, /usr (names)                 may write  nothing
- *   holds      nothing                            talks to   egress
+ *   may read   nothing                            may write  nothing
+ *   holds      nothing                            talks to   egress, a resolver of its own
  */
 #ifndef CUSTODY_ROLES_EGRESS_H
 #define CUSTODY_ROLES_EGRESS_H

@@ -374,7 +374,6 @@ static void a_key_without_effect_is_named_unless_it_says_the_default(void **stat
     policy_notes(NULL, add_note, &notes);
     assert_string_equal(
         notes.text,
-        "policy.yaml:5:18:egress[0].host "
         "custody.yaml:2:14:frameworks[0] custody.yaml:3:38:limits.files_per_batch ");
     policy_free(policy);
     policy_settings_free(outer);
