@@ -8,6 +8,8 @@
 enum form {
     FORM_WORD,  /* src/main.c */
     FORM_NAMED, /* scope r-1 */
+    FORM_USD,   /* cost 0.0042 US dollars, of millionths */
+    FORM_AFTER, /* first byte after 0.312 s, of microseconds */
     FORM_TIME,  /* expires 2026-11-24T08:30:00Z, of seconds */
 };
 
@@ -20,6 +22,8 @@ static const struct shown {
     {RECORD_PATH_TO, FORM_WORD},
     {RECORD_EXECUTABLE, FORM_WORD},
     {RECORD_MODEL, FORM_WORD},
+    {RECORD_SERVED, FORM_NAMED},
+    {RECORD_PROVIDER, FORM_NAMED},
     {RECORD_HOST, FORM_WORD},
     {RECORD_CHANGE, FORM_WORD},
     {RECORD_PERSON, FORM_WORD},
@@ -40,15 +44,29 @@ static const struct shown {
     {RECORD_TOKENS_IN, FORM_NAMED},
     {RECORD_TOKENS_OUT, FORM_NAMED},
     {RECORD_TOKENS_CACHED, FORM_NAMED},
-    {RECORD_COST_MICRO_USD, FORM_NAMED},
+    {RECORD_TOKENS_WRITTEN, FORM_NAMED},
+    {RECORD_TOKENS_REASONING, FORM_NAMED},
+    {RECORD_TOKENS_RESERVED, FORM_NAMED},
+    {RECORD_COST_MICRO_USD, FORM_USD},
+    {RECORD_COST_RESERVED, FORM_USD},
+    {RECORD_FIRST_BYTE_US, FORM_AFTER},
+    {RECORD_RESIDENCY, FORM_NAMED},
+    {RECORD_CONTRACT, FORM_NAMED},
 };
 
-/* "object.scope" is "scope" to people. */
+/* "object.scope" is "scope" to people; a unit is said behind the number. */
 static const char *label_of(enum record_field field)
 {
+    static const char *const units[RECORD_FIELD_COUNT] = {
+        [RECORD_COST_MICRO_USD] = "cost",
+        [RECORD_COST_RESERVED] = "reserved",
+        [RECORD_FIRST_BYTE_US] = "first byte after",
+    };
     const char *name = record_field_name(field);
     const char *dot = strchr(name, '.');
 
+    if (units[field] != NULL)
+        return units[field];
     return dot == NULL ? name : dot + 1;
 }
 
@@ -59,6 +77,12 @@ static void print_field(const struct shown *what, const struct record_value *val
     if (what->form == FORM_TIME) {
         clock_text(value->number * 1000000, when);
         (void)fprintf(out, " %s %.19sZ", label_of(what->field), when);
+        return;
+    }
+    if (what->form == FORM_USD || what->form == FORM_AFTER) {
+        (void)fprintf(out, " %s %.*f %s", label_of(what->field),
+                      what->form == FORM_USD ? 6 : 3, (double)value->number / 1e6,
+                      what->form == FORM_USD ? "US dollars" : "s");
         return;
     }
     if (what->form == FORM_NAMED)

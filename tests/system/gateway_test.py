@@ -93,7 +93,7 @@ def every_dialect_is_answered_streamed_and_recorded():
             assert record['outcome'] == 'ok' and record['mechanism'] == 'usage:provider', record
         assert sorted(r['object']['dialect'] for r in outcomes) == sorted(2 * [d for _, _, d in DIALECTS.values()])
         shown = world.custody('log', '--run', done['run'], '--type', 'model.outcome', check=0).stdout
-        assert shown.count(' tokens_in 900 tokens_out 40 tokens_cached 100') == 6, shown
+        assert shown.count(' tokens_in 900 tokens_out 40 tokens_cached 100 cost 0.000000 US dollars first byte after 0.') == 6, shown
         ended = world.log('--run', done['run'], '--type', 'run.ended')[0]
         assert (ended['tokens_in'], ended['tokens_out']) == (5400, 240), ended
         assert world.verify()['result'] == 'holds'
