@@ -76,6 +76,8 @@ static int gateway_without_ledger(void *self)
         .ledger = {acknowledge, acknowledge, NULL},
         .sealer = {keep_nothing, sync_nothing, keep_nothing, NULL},
         .clock = &clock_real,
+        .resolver = -1,
+        .run = "r-1",
     };
     struct loop *loop;
     struct gateway *gateway;
@@ -156,6 +158,7 @@ static void begin_gateway(struct bench *bench, int to_door)
                                          .model_count = 1,
                                          .identity = identity,
                                          .ledger = -1,
+                                         .book = -1,
                                          .drop_user = geteuid() == 0,
                                          .uid = SERVICE_UID,
                                          .gid = SERVICE_UID};
