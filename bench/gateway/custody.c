@@ -94,9 +94,10 @@ static int gateway_without_ledger(void *self)
 
 /* ---- a door that looks at nothing ---- */
 
-static unsigned find_nothing(void *self, struct slice text, const char *ret_rules[CLASS_COUNT])
+static unsigned find_nothing(void *self, struct slice text, const char *ret_rules[CLASS_COUNT],
+                             unsigned *ret_guesses)
 {
-    (void)self, (void)text, (void)ret_rules;
+    (void)self, (void)text, (void)ret_rules, (void)ret_guesses;
     return 0;
 }
 

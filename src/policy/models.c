@@ -1,8 +1,10 @@
 /* Models, and which role uses which. */
 #include "base/scope.h"
 #include "policy/builder.h"
+#include "wire/url.h"
 
 #define S POLICY_SEP
+#define ON_PREMISES "on-premises"
 
 static void build_allow(const struct policy_settings *settings, size_t index,
                         struct policy_model *model)
@@ -46,6 +48,29 @@ static void build_prices(const struct policy_settings *settings, size_t index,
         .reasoning = price(settings, index, "reasoning", POLICY_PRICE_UNNAMED)};
 }
 
+/* The policy's proxy is for what is elsewhere. */
+static bool build_way(struct builder *builder, size_t index, struct policy_model *model)
+{
+    const struct policy_settings *settings = builder->organisation;
+    AUTO_FREE char *pins = xformat("models" S "#%zu" S "pins", index);
+    AUTO_FREE char *proxy = xformat("models" S "#%zu" S "proxy" S "url", index);
+    AUTO_FREE char *credentials = xformat("models" S "#%zu" S "proxy" S "credentials", index);
+    bool is_far = model->url != NULL && strncmp(model->url, "https:", 6) == 0 &&
+                  (model->residency == NULL || strcmp(model->residency, ON_PREMISES) != 0);
+    struct url url;
+
+    model->pins = builder_texts_of(builder, settings, pins, &model->pin_count);
+    model->proxy = builder_text_at(builder, settings, proxy);
+    model->proxy_credentials = builder_text_at(builder, settings, credentials);
+    if (model->proxy == NULL && model->proxy_credentials == NULL && is_far) {
+        model->proxy = builder_text_at(builder, settings, "proxy" S "url");
+        model->proxy_credentials = builder_text_at(builder, settings, "proxy" S "credentials");
+    }
+    return model->proxy == NULL || url_parse(slice_of(model->proxy), &url, builder->fault) ||
+           fault_in(builder->fault, "policy.yaml: the proxy of model %s",
+                    model->name == NULL ? "?" : model->name);
+}
+
 bool build_models(struct builder *builder)
 {
     struct policy *policy = builder->policy;
@@ -75,6 +100,8 @@ bool build_models(struct builder *builder)
         model->key_file = builder_text_at(builder, settings, key_file);
         model->key_environment = builder_text_at(builder, settings, key_environment);
         model->expires_us = builder_number_in(settings, expires);
+        if (!build_way(builder, i, model))
+            return false;
         build_prices(settings, i, &model->prices);
         build_allow(settings, i, model);
         if (model->name == NULL || model->url == NULL || model->dialect == NULL)
@@ -97,7 +124,6 @@ bool build_models(struct builder *builder)
 }
 
 #define ZONE_PHI "phi"
-#define ON_PREMISES "on-premises"
 
 static bool has_zone(const struct policy *policy, const char *zone)
 {

@@ -60,6 +60,9 @@ struct policy_model {
     size_t reach_count;
     const char *key_file, *key_environment; /* at most one; NULL: no key */
     const char *ca;
+    const char **pins; /* SHA-256 of keys, hexadecimal */
+    size_t pin_count;
+    const char *proxy, *proxy_credentials; /* its own or the policy's; NULL: none */
     const char *residency, *contract;  /* NULL: none */
     int64_t expires_us;                /* 0: never */
     struct policy_prices {
