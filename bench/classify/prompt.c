@@ -1,6 +1,7 @@
 /*
  * How long one prompt takes: its JSON is read and all of its strings are looked through, decoded.
- * And as classify_scan does it, with names and what is encoded in it.
+ * And as classify_scan does it, with names and what is encoded in it; and once more string by string, where
+ * strings were met in an earlier turn (the first round fills the cache).
  * Usage: bench-prompt ROUNDS FILE...   median of one file's time over all files and rounds; CPU
  */
 #include <fcntl.h>
@@ -9,8 +10,10 @@
 
 #include "base/scope.h"
 #include "classify/engine.h"
+#include "classify/leafcache.h"
 #include "os/file.h"
 
+#define LEAF_TEXTS 16384
 #define FILE_BYTES_MAX (16UL << 20)
 
 static double microseconds(void)
@@ -63,6 +66,29 @@ static bool scan_whole(struct slice body, struct fault *fault)
     return ok;
 }
 
+/* As the door does it: each string for itself, those of the turn before known. */
+static struct leafcache *seen;
+
+static bool scan_strings(struct slice body, struct fault *fault)
+{
+    struct reading reading;
+    bool ok = reading_make(body, SLICE(""), &reading, fault);
+
+    for (size_t i = 0; ok && i < reading.element_count; i++) {
+        const struct element *element = &reading.elements[i];
+        struct finding *findings = NULL;
+        size_t count = 0;
+        unsigned mask = 0;
+
+        ok = leafcache_scan(seen, slice_part(reading.text, element->start, element->end),
+                            SLICE(""), &findings, &count, &mask, fault);
+        free(findings);
+    }
+    if (ok)
+        reading_free(&reading);
+    return ok;
+}
+
 static int by_size(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -90,6 +116,7 @@ static void measure(const char *name, bool (*look)(struct slice body, struct fau
 
 int main(int argc, char **argv)
 {
+    static const uint8_t key[LEAFCACHE_KEY_BYTES] = {1};
     size_t rounds = argc > 2 ? strtoul(argv[1], NULL, 10) : 0, bytes = 0;
     size_t count = argc > 2 ? (size_t)argc - 2 : 0;
     struct buf *bodies = xalloc_array(count + 1, sizeof(*bodies));
@@ -110,5 +137,12 @@ int main(int argc, char **argv)
     measure("read (JSON to decoded strings)", read_only, bodies, count, rounds);
     measure("read, and all rules over its strings", read_and_look, bodies, count, rounds);
     measure("the same, names and encodings too", scan_whole, bodies, count, rounds);
+    measure("read, each string for itself", scan_strings, bodies, count, rounds);
+    if (!leafcache_new(key, LEAF_TEXTS, &seen, &fault)) {
+        fprintf(stderr, "%s\n", fault.why);
+        return 3;
+    }
+    measure("read, strings of earlier turns known", scan_strings, bodies, count, rounds);
+    leafcache_free(seen);
     return 0;
 }

@@ -88,7 +88,7 @@ static void add_to_last(struct reading *reading, size_t from, size_t to,
     piece->text_unit = piece->content_unit = 0;
 }
 
-static void add_piece(struct reading *reading, size_t from, size_t to, enum finding_form form,
+static inline void add_piece(struct reading *reading, size_t from, size_t to, enum finding_form form,
                       uint8_t text_unit, uint8_t content_unit)
 {
     if (reading->piece_count == READING_PIECES_MAX) {
@@ -150,6 +150,37 @@ bool reading_add_piece(struct reading *reading, struct slice text, size_t from, 
         return false;
     add_piece(reading, from, to, form, 0, 0);
     return buf_add(&reading->decoded, text, fault);
+}
+
+/* Is there room for a plain piece that is one of its own, and another one? */
+static bool has_room(const struct reading *reading, size_t from, size_t len)
+{
+    const struct buf *decoded = &reading->decoded;
+
+    return decoded->len > 0 && len < decoded->room - decoded->len &&
+           len <= decoded->limit - decoded->len && reading->piece_room >= 2 &&
+           reading->piece_count <= reading->piece_room - 2 &&
+           reading->piece_count + 2 <= READING_PIECES_MAX &&
+           (last_piece(reading)->form != FORM_PLAIN || last_piece(reading)->to != from);
+}
+
+bool reading_add_replaced(struct reading *reading, size_t from, size_t to, struct slice with,
+                          size_t end, enum finding_form form, struct fault *fault)
+{
+    struct buf *decoded = &reading->decoded;
+
+    if (with.len == 0 || !has_room(reading, from, to - from + with.len))
+        return reading_add_plain(reading, from, to, fault) &&
+               reading_add_piece(reading, with, to, end, form, fault);
+    if (from < to) {
+        add_piece(reading, from, to, FORM_PLAIN, 1, 1);
+        memcpy(decoded->at + decoded->len, reading->content.at + from, to - from);
+        decoded->len += to - from;
+    }
+    add_piece(reading, to, end, form, 0, 0);
+    memcpy(decoded->at + decoded->len, with.at, with.len);
+    decoded->len += with.len;
+    return true;
 }
 
 bool reading_add_units(struct reading *reading, struct slice text, size_t from, size_t to,

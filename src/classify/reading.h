@@ -96,7 +96,12 @@ MUST_USE bool reading_add_plain(struct reading *reading, size_t from, size_t to,
 /* Appends text that [from, to) of the content was decoded to; from never goes back. */
 MUST_USE bool reading_add_piece(struct reading *reading, struct slice text, size_t from,
                                 size_t to, enum finding_form form, struct fault *fault);
-/* The same where each character of the text has `text_unit` bytes and is written in
+/* reading_add_plain of [from, to), then reading_add_piece of [to, end): at once, as strings with many escapes
+ * are read. */
+MUST_USE bool reading_add_replaced(struct reading *reading, size_t from, size_t to,
+                                   struct slice with, size_t end, enum finding_form form,
+                                   struct fault *fault);
+/* reading_add_piece where each character of the text has `text_unit` bytes and is written in
  * `content_unit` ones: parts of it can be mapped. */
 MUST_USE bool reading_add_units(struct reading *reading, struct slice text, size_t from,
                                 size_t to, enum finding_form form, uint8_t text_unit,

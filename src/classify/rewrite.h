@@ -28,8 +28,7 @@ MUST_USE static inline bool rewrite_as(struct rewrite *rewrite, size_t from, siz
                                        struct slice with, enum finding_form form,
                                        struct fault *fault)
 {
-    if (!rewrite_keep(rewrite, from, fault) ||
-        !reading_add_piece(rewrite->reading, with, from, to, form, fault))
+    if (!reading_add_replaced(rewrite->reading, rewrite->done, from, with, to, form, fault))
         return false;
     rewrite->done = to;
     return true;
