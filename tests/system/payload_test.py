@@ -9,11 +9,11 @@ import shutil
 import subprocess
 import sys
 import time
-import zlib
 
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway_test import DIALECTS, World
 from harness import CARD, Skip, main, run
+from held import unpacked
 
 RETENTION = 'retention: { payloads: 90d }\n'
 # Words that no detector knows and no program writes: of the ticket, of the prompt, of the answer, of the diff.
@@ -71,24 +71,6 @@ def forms(word):
     yield from (raw, raw.hex().encode(), raw.hex().upper().encode(), word.encode('utf-16-le'), word.encode('utf-16-be'))
     for shift in range(3):  # what of a base64 text is the same, whatever stands around it
         yield base64.b64encode(b'\0' * shift + raw)[(0, 4, 4)[shift]:-4]
-
-
-def unpacked(content):
-    """The content, and what it holds compressed."""
-    yield content
-    for magic, wbits in ((b'\x1f\x8b\x08', 31), (b'\x78\x9c', 15), (b'\x78\x01', 15), (b'\x78\xda', 15)):
-        at = content.find(magic)
-        while at >= 0:
-            try:
-                yield zlib.decompressobj(wbits).decompress(content[at:], 1 << 24)
-            except zlib.error:
-                pass
-            at = content.find(magic, at + 1)
-    at = content.find(b'\x28\xb5\x2f\xfd')
-    while at >= 0 and shutil.which('zstd'):
-        done = subprocess.run(['zstd', '-dcq'], input=content[at:], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        yield done.stdout
-        at = content.find(b'\x28\xb5\x2f\xfd', at + 1)
 
 
 def files_that_hold(home, words):
