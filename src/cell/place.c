@@ -159,7 +159,9 @@ bool cell_host_offers(const struct cell_host *host, struct cell_mode mode,
 {
     ret_why[0] = '\0';
     if (!row_of(mode)->is_built) {
-        (void)snprintf(ret_why, CELL_WHY_BYTES, "not in this version");
+        (void)snprintf(ret_why, CELL_WHY_BYTES,
+                       "not in this version: with the host's own root and no view, renames and "
+                       "removals in the run's copy would be judged by nobody (docs/modes.md)");
         return false;
     }
     return offers_place(host, mode.place, ret_why) && offers_files(host, mode, ret_why);

@@ -275,6 +275,29 @@ def what_may_not_start_is_recorded_and_a_search_is_not():
         place.close()
 
 
+def a_start_that_cannot_be_read_is_refused_and_recorded():
+    """No path, no arguments, a path without an end: nobody could say what would start."""
+    start = ('import ctypes, errno, mmap, os\n'
+             'libc = ctypes.CDLL(None, use_errno=True)\n'
+             'words = (ctypes.c_char_p * 2)(b"true", None)\n'
+             'path = ctypes.c_char_p(b"/usr/bin/true")\n'
+             'def error(path, words):\n'
+             '    libc.syscall(59 if os.uname().machine == "x86_64" else 221, path, words, None)\n'
+             '    return errno.errorcode[ctypes.get_errno()]\n'
+             'nowhere = ctypes.c_void_p(8)\n'
+             'print("ERRORS", error(nowhere, words), error(path, nowhere), error(nowhere, nowhere), flush=True)\n')
+    place = Place()
+    try:
+        done = place.run('/usr/bin/python3', '-c', start)
+        assert 'ERRORS EFAULT EFAULT EFAULT' in done['stderr'], done['stderr']
+        refused = [(r['reason'], r.get('count', 1), 'path' in r.get('object', {})) for r in place.log('--run', done['run']) if r['type'] == 'refused']
+        assert refused == [('exec-unreadable', 1, False), ('exec-unreadable', 2, False)], refused
+        execs = [r['process']['executable'] for r in place.log('--run', done['run']) if r['type'] == 'exec']
+        assert not any(name.endswith('/true') for name in execs), execs
+    finally:
+        place.close()
+
+
 def without_the_guard_nothing_starts():
     """It is killed in the middle: the cell ends, the run says why, and nothing is collected after it."""
     place = Place(files=FILES)
@@ -333,4 +356,4 @@ if __name__ == '__main__':
           a_program_of_memory_and_a_script_are_named_as_what_they_are,
           every_way_of_starting_a_program_works_and_is_recorded, a_path_that_changes_under_way_is_found_out,
           what_runs_is_no_other_when_its_file_is_gone_or_the_start_failed, what_cannot_be_read_does_not_start,
-          what_may_not_start_is_recorded_and_a_search_is_not, without_the_guard_nothing_starts, what_the_kernel_saw_agrees_with_what_was_recorded])
+          what_may_not_start_is_recorded_and_a_search_is_not, a_start_that_cannot_be_read_is_refused_and_recorded, without_the_guard_nothing_starts, what_the_kernel_saw_agrees_with_what_was_recorded])

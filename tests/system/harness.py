@@ -213,6 +213,26 @@ class Place:
             time.sleep(0.1)
 
 
+def processes_below(core):
+    """{pid: name} of what a process has started, and what that has."""
+    parents, names = {}, {}
+    for pid in map(int, filter(str.isdigit, os.listdir('/proc'))):
+        try:
+            words = open(f'/proc/{pid}/stat').read()
+        except OSError:
+            continue
+        names[pid], rest = words.split('(', 1)[1].rsplit(')', 1)
+        parents[pid] = int(rest.split()[1])
+
+    def is_below(pid):
+        while pid in parents:
+            pid = parents[pid]
+            if pid == core:
+                return True
+        return False
+    return {pid: name for pid, name in names.items() if is_below(pid)}
+
+
 def installed_engines(engine):
     """A state folder with that engine, installed as a user does; skipped only where npm's registry cannot be reached."""
     home = pathlib.Path(os.environ.get('CUSTODY_BUILD', 'build')).absolute() / 'engine-home'

@@ -152,6 +152,25 @@ def named_pipes_wait_for_the_other_side():
     each_place(story)
 
 
+def more_pipes_than_may_wait_are_refused_and_that_is_recorded():
+    def story(place):
+        done = place.run('/usr/bin/python3', '-c',
+                         'import errno, os, threading, time\n'
+                         'os.mkfifo("/tmp/pipe"); refused = []\n'
+                         'def read():\n'
+                         '    try: os.open("/tmp/pipe", os.O_RDONLY)\n'
+                         '    except OSError as why: refused.append(errno.errorcode[why.errno])\n'
+                         'for _ in range(131): threading.Thread(target=read, daemon=True).start()\n'
+                         'end = time.monotonic() + 30\n'
+                         'while len(refused) < 3 and time.monotonic() < end: time.sleep(0.05)\n'
+                         'print("REFUSED", refused, flush=True); os._exit(0)\n', options=CELL, check=2)
+        assert "REFUSED ['EMFILE', 'EMFILE', 'EMFILE']" in done['stderr'], done['stderr']
+        refused = [(r['object']['path'], r.get('count', 1)) for r in place.log('--run', done['run'])
+                   if r['type'] == 'refused' and r['reason'] == 'open-limit']
+        assert refused == [('/tmp/pipe', 1), ('/tmp/pipe', 2)], refused
+    each_place(story)
+
+
 def a_guard_that_is_killed_closes_the_cell():
     place = Place(policy_extra=DEGRADED, files=FILES)
     try:
@@ -193,6 +212,7 @@ if __name__ == '__main__':
         no_original_is_anywhere_in_the_cell,
         names_that_lead_to_the_caller_do_and_pid_1_is_nobodys,
         named_pipes_wait_for_the_other_side,
+        more_pipes_than_may_wait_are_refused_and_that_is_recorded,
         a_guard_that_is_killed_closes_the_cell,
         nothing_is_lost_in_a_storm,
     ]))

@@ -14,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CARD, Place, Skip, TOKEN, fuse_for_everybody, main, run
+from harness import CARD, Place, Skip, TOKEN, fuse_for_everybody, main, processes_below, run
 
 UID = 9  # news of Debian: fusermount3 takes only users that have a name, and nobody is other tests'
 SHELL = ('/bin/sh', '-c')
@@ -101,6 +101,7 @@ def doctor_says_where_a_cell_can_be_and_what_it_lacks():
         assert {name: (row['degraded'], row['loses'], row['costs']) for name, row in rows.items()} == page, (rows, page)
         assert [name for name, row in rows.items() if row['works']] == ['landlock/fuse'], rows
         assert all(row['works'] == (row['why'] == '') for row in rows.values()), rows
+        assert 'docs/modes.md' in rows['landlock/injected']['why'], rows
         assert (report['enforceable'], report['place'], report['degraded']) == (True, 'landlock/fuse', True), report
         assert {p['id'] for p in report['promises'] if 'landlock/fuse' in p['mechanism'] and p['status'] == 'degraded'} == {2, 3, 4, 6, 12}
         mode = os.stat('/dev/fuse').st_mode & 0o7777
@@ -292,6 +293,38 @@ def the_agent_reaches_its_model_through_the_door():
         assert len(calls) == 8, calls
 
 
+def a_door_with_a_full_queue_refuses_and_that_is_recorded():
+    """A door that is stopped takes no connection from its queue: what comes then is refused, and told of."""
+    connect = ('import socket, time\n'
+               'end = time.monotonic() + 30\n'
+               'refused = 0\n'
+               'while time.monotonic() < end and refused < 5:\n'
+               '    with socket.socket() as line:\n'
+               '        try: line.connect(("127.0.0.1", 9187))\n'
+               '        except ConnectionRefusedError: refused += 1\n'
+               'print("REFUSED", refused, flush=True)\n')
+    with shared_place() as place:
+        with (place.root / 'said').open('w') as said:
+            process = place.start([*place.prefix, place.program, 'run', '--repo', place.repo, '--requester', 'tom', '--', PYTHON, '-c', connect],
+                                  stdout=said, stderr=subprocess.STDOUT)
+        run_id = place.wait_for_run()
+        door = named(process.pid, 'door')
+        os.kill(door, signal.SIGSTOP)
+        try:
+            for _ in range(400):
+                if 'REFUSED' in (place.root / 'said').read_text():
+                    break
+                time.sleep(0.1)
+        finally:
+            os.kill(door, signal.SIGCONT)
+        process.wait(timeout=30)
+        assert 'REFUSED 5' in (place.root / 'said').read_text(), (place.root / 'said').read_text()[-2000:]
+        refused = [r for r in place.log('--run', run_id) if r['type'] == 'refused' and r['reason'] == 'door-full']
+        assert [r.get('count', 1) for r in refused] == [1, 2, 4], refused
+        assert len({r['process']['pid'] for r in refused}) == 1, refused
+        assert place.verify()['result'] == 'holds'
+
+
 def scratch_folders_are_native_and_not_collected():
     with shared_place(files={**FILES, 'build/tracked.txt': 't\n'}, repository_policy='version: 1\nrepository: billing\nowner: tom\n'
                       'paths: { scratch: [build, web/node_modules] }\n') as place:
@@ -414,21 +447,7 @@ def named(core, name, seconds=10):
 
 
 def all_named(core, name):
-    parents = {}
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            words = open(f'/proc/{pid}/stat').read()
-        except OSError:
-            continue
-        parents[int(pid)] = (int(words.rsplit(')', 1)[1].split()[1]), words.split('(', 1)[1].rsplit(')', 1)[0])
-
-    def is_below(pid):
-        while pid in parents:
-            pid = parents[pid][0]
-            if pid == core:
-                return True
-        return False
-    return [pid for pid, (_, comm) in parents.items() if comm == name and is_below(pid)]
+    return [pid for pid, comm in processes_below(core).items() if comm == name]
 
 
 if __name__ == '__main__':
@@ -439,6 +458,7 @@ if __name__ == '__main__':
           no_original_is_anywhere_in_reach,
           what_it_makes_is_nobody_elses_on_the_host,
           the_agent_reaches_its_model_through_the_door,
+          a_door_with_a_full_queue_refuses_and_that_is_recorded,
           scratch_folders_are_native_and_not_collected,
           what_it_fills_is_watched,
           memory_is_watched_and_others_are_not_counted,

@@ -14,7 +14,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import CUSTODY, Place, Skip, main
+from harness import CUSTODY, Place, Skip, main, processes_below
 from held import Search
 from planted_originals import plant
 import planted_agent
@@ -130,21 +130,14 @@ def memory_of(pid):
 
 def roles_of(place, run):
     """{pid: name} of a run's processes, and of its ledger."""
-    found, parents = {}, {}
+    found = {run.pid: 'custody', **processes_below(run.pid)}
     for pid in map(int, filter(str.isdigit, os.listdir('/proc'))):
         try:
-            name, _, rest = open(f'/proc/{pid}/stat').read().partition('(')[2].rpartition(')')
-            parents[pid] = int(rest.split()[1])
-            if name != 'custody-ledger' or str(place.home).encode() in open(f'/proc/{pid}/environ', 'rb').read():
-                found[pid] = name
+            if open(f'/proc/{pid}/comm').read() == 'custody-ledger\n' and str(place.home).encode() in open(f'/proc/{pid}/environ', 'rb').read():
+                found[pid] = 'custody-ledger'
         except OSError:
             continue
-
-    def is_below(pid):
-        while pid not in (0, run.pid):
-            pid = parents.get(pid, 0)
-        return pid == run.pid
-    return {pid: name for pid, name in found.items() if name == 'custody-ledger' or is_below(pid)}
+    return found
 
 
 def below(folder):
