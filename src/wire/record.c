@@ -36,12 +36,12 @@ static bool name_is(const char *known, size_t room, struct slice name)
 
 /* A name as the table has it, filled up with zeros, so that names are compared as numbers. */
 struct name {
-    uint64_t at[2];
+    uint64_t at[3];
 };
 
 _Static_assert(sizeof(record_places[0].member) == sizeof(struct name) &&
                    sizeof(record_places[0].object) == sizeof(uint64_t),
-               "names of the table are one or two words");
+               "names of the table are one or three words");
 
 /* False: no name of the table is that long. */
 static bool name_of(struct slice text, struct name *ret_name)
@@ -59,7 +59,7 @@ static const struct record_place *place_of_name(struct slice object, struct slic
 {
     struct name wanted, above;
 
-    if (!name_of(member, &wanted) || !name_of(object, &above) || above.at[1] != 0)
+    if (!name_of(member, &wanted) || !name_of(object, &above) || (above.at[1] | above.at[2]) != 0)
         return NULL;
     for (size_t at = from; at < record_place_count; at++) {
         const struct record_place *place = &record_places[at];
@@ -69,7 +69,7 @@ static const struct record_place *place_of_name(struct slice object, struct slic
         memcpy(&name, place->member, sizeof(name));
         memcpy(&its_object, place->object, sizeof(its_object));
         if (name.at[0] == wanted.at[0] && name.at[1] == wanted.at[1] &&
-            its_object == above.at[0])
+            name.at[2] == wanted.at[2] && its_object == above.at[0])
             return place;
     }
     return NULL;

@@ -46,7 +46,7 @@ struct record_type_row {
 
 struct record_place {
     char object[8];  /* "" at the top */
-    char member[16]; /* both are arrays, so that a name is compared without its length */
+    char member[24]; /* ended by a NUL; both are arrays, so that a name is compared without its length */
     unsigned what;   /* an enum record_field or record_header_place */
     enum record_kind kind;
     const char *text; /* what the value is */

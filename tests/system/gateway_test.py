@@ -27,6 +27,18 @@ DIALECTS = {
     'messages': ('$ANTHROPIC_BASE_URL/v1/messages',
                  {'max_tokens': 100, 'messages': HELLO, 'tools': [{'name': 'shell', 'input_schema': SCHEMA}]},
                  'anthropic'),
+    'gemini': ('$GOOGLE_GEMINI_BASE_URL/v1beta/models/gemini:generateContent',
+               {'contents': [{'role': 'user', 'parts': [{'text': 'hello'}]}],
+                'tools': [{'functionDeclarations': [{'name': 'shell', 'parameters': SCHEMA}]}]},
+               'gemini'),
+}
+# The same dialects at other services; which path there, and how the key is shown.
+SERVICES = {
+    'azure': ('onprem', 'openai', 'service: azure, api_version: 2024-10-21, model: my-gpt',
+              '/openai/deployments/my-gpt/chat/completions', 'api-key'),
+    'azure-responses': ('responses', 'openai-responses', 'service: azure, model: my-gpt', '/openai/v1/responses', 'api-key'),
+    'bedrock': ('messages', 'anthropic', 'service: bedrock, region: eu-central-1, model: "claude-v1:0"',
+                '/model/claude-v1%3A0/invoke', 'authorization'),
 }
 
 
@@ -44,8 +56,13 @@ class World(Place):
         key.chmod(0o600)
         script_file = self.root / 'script.json'
         script_file.write_text(json.dumps(script or SCRIPT))
-        self.policy(more.get('policy_extra', ''), model_url=f'http://127.0.0.1:{self.port}/v1')
+        self.policy(more.get('policy_extra', ''), model_url=f'http://127.0.0.1:{self.port}/v1',
+                    models=[dialect for _, _, dialect in DIALECTS.values()])
         policy = self.home / 'policy.yaml'
+        services = ''.join(f'  - {{ name: {name}, url: "http://127.0.0.1:{self.port}", dialect: {dialect}, {words}, '
+                           f'residency: on-premises, allow: [code] }}\n'
+                           for name, (_, dialect, words, _, _) in SERVICES.items())
+        policy.write_text(policy.read_text().replace('phase: regulated', services + 'phase: regulated', 1))
         policy.write_text(policy.read_text().replace('residency: on-premises,',
                                                      f'residency: on-premises, key: {{ file: {key} }},'))
         self.start([CUSTODY, 'scripted-model', '--script', script_file, '--port', self.port, '--log', self.model_log],
@@ -54,8 +71,12 @@ class World(Place):
 
     def call(self, name, url=None, stream=False, **more):
         """Words of a shell that make one call with curl and print the answer and its status."""
-        path, body, _ = DIALECTS[name]
-        body = {'model': name, **body, **({'stream': True} if stream else {}), **more}
+        path, body, dialect = DIALECTS[SERVICES[name][0] if name in SERVICES else name]
+        if dialect == 'gemini':
+            path = path.replace(':generate', ':streamGenerate') + '?alt=sse' if stream else path
+            body = {**body, **more}
+        else:
+            body = {'model': name, **body, **({'stream': True} if stream else {}), **more}
         return (f'curl -sSN -w "\\n[status %{{http_code}}]\\n" -H "content-type: application/json" '
                 f'-H "authorization: Bearer $OPENAI_API_KEY" -H "x-api-key: $ANTHROPIC_API_KEY" '
                 f"--data-binary '{json.dumps(body)}' {url or path}; ")
@@ -74,29 +95,86 @@ def every_dialect_is_answered_streamed_and_recorded():
         script = ''.join(world.call(name, stream=stream) for name in DIALECTS for stream in (False, True))
         done = world.shell(script)
         seen = done['stderr']
-        assert seen.count('[status 200]') == 6, seen
+        assert seen.count('[status 200]') == 8, seen
         assert seen.count('"object":"chat.completion"') == 1 or seen.count('"object": "chat.completion"') == 1, seen
         for wanted in ('data: [DONE]', 'event: response.completed', 'event: message_stop'):
             assert seen.count(wanted) == 1, (wanted, seen)
         assert '"choices":[],' not in seen and '"choices": [],' not in seen, 'a usage chunk that nobody asked for'
         asked = world.asked()
-        assert len(asked) == 6, asked
+        assert len(asked) == 8, asked
         for request in asked:
             headers = {name.lower(): value for name, value in request['headers']}
-            assert KEY in headers.get('authorization', '') + headers.get('x-api-key', ''), headers
+            shown = ''.join(headers.get(name, '') for name in ('authorization', 'x-api-key', 'x-goog-api-key'))
+            assert KEY in shown, headers
             assert 'custody' not in [headers.get('x-api-key'), headers.get('authorization', '').split(' ')[-1]], headers
         outcomes = world.log('--run', done['run'], '--type', 'model.outcome')
         intents = world.log('--run', done['run'], '--type', 'model.intent')
-        assert len(outcomes) == len(intents) == 6, (intents, outcomes)
+        assert len(outcomes) == len(intents) == 8, (intents, outcomes)
         for record in outcomes:
             assert (record['tokens_in'], record['tokens_out'], record['tokens_cached']) == (900, 40, 100), record
             assert record['outcome'] == 'ok' and record['mechanism'] == 'usage:provider', record
+            assert record['object']['served'] == 'scripted-1', record
         assert sorted(r['object']['dialect'] for r in outcomes) == sorted(2 * [d for _, _, d in DIALECTS.values()])
         shown = world.custody('log', '--run', done['run'], '--type', 'model.outcome', check=0).stdout
-        assert shown.count(' tokens_in 900 tokens_out 40 tokens_cached 100 cost 0.000000 US dollars first byte after 0.') == 6, shown
+        assert shown.count(' tokens_in 900 tokens_out 40 tokens_cached 100 cost 0.000000 US dollars first byte after 0.') == 8, shown
         ended = world.log('--run', done['run'], '--type', 'run.ended')[0]
-        assert (ended['tokens_in'], ended['tokens_out']) == (5400, 240), ended
+        assert (ended['tokens_in'], ended['tokens_out']) == (7200, 320), ended
         assert world.verify()['result'] == 'holds'
+    finally:
+        world.close()
+
+
+def every_service_is_asked_in_its_own_way():
+    world = World()
+    try:
+        done = world.shell(''.join(world.call(name, stream=stream) for name in SERVICES for stream in (False, True)))
+        seen = done['stderr']
+        assert seen.count('[status 200]') == 6, seen
+        for wanted in ('data: [DONE]', 'event: response.completed', 'event: message_stop'):
+            assert seen.count(wanted) == 1, (wanted, seen)
+        asked = world.asked()
+        for name, (_, _, _, path, header) in SERVICES.items():
+            mine = [r for r in asked if r['target'].startswith(path)]
+            assert len(mine) == 2, (name, [r['target'] for r in asked])
+            for request in mine:
+                headers = {key.lower(): value for key, value in request['headers']}
+                assert KEY in headers[header], headers
+        outcomes = world.log('--run', done['run'], '--type', 'model.outcome')
+        assert sorted(r['object']['provider'] for r in outcomes) == sorted(2 * list(SERVICES)), outcomes
+        for record in outcomes:
+            assert (record['tokens_in'], record['tokens_out'], record['tokens_cached']) == (900, 40, 100), record
+            assert record['outcome'] == 'ok' and record['mechanism'] == 'usage:provider', record
+    finally:
+        world.close()
+
+
+def side_calls_go_the_same_way():
+    """Lists, counts and embeddings: the same scan, the same records; what counts tokens costs none."""
+    world = World()
+    try:
+        post = ("curl -sS -w '\\n[status %{{http_code}}]\\n' -H 'content-type: application/json' --data-binary '{}' {}; ").format
+        openai, gemini = '$OPENAI_BASE_URL', '$GOOGLE_GEMINI_BASE_URL/v1beta/models/gemini'
+        hidden = [(f'{openai}/embeddings', {'model': 'onprem', 'input': ['@']}),
+                  (f'{openai}/completions', {'model': 'onprem', 'prompt': '@'}),
+                  (f'{openai}/responses/input_tokens', {'model': 'responses', 'input': '@'}),
+                  ('$ANTHROPIC_BASE_URL/v1/messages/count_tokens', {'model': 'messages', 'system': '@', 'messages': HELLO}),
+                  (f'{gemini}:countTokens', {'contents': [{'parts': [{'text': '@'}]}]}),
+                  (f'{gemini}:embedContent', {'content': {'parts': [{'text': '@'}]}}),
+                  (f'{gemini}:batchEmbedContents', {'requests': [{'model': 'models/gemini',
+                                                                  'content': {'parts': [{'text': '@'}]}}]})]
+        script = ''.join(post(json.dumps(body).replace('@', text), path) for path, body in hidden for text in ('hello', CARD))
+        script += post(json.dumps({'model': 'models/other', 'content': {}}), f'{gemini}:embedContent')
+        script += ("curl -sS $OPENAI_BASE_URL/models/onprem; curl -sS -H 'anthropic-version: 1' "
+                   "$ANTHROPIC_BASE_URL/v1/models; curl -sS $GOOGLE_GEMINI_BASE_URL/v1beta/models; ")
+        done = world.shell('exec 2>&1; ' + script)
+        seen = done['stderr']
+        assert seen.count('[status 200]') == len(hidden) and seen.count('[status 400]') == len(hidden) + 1, seen
+        assert 'path and body name two models' in seen, seen
+        assert '"models/gemini"' in seen and '"display_name":"messages"' in seen and '"owned_by":"policy"' in seen, seen
+        assert len(world.asked()) == len(hidden) and CARD not in json.dumps(world.asked()), world.asked()
+        outcomes = world.log('--run', done['run'], '--type', 'model.outcome')
+        assert len(outcomes) == len(hidden), outcomes
+        assert sum(r['tokens_in'] == 0 for r in outcomes) == 3, outcomes
     finally:
         world.close()
 
@@ -285,6 +363,8 @@ def a_model_in_the_clear_elsewhere_is_refused_with_line_and_column():
 
 if __name__ == '__main__':
     main([every_dialect_is_answered_streamed_and_recorded,
+          every_service_is_asked_in_its_own_way,
+          side_calls_go_the_same_way,
           what_policy_does_not_let_out_never_reaches_the_model,
           values_that_only_a_process_may_read_are_refused_in_every_encoding,
           surrogates_that_the_view_made_may_go_to_the_model,

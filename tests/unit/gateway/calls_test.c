@@ -9,6 +9,8 @@
 #define CHAT "/v1/chat/completions"
 #define RESPONSES "/v1/responses"
 #define MESSAGES "/v1/messages"
+#define GENERATE "/v1/models/m:generateContent"
+#define GENERATE_STREAM "/v1/models/m:streamGenerateContent?alt=sse"
 
 /* 11 tokens in (3 of them cached), 7 out, in each dialect. */
 static const struct dialect_row {
@@ -18,6 +20,7 @@ static const struct dialect_row {
     const char *answer;
     const char *events[6];
     const char *key_header;
+    const char *stream_path; /* NULL: the same */
 } rows[] = {
     {DIALECT_OPENAI,
      CHAT,
@@ -38,7 +41,8 @@ static const struct dialect_row {
       "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7,"
       "\"prompt_tokens_details\":{\"cached_tokens\":3}}}\n\n",
       "data: [DONE]\n\n"},
-     "Authorization: Bearer " WORLD_KEY "\r\n"},
+     "Authorization: Bearer " WORLD_KEY "\r\n",
+     NULL},
     {DIALECT_OPENAI_RESPONSES,
      RESPONSES,
      "openai-responses",
@@ -56,7 +60,8 @@ static const struct dialect_row {
       "{\"type\":\"response.completed\",\"sequence_number\":2,\"response\":{"
       "\"usage\":{\"input_tokens\":11,\"input_tokens_details\":{\"cached_tokens\":3},\"output_"
       "tokens\":7}}}\n\n"},
-     "Authorization: Bearer " WORLD_KEY "\r\n"},
+     "Authorization: Bearer " WORLD_KEY "\r\n",
+     NULL},
     {DIALECT_ANTHROPIC,
      MESSAGES,
      "anthropic",
@@ -81,20 +86,41 @@ static const struct dialect_row {
       "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{"
       "\"output_tokens\":7}}\n\n",
       "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"},
-     "x-api-key: " WORLD_KEY "\r\n"},
+     "x-api-key: " WORLD_KEY "\r\n",
+     NULL},
+    {DIALECT_GEMINI,
+     GENERATE,
+     "gemini",
+     "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]}]}",
+     "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]}]}",
+     "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hello\"}]},\"finishReason\":"
+     "\"STOP\"}],\"modelVersion\":\"m-1\",\"usageMetadata\":{\"promptTokenCount\":11,"
+     "\"cachedContentTokenCount\":3,\"candidatesTokenCount\":5,\"thoughtsTokenCount\":2}}",
+     {"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hel\"}]}}],"
+      "\"usageMetadata\":{\"promptTokenCount\":11}}\r\n\r\n",
+      "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"lo\"}]},\"finishReason\":"
+      "\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":11,\"cachedContentTokenCount\":3,"
+      "\"candidatesTokenCount\":5,\"thoughtsTokenCount\":2}}\r\n\r\n"},
+     "x-goog-api-key: " WORLD_KEY "\r\n",
+     GENERATE_STREAM},
 };
 
 static const struct dialect_row *row_of(struct slice request)
 {
-    for (size_t i = 0; i < COUNT(rows); i++)
-        if (slice_find(request, slice_of(rows[i].path), 0) != SIZE_MAX)
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct slice path = slice_of(rows[i].path);
+
+        path = slice_part(path, 0, slice_find_byte(path, ':', 0));
+        if (slice_find(request, path, 0) != SIZE_MAX)
             return &rows[i];
+    }
     _exit(8);
 }
 
 static bool wants_stream(struct slice request)
 {
-    return slice_find(request, SLICE("\"stream\":true"), 0) != SIZE_MAX;
+    return slice_find(request, SLICE("\"stream\":true"), 0) != SIZE_MAX ||
+           slice_find(request, SLICE(GENERATE_STREAM), 0) != SIZE_MAX;
 }
 
 static void answer_right(struct link *link, struct slice request)
@@ -158,7 +184,9 @@ static void check_call(const struct dialect_row *row, bool stream)
     struct gateway_totals totals;
 
     world_begin(&world);
-    answer = world_post(&world, row->path, stream ? row->stream_request : row->request);
+    answer = world_post(&world,
+                        stream && row->stream_path != NULL ? row->stream_path : row->path,
+                        stream ? row->stream_request : row->request);
     assert_int_equal(world_status(answer), 200);
     ASSERT_HAS(answer,
                stream ? "content-type: text/event-stream" : "content-type: application/json");

@@ -142,6 +142,8 @@ static void a_stream_that_is_cut_ends_in_an_error_of_the_clients_dialect(void **
          "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":5,"},
         {DIALECT_ANTHROPIC, "/v1/messages",
          "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\""},
+        {DIALECT_GEMINI, "/v1beta/models/m:streamGenerateContent?alt=sse",
+         "data: {\"error\":{\"code\":502,\"message\":\"custody: "},
     };
 
     (void)state;

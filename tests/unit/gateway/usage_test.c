@@ -29,6 +29,10 @@ static void figures_are_read_wherever_the_dialect_puts_them(void **state)
          "{\"usage\":{\"input_tokens\":1,\"cache_read_input_tokens\":2,\"cache_creation_input_"
          "tokens\":4,\"output_tokens\":5}}",
          7, 5, 2, 0},
+        {DIALECT_GEMINI,
+         "{\"usageMetadata\":{\"promptTokenCount\":8,\"toolUsePromptTokenCount\":2,"
+         "\"candidatesTokenCount\":3,\"thoughtsTokenCount\":2,\"cachedContentTokenCount\":4}}",
+         10, 5, 4, 2},
         {DIALECT_OPENAI, "{\"usage\":null}", 0, 0, 0, 0},
         {DIALECT_OPENAI, "{\"usage\":{\"prompt_tokens\":-10,\"completion_tokens\":1.5}}", 0, 0,
          0, 0},
@@ -45,7 +49,7 @@ static void figures_are_read_wherever_the_dialect_puts_them(void **state)
 
         usage_take_body(cases[i].dialect, slice_of(cases[i].body), &usage);
         assert_int_equal(usage_input(cases[i].dialect, &usage), cases[i].input);
-        assert_int_equal(usage.output, cases[i].output);
+        assert_int_equal(usage_output(cases[i].dialect, &usage), cases[i].output);
         assert_int_equal(usage.cached, cases[i].cached);
         assert_int_equal(usage.reasoning, cases[i].reasoning);
         assert_int_equal(usage.seen, cases[i].input + cases[i].output > 0);
@@ -95,6 +99,12 @@ static void the_end_of_a_stream_is_the_providers_and_not_the_models(void **state
         {DIALECT_OPENAI_RESPONSES, "{\"delta\":\"\\\"response.completed\\\"\"}", false, false},
         {DIALECT_ANTHROPIC, "{\"type\":\"message_stop\"}", true, false},
         {DIALECT_ANTHROPIC, "{\"type\":\"message_delta\"}", false, false},
+        {DIALECT_GEMINI, "{\"candidates\":[{\"finishReason\": \"STOP\"}]}", true, false},
+        {DIALECT_GEMINI, "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}", true, false},
+        {DIALECT_GEMINI,
+         "{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"args\":{"
+         "\"finishReason\":\"STOP\"}}}]}}]}",
+         false, false},
     };
 
     (void)state;
@@ -105,6 +115,35 @@ static void the_end_of_a_stream_is_the_providers_and_not_the_models(void **state
 
         if (extra != cases[i].extra || usage.finished != cases[i].finished)
             fail_msg("%s", cases[i].data);
+    }
+}
+
+static void the_model_that_has_answered_is_read(void **state)
+{
+    static const struct {
+        const char *data, *served;
+    } cases[] = {
+        {"{\"model\":\"gpt-5-2026\"}", "gpt-5-2026"},
+        {"{\"response\":{\"model\":\"a\"}}", "a"},
+        {"{\"message\":{\"model\":\"b\"}}", "b"},
+        {"{\"modelVersion\":\"c\"}", "c"},
+        {"{\"model\":\"d\\n\\u0000e\"}", "de"}, /* printable, or not at all */
+        {"{\"model\":7}", ""},
+        {"{\"choices\":[{\"model\":\"x\"}]}", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct usage event = usage_none(), body = usage_none();
+
+        (void)usage_take_event(DIALECT_OPENAI, SLICE(""), slice_of(cases[i].data), &event);
+        usage_take_body(DIALECT_OPENAI, slice_of(cases[i].data), &body);
+        assert_string_equal(event.served, cases[i].served);
+        assert_string_equal(body.served, cases[i].served);
+        (void)usage_take_event(DIALECT_OPENAI, SLICE(""), SLICE("{\"model\":\"later\"}"),
+                               &event);
+        if (cases[i].served[0] != 0)
+            assert_string_equal(event.served, cases[i].served); /* the first one stays */
     }
 }
 
@@ -125,6 +164,7 @@ int main(void)
         TEST(figures_are_read_wherever_the_dialect_puts_them),
         TEST(figures_of_a_stream_only_grow),
         TEST(the_end_of_a_stream_is_the_providers_and_not_the_models),
+        TEST(the_model_that_has_answered_is_read),
         TEST(costs_are_rounded_up_and_never_overflow),
     };
 

@@ -4,6 +4,7 @@
 
 #include "base/scope.h"
 #include "wire/record.h"
+#include "wire/record_table.h"
 
 static const uint8_t zeros[32];
 static const uint8_t salt[16] = {0xa0, 0xa1, 0xa2};
@@ -183,6 +184,16 @@ static void values_are_of_their_kind(void **state)
     }
 }
 
+/* A name without room for its end would be written and not be known again. */
+static void every_name_of_the_table_has_its_end(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < record_place_count; i++)
+        if (memchr(record_places[i].member, 0, sizeof(record_places[i].member)) == NULL ||
+            memchr(record_places[i].object, 0, sizeof(record_places[i].object)) == NULL)
+            fail_msg("row %zu", i);
+}
+
 static void other_json_is_refused(void **state)
 {
     static const char *const refused[] = {
@@ -290,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_record_is_canonical_json),
         TEST(what_was_written_is_read_again),
+        TEST(every_name_of_the_table_has_its_end),
         TEST(keys_are_sorted_whatever_the_fields),
         TEST(the_table_decides_what_a_record_may_say),
         TEST(values_are_of_their_kind),
