@@ -6,6 +6,7 @@
  *   shards/NNNN/  the ones before it, closed
  *   keys/         ledger.key (0600), ledger.vkey
  *   restoring/    what `custody restore` has not finished; nothing else opens it then
+ *   budgets       what runs, people and repositories have spent: gateway/money/book.h
  *   store.db      runs, changes, approvals: an index, the ledger is the truth
  *   log.db        where in the ledger to look; may be deleted
  *   rules/        the user's rules, *.yaml

@@ -41,8 +41,8 @@ static void build_prices(const struct policy_settings *settings, size_t index,
                          struct policy_prices *prices)
 {
     *prices = (struct policy_prices){
-        .input = price(settings, index, "input", 0),
-        .output = price(settings, index, "output", 0),
+        .input = price(settings, index, "input", POLICY_PRICE_UNNAMED),
+        .output = price(settings, index, "output", POLICY_PRICE_UNNAMED),
         .cached = price(settings, index, "cached", POLICY_PRICE_UNNAMED),
         .cache_write = price(settings, index, "cache_write", POLICY_PRICE_UNNAMED),
         .reasoning = price(settings, index, "reasoning", POLICY_PRICE_UNNAMED)};

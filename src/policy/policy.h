@@ -65,9 +65,8 @@ struct policy_model {
     const char *proxy, *proxy_credentials; /* its own or the policy's; NULL: none */
     const char *residency, *contract;  /* NULL: none */
     int64_t expires_us;                /* 0: never */
-    struct policy_prices {
-        int64_t input, output;                  /* micro-USD per million tokens; 0: none */
-        int64_t cached, cache_write, reasoning; /* POLICY_PRICE_UNNAMED: not said */
+    struct policy_prices { /* micro-USD per million tokens; POLICY_PRICE_UNNAMED: not said */
+        int64_t input, output, cached, cache_write, reasoning;
     } prices;
     unsigned allow; /* classes whose plain values may go there: its own and data.*.model's */
     unsigned allow_redacted; /* classes of which only surrogates may */

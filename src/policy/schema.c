@@ -79,9 +79,10 @@ const struct schema_row schema_rows[] = {
      "http://HOST:PORT of a proxy (CONNECT) on the way there"},
     {"models" S "#" S "proxy" S "credentials", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL,
      NULL, 0, 0, "file with USER:PASSWORD for it; only the gateway reads it"},
-    {"models" S "#" S "prices" S "input", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0",
-     0, BIG, "US dollars for a million tokens in"},
-    {"models" S "#" S "prices" S "output", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, "0",
+    {"models" S "#" S "prices" S "input", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, NULL,
+     0, BIG, "US dollars for a million tokens in; where neither this nor output is "
+     "named: as data/prices.yaml lists them"},
+    {"models" S "#" S "prices" S "output", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, NULL,
      0, BIG, "US dollars for a million tokens out"},
     {"models" S "#" S "prices" S "cached", SCHEMA_MONEY, ORG, NARROW_OWN, ENFORCED, NULL, NULL,
      0, BIG, "US dollars for a million tokens in that come from the provider's cache; not "

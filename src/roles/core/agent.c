@@ -5,6 +5,7 @@
 
 #include "agent/prompt.h"
 #include "base/scope.h"
+#include "gateway/money/price_list.h"
 #include "os/file.h"
 #include "roles/core/parts.h"
 
@@ -16,13 +17,36 @@ static int64_t price_or(int64_t price, int64_t otherwise)
 }
 
 /* What is not named costs what its kind does. */
-static struct gateway_prices prices(const struct policy_prices *from)
+static struct gateway_prices named_prices(const struct policy_prices *from)
 {
-    return (struct gateway_prices){.input = from->input,
-                                   .cached = price_or(from->cached, from->input),
-                                   .cache_write = price_or(from->cache_write, from->input),
-                                   .output = from->output,
-                                   .reasoning = price_or(from->reasoning, from->output)};
+    int64_t input = price_or(from->input, 0), output = price_or(from->output, 0);
+
+    return (struct gateway_prices){.input = input,
+                                   .cached = price_or(from->cached, input),
+                                   .cache_write = price_or(from->cache_write, input),
+                                   .output = output,
+                                   .reasoning = price_or(from->reasoning, output)};
+}
+
+/* The policy's prices; where it names none, the list's. */
+static bool take_prices(const struct run *run, const struct policy_model *from,
+                        struct gateway_model *to, struct fault *fault)
+{
+    bool is_ours = from->residency != NULL && strcmp(from->residency, "on-premises") == 0;
+    bool found = false;
+
+    to->prices = named_prices(&from->prices);
+    if (from->prices.input != POLICY_PRICE_UNNAMED ||
+        from->prices.output != POLICY_PRICE_UNNAMED)
+        return true;
+    if (!price_list_find(to, &found, &to->prices, fault))
+        return false;
+    if (!found && !is_ours && run->policy->budget_run.micro_usd > 0)
+        run_say(run,
+                "warning: no prices are known of model %s, so its calls cost nothing in "
+                "budgets of US dollars: name models[].prices",
+                from->name);
+    return true;
 }
 
 /* How it is asked, and what requests may use of its own. */
@@ -86,10 +110,11 @@ bool core_models(struct run *run, struct fault *fault)
                                      .residency = from->residency,
                                      .contract = from->contract,
                                      .expires_us = from->expires_us,
-                                     .prices = prices(&from->prices),
                                      .allow = from->allow,
                                      .allow_redacted = from->allow_redacted,
                                      .kept_away = from->kept_away};
+        if (!take_prices(run, from, to, fault))
+            return fault_in(fault, "model %s", from->name) || run_because(run, "policy");
         if (!core_provider(from, to, fault))
             return fault_in(fault, "model %s", from->name) || run_because(run, "policy");
         if (!dialect_parse(slice_of(from->dialect), &to->dialect))

@@ -208,7 +208,8 @@ static void answer_never(struct link *link, struct slice request)
 
 static void a_provider_that_says_nothing_is_given_up(void **state)
 {
-    struct world world = {.answer = answer_never, .limits = {.first_byte_ms = 1000, .idle_ms = 1000}};
+    struct world world = {.answer = answer_never,
+                          .limits = {.first_byte_ms = 1000, .idle_ms = 1000}};
     AUTO_FREE char *answer = NULL, *streamed = NULL;
 
     (void)state;
@@ -362,6 +363,62 @@ static void a_stream_that_uses_up_its_budget_is_cut_off(void **state)
     world_end(&world);
 }
 
+struct account {
+    struct book_line line;
+    size_t count;
+};
+
+static bool take_account(void *self, const struct book_line *line, struct fault *fault)
+{
+    struct account *account = self;
+
+    (void)fault;
+    account->line = *line;
+    account->count++;
+    return true;
+}
+
+static struct account account_of(const struct world *world)
+{
+    struct account account = {.count = 0};
+    struct fault fault = {0};
+
+    assert_ok(book_each(world->home_fd, take_account, &account, &fault), fault);
+    assert_int_equal(account.count, 1);
+    assert_int_equal(account.line.kind, BOOK_RUN);
+    return account;
+}
+
+/* What may have reached the provider counts, the rest of what was reserved comes back. */
+static void a_gateway_that_is_killed_leaves_nothing_reserved(void **state)
+{
+    struct world world = {.answer = answer_never};
+    struct account account;
+    int client;
+
+    (void)state;
+    world_begin(&world);
+    client = world_connect(&world);
+    (void)world_send(
+        client, SLICE("POST /v1/chat/completions HTTP/1.1\r\nHost: d\r\nContent-Type: "
+                      "application/json\r\nContent-Length: 56\r\n\r\n"
+                      "{\"model\":\"m\",\"max_tokens\":5000,\"messages\":[]           }"));
+    wait_for_log(&world, "\"messages\"");
+    account = account_of(&world);
+    assert_true(account.line.reserved.of[AMOUNT_TOKENS] >= 5000);
+    assert_int_equal(account.line.spent.of[AMOUNT_CALLS], 0);
+    process_kill(&world.gateway);
+    account = account_of(&world);
+    for (size_t k = 0; k < AMOUNT_COUNT; k++)
+        assert_int_equal(account.line.reserved.of[k], 0);
+    assert_int_equal(account.line.spent.of[AMOUNT_CALLS], 1);
+    assert_true(account.line.spent.of[AMOUNT_TOKENS] > 0 &&
+                account.line.spent.of[AMOUNT_TOKENS] < 100);
+    (void)close(client);
+    world.gateway = (struct process){.pid = 0, .pidfd = -1};
+    world_end(&world);
+}
+
 static void a_model_that_has_expired_or_has_no_key_is_not_called(void **state)
 {
     struct world world = {.answer = answer_right, .expires_us = 1000};
@@ -429,6 +486,7 @@ int main(void)
         TEST(a_budget_that_is_spent_refuses_what_it_does_not_hold),
         TEST(money_is_a_budget_too),
         TEST(a_stream_that_uses_up_its_budget_is_cut_off),
+        TEST(a_gateway_that_is_killed_leaves_nothing_reserved),
         TEST(a_model_that_has_expired_or_has_no_key_is_not_called),
         TEST(a_call_that_cannot_be_recorded_is_not_made),
         TEST(without_a_gateway_the_door_says_so),

@@ -1,5 +1,6 @@
 /* Which model may have a call, and what it costs. */
 #include "base/scope.h"
+#include "gateway/money/price_list.h"
 #include "gateway/money/prices.h"
 #include "gateway/money/route.h"
 #include "test.h"
@@ -162,6 +163,40 @@ static void no_price_and_no_figure_overflows(void **state)
     assert_true(prices_upper_bound(&most, INT64_MAX, INT64_MAX) > 0);
 }
 
+static void what_a_provider_asks_for_is_listed(void **state)
+{
+    static const struct {
+        const char *url, *model;
+        int64_t input, cached, cache_write, output; /* 0: not listed */
+    } cases[] = {
+        {"https://api.anthropic.com", "claude-sonnet-4-5", 3000000, 300000, 3750000, 15000000},
+        {"https://api.anthropic.com/v1", "claude-sonnet-4-5-20250929", 3000000, 300000,
+         3750000, 15000000},
+        {"https://api.anthropic.com", "claude-sonnet-4-5-2025", 0, 0, 0, 0},
+        {"https://api.openai.com/v1", "gpt-5-2025-08-07", 1250000, 125000, 1250000, 10000000},
+        {"https://api.openai.com/v1", "gpt-5-nano", 50000, 5000, 50000, 400000},
+        {"https://api.openai.com/v1", "gpt-5-large", 0, 0, 0, 0},
+        {"https://elsewhere.example.org/v1", "gpt-5", 0, 0, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct gateway_model model = {
+            .name = "entry", .model = cases[i].model, .url = cases[i].url};
+        struct gateway_prices prices = {0};
+        struct fault fault = {0};
+        bool found = false;
+
+        assert_ok(price_list_find(&model, &found, &prices, &fault), fault);
+        assert_int_equal(found, cases[i].input > 0);
+        assert_int_equal(prices.input, cases[i].input);
+        assert_int_equal(prices.cached, cases[i].cached);
+        assert_int_equal(prices.cache_write, cases[i].cache_write);
+        assert_int_equal(prices.output, cases[i].output);
+        assert_int_equal(prices.reasoning, cases[i].output);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +205,7 @@ int main(void)
         TEST(a_model_is_asked_for_by_our_name_or_its_providers),
         TEST(blocks_that_are_signed_are_seen),
         TEST(each_kind_of_token_has_its_price),
+        TEST(what_a_provider_asks_for_is_listed),
         TEST(no_price_and_no_figure_overflows),
     };
 

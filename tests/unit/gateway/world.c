@@ -120,18 +120,20 @@ static void begin_gateway(struct world *world, int to_door)
                                          .model_count = COUNT(world->models),
                                          .identity = identity,
                                          .limits = world->limits,
-                                         .book = -1,
                                          .ledger = gateway_producer(world),
                                          .drop_user = geteuid() == 0,
                                          .uid = ROLE_UID,
                                          .gid = ROLE_UID};
 
     assert_ok(message_pair(control, &fault), fault);
+    assert_ok(book_file_open(world->home_fd, &config.book, &fault), fault);
     config.control = control[1];
-    assert_ok(spawn_role("gateway", gateway_role, &config,
-                         (const int[]){config.control, config.door, config.ledger}, 3,
-                         &world->gateway, &fault),
-              fault);
+    assert_ok(
+        spawn_role("gateway", gateway_role, &config,
+                   (const int[]){config.control, config.door, config.ledger, config.book}, 4,
+                   &world->gateway, &fault),
+        fault);
+    (void)close(config.book);
     (void)close(control[1]);
     (void)close(config.ledger);
     world->gateway_control = control[0];
