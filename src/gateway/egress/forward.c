@@ -159,6 +159,7 @@ static bool ask_again(struct visit *visit)
     if (!visit->is_reused || http1_response_begun(visit->response) ||
         (strcmp(visit->asked.method, "GET") != 0 && strcmp(visit->asked.method, "HEAD") != 0))
         return false;
+    visit->is_reused = false;
     forward_drop(visit);
     return egress_dial(visit);
 }
