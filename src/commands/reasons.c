@@ -23,6 +23,8 @@ static const struct reason {
     {"collect", "what the agent wrote could not be read back; nothing was kept, run it again"},
     {"containment", "leave --cell out, or have the organisation's policy say `containment: "
                     "degraded`; docs/modes.md says what is lost"},
+    {"dialer", "the process that connects to what policy's `egress` lists ended, so the cell was "
+               "killed; run it again"},
     {"dirty",
      "commit what is not committed, or leave it out with --ignore-dirty; no filter of "
      "yours is run here, so files that git converts (LFS, line ends) look changed"},

@@ -341,6 +341,25 @@ def large_files_pass_whole_in_either_framing():
         world.close()
 
 
+def whoever_carries_it_takes_the_run_along():
+    world = World()
+    try:
+        world.egress(world.entry(methods='[GET]'))
+        for role in ('egress', 'dialer'):
+            process = world.start([world.program, 'run', '--repo', world.repo, '--requester', 'tom', '--json', '--', 'sleep', '60'],
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            world.wait_for_run()
+            children = run(['pgrep', '-x', '-P', process.pid, role], check=0).stdout.split()
+            assert len(children) == 1, children
+            os.kill(int(children[0]), 9)
+            told = json.loads(process.communicate(timeout=60)[0].splitlines()[-1])
+            # the dialer's end is egress's, too: either may be noticed first
+            assert process.returncode == 2 and set(told['reasons']) & {'egress', 'dialer'}, (role, told)
+        assert world.verify()['result'] == 'holds'
+    finally:
+        world.close()
+
+
 def models_are_still_served_by_the_door():
     """A client that asks the proxy for the door's own address is at the door, whatever is listed."""
     world = World()
@@ -388,11 +407,11 @@ def pip_installs_from_an_index_over_tls():
         world.close()
 
 
-VERDACCIO = {'private': True, 'dependencies': {'verdaccio': '5.33.0'}, 'overrides': {'node-fetch': '2.6.7'}}
+VERDACCIO = os.path.join(os.path.dirname(__file__), '../data/verdaccio/package.json')
 
 
 def installed_verdaccio():
-    """From npm, once for a build folder."""
+    """From npm, once for a build folder; tools/install-deps does it before."""
     folder = os.path.abspath(os.path.join(os.environ.get('CUSTODY_BUILD', 'build'), 'verdaccio'))
     program = os.path.join(folder, 'node_modules/verdaccio/bin/verdaccio')
     if os.path.exists(program):
@@ -400,8 +419,7 @@ def installed_verdaccio():
     if os.environ.get(NETWORK):
         raise Skip('verdaccio is not installed, and could not be: see above')
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, 'package.json'), 'w') as made:
-        json.dump(VERDACCIO, made)
+    shutil.copy(VERDACCIO, folder)
     done = run(['npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts'], cwd=folder, env=dict(os.environ), timeout=600)
     if done.returncode != 0:
         skip_without_registry()
@@ -501,6 +519,7 @@ if __name__ == '__main__':
         private_addresses_are_refused_after_resolution,
         limits_of_bytes_hold,
         large_files_pass_whole_in_either_framing,
+        whoever_carries_it_takes_the_run_along,
         models_are_still_served_by_the_door,
         pip_installs_from_an_index_over_tls,
         npm_ci_installs_from_a_registry,
