@@ -178,6 +178,34 @@ static json_t *agents_json(const struct policy *policy)
     return agents;
 }
 
+static json_t *texts_json(const struct policy_texts *texts)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < texts->count; i++)
+        (void)json_array_append_new(list, json_string(texts->at[i]));
+    return list;
+}
+
+/* What is left of the organisation's entries; both files' paths must match. */
+static json_t *egress_json(const struct policy *policy)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < policy->egress_count; i++) {
+        const struct policy_egress *egress = &policy->egress[i];
+
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s, s:I, s:b, s:o, s:o, s:o, s:b}", "rule", egress->rule,
+                            "host", egress->host, "port", (json_int_t)egress->port,
+                            "inspected", egress->inspected, "methods",
+                            texts_json(&egress->methods), "paths",
+                            texts_json(&egress->paths[0]), "paths_too",
+                            texts_json(&egress->paths[1]), "private", egress->private));
+    }
+    return list;
+}
+
 static json_t *policy_json(const struct policy *policy)
 {
     json_t *models = json_array();
@@ -190,7 +218,7 @@ static json_t *policy_json(const struct policy *policy)
                       policy->models[i].residency, "contract", policy->models[i].contract));
     return json_pack(
         "{s:s, s:s?, s:s?, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:{s:I, s:I}, "
-        "s:{s:I, s:I, s:I}, s:I}",
+        "s:{s:I, s:I, s:I}, s:I, s:o}",
         "digest", policy->digest, "repository", policy->repository, "owner", policy->owner,
         "phase", policy->phase, "data", data_json(policy), "models", models, "read_deny",
         rules_json(&policy->read_deny), "hide_names", policy->hide_names, "agents",
@@ -199,7 +227,8 @@ static json_t *policy_json(const struct policy *policy)
         "lines", (json_int_t)policy->limit_lines, "budget_run", "tokens",
         (json_int_t)policy->budget_run.tokens, "micro_usd",
         (json_int_t)policy->budget_run.micro_usd, "minutes",
-        (json_int_t)policy->budget_run.minutes, "approvals", (json_int_t)policy->approvals);
+        (json_int_t)policy->budget_run.minutes, "approvals", (json_int_t)policy->approvals,
+        "egress", egress_json(policy));
 }
 
 static const struct option_rule show_options[] = {
