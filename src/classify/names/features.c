@@ -57,6 +57,7 @@ void window_compare(struct window *window)
     enum { ROOM = 512 };
     uint16_t table[ROOM] = {0}; /* token + 1 */
     uint8_t seen[WINDOW_TOKENS] = {0}, lower_count[WINDOW_TOKENS] = {0};
+    bool named[WINDOW_TOKENS];
     uint16_t first[WINDOW_TOKENS];
 
     _Static_assert(ROOM > 2 * WINDOW_TOKENS, "the table is never full");
@@ -64,6 +65,7 @@ void window_compare(struct window *window)
         uint32_t slot = window->tokens[i].word % ROOM;
 
         first[i] = (uint16_t)i;
+        named[i] = is_named(window, i);
         if (!is_word(window, i))
             continue;
         while (table[slot] != 0 && window->tokens[table[slot] - 1].word != window->tokens[i].word)
@@ -73,18 +75,16 @@ void window_compare(struct window *window)
         first[i] = (uint16_t)(table[slot] - 1);
         if (window->tokens[i].shape == SHAPE_LOWER)
             lower_count[first[i]] = 1;
-        if (seen[first[i]] < 2 && is_named(window, i))
+        if (seen[first[i]] < 2 && named[i])
             seen[first[i]]++;
     }
     for (size_t i = 0; i < window->count; i++) {
-        uint8_t own = is_named(window, i);
-
         window->elsewhere[i] = 0;
         if (!is_capital(window, i))
             continue;
         if (lower_count[first[i]])
             window->elsewhere[i] |= ELSEWHERE_LOWER;
-        if (seen[first[i]] > own)
+        if (seen[first[i]] > named[i])
             window->elsewhere[i] |= ELSEWHERE_NAMED;
     }
 }

@@ -3,6 +3,7 @@
 #define BEFORE 5U /* tokens around a word that may name somebody; zones grow where a name does */
 #define AFTER 4U
 #define SMALL_SHARE 32U /* a text with fewer capitals than one word in so many is written small */
+#define MIXED_BYTES 14U
 #define SHORT_BYTES 3U  /* capitals in no list: so few are an abbreviation */
 #define MISSES_MAX 4U
 #define NAMES (WORD_GIVEN | WORD_FAMILY | WORD_PLACE)
@@ -70,8 +71,9 @@ static bool may_name(const struct window *window, size_t at, bool is_small_text)
     switch (token->shape) {
     case SHAPE_LOWER:
         return is_small_text && (is_listed || class == 0 || (class & WORD_STREET) != 0);
+    case SHAPE_MIXED: /* McDonald, but not camelCase or a LongNameOfAType */
+        return is_listed || (token->is_headed && token->end - token->start <= MIXED_BYTES);
     case SHAPE_CAPITAL:
-    case SHAPE_MIXED:
         return is_listed || !is_common || (class & WORD_STREET) != 0;
     case SHAPE_UPPER:
         if (is_common && (class & WORD_STREET) == 0)

@@ -271,6 +271,7 @@ static void take_word(struct token_reader *reader, struct token *token)
     }
     token->end = (uint32_t)at;
     token->shape = word_shape(&letters);
+    token->is_headed = letters.first_upper;
     token->tail2 = names_mix(letters.last[0], letters.last[1]);
     token->tail3 = names_mix(token->tail2, letters.last[2]);
     token->tail4 = names_mix(token->tail3, letters.last[3]);
@@ -307,27 +308,26 @@ static void skip_white(struct token_reader *reader, struct token *token)
 
 bool token_next(struct token_reader *reader, struct token *ret_token)
 {
-    struct token token = {0};
     struct character c;
 
     assert(reader->text.len <= UINT32_MAX);
-    skip_white(reader, &token);
+    *ret_token = (struct token){0};
+    skip_white(reader, ret_token);
     if (reader->at == reader->text.len)
         return false;
-    token.start = (uint32_t)reader->at;
+    ret_token->start = (uint32_t)reader->at;
     c = character_at(reader->text, reader->at);
-    if (!take_link(reader, &token)) {
+    if (!take_link(reader, ret_token)) {
         if (c.kind == KIND_LETTER) {
-            take_word(reader, &token);
+            take_word(reader, ret_token);
         } else if (c.kind == KIND_DIGIT) {
-            take_digits(reader, &token);
+            take_digits(reader, ret_token);
         } else {
-            token.end = (uint32_t)(reader->at + c.size);
-            token.shape = SHAPE_MARK;
-            token.word = names_mix(SHAPE_MARK, c.point);
+            ret_token->end = (uint32_t)(reader->at + c.size);
+            ret_token->shape = SHAPE_MARK;
+            ret_token->word = names_mix(SHAPE_MARK, c.point);
         }
     }
-    reader->at = token.end;
-    *ret_token = token;
+    reader->at = ret_token->end;
     return true;
 }

@@ -28,6 +28,7 @@ struct token {
     uint8_t shape;           /* enum token_shape */
     uint8_t breaks;          /* line ends before it: 0, 1, 2 or more */
     bool spaced;             /* something white before it */
+    bool is_headed;          /* a word whose first letter is upper-case */
 };
 
 struct token_reader {
