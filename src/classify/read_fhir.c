@@ -206,16 +206,9 @@ static bool take_text(struct walk *walk, size_t *ret_start, size_t *ret_end,
     bool is_plain = true;
 
     *ret_start = rewrite_place(rewrite, at);
-    while ((at = slice_find_byte(content, '\\', at)) != SIZE_MAX) {
-        uint8_t bytes[4];
-        size_t len, written = read_escape_json(content, at, bytes, &len);
-
-        if (written > 0 && !rewrite_as(rewrite, at, at + written, slice_of_bytes(bytes, len),
-                                       FORM_BACKSLASH, fault))
+    while ((at = slice_find_byte(content, '\\', at)) != SIZE_MAX)
+        if (!rewrite_escape_json(rewrite, content, &at, &is_plain, fault))
             return false;
-        is_plain = is_plain && written == 0;
-        at += written > 0 ? written : 1;
-    }
     if (!is_plain && !rewrite_keep(rewrite, content.len, fault))
         return false;
     *ret_end = rewrite_place(rewrite, content.len);

@@ -120,15 +120,11 @@ static bool read_string(struct walk *walk, struct span *ret_text, bool *ret_is_l
 
     ret_text->start = rewrite_place(rewrite, at);
     while ((at = string_run(content, at)) < content.len && content.at[at] == '\\') {
-        uint8_t bytes[4];
-        size_t len, written = read_escape_json(content, at, bytes, &len);
+        size_t from = at;
 
-        if (written > 0 && !rewrite_as(rewrite, at, at + written, slice_of_bytes(bytes, len),
-                                       FORM_BACKSLASH, fault))
+        if (!rewrite_escape_json(rewrite, content, &at, &is_plain, fault))
             return false;
-        is_plain = is_plain && written == 0;
-        at += written > 0 ? written : 1;
-        line_end = written == 2 && bytes[0] == '\n' ? at : line_end;
+        line_end = at - from == 2 && content.at[from + 1] == 'n' ? at : line_end;
     }
     if (!is_plain && !rewrite_keep(rewrite, at, fault))
         return false;

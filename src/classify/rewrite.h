@@ -5,6 +5,7 @@
 #ifndef CUSTODY_CLASSIFY_REWRITE_H
 #define CUSTODY_CLASSIFY_REWRITE_H
 
+#include "classify/read.h"
 #include "classify/reading.h"
 
 struct rewrite {
@@ -32,6 +33,24 @@ MUST_USE static inline bool rewrite_as(struct rewrite *rewrite, size_t from, siz
         return false;
     rewrite->done = to;
     return true;
+}
+
+/* An escape of JSON at the backslash `*at` reads as its character; `*at` goes behind it, and
+ * *ret_is_plain becomes false. A backslash that begins none stays. */
+MUST_USE static inline bool rewrite_escape_json(struct rewrite *rewrite, struct slice content,
+                                                size_t *at, bool *ret_is_plain,
+                                                struct fault *fault)
+{
+    uint8_t bytes[4];
+    size_t len, from = *at, written = read_escape_json(content, from, bytes, &len);
+
+    if (written == 0) {
+        *at = from + 1;
+        return true;
+    }
+    *at = from + written;
+    *ret_is_plain = false;
+    return rewrite_as(rewrite, from, *at, slice_of_bytes(bytes, len), FORM_BACKSLASH, fault);
 }
 
 /* Where the text has, or will have, this byte of the content, which is not below `done`. */

@@ -1,4 +1,5 @@
 #include "test.h"
+#include "values.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -14,11 +15,6 @@ static const enum verdict redact_all[CLASS_COUNT] = {VERDICT_REDACT, VERDICT_RED
                                                      VERDICT_REDACT, VERDICT_REDACT};
 
 /* Values are put together here, so that no live-looking one stands in a file. */
-#define CARD                                                                                  \
-    "4111"                                                                                    \
-    "1111"                                                                                    \
-    "1111"                                                                                    \
-    "1111"
 #define CARD_SPACED                                                                           \
     "4111 "                                                                                   \
     "1111 "                                                                                   \
@@ -28,14 +24,6 @@ static const enum verdict redact_all[CLASS_COUNT] = {VERDICT_REDACT, VERDICT_RED
     "3782"                                                                                    \
     "822463"                                                                                  \
     "10005"
-#define SSN                                                                                   \
-    "457-"                                                                                    \
-    "55-"                                                                                     \
-    "5462"
-#define GITHUB                                                                                \
-    "ghp_"                                                                                    \
-    "a1B2c3D4e5F6g7H8i9J0"                                                                    \
-    "k1L2m3N4o5P6q7R8"
 #define AWS                                                                                   \
     "AKIA"                                                                                    \
     "Z3ABCDEFGHJKLMNP"

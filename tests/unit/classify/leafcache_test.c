@@ -1,13 +1,9 @@
 #include "test.h"
+#include "values.h"
 
 #include "base/scope.h"
 #include "classify/leafcache.h"
 
-#define CARD                                                                                  \
-    "4111"                                                                                    \
-    "1111"                                                                                    \
-    "1111"                                                                                    \
-    "1111"
 
 static const uint8_t key[LEAFCACHE_KEY_BYTES] = {9, 8, 7};
 

@@ -1,5 +1,6 @@
 /* Stand-ins of every shape and form: never real, known again, and what is around them parses. */
 #include "test.h"
+#include "values.h"
 
 #include <stdio.h>
 
@@ -14,21 +15,6 @@ static const struct surrogate_key key = {.bytes = {1, 2, 3}};
 static const struct surrogate_key other = {.bytes = {9}};
 
 #define TEXT_BYTES 256
-
-/* Put together here, so that no live-looking one stands in a file. */
-#define CARD                                                                                  \
-    "4111"                                                                                    \
-    "1111"                                                                                    \
-    "1111"                                                                                    \
-    "1111"
-#define SSN                                                                                   \
-    "457-"                                                                                    \
-    "55-"                                                                                     \
-    "5462"
-#define GITHUB                                                                                \
-    "ghp_"                                                                                    \
-    "a1B2c3D4e5F6g7H8i9J0"                                                                    \
-    "k1L2m3N4o5P6q7R8"
 
 /* The stand-in of a text, NUL-terminated. */
 static enum surrogate_trust make_by(const struct surrogate_key *by, enum surrogate_shape shape,

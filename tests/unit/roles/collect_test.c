@@ -1,4 +1,5 @@
 #include "change/repository.h"
+#include "values.h"
 
 #include <pwd.h>
 #include <unistd.h>
@@ -10,13 +11,6 @@
 #include "view/content.h"
 #include "view/snapshot.h"
 
-/* A test number of an issuer's range, in parts: no live-looking number stands in the sources.
- */
-#define CARD                                                                                  \
-    "4111"                                                                                    \
-    "1111"                                                                                    \
-    "1111"                                                                                    \
-    "1111"
 #define ACCOUNTS                                                                              \
     "name,card\nada," CARD "\nmax,5555"                                                       \
     "5555"                                                                                    \

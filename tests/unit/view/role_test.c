@@ -1,4 +1,5 @@
 #include "test.h"
+#include "values.h"
 
 #include "view/fixture.h"
 
@@ -11,8 +12,6 @@
 #include "roles/view_role/view.h"
 
 #define RECORDS_MAX 40 /* of a view */
-
-#define CARD "4111111111111111"
 
 struct world {
     struct fixture fixture;
