@@ -1,9 +1,6 @@
 #include "ledger/verify.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -14,10 +11,8 @@
 #include "ledger/stamped.h"
 #include "ledger/tile.h"
 #include "ledger/tlog_policy.h"
+#include "ledger/verify_names.h"
 #include "os/file.h"
-
-#define FOLDER_DEPTH_MAX 12
-#define FILES_AHEAD_MAX 2048 /* of a writer that is at work; more would be litter */
 
 struct verifier {
     int folder;
@@ -30,10 +25,7 @@ struct verifier {
     struct tree_range range;
     struct tree_hash levels[TILE_LEVELS][TILE_WIDTH];
     unsigned counts[TILE_LEVELS];
-    struct buf bytes,
-        kept; /* a file, and the tile that older partial files are compared with */
-    struct tile kept_tile;
-    bool has_kept;
+    struct buf bytes; /* a file */
     bool cannot_go_on;
     struct buf cosigned_bytes; /* checkpoint.cosigned, read before the checkpoint */
     struct checkpoint cosigned;
@@ -43,27 +35,7 @@ struct verifier {
     struct checkpoint before; /* options->kept */
 };
 
-static void problem(struct verifier *verifier, enum verify_result result, const char *format,
-                    ...) __attribute__((format(printf, 3, 4)));
-
-static void problem(struct verifier *verifier, enum verify_result result, const char *format,
-                    ...)
-{
-    char text[sizeof(verifier->report->problems[0].text)];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    verify_report_add(verifier->report, result, text);
-}
-
-/* What a file that cannot be read means. */
-static enum verify_result meaning_of(const struct fault *fault)
-{
-    return fault->kind == FAULT_INVALID || fault->kind == FAULT_LIMIT ? VERIFY_TAMPERING
-                                                                      : VERIFY_INCOMPLETE;
-}
+#define problem(verifier, ...) verify_report_say((verifier)->report, __VA_ARGS__)
 
 static void on_finding(void *self, enum producers_finding finding, uint64_t index,
                        const char *why)
@@ -75,8 +47,9 @@ static void on_finding(void *self, enum producers_finding finding, uint64_t inde
             (void)snprintf(report->silence, sizeof(report->silence), "%s", why);
         return;
     }
-    problem(self, finding == PRODUCERS_GAP ? VERIFY_INCOMPLETE : VERIFY_TAMPERING,
-            "record %llu: %s", (unsigned long long)index, why);
+    verify_report_say(report,
+                      finding == PRODUCERS_GAP ? VERIFY_INCOMPLETE : VERIFY_TAMPERING,
+                      "record %llu: %s", (unsigned long long)index, why);
 }
 
 /* Hashes of the records of bundle `index`, from their bytes. */
@@ -94,7 +67,7 @@ static bool hash_bundle(struct verifier *verifier, uint64_t index, unsigned widt
             absent_add(verifier->absent, index * TILE_WIDTH, index * TILE_WIDTH + width,
                        producers_time(verifier->producers));
         else
-            problem(verifier, meaning_of(&fault), "%s", fault.why);
+            problem(verifier, verify_meaning_of(&fault), "%s", fault.why);
         return false;
     }
     verifier->report->from_archive += archived ? width : 0;
@@ -122,7 +95,7 @@ static void compare_tile(struct verifier *verifier, unsigned level, uint64_t ind
     tile.width = tile_width(level, index, verifier->report->size);
     tile_path(&tile, path);
     if (!tile_read(verifier->folder, &tile, &verifier->bytes, &fault)) {
-        problem(verifier, meaning_of(&fault), "%s", fault.why);
+        problem(verifier, verify_meaning_of(&fault), "%s", fault.why);
         verifier->cannot_go_on |= !computed;
         return;
     }
@@ -326,100 +299,7 @@ static void open_archive(struct verifier *verifier)
     if (!archive_folder_open(verifier->options->archive, verifier->report->origin,
                              &verifier->archive, &fault) &&
         fault.kind != FAULT_MISSING)
-        problem(verifier, meaning_of(&fault), "%s", fault.why);
-}
-
-/* A partial file of an earlier, smaller tree must be the beginning of what is there now. */
-static void check_older_partial(struct verifier *verifier, const struct tile *tile,
-                                unsigned width, const char *path)
-{
-    struct tile now = *tile;
-    struct fault fault = {0};
-    struct slice kept;
-
-    now.width = width;
-    if (!verifier->has_kept || verifier->kept_tile.level != now.level ||
-        verifier->kept_tile.is_entries != now.is_entries ||
-        verifier->kept_tile.index != now.index) {
-        verifier->has_kept = archive_or_tile_read(verifier->folder, verifier->archive.archive,
-                                                  &now, &verifier->kept, NULL, &fault);
-        verifier->kept_tile = now;
-    }
-    if (!verifier->has_kept)
-        return; /* said already, when the tree was checked */
-    kept = buf_slice(&verifier->kept);
-    buf_clear(&verifier->bytes);
-    if (!file_read(verifier->folder, path, &verifier->bytes, &fault)) {
-        /*
-         * Gone between the listing and now: the writer removes it once the full one is there.
-         */
-        if (fault.kind != FAULT_MISSING)
-            problem(verifier, meaning_of(&fault), "%s", fault.why);
-        return;
-    }
-    if (tile->is_entries) {
-        struct slice rest = kept, entry;
-
-        for (unsigned i = 0; i < tile->width && tile_bundle_take(&rest, &entry); i++)
-            continue;
-        kept.len -= rest.len;
-    } else {
-        kept = slice_part(kept, 0, tile->width * sizeof(struct tree_hash));
-    }
-    if (!slice_equal(kept, buf_slice(&verifier->bytes)))
-        problem(verifier, VERIFY_TAMPERING, "%s is not what its records give", path);
-}
-
-static void check_file(struct verifier *verifier, const char *path)
-{
-    struct tile tile;
-    unsigned width;
-
-    if (!tile_path_parse(slice_of(path), &tile)) {
-        problem(verifier, VERIFY_TAMPERING, "%s is not a tile", path);
-        return;
-    }
-    width = tile_width(tile.level, tile.index, verifier->report->size);
-    if (tile.width > width) {
-        if (++verifier->report->files_ahead == FILES_AHEAD_MAX)
-            problem(verifier, VERIFY_TAMPERING,
-                    "many tiles that the checkpoint does not cover");
-    } else if (tile.width < width) {
-        check_older_partial(verifier, &tile, width, path);
-    }
-}
-
-/* Every name below tile/: what no checkpoint asked for does not belong there. */
-static void check_names(struct verifier *verifier, const char *folder, unsigned depth)
-{
-    AUTO_CLOSE int fd =
-        openat(verifier->folder, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    DIR *dir;
-
-    if (fd < 0 || depth > FOLDER_DEPTH_MAX) {
-        if (fd >= 0 || errno != ENOENT)
-            problem(verifier, VERIFY_INCOMPLETE, "%s cannot be listed", folder);
-        return;
-    }
-    dir = fdopendir(fd);
-    if (dir == NULL) {
-        problem(verifier, VERIFY_INCOMPLETE, "%s cannot be listed", folder);
-        return;
-    }
-    (void)take_fd(&fd);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        AUTO_FREE char *path = xformat("%s/%s", folder, entry->d_name);
-        AUTO_CLOSE int below = -1;
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        below = openat(verifier->folder, path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (below >= 0)
-            check_names(verifier, path, depth + 1);
-        else
-            check_file(verifier, path);
-    }
-    (void)closedir(dir);
+        problem(verifier, verify_meaning_of(&fault), "%s", fault.why);
 }
 
 /* What the policy's witnesses say of one note: does it reach the quorum? */
@@ -476,7 +356,8 @@ static void place_cosigned(struct verifier *verifier)
 
 static void on_wrong_stamp(void *self, const char *name, const struct fault *why)
 {
-    problem(self, meaning_of(why), "%s: %s", name, why->why);
+    verify_report_say(((struct verifier *)self)->report, verify_meaning_of(why), "%s: %s", name,
+                      why->why);
 }
 
 static void read_stamped(struct verifier *verifier, const struct note_key *key)
@@ -509,7 +390,7 @@ static void read_cosigned(struct verifier *verifier, const struct note_key *key)
     if (!file_read(verifier->folder, "checkpoint.cosigned", &verifier->cosigned_bytes,
                    &fault)) {
         if (fault.kind != FAULT_MISSING)
-            problem(verifier, meaning_of(&fault), "%s", fault.why);
+            problem(verifier, verify_meaning_of(&fault), "%s", fault.why);
         return;
     }
     verifier->has_cosigned = checkpoint_open(buf_slice(&verifier->cosigned_bytes), key,
@@ -527,7 +408,7 @@ static bool read_checkpoint(struct verifier *verifier, const struct note_key *ke
 
     read_cosigned(verifier, key);
     if (!file_read(verifier->folder, "checkpoint", &note, &fault)) {
-        problem(verifier, meaning_of(&fault), "%s", fault.why);
+        problem(verifier, verify_meaning_of(&fault), "%s", fault.why);
         return false;
     }
     if (!checkpoint_open(buf_slice(&note), key, &checkpoint, &fault)) {
@@ -605,14 +486,13 @@ bool verify_ledger(int folder, struct slice vkey, const struct verify_options *o
     verifier->options = options;
     verifier->report = ret_report;
     verifier->bytes = buf_with_limit(TILE_BUNDLE_BYTES_MAX);
-    verifier->kept = buf_with_limit(TILE_BUNDLE_BYTES_MAX);
     verifier->producers = producers_new(on_finding, verifier);
     ret_report->has_unsealed = file_exists(folder, "wal/frames");
     if (read_checkpoint(verifier, key)) {
         open_archive(verifier);
         check_tree(verifier);
         absent_each(verifier->absent, on_absent, verifier);
-        check_names(verifier, "tile", 0);
+        verify_names(verifier->folder, verifier->archive.archive, verifier->report);
         if (ret_report->size == 0)
             problem(verifier, VERIFY_INCOMPLETE, "there are no records: nothing was verified");
     }
@@ -623,7 +503,6 @@ bool verify_ledger(int folder, struct slice vkey, const struct verify_options *o
     absent_says_free(verifier->own_says);
     archive_folder_close(&verifier->archive);
     buf_free(&verifier->bytes);
-    buf_free(&verifier->kept);
     buf_free(&verifier->cosigned_bytes);
     stamped_free(&verifier->stamped);
     free(verifier);

@@ -110,6 +110,11 @@ MUST_USE bool verify_ledger(int folder, struct slice vkey,
 /* Adds what is wrong; control characters become '?'. */
 void verify_report_add(struct verify_report *report, enum verify_result result,
                        const char *text);
+/* The same, as printf does. */
+void verify_report_say(struct verify_report *report, enum verify_result result,
+                       const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What a file that cannot be read means. */
+enum verify_result verify_meaning_of(const struct fault *fault);
 /* Notes a range that has expired, of another shard where `shard` names one. */
 void verify_report_expired(struct verify_report *report, const char *shard,
                            const struct verify_range *range);

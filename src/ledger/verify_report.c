@@ -1,3 +1,4 @@
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -46,6 +47,24 @@ void verify_report_add(struct verify_report *report, enum verify_result result,
     for (char *at = place->text; *at != 0; at++) /* names of files may be anything */
         if (*at < 0x20 || *at > 0x7e)
             *at = '?';
+}
+
+void verify_report_say(struct verify_report *report, enum verify_result result,
+                       const char *format, ...)
+{
+    char text[sizeof(report->problems[0].text)];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    verify_report_add(report, result, text);
+}
+
+enum verify_result verify_meaning_of(const struct fault *fault)
+{
+    return fault->kind == FAULT_INVALID || fault->kind == FAULT_LIMIT ? VERIFY_TAMPERING
+                                                                      : VERIFY_INCOMPLETE;
 }
 
 void verify_report_expired(struct verify_report *report, const char *shard,
