@@ -5,21 +5,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/hex.h"
 #include "base/scope.h"
 #include "change/path.h"
-#include "classify/classify.h"
-#include "classify/surrogate.h"
 #include "os/file.h"
+#include "roles/collect/originals.h"
 #include "roles/collect/parts.h"
-#include "roles/findings.h"
-#include "view/snapshot.h"
 
 #define WORD_BYTES 256
 #define MESSAGE_TEXT_MAX 4096
 #define TITLE_BYTES_MAX 200
 #define ZONES_MAX 16
-#define MAP_BYTES_MAX (256UL * 1024 * 1024)
 
 enum word {
     WORD_RUN,
@@ -44,15 +39,10 @@ struct blocked_path {
 struct committing {
     char word[WORD_COUNT][WORD_BYTES];
     int64_t time;
-    struct surrogate_key key;
-    enum verdict verdicts[CLASS_COUNT];
     const struct policy *policy;
     struct gitdoor_draft *draft;
-    struct snapshot *snapshot;
-    int content_fd; /* the raw blobs of the repository; the index of them is not needed */
+    struct originals originals;
     char base_tree[GIT_OID_TEXT];
-    struct surrogate_map all; /* stand-ins of every redacted file */
-    bool has_all;
     struct blocked_path *blocked;
     size_t blocked_count, blocked_room;
     const char *zones[ZONES_MAX];
@@ -68,11 +58,8 @@ void committing_free(struct committing *committing)
     for (size_t i = 0; i < committing->blocked_count; i++)
         free(committing->blocked[i].path);
     free(committing->blocked);
-    scope_close(&committing->content_fd);
-    surrogate_map_free(&committing->all);
-    snapshot_close(committing->snapshot);
+    originals_end(&committing->originals);
     gitdoor_draft_free(committing->draft);
-    explicit_bzero(&committing->key, sizeof(committing->key));
     free(committing);
 }
 
@@ -100,9 +87,9 @@ static bool open_snapshot(struct collecting *collecting, struct committing *comm
     AUTO_CLOSE int folder = -1;
     char key[65];
 
-    committing->content_fd =
+    committing->originals.content_fd =
         openat(collecting->cache, "content", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (committing->content_fd < 0)
+    if (committing->originals.content_fd < 0)
         return fault_errno(fault, "open the repository's content");
     collect_snapshot_key(committing->base_tree, committing->policy->digest,
                          committing->word[WORD_ROLE], key);
@@ -112,7 +99,7 @@ static bool open_snapshot(struct collecting *collecting, struct committing *comm
     folder = openat(snapshots, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (folder < 0)
         return fault_errno(fault, "open the snapshot of the run");
-    return snapshot_open(folder, &committing->snapshot, fault);
+    return snapshot_open(folder, &committing->originals.snapshot, fault);
 }
 
 static bool narrow_by(struct collecting *collecting, struct slice settings,
@@ -144,16 +131,15 @@ static bool begin(struct collecting *collecting, struct asked *asked,
     settings = packet_text(&asked->reader);
     if (!packet_end(&asked->reader, fault) || key.len != COLLECT_KEY_BYTES)
         return fault_set(fault, FAULT_INVALID, "a request for a commit that cannot be read");
-    memcpy(committing->key.bytes, key.at, sizeof(committing->key.bytes));
+    memcpy(committing->originals.key.bytes, key.at,
+           sizeof(committing->originals.key.bytes));
     if (!gitdoor_check_oid(slice_of(committing->word[WORD_BASE]), fault) ||
         !narrow_by(collecting, settings, fault) ||
         !collecting_policy(collecting, &committing->policy, fault))
         return false;
     if (strcmp(committing->policy->digest, committing->word[WORD_POLICY]) != 0)
         return fault_set(fault, FAULT_CONFLICT, "the policy is not the one that the run had");
-    for (unsigned class = 0; class < CLASS_COUNT; class ++)
-        committing->verdicts[class] =
-            policy_class_verdict(committing->policy, (enum data_class) class, POLICY_VIEW);
+    originals_by_policy(&committing->originals, committing->policy);
     if (!gitdoor_resolve(collecting->door, committing->word[WORD_BASE], &base, fault))
         return false;
     buf_free(&base.policy);
@@ -167,7 +153,7 @@ bool collect_on_commit_begin(struct collecting *collecting, struct asked *asked,
 {
     struct committing *committing = xalloc(sizeof(*committing));
 
-    committing->content_fd = -1;
+    committing->originals.content_fd = -1;
     committing_free(collecting->committing);
     collecting->committing = NULL;
     if (!begin(collecting, asked, committing, fault)) {
@@ -178,133 +164,31 @@ bool collect_on_commit_begin(struct collecting *collecting, struct asked *asked,
     return true;
 }
 
-/* ---- originals ---- */
+/* ---- one file ---- */
 
-/* One redacted file of the base: what it is, what it was shown as, which stand-in is whose. */
-struct shown {
-    struct buf original, redacted;
-    struct surrogate_map map;
-};
-
-static void shown_free(struct shown *shown)
-{
-    buf_free_secret(&shown->original);
-    buf_free(&shown->redacted);
-    surrogate_map_free(&shown->map);
-}
-
-/* All of it, made again from the run's key. */
-static bool shown_make(const struct committing *committing, uint32_t number,
-                       struct shown *shown, struct fault *fault)
-{
-    const struct snapshot_node *node = snapshot_node(committing->snapshot, number);
-    const struct snapshot_finding *stored = snapshot_findings(committing->snapshot, number);
-    AUTO_FREE struct finding *findings = NULL;
-    ssize_t got;
-
-    *shown = (struct shown){.original = buf_with_limit(COLLECT_FILE_BYTES_MAX),
-                            .redacted = buf_with_limit(COLLECT_FILE_BYTES_MAX)};
-    if (!buf_reserve(&shown->original, node->size, fault))
-        return false;
-    got =
-        pread(committing->content_fd, shown->original.at, node->size, (off_t)node->content_at);
-    if (got < 0 || (uint64_t)got != node->size)
-        return fault_errno(fault, "read the original of a redacted file");
-    shown->original.len = node->size;
-    findings = xalloc_array(node->finding_count + 1UL, sizeof(*findings));
-    for (size_t i = 0; i < node->finding_count; i++)
-        findings[i] = finding_stored(&stored[i]);
-    return redact(buf_slice(&shown->original), findings, node->finding_count,
-                  committing->verdicts, &committing->key, &shown->redacted, &shown->map,
-                  fault);
-}
-
-/* The redacted file whose content is this blob; SNAPSHOT_NONE: it was shown as it is. */
-static uint32_t find_source(const struct committing *committing, const char *source)
-{
-    size_t count;
-    const uint32_t *redacted = snapshot_redacted(committing->snapshot, &count);
-    uint8_t oid[GIT_OID_BYTES];
-
-    if (!hex_decode(slice_of(source), oid, sizeof(oid)))
-        return SNAPSHOT_NONE;
-    for (size_t i = 0; i < count; i++)
-        if (memcmp(snapshot_node(committing->snapshot, redacted[i])->oid, oid, sizeof(oid)) ==
-            0)
-            return redacted[i];
-    return SNAPSHOT_NONE;
-}
-
-static bool collect_all(struct committing *committing, struct fault *fault)
-{
-    size_t count;
-    const uint32_t *redacted = snapshot_redacted(committing->snapshot, &count);
-    struct surrogate_map *all = &committing->all;
-
-    for (size_t i = 0; i < count; i++) {
-        struct shown shown; /* what stands in for what depends on the file alone */
-        bool ok = shown_make(committing, redacted[i], &shown, fault);
-
-        all->at =
-            xgrow(all->at, &all->room, all->count + shown.map.count + 1, sizeof(*all->at));
-        for (size_t j = 0; j < shown.map.count; j++) {
-            all->at[all->count] = shown.map.at[j];
-            if (committing->policy->keeps_copies[all->at[all->count].class])
-                all->at[all->count].trust = SURROGATE_NONE; /* may stand anywhere */
-            all->count++;
-        }
-        shown.map.count = 0; /* its texts are `all`'s now */
-        shown_free(&shown);
-        if (!ok)
-            return false;
-    }
-    committing->has_all = true;
-    return true;
-}
-
-/* Stand-ins of other files: an agent must not have originals written where it likes. */
-static bool find_moved(struct committing *committing, struct slice content,
-                       struct surrogate_outcome *ret_moved, struct fault *fault)
-{
-    if (!committing->has_all && !collect_all(committing, fault))
-        return false;
-    surrogate_find(content, &committing->all, ret_moved);
-    return true;
-}
-
+/* What is written: with the originals that it was shown stand-ins of, and no other ones. */
 static bool write_file(struct committing *committing, const struct collect_change *change,
                        struct slice content, struct fault *fault)
 {
-    AUTO_BUF_SECRET struct buf restored = buf_with_limit(MAP_BYTES_MAX);
-    uint32_t number =
-        change->source == NULL ? SNAPSHOT_NONE : find_source(committing, change->source);
-    struct slice final = content;
-    struct surrogate_outcome moved;
+    AUTO_BUF_SECRET struct buf restored = buf_with_limit(ORIGINALS_BYTES_MAX);
+    struct surrogate_outcome outcome = {0}, moved;
+    bool is_restored = false;
 
-    if (number != SNAPSHOT_NONE) {
-        struct shown shown;
-        struct surrogate_outcome outcome = {0};
-        bool ok = shown_make(committing, number, &shown, fault);
-        struct surrogate_base base = {buf_slice(&shown.original), buf_slice(&shown.redacted)};
-
-        ok = ok &&
-             surrogate_restore(content, &shown.map, &base, &restored, &outcome, fault);
-        shown_free(&shown);
-        if (!ok)
-            return false;
-        if (outcome.unsure > 0)
-            block_line(committing, change->path, "surrogate-unsure", false, outcome.line);
-        committing->restored += outcome.restored;
-        final = buf_slice(&restored);
-    }
-    if (!find_moved(committing, final, &moved, fault))
+    if (change->source != NULL &&
+        !originals_restore(&committing->originals, change->source, content, &restored,
+                           &is_restored, &outcome, fault))
+        return false;
+    if (is_restored)
+        content = buf_slice(&restored);
+    if (outcome.unsure > 0)
+        block_line(committing, change->path, "surrogate-unsure", false, outcome.line);
+    committing->restored += outcome.restored;
+    if (!originals_find_moved(&committing->originals, content, &moved, fault))
         return false;
     if (moved.restored > 0)
         block_line(committing, change->path, "surrogate-moved", false, moved.line);
-    return gitdoor_draft_write(committing->draft, change->path, change->mode, final, fault);
+    return gitdoor_draft_write(committing->draft, change->path, change->mode, content, fault);
 }
-
-/* ---- one file ---- */
 
 static void note_zone(struct committing *committing, struct slice path)
 {

@@ -4,7 +4,7 @@
 
 #include "base/scope.h"
 #include "ledger/protocol.h"
-#include "wire/base64.h"
+#include "roles/ledger_role/memo.h"
 
 #define SALT_BYTES 16
 #define SALTS_AT_ONCE 64
@@ -46,65 +46,39 @@ static struct ledger_quorum *writer_quorum(const struct ledger_writer *writer)
     return writer->gate == NULL ? NULL : ledger_gate_quorum(writer->gate);
 }
 
-static bool decimal(struct slice digits, uint64_t *ret_number)
+/* Goes on where the memo ends. */
+static bool memo_take(struct slice text, struct ledger_writer *writer, struct fault *fault)
 {
-    uint64_t number = 0;
+    struct ledger_memo memo = {0};
 
-    if (digits.len == 0 || digits.len > 18)
-        return false;
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.at[i] < '0' || digits.at[i] > '9')
-            return false;
-        number = number * 10 + (uint64_t)(digits.at[i] - '0');
-    }
-    *ret_number = number;
-    return true;
-}
-
-/*
- * "SEQ PREV T_US LEVEL QUORUM": the ledger's own sequence, which goes on through all daemons,
- * the time of the last record and the levels of disk and witnesses that were recorded. State
- * of before has the first two only, or the first four.
- */
-static bool memo_parse(struct slice memo, struct ledger_writer *writer, struct fault *fault)
-{
-    struct slice words[5] = {0};
-    uint64_t t_us = 0, level = DISK_OK, quorum = LEDGER_QUORUM_OK;
-    bool ok = true;
-
-    if (memo.len == 0)
+    if (text.len == 0)
         return true; /* a new ledger */
-    for (size_t i = 0; i < COUNT(words); i++)
-        if (!slice_cut(&memo, ' ', &words[i]))
-            break;
-    ok = decimal(words[0], &writer->own.next_seq) &&
-         base64_decode_exactly(words[1], writer->own.last.at, TREE_HASH_BYTES);
-    if (ok && words[2].len > 0)
-        ok = decimal(words[2], &t_us) && decimal(words[3], &level) && level <= DISK_FULL;
-    if (ok && words[4].len > 0)
-        ok = decimal(words[4], &quorum) && quorum <= LEDGER_QUORUM_MISSING;
-    if (!ok || memo.len > 0)
-        return fault_set(fault, FAULT_INVALID, "the ledger's state names no sequence");
-    writer->t_us = (int64_t)t_us;
+    if (!ledger_memo_parse(text, &memo, fault))
+        return false;
+    writer->own.next_seq = memo.next_seq;
+    writer->own.last = memo.last;
+    writer->t_us = memo.t_us;
     if (writer->gate == NULL)
         return true;
-    ledger_gate_recorded_before(writer->gate, (enum disk_level)level);
-    ledger_quorum_recorded_before(writer_quorum(writer), (enum ledger_quorum_level)quorum);
+    ledger_gate_recorded_before(writer->gate, memo.disk);
+    ledger_quorum_recorded_before(writer_quorum(writer), memo.quorum);
     return true;
 }
 
 static bool memo_write(struct ledger_writer *writer, struct fault *fault)
 {
-    AUTO_BUF struct buf memo = buf_with_limit(LOG_MEMO_BYTES_MAX - 1);
-    enum disk_level level =
-        writer->gate == NULL ? DISK_OK : ledger_gate_recorded(writer->gate);
+    AUTO_BUF struct buf text = buf_with_limit(LOG_MEMO_BYTES_MAX - 1);
+    const struct ledger_memo memo = {
+        .next_seq = writer->own.next_seq,
+        .last = writer->own.last,
+        .t_us = writer->t_us,
+        .disk = writer->gate == NULL ? DISK_OK : ledger_gate_recorded(writer->gate),
+        .quorum = ledger_quorum_recorded(writer_quorum(writer)),
+    };
 
-    if (!buf_add_format(&memo, fault, "%llu ", (unsigned long long)writer->own.next_seq) ||
-        !base64_encode(slice_of_bytes(writer->own.last.at, TREE_HASH_BYTES), &memo, fault) ||
-        !buf_add_format(&memo, fault, " %lld %d %d", (long long)writer->t_us, (int)level,
-                        (int)ledger_quorum_recorded(writer_quorum(writer))))
+    if (!ledger_memo_format(&memo, &text, fault))
         return false;
-    log_set_memo(writer->log, buf_text(&memo));
+    log_set_memo(writer->log, buf_text(&text));
     return true;
 }
 
@@ -255,7 +229,7 @@ static bool load(struct ledger_gate *gate, int folder, const struct note_signer 
     writer->leaf = buf_with_limit(RECORD_BYTES_MAX);
     writer->own.src = xstrdup("ledger");
     if (!open_log(folder, signer, &own, ret_recovery, fault) ||
-        !memo_parse(slice_of(ret_recovery->memo), writer, fault)) {
+        !memo_take(slice_of(ret_recovery->memo), writer, fault)) {
         ledger_writer_free(writer);
         return false;
     }
