@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ import zlib
 UNPACKED_BYTES_MAX = 1 << 24
 JOINED_BYTES_MAX = 1 << 22
 BATCH_FILES = 50
+FEW_DIGITS = 8
 
 
 def unpacked(content):
@@ -64,6 +66,13 @@ def written(value):
         yield from {inner, inner.translate(bytes.maketrans(b'+/', b'-_'))}
 
 
+def stands_alone(form, text):
+    """Eight digits are somewhere in a few hundred digests by chance: they count where no digit of a digest is beside them."""
+    if len(form) > FEW_DIGITS or not form.isdigit():
+        return True
+    return re.search(rb'(?<![0-9a-fA-F])' + form + rb'(?![0-9a-fA-F])', text) is not None
+
+
 class Search:
     """Looks for values in bytes and in files; ends with its `with` block."""
 
@@ -89,7 +98,7 @@ class Search:
         for text in texts:
             done = subprocess.run(['grep', '-aoF', '-f', self.file.name], input=text, stdout=subprocess.PIPE, env={'LC_ALL': 'C', 'PATH': '/usr/bin:/bin'})
             assert done.returncode in (0, 1), done
-            found |= {self.of[line] for line in done.stdout.splitlines()}
+            found |= {self.of[line] for line in done.stdout.splitlines() if stands_alone(line, text)}
         return found
 
     def within(self, content):

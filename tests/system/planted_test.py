@@ -314,7 +314,7 @@ def a_role_that_crashes_leaves_none():
                 for path, content in below(place.root):
                     if os.path.basename(path).startswith('core'):
                         findings.expect_none(f'{path}, as {role} crashed', search.within(content))
-                look_through_files(place, search, findings, f'after {role} crashed')
+            look_through_files(place, search, findings, 'after the crashes')
         findings.end()
     finally:
         place.close()
