@@ -300,9 +300,21 @@ void accounts_refused(struct exchange *exchange, const char *reason)
     (void)ledger->record(ledger->self, &record, NULL, &fault);
 }
 
+/* Ways to end in which the request cannot have reached a model. */
+static const char *const unread[] = {"upstream-unreachable", "upstream-tls", "upstream-proxy",
+                                     "failed"};
+
+static bool may_have_been_read(const char *reason)
+{
+    for (size_t i = 0; i < COUNT(unread); i++)
+        if (strcmp(unread[i], reason) == 0)
+            return false;
+    return true;
+}
+
 /* Without figures of the provider: not less than what went out and what was seen coming back.
  */
-static bool estimate(struct exchange *exchange)
+static bool estimate(struct exchange *exchange, const char *reason)
 {
     const struct answer *answer = &exchange->answer;
     struct usage *usage = &exchange->usage;
@@ -314,7 +326,8 @@ static bool estimate(struct exchange *exchange)
         return false;
     if (usage->seen && !answer->stream)
         return false;
-    if (!answer->begun || answer->status >= 300) /* nothing was generated */
+    if (answer->begun ? answer->status >= 300 /* nothing was generated */
+                      : !may_have_been_read(reason))
         return false;
     if (usage_input(exchange->provider->model->dialect, usage) == 0)
         usage->input = in;
@@ -349,7 +362,7 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     struct gateway *gateway = exchange->gateway;
     const struct gateway_ledger *ledger = &gateway->config.ledger;
     const struct gateway_model *model = exchange->provider->model;
-    bool estimated = estimate(exchange);
+    bool estimated = estimate(exchange, ending->reason);
     const struct usage *usage = &exchange->usage;
     int64_t in = usage_input(model->dialect, usage);
     int64_t out = usage_output(model->dialect, usage);

@@ -258,7 +258,8 @@ static void a_client_that_goes_takes_its_call_with_it(void **state)
             assert_true(world_read_until(socket, "hel", 5000, &got));
         (void)close(socket);
         wait_for_log(&world, "[gone]");
-        ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"cancelled\"", "client-abort");
+        ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"cancelled\"", "client-abort",
+                       "usage:estimated");
         world_end(&world);
     }
 }
@@ -360,6 +361,56 @@ static void a_stream_that_uses_up_its_budget_is_cut_off(void **state)
     assert_true(totals.tokens_out >= 1100 && totals.tokens_out < 3000);
     next = world_post(&world, CHAT, ASK);
     ASSERT_HAS(next, "HTTP/1.1 400 ");
+    world_end(&world);
+}
+
+#define NOBODY "http://127.0.0.1:9/v1"
+
+static void a_provider_that_is_not_there_is_replaced_by_the_next(void **state)
+{
+    struct world world = {.answer = answer_right, .url = NOBODY, .falls_back = true};
+    AUTO_FREE char *answer = NULL, *log = NULL;
+    struct gateway_totals totals;
+
+    (void)state;
+    world_begin(&world);
+    answer = world_post(&world, CHAT, ASK);
+    ASSERT_HAS(answer, "HTTP/1.1 200 ");
+    log = upstream_log(&world.upstream);
+    ASSERT_HAS(log, "{\"model\":\"m-2\","); /* by its own name */
+    ASSERT_RECORDS(&world, 2, "\"model.intent\"");
+    ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "upstream-unreachable", "main-model");
+    ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"ok\"", "second-model", "\"eu\"");
+    totals = world_totals(&world);
+    assert_int_equal(totals.tokens_in + totals.tokens_out, 18);
+    world_end(&world);
+}
+
+/* The list obeys the same rule as the first model. */
+static void what_the_next_may_not_have_stays_here(void **state)
+{
+    static const char card[] =
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"my "
+        "card is 4111111111111111\"}]}";
+    static const char thought[] =
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\","
+        "\"encrypted_content\":\"x\"}]}";
+    struct world world = {.answer = answer_right,
+                          .url = NOBODY,
+                          .falls_back = true,
+                          .allow = CLASS_BIT(CLASS_PAN),
+                          .kept_away = CLASS_BIT(CLASS_PAN)};
+    AUTO_FREE char *class = NULL, *of_another = NULL, *log = NULL;
+
+    (void)state;
+    world_begin(&world);
+    class = world_post(&world, CHAT, card);
+    ASSERT_HAS(class, "HTTP/1.1 502 ");
+    of_another = world_post(&world, CHAT, thought);
+    ASSERT_HAS(of_another, "HTTP/1.1 502 ");
+    log = upstream_log(&world.upstream);
+    assert_string_equal(log, "");
+    ASSERT_RECORDS(&world, 2, "\"model.intent\"");
     world_end(&world);
 }
 
@@ -486,6 +537,8 @@ int main(void)
         TEST(a_budget_that_is_spent_refuses_what_it_does_not_hold),
         TEST(money_is_a_budget_too),
         TEST(a_stream_that_uses_up_its_budget_is_cut_off),
+        TEST(a_provider_that_is_not_there_is_replaced_by_the_next),
+        TEST(what_the_next_may_not_have_stays_here),
         TEST(a_gateway_that_is_killed_leaves_nothing_reserved),
         TEST(a_model_that_has_expired_or_has_no_key_is_not_called),
         TEST(a_call_that_cannot_be_recorded_is_not_made),

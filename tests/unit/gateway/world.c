@@ -91,6 +91,17 @@ static void make_models(struct world *world)
         .key_file = "/nowhere/key",
         .allow = world->allow,
     };
+    world->models[2] = (struct gateway_model){
+        .name = "second-model",
+        .model = "m-2",
+        .url = world->texts[0],
+        .dialect = world->dialect,
+        .key_file = world->texts[1],
+        .ca_file = world->tls ? world->texts[2] : NULL,
+        .residency = "eu",
+        .allow = world->allow & ~world->kept_away,
+        .kept_away = world->kept_away,
+    };
 }
 
 static int gateway_producer(struct world *world)
@@ -112,12 +123,16 @@ static int gateway_producer(struct world *world)
 
 static void begin_gateway(struct world *world, int to_door)
 {
+    static const size_t fallback[] = {1, 2};
     struct gateway_totals totals;
     struct fault fault = {0};
     int control[2];
     struct gateway_role_config config = {.door = to_door,
                                          .models = world->models,
                                          .model_count = COUNT(world->models),
+                                         .fallback = fallback,
+                                         .fallback_count =
+                                             world->falls_back ? COUNT(fallback) : 0,
                                          .identity = identity,
                                          .limits = world->limits,
                                          .ledger = gateway_producer(world),

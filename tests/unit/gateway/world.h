@@ -33,12 +33,14 @@ struct world {
     enum dialect dialect; /* of the run's model */
     int64_t price_in, price_out, expires_us;
     unsigned allow, allow_redacted;
-    const char *url; /* instead of the provider's */
+    const char *url;    /* instead of the provider's */
+    bool falls_back;    /* to no-key-model, then to second-model, which is the provider */
+    unsigned kept_away; /* classes that second-model may not have */
 
     char folder[64];
     char *texts[4];
     struct upstream upstream;
-    struct gateway_model models[2];
+    struct gateway_model models[3];
     int home_fd, gateway_control, door_control;
     uint16_t port; /* the door's */
     struct ledger_client *core;
