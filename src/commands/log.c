@@ -6,17 +6,15 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "commands/history_telling.h"
 #include "commands/log_print.h"
 #include "commands/log_types.h"
 #include "commands/table.h"
 #include "flow/home.h"
-#include "os/clock_real.h"
 #include "roles/records/history.h"
 
 #define FOLLOW_PAUSE_MS 250
-#define PROGRESS_PAUSE_US 200000
 #define LIMIT_MAX 1000000000
-#define TOLD_FROM 1000000 /* indexing fewer takes no time that one would ask about */
 
 static const char *type_word(size_t number)
 {
@@ -89,7 +87,7 @@ struct printing {
     bool json;
     struct history_question question;
     uint64_t shown;
-    int64_t told_us; /* when progress was last told; 0: never */
+    struct history_telling telling;
     bool is_partial; /* some records should have been read and could not */
 };
 
@@ -166,6 +164,7 @@ static bool read_options(const struct invocation *invocation, struct printing *r
         .invocation = invocation,
         .json = invocation->json || (format != NULL && strcmp(format, "json") == 0),
         .question = {.since_us = INT64_MIN, .until_us = INT64_MAX},
+        .telling = {.verb = "log"},
     };
     struct history_question *question = &printing.question;
 
@@ -200,34 +199,6 @@ static bool print_record(void *self, const struct history_record *record, struct
                           : log_print_text(record, stdout, fault);
 }
 
-static void tell(void *self, const char *text)
-{
-    (void)self;
-    (void)fprintf(stderr, "custody log: %s\n", text);
-}
-
-/* A line that is written over on a terminal; elsewhere one line, where it takes long. */
-static void show_progress(void *self, uint64_t done, uint64_t total)
-{
-    struct printing *printing = self;
-    int64_t now_us = clock_monotonic_us(&clock_real);
-
-    if (!isatty(STDERR_FILENO)) {
-        if (printing->told_us == 0 && total - done > TOLD_FROM)
-            (void)fprintf(stderr, "custody log: indexing %llu records\n",
-                          (unsigned long long)(total - done));
-        printing->told_us = now_us;
-        return;
-    }
-    if (done < total && now_us - printing->told_us < PROGRESS_PAUSE_US)
-        return;
-    printing->told_us = now_us;
-    (void)fprintf(stderr, "\rcustody log: indexing, %llu of %llu records%s",
-                  (unsigned long long)done, (unsigned long long)total,
-                  done < total ? "" : "\r\033[K");
-    (void)fflush(stderr);
-}
-
 /* False: nobody reads any more. */
 static bool wait_for_more(void)
 {
@@ -246,9 +217,9 @@ static bool print_log(struct printing *printing, const struct home *home, struct
         .is_rebuilt = invocation_flag(printing->invocation, "reindex"),
         .is_plain = invocation_flag(printing->invocation, "no-index"),
         .archive = invocation_option(printing->invocation, "archive"),
-        .tell = tell,
-        .progress = show_progress,
-        .self = printing,
+        .tell = history_tell,
+        .progress = history_show_progress,
+        .self = &printing->telling,
     };
     struct history *history;
     struct fault unread = {0};
@@ -259,7 +230,7 @@ static bool print_log(struct printing *printing, const struct home *home, struct
     ok = history_each(history, &printing->question, print_record, printing, fault);
     if (ok && !history_all_read(history, &unread)) {
         (void)fflush(stdout);
-        tell(printing, unread.why);
+        history_tell(&printing->telling, unread.why);
         printing->is_partial = true;
     }
     while (ok && invocation_flag(printing->invocation, "follow") && wait_for_more())

@@ -32,6 +32,7 @@ const struct command *const commands[] = {
     &command_key_replace,
     &command_backup,
     &command_restore,
+    &command_lineage,
     &command_log,
     &command_payload_list,
     &command_payload_show,

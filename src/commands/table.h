@@ -30,6 +30,7 @@ extern const struct command command_key_rotate;
 extern const struct command command_key_seal;
 extern const struct command command_key_show;
 extern const struct command command_key_unseal;
+extern const struct command command_lineage;
 extern const struct command command_log;
 extern const struct command command_payload_list;
 extern const struct command command_payload_show;

@@ -121,6 +121,8 @@ size_t dictionary_post(struct dictionary *dictionary, struct entry *entry, uint6
     struct fault impossible;
     size_t len = 0;
 
+    if (entry->more > 0 && entry->latest == ordinal)
+        return 0; /* the record has the text twice */
     if (entry->more == 0) {
         dictionary->touched = xgrow(dictionary->touched, &dictionary->touched_room,
                                     dictionary->touched_count + 1, sizeof(struct entry *));

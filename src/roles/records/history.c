@@ -6,6 +6,7 @@
 #include "base/scope.h"
 #include "ledger/reader.h"
 #include "ledger/tile.h"
+#include "lineage/lineage.h"
 #include "roles/records/history_parts.h"
 #include "roles/records/published.h"
 
@@ -13,11 +14,31 @@
 #define WINDOW_FIRST (UINT64_C(1) << 15)
 #define WINDOW_LAST (UINT64_C(1) << 22)
 
-struct slice history_text(const struct record *record, unsigned field)
+static bool lineage_next(struct slice *rest, struct slice *ret_text)
 {
-    if (field == HISTORY_TYPE)
-        return slice_of(record_type_name(record->type));
-    return record->field[field].set ? record->field[field].text : (struct slice){0};
+    struct lineage_entry entry;
+
+    while (lineage_entry_next(rest, &entry)) {
+        *ret_text = entry.more ? SLICE(HISTORY_MORE) : entry.path;
+        if (ret_text->len > 0)
+            return true;
+    }
+    return false;
+}
+
+bool history_text_next(const struct record *record, unsigned field, struct slice *rest,
+                       struct slice *ret_text)
+{
+    bool is_first = rest->at == NULL;
+
+    if (is_first && field == HISTORY_TYPE)
+        *rest = slice_of(record_type_name(record->type));
+    else if (is_first && record->field[field].set)
+        *rest = record->field[field].text;
+    if (field == RECORD_LINEAGE)
+        return lineage_next(rest, ret_text);
+    *ret_text = *rest;
+    return is_first && rest->at != NULL;
 }
 
 /* What comes before the first special character has to be there as it is. */
@@ -25,6 +46,8 @@ bool history_text_matches(const struct history_filter *filter, const char *text)
 {
     size_t plain;
 
+    if (filter->or_more && strcmp(text, HISTORY_MORE) == 0)
+        return true;
     if (!filter->is_glob)
         return strcmp(filter->pattern, text) == 0;
     plain = strcspn(filter->pattern, "*?[\\");
@@ -35,9 +58,9 @@ bool history_text_matches(const struct history_filter *filter, const char *text)
 static bool filter_holds(const struct history_filter *filter, const struct record *record)
 {
     for (unsigned i = 0; i < filter->field_count; i++) {
-        struct slice field = history_text(record, filter->fields[i]);
+        struct slice rest = {0}, field;
 
-        if (field.at != NULL) {
+        while (history_text_next(record, filter->fields[i], &rest, &field)) {
             AUTO_FREE char *text = slice_dup(field);
 
             if (history_text_matches(filter, text))

@@ -17,13 +17,19 @@
 /* In place of a field: the type's name. */
 #define HISTORY_TYPE ((unsigned)RECORD_FIELD_COUNT)
 
+/* What stands for a path in RECORD_LINEAGE that is not told of. Nobody's path is that long. */
+#define HISTORY_MORE "+"
+
 /* One of the fields has the text, or matches the glob; '*' goes through '/'. */
 struct history_filter {
     unsigned fields[HISTORY_FIELDS_MAX]; /* enum record_field, or HISTORY_TYPE */
     unsigned field_count;
     const char *pattern;
     bool is_glob;
+    bool or_more; /* HISTORY_MORE will do, too */
 };
+
+bool history_text_matches(const struct history_filter *filter, const char *text);
 
 struct history_question {
     struct history_filter filters[HISTORY_FILTERS_MAX]; /* all of them hold */

@@ -11,9 +11,9 @@
 
 /* What can be asked by. The order is part of the index; a change makes it anew. */
 static const unsigned fields[] = {
-    HISTORY_TYPE,   RECORD_RUN,    RECORD_AGENT,   RECORD_PATH,
-    RECORD_PATH_TO, RECORD_CLASS,  RECORD_VERDICT, RECORD_OUTCOME,
-    RECORD_CHANGE,  RECORD_PERSON, RECORD_SECOND,  RECORD_ON_BEHALF_OF,
+    HISTORY_TYPE,  RECORD_RUN,          RECORD_AGENT,   RECORD_PATH,   RECORD_PATH_TO,
+    RECORD_CLASS,  RECORD_VERDICT,      RECORD_OUTCOME, RECORD_CHANGE, RECORD_PERSON,
+    RECORD_SECOND, RECORD_ON_BEHALF_OF, RECORD_LINEAGE,
 };
 
 unsigned history_index_field(unsigned field)
@@ -78,7 +78,9 @@ static bool is_of_this_ledger(const struct history *history, const struct index 
 struct building {
     struct history *history;
     struct index *index;
-    uint64_t base; /* ordinal of the first record of the shard that is read */
+    uint64_t base;            /* ordinal of the first record of the shard that is read */
+    struct index_term *terms; /* of a record */
+    size_t term_room;
 };
 
 /* Behind records that lie nowhere: they have a place in the index, too. */
@@ -93,7 +95,6 @@ static bool add_absent(struct building *building, uint64_t until, struct fault *
 static bool add_leaf(void *self, uint64_t number, struct slice leaf, struct fault *fault)
 {
     struct building *building = self;
-    struct index_term terms[COUNT(fields)];
     struct record_header header;
     struct record record;
     struct fault unreadable = {0};
@@ -104,12 +105,15 @@ static bool add_leaf(void *self, uint64_t number, struct slice leaf, struct faul
     if (!record_decode(leaf, &record, &header, &building->history->arena, &unreadable))
         return index_add_unreadable(building->index, fault);
     for (unsigned i = 0; i < COUNT(fields); i++) {
-        struct slice text = history_text(&record, fields[i]);
+        struct slice rest = {0}, text;
 
-        if (text.at != NULL)
-            terms[count++] = (struct index_term){i, text};
+        while (history_text_next(&record, fields[i], &rest, &text)) {
+            building->terms = xgrow(building->terms, &building->term_room, count + 1,
+                                    sizeof(*building->terms));
+            building->terms[count++] = (struct index_term){i, text};
+        }
     }
-    return index_add(building->index, header.t_us, terms, count, fault);
+    return index_add(building->index, header.t_us, building->terms, count, fault);
 }
 
 static bool commit(struct history *history, struct index *index, size_t which,
@@ -155,14 +159,15 @@ static bool add_shard(struct building *building, size_t which, struct fault *fau
 static bool add_all(struct history *history, struct index *index, struct fault *fault)
 {
     struct building building = {.history = history, .index = index};
+    bool ok = true;
     size_t known;
 
     (void)index_shards(index, &known);
-    for (size_t i = known == 0 ? 0 : known - 1; i < history->list.count; i++)
-        if ((history->list.at[i].size > 0 || i + 1 < history->list.count) &&
-            !add_shard(&building, i, fault))
-            return false;
-    return true;
+    for (size_t i = known == 0 ? 0 : known - 1; ok && i < history->list.count; i++)
+        if (history->list.at[i].size > 0 || i + 1 < history->list.count)
+            ok = add_shard(&building, i, fault);
+    free(building.terms);
+    return ok;
 }
 
 static bool write_index(struct history *history, const char *path, enum index_access access,
