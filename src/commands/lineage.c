@@ -1,6 +1,7 @@
 /* custody lineage - which model calls held anything of a file. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/scope.h"
 #include "commands/history_telling.h"
 #include "commands/table.h"
@@ -90,43 +91,40 @@ static bool entry_of(const struct lineage_question *asked, const struct record *
     return false;
 }
 
-static void tell_call(struct lineage_question *asked, const struct history_record *at,
-                      const struct lineage_entry *entry)
+static void add_text(json_t *to, const char *name, struct slice text)
+{
+    if (text.at != NULL)
+        (void)json_object_set_new(to, name, json_stringn((const char *)text.at, text.len));
+}
+
+static json_t *call_json(const struct history_record *at, const struct lineage_entry *entry)
+{
+    static const enum record_field who[] = {RECORD_RUN, RECORD_AGENT, RECORD_ON_BEHALF_OF};
+    const struct record_value *field = at->record->field;
+    char when[CLOCK_TEXT_BYTES];
+    json_t *call;
+
+    clock_text(at->header->t_us, when);
+    call = json_pack("{s:s,s:I,s:I,s:b}", "time", when, "shard", (json_int_t)at->shard,
+                     "index", (json_int_t)at->index, "perhaps", entry == NULL);
+    for (size_t i = 0; i < COUNT(who); i++)
+        add_text(call, record_field_name(who[i]), field[who[i]].text);
+    for (size_t i = 0; i < COUNT(told_fields); i++)
+        add_text(call, told_fields[i].name, field[told_fields[i].field].text);
+    if (entry != NULL) {
+        add_text(call, "path", entry->path);
+        add_text(call, "blob", entry->blob);
+        add_text(call, "lines", entry->lines);
+    }
+    return call;
+}
+
+static void print_call(const struct history_record *at, const struct lineage_entry *entry)
 {
     const struct record_value *field = at->record->field;
     char when[CLOCK_TEXT_BYTES];
 
     clock_text(at->header->t_us, when);
-    if (asked->json) {
-        json_t *call = json_pack("{s:s,s:I,s:I}", "time", when, "shard", (json_int_t)at->shard,
-                                 "index", (json_int_t)at->index);
-
-        static const enum record_field shown[] = {RECORD_RUN, RECORD_AGENT,
-                                                  RECORD_ON_BEHALF_OF};
-
-        for (size_t i = 0; i < COUNT(shown); i++)
-            if (field[shown[i]].set)
-                (void)json_object_set_new(call, record_field_name(shown[i]),
-                                          json_stringn((const char *)field[shown[i]].text.at,
-                                                       field[shown[i]].text.len));
-        for (size_t i = 0; i < COUNT(told_fields); i++)
-            if (field[told_fields[i].field].set)
-                (void)json_object_set_new(
-                    call, told_fields[i].name,
-                    json_stringn((const char *)field[told_fields[i].field].text.at,
-                                 field[told_fields[i].field].text.len));
-        (void)json_object_set_new(call, "perhaps", json_boolean(entry == NULL));
-        if (entry != NULL) {
-            (void)json_object_set_new(
-                call, "path", json_stringn((const char *)entry->path.at, entry->path.len));
-            (void)json_object_set_new(
-                call, "blob", json_stringn((const char *)entry->blob.at, entry->blob.len));
-            (void)json_object_set_new(
-                call, "lines", json_stringn((const char *)entry->lines.at, entry->lines.len));
-        }
-        (void)json_array_append_new(asked->calls, call);
-        return;
-    }
     (void)printf("%.19sZ  %llu  %.*s  %.*s", when, (unsigned long long)at->index,
                  SLICE_ARGS(field[RECORD_AGENT].text),
                  SLICE_ARGS(field[RECORD_PROVIDER].text));
@@ -135,6 +133,15 @@ static void tell_call(struct lineage_question *asked, const struct history_recor
     else
         (void)printf("  %.*s lines %.*s of blob %.*s\n", SLICE_ARGS(entry->path),
                      SLICE_ARGS(entry->lines), SLICE_ARGS(entry->blob));
+}
+
+static void tell_call(struct lineage_question *asked, const struct history_record *at,
+                      const struct lineage_entry *entry)
+{
+    if (asked->json)
+        (void)json_array_append_new(asked->calls, call_json(at, entry));
+    else
+        print_call(at, entry);
 }
 
 static bool take_call(void *self, const struct history_record *at, struct fault *fault)
