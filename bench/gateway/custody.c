@@ -219,6 +219,7 @@ static void begin_door(struct bench *bench, int to_gateway, int listener)
 {
     static const uint8_t key[32] = {1};
     struct door_role_config config = {.gateway = to_gateway,
+                                      .served = -1,
                                       .models = &bench->model,
                                       .model_count = 1,
                                       .identity = identity,

@@ -6,7 +6,8 @@
  * make no sockets and sends no descriptors. Both run the same program on the same machine, so
  * structs travel as they are; each side checks what it reads.
  *
- *   door -> gateway   CALL_OPEN, where values were replaced CALL_RECEIPTS, then the body in
+ *   door -> gateway   CALL_OPEN, where values were replaced CALL_RECEIPTS, where lines of files
+ *                     are in it CALL_LINEAGE, then the body in
  *                     packets of at most CALL_PIECE_BYTES
  *   gateway -> door   CALL_HEAD, CALL_DATA ..., CALL_END    or   CALL_FAIL
  *
@@ -27,6 +28,7 @@ enum call_packet {
     CALL_SOCKET = 's',
     CALL_OPEN = 'o',
     CALL_RECEIPTS = 'r',
+    CALL_LINEAGE = 'l', /* text, open.lineage_bytes */
     CALL_HEAD = 'h',
     CALL_DATA = 'd',
     CALL_END = 'e',
@@ -48,15 +50,16 @@ enum call_header {
 struct call_open {
     uint8_t packet;
     bool stream;
-    bool strip_usage; /* the usage chunk was not asked for by the client */
-    uint32_t model;   /* index of the policy's entry */
+    bool strip_usage;   /* the usage chunk was not asked for by the client */
+    uint32_t model;     /* index of the policy's entry */
     uint32_t operation; /* enum operation */
     uint32_t classes;   /* what was found and is allowed */
     uint32_t redacted;  /* classes of which stand-ins are in it */
     bool signed_blocks; /* holds what only the provider that made it can read */
     uint32_t model_at,
-        model_len; /* where the body names the model, with the quotes; 0: nowhere */
+        model_len;     /* where the body names the model, with the quotes; 0: nowhere */
     uint32_t replaced; /* values that were; of CALL_RECEIPTS_MAX at most there is a receipt */
+    uint32_t lineage_bytes; /* 0: no CALL_LINEAGE follows */
     uint64_t body_bytes;
     uint64_t leaves, scanned_bytes;
     int64_t output_tokens;        /* the request's own maximum, 0: none */

@@ -154,6 +154,18 @@ struct door_scan {
 };
 #define DOOR_SEAM_BYTES 384UL
 
+/* What of the files that the agent was shown is in a request (lineage/lineage.h), as a struct of
+ * functions. */
+struct door_lineage {
+    void (*begin)(void *self); /* a request */
+    void (*look)(void *self, struct slice text);
+    void (*tool)(void *self, struct slice call); /* it answers that call of a tool */
+    /* Appends what was found, printable, at most DOOR_LINEAGE_BYTES_MAX. */
+    bool (*list)(void *self, struct buf *ret_list, struct fault *fault);
+    void *self;
+};
+#define DOOR_LINEAGE_BYTES_MAX 16000
+
 /* Where connections of clients that take the door for a proxy go: gateway/egress/egress.h. */
 struct door_place {
     const char *host; /* in small letters */
@@ -171,7 +183,8 @@ struct door_config {
     size_t model_count;
     size_t model; /* the run's: serves every request whose "model" is no entry's name */
     struct door_scan scan;
-    struct gateway_ledger ledger; /* writes `refused` */
+    const struct door_lineage *lineage; /* NULL: nothing is told of that */
+    struct gateway_ledger ledger;       /* writes `refused` */
     struct gateway_identity identity;
     int gateway;                      /* SOCK_SEQPACKET (message_pair); taken */
     const struct door_egress *egress; /* NULL: models and nothing else */

@@ -8,7 +8,7 @@
 
 bool lineage_path(struct slice path, struct buf *out, struct fault *fault)
 {
-    bool is_utf8 = utf8_is_valid(path);
+    bool is_utf8 = utf8_is_printable(path);
     bool is_word = path.len > 0 && (path.at[0] == '+' || slice_equal(path, SLICE("tool")));
 
     for (size_t i = 0; i < path.len; i++) {

@@ -160,6 +160,11 @@ bool served_next(struct served *served, struct served_file *ret_file)
     return true;
 }
 
+void served_give_up(struct served *served)
+{
+    atomic_store(&head_of(served)->full, 1);
+}
+
 bool served_is_full(const struct served *served)
 {
     return atomic_load(&head_of(served)->full) != 0;

@@ -2,7 +2,7 @@
  * lineage/served.h - which files an agent was shown, as lines' numbers: written by who serves
  * them, read by who looks at what the agent sends.
  *
- * A file of memory that grows to SERVED_BYTES_MAX and that both map; the reader cannot write it.
+ * A file of memory that grows to SERVED_BYTES_MAX and that both map, the reader to read only.
  * One writer, one reader, no locks: what is before `end` is whole. The reader believes no length
  * in it.
  */
@@ -48,6 +48,8 @@ struct served_file {
 /* The next file that the reader has not been given; what it points to lives as long as `served`.
  */
 bool served_next(struct served *served, struct served_file *ret_file);
+/* Something is shown that is not written here. */
+void served_give_up(struct served *served);
 /* Some files, or ends of files, are not in it. */
 bool served_is_full(const struct served *served);
 

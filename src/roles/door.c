@@ -5,6 +5,7 @@
 
 #include "base/scope.h"
 #include "ledger/ledger.h"
+#include "lineage/lineage.h"
 #include "os/file.h"
 #include "os/isolate.h"
 #include "os/message.h"
@@ -19,6 +20,7 @@ struct serving {
     struct door_egress egress;
     struct loop_watch *control;
     struct door_texts texts;
+    struct door_lineage lineage;
 };
 
 /* ---- what the door needs of the ledger ---- */
@@ -91,6 +93,42 @@ static void on_control(void *self, uint32_t events)
         say(serving->config->control, DOOR_FAILED, fault.why);
 }
 
+/* ---- where lines come from ---- */
+
+static void begin_lineage(void *self)
+{
+    lineage_begin(self);
+}
+
+static void look_for_lineage(void *self, struct slice text)
+{
+    lineage_look(self, text);
+}
+
+static void note_tool(void *self, struct slice call)
+{
+    lineage_tool(self, call);
+}
+
+static bool list_lineage(void *self, struct buf *ret_list, struct fault *fault)
+{
+    return lineage_list(self, ret_list, fault);
+}
+
+static bool open_lineage(struct serving *serving, struct fault *fault)
+{
+    struct lines_key key;
+    struct served *served;
+
+    if (serving->config->served < 0)
+        return true;
+    if (!served_open(serving->config->served, false, &served, fault))
+        return false;
+    lines_key_make(serving->config->lines_key, &key);
+    serving->lineage.self = lineage_new(served, &key);
+    return true;
+}
+
 static bool open_door(struct serving *serving, struct fault *fault)
 {
     const struct door_role_config *config = serving->config;
@@ -98,6 +136,7 @@ static bool open_door(struct serving *serving, struct fault *fault)
                                .model_count = config->model_count,
                                .model = config->model,
                                .scan = door_texts_scan(&serving->texts),
+                               .lineage = config->served < 0 ? NULL : &serving->lineage,
                                .ledger = {record, record_durably, serving},
                                .identity = config->identity,
                                .gateway = config->gateway,
@@ -109,12 +148,13 @@ static bool open_door(struct serving *serving, struct fault *fault)
     serving->ledger = ledger_client_new(config->ledger);
     if (config->surrogate_key != NULL &&
         config->surrogate_key_len == sizeof(serving->texts.key.bytes)) {
-        memcpy(serving->texts.key.bytes, config->surrogate_key, sizeof(serving->texts.key.bytes));
+        memcpy(serving->texts.key.bytes, config->surrogate_key,
+               sizeof(serving->texts.key.bytes));
         memcpy(serving->texts.commitment_key, config->commitment_key,
                sizeof(serving->texts.commitment_key));
         serving->texts.has_key = true;
     }
-    return loop_new(&serving->loop, fault) &&
+    return open_lineage(serving, fault) && loop_new(&serving->loop, fault) &&
            door_new(serving->loop, &door, &serving->door, fault) &&
            loop_watch(serving->loop, config->control, EPOLLIN, on_control, serving,
                       &serving->control, fault);
@@ -131,7 +171,9 @@ static bool give_up_privileges(const struct door_role_config *config, struct fau
 
 int door_role(void *self)
 {
-    struct serving serving = {.config = self};
+    struct serving serving = {
+        .config = self,
+        .lineage = {begin_lineage, look_for_lineage, note_tool, list_lineage, NULL}};
     struct fault fault = {0};
     bool ok = open_door(&serving, &fault) && give_up_privileges(serving.config, &fault) &&
               loop_run(serving.loop, &fault);
@@ -142,6 +184,7 @@ int door_role(void *self)
     ledger_client_free(serving.ledger);
     loop_unwatch(serving.control);
     loop_free(serving.loop);
+    lineage_free(serving.lineage.self);
     known_free(serving.texts.known);
     explicit_bzero(&serving.texts, sizeof(serving.texts));
     return ok ? 0 : 2;

@@ -15,6 +15,8 @@
 
 #include "gateway/gateway.h"
 
+#define DOOR_LINES_KEY_BYTES 32
+
 struct door_role_config {
     int control; /* core's end speaks the packets below; taken */
     int gateway; /* message_pair with the gateway role; taken */
@@ -29,6 +31,8 @@ struct door_role_config {
     const uint8_t *surrogate_key; /* of this run, so that its surrogates pass; may be NULL */
     size_t surrogate_key_len;
     uint8_t commitment_key[DOOR_COMMITMENT_BYTES]; /* commits to values that are replaced */
+    int served; /* what the view has shown (lineage/served.h), or -1 */
+    uint8_t lines_key[DOOR_LINES_KEY_BYTES];
     bool drop_user; /* as root: become uid, gid */
     uid_t uid;
     gid_t gid;

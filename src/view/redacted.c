@@ -1,8 +1,6 @@
 #include "view/redacted.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/scope.h"
 
@@ -15,27 +13,6 @@ struct redacted {
     struct redacted_file *files; /* ascending by number */
     size_t count;
 };
-
-static bool read_original(int content_fd, const struct snapshot_node *node,
-                          struct buf *original, struct fault *fault)
-{
-    if (!buf_reserve(original, (size_t)node->size, fault))
-        return false;
-    while (original->len < node->size) {
-        ssize_t got =
-            pread(content_fd, original->at + original->len, (size_t)node->size - original->len,
-                  (off_t)(node->content_at + original->len));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fault_errno(fault, "read content");
-        if (got == 0)
-            return fault_set(fault, FAULT_INVALID, "content ends before the file does");
-        original->len += (size_t)got;
-    }
-    return true;
-}
 
 static bool redact_one(const struct snapshot *snapshot, int content_fd,
                        const struct redactor *redactor, uint32_t number, struct buf *ret_bytes,
@@ -52,7 +29,7 @@ static bool redact_one(const struct snapshot *snapshot, int content_fd,
         0) /* could not be looked into, or a file from before its rules */
         return fault_set(fault, FAULT_DENIED, "redact %s: nothing in it is marked",
                          buf_text(&path));
-    if (!read_original(content_fd, node, &original, fault) ||
+    if (!snapshot_content(content_fd, node, &original, fault) ||
         !redactor->redact(redactor->self, buf_slice(&path), buf_slice(&original),
                           snapshot_findings(snapshot, number), node->finding_count, &bytes,
                           fault))

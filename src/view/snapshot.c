@@ -1,6 +1,7 @@
 #include "view/snapshot.h"
 
 #include <fcntl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/mman.h>
@@ -479,4 +480,27 @@ int64_t snapshot_base_time(const struct snapshot *snapshot)
 bool snapshot_hides_names(const struct snapshot *snapshot)
 {
     return (snapshot->parts.header->flags & SNAPSHOT_HIDES_NAMES) != 0;
+}
+
+bool snapshot_content(int content_fd, const struct snapshot_node *node,
+                      struct buf *ret_content, struct fault *fault)
+{
+    size_t from = ret_content->len;
+
+    if (!buf_reserve(ret_content, (size_t)node->size, fault))
+        return false;
+    while (ret_content->len - from < node->size) {
+        size_t done = ret_content->len - from;
+        ssize_t got = pread(content_fd, ret_content->at + ret_content->len,
+                            (size_t)node->size - done, (off_t)(node->content_at + done));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fault_errno(fault, "read content");
+        if (got == 0)
+            return fault_set(fault, FAULT_INVALID, "content ends before the file does");
+        ret_content->len += (size_t)got;
+    }
+    return true;
 }

@@ -98,6 +98,9 @@ uint32_t snapshot_find(const struct snapshot *snapshot, struct slice path);
 /* Appends the path below the root. */
 MUST_USE bool snapshot_path(const struct snapshot *snapshot, uint32_t number,
                             struct buf *ret_path, struct fault *fault);
+/* Appends a file's content, as it is, from the repository's content file. */
+MUST_USE bool snapshot_content(int content_fd, const struct snapshot_node *node,
+                               struct buf *ret_content, struct fault *fault);
 /* Numbers of the files with verdict redact, ascending. */
 const uint32_t *snapshot_redacted(const struct snapshot *snapshot, size_t *ret_count);
 struct slice snapshot_index(const struct snapshot *snapshot); /* the template */

@@ -273,6 +273,7 @@ bool accounts_intent(struct exchange *exchange, bool durably, struct fault *faul
                 verdict_name(receipts.len > 0 ? VERDICT_REDACT : VERDICT_ALLOW));
     if (receipts.len > 0)
         record_text(&record, RECORD_RECEIPTS, buf_slice(&receipts));
+    record_word(&record, RECORD_LINEAGE, exchange->lineage);
     record_sealed(&record, &exchange->prompt);
     record_number(&record, RECORD_TOKENS_RESERVED, exchange->granted.of[AMOUNT_TOKENS]);
     record_number(&record, RECORD_COST_RESERVED, exchange->granted.of[AMOUNT_MICRO_USD]);

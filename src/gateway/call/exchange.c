@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "base/scope.h"
 
 #define PACKETS_AT_ONCE 16
@@ -65,6 +66,7 @@ void exchange_free(struct exchange *exchange)
     answer_free(&exchange->answer);
     buf_free(&exchange->out);
     free(exchange->receipts);
+    free(exchange->lineage);
     *exchange->previous = exchange->next;
     if (exchange->next != NULL)
         exchange->next->previous = exchange->previous;
@@ -173,6 +175,7 @@ static bool open_valid(const struct gateway *gateway, const struct call_open *op
         open->operation >= OPERATION_COUNT || open->body_bytes == 0 ||
         open->body_bytes > GATEWAY_BODY_BYTES_MAX || open->output_tokens < 0 ||
         (uint64_t)open->model_at + open->model_len > open->body_bytes ||
+        open->lineage_bytes > DOOR_LINEAGE_BYTES_MAX ||
         !call_text_valid(open->asked, sizeof(open->asked)))
         return false;
     for (int i = 0; i < CALL_HEADER_COUNT; i++)
@@ -190,7 +193,9 @@ static void take_open(struct exchange *exchange, struct slice packet)
     gateway_top_up(exchange->door);
     if (packet.len == sizeof(exchange->open))
         memcpy(&exchange->open, packet.at, sizeof(exchange->open));
-    exchange->state = exchange->open.replaced > 0 ? EXCHANGE_RECEIPTS : EXCHANGE_BODY;
+    exchange->state = exchange->open.replaced > 0        ? EXCHANGE_RECEIPTS
+                      : exchange->open.lineage_bytes > 0 ? EXCHANGE_LINEAGE
+                                                         : EXCHANGE_BODY;
     if (packet.len != sizeof(exchange->open) || !open_valid(gateway, &exchange->open)) {
         exchange_free(exchange);
         return;
@@ -227,6 +232,29 @@ static void on_door_gone(struct exchange *exchange)
         exchange_free(exchange);
 }
 
+static bool take_lineage(struct exchange *exchange, struct slice packet)
+{
+    struct slice text = slice_part(packet, 1, packet.len);
+
+    if (packet.at[0] != CALL_LINEAGE || text.len != exchange->open.lineage_bytes ||
+        !utf8_is_printable(text))
+        return false;
+    exchange->lineage = slice_dup(text);
+    return true;
+}
+
+/* What the door says of the body before it comes. */
+static bool take_beside(struct exchange *exchange, struct slice packet)
+{
+    bool ok = exchange->state == EXCHANGE_RECEIPTS ? receipts_take(exchange, packet)
+                                                   : take_lineage(exchange, packet);
+
+    exchange->state = exchange->state == EXCHANGE_RECEIPTS && exchange->open.lineage_bytes > 0
+                          ? EXCHANGE_LINEAGE
+                          : EXCHANGE_BODY;
+    return ok;
+}
+
 static void receive(struct exchange *exchange)
 {
     static uint8_t room[CALL_PACKET_BYTES_MAX]; /* one loop, no threads of ours */
@@ -244,12 +272,11 @@ static void receive(struct exchange *exchange)
             take_open(exchange, slice_of_bytes(room, (size_t)got));
             return; /* it may be gone; what follows wakes us again */
         }
-        if (exchange->state == EXCHANGE_RECEIPTS) {
-            if (!receipts_take(exchange, slice_of_bytes(room, (size_t)got))) {
+        if (exchange->state != EXCHANGE_BODY) {
+            if (!take_beside(exchange, slice_of_bytes(room, (size_t)got))) {
                 exchange_free(exchange);
                 return;
             }
-            exchange->state = EXCHANGE_BODY;
             continue;
         }
         if (!take_body(exchange, slice_of_bytes(room, (size_t)got)))

@@ -18,12 +18,13 @@
 #define EXCHANGE_STREAM_BYTES_MAX (64 * 1024 * 1024)
 
 enum exchange_state {
-    EXCHANGE_SPARE,   /* at the door, not used yet */
+    EXCHANGE_SPARE,    /* at the door, not used yet */
     EXCHANGE_RECEIPTS, /* what was replaced in the request is arriving */
-    EXCHANGE_BODY,    /* the request is arriving */
-    EXCHANGE_READY,   /* whole; waits for its intent record */
-    EXCHANGE_SENT,    /* with the provider, or waiting for the next try */
-    EXCHANGE_DRAINED, /* over; what is left goes to the door */
+    EXCHANGE_LINEAGE,  /* which lines of which files are in it is */
+    EXCHANGE_BODY,     /* the request is arriving */
+    EXCHANGE_READY,    /* whole; waits for its intent record */
+    EXCHANGE_SENT,     /* with the provider, or waiting for the next try */
+    EXCHANGE_DRAINED,  /* over; what is left goes to the door */
 };
 
 /* What the gateway's parts share. */
@@ -84,6 +85,7 @@ struct exchange {
     bool door_gone;
     struct call_open open;
     struct call_receipt *receipts; /* call_receipts(open.replaced) of them */
+    char *lineage;                 /* NULL: none */
     const struct provider *provider;
     struct buf target; /* path and query at the provider */
     struct buf body;

@@ -116,6 +116,13 @@ static bool send_receipts(const struct connection *connection)
                      slice_of_bytes(receipts, count * sizeof(receipts[0]))) == CALL_SENT;
 }
 
+static bool send_lineage(const struct connection *connection)
+{
+    struct slice lineage = buf_slice(&connection->plan.lineage);
+
+    return lineage.len == 0 || call_send(connection->call, CALL_LINEAGE, lineage) == CALL_SENT;
+}
+
 void connection_call(struct connection *connection)
 {
     struct door *door = connection->door;
@@ -132,7 +139,8 @@ void connection_call(struct connection *connection)
     }
     connection->call = door->spares[--door->spare_count];
     connection->state = CONNECTION_SENDING;
-    if (call_send(connection->call, 0, open) != CALL_SENT || !send_receipts(connection)) {
+    if (call_send(connection->call, 0, open) != CALL_SENT || !send_receipts(connection) ||
+        !send_lineage(connection)) {
         call_lost(connection);
         return;
     }
@@ -227,6 +235,7 @@ static bool take_packet(struct connection *connection, struct slice packet)
     case CALL_SOCKET:
     case CALL_OPEN:
     case CALL_RECEIPTS:
+    case CALL_LINEAGE:
         break;
     }
     if (!ok)

@@ -68,6 +68,8 @@ static void look(struct leaves *leaves, struct slice text, int level)
     struct slice trimmed = slice_trim(text);
 
     scan(leaves, text);
+    if (leaves->lineage != NULL)
+        leaves->lineage->look(leaves->lineage->self, text);
     if (level >= LEAVES_LEVELS_MAX || trimmed.len == 0)
         return;
     if (trimmed.at[0] == '{' || trimmed.at[0] == '[') {
@@ -94,6 +96,20 @@ static bool is_protocol(const struct json_leaf *leaf)
         if (json_key_is(step->key, names[i]))
             return true;
     return false;
+}
+
+/* The call that a tool's output answers, where nothing that one must not know is in its name. */
+static void tell_tool(const struct leaves *leaves, const struct json_leaf *leaf)
+{
+    static const char *const names[] = {"tool_call_id", "tool_use_id", "call_id"};
+    const struct json_step *step = leaf->depth == 0 ? NULL : &leaf->path[leaf->depth - 1];
+
+    if (leaf->type != JSON_STRING || leaf->is_key || step == NULL || !step->is_key ||
+        (leaves->leaf_classes | leaves->leaf_guesses) != 0)
+        return;
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (json_key_is(step->key, names[i]))
+            leaves->lineage->tool(leaves->lineage->self, leaf->text);
 }
 
 static void keep_tail(struct leaves *leaves, struct slice text)
@@ -165,6 +181,8 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
         look(leaves, leaf->text, 0);
     if (leaves->references != NULL)
         references_see(leaves->references, leaf);
+    if (leaves->lineage != NULL)
+        tell_tool(leaves, leaf);
     if (leaf->type == JSON_STRING && !leaf->is_key && !is_protocol(leaf))
         look_across(leaves, leaf->text);
     keep_found(leaves);

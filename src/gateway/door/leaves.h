@@ -25,10 +25,11 @@ struct leaves {
     /* The same document before it was edited: leaves that nothing was found in then, and that
      * are the same, are not looked at again, but for where they meet others. May be NULL. */
     const struct leaves *before;
-    struct references *references;  /* looks at each leaf, too; or NULL */
-    unsigned classes;               /* found so far */
-    unsigned guesses;               /* what was found with less certainty */
-    const char *rules[CLASS_COUNT]; /* the first rule that found it */
+    struct references *references;      /* looks at each leaf, too; or NULL */
+    const struct door_lineage *lineage; /* sees each text, too; or NULL */
+    unsigned classes;                   /* found so far */
+    unsigned guesses;                   /* what was found with less certainty */
+    const char *rules[CLASS_COUNT];     /* the first rule that found it */
     uint64_t count;
     uint64_t seen_bytes;           /* of decoded leaves, as the walk counts them */
     uint64_t scanned_bytes;        /* as the scan was given them; must be equal */

@@ -45,8 +45,7 @@ static bool authority_is_door(struct slice authority)
 
     if (authority.len == 0)
         return true;
-    return url_authority_parse(authority, &host, &port, &fault) &&
-           plan_host_is_door(host);
+    return url_authority_parse(authority, &host, &port, &fault) && plan_host_is_door(host);
 }
 
 /* Which API the client speaks, as far as its request shows. */
@@ -79,6 +78,7 @@ void plan_clear(struct plan *plan)
 {
     buf_free(&plan->body);
     redaction_free(&plan->redaction);
+    buf_free(&plan->lineage);
 }
 
 void plan_broken(const struct http1_request *request, int status, const char *why,
@@ -108,10 +108,11 @@ void plan_head(const struct http1_request *request, struct plan *ret_plan)
                "no such path; models are called at /v1/chat/completions, /v1/responses, "
                "/v1/messages and /v1beta/models/MODEL:generateContent");
     else if (plan.route.kind == ROUTE_KEPT)
-        refuse(&plan, 400, "kept",
-               "what a provider keeps by id (responses, files, batches, conversations, caches) "
-               "is refused: nobody here has looked at what is in it. Send the text itself, "
-               "with each request");
+        refuse(
+            &plan, 400, "kept",
+            "what a provider keeps by id (responses, files, batches, conversations, caches) "
+            "is refused: nobody here has looked at what is in it. Send the text itself, "
+            "with each request");
     else if (!takes_method(request, plan.route.kind))
         refuse(&plan, 405, "method", "this path does not take that method");
     else if (is_array_stream(request, &plan.route))
@@ -298,8 +299,7 @@ static unsigned replaceable_of(const struct leaves *leaves, const struct gateway
 }
 
 /* False has refused. What leaves has been looked at as it leaves. */
-static bool redact(const struct gateway_model *model, struct leaves *leaves,
-                   struct plan *plan)
+static bool redact(const struct gateway_model *model, struct leaves *leaves, struct plan *plan)
 {
     unsigned allowed = leaves->classes & (model->allow | CLASS_BIT(CLASS_CODE));
     struct fault fault = {0};
@@ -334,6 +334,7 @@ static void fill_open(const struct door_config *config, const struct leaves *lea
     plan->open.leaves = leaves->count;
     plan->open.scanned_bytes = leaves->scanned_bytes;
     plan->open.body_bytes = plan->body.len;
+    plan->open.lineage_bytes = (uint32_t)plan->lineage.len;
 }
 
 /* Looks at all of it, and refuses or edits what must not leave. */
@@ -360,6 +361,24 @@ static bool look(const struct door_config *config, const struct http1_request *r
     return plan->kind != PLAN_REFUSE;
 }
 
+/* Every leaf once, as the client has sent it. */
+static bool walk(const struct door_config *config, struct leaves *leaves, struct plan *plan,
+                 struct fault *fault)
+{
+    const struct door_lineage *lineage = config->lineage;
+    bool ok;
+
+    leaves->lineage = lineage;
+    if (lineage != NULL)
+        lineage->begin(lineage->self);
+    ok = leaves_walk(leaves, buf_slice(&plan->body), fault);
+    leaves->lineage = NULL;
+    if (lineage == NULL || !ok)
+        return ok;
+    plan->lineage = buf_with_limit(DOOR_LINEAGE_BYTES_MAX);
+    return lineage->list(lineage->self, &plan->lineage, fault);
+}
+
 static void plan_call(const struct door_config *config, const struct http1_request *request,
                       struct leaves *leaves, struct plan *plan)
 {
@@ -372,7 +391,7 @@ static void plan_call(const struct door_config *config, const struct http1_reque
         return;
     }
     leaves->references = &references;
-    if (!leaves_walk(leaves, buf_slice(&plan->body), &fault)) {
+    if (!walk(config, leaves, plan, &fault)) {
         refuse(plan, 400, "malformed", fault.why);
         return;
     }

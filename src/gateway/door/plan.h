@@ -24,6 +24,7 @@ struct plan {
     struct call_open open;
     struct buf body;
     struct redaction redaction; /* what was replaced in `body` */
+    struct buf lineage;         /* which lines of which files are in it */
     /* Of a refusal: */
     int status;
     const char *reason; /* a word, for the record and the client's program */

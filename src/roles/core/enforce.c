@@ -151,7 +151,8 @@ static bool start_cell(struct run *run, const struct plants *plants, struct faul
 {
     struct cell_scratch scratch[SCRATCH_MAX];
     AUTO_FREE char *plain = xformat("%s/" CORE_AGENT_FOLDER "/plain", run->folder);
-    AUTO_FREE struct cell_file *files = xalloc_array(run->launch.files.count + 1, sizeof(*files));
+    AUTO_FREE struct cell_file *files =
+        xalloc_array(run->launch.files.count + 1, sizeof(*files));
     struct core_environment environment;
     int theirs[2] = {-1, -1};
     const struct policy_resources *limits = &run->policy->resources;
@@ -352,11 +353,11 @@ bool core_enforce(struct run *run, struct fault *fault)
                              : !message_pair(run->lister, fault))
         return false;
     /* After the gateway, which has the keys, in the order of who takes longest. */
-    if (!seen_make(&run->seen, fault) || !core_start_gateway(run, &to_gateway, fault) ||
-        !core_start_egress(run, fault) || !core_start_view(run, &plants, fault) ||
-        !core_egress_ready(run, fault) || !start_cell(run, &plants, fault) ||
-        !core_start_guard(run, &plants, fault) || !core_start_observer(run, fault) ||
-        !core_start_door(run, to_gateway, fault))
+    if (!seen_make(&run->seen, fault) || !served_make(&run->served, fault) ||
+        !core_start_gateway(run, &to_gateway, fault) || !core_start_egress(run, fault) ||
+        !core_start_view(run, &plants, fault) || !core_egress_ready(run, fault) ||
+        !start_cell(run, &plants, fault) || !core_start_guard(run, &plants, fault) ||
+        !core_start_observer(run, fault) || !core_start_door(run, to_gateway, fault))
         return false;
     if (!receive(run, CELL_MOUNTED, &packet, fault) || !hand_over(run, &packet, fault))
         return false;

@@ -11,6 +11,7 @@
 
 #include "agent/engine.h"
 #include "cell/cell.h"
+#include "lineage/served.h"
 #include "os/disk.h"
 #include "os/spawn.h"
 #include "roles/collect/collect.h"
@@ -80,8 +81,8 @@ struct run {
     int agent_fd; /* below it: what the agent itself writes, and nobody else on the host enters */
     int signals; /* signalfd */
     sigset_t signals_before;
-    int lock;    /* held while the run lives: tells `stop` and `gc` */
-    uid_t uid;   /* as root: whose the cell is outside; else our own */
+    int lock;  /* held while the run lives: tells `stop` and `gc` */
+    uid_t uid; /* as root: whose the cell is outside; else our own */
     int uid_lock;
     uint8_t key[SURROGATE_KEY_BYTES]; /* the run's surrogates */
     struct sealer sealer;             /* of tickets and diffs; see seal.c */
@@ -103,7 +104,7 @@ struct run {
     int cache_fd, snapshot_fd, content_fd;
 
     struct gateway_model *models;
-    size_t model; /* the run's */
+    size_t model;     /* the run's */
     size_t *fallback; /* indices of models, policy's routing.fallback */
     size_t fallback_count;
     struct engine *engine;
@@ -121,11 +122,13 @@ struct run {
     char transport[VIEW_TRANSPORT_BYTES]; /* of the view */
     bool observed; /* the kernel tells the observer of each file that is opened */
     int seen;      /* guard and view share it */
-    int lister[2]; /* view to cell: what to list */
-    int cell_proc; /* the cell's /proc */
-    uint8_t command_key[COMMITMENT_KEY_BYTES]; /* of the run's commitments to arguments */
+    int served;    /* view and door share it */
+    uint8_t lines_key[LINES_KEY_BYTES];          /* of it */
+    int lister[2];                               /* view to cell: what to list */
+    int cell_proc;                               /* the cell's /proc */
+    uint8_t command_key[COMMITMENT_KEY_BYTES];   /* of the run's commitments to arguments */
     uint8_t redaction_key[COMMITMENT_KEY_BYTES]; /* ... and to values that were replaced */
-    uint8_t door_key[COMMITMENT_KEY_BYTES]; /* ... in requests */
+    uint8_t door_key[COMMITMENT_KEY_BYTES];      /* ... in requests */
     struct cell *cell;
     int upper_fd, git_fd, objects_fd, engine_fd;
     int plain_fd, identity_fd; /* without FUSE: the agent's files, and the list of them */

@@ -68,8 +68,10 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
     config.limits.tokens = run->policy->budget_run.tokens;
     config.limits.micro_usd = run->policy->budget_run.micro_usd;
     config.limits.calls = run->policy->budget_run.calls;
-    if (!book_file_open(run->session->home.fd, &book, fault) || !core_producer(run, "gateway", TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
-                  &ledger, fault) ||
+    if (!book_file_open(run->session->home.fd, &book, fault) ||
+        !core_producer(run, "gateway",
+                       TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED), &ledger,
+                       fault) ||
         !message_pair(control, fault))
         return false;
     config.control = control[1];
@@ -108,18 +110,21 @@ bool core_start_door(struct run *run, int to_gateway, struct fault *fault)
                                       .identity = core_identity(run),
                                       .surrogate_key = run->key,
                                       .surrogate_key_len = sizeof(run->key),
+                                      .served = run->served,
                                       .drop_user = geteuid() == 0,
                                       .uid = run->uid,
                                       .gid = run->uid};
 
     memcpy(config.commitment_key, run->door_key, sizeof(config.commitment_key));
-    if (!core_producer(run, "door", TYPE(REFUSED), &ledger, fault) || !message_pair(control, fault))
+    memcpy(config.lines_key, run->lines_key, sizeof(config.lines_key));
+    if (!core_producer(run, "door", TYPE(REFUSED), &ledger, fault) ||
+        !message_pair(control, fault))
         return false;
     config.control = control[1];
     config.ledger = ledger;
     ok = start_peer(&run->door, "door", door_role, &config, control[1],
-                    (const int[]){control[1], to_gateway, ledger, run->to_egress},
-                    run->to_egress >= 0 ? 4 : 3, control[0], fault);
+                    (const int[]){control[1], to_gateway, ledger, run->served, run->to_egress},
+                    run->to_egress >= 0 ? 5 : 4, control[0], fault);
     scope_close(&run->to_egress);
     return ok;
 }
@@ -305,15 +310,18 @@ bool core_start_view(struct run *run, const struct plants *plants, struct fault 
         .plants = planted,
         .plant_count = COUNT(planted),
         .seen_fd = run->seen,
+        .served_fd = run->served,
         .upper_bytes_max = run->policy->resources.disk_bytes,
         .records_max = RECORDS_MAX,
     };
 
     memcpy(config.key, run->key, sizeof(config.key));
     memcpy(config.redaction_key, run->redaction_key, sizeof(config.redaction_key));
+    memcpy(config.lines_key, run->lines_key, sizeof(config.lines_key));
     if (run_is_shared(run) && !core_real_path(run->objects_fd, &objects, fault))
         return false;
-    if (!core_producer(run, "view", FILE_TYPES, &ledger, fault) || !message_pair(control, fault))
+    if (!core_producer(run, "view", FILE_TYPES, &ledger, fault) ||
+        !message_pair(control, fault))
         return false;
     config.control_fd = control[1];
     config.ledger_fd = ledger;
@@ -324,10 +332,10 @@ bool core_start_view(struct run *run, const struct plants *plants, struct fault 
     }
     ok = start_peer(&run->view, "view", view_role, &config, control[1],
                     (const int[]){control[1], ledger, run->snapshot_fd, run->content_fd,
-                                  run->upper_fd, run->git_fd, run->seen,
+                                  run->upper_fd, run->git_fd, run->seen, run->served,
                                   run_is_injected(run) ? run->plain_fd : run->lister[0],
                                   run->identity_fd},
-                    run_is_injected(run) ? 9 : 8, control[0], fault);
+                    run_is_injected(run) ? 10 : 9, control[0], fault);
     for (size_t i = 0; i < COUNT(links); i++)
         free(links[i]);
     return ok;

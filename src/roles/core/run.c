@@ -77,10 +77,11 @@ static void teardown(struct run *run)
 {
     struct fault fault = {0};
     AUTO_CLOSE int runs = -1;
-    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,   &run->upper_fd,
-                  &run->git_fd,      &run->objects_fd, &run->engine_fd,  &run->agent_in,
-                  &run->agent_err,   &run->uid_lock,   &run->agent_fd,   &run->seen,
-                  &run->cell_proc,   &run->plain_fd,   &run->identity_fd, &run->to_egress};
+    int *fds[] = {&run->snapshot_fd, &run->content_fd, &run->cache_fd,    &run->upper_fd,
+                  &run->git_fd,      &run->objects_fd, &run->engine_fd,   &run->agent_in,
+                  &run->agent_err,   &run->uid_lock,   &run->agent_fd,    &run->seen,
+                  &run->cell_proc,   &run->plain_fd,   &run->identity_fd, &run->to_egress,
+                  &run->served};
 
     if (!cell_end(run->cell, &fault))
         run_say(run, "warning: %s", fault.why);
@@ -183,6 +184,7 @@ static bool begin(struct run *run, struct fault *fault)
     run->begun_us = clock_monotonic_us(&clock_real);
     run->begun_wall_us = clock_now_us(&clock_real);
     if (getrandom(run->key, sizeof(run->key), 0) != sizeof(run->key) ||
+        getrandom(run->lines_key, sizeof(run->lines_key), 0) != sizeof(run->lines_key) ||
         getrandom(random, sizeof(random), 0) != sizeof(random))
         return fault_errno(fault, "draw random bytes");
     memcpy(&run->random, random, sizeof(random));
@@ -344,6 +346,7 @@ bool core_run(struct session *session, const struct run_request *request,
         .agent_out = -1,
         .agent_err = -1,
         .seen = -1,
+        .served = -1,
         .output.fd = -1,
         .cell_proc = -1,
         .guard.control = -1,

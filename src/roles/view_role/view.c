@@ -19,6 +19,7 @@
 #include "roles/findings.h"
 #include "roles/packet.h"
 #include "roles/view_role/parts.h"
+#include "roles/view_role/shown.h"
 #include "view/crossed.h"
 #include "view/plain.h"
 
@@ -35,6 +36,7 @@ struct serving {
     struct receipts *receipts;
     struct view_identity *identity;
     struct view_records *records;
+    struct shown *shown;
     struct view *view;
     struct view_planted planted[PLANTS_MAX];
     struct buf plant_bytes[PLANTS_MAX];
@@ -68,7 +70,12 @@ static bool write_allowed(void *self, const char *path, bool in_new_folder,
 static bool record(void *self, const struct view_event *event, bool durable,
                    struct fault *fault)
 {
-    return view_records_add(((struct serving *)self)->records, event, durable, fault);
+    struct serving *serving = self;
+
+    if (!view_records_add(serving->records, event, durable, fault))
+        return false;
+    shown_add(serving->shown, event);
+    return true;
 }
 
 static bool redact_findings(const struct view_config *config, struct slice original,
@@ -114,7 +121,8 @@ static bool redact_file(void *self, struct slice path, struct slice original,
     findings = xalloc_array(count + 1, sizeof(*findings));
     for (size_t i = 0; i < count; i++)
         findings[i] = finding_stored(&stored[i]);
-    ok = redact_findings(serving->config, original, findings, count, ret_redacted, &map, fault);
+    ok =
+        redact_findings(serving->config, original, findings, count, ret_redacted, &map, fault);
     replaced = keep_replaced(serving->config, findings, count);
     if (ok && map.echo_count > 0) {
         struct finding *all = xalloc_array(replaced + map.echo_count, sizeof(*all));
@@ -125,8 +133,8 @@ static bool redact_file(void *self, struct slice path, struct slice original,
         findings = all;
         replaced += map.echo_count;
     }
-    ok = ok && receipts_add(serving->receipts, snapshot_find(serving->snapshot, path), original,
-                            findings, replaced, fault);
+    ok = ok && receipts_add(serving->receipts, snapshot_find(serving->snapshot, path),
+                            original, findings, replaced, fault);
     surrogate_map_free(&map);
     return ok;
 }
@@ -233,13 +241,15 @@ static bool start(struct serving *serving, struct fault *fault)
                                                          .identity = serving->identity,
                                                          .receipts = serving->receipts});
     config->ledger_fd = -1;
-    if (!make_view(serving, fault) ||
+    if (!shown_open(config, serving->snapshot, serving->redacted, &serving->shown, fault) ||
+        !make_view(serving, fault) ||
         (config->plain_fd >= 0 &&
          !plain_write(serving->view, config->plain_fd, config->identity_fd,
                       &serving->plain_bytes, fault)))
         return false;
     explicit_bzero(config->key, sizeof(config->key));
     explicit_bzero(config->redaction_key, sizeof(config->redaction_key));
+    explicit_bzero(config->lines_key, sizeof(config->lines_key));
     receipts_forget_key(serving->receipts);
     return isolate_syscalls(ISOLATE_VIEW, fault);
 }
@@ -249,6 +259,7 @@ static void finish(struct serving *serving)
     scope_close(&serving->git_answer);
     view_free(serving->view);
     view_records_free(serving->records);
+    shown_free(serving->shown);
     view_identity_free(serving->identity);
     redacted_free(serving->redacted);
     receipts_free(serving->receipts);

@@ -44,6 +44,7 @@ struct view_config {
                         file.redacted */
     int control_fd;  /* os/message.h */
     int lister_fd;   /* to the cell (cell/lister.h); -1: none */
+    int served_fd;   /* for the door: which lines were shown (lineage/served.h); -1: no */
     int seen_fd;     /* the guard's: which programs were started (roles/guard/seen.h) */
     uid_t uid, gid;  /* reported owner of files; as root also who we become */
     bool drop_user;  /* root: become uid, gid */
@@ -53,6 +54,7 @@ struct view_config {
         *on_behalf_of;           /* of the records; policy digest comes from `policy` */
     uint8_t key[VIEW_KEY_BYTES]; /* surrogate key of the run */
     uint8_t redaction_key[VIEW_KEY_BYTES]; /* commits to what is replaced */
+    uint8_t lines_key[VIEW_KEY_BYTES];     /* of served_fd */
     struct gitdir_settings git;
     const char *const *mount_points; /* ".git" is added */
     size_t mount_point_count;
@@ -72,9 +74,9 @@ int view_role(void *config);
 struct view_ready {
     uint64_t cpu_us;      /* what starting took of the processor */
     uint64_t plain_bytes; /* of the disk that the files take; 0 with FUSE */
-    uint64_t classes; /* CLASS_BIT of what is in files that it may read, redacted or not */
-    uint64_t known; /* values that the agent may read as they are ... */
-    int known_fd;   /* ... for the door; -1: none; the caller's */
+    uint64_t classes;     /* CLASS_BIT of what is in files that it may read, redacted or not */
+    uint64_t known;       /* values that the agent may read as they are ... */
+    int known_fd;         /* ... for the door; -1: none; the caller's */
 };
 
 /* FAULT of the view where it could not start. */

@@ -63,6 +63,7 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
                      UINT64_C(1) << RECORD_FILE_REFUSED | UINT64_C(1) << RECORD_FILE_REDACTED;
     int control[2], ledger, seen;
     struct view_config config = {
+        .served_fd = -1,
         .snapshot_fd = world->snapshot_fd,
         .content_fd = world->fixture.content_fd,
         .upper_fd = world->upper_fd,
@@ -99,8 +100,8 @@ static void start_role(struct world *world, int *ret_ledger, struct fault *fault
     config.seen_fd = seen;
     assert_ok(spawn_role("view", view_role, &config,
                          (const int[]){control[1], ledger, world->snapshot_fd,
-                                       config.content_fd, world->upper_fd, world->git_fd,
-                                       seen, world->plain_fd, world->identity_fd},
+                                       config.content_fd, world->upper_fd, world->git_fd, seen,
+                                       world->plain_fd, world->identity_fd},
                          world->without_fuse ? 9 : 7, &world->role, fault),
               *fault);
     (void)close(seen);
