@@ -2,7 +2,9 @@
  * bench/make-records.c - a ledger of many records, signed, that custody-verify accepts: the
  * same content every time, but for what is random in a key. For bench/log and for tests.
  *
- *   make-records HOME RECORDS
+ *   make-records HOME RECORDS [calls]
+ *
+ * calls: every record is the intent of a model call, with its lineage.
  *
  * What agents do, roughly: some 32 runs at a time out of 4,000, each of one or two agents on
  * one of 20 repositories; files by a law of few that are read often out of 100,000; a year.
@@ -37,6 +39,7 @@ struct making {
     struct log *log;
     uint64_t random;
     uint64_t count;
+    bool only_calls;
     struct source sources[RUNS_AT_ONCE];
     struct buf leaf;
 };
@@ -106,14 +109,30 @@ static void path_of(uint64_t number, char *ret_path, size_t room)
 }
 
 struct words {
-    char run[32], agent[96], path[128], change[32], person[16], tree[41];
+    char run[32], agent[96], path[128], change[32], person[16], tree[41], lineage[1024];
 };
+
+/* One to five files of a call. */
+static void lineage_of(struct making *making, char *ret_list, size_t room)
+{
+    uint64_t files = 1 + below(making, 5);
+    size_t at = 0;
+
+    for (uint64_t i = 0; i < files; i++) {
+        char path[128];
+
+        path_of(draw_path(making), path, sizeof(path));
+        at += (size_t)snprintf(ret_list + at, room - at, "%s%s %040llx 1-%llu",
+                               i == 0 ? "" : ";", path, (unsigned long long)i,
+                               (unsigned long long)(1 + below(making, 200)));
+    }
+}
 
 static void fill(struct making *making, struct source *source, struct words *words,
                  struct record *record)
 {
     static const char *const people[] = {"maria", "tom", "ada", "grace"};
-    const struct share *share = draw_share(making);
+    const struct share *share = making->only_calls ? &shares[3] : draw_share(making);
     unsigned long long run = source->run;
 
     record_begin(record, share->type);
@@ -140,6 +159,10 @@ static void fill(struct making *making, struct source *source, struct words *wor
         break;
     case RECORD_MODEL_INTENT:
         record_word(record, RECORD_MODEL, "onprem");
+        record_word(record, RECORD_PROVIDER, "onprem");
+        record_word(record, RECORD_RESIDENCY, run % 3 == 0 ? "us" : "on-premises");
+        lineage_of(making, words->lineage, sizeof(words->lineage));
+        record_word(record, RECORD_LINEAGE, words->lineage);
         source->intent = source->seq;
         break;
     case RECORD_MODEL_OUTCOME:
@@ -201,7 +224,7 @@ static bool add_record(struct making *making, uint64_t index, struct fault *faul
     return true;
 }
 
-static bool make(const char *home, uint64_t count, struct fault *fault)
+static bool make(const char *home, uint64_t count, bool only_calls, struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf skey = buf_with_limit(1024);
     AUTO_CLOSE int fd = -1, folder = -1;
@@ -211,6 +234,7 @@ static bool make(const char *home, uint64_t count, struct fault *fault)
     bool ok;
 
     making->count = count;
+    making->only_calls = only_calls;
     making->leaf = buf_with_limit(RECORD_BYTES_MAX);
     if (mkdir(home, 0755) != 0)
         return fault_errno(fault, "make %s", home);
@@ -236,13 +260,13 @@ static bool make(const char *home, uint64_t count, struct fault *fault)
 int main(int argc, char **argv)
 {
     struct fault fault = {0};
-    unsigned long long count = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
+    unsigned long long count = argc >= 3 ? strtoull(argv[2], NULL, 10) : 0;
 
-    if (argc != 3) {
-        (void)fprintf(stderr, "usage: make-records HOME RECORDS\n");
+    if (argc < 3 || argc > 4 || (argc == 4 && strcmp(argv[3], "calls") != 0)) {
+        (void)fprintf(stderr, "usage: make-records HOME RECORDS [calls]\n");
         return 3;
     }
-    if (!make(argv[1], count, &fault)) {
+    if (!make(argv[1], count, argc == 4, &fault)) {
         (void)fprintf(stderr, "make-records: %s\n", fault.why);
         return 1;
     }

@@ -314,6 +314,8 @@ static int run_lineage(const struct invocation *invocation)
 const struct command command_lineage = {
     .name = "lineage",
     .arguments = "PATH",
+    .arguments_min = 1,
+    .arguments_max = 1,
     .prints_json = true,
     .summary = "Shows which model calls held anything of a file",
     .text = "By provider, model, residency and contract: how many calls, from when to when. "

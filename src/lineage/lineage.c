@@ -41,7 +41,7 @@ static void learn(struct lineage *lineage)
                                sizeof(*lineage->files));
         lineage->files[lineage->file_count] = (struct lineage_file){.served = file};
         for (size_t i = 0; i < file.count; i++)
-            if (file.hashes[i] != 0)
+            if (lines_tells(file.hashes[i]))
                 places_add(&lineage->places, file.hashes[i],
                            (struct place){(uint32_t)lineage->file_count, (uint32_t)i});
         lineage->file_count++;
@@ -85,16 +85,13 @@ static bool is_known(const struct lineage *lineage, struct slice line)
 /* As it is, or without what a tool has written before it: whichever is known. */
 static void take_line(struct lineage *lineage, struct slice line)
 {
-    struct slice rest = line;
+    struct slice best = slice_trim(line), rest = line;
 
-    line = slice_trim(line);
-    for (int i = 0; i < 2 && !is_known(lineage, line) && lines_without_prefix(line, &rest);
-         i++) {
-        rest = slice_trim(rest);
-        if (is_known(lineage, rest) || i == 0)
-            line = rest;
-    }
-    add_pieces(lineage, line);
+    for (int i = 0; i < 2 && !is_known(lineage, best) && lines_without_prefix(rest, &rest);
+         i++)
+        if (i == 0 || is_known(lineage, slice_trim(rest)))
+            best = slice_trim(rest);
+    add_pieces(lineage, best);
 }
 
 /* ---- where they come from ---- */
@@ -128,9 +125,10 @@ static struct run run_through(const struct lineage *lineage, size_t at, struct p
     run = (struct run){
         {place.file, place.piece - (uint32_t)before}, at - before, before + after, 0, false};
     for (size_t i = run.first; i < run.first + run.count; i++) {
-        run.telling += pieces[i].hash != 0;
-        run.alone = run.alone || (pieces[i].hash != 0 && pieces[i].len >= ALONE_BYTES &&
-                                  places_find(&lineage->places, pieces[i].hash, NULL) == 1);
+        run.telling += lines_tells(pieces[i].hash);
+        run.alone =
+            run.alone || (lines_tells(pieces[i].hash) && pieces[i].len >= ALONE_BYTES &&
+                          places_find(&lineage->places, pieces[i].hash, NULL) == 1);
     }
     return run;
 }
@@ -176,10 +174,10 @@ void lineage_look(struct lineage *lineage, struct slice text)
         return;
     lineage->piece_count = 0;
     text = slice_part(text, 0, LINEAGE_TEXT_BYTES_MAX);
-    while (slice_cut(&text, '\n', &line))
+    while (text.len > 0 && slice_cut(&text, '\n', &line))
         take_line(lineage, line);
     for (size_t at = 0; at < lineage->piece_count;)
-        at += lineage->pieces[at].hash == 0 ? 1 : trace(lineage, at);
+        at += !lines_tells(lineage->pieces[at].hash) ? 1 : trace(lineage, at);
 }
 
 static bool is_name(uint8_t byte)

@@ -20,9 +20,10 @@ uint64_t lines_piece(const struct lines_key *key, struct slice *line)
     uint64_t hash;
 
     *line = slice_part(*line, piece.len, line->len);
-    if (piece.len < LINES_SHORT_BYTES)
-        return 0;
     hash = XXH3_64bits_withSecret(piece.at, piece.len, key->secret, sizeof(key->secret));
+    if (piece.len < LINES_SHORT_BYTES)
+        return hash | LINES_SHORT;
+    hash &= ~LINES_SHORT;
     return hash == 0 ? 1 : hash;
 }
 
@@ -77,7 +78,8 @@ static bool without_name(struct slice line, struct slice *ret_rest)
 
 bool lines_without_prefix(struct slice line, struct slice *ret_rest)
 {
-    line = slice_trim(line);
+    while (line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t'))
+        line = slice_part(line, 1, line.len); /* the end may be the mark behind a number */
     if (without_number(line, ret_rest))
         return true;
     if (line.len > 1 && (line.at[0] == '+' || line.at[0] == '-' || line.at[0] == '>')) {

@@ -42,7 +42,7 @@ size_t places_find(const struct places *places, uint64_t hash,
 {
     size_t count = 0;
 
-    if (hash == 0 || places->room == 0)
+    if (!lines_tells(hash) || places->room == 0)
         return 0;
     for (size_t at = hash & (places->room - 1);
          places->slots[at].hash != 0 && count < PLACES_OF_ONE_MAX;

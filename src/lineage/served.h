@@ -40,7 +40,7 @@ void served_add(struct served *served, const struct lines_key *key, struct slice
 
 struct served_file {
     struct slice path, blob;
-    const uint64_t *hashes; /* of its pieces; 0: tells nothing */
+    const uint64_t *hashes; /* of its pieces */
     const uint32_t *lines;  /* which line each is in, from 1 */
     size_t count;
 };

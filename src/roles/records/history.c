@@ -26,19 +26,20 @@ static bool lineage_next(struct slice *rest, struct slice *ret_text)
     return false;
 }
 
-bool history_text_next(const struct record *record, unsigned field, struct slice *rest,
-                       struct slice *ret_text)
+bool history_text_next(const struct record *record, unsigned field,
+                       struct history_cursor *cursor, struct slice *ret_text)
 {
-    bool is_first = rest->at == NULL;
+    bool is_first = !cursor->begun;
 
+    cursor->begun = true;
     if (is_first && field == HISTORY_TYPE)
-        *rest = slice_of(record_type_name(record->type));
+        cursor->rest = slice_of(record_type_name(record->type));
     else if (is_first && record->field[field].set)
-        *rest = record->field[field].text;
+        cursor->rest = record->field[field].text;
     if (field == RECORD_LINEAGE)
-        return lineage_next(rest, ret_text);
-    *ret_text = *rest;
-    return is_first && rest->at != NULL;
+        return lineage_next(&cursor->rest, ret_text);
+    *ret_text = cursor->rest;
+    return is_first && ret_text->at != NULL;
 }
 
 /* What comes before the first special character has to be there as it is. */
@@ -58,9 +59,10 @@ bool history_text_matches(const struct history_filter *filter, const char *text)
 static bool filter_holds(const struct history_filter *filter, const struct record *record)
 {
     for (unsigned i = 0; i < filter->field_count; i++) {
-        struct slice rest = {0}, field;
+        struct history_cursor cursor = {0};
+        struct slice field;
 
-        while (history_text_next(record, filter->fields[i], &rest, &field)) {
+        while (history_text_next(record, filter->fields[i], &cursor, &field)) {
             AUTO_FREE char *text = slice_dup(field);
 
             if (history_text_matches(filter, text))

@@ -105,9 +105,10 @@ static bool add_leaf(void *self, uint64_t number, struct slice leaf, struct faul
     if (!record_decode(leaf, &record, &header, &building->history->arena, &unreadable))
         return index_add_unreadable(building->index, fault);
     for (unsigned i = 0; i < COUNT(fields); i++) {
-        struct slice rest = {0}, text;
+        struct history_cursor cursor = {0};
+        struct slice text;
 
-        while (history_text_next(&record, fields[i], &rest, &text)) {
+        while (history_text_next(&record, fields[i], &cursor, &text)) {
             building->terms = xgrow(building->terms, &building->term_room, count + 1,
                                     sizeof(*building->terms));
             building->terms[count++] = (struct index_term){i, text};

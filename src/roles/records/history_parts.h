@@ -29,12 +29,17 @@ void history_drop_index(struct history *history, const struct fault *fault);
 /* Field of the index that has the record's field, or that of HISTORY_TYPE. UINT_MAX: none. */
 unsigned history_index_field(unsigned field);
 
+/* Where history_text_next is among the texts of a field; zeros first. */
+struct history_cursor {
+    bool begun;
+    struct slice rest;
+};
+
 /*
  * The field's texts, one after another; false: there are no more. All have one at most but
  * RECORD_LINEAGE: a path each, and HISTORY_MORE where there may have been others.
- *   rest  zeros first
  */
-bool history_text_next(const struct record *record, unsigned field, struct slice *rest,
-                       struct slice *ret_text);
+bool history_text_next(const struct record *record, unsigned field,
+                       struct history_cursor *cursor, struct slice *ret_text);
 
 #endif
