@@ -38,7 +38,10 @@ static const struct gateway_model models[] = {
     {.name = "responses", .dialect = DIALECT_OPENAI_RESPONSES},
     {.name = "messages", .dialect = DIALECT_ANTHROPIC},
     {.name = "gemini", .dialect = DIALECT_GEMINI},
-    {.name = "may-see-it", .dialect = DIALECT_OPENAI, .allow = CLASS_BIT(CLASS_PHI)},
+    {.name = "may-see-it",
+     .dialect = DIALECT_OPENAI,
+     .allow = CLASS_BIT(CLASS_PHI),
+     .reach = REACH_BIT(REACH_URLS)},
 };
 
 static struct plan plan_with(const struct door_scan *scan, const char *path, const char *body)
@@ -275,6 +278,23 @@ static void what_nobody_here_has_seen_is_refused(void **state)
     }
 }
 
+static void what_policy_lets_a_model_reach_passes(void **state)
+{
+    static const char body[] =
+        "{\"model\":\"may-see-it\",\"messages\":[{\"content\":[{\"image_url\":{\"url\":"
+        "\"https://a.example/\"}}]}]}";
+    static const char other[] =
+        "{\"model\":\"may-see-it\",\"messages\":[{\"content\":[{\"file_id\":\"f\"}]}]}";
+    struct plan plan = plan_of(CHAT, body, NULL);
+
+    (void)state;
+    assert_int_equal(plan.kind, PLAN_CALL);
+    buf_free(&plan.body);
+    plan = plan_of(CHAT, other, NULL);
+    assert_string_equal(plan.reason, "file");
+    buf_free(&plan.body);
+}
+
 static void the_agents_own_data_is_no_reference(void **state)
 {
     static const struct {
@@ -385,6 +405,7 @@ int main(void)
         TEST(the_usage_of_a_stream_is_asked_for_and_nothing_else_changes),
         TEST(the_model_of_the_run_serves_names_that_policy_does_not_know),
         TEST(what_nobody_here_has_seen_is_refused),
+        TEST(what_policy_lets_a_model_reach_passes),
         TEST(the_agents_own_data_is_no_reference),
         TEST(path_and_body_name_one_model),
     };
