@@ -93,6 +93,13 @@ static void print_field(const struct shown *what, const struct record_value *val
         (void)fprintf(out, " %lld", (long long)value->number);
 }
 
+/* Who has answered, and by which entry of the policy, where that is not the model's name. */
+static bool is_said_already(const struct record_value *fields, enum record_field field)
+{
+    return (field == RECORD_SERVED || field == RECORD_PROVIDER) && fields[RECORD_MODEL].set &&
+           slice_equal(fields[field].text, fields[RECORD_MODEL].text);
+}
+
 static bool end_line(FILE *out, struct fault *fault)
 {
     return fputc('\n', out) != EOF || fault_errno(fault, "print");
@@ -116,7 +123,7 @@ bool log_print_text(const struct history_record *line, FILE *out, struct fault *
     (void)fprintf(out, "%7s  %.10s %.8s  %-15s  %-28.*s ", place, when, when + 11,
                   record_type_name(line->record->type), SLICE_ARGS(who));
     for (size_t i = 0; i < COUNT(shown); i++)
-        if (fields[shown[i].field].set)
+        if (fields[shown[i].field].set && !is_said_already(fields, shown[i].field))
             print_field(&shown[i], &fields[shown[i].field], out);
     return end_line(out, fault);
 }
