@@ -139,8 +139,13 @@ void utf8_tame(char *line)
 
     for (size_t at = 0; at < text.len;) {
         uint32_t c = 0;
-        size_t len = utf8_next(text, at, &c);
+        size_t len;
 
+        if (text.at[at] >= 0x20 && text.at[at] < 0x7F) {
+            at++;
+            continue;
+        }
+        len = utf8_next(text, at, &c);
         if (len == 0 || c < 0x20 || is_line_end(c) || utf8_is_hidden(c))
             memset(line + at, '?', len == 0 ? 1 : len);
         at += len == 0 ? 1 : len;

@@ -10,11 +10,9 @@ const char *const call_header_names[CALL_HEADER_COUNT] = {
     [CALL_HEADER_ANTHROPIC_BETA] = "anthropic-beta",
 };
 
-enum call_sent call_send(int socket, uint8_t type, struct slice bytes)
+static enum call_sent send_parts(int socket, struct iovec *parts, size_t count)
 {
-    struct iovec parts[] = {{.iov_base = &type, .iov_len = type != 0},
-                            {.iov_base = (void *)(uintptr_t)bytes.at, .iov_len = bytes.len}};
-    struct msghdr header = {.msg_iov = parts, .msg_iovlen = COUNT(parts)};
+    struct msghdr header = {.msg_iov = parts, .msg_iovlen = count};
     ssize_t sent;
 
     do
@@ -23,6 +21,46 @@ enum call_sent call_send(int socket, uint8_t type, struct slice bytes)
     if (sent >= 0)
         return CALL_SENT;
     return errno == EAGAIN || errno == ENOBUFS ? CALL_FULL : CALL_GONE;
+}
+
+static struct iovec part_of(const void *at, size_t len)
+{
+    return (struct iovec){.iov_base = (void *)(uintptr_t)at, .iov_len = len};
+}
+
+enum call_sent call_send(int socket, uint8_t type, struct slice bytes)
+{
+    struct iovec parts[] = {part_of(&type, type != 0), part_of(bytes.at, bytes.len)};
+
+    return send_parts(socket, parts, COUNT(parts));
+}
+
+enum call_sent call_send_batch(int socket, const struct slice *packets, size_t count)
+{
+    static const uint8_t type = CALL_BATCH;
+    struct iovec parts[1 + 2 * CALL_BATCH_MAX] = {part_of(&type, 1)};
+    uint32_t lens[CALL_BATCH_MAX];
+
+    for (size_t i = 0; i < count && i < CALL_BATCH_MAX; i++) {
+        lens[i] = (uint32_t)packets[i].len;
+        parts[1 + 2 * i] = part_of(&lens[i], sizeof(lens[i]));
+        parts[2 + 2 * i] = part_of(packets[i].at, packets[i].len);
+    }
+    return send_parts(socket, parts, 1 + 2 * count);
+}
+
+bool call_next(struct slice *rest, struct slice *ret_packet)
+{
+    uint32_t len;
+
+    if (rest->len < sizeof(len))
+        return false;
+    memcpy(&len, rest->at, sizeof(len));
+    if (len == 0 || len > rest->len - sizeof(len))
+        return false;
+    *ret_packet = slice_part(*rest, sizeof(len), sizeof(len) + len);
+    *rest = slice_part(*rest, sizeof(len) + len, rest->len);
+    return true;
 }
 
 ssize_t call_receive(int socket, uint8_t *room, size_t room_len)

@@ -11,7 +11,11 @@
  *                     packets of at most CALL_PIECE_BYTES
  *   gateway -> door   CALL_HEAD, CALL_DATA ..., CALL_END    or   CALL_FAIL
  *
- * A side that closes early has given up: the door's client has gone, or the gateway has died.
+ * Several may come in one: CALL_BATCH, then each behind its length (uint32_t). The door does so
+ * with what begins a call, and only there, since pieces of a body have no type.
+ *
+ * A call that has ended (CALL_END, CALL_FAIL) after its whole body leaves its socket as good as
+ * new: it is the door's spare again. A side that closes early has given up: the door's client has gone, or the gateway has died.
  */
 #ifndef CUSTODY_GATEWAY_CALL_H
 #define CUSTODY_GATEWAY_CALL_H
@@ -19,10 +23,10 @@
 #include "gateway/gateway.h"
 
 #define CALL_SPARES 8
-#define CALLS_AT_ONCE_MAX 512
+#define CALLS_AT_ONCE_MAX 8192
 #define CALL_BODIES_BYTES_MAX (256 * 1024 * 1024) /* of all calls under way together */
 #define CALL_PIECE_BYTES (128 * 1024)
-#define CALL_PACKET_BYTES_MAX (CALL_PIECE_BYTES + 64)
+#define CALL_PACKET_BYTES_MAX (CALL_PIECE_BYTES + 24 * 1024)
 
 enum call_packet {
     CALL_SOCKET = 's',
@@ -33,6 +37,7 @@ enum call_packet {
     CALL_DATA = 'd',
     CALL_END = 'e',
     CALL_FAIL = 'f',
+    CALL_BATCH = 'b',
 };
 
 /* Headers of the client that a provider may see; everything else stays here. */
@@ -106,8 +111,14 @@ enum call_sent {
     CALL_GONE,
 };
 
+/* Sends all `packets` (at most CALL_BATCH_MAX, CALL_PIECE_BYTES with a little more) as one
+ * CALL_BATCH; never blocks. */
+#define CALL_BATCH_MAX 4
+enum call_sent call_send_batch(int socket, const struct slice *packets, size_t count);
 /* Sends `type` (0: none) and `bytes` as one packet; never blocks. */
 enum call_sent call_send(int socket, uint8_t type, struct slice bytes);
+/* Takes the next packet off a batch. False: there is none, or `rest` is no batch. */
+bool call_next(struct slice *rest, struct slice *ret_packet);
 /* Receives one packet into `room`. -1: nothing yet (errno EAGAIN) or failure; 0: the peer has
  * closed. */
 ssize_t call_receive(int socket, uint8_t *room, size_t room_len);

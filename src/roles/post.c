@@ -39,6 +39,11 @@ static void on_bytes(void *self, struct slice bytes)
     loop_stop(posting->loop);
 }
 
+static void on_settled(void *self)
+{
+    (void)self;
+}
+
 static void on_ended(void *self, enum transfer_end end)
 {
     struct posting *posting = self;
@@ -48,7 +53,7 @@ static void on_ended(void *self, enum transfer_end end)
     loop_stop(posting->loop);
 }
 
-static const struct transfer_events events = {on_head, on_bytes, on_ended};
+static const struct transfer_events events = {on_head, on_bytes, on_settled, on_ended};
 
 static void on_connect_time(void *self)
 {

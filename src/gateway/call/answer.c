@@ -212,10 +212,18 @@ static void on_bytes(void *self, struct slice piece)
     if (!buf_add(&answer->held, piece, &fault) ||
         (answer->stream && !forward_events(exchange, piece, &fault)))
         answer_end(exchange, "too-large");
-    else if (exchange->door_gone)
-        answer_end(exchange, "client-abort");
     else if (!accounts_meter(exchange))
         answer_end(exchange, "budget");
+}
+
+/* What came together goes on together. */
+static void on_settled(void *self)
+{
+    struct exchange *exchange = self;
+
+    exchange_flush(exchange);
+    if (exchange->door_gone)
+        answer_end(exchange, "client-abort");
     else if (exchange->out.len > 0) /* the client is behind: so is the provider, then */
         transfer_pause(exchange->transfer, true);
 }
@@ -253,6 +261,7 @@ void answer_comfort(struct exchange *exchange)
         exchange_push(exchange, 0, slice_of_bytes(&head, sizeof(head)));
     }
     exchange_push(exchange, CALL_DATA, SLICE(": waiting\n\n"));
+    exchange_flush(exchange);
 }
 
 /* An answer that is no stream, for a client that has been told one would come. */
@@ -380,4 +389,4 @@ static void on_ended(void *self, enum transfer_end end)
         answer_end(exchange, reasons[end]);
 }
 
-const struct transfer_events answer_events = {on_head, on_bytes, on_ended};
+const struct transfer_events answer_events = {on_head, on_bytes, on_settled, on_ended};

@@ -8,6 +8,7 @@
 #include "base/scope.h"
 
 #define PACKETS_AT_ONCE 16
+#define CALL_LEN_BYTES 4 /* before each packet of a batch */
 #define HEAD_BYTES_MAX (64 * 1024)
 #define QUEUE_BYTES_MAX (4 * EXCHANGE_ANSWER_BYTES_MAX)
 
@@ -49,24 +50,42 @@ static void release_body(struct exchange *exchange)
     buf_free(&exchange->target);
 }
 
+void exchange_leave_ready(struct exchange *exchange)
+{
+    for (struct exchange **at = &exchange->gateway->ready; *at != NULL;
+         at = &(*at)->ready_next)
+        if (*at == exchange) {
+            *at = exchange->ready_next;
+            return;
+        }
+}
+
+/* What belongs to the call, and not to its socket. */
+static void release(struct exchange *exchange)
+{
+    if (exchange->state == EXCHANGE_READY)
+        exchange_leave_ready(exchange);
+    transfer_cancel(exchange->transfer);
+    loop_timer_cancel(exchange->again);
+    buf_free_secret(&exchange->head);
+    release_body(exchange);
+    accounts_release(exchange);
+    answer_free(&exchange->answer);
+    free(exchange->receipts);
+    free(exchange->lineage);
+}
+
 void exchange_free(struct exchange *exchange)
 {
     struct gateway *gateway = exchange->gateway;
     struct door_peer *door = exchange->door;
 
-    transfer_cancel(exchange->transfer);
-    loop_timer_cancel(exchange->again);
-    buf_free_secret(&exchange->head);
+    release(exchange);
     loop_unwatch(exchange->watch);
     (void)close(exchange->socket);
     if (exchange->state == EXCHANGE_SPARE)
         door->spares--;
-    release_body(exchange);
-    accounts_release(exchange);
-    answer_free(&exchange->answer);
     buf_free(&exchange->out);
-    free(exchange->receipts);
-    free(exchange->lineage);
     *exchange->previous = exchange->next;
     if (exchange->next != NULL)
         exchange->next->previous = exchange->previous;
@@ -75,12 +94,40 @@ void exchange_free(struct exchange *exchange)
         gateway_top_up(door);
 }
 
-void exchange_watch(struct exchange *exchange)
+/* The call is over, its socket is clean: the door has it back already. */
+static void recycle(struct exchange *exchange)
+{
+    release(exchange);
+    *exchange = (struct exchange){.gateway = exchange->gateway,
+                                  .door = exchange->door,
+                                  .state = EXCHANGE_SPARE,
+                                  .socket = exchange->socket,
+                                  .watch = exchange->watch,
+                                  .out = exchange->out,
+                                  .head = exchange->head,
+                                  .renamed = exchange->renamed,
+                                  .usage = usage_none(),
+                                  .next = exchange->next,
+                                  .previous = exchange->previous};
+    exchange->door->spares++;
+}
+
+static void settle(struct exchange *exchange)
+{
+    if (exchange->is_reusable && !exchange->door_gone && !exchange->door->closing)
+        recycle(exchange);
+    else
+        exchange_free(exchange);
+}
+
+static void set_full(struct exchange *exchange, bool full)
 {
     struct fault fault = {0};
 
-    if (!loop_watch_change(exchange->watch, EPOLLIN | (exchange->out.len > 0 ? EPOLLOUT : 0U),
-                           &fault))
+    if (exchange->is_full == full)
+        return;
+    exchange->is_full = full;
+    if (!loop_watch_change(exchange->watch, EPOLLIN | (full ? EPOLLOUT : 0U), &fault))
         exchange->door_gone = true;
 }
 
@@ -88,71 +135,81 @@ static void queue(struct exchange *exchange, uint8_t type, struct slice bytes)
 {
     uint32_t len = (uint32_t)bytes.len + (type != 0);
     struct fault fault = {0};
-    bool first = exchange->out.len == 0;
 
     if (!buf_add(&exchange->out, slice_of_bytes(&len, sizeof(len)), &fault) ||
         (type != 0 && !buf_add_byte(&exchange->out, type, &fault)) ||
         !buf_add(&exchange->out, bytes, &fault))
         exchange->door_gone = true; /* a door that reads nothing at all */
-    if (first)
-        exchange_watch(exchange);
-}
-
-static void push_packet(struct exchange *exchange, uint8_t type, struct slice bytes)
-{
-    enum call_sent sent = CALL_FULL;
-
-    if (exchange->door_gone)
-        return;
-    exchange->told_us = clock_monotonic_us(exchange->gateway->config.clock);
-    if (exchange->out.len == 0)
-        sent = call_send(exchange->socket, type, bytes);
-    if (sent == CALL_GONE)
-        exchange->door_gone = true;
-    else if (sent == CALL_FULL)
-        queue(exchange, type, bytes);
 }
 
 void exchange_push(struct exchange *exchange, uint8_t type, struct slice bytes)
 {
     do {
-        struct slice piece = slice_part(bytes, 0, CALL_PIECE_BYTES);
+        struct slice piece = slice_part(bytes, 0, CALL_PIECE_BYTES - CALL_LEN_BYTES - 1);
 
-        push_packet(exchange, type, piece);
+        if (!exchange->door_gone)
+            queue(exchange, type, piece);
         bytes = slice_part(bytes, piece.len, bytes.len);
     } while (bytes.len > 0);
 }
 
-static void flush(struct exchange *exchange)
+/* As many whole packets as fit into one; returns their bytes. */
+static size_t batch_len(struct slice queued)
 {
-    while (exchange->out_at < exchange->out.len) {
-        const uint8_t *at = exchange->out.at + exchange->out_at;
-        uint32_t len;
-        enum call_sent sent;
+    struct slice rest = queued, packet;
+    size_t len = 0;
 
-        memcpy(&len, at, sizeof(len));
-        sent = call_send(exchange->socket, 0, slice_of_bytes(at + sizeof(len), len));
-        if (sent == CALL_FULL)
-            return;
-        if (sent == CALL_GONE) {
-            exchange->door_gone = true;
+    while (call_next(&rest, &packet) && queued.len - rest.len <= CALL_PIECE_BYTES)
+        len = queued.len - rest.len;
+    return len;
+}
+
+static enum call_sent send_queued(const struct exchange *exchange, size_t *ret_len)
+{
+    struct slice queued =
+        slice_part(buf_slice(&exchange->out), exchange->out_at, exchange->out.len);
+    struct slice rest, packet;
+
+    *ret_len = batch_len(queued);
+    rest = slice_part(queued, 0, *ret_len);
+    if (call_next(&rest, &packet) && rest.len == 0)
+        return call_send(exchange->socket, 0, packet);
+    return call_send(exchange->socket, CALL_BATCH, slice_part(queued, 0, *ret_len));
+}
+
+void exchange_flush(struct exchange *exchange)
+{
+    if (exchange->out_at < exchange->out.len)
+        exchange->told_us = clock_monotonic_us(exchange->gateway->config.clock);
+    while (exchange->out_at < exchange->out.len && !exchange->door_gone) {
+        size_t len;
+        enum call_sent sent = send_queued(exchange, &len);
+
+        if (sent == CALL_FULL) {
+            set_full(exchange, true);
             return;
         }
-        exchange->out_at += sizeof(len) + len;
+        exchange->door_gone = sent == CALL_GONE;
+        exchange->out_at += len;
     }
     exchange->out_at = 0;
     if (exchange->out.room > CALL_PIECE_BYTES)
         buf_free(&exchange->out);
     buf_clear(&exchange->out);
-    exchange_watch(exchange);
+    set_full(exchange, false);
 }
 
 void exchange_drain(struct exchange *exchange)
 {
+    exchange->is_reusable = exchange->state >= EXCHANGE_READY;
+    if (exchange->state == EXCHANGE_READY)
+        exchange_leave_ready(exchange);
     exchange->state = EXCHANGE_DRAINED;
-    release_body(exchange);
+    exchange_flush(exchange);
     if (exchange->out.len == 0 || exchange->door_gone)
-        exchange_free(exchange);
+        settle(exchange);
+    else
+        release_body(exchange);
 }
 
 void exchange_refuse(struct exchange *exchange, int status, const char *reason,
@@ -185,7 +242,8 @@ static bool open_valid(const struct gateway *gateway, const struct call_open *op
             DIALECT_BIT(gateway->providers[open->model].model->dialect)) != 0;
 }
 
-static void take_open(struct exchange *exchange, struct slice packet)
+/* False: the exchange is gone. */
+static bool take_open(struct exchange *exchange, struct slice packet)
 {
     struct gateway *gateway = exchange->gateway;
 
@@ -198,13 +256,15 @@ static void take_open(struct exchange *exchange, struct slice packet)
                                                          : EXCHANGE_BODY;
     if (packet.len != sizeof(exchange->open) || !open_valid(gateway, &exchange->open)) {
         exchange_free(exchange);
-        return;
+        return false;
     }
     exchange->provider = &gateway->providers[exchange->open.model];
     exchange->started_us = clock_monotonic_us(gateway->config.clock);
     exchange->body = buf_with_limit((size_t)exchange->open.body_bytes);
-    if (exchange->open.body_bytes > CALL_BODIES_BYTES_MAX - gateway->body_bytes)
-        exchange_refuse(exchange, 429, "busy", "custody: too many large requests at once");
+    if (exchange->open.body_bytes <= CALL_BODIES_BYTES_MAX - gateway->body_bytes)
+        return true;
+    exchange_refuse(exchange, 429, "busy", "custody: too many large requests at once");
+    return false;
 }
 
 /* False: the exchange is gone, or wants nothing more now. */
@@ -255,31 +315,55 @@ static bool take_beside(struct exchange *exchange, struct slice packet)
     return ok;
 }
 
+/* False: the exchange is gone, or wants nothing more now. */
+static bool take_packet(struct exchange *exchange, struct slice packet)
+{
+    if (exchange->state == EXCHANGE_SPARE)
+        return take_open(exchange, packet);
+    if (exchange->state == EXCHANGE_BODY)
+        return take_body(exchange, packet);
+    if (exchange->state < EXCHANGE_BODY && take_beside(exchange, packet))
+        return true;
+    on_door_gone(exchange);
+    return false;
+}
+
+/* What begins a call comes in one packet. */
+static bool take_batch(struct exchange *exchange, struct slice batch)
+{
+    struct slice packet;
+
+    while (batch.len > 0) {
+        if (!call_next(&batch, &packet)) {
+            exchange_free(exchange);
+            return false;
+        }
+        if (!take_packet(exchange, packet))
+            return false;
+    }
+    return true;
+}
+
 static void receive(struct exchange *exchange)
 {
     static uint8_t room[CALL_PACKET_BYTES_MAX]; /* one loop, no threads of ours */
 
     for (int i = 0; i < PACKETS_AT_ONCE; i++) {
         ssize_t got = call_receive(exchange->socket, room, sizeof(room));
+        struct slice packet = slice_of_bytes(room, got > 0 ? (size_t)got : 0);
+        bool more;
 
         if (got < 0 && errno == EAGAIN)
             return;
-        if (got <= 0 || exchange->state > EXCHANGE_BODY) {
+        if (got <= 0) {
             on_door_gone(exchange);
             return;
         }
-        if (exchange->state == EXCHANGE_SPARE) {
-            take_open(exchange, slice_of_bytes(room, (size_t)got));
-            return; /* it may be gone; what follows wakes us again */
-        }
-        if (exchange->state != EXCHANGE_BODY) {
-            if (!take_beside(exchange, slice_of_bytes(room, (size_t)got))) {
-                exchange_free(exchange);
-                return;
-            }
-            continue;
-        }
-        if (!take_body(exchange, slice_of_bytes(room, (size_t)got)))
+        if (exchange->state == EXCHANGE_SPARE && packet.at[0] == CALL_BATCH)
+            more = take_batch(exchange, slice_part(packet, 1, packet.len));
+        else
+            more = take_packet(exchange, packet);
+        if (!more)
             return;
     }
 }
@@ -289,13 +373,13 @@ static void on_ready(void *self, uint32_t events)
     struct exchange *exchange = self;
 
     if ((events & EPOLLOUT) != 0 && exchange->out.len > 0)
-        flush(exchange);
+        exchange_flush(exchange);
     if (exchange->door_gone || (events & (EPOLLHUP | EPOLLERR)) != 0) {
         on_door_gone(exchange);
         return;
     }
     if (exchange->state == EXCHANGE_DRAINED && exchange->out.len == 0) {
-        exchange_free(exchange);
+        settle(exchange);
         return;
     }
     if (exchange->transfer != NULL && exchange->out.len == 0)

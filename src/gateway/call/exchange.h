@@ -40,6 +40,7 @@ struct gateway {
     struct gateway_totals totals;
     struct door_peer *doors;
     struct exchange *exchanges;
+    struct exchange *ready; /* those that wait for their intent */
     size_t exchange_count;
     size_t body_bytes;         /* held by all exchanges together */
     struct loop_timer *batch;  /* due when calls are READY */
@@ -100,6 +101,8 @@ struct exchange {
     struct usage usage;
     struct buf out; /* packets not yet sent, each behind its length */
     size_t out_at;
+    bool is_full;     /* the door is behind: its socket is watched for room */
+    bool is_reusable; /* DRAINED: the door has sent all of the request */
     int64_t started_us;
     int64_t told_us;       /* when the door was last sent something */
     int64_t first_byte_us; /* of the answer; 0: none has come */
@@ -110,6 +113,7 @@ struct exchange {
     bool is_reserved;
     uint32_t reservation;
     struct amounts granted; /* what it holds */
+    struct exchange *ready_next;
     struct exchange *next, **previous;
 };
 
@@ -127,15 +131,17 @@ void gateway_top_up(struct door_peer *door);
 /* exchange.c */
 MUST_USE bool exchange_new(struct door_peer *door, int socket, struct fault *fault);
 void exchange_free(struct exchange *exchange);
-/* Sends a packet to the door, or queues it. */
+/* Puts a packet for the door into the queue; exchange_flush sends what is there, in few packets.
+ */
 void exchange_push(struct exchange *exchange, uint8_t type, struct slice bytes);
+void exchange_flush(struct exchange *exchange);
 /* Refuses before anything has left: a record and an error for the client. */
 void exchange_refuse(struct exchange *exchange, int status, const char *reason,
                      const char *message);
-/* Nothing more will be pushed: closes as soon as the queue is empty. The exchange may be gone.
- */
+/* Nothing more will be pushed: its socket is a spare again, or closed, as soon as the queue is
+ * empty. The exchange may be gone, or another call's. */
 void exchange_drain(struct exchange *exchange);
-void exchange_watch(struct exchange *exchange);
+void exchange_leave_ready(struct exchange *exchange);
 
 /* send.c: what goes to the provider */
 void send_batch(void *gateway); /* every READY exchange: budget, intents, off */

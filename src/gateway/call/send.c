@@ -41,13 +41,6 @@ static void admit(struct exchange *exchange)
     }
 }
 
-static struct exchange *next_ready(struct exchange *from)
-{
-    while (from != NULL && from->state != EXCHANGE_READY)
-        from = from->next;
-    return from;
-}
-
 static void refuse_for_ledger(struct exchange *exchange, const struct fault *why)
 {
     AUTO_FREE char *message = xformat(
@@ -60,25 +53,20 @@ static void refuse_for_ledger(struct exchange *exchange, const struct fault *why
 /* What an intent names is on disk before it: one wait for the folder of all of them. */
 static bool keep_prompts(struct gateway *gateway, struct fault *fault)
 {
-    struct exchange *first = next_ready(gateway->exchanges);
-
-    for (struct exchange *at = first; at != NULL; at = next_ready(at->next))
+    for (struct exchange *at = gateway->ready; at != NULL; at = at->ready_next)
         if (!accounts_keep(at, fault))
             return false;
-    return first == NULL || gateway->config.sealer.sync(gateway->config.sealer.self, fault);
+    return gateway->ready == NULL ||
+           gateway->config.sealer.sync(gateway->config.sealer.self, fault);
 }
 
 /* Writes the intents: all but the last are queued, the last is waited for, and it is behind
  * them. */
 static bool record_intents(struct gateway *gateway, struct fault *fault)
 {
-    for (struct exchange *at = next_ready(gateway->exchanges); at != NULL;) {
-        struct exchange *next = next_ready(at->next);
-
-        if (!accounts_intent(at, next == NULL, fault))
+    for (struct exchange *at = gateway->ready; at != NULL; at = at->ready_next)
+        if (!accounts_intent(at, at->ready_next == NULL, fault))
             return false;
-        at = next;
-    }
     return true;
 }
 
@@ -155,6 +143,8 @@ void send_ready(struct exchange *exchange)
     struct fault fault = {0};
 
     exchange->state = EXCHANGE_READY;
+    exchange->ready_next = gateway->ready;
+    gateway->ready = exchange;
     /* Calls that became ready in the same round of the loop share one wait for the disk. */
     if (gateway->batch == NULL &&
         !loop_timer(gateway->loop, 0, send_batch, gateway, &gateway->batch, &fault))
@@ -169,18 +159,19 @@ void send_batch(void *self)
     bool recorded;
 
     gateway->batch = NULL;
-    for (at = next_ready(gateway->exchanges); at != NULL; at = next) {
-        next = next_ready(at->next);
+    for (at = gateway->ready; at != NULL; at = next) {
+        next = at->ready_next;
         admit(at);
     }
     recorded = keep_prompts(gateway, &fault) && record_intents(gateway, &fault);
-    for (at = next_ready(gateway->exchanges); at != NULL; at = next) {
-        next = next_ready(at->next);
+    for (at = gateway->ready; at != NULL; at = next) {
+        next = at->ready_next;
         if (!recorded) {
             refuse_for_ledger(at, &fault);
             continue;
         }
         gateway->totals.calls++;
+        exchange_leave_ready(at);
         at->state = EXCHANGE_SENT;
         if (!start(at, &fault))
             answer_end(at, "failed");

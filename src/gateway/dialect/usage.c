@@ -35,12 +35,39 @@ static const struct figure {
     {DIALECT_GEMINI, "toolUsePromptTokenCount", offsetof(struct usage, of_tools)},
 };
 
+struct place {
+    enum dialect dialect;
+    const char *path;
+};
+
 /* Where a usage object may be: of a body or chunk, of a Responses event, of message_start. */
-static const char *const usage_places[] = {"usage", "response.usage", "message.usage",
-                                           "usageMetadata"};
+static const struct place usage_places[] = {
+    {DIALECT_OPENAI, "usage"},
+    {DIALECT_OPENAI_RESPONSES, "usage"},
+    {DIALECT_OPENAI_RESPONSES, "response.usage"},
+    {DIALECT_ANTHROPIC, "usage"},
+    {DIALECT_ANTHROPIC, "message.usage"},
+    {DIALECT_GEMINI, "usageMetadata"},
+};
 /* The same of the name of the model. */
-static const char *const served_places[] = {"model", "response.model", "message.model",
-                                            "modelVersion"};
+static const struct place served_places[] = {
+    {DIALECT_OPENAI, "model"},
+    {DIALECT_OPENAI_RESPONSES, "model"},
+    {DIALECT_OPENAI_RESPONSES, "response.model"},
+    {DIALECT_ANTHROPIC, "model"},
+    {DIALECT_ANTHROPIC, "message.model"},
+    {DIALECT_GEMINI, "modelVersion"},
+};
+
+/* json_at; what cannot be there is not looked for, which is quicker than to miss it. */
+static bool find(struct slice object, const char *path, struct json_value *ret_value)
+{
+    const char *dot = strrchr(path, '.');
+    struct fault missing = {0};
+
+    return slice_find(object, slice_of(dot == NULL ? path : dot + 1), 0) != SIZE_MAX &&
+           json_at(object, path, ret_value, &missing);
+}
 
 /* What ends a stream, as bytes of its data. Inside of a model's text the quotes would be
  * escaped. */
@@ -81,19 +108,20 @@ static bool is_served(struct slice body, const char *place, struct usage *usage)
     struct json_value value;
     struct fault fault = {0};
 
-    if (!json_at(body, place, &value, &fault) || value.type != JSON_STRING ||
+    if (!find(body, place, &value) || value.type != JSON_STRING ||
         !json_text(&value, &name, &fault))
         return false;
     call_text(usage->served, sizeof(usage->served), buf_slice(&name));
     return true;
 }
 
-static void take_served(struct slice body, struct usage *usage)
+static void take_served(enum dialect dialect, struct slice body, struct usage *usage)
 {
     if (usage->served[0] != 0 || slice_find(body, SLICE("\"model"), 0) == SIZE_MAX)
         return;
     for (size_t i = 0; i < COUNT(served_places); i++)
-        if (is_served(body, served_places[i], usage))
+        if (served_places[i].dialect == dialect &&
+            is_served(body, served_places[i].path, usage))
             return;
 }
 
@@ -106,8 +134,7 @@ static void take_figures(enum dialect dialect, struct slice object, struct usage
         struct fault fault = {0};
         int64_t number;
 
-        if (figures[i].dialect != dialect ||
-            !json_at(object, figures[i].path, &value, &fault) ||
+        if (figures[i].dialect != dialect || !find(object, figures[i].path, &value) ||
             !json_whole_number(&value, &number, &fault) || number < 0)
             continue;
         if (number > TOKENS_MAX)
@@ -122,9 +149,9 @@ static void take_usage(enum dialect dialect, struct slice body, struct usage *us
 {
     for (size_t i = 0; i < COUNT(usage_places); i++) {
         struct json_value value;
-        struct fault fault = {0};
 
-        if (json_at(body, usage_places[i], &value, &fault) && value.type == JSON_OBJECT)
+        if (usage_places[i].dialect == dialect && find(body, usage_places[i].path, &value) &&
+            value.type == JSON_OBJECT)
             take_figures(dialect, value.raw, usage);
     }
 }
@@ -132,7 +159,7 @@ static void take_usage(enum dialect dialect, struct slice body, struct usage *us
 void usage_take_body(enum dialect dialect, struct slice body, struct usage *usage)
 {
     take_usage(dialect, body, usage);
-    take_served(body, usage);
+    take_served(dialect, body, usage);
 }
 
 /* Arguments of Gemini's calls are objects of the model's making, so only the place counts. */
@@ -199,7 +226,7 @@ bool usage_take_event(enum dialect dialect, struct slice name, struct slice data
         usage->finished = true;
     if (dialect == DIALECT_OPENAI_RESPONSES)
         take_sequence(data, usage);
-    take_served(data, usage);
+    take_served(dialect, data, usage);
     if (slice_find(data, SLICE("\"usage"), 0) == SIZE_MAX)
         return false;
     take_usage(dialect, data, usage);

@@ -6,7 +6,8 @@
 #include "gateway/door/plan.h"
 
 #define DOOR_SCRATCH_BYTES CALL_PACKET_BYTES_MAX
-#define DOOR_CONNECTIONS_MAX 512
+#define DOOR_CONNECTIONS_MAX 8192
+#define DOOR_SPARES_MAX 1024 /* call sockets that are kept */
 #define DOOR_BODIES_BYTES_MAX CALL_BODIES_BYTES_MAX
 
 enum connection_state {
@@ -24,8 +25,10 @@ struct door {
     bool is_handed; /* `listener` is a pair's end, over which the guard hands connections */
     struct loop_watch *listener_watch, *gateway_watch;
     struct loop_timer *patrol;
-    int spares[CALL_SPARES * 2];
+    int spares[DOOR_SPARES_MAX];
     size_t spare_count;
+    bool has_waiting;         /* a connection waits for a spare */
+    struct loop_timer *wakes; /* due when there is one again */
     struct connection *connections;
     struct connection *dead; /* closed; freed when no callback of theirs is running any more */
     struct loop_timer *burial;
@@ -52,6 +55,7 @@ struct connection {
     int call;
     struct loop_watch *call_watch;
     uint32_t call_events;
+    bool call_whole; /* the call has ended in order: its socket serves another one */
     struct plan plan;
     size_t sent_bytes;
     bool headed, chunked, keep_alive, told_continue, closing;
@@ -64,6 +68,8 @@ MUST_USE bool connection_new(struct door *door, int fd, struct fault *fault);
 /* Closes at once, and frees later: callers up the stack see `dead`. */
 void connection_close(struct connection *connection);
 void connection_bury(void *door);
+/* door.c: a call's socket is another call's from now on. */
+void door_keep_spare(struct door *door, int socket);
 /* A call socket has come: goes on if it was waiting for one. */
 void connection_resume(struct connection *connection);
 

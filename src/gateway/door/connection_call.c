@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/scope.h"
 #include "gateway/door/connection.h"
 #include "gateway/dialect/dialect.h"
 
@@ -16,9 +17,12 @@ void connection_call_close(struct connection *connection)
 {
     loop_unwatch(connection->call_watch);
     connection->call_watch = NULL;
-    if (connection->call >= 0)
+    if (connection->call_whole)
+        door_keep_spare(connection->door, connection->call);
+    else if (connection->call >= 0)
         (void)close(connection->call);
     connection->call = -1;
+    connection->call_whole = false;
 }
 
 /* The gateway has gone, or speaks nonsense. */
@@ -96,37 +100,68 @@ static void send_body(struct connection *connection)
     connection_call_watch(connection);
 }
 
-/* What was replaced, for the intent. */
-static bool send_receipts(const struct connection *connection)
+/* What was replaced, for the intent. Empty: nothing. */
+static struct slice receipts_of(const struct connection *connection)
 {
+    static struct receipts_packet {
+        uint8_t packet;
+        uint8_t at[CALL_RECEIPTS_MAX * sizeof(struct call_receipt)];
+    } packet = {.packet = CALL_RECEIPTS};
     const struct redaction *redaction = &connection->plan.redaction;
-    struct call_receipt receipts[CALL_RECEIPTS_MAX] = {0};
     size_t count = call_receipts(connection->plan.open.replaced);
 
     for (size_t i = 0; i < count; i++) {
         const struct redacted_value *value = &redaction->values[i];
-
-        receipts[i] = (struct call_receipt){
+        struct call_receipt receipt = {
             .at = value->at, .len = value->len, .class = (uint32_t)value->class};
-        call_text(receipts[i].rule, sizeof(receipts[i].rule), slice_of(value->rule));
-        memcpy(receipts[i].commitment, value->commitment, sizeof(receipts[i].commitment));
+
+        call_text(receipt.rule, sizeof(receipt.rule), slice_of(value->rule));
+        memcpy(receipt.commitment, value->commitment, sizeof(receipt.commitment));
+        memcpy(packet.at + i * sizeof(receipt), &receipt, sizeof(receipt));
     }
-    return count == 0 ||
-           call_send(connection->call, CALL_RECEIPTS,
-                     slice_of_bytes(receipts, count * sizeof(receipts[0]))) == CALL_SENT;
+    return slice_of_bytes(&packet, count == 0 ? 0 : 1 + count * sizeof(struct call_receipt));
 }
 
-static bool send_lineage(const struct connection *connection)
+/* Which lines of which files are in it; with its type. Empty: none. */
+static bool add_lineage(const struct connection *connection, struct buf *packet)
 {
     struct slice lineage = buf_slice(&connection->plan.lineage);
+    struct fault fault = {0};
 
-    return lineage.len == 0 || call_send(connection->call, CALL_LINEAGE, lineage) == CALL_SENT;
+    return lineage.len == 0 ||
+           (buf_add_byte(packet, CALL_LINEAGE, &fault) && buf_add(packet, lineage, &fault));
+}
+
+/* In one packet: what the call is, what is in it, and the body or the first piece of it. */
+static enum call_sent send_beginning(struct connection *connection)
+{
+    AUTO_BUF struct buf lineage = buf_with_limit(CALL_PIECE_BYTES);
+    struct slice packets[CALL_BATCH_MAX] = {
+        slice_of_bytes(&connection->plan.open, sizeof(connection->plan.open))};
+    struct slice receipts = receipts_of(connection), piece;
+    size_t count = 1;
+    enum call_sent sent;
+
+    if (!add_lineage(connection, &lineage) ||
+        lineage.len + receipts.len > CALL_PIECE_BYTES / 2)
+        return CALL_FULL; /* cannot be: both have smaller limits */
+    piece = slice_part(buf_slice(&connection->plan.body), 0,
+                       CALL_PIECE_BYTES - lineage.len - receipts.len);
+    if (receipts.len > 0)
+        packets[count++] = receipts;
+    if (lineage.len > 0)
+        packets[count++] = buf_slice(&lineage);
+    packets[count++] = piece;
+    sent = call_send_batch(connection->call, packets, count);
+    if (sent == CALL_SENT)
+        connection->sent_bytes = piece.len;
+    return sent;
 }
 
 void connection_call(struct connection *connection)
 {
     struct door *door = connection->door;
-    struct slice open = slice_of_bytes(&connection->plan.open, sizeof(connection->plan.open));
+    enum call_sent sent = CALL_GONE;
 
     connection->state = CONNECTION_WAITING;
     if (door->gateway_gone) {
@@ -134,13 +169,17 @@ void connection_call(struct connection *connection)
         return;
     }
     if (door->spare_count == 0) {
+        door->has_waiting = true;
         connection_flush(connection); /* sets what is waited for */
         return;
     }
-    connection->call = door->spares[--door->spare_count];
     connection->state = CONNECTION_SENDING;
-    if (call_send(connection->call, 0, open) != CALL_SENT || !send_receipts(connection) ||
-        !send_lineage(connection)) {
+    while (sent == CALL_GONE && door->spare_count > 0) { /* one may have been closed since */
+        connection_call_close(connection);
+        connection->call = door->spares[--door->spare_count];
+        sent = send_beginning(connection);
+    }
+    if (sent != CALL_SENT) {
         call_lost(connection);
         return;
     }
@@ -192,6 +231,12 @@ static void take_failure(struct connection *connection, const struct call_fail *
     buf_free(&body);
 }
 
+/* The gateway has taken the whole request, and says that this was the end. */
+static void note_end(struct connection *connection)
+{
+    connection->call_whole = connection->sent_bytes == connection->plan.open.body_bytes;
+}
+
 /* False: the call is over. */
 static bool take_packet(struct connection *connection, struct slice packet)
 {
@@ -215,6 +260,7 @@ static bool take_packet(struct connection *connection, struct slice packet)
                                   : buf_add(&connection->out, rest, &fault));
         break;
     case CALL_END:
+        note_end(connection);
         if (connection->headed) {
             bool whole = !connection->chunked || http1_chunk_end(&connection->out, &fault);
 
@@ -227,6 +273,7 @@ static bool take_packet(struct connection *connection, struct slice packet)
 
         if (packet.len == sizeof(fail) && !connection->headed) {
             memcpy(&fail, packet.at, sizeof(fail));
+            note_end(connection);
             take_failure(connection, &fail);
             return false;
         }
@@ -236,11 +283,24 @@ static bool take_packet(struct connection *connection, struct slice packet)
     case CALL_OPEN:
     case CALL_RECEIPTS:
     case CALL_LINEAGE:
+    case CALL_BATCH:
         break;
     }
     if (!ok)
         call_lost(connection);
     return ok;
+}
+
+static bool take_packets(struct connection *connection, struct slice packets)
+{
+    struct slice rest = slice_part(packets, 1, packets.len), packet;
+
+    if (packets.at[0] != CALL_BATCH)
+        return take_packet(connection, packets);
+    while (call_next(&rest, &packet))
+        if (!take_packet(connection, packet))
+            return false;
+    return true;
 }
 
 static void receive(struct connection *connection)
@@ -258,7 +318,7 @@ static void receive(struct connection *connection)
             call_lost(connection);
             return;
         }
-        if (!take_packet(connection, slice_of_bytes(door->scratch, (size_t)got)))
+        if (!take_packets(connection, slice_of_bytes(door->scratch, (size_t)got)))
             return;
     }
     connection_flush(connection);

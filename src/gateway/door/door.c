@@ -48,6 +48,32 @@ static struct connection *oldest_waiting(struct door *door)
     return oldest;
 }
 
+/* Not from within the call that has just ended. */
+static void on_wake(void *self)
+{
+    struct door *door = self;
+    struct connection *waiting;
+
+    door->wakes = NULL;
+    while (door->spare_count > 0 && (waiting = oldest_waiting(door)) != NULL)
+        connection_resume(waiting);
+    door->has_waiting = oldest_waiting(door) != NULL;
+}
+
+void door_keep_spare(struct door *door, int socket)
+{
+    struct fault fault = {0};
+
+    if (door->spare_count == DOOR_SPARES_MAX) {
+        (void)close(socket);
+        return;
+    }
+    door->spares[door->spare_count++] = socket;
+    if (door->has_waiting && door->wakes == NULL &&
+        !loop_timer(door->loop, 0, on_wake, door, &door->wakes, &fault))
+        door->wakes = NULL;
+}
+
 /* The gateway sends call sockets, one a packet. */
 static void on_gateway(void *self, uint32_t events)
 {
@@ -194,6 +220,7 @@ void door_free(struct door *door)
     while (door->connections != NULL)
         connection_close(door->connections);
     loop_timer_cancel(door->burial);
+    loop_timer_cancel(door->wakes);
     connection_bury(door);
     loop_timer_cancel(door->patrol);
     loop_unwatch(door->listener_watch);

@@ -246,8 +246,10 @@ static void take(struct wire *wire, struct slice bytes)
             take_end(wire, bytes.len > 0);
             return;
         }
-        if (bytes.len == 0)
+        if (bytes.len == 0) {
+            transfer->events->settled(transfer->self);
             return;
+        }
     }
 }
 

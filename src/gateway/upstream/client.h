@@ -45,6 +45,7 @@ enum transfer_end {
 struct transfer_events {
     void (*head)(void *self, const struct http1_response *response);
     void (*bytes)(void *self, struct slice bytes); /* of the body, borrowed, at least one */
+    void (*settled)(void *self); /* all that had been read has been told; more is to come */
     void (*ended)(void *self, enum transfer_end end);
 };
 
