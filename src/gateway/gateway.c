@@ -8,7 +8,6 @@
 #include "os/message.h"
 
 #define PATROL_US (INT64_C(1000) * 1000)
-#define COMFORT_US (INT64_C(15) * 1000 * 1000) /* without a byte for a client that streams */
 #define UNSTREAMED_FACTOR 5 /* whose first byte comes when all has been generated */
 
 static const struct gateway_limits defaults = {
@@ -16,6 +15,7 @@ static const struct gateway_limits defaults = {
     .first_byte_ms = 120 * 1000,
     .idle_ms = 60 * 1000,
     .total_ms = 30 * 60 * 1000,
+    .comfort_ms = 15 * 1000,
     .output_tokens = 16384,
 };
 
@@ -34,6 +34,7 @@ static struct gateway_limits limits_filled(const struct gateway_limits *limits)
         .first_byte_ms = or_default(limits->first_byte_ms, defaults.first_byte_ms),
         .idle_ms = or_default(limits->idle_ms, defaults.idle_ms),
         .total_ms = or_default(limits->total_ms, defaults.total_ms),
+        .comfort_ms = or_default(limits->comfort_ms, defaults.comfort_ms),
         .output_tokens = or_default(limits->output_tokens, defaults.output_tokens),
     };
 }
@@ -93,7 +94,8 @@ static void on_patrol(void *self)
         else if (at->state == EXCHANGE_SENT && !accounts_tick(at))
             answer_end(at, "budget");
         else if (at->state == EXCHANGE_SENT && at->open.stream && at->out.len == 0 &&
-                 now_us - (at->told_us > 0 ? at->told_us : at->started_us) > COMFORT_US)
+                 now_us - (at->told_us > 0 ? at->told_us : at->started_us) >
+                     gateway->limits.comfort_ms * 1000)
             answer_comfort(at);
     }
     for (struct door_peer *door = gateway->doors; door != NULL; door = door->next)

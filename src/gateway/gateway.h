@@ -209,6 +209,7 @@ struct gateway_limits {
     int64_t first_byte_ms; /* 120 s of a stream, else 600 s: until the answer begins */
     int64_t idle_ms;       /* 60 s without a byte from the provider, once it has begun */
     int64_t total_ms;      /* 30 min, all tries */
+    int64_t comfort_ms;    /* 15 s without a byte for a client that has asked for a stream */
     int64_t output_tokens; /* assumed for a request that names no maximum: 16384 */
 };
 

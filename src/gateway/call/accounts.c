@@ -1,9 +1,7 @@
 /* Records and money of a call. */
-#include <openssl/evp.h>
-
-#include "base/hex.h"
 #include "base/scope.h"
 #include "gateway/dialect/dialect.h"
+#include "gateway/call/digest.h"
 #include "gateway/call/exchange.h"
 #include "gateway/dialect/target.h"
 #include "gateway/money/prices.h"
@@ -227,12 +225,8 @@ static void begin(struct record *record, enum record_type type,
 /* SHA-256 of what went over the wire. */
 static void digest(struct record *record, struct slice bytes, char room[65])
 {
-    uint8_t sum[32];
-
-    if (EVP_Digest(bytes.at, bytes.len, sum, NULL, EVP_sha256(), NULL) != 1)
-        return;
-    hex_encode(slice_of_bytes(sum, sizeof(sum)), room);
-    record_word(record, RECORD_DIGEST, room);
+    if (digest_text(bytes, room))
+        record_word(record, RECORD_DIGEST, room);
 }
 
 bool accounts_keep(struct exchange *exchange, struct fault *fault)

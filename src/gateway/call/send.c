@@ -1,9 +1,8 @@
 /* What goes to the provider: never before its intent is on disk. */
-#include <openssl/evp.h>
 #include <stdio.h>
 
-#include "base/hex.h"
 #include "base/scope.h"
+#include "gateway/call/digest.h"
 #include "gateway/call/exchange.h"
 #include "gateway/dialect/target.h"
 
@@ -77,16 +76,14 @@ static bool record_intents(struct gateway *gateway, struct fault *fault)
 static bool add_idempotency(const struct exchange *exchange, struct buf *head,
                             struct fault *fault)
 {
-    char text[256], hex[2 * EVP_MAX_MD_SIZE + 1];
+    char text[256], hex[DIGEST_TEXT_BYTES];
     int len = snprintf(text, sizeof(text), "%.128s %llu", exchange->door->identity->run,
                        (unsigned long long)exchange->intent);
-    uint8_t digest[EVP_MAX_MD_SIZE];
 
-    if (EVP_Digest(text, (size_t)len, digest, NULL, EVP_sha256(), NULL) != 1)
+    if (!digest_text(slice_of_bytes(text, (size_t)len), hex))
         return fault_set(fault, FAULT_HOST, "no SHA-256");
-    hex_encode(slice_of_bytes(digest, 16), hex);
-    return buf_add_text(head, "Idempotency-Key: ", fault) && buf_add_text(head, hex, fault) &&
-           buf_add_text(head, "\r\n", fault);
+    return buf_add_text(head, "Idempotency-Key: ", fault) &&
+           buf_add(head, slice_of_bytes(hex, 32), fault) && buf_add_text(head, "\r\n", fault);
 }
 
 static bool write_head(struct exchange *exchange, struct fault *fault)

@@ -3,12 +3,18 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
+#include "base/hex.h"
 #include "classify/rules.h"
 #include "classify/surrogate.h"
 #include "ledger/reader.h"
@@ -57,6 +63,45 @@ static void begin_upstream(struct world *world)
             upstream_start(world->folder, world->answer, world->tls ? certificate : NULL, key);
 }
 
+static void make_proxy(struct world *world)
+{
+    struct fault fault = {0};
+    uint16_t port;
+
+    if (world->start_proxy == NULL)
+        return;
+    world->proxy_pid = world->start_proxy(world->upstream.port, &port);
+    world->texts[3] = xformat("http://127.0.0.1:%u", (unsigned)port);
+    world->texts[4] = xformat("%s/proxy", world->folder);
+    assert_ok(file_create(AT_FDCWD, world->texts[4], slice_of(world->proxy_credentials), 0600,
+                          &fault),
+              fault);
+}
+
+/* SHA-256 of the public key of server.pem. */
+static char *own_pin(const struct world *world)
+{
+    AUTO_FREE char *path = xformat("%s/server.pem", world->folder);
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    char text[2 * EVP_MAX_MD_SIZE + 1];
+    unsigned char *der = NULL;
+    FILE *in = fopen(path, "r");
+    X509 *certificate;
+    int len;
+
+    assert_non_null(in);
+    certificate = PEM_read_X509(in, NULL, NULL, NULL);
+    (void)fclose(in);
+    assert_non_null(certificate);
+    len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    assert_true(len > 0);
+    assert_int_equal(EVP_Digest(der, (size_t)len, digest, NULL, EVP_sha256(), NULL), 1);
+    hex_encode(slice_of_bytes(digest, 32), text);
+    OPENSSL_free(der);
+    X509_free(certificate);
+    return xstrdup(text);
+}
+
 static void make_models(struct world *world)
 {
     struct fault fault = {0};
@@ -69,6 +114,10 @@ static void make_models(struct world *world)
         xformat("%s/%s", world->folder, world->other_ca ? "other-ca.pem" : "ca.pem");
     assert_ok(file_create(AT_FDCWD, world->texts[1], SLICE(WORLD_KEY "\n"), 0600, &fault),
               fault);
+    make_proxy(world);
+    world->pins[0] = world->pin;
+    if (world->pin_own_key)
+        world->pins[1] = world->texts[5] = own_pin(world);
     world->models[0] = (struct gateway_model){
         .name = "main-model",
         .model = "m",
@@ -76,6 +125,10 @@ static void make_models(struct world *world)
         .dialect = world->dialect,
         .key_file = world->texts[1],
         .ca_file = world->tls ? world->texts[2] : NULL,
+        .pins = world->pins,
+        .pin_count = world->pin == NULL ? 0 : world->pin_own_key ? 2 : 1,
+        .proxy = world->texts[3],
+        .proxy_credentials = world->texts[4],
         .residency = "on-premises",
         .contract = "c-1",
         .prices = {world->price_in, world->price_in, world->price_in, world->price_out,
@@ -251,6 +304,10 @@ void world_end(struct world *world)
     end_role(&world->door, &world->door_control);
     end_role(&world->gateway, &world->gateway_control);
     upstream_stop(&world->upstream);
+    if (world->proxy_pid > 0) {
+        (void)kill(world->proxy_pid, SIGKILL);
+        (void)waitpid(world->proxy_pid, NULL, 0);
+    }
     ledger_client_free(world->core);
     scope_close(&world->home_fd);
     for (size_t i = 0; i < COUNT(world->texts); i++)

@@ -36,9 +36,15 @@ struct world {
     const char *url;    /* instead of the provider's */
     bool falls_back;    /* to no-key-model, then to second-model, which is the provider */
     unsigned kept_away; /* classes that second-model may not have */
+    const char *pin;                                       /* of the provider's key */
+    bool pin_own_key;                                      /* beside it, the right one */
+    pid_t (*start_proxy)(uint16_t to, uint16_t *ret_port); /* ended with the world */
+    const char *proxy_credentials;                         /* what the file holds */
 
     char folder[64];
-    char *texts[4];
+    char *texts[8];
+    const char *pins[2];
+    pid_t proxy_pid;
     struct upstream upstream;
     struct gateway_model models[3];
     int home_fd, gateway_control, door_control;
