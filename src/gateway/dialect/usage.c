@@ -35,39 +35,23 @@ static const struct figure {
     {DIALECT_GEMINI, "toolUsePromptTokenCount", offsetof(struct usage, of_tools)},
 };
 
-struct place {
+/* Members that hold them: of a body or chunk; of what an event wraps, of some dialects. */
+static const struct place {
     enum dialect dialect;
-    const char *path;
+    const char *figures, *served;
+    const char *within; /* NULL: nothing is wrapped */
+} places[] = {
+    {DIALECT_OPENAI, "usage", "model", NULL},
+    {DIALECT_OPENAI_RESPONSES, "usage", "model", "response"},
+    {DIALECT_ANTHROPIC, "usage", "model", "message"},
+    {DIALECT_GEMINI, "usageMetadata", "modelVersion", NULL},
 };
 
-/* Where a usage object may be: of a body or chunk, of a Responses event, of message_start. */
-static const struct place usage_places[] = {
-    {DIALECT_OPENAI, "usage"},
-    {DIALECT_OPENAI_RESPONSES, "usage"},
-    {DIALECT_OPENAI_RESPONSES, "response.usage"},
-    {DIALECT_ANTHROPIC, "usage"},
-    {DIALECT_ANTHROPIC, "message.usage"},
-    {DIALECT_GEMINI, "usageMetadata"},
+struct taking {
+    const struct place *place;
+    struct usage *usage;
+    bool is_within;
 };
-/* The same of the name of the model. */
-static const struct place served_places[] = {
-    {DIALECT_OPENAI, "model"},
-    {DIALECT_OPENAI_RESPONSES, "model"},
-    {DIALECT_OPENAI_RESPONSES, "response.model"},
-    {DIALECT_ANTHROPIC, "model"},
-    {DIALECT_ANTHROPIC, "message.model"},
-    {DIALECT_GEMINI, "modelVersion"},
-};
-
-/* json_at; what cannot be there is not looked for, which is quicker than to miss it. */
-static bool find(struct slice object, const char *path, struct json_value *ret_value)
-{
-    const char *dot = strrchr(path, '.');
-    struct fault missing = {0};
-
-    return slice_find(object, slice_of(dot == NULL ? path : dot + 1), 0) != SIZE_MAX &&
-           json_at(object, path, ret_value, &missing);
-}
 
 /* What ends a stream, as bytes of its data. Inside of a model's text the quotes would be
  * escaped. */
@@ -102,64 +86,85 @@ int64_t usage_output(enum dialect dialect, const struct usage *usage)
     return dialect == DIALECT_GEMINI ? usage->output + usage->reasoning : usage->output;
 }
 
-static bool is_served(struct slice body, const char *place, struct usage *usage)
+static void take_served(const struct json_value *value, struct usage *usage)
 {
     AUTO_BUF struct buf name = buf_with_limit(USAGE_SERVED_BYTES * 8);
-    struct json_value value;
     struct fault fault = {0};
 
-    if (!find(body, place, &value) || value.type != JSON_STRING ||
-        !json_text(&value, &name, &fault))
-        return false;
-    call_text(usage->served, sizeof(usage->served), buf_slice(&name));
+    if (usage->served[0] == 0 && value->type == JSON_STRING && json_text(value, &name, &fault))
+        call_text(usage->served, sizeof(usage->served), buf_slice(&name));
+}
+
+/* The figure of that path, of which `rest` is what is left. */
+static void take_figure(const struct figure *figure, const char *rest,
+                        const struct json_value *value, struct usage *usage)
+{
+    int64_t *field = (int64_t *)(void *)((char *)usage + figure->field);
+    struct json_value inner = *value;
+    struct fault fault = {0};
+    int64_t number;
+
+    if ((rest[0] == '.' && !json_at(value->raw, rest + 1, &inner, &fault)) ||
+        !json_whole_number(&inner, &number, &fault) || number < 0)
+        return;
+    if (number > TOKENS_MAX)
+        number = TOKENS_MAX;
+    if (number > *field) /* of a stream they only grow: a later event may leave some out */
+        *field = number;
+    usage->seen = true;
+}
+
+static bool on_figure(void *self, struct slice name, const struct json_value *value,
+                      struct fault *fault)
+{
+    const struct taking *taking = self;
+
+    (void)fault;
+    for (size_t i = 0; i < COUNT(figures); i++) {
+        const char *path = figures[i].path;
+
+        if (figures[i].dialect == taking->place->dialect &&
+            strncmp(path, (const char *)name.at, name.len) == 0 &&
+            (path[name.len] == 0 || (path[name.len] == '.' && value->type == JSON_OBJECT)))
+            take_figure(&figures[i], path + name.len, value, taking->usage);
+    }
     return true;
 }
 
-static void take_served(enum dialect dialect, struct slice body, struct usage *usage)
+static bool on_member(void *self, struct slice name, const struct json_value *value,
+                      struct fault *fault)
 {
-    if (usage->served[0] != 0 || slice_find(body, SLICE("\"model"), 0) == SIZE_MAX)
-        return;
-    for (size_t i = 0; i < COUNT(served_places); i++)
-        if (served_places[i].dialect == dialect &&
-            is_served(body, served_places[i].path, usage))
-            return;
+    const struct taking *taking = self;
+    const struct place *place = taking->place;
+    struct taking within = {.place = place, .usage = taking->usage, .is_within = true};
+
+    if (json_key_is(name, place->figures) && value->type == JSON_OBJECT)
+        return json_each(value->raw, on_figure, self, fault);
+    if (json_key_is(name, place->served))
+        take_served(value, taking->usage);
+    else if (!taking->is_within && place->within != NULL && value->type == JSON_OBJECT &&
+             json_key_is(name, place->within))
+        return json_each(value->raw, on_member, &within, fault);
+    return true;
 }
 
-/* Figures of a stream only grow: a later event may leave out what an earlier one said. */
-static void take_figures(enum dialect dialect, struct slice object, struct usage *usage)
+/* In one pass; what is no JSON has no figures. */
+static void take_all(enum dialect dialect, struct slice body, struct usage *usage)
 {
-    for (size_t i = 0; i < COUNT(figures); i++) {
-        int64_t *field = (int64_t *)(void *)((char *)usage + figures[i].field);
-        struct json_value value;
-        struct fault fault = {0};
-        int64_t number;
+    struct usage found = *usage;
+    struct taking taking = {.usage = &found};
+    struct fault fault = {0};
 
-        if (figures[i].dialect != dialect || !find(object, figures[i].path, &value) ||
-            !json_whole_number(&value, &number, &fault) || number < 0)
-            continue;
-        if (number > TOKENS_MAX)
-            number = TOKENS_MAX;
-        if (number > *field)
-            *field = number;
-        usage->seen = true;
-    }
-}
-
-static void take_usage(enum dialect dialect, struct slice body, struct usage *usage)
-{
-    for (size_t i = 0; i < COUNT(usage_places); i++) {
-        struct json_value value;
-
-        if (usage_places[i].dialect == dialect && find(body, usage_places[i].path, &value) &&
-            value.type == JSON_OBJECT)
-            take_figures(dialect, value.raw, usage);
-    }
+    for (size_t i = 0; i < COUNT(places); i++)
+        if (places[i].dialect == dialect)
+            taking.place = &places[i];
+    if (taking.place != NULL && json_each(body, on_member, &taking, &fault))
+        *usage = found;
 }
 
 void usage_take_body(enum dialect dialect, struct slice body, struct usage *usage)
 {
-    take_usage(dialect, body, usage);
-    take_served(dialect, body, usage);
+    take_all(dialect, body, usage);
 }
 
 /* Arguments of Gemini's calls are objects of the model's making, so only the place counts. */
@@ -216,6 +221,8 @@ static bool is_usage_chunk(struct slice data)
 bool usage_take_event(enum dialect dialect, struct slice name, struct slice data,
                       struct usage *usage)
 {
+    bool has_usage;
+
     (void)name; /* the data says it too, and not every provider names its events */
     for (size_t i = 0; i < COUNT(ends); i++)
         if (ends[i].dialect == dialect &&
@@ -226,9 +233,9 @@ bool usage_take_event(enum dialect dialect, struct slice name, struct slice data
         usage->finished = true;
     if (dialect == DIALECT_OPENAI_RESPONSES)
         take_sequence(data, usage);
-    take_served(dialect, data, usage);
-    if (slice_find(data, SLICE("\"usage"), 0) == SIZE_MAX)
-        return false;
-    take_usage(dialect, data, usage);
-    return dialect == DIALECT_OPENAI && is_usage_chunk(data);
+    has_usage = slice_find(data, SLICE("\"usage"), 0) != SIZE_MAX;
+    if (has_usage ||
+        (usage->served[0] == 0 && slice_find(data, SLICE("\"model"), 0) != SIZE_MAX))
+        take_all(dialect, data, usage);
+    return has_usage && dialect == DIALECT_OPENAI && is_usage_chunk(data);
 }

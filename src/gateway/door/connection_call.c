@@ -8,6 +8,7 @@
 #include "gateway/dialect/dialect.h"
 
 #define PACKETS_AT_ONCE 16
+#define SMALL_BYTES 4096
 #define OUT_BYTES_HIGH                                                                        \
     (256 * 1024) /* more is not read from the gateway until the client has taken it */
 
@@ -320,6 +321,8 @@ static void receive(struct connection *connection)
         }
         if (!take_packets(connection, slice_of_bytes(door->scratch, (size_t)got)))
             return;
+        if (got < SMALL_BYTES) /* most likely the only one: the loop tells of others */
+            break;
     }
     connection_flush(connection);
     connection_call_watch(connection);
