@@ -35,23 +35,21 @@ static const struct figure {
     {DIALECT_GEMINI, "toolUsePromptTokenCount", offsetof(struct usage, of_tools)},
 };
 
-/* Members that hold them: of a body or chunk; of what an event wraps, of some dialects. */
-static const struct place {
-    enum dialect dialect;
-    const char *figures, *served;
-    const char *within; /* NULL: nothing is wrapped */
-} places[] = {
-    {DIALECT_OPENAI, "usage", "model", NULL},
-    {DIALECT_OPENAI_RESPONSES, "usage", "model", "response"},
-    {DIALECT_ANTHROPIC, "usage", "model", "message"},
-    {DIALECT_GEMINI, "usageMetadata", "modelVersion", NULL},
-};
+/* Members that hold them: of a body or chunk, or of what an event wraps. */
+static const char *const figure_members[] = {"usage", "usageMetadata"};
+static const char *const served_members[] = {"model", "modelVersion"};
+static const char *const wrapping_members[] = {"response", "message"};
 
 struct taking {
-    const struct place *place;
+    enum dialect dialect;
     struct usage *usage;
     bool is_within;
 };
+
+static bool is_one_of(struct slice name, const char *const names[2])
+{
+    return json_key_is(name, names[0]) || json_key_is(name, names[1]);
+}
 
 /* What ends a stream, as bytes of its data. Inside of a model's text the quotes would be
  * escaped. */
@@ -123,7 +121,7 @@ static bool on_figure(void *self, struct slice name, const struct json_value *va
     for (size_t i = 0; i < COUNT(figures); i++) {
         const char *path = figures[i].path;
 
-        if (figures[i].dialect == taking->place->dialect &&
+        if (figures[i].dialect == taking->dialect &&
             strncmp(path, (const char *)name.at, name.len) == 0 &&
             (path[name.len] == 0 || (path[name.len] == '.' && value->type == JSON_OBJECT)))
             take_figure(&figures[i], path + name.len, value, taking->usage);
@@ -135,30 +133,26 @@ static bool on_member(void *self, struct slice name, const struct json_value *va
                       struct fault *fault)
 {
     const struct taking *taking = self;
-    const struct place *place = taking->place;
-    struct taking within = {.place = place, .usage = taking->usage, .is_within = true};
+    struct taking within = {taking->dialect, taking->usage, true};
 
-    if (json_key_is(name, place->figures) && value->type == JSON_OBJECT)
-        return json_each(value->raw, on_figure, self, fault);
-    if (json_key_is(name, place->served))
+    if (value->type == JSON_STRING && is_one_of(name, served_members))
         take_served(value, taking->usage);
-    else if (!taking->is_within && place->within != NULL && value->type == JSON_OBJECT &&
-             json_key_is(name, place->within))
-        return json_each(value->raw, on_member, &within, fault);
-    return true;
+    if (value->type != JSON_OBJECT)
+        return true;
+    if (is_one_of(name, figure_members))
+        return json_each(value->raw, on_figure, self, fault);
+    return taking->is_within || !is_one_of(name, wrapping_members) ||
+           json_each(value->raw, on_member, &within, fault);
 }
 
 /* In one pass; what is no JSON has no figures. */
 static void take_all(enum dialect dialect, struct slice body, struct usage *usage)
 {
     struct usage found = *usage;
-    struct taking taking = {.usage = &found};
+    struct taking taking = {dialect, &found, false};
     struct fault fault = {0};
 
-    for (size_t i = 0; i < COUNT(places); i++)
-        if (places[i].dialect == dialect)
-            taking.place = &places[i];
-    if (taking.place != NULL && json_each(body, on_member, &taking, &fault))
+    if (json_each(body, on_member, &taking, &fault))
         *usage = found;
 }
 
