@@ -1,5 +1,7 @@
 #include "gateway/dialect/references.h"
 
+#define TOOLS "tools"
+
 /* Members that hold the name or address of something that is not in the request. */
 static const struct reference_row {
     unsigned dialects;   /* DIALECT_BIT */
@@ -173,8 +175,8 @@ static bool is_tool_type(const struct json_leaf *leaf)
 {
     size_t depth = leaf->depth;
 
-    return (depth == 3 || (depth == 5 && key_is(leaf, 2, "tools"))) &&
-           key_is(leaf, 0, "tools") && key_is(leaf, depth - 1, "type");
+    return (depth == 3 || (depth == 5 && key_is(leaf, 2, TOOLS))) &&
+           key_is(leaf, 0, TOOLS) && key_is(leaf, depth - 1, "type");
 }
 
 static void see_tool(struct references *references, const struct json_leaf *leaf)
@@ -184,16 +186,57 @@ static void see_tool(struct references *references, const struct json_leaf *leaf
             (tools[i].is_head ? slice_starts_with(leaf->text, slice_of(tools[i].type))
                               : slice_equal(leaf->text, slice_of(tools[i].type))))
             return;
-    found(references, REACH_TOOLS, "tools");
+    found(references, REACH_TOOLS, TOOLS);
 }
 
 /* Gemini's tools are told by their only member. */
 static void see_tool_key(struct references *references, const struct json_leaf *leaf)
 {
-    if (references->dialect == DIALECT_GEMINI && leaf->depth == 2 && key_is(leaf, 0, "tools") &&
+    if (references->dialect == DIALECT_GEMINI && leaf->depth == 2 && key_is(leaf, 0, TOOLS) &&
         !slice_equal(leaf->text, SLICE("functionDeclarations")) &&
         !slice_equal(leaf->text, SLICE("function_declarations")))
-        found(references, REACH_TOOLS, "tools");
+        found(references, REACH_TOOLS, TOOLS);
+}
+
+/*
+ * Names by first byte and length, so that most leaves are done with at once. A name that is
+ * escaped in part has the first byte of the plain one, or begins with the escape.
+ */
+struct names {
+    uint32_t lengths[256];
+};
+
+static void add_name(struct names *names, const char *text)
+{
+    names->lengths[(uint8_t)text[0]] |= 1U << strlen(text);
+}
+
+static bool may_be(const struct names *names, struct slice raw)
+{
+    return raw.len > 0 &&
+           ((raw.len < 32 && (names->lengths[raw.at[0]] & 1U << raw.len) != 0) ||
+            memchr(raw.at, '\\', raw.len) != NULL);
+}
+
+static bool may_refer(const struct json_leaf *leaf)
+{
+    static struct names members, tops;
+    static bool made;
+    size_t last = leaf->depth - 1;
+
+    for (size_t i = 0; !made && i < COUNT(rows); i++) {
+        if (rows[i].key != NULL)
+            add_name(&members, rows[i].key);
+        else
+            add_name(&tops, rows[i].under);
+    }
+    if (!made)
+        add_name(&tops, TOOLS);
+    made = true;
+    while (last > 0 && !leaf->path[last].is_key)
+        last--;
+    return (leaf->path[last].is_key && may_be(&members, leaf->path[last].key)) ||
+           (leaf->path[0].is_key && may_be(&tops, leaf->path[0].key));
 }
 
 void references_see(struct references *references, const struct json_leaf *leaf)
@@ -202,7 +245,7 @@ void references_see(struct references *references, const struct json_leaf *leaf)
         see_tool_key(references, leaf);
         return;
     }
-    if (leaf->type != JSON_STRING || leaf->depth == 0)
+    if (leaf->type != JSON_STRING || leaf->depth == 0 || !may_refer(leaf))
         return;
     if (is_tool_type(leaf))
         see_tool(references, leaf);

@@ -235,6 +235,10 @@ static void what_nobody_here_has_seen_is_refused(void **state)
          "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"document\",\"source\":{"
          "\"type\":\"file\",\"file_id\":\"f\"}}]}]}",
          "file"},
+        {MESSAGES,
+         "{\"model\":\"m\",\"messages\":[{\"content\":[{\"source\":{\"fi\\u006ce_id\":\"f\"}},"
+         "{\"source\":{\"\\u0066ile_id\":\"f\"}}]}]}",
+         "file"},
         {CHAT,
          "{\"model\":\"m\",\"messages\":[{\"content\":[{\"type\":\"image_url\",\"image_url\":{"
          "\"url\":\"https://a.example/?q\"}}]}]}",
