@@ -153,9 +153,10 @@ def below(folder):
 
 
 def temporary():
-    """What is in temporary folders, but for what tests and compilers put there."""
+    """What custody, its agent or a crash may have put into temporary folders; other tests' and builds' folders are theirs."""
     return {os.path.join(folder, name) for folder in ('/tmp', '/var/tmp', '/dev/shm', '/run') if os.path.isdir(folder) for name in os.listdir(folder)
-            if not name.startswith(('custody-test-', 'custody-held-', 'cc'))}
+            if name.startswith(('custody', 'cell', 'core', 'copy-', 'piece', '.custody'))
+            and not name.startswith(('custody-test-', 'custody-held-', 'custody-bench', 'custody-fuzz', 'custody-scan-', 'custody-gateway-'))}
 
 
 class Findings:
