@@ -98,6 +98,7 @@ void connection_bury(void *self)
         buf_free(&connection->in);
         buf_free(&connection->out);
         plan_clear(&connection->plan);
+        connection_reply_free(connection);
         free(connection);
     }
 }
@@ -124,6 +125,7 @@ static void linger(struct connection *connection)
     count_bodies(connection, 0);
     http1_request_reset(connection->request);
     plan_clear(&connection->plan);
+    connection_reply_free(connection);
     connection->state = CONNECTION_LINGER;
     deadline_in(connection, LINGER_US);
     if (shutdown(connection->fd, SHUT_WR) < 0)
@@ -169,6 +171,7 @@ static void begin_next(struct connection *connection)
     count_bodies(connection, 0);
     http1_request_reset(connection->request);
     plan_clear(&connection->plan);
+    connection_reply_free(connection);
     connection->plan = (struct plan){0};
     connection->state = CONNECTION_READING;
     connection->headed = connection->told_continue = false;

@@ -3,6 +3,7 @@
 #define CUSTODY_GATEWAY_CONNECTION_H
 
 #include "gateway/door/handed.h"
+#include "gateway/door/answer/reply.h"
 #include "gateway/door/plan.h"
 
 #define DOOR_SCRATCH_BYTES CALL_PACKET_BYTES_MAX
@@ -34,6 +35,7 @@ struct door {
     struct loop_timer *burial;
     size_t connection_count;
     size_t body_bytes; /* of all connections together */
+    struct stand_ins *stand_ins; /* of the run's requests */
     bool accepts;
     bool gateway_gone;
     uint8_t scratch[DOOR_SCRATCH_BYTES];
@@ -58,6 +60,8 @@ struct connection {
     bool call_whole; /* the call has ended in order: its socket serves another one */
     struct plan plan;
     size_t sent_bytes;
+    struct call_head head; /* of the answer; told when it is known how long it gets */
+    struct reply *reply;   /* from its head on */
     bool headed, chunked, keep_alive, told_continue, closing;
     bool dead;           /* whoever called something that may close looks at this */
     int64_t deadline_us; /* monotonic; 0: none */
@@ -79,7 +83,18 @@ void connection_call_close(struct connection *connection);
 /* Reads more of the answer when the client keeps up, less when not. */
 void connection_call_watch(struct connection *connection);
 
-/* connection.c, for connection_call.c */
+/* connection_reply.c: the answer */
+MUST_USE bool connection_reply_begin(struct connection *connection,
+                                     const struct call_head *head);
+/* False: it was cut; the call is over. */
+MUST_USE bool connection_reply_take(struct connection *connection, struct slice bytes);
+void connection_reply_end(struct connection *connection);
+/* Says so to the client in its dialect, within a stream, too, and closes. */
+void connection_reply_cut(struct connection *connection, int status, const char *code,
+                          const char *message);
+void connection_reply_free(struct connection *connection);
+
+/* connection.c, for connection_call.c and connection_reply.c */
 void connection_flush(struct connection *connection);
 void connection_finish(struct connection *connection, bool whole); /* the answer is over */
 void connection_refuse(struct connection *connection);             /* by connection->plan */

@@ -29,23 +29,7 @@ void connection_call_close(struct connection *connection)
 /* The gateway has gone, or speaks nonsense. */
 static void call_lost(struct connection *connection)
 {
-    struct buf event = buf_with_limit(4096);
-    struct fault fault = {0};
-
-    if (!connection->headed) {
-        connection->plan.status = 502;
-        (void)!dialect_error(connection->plan.dialect, 502, "gateway",
-                             "custody: the gateway has gone", &event, &fault);
-        connection->keep_alive = false;
-        connection_answer(connection, 502, buf_slice(&event));
-    } else {
-        if (connection->chunked &&
-            dialect_stream_error(connection->plan.dialect, "gateway",
-                                 "custody: the gateway has gone", -1, &event, &fault))
-            (void)!http1_chunk(&connection->out, buf_slice(&event), &fault);
-        connection_finish(connection, false);
-    }
-    buf_free(&event);
+    connection_reply_cut(connection, 502, "gateway", "custody: the gateway has gone");
 }
 
 /* Waits for `events` of the call's socket; 0 lets go of it, as a hang-up would be told for
@@ -175,6 +159,7 @@ void connection_call(struct connection *connection)
         return;
     }
     connection->state = CONNECTION_SENDING;
+    stand_ins_take(door->stand_ins, &connection->plan.redaction);
     while (sent == CALL_GONE && door->spare_count > 0) { /* one may have been closed since */
         connection_call_close(connection);
         connection->call = door->spares[--door->spare_count];
@@ -185,35 +170,6 @@ void connection_call(struct connection *connection)
         return;
     }
     send_body(connection);
-}
-
-static bool push_head(struct connection *connection, const struct call_head *head)
-{
-    struct http1_header headers[4];
-    size_t count = 0;
-    struct fault fault = {0};
-
-    if (!call_text_valid(head->content_type, sizeof(head->content_type)) ||
-        !call_text_valid(head->retry_after, sizeof(head->retry_after)) ||
-        !call_text_valid(head->request_id, sizeof(head->request_id)) || head->status < 200 ||
-        head->status > 599)
-        return false;
-    if (head->content_type[0] != 0)
-        headers[count++] =
-            (struct http1_header){SLICE("content-type"), slice_of(head->content_type)};
-    if (head->retry_after[0] != 0)
-        headers[count++] =
-            (struct http1_header){SLICE("retry-after"), slice_of(head->retry_after)};
-    if (head->request_id[0] != 0)
-        headers[count++] =
-            (struct http1_header){SLICE("request-id"), slice_of(head->request_id)};
-    if (head->stream)
-        headers[count++] = (struct http1_header){SLICE("cache-control"), SLICE("no-cache")};
-    connection->headed = true;
-    connection->chunked = head->stream;
-    return http1_response_head(&connection->out, head->status, headers, count,
-                               head->stream ? HTTP1_CHUNKED : (size_t)head->length,
-                               connection->keep_alive, &fault);
 }
 
 static void take_failure(struct connection *connection, const struct call_fail *fail)
@@ -242,37 +198,33 @@ static void note_end(struct connection *connection)
 static bool take_packet(struct connection *connection, struct slice packet)
 {
     struct slice rest = slice_part(packet, 1, packet.len);
-    struct fault fault = {0};
     bool ok = false;
 
     switch ((enum call_packet)packet.at[0]) {
     case CALL_HEAD: {
         struct call_head head;
 
-        if (packet.len == sizeof(head) && !connection->headed) {
+        if (packet.len == sizeof(head) && connection->reply == NULL) {
             memcpy(&head, packet.at, sizeof(head));
-            ok = push_head(connection, &head);
+            ok = connection_reply_begin(connection, &head);
         }
         break;
     }
     case CALL_DATA:
-        ok = connection->headed &&
-             (connection->chunked ? http1_chunk(&connection->out, rest, &fault)
-                                  : buf_add(&connection->out, rest, &fault));
+        if (connection->reply != NULL)
+            return connection_reply_take(connection, rest);
         break;
     case CALL_END:
         note_end(connection);
-        if (connection->headed) {
-            bool whole = !connection->chunked || http1_chunk_end(&connection->out, &fault);
-
-            connection_finish(connection, whole);
+        if (connection->reply != NULL) {
+            connection_reply_end(connection);
             return false;
         }
         break;
     case CALL_FAIL: {
         struct call_fail fail;
 
-        if (packet.len == sizeof(fail) && !connection->headed) {
+        if (packet.len == sizeof(fail) && connection->reply == NULL) {
             memcpy(&fail, packet.at, sizeof(fail));
             note_end(connection);
             take_failure(connection, &fail);

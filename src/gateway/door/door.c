@@ -118,6 +118,7 @@ bool door_new(struct loop *loop, const struct door_config *config, struct door *
     door = xalloc(sizeof(*door));
     door->loop = loop;
     door->config = *config;
+    door->stand_ins = stand_ins_new();
     door->listener = -1;
     if (!loop_watch(loop, config->gateway, EPOLLIN, on_gateway, door, &door->gateway_watch,
                     fault)) {
@@ -230,5 +231,6 @@ void door_free(struct door *door)
     for (size_t i = 0; i < door->spare_count; i++)
         (void)close(door->spares[i]);
     (void)close(door->config.gateway);
+    stand_ins_free(door->stand_ins);
     free(door);
 }

@@ -488,3 +488,20 @@ void plan_record(const struct door_config *config, const struct http1_request *r
     if (path.len > 0 && harmless(config, path))
         record_text(ret_record, RECORD_PATH, printable(room, path));
 }
+
+bool plan_record_answer(const struct door_config *config, const struct http1_request *request,
+                        const struct plan *plan, unsigned classes,
+                        const char *const rules[CLASS_COUNT], struct buf *room,
+                        struct record *ret_record)
+{
+    struct plan found = {.dialect = plan->dialect, .reason = "answer", .status = 200};
+
+    found.classes = classes & ~config->models[plan->open.model].allow & ~CLASS_BIT(CLASS_CODE);
+    if (found.classes == 0)
+        return false;
+    found.rule = rules[class_of_mask(found.classes)];
+    plan_record(config, request, &found, room, ret_record);
+    record_word(ret_record, RECORD_OUTCOME, "reported");
+    record_word(ret_record, RECORD_VERDICT, verdict_name(VERDICT_ALLOW));
+    return true;
+}

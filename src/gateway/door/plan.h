@@ -50,4 +50,13 @@ void plan_broken(const struct http1_request *request, int status, const char *wh
 void plan_record(const struct door_config *config, const struct http1_request *request,
                  const struct plan *plan, struct buf *room, struct record *ret_record);
 
+/*
+ * Fills the record of what was found in an answer that the model may not have been sent. False:
+ * there is nothing to tell.
+ */
+MUST_USE bool plan_record_answer(const struct door_config *config,
+                                 const struct http1_request *request, const struct plan *plan,
+                                 unsigned classes, const char *const rules[CLASS_COUNT],
+                                 struct buf *room, struct record *ret_record);
+
 #endif

@@ -251,7 +251,7 @@ static bool head_is_there(const struct list *list, struct slice text)
 }
 
 enum stand_in_match stand_in_find(const struct stand_in_set *set, enum stand_in_form form,
-                                  struct slice text, size_t *ret_len,
+                                  struct slice text, bool end, size_t *ret_len,
                                   struct slice *ret_original)
 {
     const struct list *list = &set->lists[form];
@@ -261,7 +261,7 @@ enum stand_in_match stand_in_find(const struct stand_in_set *set, enum stand_in_
     if (list->count == 0 || text.len == 0 || (text.len > 1 && !head_is_there(list, text)))
         return STAND_IN_NONE;
     at = lower_bound(list, text);
-    if (at < list->count && list->at[at].stand_in.len > text.len &&
+    if (!end && at < list->count && list->at[at].stand_in.len > text.len &&
         slice_starts_with(list->at[at].stand_in, text))
         return STAND_IN_PART;
     /* the longest entry that the text begins with is the text, or below it */

@@ -37,9 +37,10 @@ enum stand_in_match {
     STAND_IN_WHOLE,
 };
 
-/* Does one begin here? ret_len bytes of the text stand for *ret_original, written in `form`. */
+/* Does one begin here? ret_len bytes of the text stand for *ret_original, written in `form`.
+ * `end`: no more text will come, so that there are no parts. */
 enum stand_in_match stand_in_find(const struct stand_in_set *set, enum stand_in_form form,
-                                  struct slice text, size_t *ret_len,
+                                  struct slice text, bool end, size_t *ret_len,
                                   struct slice *ret_original);
 
 #endif

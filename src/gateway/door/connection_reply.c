@@ -1,0 +1,144 @@
+/* The answer of a call on its way to the client. */
+#include "gateway/dialect/dialect.h"
+#include "gateway/door/connection.h"
+
+/* What is added to an answer: values for stand-ins, with escapes; and what waited. */
+#define GROWTH_BYTES (8UL * REPLY_BYTES_MAX)
+
+static bool head_valid(const struct call_head *head)
+{
+    return call_text_valid(head->content_type, sizeof(head->content_type)) &&
+           call_text_valid(head->retry_after, sizeof(head->retry_after)) &&
+           call_text_valid(head->request_id, sizeof(head->request_id)) && head->status >= 200 &&
+           head->status <= 599;
+}
+
+static bool push_head(struct connection *connection, size_t length)
+{
+    const struct call_head *head = &connection->head;
+    struct http1_header headers[4];
+    size_t count = 0;
+    struct fault fault = {0};
+
+    if (head->content_type[0] != 0)
+        headers[count++] =
+            (struct http1_header){SLICE("content-type"), slice_of(head->content_type)};
+    if (head->retry_after[0] != 0)
+        headers[count++] =
+            (struct http1_header){SLICE("retry-after"), slice_of(head->retry_after)};
+    if (head->request_id[0] != 0)
+        headers[count++] =
+            (struct http1_header){SLICE("request-id"), slice_of(head->request_id)};
+    if (head->stream)
+        headers[count++] = (struct http1_header){SLICE("cache-control"), SLICE("no-cache")};
+    connection->headed = true;
+    connection->chunked = head->stream;
+    return http1_response_head(&connection->out, head->status, headers, count,
+                               length,
+                               connection->keep_alive, &fault);
+}
+
+bool connection_reply_begin(struct connection *connection, const struct call_head *head)
+{
+    struct door *door = connection->door;
+
+    if (!head_valid(head))
+        return false;
+    connection->head = *head;
+    connection->reply =
+        reply_new(reply_kind_of(slice_of(head->content_type), head->stream),
+                  &door->config.scan, stand_ins_now(door->stand_ins));
+    return !head->stream || push_head(connection, HTTP1_CHUNKED);
+}
+
+void connection_reply_free(struct connection *connection)
+{
+    reply_free(connection->reply);
+    connection->reply = NULL;
+}
+
+void connection_reply_cut(struct connection *connection, int status, const char *code,
+                          const char *message)
+{
+    enum dialect dialect = connection->plan.dialect;
+    int64_t sequence = connection->reply == NULL ? -1 : reply_sequence(connection->reply);
+    struct buf event = buf_with_limit(4096);
+    struct fault fault = {0};
+
+    if (!connection->headed) {
+        connection->plan.status = status;
+        (void)!dialect_error(dialect, status, code, message, &event, &fault);
+        connection->keep_alive = false;
+        connection_answer(connection, status, buf_slice(&event));
+    } else {
+        if (connection->chunked &&
+            dialect_stream_error(dialect, code, message, sequence < 0 ? -1 : sequence + 1,
+                                 &event, &fault))
+            (void)!http1_chunk(&connection->out, buf_slice(&event), &fault);
+        connection_finish(connection, false);
+    }
+    buf_free(&event);
+}
+
+/* What the model wrote and policy does not let it have: it is told, once. */
+static void report(struct connection *connection)
+{
+    struct door *door = connection->door;
+    const struct reply_found *found = reply_found(connection->reply);
+    struct buf room = buf_with_limit(16384);
+    struct record record;
+    struct fault fault = {0};
+
+    if (plan_record_answer(&door->config, connection->request, &connection->plan, found->classes,
+                           found->rules, &room, &record))
+        (void)!door->config.ledger.record(door->config.ledger.self, &record, NULL, &fault);
+    buf_free(&room);
+}
+
+static void broken(struct connection *connection)
+{
+    connection_reply_cut(connection, 502, "answer",
+                         "custody: the provider's answer cannot be looked through");
+}
+
+/* Room for what was held back: how much that is the reply bounds. */
+static bool push(struct connection *connection, struct slice bytes, struct fault *fault)
+{
+    struct buf *out = &connection->out;
+
+    if (bytes.len == 0)
+        return true;
+    if (out->limit - out->len < bytes.len + 64)
+        out->limit = out->len + bytes.len + 64;
+    return connection->chunked ? http1_chunk(out, bytes, fault) : buf_add(out, bytes, fault);
+}
+
+bool connection_reply_take(struct connection *connection, struct slice bytes)
+{
+    struct buf out = buf_with_limit(GROWTH_BYTES);
+    struct fault fault = {0};
+    bool ok = reply_feed(connection->reply, bytes, &out, &fault) &&
+              push(connection, buf_slice(&out), &fault);
+
+    buf_free(&out);
+    if (!ok)
+        broken(connection);
+    return ok;
+}
+
+void connection_reply_end(struct connection *connection)
+{
+    struct buf out = buf_with_limit(GROWTH_BYTES);
+    struct fault fault = {0};
+    bool ok = reply_end(connection->reply, &out, &fault) &&
+              (connection->headed || push_head(connection, out.len)) &&
+              push(connection, buf_slice(&out), &fault) &&
+              (!connection->chunked || http1_chunk_end(&connection->out, &fault));
+
+    buf_free(&out);
+    report(connection);
+    if (ok)
+        connection_finish(connection, true);
+    else
+        broken(connection);
+}
