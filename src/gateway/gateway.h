@@ -186,6 +186,8 @@ struct door_config {
     const struct door_lineage *lineage; /* NULL: nothing is told of that */
     struct gateway_ledger ledger;       /* writes `refused` */
     struct gateway_identity identity;
+    unsigned cut_answers; /* classes: an answer that holds one, which its model may not have been
+                             sent, ends there; of others it is recorded */
     int gateway;                      /* SOCK_SEQPACKET (message_pair); taken */
     const struct door_egress *egress; /* NULL: models and nothing else */
 };

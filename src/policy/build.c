@@ -61,6 +61,18 @@ static bool build_copies(struct builder *builder, enum data_class class)
     return true;
 }
 
+static bool build_answers(struct builder *builder, enum data_class class)
+{
+    AUTO_FREE char *path = xformat("data" S "%s" S "answers", class_name(class));
+    const char *word;
+
+    if (!builder_word(builder, path, "report", &word))
+        return false;
+    if (strcmp(word, "cut") == 0)
+        builder->policy->cut_answers |= CLASS_BIT(class);
+    return true;
+}
+
 static bool build_data(struct builder *builder)
 {
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
@@ -80,7 +92,8 @@ static bool build_data(struct builder *builder)
                 !verdict_parse(slice_of(word), &verdicts[where]))
                 return false;
         }
-        if (!build_copies(builder, (enum data_class) class))
+        if (!build_copies(builder, (enum data_class) class) ||
+            !build_answers(builder, (enum data_class) class))
             return false;
         if ((class == CLASS_OPAQUE || class == CLASS_CODE) &&
             verdicts[POLICY_VIEW] == VERDICT_REDACT)

@@ -177,6 +177,7 @@ struct policy {
     size_t egress_count;
     enum verdict data[CLASS_COUNT][POLICY_WHERE_COUNT];
     bool keeps_copies[CLASS_COUNT]; /* a stand-in may stand in another file than its own */
+    unsigned cut_answers; /* classes: a model's answer that holds one ends there */
     struct policy_rules read_deny, write_allow, write_deny;
     bool hide_names;
     struct policy_zone *zones;

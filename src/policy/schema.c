@@ -241,6 +241,10 @@ const struct schema_row schema_rows[] = {
      "block", 0, 0,
      "a stand-in that an agent has written into another file than its own: stays one there, "
      "or blocks the change (in no case does it become the value)"},
+    {"data" S "*" S "answers", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, "report cut",
+     "report", 0, 0,
+     "a value that a model writes and may not have been sent: is recorded, or ends the answer, "
+     "too (docs/door.md)"},
     {"paths" S "read" S "deny" S "#", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL, NULL, 0,
      0, "what no agent may read"},
     {"paths" S "read" S "deny" S "#" S "path", SCHEMA_GLOB, BOTH, NARROW_UNION, ENFORCED, NULL,

@@ -139,6 +139,7 @@ static bool open_door(struct serving *serving, struct fault *fault)
                                .lineage = config->served < 0 ? NULL : &serving->lineage,
                                .ledger = {record, record_durably, serving},
                                .identity = config->identity,
+                               .cut_answers = config->cut_answers,
                                .gateway = config->gateway,
                                .egress = config->place_count > 0 ? &serving->egress : NULL};
 

@@ -28,6 +28,7 @@ struct door_role_config {
     size_t model_count;
     size_t model; /* the run's */
     struct gateway_identity identity;
+    unsigned cut_answers; /* classes: an answer that holds one ends there */
     const uint8_t *surrogate_key; /* of this run, so that its surrogates pass; may be NULL */
     size_t surrogate_key_len;
     uint8_t commitment_key[DOOR_COMMITMENT_BYTES]; /* commits to values that are replaced */

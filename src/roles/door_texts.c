@@ -301,7 +301,9 @@ static void close_container(uint8_t *run, size_t len, bool is_hex, struct slice 
             continue;
         for (unsigned j = 0; j < per_digit; j++, bit++) {
             unsigned old = (unsigned)digit >> (per_digit - 1 - j) & 1;
-            unsigned is = bit / 8 < bytes.len ? bytes.at[bit / 8] >> (7 - bit % 8) & 1U : old;
+            unsigned is = bit / 8 < bytes.len
+                              ? (unsigned)bytes.at[bit / 8] >> (7 - bit % 8) & 1U
+                              : old;
 
             value = value << 1 | is;
         }

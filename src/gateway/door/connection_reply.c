@@ -1,4 +1,5 @@
 /* The answer of a call on its way to the client. */
+#include "base/scope.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/door/connection.h"
 
@@ -47,7 +48,9 @@ bool connection_reply_begin(struct connection *connection, const struct call_hea
     connection->head = *head;
     connection->reply =
         reply_new(reply_kind_of(slice_of(head->content_type), head->stream),
-                  &door->config.scan, stand_ins_now(door->stand_ins));
+                  &door->config.scan, stand_ins_now(door->stand_ins),
+                  door->config.cut_answers &
+                      ~door->config.models[connection->plan.open.model].allow);
     return !head->stream || push_head(connection, HTTP1_CHUNKED);
 }
 
@@ -81,7 +84,7 @@ void connection_reply_cut(struct connection *connection, int status, const char 
 }
 
 /* What the model wrote and policy does not let it have: it is told, once. */
-static void report(struct connection *connection)
+static void report(struct connection *connection, bool is_cut)
 {
     struct door *door = connection->door;
     const struct reply_found *found = reply_found(connection->reply);
@@ -90,15 +93,22 @@ static void report(struct connection *connection)
     struct fault fault = {0};
 
     if (plan_record_answer(&door->config, connection->request, &connection->plan, found->classes,
-                           found->rules, &room, &record))
+                           found->rules, is_cut, &room, &record))
         (void)!door->config.ledger.record(door->config.ledger.self, &record, NULL, &fault);
     buf_free(&room);
 }
 
-static void broken(struct connection *connection)
+/* Ends the answer: by policy, or because it cannot be looked through. */
+static void broken(struct connection *connection, const struct fault *why)
 {
-    connection_reply_cut(connection, 502, "answer",
-                         "custody: the provider's answer cannot be looked through");
+    bool is_cut = why->kind == FAULT_DENIED;
+    AUTO_FREE char *message = xformat("custody: %s", is_cut ? why->why
+                                                             : "the provider's answer cannot be "
+                                                               "looked through");
+
+    report(connection, is_cut);
+    connection_reply_cut(connection, is_cut ? 400 : 502, is_cut ? "data-class" : "answer",
+                         message);
 }
 
 /* Room for what was held back: how much that is the reply bounds. */
@@ -116,14 +126,14 @@ static bool push(struct connection *connection, struct slice bytes, struct fault
 bool connection_reply_take(struct connection *connection, struct slice bytes)
 {
     struct buf out = buf_with_limit(GROWTH_BYTES);
-    struct fault fault = {0};
-    bool ok = reply_feed(connection->reply, bytes, &out, &fault) &&
-              push(connection, buf_slice(&out), &fault);
+    struct fault fault = {0}, full = {0};
+    bool ok = reply_feed(connection->reply, bytes, &out, &fault);
+    bool pushed = push(connection, buf_slice(&out), &full);
 
     buf_free(&out);
-    if (!ok)
-        broken(connection);
-    return ok;
+    if (!ok || !pushed)
+        broken(connection, ok ? &full : &fault);
+    return ok && pushed;
 }
 
 void connection_reply_end(struct connection *connection)
@@ -136,9 +146,10 @@ void connection_reply_end(struct connection *connection)
               (!connection->chunked || http1_chunk_end(&connection->out, &fault));
 
     buf_free(&out);
-    report(connection);
-    if (ok)
-        connection_finish(connection, true);
-    else
-        broken(connection);
+    if (!ok) {
+        broken(connection, &fault);
+        return;
+    }
+    report(connection, false);
+    connection_finish(connection, true);
 }

@@ -491,7 +491,7 @@ void plan_record(const struct door_config *config, const struct http1_request *r
 
 bool plan_record_answer(const struct door_config *config, const struct http1_request *request,
                         const struct plan *plan, unsigned classes,
-                        const char *const rules[CLASS_COUNT], struct buf *room,
+                        const char *const rules[CLASS_COUNT], bool is_cut, struct buf *room,
                         struct record *ret_record)
 {
     struct plan found = {.dialect = plan->dialect, .reason = "answer", .status = 200};
@@ -501,7 +501,8 @@ bool plan_record_answer(const struct door_config *config, const struct http1_req
         return false;
     found.rule = rules[class_of_mask(found.classes)];
     plan_record(config, request, &found, room, ret_record);
-    record_word(ret_record, RECORD_OUTCOME, "reported");
-    record_word(ret_record, RECORD_VERDICT, verdict_name(VERDICT_ALLOW));
+    record_word(ret_record, RECORD_OUTCOME, is_cut ? "cut" : "reported");
+    record_word(ret_record, RECORD_VERDICT,
+                verdict_name(is_cut ? VERDICT_DENY : VERDICT_ALLOW));
     return true;
 }

@@ -57,6 +57,6 @@ void plan_record(const struct door_config *config, const struct http1_request *r
 MUST_USE bool plan_record_answer(const struct door_config *config,
                                  const struct http1_request *request, const struct plan *plan,
                                  unsigned classes, const char *const rules[CLASS_COUNT],
-                                 struct buf *room, struct record *ret_record);
+                                 bool is_cut, struct buf *room, struct record *ret_record);
 
 #endif

@@ -108,6 +108,7 @@ bool core_start_door(struct run *run, int to_gateway, struct fault *fault)
                                       .model_count = run->policy->model_count,
                                       .model = run->model,
                                       .identity = core_identity(run),
+                                      .cut_answers = run->policy->cut_answers,
                                       .surrogate_key = run->key,
                                       .surrogate_key_len = sizeof(run->key),
                                       .served = run->served,

@@ -58,7 +58,7 @@ static void begin(void)
 static char *pass(enum reply_kind kind, const char *text, size_t cut, size_t step,
                   struct reply_found *ret_found)
 {
-    struct reply *reply = reply_new(kind, &scan, stand_ins_now(stand_ins));
+    struct reply *reply = reply_new(kind, &scan, stand_ins_now(stand_ins), 0);
     AUTO_BUF struct buf out = buf_with_limit(1U << 20);
     struct slice rest = slice_of(text);
     struct fault fault = {0};
@@ -302,6 +302,25 @@ static void values_in_an_answer_are_found(void **state)
         }
 }
 
+/* Before the event with which it is complete; what came before has gone. */
+static void a_class_that_is_to_be_cut_ends_the_answer(void **state)
+{
+    static const char before[] = CHAT("\"content\":\"well\"") CHAT("\"content\":\" MARKED-\"");
+    static const char value[] = CHAT("\"content\":\"VALUE\"") CHAT_END;
+    struct reply *reply =
+        reply_new(REPLY_STREAM, &scan, stand_ins_now(stand_ins), CLASS_BIT(CLASS_PHI));
+    AUTO_BUF struct buf out = buf_with_limit(1U << 20);
+    struct fault fault = {0};
+
+    (void)state;
+    assert_ok(reply_feed(reply, slice_of(before), &out, &fault), fault);
+    assert_false(reply_feed(reply, slice_of(value), &out, &fault));
+    assert_int_equal(fault.kind, FAULT_DENIED);
+    assert_null(strstr(fault.why, "MARKED"));
+    assert_string_equal(buf_text(&out), before);
+    reply_free(reply);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +328,7 @@ int main(void)
         TEST(stand_ins_of_a_document_are_put_back),
         TEST(what_holds_no_stand_in_goes_on_byte_for_byte),
         TEST(values_in_an_answer_are_found),
+        TEST(a_class_that_is_to_be_cut_ends_the_answer),
     };
     int failed;
 

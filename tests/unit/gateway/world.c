@@ -232,6 +232,7 @@ static void begin_door(struct world *world, int to_gateway)
     static const uint8_t key[SURROGATE_KEY_LEN] = {1, 2, 3};
     struct door_role_config config = {.gateway = to_gateway,
                                       .served = -1,
+                                      .cut_answers = world->cut_answers,
                                       .surrogate_key = key,
                                       .surrogate_key_len = sizeof(key),
                                       .models = world->models,

@@ -32,7 +32,7 @@ struct world {
     struct gateway_limits limits;
     enum dialect dialect; /* of the run's model */
     int64_t price_in, price_out, expires_us;
-    unsigned allow, allow_redacted;
+    unsigned allow, allow_redacted, cut_answers;
     const char *url;    /* instead of the provider's */
     bool falls_back;    /* to no-key-model, then to second-model, which is the provider */
     unsigned kept_away; /* classes that second-model may not have */

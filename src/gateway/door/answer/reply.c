@@ -36,6 +36,7 @@ struct reply {
     enum reply_kind kind;
     const struct door_scan *scan;
     struct stand_in_set *set;
+    unsigned cut;
     struct sse *sse;
     struct buf body;
     struct voice **voices;
@@ -62,13 +63,14 @@ enum reply_kind reply_kind_of(struct slice content_type, bool is_stream)
 }
 
 struct reply *reply_new(enum reply_kind kind, const struct door_scan *scan,
-                        struct stand_in_set *set)
+                        struct stand_in_set *set, unsigned cut)
 {
     struct reply *reply = xalloc(sizeof(*reply));
 
     reply->kind = kind;
     reply->scan = scan;
     reply->set = set;
+    reply->cut = cut;
     reply->body = buf_with_limit(REPLY_BYTES_MAX);
     reply->last = &reply->waiting;
     reply->sequence = -1;
@@ -145,6 +147,27 @@ static void look(struct reply *reply, struct slice text)
     reply->found.classes |= classes;
 }
 
+/* False: what was found ends the answer. */
+static bool may_go_on(const struct reply *reply, struct fault *fault)
+{
+    unsigned cut = reply->found.classes & reply->cut;
+
+    return cut == 0 ||
+           fault_set(fault, FAULT_DENIED,
+                     "the answer holds data of class %s (rule %s), which policy (data, answers) "
+                     "does not let pass",
+                     class_name(class_of_mask(cut)), reply->found.rules[class_of_mask(cut)]);
+}
+
+/* The last of what a lane has said, where it must be known at once. */
+static void look_at_end(struct reply *reply, const struct voice *voice)
+{
+    struct slice said = buf_slice(&voice->said);
+
+    look(reply, slice_part(said, said.len > SAID_AGAIN_BYTES ? said.len - SAID_AGAIN_BYTES : 0,
+                           said.len));
+}
+
 static void say(struct reply *reply, struct voice *voice, struct slice text)
 {
     struct fault fault = {0};
@@ -156,6 +179,8 @@ static void say(struct reply *reply, struct voice *voice, struct slice text)
     }
     if (text.len > SAID_BYTES_MAX || !buf_add(&voice->said, text, &fault))
         look(reply, text);
+    else if (reply->cut != 0)
+        look_at_end(reply, voice);
 }
 
 /* ---- lanes ---- */
@@ -418,7 +443,7 @@ static bool take_event(struct reply *reply, struct slice raw, struct slice name,
     }
     if (reply->waiting_bytes > REPLY_WAITING_BYTES_MAX)
         end_all(reply);
-    return release(reply, out, fault);
+    return may_go_on(reply, fault) && release(reply, out, fault);
 }
 
 static bool feed_stream(struct reply *reply, struct slice bytes, struct buf *out,
@@ -467,11 +492,11 @@ bool reply_end(struct reply *reply, struct buf *out, struct fault *fault)
         return end_stream(reply, out, fault);
     if (reply->kind == REPLY_OTHER || body.len == 0 || !json_walk(body, NULL, &no_json)) {
         look(reply, body);
-        return buf_add(out, body, fault);
+        return may_go_on(reply, fault) && buf_add(out, body, fault);
     }
     reading.event = event_new(body, SLICE(""), body);
     ok = read_document(&reading, buf_slice(&reading.event->data), fault) &&
-         event_write(reading.event, out, fault);
+         may_go_on(reply, fault) && event_write(reading.event, out, fault);
     event_free(reading.event);
     return ok;
 }

@@ -2,7 +2,7 @@
  * gateway/door/answer/reply.h - a provider's answer on its way to the agent: looked at, and
  * with this run's stand-ins made what they stand for, where that may be.
  *
- * Lanes are told apart by the provider's own indices (docs/gateway.md). Events keep their order
+ * Lanes are told apart by the provider's own indices (docs/door.md). Events keep their order
  * and their number; an event waits while a text in it, or in one before it, is not decided.
  * What is not changed goes on byte for byte.
  */
@@ -24,13 +24,16 @@ enum reply_kind reply_kind_of(struct slice content_type, bool is_stream);
 
 struct reply;
 
-/* `set` is held by the reply from now on; `scan` is borrowed. */
+/*
+ * `set` is held by the reply from now on; `scan` is borrowed.
+ *   cut  classes that end the answer, FAULT_DENIED, before what holds the end of the value goes on
+ */
 struct reply *reply_new(enum reply_kind kind, const struct door_scan *scan,
-                        struct stand_in_set *set);
+                        struct stand_in_set *set, unsigned cut);
 void reply_free(struct reply *reply); /* NULL is fine */
 
 /* Takes bytes; appends what can go on (of REPLY_JSON nothing before the end). FAULT_LIMIT: too
- * long, or too many texts at once. */
+ * long, or too many texts at once; what was appended stays good. */
 MUST_USE bool reply_feed(struct reply *reply, struct slice bytes, struct buf *out,
                          struct fault *fault);
 MUST_USE bool reply_end(struct reply *reply, struct buf *out, struct fault *fault);
