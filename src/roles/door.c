@@ -1,6 +1,7 @@
 #include "roles/door.h"
 
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -11,6 +12,8 @@
 #include "os/message.h"
 #include "os/spawn.h"
 #include "roles/door_texts.h"
+
+#define TEXTS_KEPT (1U << 15) /* that were looked through: strings of a long conversation */
 
 struct serving {
     const struct door_role_config *config;
@@ -129,6 +132,18 @@ static bool open_lineage(struct serving *serving, struct fault *fault)
     return true;
 }
 
+/* For this run alone: another one's pace would tell what it has sent. */
+static bool make_cache(struct leafcache **ret_cache, struct fault *fault)
+{
+    uint8_t key[LEAFCACHE_KEY_BYTES];
+    bool ok = getrandom(key, sizeof(key), 0) == sizeof(key)
+                  ? leafcache_new(key, TEXTS_KEPT, ret_cache, fault)
+                  : fault_errno(fault, "random bytes");
+
+    explicit_bzero(key, sizeof(key));
+    return ok;
+}
+
 static bool open_door(struct serving *serving, struct fault *fault)
 {
     const struct door_role_config *config = serving->config;
@@ -155,7 +170,8 @@ static bool open_door(struct serving *serving, struct fault *fault)
                sizeof(serving->texts.commitment_key));
         serving->texts.has_key = true;
     }
-    return open_lineage(serving, fault) && loop_new(&serving->loop, fault) &&
+    return open_lineage(serving, fault) && make_cache(&serving->texts.cache, fault) &&
+           loop_new(&serving->loop, fault) &&
            door_new(serving->loop, &door, &serving->door, fault) &&
            loop_watch(serving->loop, config->control, EPOLLIN, on_control, serving,
                       &serving->control, fault);
@@ -187,6 +203,7 @@ int door_role(void *self)
     loop_free(serving.loop);
     lineage_free(serving.lineage.self);
     known_free(serving.texts.known);
+    leafcache_free(serving.texts.cache);
     explicit_bzero(&serving.texts, sizeof(serving.texts));
     return ok ? 0 : 2;
 }

@@ -122,7 +122,7 @@ static void look(const struct door_texts *texts, struct slice text, int depth,
     unsigned mask = 0;
     size_t count = 0;
 
-    if (!classify_scan(text, SLICE(""), &findings, &count, &mask, &fault))
+    if (!leafcache_scan(texts->cache, text, SLICE(""), &findings, &count, &mask, &fault))
         mask = CLASS_BIT(CLASS_OPAQUE);
     for (size_t i = 0; i < count; i++)
         take(texts, text, &findings[i], depth, found);
@@ -350,7 +350,8 @@ static bool replace(const struct replacing *replacing, struct slice text, int de
     unsigned mask = 0;
     bool ok = true;
 
-    if (!classify_scan(text, SLICE(""), &findings, &count, &mask, fault))
+    if (!leafcache_scan(replacing->texts->cache, text, SLICE(""), &findings, &count, &mask,
+                        fault))
         return false;
     plain = xalloc_array(count + 1, sizeof(*plain));
     for (size_t i = 0; i < count; i++)

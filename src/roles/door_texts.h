@@ -3,11 +3,13 @@
 #define CUSTODY_ROLES_DOOR_TEXTS_H
 
 #include "classify/known.h"
+#include "classify/leafcache.h"
 #include "classify/surrogate.h"
 #include "gateway/gateway.h"
 
 struct door_texts {
     struct known *known; /* NULL: there are none */
+    struct leafcache *cache; /* NULL: each text is looked through each time */
     bool has_key;        /* else nothing is replaced */
     struct surrogate_key key;
     uint8_t commitment_key[DOOR_COMMITMENT_BYTES];
