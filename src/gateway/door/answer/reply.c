@@ -10,6 +10,7 @@
 
 #define SAID_BYTES_MAX (64U * 1024) /* of a lane, before it is looked at */
 #define SEEN_BYTES_MAX 63
+#define SEEN_WAYS 4
 #define SAID_AGAIN_BYTES 1024       /* of them that are looked at again with what follows */
 
 /* The lane of a stream's text, and what it says to whoever looks for values. */
@@ -46,7 +47,8 @@ struct reply {
     struct event *waiting, **last; /* events in their order */
     size_t waiting_bytes;
     struct reply_found found;
-    struct seen seen[64];
+    struct seen seen[64][SEEN_WAYS];
+    unsigned seen_next;
     int64_t sequence;
 };
 
@@ -118,17 +120,19 @@ int64_t reply_sequence(const struct reply *reply)
 static bool seen_before(struct reply *reply, struct slice text)
 {
     uint32_t hash = 2166136261U;
-    struct seen *seen;
+    struct seen *set;
 
     if (text.len > SEEN_BYTES_MAX)
         return false;
     for (size_t i = 0; i < text.len; i++)
         hash = (hash ^ text.at[i]) * 16777619U;
-    seen = &reply->seen[hash % COUNT(reply->seen)];
-    if (seen->len == text.len && memcmp(seen->text, text.at, text.len) == 0)
-        return true;
-    seen->len = (uint8_t)text.len;
-    memcpy(seen->text, text.at, text.len);
+    set = reply->seen[(hash ^ hash >> 16) % COUNT(reply->seen)];
+    for (size_t i = 0; i < SEEN_WAYS; i++)
+        if (set[i].len == text.len && memcmp(set[i].text, text.at, text.len) == 0)
+            return true;
+    set += reply->seen_next++ % SEEN_WAYS;
+    set->len = (uint8_t)text.len;
+    memcpy(set->text, text.at, text.len);
     return false;
 }
 
