@@ -54,7 +54,7 @@ bool connection_new(struct door *door, int fd, struct fault *fault)
     return true;
 }
 
-static void count_bodies(struct connection *connection, size_t bytes)
+void connection_count(struct connection *connection, size_t bytes)
 {
     connection->door->body_bytes += bytes;
     connection->door->body_bytes -= connection->counted_bytes;
@@ -69,7 +69,7 @@ void connection_close(struct connection *connection)
     if (connection->dead)
         return;
     connection->dead = true;
-    count_bodies(connection, 0);
+    connection_count(connection, 0);
     connection_call_close(connection);
     loop_unwatch(connection->watch);
     (void)close(connection->fd);
@@ -122,7 +122,7 @@ static void watch(struct connection *connection)
 static void linger(struct connection *connection)
 {
     connection_call_close(connection);
-    count_bodies(connection, 0);
+    connection_count(connection, 0);
     http1_request_reset(connection->request);
     plan_clear(&connection->plan);
     connection_reply_free(connection);
@@ -168,7 +168,7 @@ void connection_flush(struct connection *connection)
 
 static void begin_next(struct connection *connection)
 {
-    count_bodies(connection, 0);
+    connection_count(connection, 0);
     http1_request_reset(connection->request);
     plan_clear(&connection->plan);
     connection_reply_free(connection);
@@ -266,7 +266,7 @@ static bool feed(struct connection *connection, struct slice bytes, size_t *ret_
                     &connection->plan);
         return false;
     }
-    count_bodies(connection, http1_request_body(connection->request).len);
+    connection_count(connection, http1_request_body(connection->request).len);
     if (connection->door->body_bytes > DOOR_BODIES_BYTES_MAX) {
         plan_broken(connection->request, 413, "too many large requests at once",
                     &connection->plan);

@@ -98,6 +98,8 @@ void connection_reply_free(struct connection *connection);
 void connection_flush(struct connection *connection);
 void connection_finish(struct connection *connection, bool whole); /* the answer is over */
 void connection_refuse(struct connection *connection);             /* by connection->plan */
+/* What it holds of bodies now; all connections together are bounded. */
+void connection_count(struct connection *connection, size_t bytes);
 void connection_answer(struct connection *connection, int status, struct slice body);
 
 #endif

@@ -131,6 +131,9 @@ bool connection_reply_take(struct connection *connection, struct slice bytes)
     bool pushed = push(connection, buf_slice(&out), &full);
 
     buf_free(&out);
+    connection_count(connection, reply_held(connection->reply));
+    if (connection->door->body_bytes > DOOR_BODIES_BYTES_MAX)
+        pushed = pushed && fault_set(&full, FAULT_LIMIT, "too many large answers at once");
     if (!ok || !pushed)
         broken(connection, ok ? &full : &fault);
     return ok && pushed;

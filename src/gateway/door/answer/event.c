@@ -84,12 +84,6 @@ bool event_names_tool(const struct facts *facts, const struct json_leaf *leaf)
 
 /* ---- what ends a text ---- */
 
-struct ending {
-    const struct facts *facts;
-    bool found;
-    struct event_place place;
-};
-
 static bool ends_by_type(const char *type)
 {
     static const char *const types[] = {"content_block_stop", "message_delta", "message_stop",
@@ -103,41 +97,20 @@ static bool ends_by_type(const char *type)
     return len > 5 && strcmp(type + len - 5, ".done") == 0;
 }
 
-static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *fault)
+bool event_ends_by(const struct json_leaf *leaf)
 {
-    struct ending *ending = self;
     const struct json_step *last = leaf->depth == 0 ? NULL : &leaf->path[leaf->depth - 1];
-    bool by_reason, by_type;
+    char type[64] = {0};
 
-    (void)fault;
-    if (leaf->is_key || leaf->type != JSON_STRING || last == NULL || !last->is_key ||
-        ending->found)
-        return true;
-    by_reason = json_key_is(last->key, "finish_reason") || json_key_is(last->key, "finishReason");
-    by_type = leaf->depth == 1 && json_key_is(last->key, "type") && leaf->text.len < 64;
-    if (by_type) {
-        char type[64] = {0};
-
-        memcpy(type, leaf->text.at, leaf->text.len);
-        by_type = ends_by_type(type);
-    }
-    if (!by_reason && !by_type)
-        return true;
-    event_place_of(ending->facts, leaf, &ending->place);
-    ending->found = true;
-    return true;
-}
-
-bool event_ends(const struct facts *facts, struct slice document, struct event_place *ret_place)
-{
-    struct ending ending = {.facts = facts};
-    struct json_visitor visitor = {on_leaf, &ending};
-    struct fault none = {0};
-
-    if (!json_walk(document, &visitor, &none) || !ending.found)
+    if (leaf->is_key || last == NULL || !last->is_key || leaf->text.len >= sizeof(type))
         return false;
-    *ret_place = ending.place;
-    return true;
+    if (leaf->depth > 1)
+        return json_key_is(last->key, "finish_reason") || json_key_is(last->key, "finishReason");
+    if (!json_key_is(last->key, "type"))
+        return false;
+    if (leaf->text.len > 0)
+        memcpy(type, leaf->text.at, leaf->text.len);
+    return ends_by_type(type);
 }
 
 /* ---- events ---- */

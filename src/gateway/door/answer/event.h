@@ -17,7 +17,7 @@ struct event_place {
     uint64_t what;             /* of the event's type and the member's name */
 };
 
-/* Of a string; for event_ends and tools, `what` does not count. */
+/* Of a string; for endings and tools, `what` does not count. */
 void event_place_of(const struct facts *facts, const struct json_leaf *leaf,
                     struct event_place *ret_place);
 bool event_place_same(const struct event_place *a, const struct event_place *b);
@@ -26,9 +26,8 @@ bool event_place_within(const struct event_place *inner, const struct event_plac
 
 /* Is the string the name of a tool that is called at this place? */
 bool event_names_tool(const struct facts *facts, const struct json_leaf *leaf);
-/* Does the event end the texts of a place? */
-bool event_ends(const struct facts *facts, struct slice document,
-                struct event_place *ret_place);
+/* Does this string say that the texts of its place end? */
+bool event_ends_by(const struct json_leaf *leaf);
 
 /* A piece of a lane's text. */
 struct event_part {

@@ -109,6 +109,11 @@ const struct reply_found *reply_found(const struct reply *reply)
     return &reply->found;
 }
 
+size_t reply_held(const struct reply *reply)
+{
+    return reply->body.len + reply->waiting_bytes;
+}
+
 int64_t reply_sequence(const struct reply *reply)
 {
     return reply->sequence;
@@ -271,9 +276,36 @@ struct reading {
     struct event *event;
     const struct facts *facts;
     bool is_whole;     /* nothing in it is a piece */
-    bool shells_leave; /* a command in it reaches out: no shell gets anything back */
+    struct slice document;
+    bool shells_known, shells_leave; /* a command in it reaches out: no shell gets anything back */
+    bool ends; /* the texts of this place */
+    struct event_place end;
     bool has_thoughts; /* Gemini marks them by a word that is no string */
 };
+
+/* Commands may be given in several strings. */
+static bool on_command(void *self, const struct json_leaf *leaf, struct fault *fault)
+{
+    struct reading *reading = self;
+
+    (void)fault;
+    if (leaf->type == JSON_STRING && !leaf->is_key && !reading->shells_leave &&
+        sink_of(reading->facts, leaf, NULL).tool == TOOL_SHELL &&
+        sink_reaches_out(leaf->text))
+        reading->shells_leave = true;
+    return true;
+}
+
+static bool shells_leave(struct reading *reading)
+{
+    struct json_visitor commands = {on_command, reading};
+    struct fault none = {0};
+
+    if (!reading->shells_known && !json_walk(reading->document, &commands, &none))
+        reading->shells_leave = true;
+    reading->shells_known = true;
+    return reading->shells_leave;
+}
 
 static bool add_whole(struct reading *reading, const struct json_leaf *leaf, struct sink sink,
                       struct fault *fault)
@@ -284,7 +316,7 @@ static bool add_whole(struct reading *reading, const struct json_leaf *leaf, str
 
     look(reply, leaf->text);
     if (sink.kind == SINK_KEPT || stand_in_set_empty(reply->set) ||
-        (sink.tool == TOOL_SHELL && reading->shells_leave))
+        (sink.tool == TOOL_SHELL && shells_leave(reading)))
         return true;
     lane_begin(&lane, reply->set, sink);
     lane_feed(&lane, leaf->text, true);
@@ -324,6 +356,10 @@ static bool on_string(struct reading *reading, const struct json_leaf *leaf,
         return true;
     }
     event_place_of(reading->facts, leaf, &place);
+    if (!reading->is_whole && !reading->ends && event_ends_by(leaf)) {
+        reading->ends = true;
+        reading->end = place;
+    }
     if (event_names_tool(reading->facts, leaf) && !note_tool(reply, &place, leaf, fault))
         return false;
     sink = sink_of(reading->facts, leaf, tool_at(reply, &place));
@@ -339,36 +375,25 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
     return leaf->type != JSON_STRING || on_string(self, leaf, fault);
 }
 
-/* Commands may be given in several strings. */
-static bool on_command(void *self, const struct json_leaf *leaf, struct fault *fault)
+/* `ret_is_json` false: it is none, and was looked at as a text. */
+static bool read_document(struct reading *reading, struct slice document, bool *ret_is_json,
+                          struct fault *fault)
 {
-    struct reading *reading = self;
-
-    (void)fault;
-    if (leaf->type == JSON_STRING && !leaf->is_key && !reading->shells_leave &&
-        sink_of(reading->facts, leaf, NULL).tool == TOOL_SHELL &&
-        sink_reaches_out(leaf->text))
-        reading->shells_leave = true;
-    return true;
-}
-
-static bool read_document(struct reading *reading, struct slice document, struct fault *fault)
-{
-    struct json_visitor strings = {on_leaf, reading}, commands = {on_command, reading};
+    struct json_visitor strings = {on_leaf, reading};
     struct facts facts = {0};
-    bool ok = facts_read(document, &facts, fault);
+    struct fault no_json = {0};
+    bool ok = true;
 
+    *ret_is_json = facts_read(document, &facts, &no_json);
+    reading->document = document;
     reading->facts = &facts;
     reading->has_thoughts = slice_find(document, SLICE("\"thought\""), 0) != SIZE_MAX;
-    ok = ok &&
-         (stand_in_set_empty(reading->reply->set) || json_walk(document, &commands, fault)) &&
-         json_walk(document, &strings, fault);
-    if (ok && !reading->is_whole) {
-        struct event_place place;
-
-        if (event_ends(&facts, document, &place))
-            end_at(reading->reply, &place);
-    }
+    if (*ret_is_json)
+        ok = json_walk(document, &strings, fault);
+    else
+        look(reading->reply, document);
+    if (ok && reading->ends)
+        end_at(reading->reply, &reading->end);
     facts_free(&facts);
     return ok;
 }
@@ -432,19 +457,18 @@ static bool take_event(struct reply *reply, struct slice raw, struct slice name,
 {
     struct event *event = event_new(raw, name, data);
     struct reading reading = {.reply = reply, .event = event};
-    struct fault no_json = {0};
+    bool is_json = true;
 
     *reply->last = event;
     reply->last = &event->next;
     reply->waiting_bytes += event->raw.len;
-    if (data.len > 0 && !json_walk(buf_slice(&event->data), NULL, &no_json)) {
-        look(reply, data);
-        end_all(reply); /* [DONE] */
-    } else if (data.len > 0) {
+    if (data.len > 0) {
         note_sequence(reply, data);
-        if (!read_document(&reading, buf_slice(&event->data), fault))
+        if (!read_document(&reading, buf_slice(&event->data), &is_json, fault))
             return false;
     }
+    if (!is_json) /* [DONE] */
+        end_all(reply);
     if (reply->waiting_bytes > REPLY_WAITING_BYTES_MAX)
         end_all(reply);
     return may_go_on(reply, fault) && release(reply, out, fault);
@@ -489,17 +513,16 @@ bool reply_end(struct reply *reply, struct buf *out, struct fault *fault)
 {
     struct slice body = buf_slice(&reply->body);
     struct reading reading = {.reply = reply, .is_whole = true};
-    struct fault no_json = {0};
-    bool ok;
+    bool is_json, ok;
 
     if (reply->kind == REPLY_STREAM)
         return end_stream(reply, out, fault);
-    if (reply->kind == REPLY_OTHER || body.len == 0 || !json_walk(body, NULL, &no_json)) {
+    if (reply->kind == REPLY_OTHER || body.len == 0) {
         look(reply, body);
         return may_go_on(reply, fault) && buf_add(out, body, fault);
     }
     reading.event = event_new(body, SLICE(""), body);
-    ok = read_document(&reading, buf_slice(&reading.event->data), fault) &&
+    ok = read_document(&reading, buf_slice(&reading.event->data), &is_json, fault) &&
          may_go_on(reply, fault) && event_write(reading.event, out, fault);
     event_free(reading.event);
     return ok;

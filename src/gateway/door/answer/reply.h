@@ -47,6 +47,9 @@ struct reply_found {
 };
 const struct reply_found *reply_found(const struct reply *reply);
 
+/* Bytes that it holds back, or gathers. */
+size_t reply_held(const struct reply *reply);
+
 /* The last sequence_number of a Responses stream, or -1. */
 int64_t reply_sequence(const struct reply *reply);
 
