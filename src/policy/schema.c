@@ -235,7 +235,7 @@ const struct schema_row schema_rows[] = {
      "there, too)"},
     {"data" S "*" S "model", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, VERDICTS,
      "deny; code: allow", 0, 0,
-     "may a model see it? redact: as stand-ins only, put there by the door (docs/gateway.md)"},
+     "may a model see it? redact: as stand-ins only, put there by the door (docs/door.md)"},
     {"data" S "*" S "checks", SCHEMA_WORD, BOTH, NARROW_STRICTER, NOTED, VERDICTS,
      "redact; secret, opaque, code: allow", 0, 0, "may a check, in a cell without a door?"},
     {"data" S "*" S "copies", SCHEMA_WORD, BOTH, NARROW_STRICTER, ENFORCED, "keep block",
