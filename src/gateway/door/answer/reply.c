@@ -47,7 +47,7 @@ struct reply {
     struct event *waiting, **last; /* events in their order */
     size_t waiting_bytes;
     struct reply_found found;
-    struct seen seen[64][SEEN_WAYS];
+    struct seen seen[16][SEEN_WAYS];
     unsigned seen_next;
     int64_t sequence;
 };
