@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
@@ -9,6 +10,9 @@
 
 #define PACKETS_AT_ONCE 16
 #define CALL_LEN_BYTES 4 /* before each packet of a batch */
+/* To the door, and what may lie in its socket: a slow reader holds up its provider soon. */
+#define PACKET_BYTES_MAX (32 * 1024)
+#define SOCKET_BYTES_MAX (64 * 1024)
 #define HEAD_BYTES_MAX (64 * 1024)
 #define QUEUE_BYTES_MAX (4 * EXCHANGE_ANSWER_BYTES_MAX)
 
@@ -18,6 +22,7 @@ bool exchange_new(struct door_peer *door, int socket, struct fault *fault)
 {
     struct gateway *gateway = door->gateway;
     struct exchange *exchange = xalloc(sizeof(*exchange));
+    int room = SOCKET_BYTES_MAX;
 
     *exchange = (struct exchange){.gateway = gateway,
                                   .door = door,
@@ -32,6 +37,7 @@ bool exchange_new(struct door_peer *door, int socket, struct fault *fault)
         free(exchange);
         return false;
     }
+    (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
     exchange->next = gateway->exchanges;
     exchange->previous = &gateway->exchanges;
     if (exchange->next != NULL)
@@ -145,7 +151,7 @@ static void queue(struct exchange *exchange, uint8_t type, struct slice bytes)
 void exchange_push(struct exchange *exchange, uint8_t type, struct slice bytes)
 {
     do {
-        struct slice piece = slice_part(bytes, 0, CALL_PIECE_BYTES - CALL_LEN_BYTES - 1);
+        struct slice piece = slice_part(bytes, 0, PACKET_BYTES_MAX - CALL_LEN_BYTES - 1);
 
         if (!exchange->door_gone)
             queue(exchange, type, piece);
@@ -159,7 +165,7 @@ static size_t batch_len(struct slice queued)
     struct slice rest = queued, packet;
     size_t len = 0;
 
-    while (call_next(&rest, &packet) && queued.len - rest.len <= CALL_PIECE_BYTES)
+    while (call_next(&rest, &packet) && queued.len - rest.len <= PACKET_BYTES_MAX)
         len = queued.len - rest.len;
     return len;
 }

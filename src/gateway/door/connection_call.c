@@ -10,7 +10,7 @@
 #define PACKETS_AT_ONCE 16
 #define SMALL_BYTES 4096
 #define OUT_BYTES_HIGH                                                                        \
-    (256 * 1024) /* more is not read from the gateway until the client has taken it */
+    (64 * 1024) /* more is not read from the gateway until the client has taken it */
 
 static void on_call_ready(void *self, uint32_t events);
 
