@@ -34,9 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (open.len != closed.len || holds(open, "/../") || holds(open, "/./") ||
             slice_ends_with(open, SLICE("/..")) || holds(open, "\\"))
             abort();
-        if (url_path_matches(&path, below, 1) &&
-            (!slice_starts_with(open, SLICE("/a/")) ||
-             !slice_starts_with(closed, SLICE("/a/"))))
+        if (url_path_matches(&path, below, 1) && (!slice_starts_with(open, SLICE("/a/")) ||
+                                                  !slice_starts_with(closed, SLICE("/a/"))))
             abort();
     }
     url_path_free(&path);

@@ -58,8 +58,8 @@ static bool take_name(struct slice data, struct client_hello *hello, struct faul
     if (!url_host_is_name(name))
         return fault_set(fault, FAULT_INVALID, "a server name that is no host's");
     for (size_t i = 0; i < name.len; i++)
-        hello->name[i] = (char)(name.at[i] >= 'A' && name.at[i] <= 'Z' ? name.at[i] | 0x20
-                                                                       : name.at[i]);
+        hello->name[i] =
+            (char)(name.at[i] >= 'A' && name.at[i] <= 'Z' ? name.at[i] | 0x20 : name.at[i]);
     hello->name[name.len] = 0;
     return true;
 }

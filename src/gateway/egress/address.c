@@ -23,27 +23,27 @@ static const struct range ranges4[] = {
     {{192, 0, 2}, 24, ADDRESS_PRIVATE},       /* documentation */
     {{192, 88, 99}, 24, ADDRESS_PRIVATE},     /* relays of 6to4 */
     {{192, 168}, 16, ADDRESS_PRIVATE},
-    {{198, 18}, 15, ADDRESS_PRIVATE},       /* benchmarks */
-    {{198, 51, 100}, 24, ADDRESS_PRIVATE},  /* documentation */
-    {{203, 0, 113}, 24, ADDRESS_PRIVATE},   /* documentation */
-    {{224}, 4, ADDRESS_NEVER},              /* multicast */
-    {{240}, 4, ADDRESS_NEVER},              /* reserved, broadcast */
+    {{198, 18}, 15, ADDRESS_PRIVATE},      /* benchmarks */
+    {{198, 51, 100}, 24, ADDRESS_PRIVATE}, /* documentation */
+    {{203, 0, 113}, 24, ADDRESS_PRIVATE},  /* documentation */
+    {{224}, 4, ADDRESS_NEVER},             /* multicast */
+    {{240}, 4, ADDRESS_NEVER},             /* reserved, broadcast */
 };
 
 static const struct range ranges6[] = {
-    {{[10] = 0xff, 0xff}, 96, ADDRESS_NEVER}, /* IPv4 in disguise */
-    {{[15] = 1}, 128, ADDRESS_PRIVATE},       /* loopback */
-    {{0}, 96, ADDRESS_NEVER},                 /* unspecified; IPv4 in an older disguise */
-    {{0, 0x64, 0xff, 0x9b}, 96, ADDRESS_NEVER},       /* IPv4 behind a translator */
+    {{[10] = 0xff, 0xff}, 96, ADDRESS_NEVER},   /* IPv4 in disguise */
+    {{[15] = 1}, 128, ADDRESS_PRIVATE},         /* loopback */
+    {{0}, 96, ADDRESS_NEVER},                   /* unspecified; IPv4 in an older disguise */
+    {{0, 0x64, 0xff, 0x9b}, 96, ADDRESS_NEVER}, /* IPv4 behind a translator */
     {{0xfd, 0, 0x0e, 0xc2, [14] = 2, 0x54}, 128, ADDRESS_METADATA},
     {{0xfd, 0, 0x0e, 0xc2, [15] = 0x23}, 128, ADDRESS_METADATA},
-    {{0x20, 0x01}, 23, ADDRESS_PRIVATE},              /* protocol assignments, Teredo */
-    {{0x20, 0x01, 0x0d, 0xb8}, 32, ADDRESS_PRIVATE},  /* documentation */
-    {{0x20, 0x02}, 16, ADDRESS_NEVER},                /* IPv4 by 6to4 */
-    {{0x3f, 0xff}, 20, ADDRESS_PRIVATE},              /* documentation */
+    {{0x20, 0x01}, 23, ADDRESS_PRIVATE},             /* protocol assignments, Teredo */
+    {{0x20, 0x01, 0x0d, 0xb8}, 32, ADDRESS_PRIVATE}, /* documentation */
+    {{0x20, 0x02}, 16, ADDRESS_NEVER},               /* IPv4 by 6to4 */
+    {{0x3f, 0xff}, 20, ADDRESS_PRIVATE},             /* documentation */
     {{0x20}, 3, ADDRESS_PUBLIC},
-    {{0xff}, 8, ADDRESS_NEVER},                       /* multicast */
-    {{0}, 0, ADDRESS_PRIVATE},                        /* unique local, link-local, the rest */
+    {{0xff}, 8, ADDRESS_NEVER}, /* multicast */
+    {{0}, 0, ADDRESS_PRIVATE},  /* unique local, link-local, the rest */
 };
 
 static bool is_in(const uint8_t *address, const struct range *range)

@@ -12,7 +12,7 @@
 
 enum address_kind {
     ADDRESS_PUBLIC,
-    ADDRESS_PRIVATE,  /* private, loopback, link-local, shared, reserved: only where it is meant */
+    ADDRESS_PRIVATE, /* private, loopback, link-local, shared, reserved: only where it is meant */
     ADDRESS_METADATA, /* where clouds hand out credentials: only where policy names the address */
     ADDRESS_NEVER,    /* no single host's, or another address in disguise */
 };

@@ -11,6 +11,7 @@
 #define HTTP_PORT 80
 #define HTTPS_PORT 443
 #define TEXT_BYTES_MAX (4 * HTTP1_HEAD_BYTES_MAX)
+#define FIELDS_MAX (HTTP1_HEADERS_MAX - 2) /* a Host and a length may be added */
 
 static const char *const plain_methods[] = {"GET", "HEAD"}; /* where policy names none */
 
@@ -52,10 +53,21 @@ static bool has_word(struct slice list, struct slice word)
 bool asked_is_hop(struct slice name, struct slice connection)
 {
     static const char *const hops[] = {
-        "connection",          "keep-alive",       "proxy-connection",    "proxy-authenticate",
-        "proxy-authorization", "te",               "trailer",             "transfer-encoding",
-        "upgrade",             "expect",           "content-length",      "host",
-        "alt-svc",             "http2-settings",   "proxy-authentication-info",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "expect",
+        "content-length",
+        "host",
+        "alt-svc",
+        "http2-settings",
+        "proxy-authentication-info",
     };
 
     for (size_t i = 0; i < COUNT(hops); i++)
@@ -77,8 +89,8 @@ static bool set_place(struct asked *asked, struct slice authority, uint16_t stan
     if (host.len >= sizeof(asked->host))
         return fault_set(fault, FAULT_LIMIT, "the host is too long");
     for (size_t i = 0; i < host.len; i++)
-        asked->host[i] = (char)(host.at[i] >= 'A' && host.at[i] <= 'Z' ? host.at[i] | 0x20
-                                                                       : host.at[i]);
+        asked->host[i] =
+            (char)(host.at[i] >= 'A' && host.at[i] <= 'Z' ? host.at[i] | 0x20 : host.at[i]);
     asked->host[host.len] = 0;
     asked->port = port == 0 ? standard : port;
     return asked->port != 0 || fault_set(fault, FAULT_INVALID, "the host has no port");
@@ -259,7 +271,8 @@ static void find_entry(const struct egress_config *config, const struct url_path
     if (asked->entry != NULL)
         return;
     if (!is_listed)
-        asked_refuse(asked, 403, "egress", "policy lists no such host and port under `egress`");
+        asked_refuse(asked, 403, "egress",
+                     "policy lists no such host and port under `egress`");
     else if (!is_method)
         asked_refuse(asked, 403, "method", "policy does not allow that method there");
     else
@@ -276,6 +289,17 @@ static void set_method(const struct http1_request *request, struct asked *asked)
     asked->method[method.len] = 0;
 }
 
+/* That go on. */
+static size_t count_fields(const struct http1_request *request)
+{
+    struct slice connection = http1_request_header(request, "connection");
+    size_t count = 0;
+
+    for (size_t i = 0; i < http1_request_header_count(request); i++)
+        count += !asked_is_hop(http1_request_header_at(request, i).name, connection);
+    return count;
+}
+
 void asked_head(const struct egress_config *config, const struct http1_request *request,
                 const struct asked *within, struct asked *ret_asked)
 {
@@ -288,6 +312,8 @@ void asked_head(const struct egress_config *config, const struct http1_request *
     set_method(request, &asked);
     if (asked.is_connect && !http1_request_done(request))
         asked_refuse(&asked, 400, "connect", "a CONNECT has no body");
+    else if (count_fields(request) > FIELDS_MAX)
+        asked_refuse(&asked, 431, "too-large", "the request has too many fields");
     else if (within != NULL && asked.is_connect)
         asked_refuse(&asked, 400, "connect", "a tunnel within a tunnel is refused");
     else if (http1_request_wants_upgrade(request))
@@ -310,10 +336,10 @@ static void refuse_classes(const struct looking *looking, struct asked *asked)
     enum data_class class = class_of_mask(denied);
     char text[240];
 
-    (void)snprintf(text, sizeof(text),
-                   "the request holds data of class %s (rule %s), which may not leave this way",
-                   class_name(class),
-                   looking->rules[class] == NULL ? "unknown" : looking->rules[class]);
+    (void)snprintf(
+        text, sizeof(text),
+        "the request holds data of class %s (rule %s), which may not leave this way",
+        class_name(class), looking->rules[class] == NULL ? "unknown" : looking->rules[class]);
     asked_refuse(asked, 403, "data-class", text);
     asked->classes = denied;
     asked->rule = looking->rules[class];
@@ -351,10 +377,9 @@ void asked_look(const struct egress_config *config, const struct http1_request *
 static bool write_host(const struct asked *asked, uint16_t standard, struct buf *head,
                        struct fault *fault)
 {
-    return asked->port == standard
-               ? buf_add_format(head, fault, "Host: %s\r\n", asked->host)
-               : buf_add_format(head, fault, "Host: %s:%u\r\n", asked->host,
-                                (unsigned)asked->port);
+    return asked->port == standard ? buf_add_format(head, fault, "Host: %s\r\n", asked->host)
+                                   : buf_add_format(head, fault, "Host: %s:%u\r\n",
+                                                    asked->host, (unsigned)asked->port);
 }
 
 bool asked_write(const struct asked *asked, const struct http1_request *request,
@@ -363,8 +388,8 @@ bool asked_write(const struct asked *asked, const struct http1_request *request,
     struct slice connection = http1_request_header(request, "connection");
     struct slice query = http1_request_query(request);
     size_t body = http1_request_body(request).len;
-    bool has_body = body > 0 || strcmp(asked->method, "POST") == 0 ||
-                    strcmp(asked->method, "PUT") == 0;
+    bool has_body =
+        body > 0 || strcmp(asked->method, "POST") == 0 || strcmp(asked->method, "PUT") == 0;
 
     if (!buf_add_format(ret_head, fault, "%s %.*s%s%.*s HTTP/1.1\r\n", asked->method,
                         SLICE_ARGS(http1_request_path(request)), query.len > 0 ? "?" : "",

@@ -16,7 +16,7 @@ struct asked {
     /* Whom it is for; set as far as the head says so. */
     char host[ASKED_HOST_BYTES]; /* in small letters */
     uint16_t port;
-    char method[ASKED_METHOD_BYTES]; /* "": it cannot be shown */
+    char method[ASKED_METHOD_BYTES];  /* "": it cannot be shown */
     const struct egress_entry *entry; /* NULL: none fits */
     bool is_connect;
     bool is_tls;        /* within a CONNECT's TLS */

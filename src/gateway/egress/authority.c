@@ -10,8 +10,8 @@
 #include "base/scope.h"
 #include "wire/url.h"
 
-#define BACK_S 3600               /* clocks differ */
-#define AHEAD_S (8L * 24 * 3600)  /* a run lasts a week at most */
+#define BACK_S 3600              /* clocks differ */
+#define AHEAD_S (8L * 24 * 3600) /* a run lasts a week at most */
 #define SERIAL_BYTES 16
 #define PEM_BYTES_MAX 4096
 
@@ -106,7 +106,8 @@ static bool make_certificate(struct authority *authority, const char *run, struc
     if (certificate == NULL ||
         !add_extension(certificate, certificate, NID_basic_constraints,
                        "critical,CA:TRUE,pathlen:0") ||
-        !add_extension(certificate, certificate, NID_key_usage, "critical,keyCertSign,cRLSign") ||
+        !add_extension(certificate, certificate, NID_key_usage,
+                       "critical,keyCertSign,cRLSign") ||
         !add_extension(certificate, certificate, NID_subject_key_identifier, "hash") ||
         X509_sign(certificate, authority->key, EVP_sha256()) == 0)
         return failed(fault, "make the run's CA");
@@ -160,7 +161,8 @@ static X509 *leaf(struct authority *authority, const char *host)
     bool is_name = url_host_is_name(slice_of(host));
     AUTO_FREE char *alternative = xformat("%s:%s", is_name ? "DNS" : "IP", host);
     X509 *issuer = authority->certificate;
-    X509 *certificate = begin(authority, strlen(host) > 64 ? "host" : host, authority->leaf_key);
+    X509 *certificate =
+        begin(authority, strlen(host) > 64 ? "host" : host, authority->leaf_key);
 
     if (certificate != NULL &&
         add_extension(certificate, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
@@ -198,10 +200,11 @@ static SSL_CTX *new_context(const SSL_METHOD *method)
     if (context == NULL)
         return NULL;
     (void)libssl.SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                           SSL_OP_NO_TICKET);
+                                                  SSL_OP_NO_TICKET);
     (void)libssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, NULL);
     (void)libssl.SSL_CTX_ctrl(context, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
-    if (libssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL) == 1)
+    if (libssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL) ==
+        1)
         return context;
     libssl.SSL_CTX_free(context);
     return NULL;
@@ -212,7 +215,8 @@ bool authority_context(struct authority *authority, const char *host, SSL_CTX **
 {
     SSL_CTX *context = new_context(libssl.TLS_server_method());
     X509 *certificate = context == NULL ? NULL : leaf(authority, host);
-    bool ok = certificate != NULL && libssl.SSL_CTX_use_certificate(context, certificate) == 1 &&
+    bool ok = certificate != NULL &&
+              libssl.SSL_CTX_use_certificate(context, certificate) == 1 &&
               libssl.SSL_CTX_use_PrivateKey(context, authority->leaf_key) == 1 &&
               libssl.SSL_CTX_set_num_tickets(context, 0) == 1;
 
@@ -231,7 +235,8 @@ bool authority_of_servers(const char *ca_file, SSL_CTX **ret_context, struct fau
     static const unsigned char protocol[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
     SSL_CTX *context = new_context(libssl.TLS_client_method());
 
-    if (context == NULL || libssl.SSL_CTX_set_alpn_protos(context, protocol, sizeof(protocol)) != 0) {
+    if (context == NULL ||
+        libssl.SSL_CTX_set_alpn_protos(context, protocol, sizeof(protocol)) != 0) {
         libssl.SSL_CTX_free(context);
         return failed(fault, "make a context of TLS");
     }

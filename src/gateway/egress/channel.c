@@ -94,8 +94,8 @@ static void watch(struct channel *channel)
         loop_unwatch(channel->watch);
         channel->watch = NULL;
     } else if (channel->watch == NULL) {
-        ok = loop_watch(channel->loop, channel->fd, events, on_ready, channel,
-                        &channel->watch, &fault);
+        ok = loop_watch(channel->loop, channel->fd, events, on_ready, channel, &channel->watch,
+                        &fault);
     } else {
         ok = loop_watch_change(channel->watch, events, &fault);
     }
@@ -354,7 +354,8 @@ static bool expect_host(SSL *tls, const char *host)
     libssl.SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (is_address)
         return X509_VERIFY_PARAM_set1_ip_asc(libssl.SSL_get0_param(tls), host) == 1;
-    return libssl.SSL_set1_host(tls, host) == 1 && libssl.SSL_ctrl(tls, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+    return libssl.SSL_set1_host(tls, host) == 1 &&
+           libssl.SSL_ctrl(tls, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
                            (void *)(uintptr_t)host) == 1;
 }
 
@@ -379,7 +380,8 @@ bool channel_is_open(const struct channel *channel)
 
 void channel_peer_digest(const struct channel *channel, char ret_digest[65])
 {
-    X509 *certificate = channel->tls == NULL ? NULL : libssl.SSL_get1_peer_certificate(channel->tls);
+    X509 *certificate =
+        channel->tls == NULL ? NULL : libssl.SSL_get1_peer_certificate(channel->tls);
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
 

@@ -30,7 +30,7 @@ struct dial_answer {
 struct dialer_config {
     const struct egress_entry *entries; /* borrowed */
     size_t entry_count;
-    int socket; /* message_pair with the egress process; taken */
+    int socket;                /* message_pair with the egress process; taken */
     struct resolver *resolver; /* borrowed */
 };
 

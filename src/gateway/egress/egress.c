@@ -63,7 +63,8 @@ static void on_batch(void *self)
             continue;
         }
         at->trip.recorded = false;
-        (void)fault_in(&fault, "the record of this request cannot be written, so it is refused");
+        (void)fault_in(&fault,
+                       "the record of this request cannot be written, so it is refused");
         visit_fail(at, 403, "ledger", fault.why);
     }
 }
@@ -82,9 +83,8 @@ void egress_batch(struct egress *egress)
 bool egress_dial(struct visit *visit)
 {
     struct egress *egress = visit->egress;
-    struct dial_ask ask = {
-        .entry = (uint32_t)(visit->asked.entry - egress->config.entries),
-        .tag = ++egress->last_tag};
+    struct dial_ask ask = {.entry = (uint32_t)(visit->asked.entry - egress->config.entries),
+                           .tag = ++egress->last_tag};
     struct fault fault = {0};
 
     visit->tag = ask.tag;
@@ -207,9 +207,9 @@ static void arm_patrol(struct egress *egress)
 
 const char *egress_system_ca(void)
 {
-    static const char *const files[] = {
-        "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+    static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                        "/etc/pki/tls/certs/ca-bundle.crt",
+                                        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
 
     for (size_t i = 0; i < COUNT(files); i++)
         if (access(files[i], R_OK) == 0)
@@ -252,12 +252,12 @@ bool egress_new(struct loop *loop, const struct egress_config *config,
     for (size_t i = 0; i < config->entry_count; i++)
         if (config->entries[i].limit > most)
             most = config->entries[i].limit;
-    *egress = (struct egress){
-        .loop = loop,
-        .config = *config,
-        .servers = xalloc_array(config->entry_count + 1, sizeof(SSL_CTX *)),
-        .hosts = xalloc_array(config->entry_count + 1, sizeof(SSL_CTX *)),
-        .traffic = xalloc_array(most + 1, sizeof(struct traffic))};
+    *egress =
+        (struct egress){.loop = loop,
+                        .config = *config,
+                        .servers = xalloc_array(config->entry_count + 1, sizeof(SSL_CTX *)),
+                        .hosts = xalloc_array(config->entry_count + 1, sizeof(SSL_CTX *)),
+                        .traffic = xalloc_array(most + 1, sizeof(struct traffic))};
     if (!libssl_load(fault) ||
         !authority_new(config->identity.run, config->clock, &egress->authority, fault) ||
         !read_certificates(egress, fault) ||

@@ -30,8 +30,8 @@ struct egress_entry {
     struct egress_texts methods;  /* where it is inspected */
     struct egress_texts paths[2]; /* one of each must match; an empty one does */
     bool is_private;
-    const char *ca_file;                   /* PEM; NULL: the system's */
-    size_t limit;                          /* entries with the same number share their limits */
+    const char *ca_file; /* PEM; NULL: the system's */
+    size_t limit;        /* entries with the same number share their limits */
     uint64_t upload_bytes, download_bytes; /* 0: none */
 };
 

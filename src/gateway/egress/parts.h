@@ -39,7 +39,7 @@ struct visit {
     enum visit_state state;
     struct channel *client;
     struct http1_request *request;
-    struct asked asked; /* the request that is under way, or the tunnel */
+    struct asked asked;  /* the request that is under way, or the tunnel */
     struct asked within; /* the CONNECT whose TLS ended here */
     bool is_within;
     bool head_checked, told_continue, keep_alive;
@@ -53,7 +53,7 @@ struct visit {
     struct http1_response *response;
     bool answered, chunked; /* the head has gone to the client */
 
-    bool dead; /* whoever called something that may close looks at this */
+    bool dead;           /* whoever called something that may close looks at this */
     int64_t deadline_us; /* monotonic; 0: none */
     struct visit *next, **previous;
 };
@@ -66,8 +66,8 @@ struct egress {
     struct loop *loop;
     struct egress_config config;
     struct authority *authority;
-    SSL_CTX **servers; /* by entry: whom to trust there; NULL: no certificates here */
-    SSL_CTX **hosts;   /* by entry: as whom we answer; made when first needed */
+    SSL_CTX **servers;       /* by entry: whom to trust there; NULL: no certificates here */
+    SSL_CTX **hosts;         /* by entry: as whom we answer; made when first needed */
     struct traffic *traffic; /* by egress_entry.limit */
     struct loop_watch *door, *dialer;
     struct loop_timer *patrol, *batch, *burial;

@@ -70,9 +70,8 @@ void tunnel_hello(struct visit *visit)
 static bool pass(struct visit *visit, struct channel *from, struct channel *to, bool is_up)
 {
     struct buf *in = channel_in(from);
-    size_t room = channel_unsent(to) < CHANNEL_HIGH_BYTES
-                      ? CHANNEL_HIGH_BYTES - channel_unsent(to)
-                      : 0;
+    size_t room =
+        channel_unsent(to) < CHANNEL_HIGH_BYTES ? CHANNEL_HIGH_BYTES - channel_unsent(to) : 0;
     struct slice piece = slice_part(buf_slice(in), 0, room);
 
     if (piece.len > 0) {

@@ -197,8 +197,7 @@ static void act(struct visit *visit)
             return;
         }
     }
-    visit->trip = (struct trip){
-        .began_us = clock_monotonic_us(visit->egress->config.clock)};
+    visit->trip = (struct trip){.began_us = clock_monotonic_us(visit->egress->config.clock)};
     visit->state = VISIT_READY;
     visit_deadline(visit, DIAL_US);
     egress_batch(visit->egress);
@@ -235,8 +234,7 @@ static void read_requests(struct visit *visit)
 void visit_go(struct visit *visit)
 {
     bool same = visit->server != NULL && !visit->asked.is_connect &&
-                visit->server_of.entry != NULL &&
-                visit->server_of.port == visit->asked.port &&
+                visit->server_of.entry != NULL && visit->server_of.port == visit->asked.port &&
                 visit->server_of.is_tls == visit->asked.is_tls &&
                 visit->server_of.entry->ca_file == visit->asked.entry->ca_file &&
                 strcmp(visit->server_of.host, visit->asked.host) == 0 &&
@@ -292,9 +290,9 @@ void visit_dialed(struct visit *visit, int fd, const struct dial_answer *dialed)
         bool is_address = strcmp(dialed->reason, "address") == 0;
 
         visit_fail(visit,
-                   is_address                                 ? 403
+                   is_address                               ? 403
                    : strcmp(dialed->reason, "timeout") == 0 ? 504
-                                                              : 502,
+                                                            : 502,
                    dialed->reason, dialed->why);
     } else if (!channel_new(visit->egress->loop, fd, on_server, visit, &visit->server,
                             &fault)) {
@@ -308,9 +306,9 @@ void visit_dialed(struct visit *visit, int fd, const struct dial_answer *dialed)
 static void secured(struct visit *visit)
 {
     if (channel_has_failed(visit->server) || channel_has_ended(visit->server)) {
-        AUTO_FREE char *why =
-            xformat("%s does not prove who it is: %s", visit->asked.host,
-                    channel_has_failed(visit->server) ? channel_why(visit->server) : "it ended");
+        AUTO_FREE char *why = xformat(
+            "%s does not prove who it is: %s", visit->asked.host,
+            channel_has_failed(visit->server) ? channel_why(visit->server) : "it ended");
 
         forward_drop(visit);
         visit_fail(visit, 502, "certificate", why);

@@ -57,17 +57,16 @@ static bool start_egress(struct run *run, int door, int dialer,
 {
     AUTO_CLOSE int ledger = -1, theirs = -1;
     int control[2];
-    struct egress_role_config config = {
-        .door = door,
-        .dialer = dialer,
-        .entries = entries,
-        .entry_count = run->policy->egress_count,
-        .identity = core_identity(run),
-        .surrogate_key = run->key,
-        .surrogate_key_len = sizeof(run->key),
-        .drop_user = geteuid() == 0,
-        .uid = run->uid,
-        .gid = run->uid};
+    struct egress_role_config config = {.door = door,
+                                        .dialer = dialer,
+                                        .entries = entries,
+                                        .entry_count = run->policy->egress_count,
+                                        .identity = core_identity(run),
+                                        .surrogate_key = run->key,
+                                        .surrogate_key_len = sizeof(run->key),
+                                        .drop_user = geteuid() == 0,
+                                        .uid = run->uid,
+                                        .gid = run->uid};
 
     if (!core_producer(run, "egress",
                        UINT64_C(1) << RECORD_EGRESS | UINT64_C(1) << RECORD_REFUSED, &ledger,
@@ -166,8 +165,7 @@ void core_egress_environment(const struct run *run, struct core_environment *env
                                           "https_proxy"};
     static const char *const trusts[] = {
         "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE",  "REQUESTS_CA_BUNDLE", "PIP_CERT",
-        "CARGO_HTTP_CAINFO",   "GIT_SSL_CAINFO", "CURL_CA_BUNDLE",
-        "npm_config_cafile"};
+        "CARGO_HTTP_CAINFO",   "GIT_SSL_CAINFO", "CURL_CA_BUNDLE",     "npm_config_cafile"};
     const char *home = run_is_shared(run) ? run->shared.home : CELL_HOME;
     AUTO_FREE char *without = NULL;
 
@@ -181,6 +179,5 @@ void core_egress_environment(const struct run *run, struct core_environment *env
     core_environment_put(environment, xformat("no_proxy=%s", without));
     core_environment_put(environment, xstrdup("NODE_USE_ENV_PROXY=1"));
     for (size_t i = 0; i < COUNT(trusts); i++)
-        core_environment_put(environment,
-                             xformat("%s=%s/" EGRESS_CA_FILE, trusts[i], home));
+        core_environment_put(environment, xformat("%s=%s/" EGRESS_CA_FILE, trusts[i], home));
 }

@@ -8,7 +8,8 @@
 #include "roles/core/environment.h"
 #include "roles/core/parts.h"
 
-#define EGRESS_CA_FILE ".custody/ca.pem" /* below HOME: the host's certificates, and the run's */
+#define EGRESS_CA_FILE                                                                        \
+    ".custody/ca.pem" /* below HOME: the host's certificates, and the run's */
 
 /* Starts both processes. */
 MUST_USE bool core_start_egress(struct run *run, struct fault *fault);

@@ -28,7 +28,8 @@ struct egress_role_config {
     const struct egress_entry *entries;
     size_t entry_count;
     struct gateway_identity identity;
-    const uint8_t *surrogate_key; /* of this run, by which its stand-ins are known; may be NULL */
+    const uint8_t
+        *surrogate_key; /* of this run, by which its stand-ins are known; may be NULL */
     size_t surrogate_key_len;
     bool drop_user; /* as root: become uid, gid */
     uid_t uid;

@@ -24,8 +24,8 @@ static struct looks looks_of(struct slice word)
 
         looks.digits += byte >= '0' && byte <= '9';
         looks.capitals += byte >= 'A' && byte <= 'Z';
-        looks.others += !(byte >= '0' && byte <= '9') && !(byte >= 'A' && byte <= 'Z') &&
-                        byte != '-';
+        looks.others +=
+            !(byte >= '0' && byte <= '9') && !(byte >= 'A' && byte <= 'Z') && byte != '-';
         looks.has_at = looks.has_at || byte == '@';
     }
     return looks;
@@ -64,8 +64,8 @@ static const struct {
     enum surrogate_shape shape;
     enum data_class class;
 } shapes[] = {
-    {may_be_card, SHAPE_CARD, CLASS_PAN},      {may_be_ssn, SHAPE_SSN, CLASS_PII},
-    {may_be_iban, SHAPE_IBAN, CLASS_PII},      {may_be_email, SHAPE_EMAIL, CLASS_PII},
+    {may_be_card, SHAPE_CARD, CLASS_PAN},        {may_be_ssn, SHAPE_SSN, CLASS_PII},
+    {may_be_iban, SHAPE_IBAN, CLASS_PII},        {may_be_email, SHAPE_EMAIL, CLASS_PII},
     {may_be_secret, SHAPE_SECRET, CLASS_SECRET},
 };
 

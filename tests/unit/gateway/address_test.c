@@ -80,10 +80,14 @@ static void private_means_private_and_no_more(void **state)
         const char *text;
         bool is_private, named, ok;
     } cases[] = {
-        {"8.8.8.8", false, false, true},          {"10.0.0.1", false, false, false},
-        {"10.0.0.1", true, false, true},          {"10.0.0.1", false, true, false},
-        {"169.254.169.254", true, false, false},  {"169.254.169.254", true, true, true},
-        {"224.0.0.1", true, true, false},         {"::ffff:10.0.0.1", true, false, false},
+        {"8.8.8.8", false, false, true},
+        {"10.0.0.1", false, false, false},
+        {"10.0.0.1", true, false, true},
+        {"10.0.0.1", false, true, false},
+        {"169.254.169.254", true, false, false},
+        {"169.254.169.254", true, true, true},
+        {"224.0.0.1", true, true, false},
+        {"::ffff:10.0.0.1", true, false, false},
         {"::1", true, false, true},
     };
 

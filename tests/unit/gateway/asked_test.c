@@ -70,8 +70,8 @@ static void only_what_is_listed_goes_on(void **state)
         int status;
         const char *reason, *rule;
     } cases[] = {
-        {"CONNECT npm.example.org:443 HTTP/1.1\r\n" HOST("npm.example.org:443") "\r\n", NULL, 0,
-         NULL, "egress[0]"},
+        {"CONNECT npm.example.org:443 HTTP/1.1\r\n" HOST("npm.example.org:443") "\r\n", NULL,
+         0, NULL, "egress[0]"},
         {"CONNECT NPM.Example.org:443 HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", NULL, 0,
          NULL, "egress[0]"},
         {"CONNECT npm.example.org:443 HTTP/1.0\r\n\r\n", NULL, 0, NULL, "egress[0]"},
@@ -86,18 +86,18 @@ static void only_what_is_listed_goes_on(void **state)
         {"CONNECT 0177.0.0.1:4873 HTTP/1.0\r\n\r\n", NULL, 400, "malformed", NULL},
         {"CONNECT [::ffff:127.0.0.1]:4873 HTTP/1.0\r\n\r\n", NULL, 403, "egress", NULL},
         {"CONNECT 127.0.0.1:4873 HTTP/1.0\r\n\r\n", NULL, 0, NULL, "egress[4]"},
-        {"CONNECT npm.example.org:443 HTTP/1.1\r\n" HOST("other.example.org") "\r\n", NULL, 400,
-         "host", NULL},
-        {"CONNECT npm.example.org:443 HTTP/1.1\r\n" HOST("npm.example.org")
-         "Content-Length: 3\r\n\r\n",
+        {"CONNECT npm.example.org:443 HTTP/1.1\r\n" HOST("other.example.org") "\r\n", NULL,
+         400, "host", NULL},
+        {"CONNECT npm.example.org:443 HTTP/1.1\r\n" HOST(
+             "npm.example.org") "Content-Length: 3\r\n\r\n",
          NULL, 400, "connect", NULL},
         {"CONNECT npm.example.org:443 HTTP/1.0\r\n\r\n", "npm.example.org", 400, "connect",
          NULL},
 
         {"GET /a/b/c HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org", 0, NULL,
          "egress[0]"},
-        {"GET /a/c HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org", 403, "path",
-         NULL},
+        {"GET /a/c HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org", 403,
+         "path", NULL},
         {"GET /a/b/../c HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org", 400,
          "path", NULL},
         {"GET /a/b/%2e%2e/c HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org",
@@ -119,14 +119,14 @@ static void only_what_is_listed_goes_on(void **state)
         {"GET /a/b/c HTTP/1.1\r\n" HOST("npm.example.org") "Connection: upgrade\r\n\r\n",
          "npm.example.org", 400, "upgrade", NULL},
 
-        {"GET http://plain.example.org/x HTTP/1.1\r\n" HOST("plain.example.org") "\r\n", NULL, 0,
-         NULL, "egress[3]"},
-        {"GET http://plain.example.org:80/x HTTP/1.1\r\n" HOST("plain.example.org") "\r\n", NULL,
+        {"GET http://plain.example.org/x HTTP/1.1\r\n" HOST("plain.example.org") "\r\n", NULL,
          0, NULL, "egress[3]"},
+        {"GET http://plain.example.org:80/x HTTP/1.1\r\n" HOST("plain.example.org") "\r\n",
+         NULL, 0, NULL, "egress[3]"},
         {"GET http://plain.example.org HTTP/1.1\r\n" HOST("plain.example.org") "\r\n", NULL, 0,
          NULL, "egress[3]"},
-        {"PUT http://plain.example.org/x HTTP/1.1\r\n" HOST("plain.example.org")
-         "Content-Length: 0\r\n\r\n",
+        {"PUT http://plain.example.org/x HTTP/1.1\r\n" HOST(
+             "plain.example.org") "Content-Length: 0\r\n\r\n",
          NULL, 403, "method", NULL},
         {"GET http://plain.example.org/x HTTP/1.1\r\n" HOST("evil.example") "\r\n", NULL, 400,
          "host", NULL},
@@ -138,19 +138,20 @@ static void only_what_is_listed_goes_on(void **state)
          "data-class", NULL},
         {"GET /a/b/C%41RD HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org", 403,
          "data-class", NULL},
-        {"GET /a/b/c?q=CARD HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org", 403,
-         "data-class", NULL},
+        {"GET /a/b/c?q=CARD HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org",
+         403, "data-class", NULL},
         {"GET /a/b/c?q=%43ARD HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org",
          403, "data-class", NULL},
-        {"GET /a/b/c HTTP/1.1\r\n" HOST("npm.example.org") "X: CARD\r\n\r\n", "npm.example.org",
-         403, "data-class", NULL},
-        {"GET /a/b/c HTTP/1.1\r\n" HOST("npm.example.org") "CARD: x\r\n\r\n", "npm.example.org",
-         403, "data-class", NULL},
-        {"PUT /up/x HTTP/1.1\r\n" HOST("npm.example.org")
-         "Transfer-Encoding: chunked\r\n\r\n2\r\nCA\r\n2\r\nRD\r\n0\r\n\r\n",
+        {"GET /a/b/c HTTP/1.1\r\n" HOST("npm.example.org") "X: CARD\r\n\r\n",
          "npm.example.org", 403, "data-class", NULL},
-        {"PUT /up/x HTTP/1.1\r\n" HOST("npm.example.org")
-         "Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
+        {"GET /a/b/c HTTP/1.1\r\n" HOST("npm.example.org") "CARD: x\r\n\r\n",
+         "npm.example.org", 403, "data-class", NULL},
+        {"PUT /up/x HTTP/1.1\r\n" HOST(
+             "npm.example.org") "Transfer-Encoding: "
+                                "chunked\r\n\r\n2\r\nCA\r\n2\r\nRD\r\n0\r\n\r\n",
+         "npm.example.org", 403, "data-class", NULL},
+        {"PUT /up/x HTTP/1.1\r\n" HOST(
+             "npm.example.org") "Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
          "npm.example.org", 415, "encoded", NULL},
     };
 
@@ -174,15 +175,16 @@ static void what_goes_on_is_written_anew(void **state)
     static const struct {
         const char *text, *within, *head;
     } cases[] = {
-        {"GET /a/b/c?d=e HTTP/1.1\r\n" HOST("npm.example.org:443")
-         "Accept: */*\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\nTE: trailers\r\n"
-         "Proxy-Authorization: Basic eA==\r\nKeep-Alive: 5\r\n\r\n",
+        {"GET /a/b/c?d=e HTTP/1.1\r\n" HOST(
+             "npm.example.org:443") "Accept: */*\r\nConnection: keep-alive, X-Mine\r\nX-Mine: "
+                                    "1\r\nTE: trailers\r\n"
+                                    "Proxy-Authorization: Basic eA==\r\nKeep-Alive: 5\r\n\r\n",
          "npm.example.org",
          "GET /a/b/c?d=e HTTP/1.1\r\nHost: npm.example.org\r\nAccept: */*\r\n\r\n"},
-        {"GET http://127.0.0.1:4873/x HTTP/1.1\r\n" HOST("127.0.0.1:4873") "A: b\r\n\r\n", NULL,
-         "GET /x HTTP/1.1\r\nHost: 127.0.0.1:4873\r\nA: b\r\n\r\n"},
-        {"PUT /up/x HTTP/1.1\r\n" HOST("npm.example.org")
-         "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        {"GET http://127.0.0.1:4873/x HTTP/1.1\r\n" HOST("127.0.0.1:4873") "A: b\r\n\r\n",
+         NULL, "GET /x HTTP/1.1\r\nHost: 127.0.0.1:4873\r\nA: b\r\n\r\n"},
+        {"PUT /up/x HTTP/1.1\r\n" HOST(
+             "npm.example.org") "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
          "npm.example.org",
          "PUT /up/x HTTP/1.1\r\nHost: npm.example.org\r\nContent-Length: 2\r\n\r\n"},
     };
@@ -201,12 +203,12 @@ static void what_goes_on_is_written_anew(void **state)
 static void a_sensitive_path_is_not_for_records(void **state)
 {
     (void)state;
-    assert_true(ask("GET /a/x HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org",
-                    NULL)
-                    .path_may_show);
-    assert_false(ask("GET /a/CARD HTTP/1.1\r\n" HOST("npm.example.org") "\r\n",
-                     "npm.example.org", NULL)
-                     .path_may_show);
+    assert_true(
+        ask("GET /a/x HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org", NULL)
+            .path_may_show);
+    assert_false(
+        ask("GET /a/CARD HTTP/1.1\r\n" HOST("npm.example.org") "\r\n", "npm.example.org", NULL)
+            .path_may_show);
     assert_true(ask("GET /a/b/c?CARD HTTP/1.1\r\n" HOST("npm.example.org") "\r\n",
                     "npm.example.org", NULL)
                     .path_may_show);

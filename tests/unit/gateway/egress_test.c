@@ -67,8 +67,9 @@ static void serve(const struct place *place, int door)
                                    .ledger = {record, record, NULL},
                                    .identity = {.run = "r-1",
                                                 .agent = "coder@billing#r-1",
-                                                .policy = "0000000000000000000000000000000000000"
-                                                          "000000000000000000000000001"},
+                                                .policy =
+                                                    "0000000000000000000000000000000000000"
+                                                    "000000000000000000000000001"},
                                    .clock = &clock_real,
                                    .door = door};
     struct dialer_config dialing = {.entries = &place->entry, .entry_count = 1};
@@ -201,8 +202,9 @@ static void say(int fd, const char *text)
 static char *get(struct place *place, const char *path)
 {
     free(place->texts[0]);
-    place->texts[0] = xformat("GET http://127.0.0.1:%u%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n",
-                              place->port, path, place->port);
+    place->texts[0] =
+        xformat("GET http://127.0.0.1:%u%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n",
+                place->port, path, place->port);
     return place->texts[0];
 }
 
@@ -379,8 +381,8 @@ static void clients_that_break_off_anywhere_do_no_harm(void **state)
     (void)state;
     place_begin(&place, (struct egress_entry){.inspected = true,
                                               .methods = {(const char *const[]){"GET"}, 1}});
-    request = xformat("CONNECT 127.0.0.1:%u HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", place.port,
-                      place.port);
+    request = xformat("CONNECT 127.0.0.1:%u HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n",
+                      place.port, place.port);
     for (size_t len = 1; len <= strlen(request); len += 7) {
         AUTO_FREE char *part = slice_dup(slice_of_bytes(request, len));
 

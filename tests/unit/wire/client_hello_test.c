@@ -54,8 +54,9 @@ static void bytes_may_be_cut_anywhere(void **state)
 
     (void)state;
     for (size_t i = 0; i < bytes.len; i++) {
-        assert_ok(client_hello_read(slice_part(buf_slice(&bytes), 0, i), &hello, &whole, &fault),
-                  fault);
+        assert_ok(
+            client_hello_read(slice_part(buf_slice(&bytes), 0, i), &hello, &whole, &fault),
+            fault);
         assert_false(whole);
     }
     buf_free(&bytes);
@@ -136,7 +137,7 @@ static void another_name_cannot_hide(void **state)
         {{NAME('a', '_', 'b')}, 12, false, false},
         {{NAME('1', '.', '2')}, 12, false, false},
         {{0, 0, 0, 9, 0, 7, 0, 0, 3, 'a', '.', 'b', 0}, 13, false, false}, /* two names */
-        {{0, 0, 0, 8, 0, 6, 1, 0, 3, 'a', '.', 'b'}, 12, false, false},    /* of another type */
+        {{0, 0, 0, 8, 0, 6, 1, 0, 3, 'a', '.', 'b'}, 12, false, false}, /* of another type */
         {{0, 0, 0, 8, 0, 6, 0, 0, 4, 'a', '.', 'b'}, 12, false, false},
         {{0, 0, 0, 0}, 4, false, false},
         {{0, 0, 0, 9, 0, 6, 0, 0, 3, 'a', '.', 'b'}, 12, false, false},
