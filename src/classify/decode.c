@@ -48,7 +48,7 @@ bool decode_strings(struct decoding *decoding, struct fault *fault)
 bool reading_decode(const struct reading *outer, unsigned depth, struct reading *ret_inner,
                     struct fault *fault)
 {
-    static decode_pass *const passes[] = {decode_lines, decode_runs, decode_wraps,
+    static decode_pass *const passes[] = {decode_lines, decode_runs, decode_pairs, decode_wraps,
                                           decode_strings, decode_wide};
     struct decoding decoding = {
         .outer = outer, .text = outer->text, .depth = depth + 1, .inner = ret_inner};

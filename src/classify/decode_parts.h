@@ -13,7 +13,7 @@ struct decoding {
 
 /* Each adds what it finds. */
 typedef bool decode_pass(struct decoding *decoding, struct fault *fault);
-decode_pass decode_runs, decode_lines, decode_wraps, decode_strings, decode_wide;
+decode_pass decode_runs, decode_pairs, decode_lines, decode_wraps, decode_strings, decode_wide;
 
 /* Bytes that [from, to) of the text were decoded to: read as a content of their own. */
 MUST_USE bool decode_add_bytes(struct decoding *decoding, struct slice bytes, size_t from,

@@ -1,9 +1,10 @@
 /* Runs of base64 and of hexadecimal digits. */
 #include "base/hex.h"
+#include "base/scope.h"
 #include "base/utf8.h"
 #include "classify/archives.h"
 #include "classify/decode_parts.h"
-#include "classify/sixteen.h"
+#include "classify/hex_runs.h"
 #include "wire/base64.h"
 
 #define TRIED_BYTES 18 /* that must be text, or a known beginning, for the run to be decoded */
@@ -188,6 +189,85 @@ static bool add_run(struct decoding *decoding, const struct run *run, size_t fro
     }
     buf_free_secret(&bytes);
     return ok;
+}
+
+/* ---- pairs of hexadecimal digits with something between them ---- */
+
+#define PAIRS_MIN (DECODE_RUN_MIN / 2)
+#define BETWEEN_MAX 4 /* ", " and a line's end */
+
+static bool is_between(uint8_t byte)
+{
+    return memchr(" \t\r\n,:-", byte, 7) != NULL;
+}
+
+static bool is_of_pairs(uint8_t byte)
+{
+    return hex_digit(byte) >= 0 || is_between(byte) || byte == 'x' || byte == 'X';
+}
+
+/* "4a", "0x4a": behind it; 0: none stands there. */
+static size_t pair_end(struct slice text, size_t at)
+{
+    if (at + 4 <= text.len && text.at[at] == '0' && (text.at[at + 1] | 0x20) == 'x')
+        at += 2;
+    if (at + 2 > text.len || hex_digit(text.at[at]) < 0 || hex_digit(text.at[at + 1]) < 0 ||
+        (at + 2 < text.len && hex_digit(text.at[at + 2]) >= 0))
+        return 0;
+    return at + 2;
+}
+
+/* Pairs from `at` on; gives behind the last one and their bytes. */
+static size_t take_pairs(struct slice text, size_t at, struct buf *out, struct fault *fault)
+{
+    size_t end = at, next;
+
+    while ((next = pair_end(text, at)) != 0) {
+        unsigned byte = (unsigned)(hex_digit(text.at[next - 2]) << 4 | hex_digit(text.at[next - 1]));
+
+        if (!buf_add_byte(out, (uint8_t)byte, fault))
+            break;
+        end = next;
+        for (at = next; at < text.len && at - next < BETWEEN_MAX && is_between(text.at[at]);)
+            at++;
+        if (at == next)
+            break;
+    }
+    return end;
+}
+
+static bool is_readable(struct slice bytes)
+{
+    struct slice head = slice_part(bytes, 0, TRIED_BYTES);
+
+    return bytes.len >= PAIRS_MIN && (is_text(head) || classify_is_packed(head));
+}
+
+/* Written anew they would need room that is not there: what is found in them is sealed. */
+bool decode_pairs(struct decoding *decoding, struct fault *fault)
+{
+    AUTO_BUF_SECRET struct buf bytes = buf_with_limit(decoding->text.len);
+    struct slice text = decoding->text;
+
+    for (size_t at = 0; text.len - at >= 3 * PAIRS_MIN - 1;) {
+        size_t found = hex_find(text, at), done = at;
+
+        for (at = found; at > done && is_of_pairs(text.at[at - 1]);)
+            at--;
+        while (at <= found && at < text.len) {
+            size_t end;
+
+            buf_clear(&bytes);
+            end = take_pairs(text, at, &bytes, fault);
+            if (is_readable(buf_slice(&bytes)) &&
+                !decode_add_bytes(decoding, buf_slice(&bytes), at, end, FORM_SEALED, fault))
+                return false;
+            for (at = end + (end == at); at < text.len && hex_digit(text.at[at - 1]) >= 0 &&
+                                         hex_digit(text.at[at]) >= 0;)
+                at++; /* no half of a word */
+        }
+    }
+    return true;
 }
 
 static bool is_hexadecimal(struct slice text, const int8_t *digits)

@@ -59,7 +59,7 @@ static enum confirm_result find_within(struct confirm *confirm, const struct str
     return result;
 }
 
-static bool may_work(struct engine *engine, size_t bytes)
+bool engine_may_work(struct engine *engine, size_t bytes)
 {
     engine->work += bytes;
     if (engine->work > engine->work_max)
@@ -93,7 +93,7 @@ static bool is_excepted(struct engine *engine, const struct stretch *stretch, ui
             .last = targets[i].len, .is_begin = true, .is_end = true};
         struct confirm_match unused;
 
-        if (except != NULL && may_work(engine, targets[i].len) &&
+        if (except != NULL && engine_may_work(engine, targets[i].len) &&
             confirm_find(except, targets[i], whole, &unused) == CONFIRM_YES)
             return true;
     }
@@ -113,11 +113,11 @@ static void confirm_between(struct engine *engine, const struct stretch *stretch
         struct confirm_match match = {0};
         enum confirm_result result = CONFIRM_MORE;
 
-        if (may_work(engine, WINDOW_SMALL / 8))
+        if (engine_may_work(engine, WINDOW_SMALL / 8))
             result = find_within(confirm, stretch, from, last, WINDOW_SMALL, false, &match);
-        if (result == CONFIRM_MORE && may_work(engine, 0)) {
+        if (result == CONFIRM_MORE && engine_may_work(engine, 0)) {
             result = find_within(confirm, stretch, from, last, ENGINE_AFTER, true, &match);
-            (void)may_work(engine, result == CONFIRM_YES ? match.match_end - from : ENGINE_AFTER);
+            (void)engine_may_work(engine, result == CONFIRM_YES ? match.match_end - from : ENGINE_AFTER);
         }
         if (result == CONFIRM_HARD)
             engine->is_exhausted = true;

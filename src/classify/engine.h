@@ -40,6 +40,9 @@ void engine_end(struct engine *engine);
 /* More of the whole text has come: what may be spent on it. */
 void engine_allow(struct engine *engine, size_t bytes);
 
+/* Spends that; false: it is used up, and is_exhausted is set. */
+bool engine_may_work(struct engine *engine, size_t bytes);
+
 void engine_look(struct engine *engine, const struct stretch *stretch);
 
 /* ---- between its parts ---- */
@@ -72,6 +75,10 @@ int engine_context(const struct rule *rule, const struct stretch *stretch, size_
 
 /* Elements that rules name by key or position. */
 void engine_elements(struct engine *engine, const struct stretch *stretch);
+
+/* Cells of a table whose column speaks for them, by what was found (from `first` on) of the others.
+ * Once a whole text. */
+void engine_columns(struct engine *engine, const struct stretch *stretch, size_t first);
 
 /* The name of the innermost element around a place; empty where there is none. */
 struct slice engine_element_name(const struct stretch *stretch, size_t at);

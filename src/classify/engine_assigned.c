@@ -6,6 +6,7 @@
 #define NAME_SIDE_MAX 64
 #define SPACE_MAX 8
 #define VALUE_MAX 512
+#define WORK_TIMES 4 /* a name and its value are looked at so often */
 
 static bool is_name_byte(uint8_t byte)
 {
@@ -230,6 +231,8 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
 
     struct slice name = slice_part(text, from, at);
 
+    if (!engine_may_work(engine, name.len))
+        return;
     at = skip(stretch, at, "\"'`]\\", 3);
     behind = at;
     at = skip_attribute(stretch, skip(stretch, at, " \t", SPACE_MAX));
@@ -238,6 +241,7 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
         if (loose_value(stretch, slice_part(text, start, end), behind, slice_starts_with(name, SLICE("-")), &at,
                         &value_end))
             judge_value(engine, stretch, number, name, at, value_end);
+        (void)engine_may_work(engine, WORK_TIMES * (value_end > at ? value_end - at : 0));
         return;
     }
     sign = text.at[at + operator - 1];
@@ -256,6 +260,6 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
                engine_is_mixed(slice_part(text, at, value_end))) ||
               engine_is_password(slice_part(text, at, value_end)) ||
               engine_is_plainly_random(slice_part(text, at, value_end)));
-    if (ok)
+    if (engine_may_work(engine, WORK_TIMES * (value_end > at ? value_end - at : 0)) && ok)
         judge_value(engine, stretch, number, name, at, value_end);
 }

@@ -12,8 +12,8 @@
 #include "base/scope.h"
 #include "classify/ascii.h"
 #include "classify/decode.h"
+#include "classify/hex_runs.h"
 #include "classify/known_parts.h"
-#include "classify/sixteen.h"
 #include "wire/base64.h"
 
 #define LEVELS 2 /* encodings on top of one another that are taken off */
@@ -587,36 +587,6 @@ static void look_across_lines(struct search *search, struct slice text)
 
 /* ---- windows of hexadecimal ---- */
 
-/* Which of sixteen bytes may be in a run, as digits or between two; ret_digits: the digits. */
-static inline sixteen in_hex(sixteen bytes, sixteen *ret_digits)
-{
-    *ret_digits = sixteen_within(bytes | 0x20, 'a', 'f') | sixteen_within(bytes, '0', '9');
-    return *ret_digits | sixteen_within(bytes, '\t', '\r') | sixteen_within(bytes, ',', '-') |
-           sixteen_is(bytes, ' ') | sixteen_is(bytes, ':') | sixteen_is(bytes, '\\') |
-           sixteen_is(bytes | 0x20, 'x');
-}
-
-/* Eight bytes, a multiple of four away, that are all of a run, a digit in the second half: any run of
- * twelve digits holds such. */
-static size_t find_hex(struct slice text, size_t at)
-{
-    uint32_t before = 0;
-
-    for (; text.len - at >= SIXTEEN; at += SIXTEEN) {
-        sixteen digits, members = in_hex(sixteen_load(text.at + at), &digits);
-        uint32_t fours[4], with_digits[4];
-
-        memcpy(fours, &members, sizeof(fours));
-        memcpy(with_digits, &digits, sizeof(with_digits));
-        for (unsigned i = 0; i < 4; i++) {
-            if (fours[i] == UINT32_MAX && before == UINT32_MAX && with_digits[i] != 0)
-                return at + 4UL * i;
-            before = fours[i];
-        }
-    }
-    return at;
-}
-
 /* All windows of the run from `at` on; gives its end. */
 static size_t look_at_run(struct search *search, struct slice text, size_t at)
 {
@@ -642,7 +612,7 @@ static __attribute__((noinline)) void look_as_hex(struct search *search, struct 
     const int8_t *table = digits_of(TAG_HEX);
 
     for (size_t done = 0; text.len - done >= hexadecimal.window && search->work <= search->work_max;) {
-        size_t at = find_hex(text, done);
+        size_t at = hex_find(text, done);
 
         while (at > done && table[text.at[at - 1]] != BREAK)
             at--;

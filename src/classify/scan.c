@@ -137,8 +137,9 @@ static bool look(struct looking *looking, struct slice path)
     engine.has_bare_values = is_settings_file(path);
     engine_allow(&engine, reading->text.len);
     engine_look(&engine, &stretch);
-    engine_end(&engine);
     look_for_names(looking, reading, path);
+    engine_columns(&engine, &stretch, first);
+    engine_end(&engine);
     map_back(looking, first);
     looking->is_unseen = looking->is_unseen || reading->unexamined > 0;
     return !engine.is_exhausted;

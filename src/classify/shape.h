@@ -62,17 +62,24 @@ shape_planner shape_text, shape_secret, shape_key_block, shape_card, shape_ssn, 
 /* Bytes of a public prefix of a token that the text begins with ("ghp_"), or 0. */
 size_t secret_prefix(struct slice text);
 
+/* From the run's key. */
+struct date_secret {
+    uint32_t offset; /* how far dates are moved */
+    uint64_t marks;  /* which dates of a year of two digits are stand-ins */
+};
+
 /*
- * Dates are moved, all by as many days: `offset` (from the run's key) picks how many. The
- * result is of a year in which no patient, and nobody alive, was born.
+ * Dates are moved, all by as many days. The result is of a year in which no patient, and nobody
+ * alive, was born; or one of those that are marked.
  *   salt       of a format that cannot hold every date: how many that it can to go further back
  *   ret_known  no date of a file is of such a year
  * False: the text is no date.
  */
-bool date_shift(const struct letters *value, uint32_t offset, unsigned salt,
+bool date_shift(const struct letters *value, const struct date_secret *secret, unsigned salt,
                 uint32_t *ret_codes, bool *ret_known);
-/* Is it a date, and one that was moved? */
-bool date_is(const struct letters *value, bool *ret_known);
+/* Is it a date? ret_ours: and one that was moved (of a year of two digits one in sixteen foreign
+ * ones is, too). */
+bool date_is(const struct letters *value, const struct date_secret *secret, bool *ret_ours);
 
 /* Would somebody's validator take the text for a number that was issued? */
 bool value_is_real(struct slice text);

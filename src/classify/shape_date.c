@@ -1,7 +1,8 @@
 /*
  * Dates, moved by one number of days in a run, between 140 and 146 years: order, distances and
  * the calendar stay. A year of 1900 to 2039 becomes one of 1754 to 1899, in which nobody was
- * born who is asked about, so that a stand-in is known by its year.
+ * born who is asked about, so that a stand-in is known by its year. Where the year has two
+ * digits one date in sixteen is a stand-in's, which ones the run's key says.
  */
 #include <stdio.h>
 
@@ -13,7 +14,9 @@
 #define DAYS_SPREAD 2191 /* 6 years */
 #define YEAR_FIRST 1753
 #define YEAR_LAST 1899
-#define STEPS_MAX 1000 /* back from a date that the format cannot hold */
+#define MARKED_ONE_IN 16
+#define DATE_BYTES_MAX 64
+#define STEPS_MAX 2000 /* back from a date that the format cannot hold */
 
 static const char *const months[] = {"january",   "february", "march",    "april",
                                      "may",       "june",     "july",     "august",
@@ -247,29 +250,68 @@ static void write_field(uint32_t *codes, const struct letters *value, const stru
     }
 }
 
-/* A year of four digits in which no date of a file is. */
-static bool is_known(const struct date *date, int year)
+static bool has_short_year(const struct date *date)
 {
     for (size_t i = 0; i < date->count; i++)
         if (date->fields[i].part == PART_YEAR && date->fields[i].len == 2)
-            return false;
-    return year >= YEAR_FIRST && year <= YEAR_LAST;
+            return true;
+    return false;
 }
 
-static bool move(const struct letters *value, const struct date *date, int64_t days,
-                 unsigned salt, uint32_t *ret_codes, bool *ret_known)
+/* A year of four digits in which no date of a file is. */
+static bool is_moved(const struct date *date, int year)
+{
+    return !has_short_year(date) && year >= YEAR_FIRST && year <= YEAR_LAST;
+}
+
+/* Of a date with a short year, which says no more than this of itself. */
+static bool is_marked(uint64_t marks, int year, int month, int day)
+{
+    uint64_t mixed = marks ^ (uint64_t)((year % 100) * 10000 + month * 100 + day);
+
+    for (int round = 0; round < 2; round++) { /* MurmurHash3's finalizer */
+        mixed = (mixed ^ mixed >> 33) * UINT64_C(0xff51afd7ed558ccd);
+        mixed = (mixed ^ mixed >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+        mixed = (mixed ^ mixed >> 33) + marks;
+    }
+    return mixed % MARKED_ONE_IN == 0;
+}
+
+/* Does what was written read as the same kind of date? "800131" and "420712" (July 4207) may not. */
+static bool reads_alike(const struct letters *value, const struct date *date,
+                        const uint32_t *codes)
+{
+    char text[DATE_BYTES_MAX];
+    struct date again;
+
+    if (value->count > sizeof(text))
+        return false;
+    for (size_t i = 0; i < value->count; i++)
+        text[i] = (char)codes[i];
+    return find_date(slice_of_bytes(text, value->count), 0, &again) &&
+           again.count == date->count &&
+           memcmp(again.fields, date->fields, date->count * sizeof(*again.fields)) == 0;
+}
+
+static bool move(const struct letters *value, const struct date *date,
+                 const struct date_secret *secret, unsigned salt, uint32_t *ret_codes,
+                 bool *ret_known)
 {
     int year = date->year, month = date->month, day = date->day;
-    bool day_said = day > 0, month_said = month > 0;
-    int64_t moved = days_of(year, month_said ? month : 1, day_said ? day : 1) - days;
+    bool day_said = day > 0, month_said = month > 0, is_short = has_short_year(date);
+    int64_t moved = days_of(year, month_said ? month : 1, day_said ? day : 1) - DAYS_LEAST -
+                    (int64_t)(secret->offset % DAYS_SPREAD);
 
     for (unsigned step = 0; step < STEPS_MAX; step++, moved--) {
         date_of(moved, &year, &month, &day);
-        if (!has_room(date, year, month, day) || salt-- > 0)
+        if (!has_room(date, year, month, day) ||
+            (is_short && !is_marked(secret->marks, year, month, day)))
             continue;
         for (size_t i = 0; i < date->count; i++)
             write_field(ret_codes, value, &date->fields[i], year, month, day);
-        *ret_known = is_known(date, year);
+        if ((is_short && !reads_alike(value, date, ret_codes)) || salt-- > 0)
+            continue;
+        *ret_known = is_moved(date, year);
         return true;
     }
     return false;
@@ -280,12 +322,13 @@ static bool is_exact(const struct date *date)
 {
     for (size_t i = 0; i < date->count; i++)
         if (date->fields[i].len == 1 ||
+            (date->fields[i].part == PART_YEAR && date->fields[i].len == 2) ||
             (date->fields[i].part == PART_NAME && date->fields[i].len > 3))
             return false;
     return true;
 }
 
-bool date_shift(const struct letters *value, uint32_t offset, unsigned salt,
+bool date_shift(const struct letters *value, const struct date_secret *secret, unsigned salt,
                 uint32_t *ret_codes, bool *ret_known)
 {
     struct slice text = slice_of_bytes(value->plain, value->count);
@@ -298,19 +341,20 @@ bool date_shift(const struct letters *value, uint32_t offset, unsigned salt,
         ret_codes[i] = value->at[i].code;
     }
     for (size_t i = 0; i < count; i++)
-        if (!move(value, &dates[i], DAYS_LEAST + (int64_t)(offset % DAYS_SPREAD),
-                  is_exact(&dates[i]) ? 0 : salt, ret_codes, ret_known))
+        if (!move(value, &dates[i], secret, is_exact(&dates[i]) ? 0 : salt, ret_codes, ret_known))
             return false;
     return count > 0;
 }
 
-bool date_is(const struct letters *value, bool *ret_known)
+bool date_is(const struct letters *value, const struct date_secret *secret, bool *ret_ours)
 {
     struct slice text = slice_of_bytes(value->plain, value->count);
     struct date dates[2];
 
     if (!find_period(text, dates) && !find_date(text, 0, dates))
         return false;
-    *ret_known = is_known(dates, dates->year);
+    *ret_ours = has_short_year(dates)
+                    ? is_marked(secret->marks, dates->year, dates->month, dates->day)
+                    : is_moved(dates, dates->year);
     return true;
 }

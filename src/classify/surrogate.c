@@ -35,6 +35,7 @@ struct making {
     struct letters value;
     struct plan plan;
     size_t checks;
+    bool is_single; /* one letter or digit is all there is to replace */
     uint32_t *codes;
 };
 
@@ -100,6 +101,41 @@ static void mark_checks(struct making *making)
     }
 }
 
+/* One letter has no room for a mark: it becomes one of two that few values are, and these are known
+ * again, whoever wrote them. */
+static void narrow_single(struct making *making)
+{
+    static const struct alphabet upper = {.letters = "XQ", .count = 2, .bits = 1},
+                                 lower = {.letters = "xq", .count = 2, .bits = 1},
+                                 digit = {.letters = "98", .count = 2, .bits = 1};
+
+    for (size_t i = 0; making->plan.free == 1 && making->plan.put == 0 && i < making->value.count;
+         i++) {
+        struct slot *slot = &making->plan.slots[i];
+        uint32_t code = making->value.at[i].code;
+
+        if (slot->role != SLOT_FREE || code >= 0x80)
+            continue;
+        slot->alphabet = is_upper((uint8_t)code)   ? &upper
+                         : is_digit((uint8_t)code) ? &digit
+                                                   : &lower;
+        making->is_single = true;
+    }
+}
+
+/* Is it one of the two? */
+static bool is_narrow(const struct making *making)
+{
+    for (size_t i = 0; i < making->value.count; i++) {
+        const struct slot *slot = &making->plan.slots[i];
+        uint32_t code = making->value.at[i].code;
+
+        if (slot->role == SLOT_FREE)
+            return code < 0x80 && strchr(slot->alphabet->letters, (int)code) != NULL;
+    }
+    return false;
+}
+
 static void plan_for(struct making *making, struct plan *plan, const struct letters *value)
 {
     *plan = (struct plan){.value = value,
@@ -120,6 +156,7 @@ static void making_begin(struct making *making, const struct surrogate_key *key,
     letters_read(raw, form, &making->value);
     plan_for(making, &making->plan, &making->value);
     mark_checks(making);
+    narrow_single(making);
     making->codes = xalloc_array(making->value.count + 1, sizeof(*making->codes));
     for (size_t i = 0; i < making->value.count; i++)
         making->codes[i] = making->value.at[i].code;
@@ -317,18 +354,30 @@ static void tell_halves(const struct making *making, struct surrogate_pair *pair
     pair->tail_tells = tail >= WORD_BITS;
 }
 
+static bool date_secret_of(const struct surrogate_key *key, struct date_secret *ret_secret,
+                           struct fault *fault)
+{
+    uint8_t digest[DIGEST_BYTES];
+
+    if (!hmac(key->bytes, "dates", 0, (struct slice){0}, digest, fault))
+        return false;
+    ret_secret->offset = random_at(digest, 0);
+    memcpy(&ret_secret->marks, digest + 16, sizeof(ret_secret->marks));
+    return true;
+}
+
 static bool make_date(struct making *making, unsigned salt, struct surrogate_pair *pair,
                       bool *ret_done, struct fault *fault)
 {
-    uint8_t digest[DIGEST_BYTES];
+    struct date_secret secret;
     bool is_known = false;
     size_t digits = 0;
 
     *ret_done = false;
-    if (!hmac(making->key->bytes, "dates", 0, (struct slice){0}, digest, fault))
+    if (!date_secret_of(making->key, &secret, fault))
         return false;
     *ret_done =
-        date_shift(&making->value, random_at(digest, 0), salt, making->codes, &is_known) &&
+        date_shift(&making->value, &secret, salt, making->codes, &is_known) &&
         write_out(making, pair);
     for (size_t i = 0; i < making->value.count; i++)
         digits += is_digit((uint8_t)making->value.plain[i]);
@@ -414,15 +463,22 @@ static bool is_made(const struct surrogate_key *key, enum surrogate_shape shape,
                     enum finding_form form, struct slice text, unsigned least_bits)
 {
     struct making making;
+    struct date_secret secret;
     struct fault unsaid = {0};
-    bool ours, moved;
+    bool ours;
 
     if (!surrogate_fits(form, text.len))
         return false;
     making_begin(&making, key, shape, form, text);
-    if (shape == SHAPE_DATE && date_is(&making.value, &moved)) {
+    if (shape == SHAPE_DATE && date_secret_of(key, &secret, &unsaid) &&
+        date_is(&making.value, &secret, &ours)) {
         making_end(&making);
-        return moved;
+        return ours;
+    }
+    if (making.is_single) {
+        ours = least_bits == 0 && is_narrow(&making);
+        making_end(&making);
+        return ours;
     }
     ours = (making.checks > 0 || making.plan.put > 2) && mark_bits(&making) >= least_bits;
     for (size_t i = 0; ours && i < making.value.count; i++)
@@ -451,18 +507,4 @@ bool surrogate_is_ours_as_any(const struct surrogate_key *key, enum surrogate_sh
     for (unsigned other = 0; !ours && other < SHAPE_COUNT; other++)
         ours = is_made(key, (enum surrogate_shape)other, form, text, MARK_BITS_AS_ANY);
     return ours;
-}
-
-bool surrogate_can_be_told(const struct surrogate_key *key, enum surrogate_shape shape,
-                           enum finding_form form, struct slice text)
-{
-    struct making making;
-    bool can;
-
-    if (!surrogate_fits(form, text.len))
-        return true;
-    making_begin(&making, key, shape, form, text);
-    can = making.checks > 0 || making.plan.put > 2;
-    making_end(&making);
-    return can;
 }

@@ -114,17 +114,13 @@ void surrogate_find(struct slice content, const struct surrogate_map *map,
                     struct surrogate_outcome *ret_outcome);
 
 /* Is this whole text, written in this form, a stand-in that a run with this key makes (of a
- * value of this shape)? Dates with a year of two digits never are. */
+ * value of this shape)? Of dates with a year of two digits one foreign
+ * one in sixteen is, too, and of single letters and digits x, q, 8 and 9. */
 bool surrogate_is_ours(const struct surrogate_key *key, enum surrogate_shape shape,
                        enum finding_form form, struct slice text);
 /* The same, or one of another shape with a long mark: a stand-in is no valid value, so that
  * another rule than the original's may find it. */
 bool surrogate_is_ours_as_any(const struct surrogate_key *key, enum surrogate_shape shape,
                               enum finding_form form, struct slice text);
-
-/* False: a stand-in of this value would have no mark (it is a letter), so that nobody knows
- * one from a value. */
-bool surrogate_can_be_told(const struct surrogate_key *key, enum surrogate_shape shape,
-                           enum finding_form form, struct slice text);
 
 #endif

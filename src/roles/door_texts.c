@@ -36,8 +36,7 @@ static bool is_sure(const struct finding *finding)
 
 /*
  * What the classifier is not sure of at all is for reports only. A stand-in of this run is not
- * what it stands for. Nor is a single letter that stands where a name does: it was shown as
- * another one, and neither says who is meant.
+ * what it stands for.
  */
 static bool counts(const struct door_texts *texts, struct slice text,
                    const struct finding *finding)
@@ -47,9 +46,7 @@ static bool counts(const struct door_texts *texts, struct slice text,
     enum finding_form form = (enum finding_form)finding->form;
 
     return finding->confidence >= CONFIDENCE_MEDIUM &&
-           !(texts->has_key &&
-             (!surrogate_can_be_told(&texts->key, shape, form, value) ||
-              surrogate_is_ours_as_any(&texts->key, shape, form, value)));
+           !(texts->has_key && surrogate_is_ours_as_any(&texts->key, shape, form, value));
 }
 
 /* ---- what a run of base64 or of digits holds ---- */

@@ -238,6 +238,51 @@ static void words_of_two_bytes_a_character_are_found_in_anything(void **state)
     buf_free(&raw);
 }
 
+static void hexadecimal_with_something_between_is_read(void **state)
+{
+    static const char *const ways[] = {"%02x ", "%02X:", "0x%02x, ", "%02x-", "0x%02X,\n"};
+
+    (void)state;
+    for (size_t w = 0; w < COUNT(ways); w++)
+        for (unsigned lines = 0; lines < 40; lines++) {
+            AUTO_BUF struct buf text = buf_with_limit(4096);
+            struct fault fault = {0};
+            size_t from, to;
+
+            for (unsigned i = 0; i < lines; i++)
+                assert_ok(buf_add_byte(&text, (uint8_t)"x 1;\n"[i % 5], &fault), fault);
+            assert_ok(buf_add_text(&text, "{ ", &fault), fault);
+            from = text.len;
+            for (const char *at = VALUE; *at != 0; at++)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+                assert_ok(buf_add_format(&text, &fault, ways[w], (uint8_t)*at), fault);
+#pragma GCC diagnostic pop
+            to = text.len;
+            while (strchr(" ,:-\n", text.at[to - 1]) != NULL)
+                to--;
+            assert_ok(buf_add_text(&text, "}", &fault), fault);
+            check(buf_slice(&text), "a.txt", "457-00-1234", slice_part(buf_slice(&text), from, to),
+                  FORM_SEALED);
+        }
+}
+
+static void numbers_that_are_no_text_are_let_be(void **state)
+{
+    AUTO_BUF struct buf text = buf_with_limit(1 << 20);
+    struct fault fault = {0};
+    struct chain chain;
+
+    (void)state;
+    for (unsigned i = 0; text.len < 100000; i++)
+        assert_ok(buf_add_format(&text, &fault, "%02u, %s", i * 37 % 100, i % 9 == 0 ? "\n" : ""), fault);
+    for (unsigned i = 0; i < 100000; i++) /* walked over once */
+        assert_ok(buf_add_text(&text, "x x", &fault), fault);
+    read_all(buf_slice(&text), "a.txt", &chain);
+    assert_true(chain.at[1].text.len < text.len);
+    free_all(&chain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +291,8 @@ int main(void)
         TEST(what_only_looks_encoded_is_left_alone),
         TEST(wide_text_is_text_of_any_format),
         TEST(words_of_two_bytes_a_character_are_found_in_anything),
+        TEST(hexadecimal_with_something_between_is_read),
+        TEST(numbers_that_are_no_text_are_let_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,7 @@ static void names_and_values_of_each_format(void **state)
          "id=1;ssn=a'b;id=2;ssn=c;", FORMAT_SQL},
         {"a.sql", "COPY public.t (id, note) FROM stdin;\n1\ta\\tb\n2\t\\N\n\\.\nSELECT 1;\n",
          "id=1;note=a\tb;id=2;note=\\N;", FORMAT_SQL},
+        {"a.sql", "INSERT INTO t (a, b) VALUES (E'it\\'s', 'x'), (E'y\\\\', E'\\'');\n", "a=it's;b=x;a=y\\;b=';", FORMAT_SQL},
         {"a.sql", "insert into t(a) values (cast('x' as text));", "a=x;", FORMAT_SQL},
         /* neither */
         {"a.c", "int a = 1;\nint b = 2;\n", "", FORMAT_PLAIN},
