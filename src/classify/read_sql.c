@@ -203,6 +203,8 @@ static void use_definition(struct dump *dump, struct slice table)
 
         if (!slice_equal(definition->table, table))
             continue;
+        if (definition->count == 0)
+            return;
         memcpy(dump->columns, dump->defined + definition->first,
                definition->count * sizeof(*dump->columns));
         dump->column_count = definition->count;

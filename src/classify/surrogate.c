@@ -293,6 +293,18 @@ static bool same_slot(const struct slot *a, uint32_t a_code, const struct slot *
     return a->role == b->role && (a->role != SLOT_CHECK || a->alphabet == b->alphabet);
 }
 
+/* Does the stand-in read as so many letters as its original? "\\u00Lh" is four, "\\u00Ca" one. */
+static bool reads_alike(const struct making *making, enum finding_form form, struct slice text)
+{
+    struct letters letters;
+    bool alike;
+
+    letters_read(text, form, &letters);
+    alike = letters.count == making->value.count || letters.text.len > 0;
+    letters_free(&letters);
+    return alike;
+}
+
 /* Would the stand-in be planned like its original, so that it is known again? */
 static bool is_known_again(struct making *making, enum finding_form form, struct slice text)
 {
@@ -408,7 +420,8 @@ static bool make_letters(struct making *making, enum finding_form form, unsigned
     for (unsigned try = 0; try < TRIES_MAX; try++) {
         if (!fill(making, seed, try, fault))
             return false;
-        if (!is_changed(making) || looks_real(making) || !write_out(making, pair))
+        if (!is_changed(making) || looks_real(making) || !write_out(making, pair) ||
+            !reads_alike(making, form, pair->surrogate))
             continue;
         /* in the second half of the tries: one that is not known again is better than none */
         if (try >= TRIES_MAX / 2 || is_known_again(making, form, pair->surrogate))

@@ -13,6 +13,7 @@
 
 struct conversion {
     struct fy_document *document;
+    struct slice source;
     const char *where;
     size_t nodes;
 };
@@ -62,12 +63,28 @@ static void set_place(struct yaml *node, struct fy_token *token)
 static bool convert(struct conversion *with, struct fy_node *from, unsigned depth,
                     struct yaml *to, struct fault *fault);
 
-static bool convert_scalar(struct fy_node *from, struct yaml *to, struct fault *fault)
+/* Of two pairs of quotes in a row within single quotes libfyaml 0.7 makes three, and loses what is
+ * at the end. */
+static bool loses_quotes(const struct conversion *with, struct fy_node *from)
+{
+    struct fy_token *token = fy_node_get_scalar_token(from);
+    const struct fy_mark *start = token == NULL ? NULL : fy_token_start_mark(token);
+    const struct fy_mark *end = token == NULL ? NULL : fy_token_end_mark(token);
+
+    return start != NULL && end != NULL && fy_node_get_style(from) == FYNS_SINGLE_QUOTED &&
+           slice_find(slice_part(with->source, start->input_pos, end->input_pos),
+                      SLICE("''''"), 0) != SIZE_MAX;
+}
+
+static bool convert_scalar(struct conversion *with, struct fy_node *from, struct yaml *to,
+                           struct fault *fault)
 {
     size_t len = 0;
     const char *text = fy_node_get_scalar(from, &len);
 
     set_place(to, fy_node_get_scalar_token(from));
+    if (from != NULL && loses_quotes(with, from))
+        return yaml_refuse(to, fault, "two quotes in a row within single quotes: use double quotes");
     if (text == NULL)
         text = "";
     if (memchr(text, 0, len) != NULL)
@@ -108,7 +125,8 @@ static bool convert_mapping(struct conversion *with, struct fy_node *from, unsig
 
         if (key == NULL || !fy_node_is_scalar(key) || fy_node_is_alias(key) ||
             fy_document_lookup_anchor_by_node(with->document, key) != NULL ||
-            (text = fy_node_get_scalar(key, &len)) == NULL || memchr(text, 0, len) != NULL)
+            (text = fy_node_get_scalar(key, &len)) == NULL || memchr(text, 0, len) != NULL ||
+            loses_quotes(with, key))
             return yaml_refuse(to, fault, "a key that is not plain text");
         child->where = with->where;
         set_place(child, fy_node_get_scalar_token(key));
@@ -144,7 +162,7 @@ static bool convert(struct conversion *with, struct fy_node *from, unsigned dept
         return convert_mapping(with, from, depth + 1, to, fault);
     }
     to->type = YAML_SCALAR;
-    return convert_scalar(from, to, fault);
+    return convert_scalar(with, from, to, fault);
 }
 
 static bool syntax_fault(struct fy_diag *diag, const char *where, struct fault *fault)
@@ -159,10 +177,11 @@ static bool syntax_fault(struct fy_diag *diag, const char *where, struct fault *
                      error->msg == NULL ? "not YAML" : error->msg);
 }
 
-static bool convert_stream(struct fy_parser *parser, struct fy_diag *diag, const char *where,
-                           struct yaml *root, struct fault *fault)
+static bool convert_stream(struct fy_parser *parser, struct fy_diag *diag, struct slice source,
+                           const char *where, struct yaml *root, struct fault *fault)
 {
-    struct conversion with = {.where = where, .document = fy_parse_load_document(parser)};
+    struct conversion with = {
+        .where = where, .source = source, .document = fy_parse_load_document(parser)};
     struct fy_document *second;
     bool ok;
 
@@ -208,7 +227,7 @@ static bool parse_checked(struct slice text, const char *where, struct yaml **re
         return fault_set(fault, FAULT_IO, "%s: no YAML parser", where);
     }
     root = xalloc(sizeof(*root));
-    ok = convert_stream(parser, diag, where, root, fault);
+    ok = convert_stream(parser, diag, slice_of_bytes(copy, text.len), where, root, fault);
     fy_parser_destroy(parser);
     fy_diag_destroy(diag);
     if (!ok) {

@@ -1,7 +1,8 @@
 /*
  * wire/yaml.h - YAML of our own kinds of files as a small tree that remembers its places,
  * and reading it by tables of keys. Stricter than YAML: one document without `---`, no
- * anchors, aliases, tags or directives, scalar keys only, each once.
+ * anchors, aliases, tags or directives, scalar keys only, each once. Two quotes in a row (`''''`)
+ * within single quotes are refused: libfyaml 0.7 reads them wrongly.
  */
 #ifndef CUSTODY_WIRE_YAML_H
 #define CUSTODY_WIRE_YAML_H

@@ -36,6 +36,7 @@ static void a_rule_that_is_wrong_is_refused_with_its_place(void **state)
         {"- id: pan.own\n  class: secret\n  text: own\n  confidence: high\n  shape: text\n  keys: [own]\n",
          "CLASS.NAME"},
         {RULE_HEAD "  positions: { hl7v3: [PID-5] }\n", "is none of"},
+        {RULE_HEAD "  pattern: 'own_''''x'\n", "use double quotes"},
         {"own: 1\n", "must be a list"},
     };
 
