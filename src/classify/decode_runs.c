@@ -250,8 +250,10 @@ bool decode_pairs(struct decoding *decoding, struct fault *fault)
     struct slice text = decoding->text;
 
     for (size_t at = 0; text.len - at >= 3 * PAIRS_MIN - 1;) {
-        size_t found = hex_find(text, at), done = at;
+        size_t found = hex_find_pairs(text, at), done = at;
 
+        if (text.len - found < SIXTEEN)
+            break;
         for (at = found; at > done && is_of_pairs(text.at[at - 1]);)
             at--;
         while (at <= found && at < text.len) {

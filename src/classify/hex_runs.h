@@ -37,4 +37,19 @@ static inline size_t hex_find(struct slice text, size_t at)
     return at;
 }
 
+/* Sixteen bytes, a multiple of sixteen away from `at`, that are all of a run and hold four digits: any
+ * run of twelve pairs with something between them holds such. Else less than SIXTEEN bytes in front
+ * of the end. */
+static inline size_t hex_find_pairs(struct slice text, size_t at)
+{
+    for (; text.len - at >= SIXTEEN; at += SIXTEEN) {
+        sixteen digits, members = hex_members(sixteen_load(text.at + at), &digits);
+
+        if ((sixteen_half(members, 0) & sixteen_half(members, 1)) == UINT64_MAX &&
+            __builtin_popcountll(sixteen_bits(digits)) >= 4)
+            return at;
+    }
+    return at;
+}
+
 #endif
