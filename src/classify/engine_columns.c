@@ -46,7 +46,7 @@ struct columns {
     const struct stretch *stretch;
     struct column *at;
     size_t count, room;
-    uint16_t *slots; /* 1 + a column; 0: free */
+    uint16_t *slots;               /* 1 + a column; 0: free */
     const struct finding **sorted; /* of this text, by start */
     size_t sorted_count;
 };
@@ -64,7 +64,8 @@ static size_t start_of(const struct columns *columns, struct slice cell)
 /* NULL: there are too many. */
 static struct column *column_of(struct columns *columns, const struct element *element)
 {
-    size_t slot = (size_t)(tokens_joined_hash(element->name) + element->column * 0x9e3779b1UL) % SLOTS;
+    size_t slot =
+        (size_t)(tokens_joined_hash(element->name) + element->column * 0x9e3779b1UL) % SLOTS;
 
     for (; columns->slots[slot] != 0; slot = (slot + 1) % SLOTS) {
         struct column *column = &columns->at[columns->slots[slot] - 1];
@@ -86,11 +87,11 @@ static unsigned kinds_of(struct slice cell)
     unsigned kinds = 0;
 
     for (size_t i = 0; i < cell.len; i++)
-        kinds |= is_digit(cell.at[i])                               ? KIND_DIGIT
-                 : is_letter(cell.at[i]) || cell.at[i] >= 0x80      ? KIND_LETTER
-                 : cell.at[i] == '@'                                ? KIND_AT
-                 : memchr(" -./'", cell.at[i], 5) != NULL           ? 0U
-                                                                    : KIND_OTHER;
+        kinds |= is_digit(cell.at[i])                          ? KIND_DIGIT
+                 : is_letter(cell.at[i]) || cell.at[i] >= 0x80 ? KIND_LETTER
+                 : cell.at[i] == '@'                           ? KIND_AT
+                 : memchr(" -./'", cell.at[i], 5) != NULL      ? 0U
+                                                               : KIND_OTHER;
     return kinds;
 }
 
@@ -172,7 +173,8 @@ static void count_cells(struct columns *columns)
         start = start_of(columns, cell);
         while (at < columns->sorted_count && columns->sorted[at]->start < start)
             at++;
-        for (size_t f = at; f < columns->sorted_count && columns->sorted[f]->start == start; f++)
+        for (size_t f = at; f < columns->sorted_count && columns->sorted[f]->start == start;
+             f++)
             if (columns->sorted[f]->end == start + cell.len &&
                 columns->sorted[f]->confidence >= CONFIDENCE_MEDIUM &&
                 is_of_kind(&columns->engine->rules->at[columns->sorted[f]->rule]))
@@ -185,7 +187,8 @@ static void count_cells(struct columns *columns)
 /* By chance these let one number in nine pass, or fewer. */
 static bool is_strict(const struct rule *rule)
 {
-    static const char *const strict[] = {"card", "npi", "imei", "nhs", "aadhaar", "aba", "sin", "dea"};
+    static const char *const strict[] = {"card",    "npi", "imei", "nhs",
+                                         "aadhaar", "aba", "sin",  "dea"};
 
     for (size_t i = 0; i < COUNT(strict); i++)
         if (slice_equal(rule->validator, slice_of(strict[i])))
@@ -198,16 +201,19 @@ static bool passes(struct engine *engine, uint16_t number, struct slice cell)
     const struct confirm_place whole = {.is_begin = true, .is_end = true};
     struct confirm_match match;
 
-    return confirm_find(rules_confirm(engine->rules, number), cell, whole, &match) == CONFIRM_YES &&
-           match.start == 0 && match.end == cell.len && engine->rules->at[number].validator(cell);
+    return confirm_find(rules_confirm(engine->rules, number), cell, whole, &match) ==
+               CONFIRM_YES &&
+           match.start == 0 && match.end == cell.len &&
+           engine->rules->at[number].validator(cell);
 }
 
 /* "order number", "tracking": other numbers have check digits, too. */
 static bool is_denied(const struct rule *rule, struct slice name)
 {
-    static const char *const others[] = {"order",  "invoice", "tracking", "serial", "sku",  "upc", "ean",
-                                         "isbn",   "ticket",  "receipt",  "hash",   "time", "epoch",
-                                         "parcel", "article", "product",  "item",   "lot"};
+    static const char *const others[] = {"order",   "invoice", "tracking", "serial", "sku",
+                                         "upc",     "ean",     "isbn",     "ticket", "receipt",
+                                         "hash",    "time",    "epoch",    "parcel", "article",
+                                         "product", "item",    "lot"};
     struct tokens tokens;
     size_t last;
 
@@ -279,8 +285,8 @@ static bool is_alike(const struct evidence *evidence, struct slice cell)
 {
     unsigned kinds = kinds_of(cell);
 
-    return (kinds & evidence->in_all) == evidence->in_all && (kinds & ~evidence->in_any) == 0 &&
-           cell.len + LENGTH_SLACK >= evidence->shortest &&
+    return (kinds & evidence->in_all) == evidence->in_all &&
+           (kinds & ~evidence->in_any) == 0 && cell.len + LENGTH_SLACK >= evidence->shortest &&
            cell.len <= evidence->longest + LENGTH_SLACK && !validate_is_placeholder(cell);
 }
 
@@ -299,13 +305,15 @@ static void raise_cells(struct columns *columns)
         if (column == NULL || column->wins == NULL || !is_alike(column->wins, cell))
             continue;
         start = start_of(columns, cell) + columns->stretch->base;
-        findings_add(columns->engine->findings,
-                     (struct finding){
-                         .start = start,
-                         .end = start + cell.len,
-                         .class = (enum data_class)columns->engine->rules->at[column->wins->rule].rule.class,
-                         .rule = column->wins->rule,
-                         .confidence = CONFIDENCE_MEDIUM});
+        findings_add(
+            columns->engine->findings,
+            (struct finding){
+                .start = start,
+                .end = start + cell.len,
+                .class =
+                    (enum data_class)columns->engine->rules->at[column->wins->rule].rule.class,
+                .rule = column->wins->rule,
+                .confidence = CONFIDENCE_MEDIUM});
     }
 }
 

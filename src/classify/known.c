@@ -83,9 +83,10 @@ static bool add_piece(struct known *known, struct slice bytes, enum data_class c
                       struct fault *fault)
 {
     struct known_piece piece = {.len = (uint8_t)bytes.len,
-                          .class = (uint8_t) class,
-                          .is_number = bytes.len < PIECE_STEP && /* not cut out of its line */
-                                       slice_is_digits(bytes)};
+                                .class = (uint8_t) class,
+                                .is_number =
+                                    bytes.len < PIECE_STEP && /* not cut out of its line */
+                                    slice_is_digits(bytes)};
 
     if (known->count == KNOWN_PIECES_MAX)
         return fault_set(fault, FAULT_LIMIT,

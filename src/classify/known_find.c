@@ -29,11 +29,14 @@ const int8_t *known_digits(enum known_tag tag)
         int digit64 = base64_digit((uint8_t)byte), digit16 = hex_digit((uint8_t)byte);
         bool ends = byte == '\r' || byte == '\n';
 
-        tables[0][byte] = (int8_t)(digit64 >= 0 ? digit64 : ends ? KNOWN_BETWEEN : KNOWN_BREAK);
-        tables[1][byte] = (int8_t)(digit16 >= 0 ? digit16
-                                   : ends || (byte != 0 && strchr(" \t:,-\\xX", (int)byte) != NULL)
-                                       ? KNOWN_BETWEEN
-                                       : KNOWN_BREAK);
+        tables[0][byte] = (int8_t)(digit64 >= 0 ? digit64
+                                   : ends       ? KNOWN_BETWEEN
+                                                : KNOWN_BREAK);
+        tables[1][byte] =
+            (int8_t)(digit16 >= 0 ? digit16
+                     : ends || (byte != 0 && strchr(" \t:,-\\xX", (int)byte) != NULL)
+                         ? KNOWN_BETWEEN
+                         : KNOWN_BREAK);
     }
     is_ready = true;
     return tables[tag == TAG_HEX];
@@ -52,7 +55,7 @@ int known_digit_at(const struct known_alphabet *alphabet, struct slice text, siz
 }
 
 size_t known_next_digit(struct known_search *search, const struct known_alphabet *alphabet,
-                         struct slice text, size_t at, bool is_back)
+                        struct slice text, size_t at, bool is_back)
 {
     while (is_back ? at > 0 : at + 1 < text.len) {
         int digit;
@@ -74,8 +77,8 @@ static bool is_part_of_number(const struct known_piece *piece, int before, int b
                                 (behind >= 0 && is_digit((uint8_t)behind)));
 }
 
-static bool stands_at(const struct known_needle *needle, const struct known_piece *piece, struct slice text,
-                      size_t at)
+static bool stands_at(const struct known_needle *needle, const struct known_piece *piece,
+                      struct slice text, size_t at)
 {
     size_t end;
 
@@ -122,8 +125,9 @@ static int next_byte(struct known_search *search, struct unpacking *run)
 /* Is the window whose last digit is at `last` of that value, written in digits? Two digits in front
  * of it hold what is missing of the first byte, and the byte before that. */
 static bool is_encoded_at(struct known_search *search, const struct known_needle *needle,
-                          const struct known_piece *piece, const struct known_alphabet *alphabet,
-                          struct slice text, size_t last)
+                          const struct known_piece *piece,
+                          const struct known_alphabet *alphabet, struct slice text,
+                          size_t last)
 {
     struct unpacking run = {.alphabet = alphabet, .text = text, .at = last};
     unsigned have = 1, front, drop;
@@ -156,8 +160,7 @@ static bool is_encoded_at(struct known_search *search, const struct known_needle
 }
 
 void known_look_at(struct known_search *search, uint64_t key,
-                                              const struct known_alphabet *alphabet,
-                                              struct slice text, size_t at)
+                   const struct known_alphabet *alphabet, struct slice text, size_t at)
 {
     const struct known_index *index = search->index;
 
@@ -228,7 +231,7 @@ static void look_without_nul(struct known_search *search, struct slice text)
 unsigned known_find(struct known *known, struct slice text)
 {
     struct known_search search = {.known = known,
-                            .work_max = (uint64_t)text.len * WORK_PER_BYTE + WORK_LEAST};
+                                  .work_max = (uint64_t)text.len * WORK_PER_BYTE + WORK_LEAST};
 
     if (known->count == 0)
         return 0;

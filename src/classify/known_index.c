@@ -6,7 +6,8 @@
 #include "classify/known_parts.h"
 
 #define FILTER_BITS_MIN 15
-#define FILTER_PER_NEEDLE 32 /* bits, of which each sets two: few windows are looked up in vain */
+#define FILTER_PER_NEEDLE                                                                     \
+    32 /* bits, of which each sets two: few windows are looked up in vain */
 
 static enum known_tag tag_of(uint64_t key)
 {
@@ -48,7 +49,8 @@ static uint8_t same(uint8_t byte)
 /* The digits of a value from its bit `skip` on, each of its bytes as `as` has it. In known_base64 each
  * takes a byte of the window. */
 static uint64_t digits_window(const struct known_piece *piece, unsigned skip,
-                              const struct known_alphabet *alphabet, uint8_t (*as)(uint8_t byte))
+                              const struct known_alphabet *alphabet,
+                              uint8_t (*as)(uint8_t byte))
 {
     uint64_t window = 0;
 
@@ -63,13 +65,15 @@ static uint64_t digits_window(const struct known_piece *piece, unsigned skip,
 }
 
 /* In digits a letter's case makes another window: it is known as it is, small, and large. */
-static void add_encoded(struct known_index *index, const struct known_piece *piece, uint32_t number)
+static void add_encoded(struct known_index *index, const struct known_piece *piece,
+                        uint32_t number)
 {
     static uint8_t (*const cases[])(uint8_t byte) = {same, lower, upper};
     static const struct {
         const struct known_alphabet *alphabet;
         uint8_t skip;
-    } ways[] = {{&known_base64, 0}, {&known_base64, 4}, {&known_base64, 2}, {&known_hexadecimal, 0}};
+    } ways[] = {
+        {&known_base64, 0}, {&known_base64, 4}, {&known_base64, 2}, {&known_hexadecimal, 0}};
 
     for (size_t w = 0; w < COUNT(ways); w++) {
         const struct known_alphabet *alphabet = ways[w].alphabet;
@@ -79,7 +83,7 @@ static void add_encoded(struct known_index *index, const struct known_piece *pie
             bool is_new = true;
 
             keys[c] = known_key(digits_window(piece, ways[w].skip, alphabet, cases[c]),
-                             alphabet->tag);
+                                alphabet->tag);
             for (size_t i = 0; i < c; i++)
                 is_new = is_new && keys[i] != keys[c];
             if (is_new)
@@ -95,21 +99,23 @@ static uint64_t bytes_window(const struct known_piece *piece, unsigned skip, boo
 
     for (unsigned i = skip; i < skip + KNOWN_WINDOW; i++)
         window = known_append(window, 8, KNOWN_WINDOW,
-                        lower(piece->at[is_backwards ? piece->len - 1U - i : i]));
+                              lower(piece->at[is_backwards ? piece->len - 1U - i : i]));
     return window;
 }
 
-static void add_bytes(struct known_index *index, const struct known_piece *piece, uint32_t number)
+static void add_bytes(struct known_index *index, const struct known_piece *piece,
+                      uint32_t number)
 {
     for (unsigned way = 0; way < 2 * KNOWN_PHASES; way++) {
         uint8_t skip = (uint8_t)(way % KNOWN_PHASES);
         bool is_backwards = way >= KNOWN_PHASES;
 
         add_needle(index,
-                   (struct known_needle){.key = known_key(bytes_window(piece, skip, is_backwards), TAG_BYTES),
-                                   .piece = number,
-                                   .skip = skip,
-                                   .is_backwards = is_backwards});
+                   (struct known_needle){
+                       .key = known_key(bytes_window(piece, skip, is_backwards), TAG_BYTES),
+                       .piece = number,
+                       .skip = skip,
+                       .is_backwards = is_backwards});
     }
 }
 
@@ -117,7 +123,8 @@ static void make_filter(struct known_filter *filter, size_t needles)
 {
     unsigned bits = FILTER_BITS_MIN;
 
-    while (bits < KNOWN_HASH_BITS && UINT64_C(1) << bits < (uint64_t)needles * FILTER_PER_NEEDLE)
+    while (bits < KNOWN_HASH_BITS &&
+           UINT64_C(1) << bits < (uint64_t)needles * FILTER_PER_NEEDLE)
         bits++;
     filter->bits = xalloc_array((UINT64_C(1) << bits) / 64, sizeof(*filter->bits));
     filter->mask = (UINT64_C(1) << bits) - 1;

@@ -4,7 +4,7 @@
 
 #include "classify/known.h"
 
-#define KNOWN_DIGITS 7U /* of base64 that a window has */
+#define KNOWN_DIGITS 7U                     /* of base64 that a window has */
 #define KNOWN_WINDOW (KNOWN_BYTES_MIN - 1U) /* bytes: at one of KNOWN_PHASES places in a row */
 #define KNOWN_PHASES 2U
 #define KNOWN_HASH_BITS 25 /* of a filter at most */
@@ -26,7 +26,8 @@ struct known {
     size_t count, room;
     uint32_t *slots; /* 1 + a piece; 0: free */
     size_t slot_count;
-    struct known_index *index; /* of so many pieces as `indexed`; made when it is first needed */
+    struct known_index
+        *index; /* of so many pieces as `indexed`; made when it is first needed */
     size_t indexed;
 };
 
@@ -36,10 +37,11 @@ enum known_tag { TAG_BYTES, TAG_BASE64, TAG_HEX, TAG_COUNT };
 
 /* A window that a value makes. */
 struct known_needle {
-    uint64_t key;   /* the tag is in its highest bits */
+    uint64_t key; /* the tag is in its highest bits */
     uint32_t piece;
     uint32_t after; /* 1 + the next of the same slot; 0: none */
-    uint8_t skip;   /* of the value in front of the window: bytes, or bits where it is of digits */
+    uint8_t
+        skip; /* of the value in front of the window: bytes, or bits where it is of digits */
     bool is_backwards;
 };
 
@@ -73,7 +75,6 @@ struct known_alphabet {
     unsigned bits, window, room; /* of a digit; digits of a window; bits of one in a window */
 };
 
-
 extern const struct known_alphabet known_base64, known_hexadecimal;
 
 /* Of each byte the digit, KNOWN_BETWEEN or KNOWN_BREAK. */
@@ -100,7 +101,8 @@ static inline uint64_t known_key(uint64_t window, enum known_tag tag)
 }
 
 /* Windows are as a processor of small end loads them: the first byte is the lowest. */
-static inline uint64_t known_append(uint64_t window, unsigned bits, unsigned count, unsigned part)
+static inline uint64_t known_append(uint64_t window, unsigned bits, unsigned count,
+                                    unsigned part)
 {
     return window >> bits | (uint64_t)part << bits * (count - 1);
 }
@@ -114,7 +116,8 @@ static inline bool known_has_bit(struct known_filter filter, uint64_t key, uint6
 
 static inline bool known_is_hit(struct known_filter filter, uint64_t key)
 {
-    return known_has_bit(filter, key, KNOWN_MIX) && known_has_bit(filter, key, KNOWN_MIX_AGAIN);
+    return known_has_bit(filter, key, KNOWN_MIX) &&
+           known_has_bit(filter, key, KNOWN_MIX_AGAIN);
 }
 
 static inline size_t known_slot(const struct known_index *index, uint64_t key)

@@ -27,7 +27,8 @@ struct chunk {
 
 static void fill(struct chunk *chunk, struct slice text, size_t from)
 {
-    size_t len = text.len - from < sizeof(chunk->bytes) ? text.len - from : sizeof(chunk->bytes);
+    size_t len =
+        text.len - from < sizeof(chunk->bytes) ? text.len - from : sizeof(chunk->bytes);
     size_t at = 0;
 
     for (; len - at >= SIXTEEN; at += SIXTEEN) {
@@ -47,7 +48,8 @@ static inline uint64_t window_at(const struct chunk *chunk, size_t at)
     return le64toh(window) & BYTES_MASK(KNOWN_WINDOW);
 }
 
-static __attribute__((noinline)) void look_as_bytes(struct known_search *search, struct slice text)
+static __attribute__((noinline)) void look_as_bytes(struct known_search *search,
+                                                    struct slice text)
 {
     const struct known_filter filter = search->index->filters[TAG_BYTES];
     struct chunk chunk;
@@ -77,8 +79,9 @@ static inline sixteen to_digits(sixteen bytes)
     sixteen plus = sixteen_is(bytes, '+') | sixteen_is(bytes, '-');
     sixteen slash = sixteen_is(bytes, '/') | sixteen_is(bytes, '_');
 
-    return (large & (bytes - 'A')) | (small & (bytes - 'a' + 26)) | (number & (bytes - '0' + 52)) |
-           (plus & 62) | (slash & 63) | ~(large | small | number | plus | slash);
+    return (large & (bytes - 'A')) | (small & (bytes - 'a' + 26)) |
+           (number & (bytes - '0' + 52)) | (plus & 62) | (slash & 63) |
+           ~(large | small | number | plus | slash);
 }
 
 #define BLOCK 64U
@@ -89,7 +92,8 @@ static inline uint64_t digit_bits(const uint8_t *at)
     sixteen bytes = sixteen_load(at), small = bytes | 0x20;
 
     return sixteen_bits(sixteen_within(small, 'a', 'z') | sixteen_within(bytes, '/', '9') |
-                        sixteen_is(bytes, '+') | sixteen_is(bytes, '-') | sixteen_is(bytes, '_'));
+                        sixteen_is(bytes, '+') | sixteen_is(bytes, '-') |
+                        sixteen_is(bytes, '_'));
 }
 
 /* Which of 64 places eight digits in a row begin at. */
@@ -110,7 +114,8 @@ static inline uint64_t eights_in(const uint8_t *at)
  * A value of six bytes is in eight digits: in a row of eight, the first seven or the last seven are
  * its window. Words are shorter, most of them.
  */
-static __attribute__((noinline)) void look_as_base64(struct known_search *search, struct slice text)
+static __attribute__((noinline)) void look_as_base64(struct known_search *search,
+                                                     struct slice text)
 {
     const struct known_filter filter = search->index->filters[TAG_BASE64];
     uint8_t last[BLOCK_READS];
@@ -144,7 +149,9 @@ static void look_across(struct known_search *search, struct slice text, size_t e
 {
     const struct known_filter filter = search->index->filters[TAG_BASE64];
     size_t first = known_next_digit(search, &known_base64, text, end, true);
-    size_t left = known_next_digit(search, &known_base64, text, end, false) == SIZE_MAX ? 0 : KNOWN_DIGITS;
+    size_t left = known_next_digit(search, &known_base64, text, end, false) == SIZE_MAX
+                      ? 0
+                      : KNOWN_DIGITS;
     uint64_t window = 0;
     unsigned count = 1;
 
@@ -155,7 +162,8 @@ static void look_across(struct known_search *search, struct slice text, size_t e
         first = at == SIZE_MAX ? first : at;
     }
     for (size_t at = first, seen = 1; at != SIZE_MAX && seen <= count + left; seen++) {
-        window = known_append(window, 8, KNOWN_DIGITS, (unsigned)known_digit_at(&known_base64, text, at));
+        window = known_append(window, 8, KNOWN_DIGITS,
+                              (unsigned)known_digit_at(&known_base64, text, at));
         if (seen >= KNOWN_DIGITS && known_is_hit(filter, known_key(window, TAG_BASE64)))
             known_look_at(search, known_key(window, TAG_BASE64), &known_base64, text, at);
         at = known_next_digit(search, &known_base64, text, at, false);
@@ -190,17 +198,20 @@ static size_t look_at_run(struct known_search *search, struct slice text, size_t
         if (digit < 0 || (digit == 0 && known_is_prefix(text, at)))
             continue;
         window = known_append(window, 4, known_hexadecimal.window, (unsigned)digit);
-        if (++count >= known_hexadecimal.window && known_is_hit(filter, known_key(window, TAG_HEX)))
+        if (++count >= known_hexadecimal.window &&
+            known_is_hit(filter, known_key(window, TAG_HEX)))
             known_look_at(search, known_key(window, TAG_HEX), &known_hexadecimal, text, at);
     }
     return at;
 }
 
-static __attribute__((noinline)) void look_as_hex(struct known_search *search, struct slice text)
+static __attribute__((noinline)) void look_as_hex(struct known_search *search,
+                                                  struct slice text)
 {
     const int8_t *table = known_digits(TAG_HEX);
 
-    for (size_t done = 0; text.len - done >= known_hexadecimal.window && search->work <= search->work_max;) {
+    for (size_t done = 0;
+         text.len - done >= known_hexadecimal.window && search->work <= search->work_max;) {
         size_t at = hex_find(text, done);
 
         while (at > done && table[text.at[at - 1]] != KNOWN_BREAK)

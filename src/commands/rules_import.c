@@ -35,8 +35,8 @@ static void print_result(const struct import *import, const char *path)
     for (size_t i = 0; i < import->note_count; i++)
         (void)json_array_append_new(
             notes, json_pack("{s:s, s:s, s:i, s:s}", "kind", kind_names[import->notes[i].kind],
-                             "rule", import->notes[i].rule, "line", import->notes[i].line, "why",
-                             import->notes[i].why));
+                             "rule", import->notes[i].rule, "line", import->notes[i].line,
+                             "why", import->notes[i].why));
     command_print_json(json_pack("{s:s, s:I, s:I, s:o}", "file", path, "taken",
                                  (json_int_t)import->taken, "left_out",
                                  (json_int_t)import->left_out, "notes", notes));
@@ -92,15 +92,16 @@ static bool write_new(const struct import *import, const char *path, struct faul
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
-        return errno == EEXIST ? refuse_present(path, fault) : fault_errno(fault, "create %s", path);
+        return errno == EEXIST ? refuse_present(path, fault)
+                               : fault_errno(fault, "create %s", path);
     if (file_write_all(fd, buf_slice(&import->yaml), fault))
         return true;
     (void)unlink(path);
     return fault_in(fault, "write %s", path);
 }
 
-static bool import_file(const struct invocation *invocation, struct import *import, char **path,
-                        struct fault *fault)
+static bool import_file(const struct invocation *invocation, struct import *import,
+                        char **path, struct fault *fault)
 {
     const char *file = invocation->arguments[0];
     AUTO_BUF struct buf toml = buf_with_limit(TOML_BYTES_MAX);
@@ -112,9 +113,10 @@ static bool import_file(const struct invocation *invocation, struct import *impo
     if (!invocation->json || import->wrong > 0)
         print_notes(import, file);
     if (import->wrong > 0)
-        return fault_set(fault, FAULT_INVALID,
-                         "%s: %zu rules are wrong (above); nothing was written. Mend or remove them",
-                         file, import->wrong);
+        return fault_set(
+            fault, FAULT_INVALID,
+            "%s: %zu rules are wrong (above); nothing was written. Mend or remove them", file,
+            import->wrong);
     if (import->taken == 0)
         return fault_set(fault, FAULT_INVALID, "%s: no rule could be taken over", file);
     *path = path_of(file, invocation_option(invocation, "out"), fault);
@@ -135,8 +137,8 @@ static int run_import(const struct invocation *invocation)
     if (ok && invocation->json)
         print_result(&import, path);
     else if (ok)
-        (void)printf("%s: %zu rules, each found by its example; %zu left out\n", path, import.taken,
-                     import.left_out);
+        (void)printf("%s: %zu rules, each found by its example; %zu left out\n", path,
+                     import.taken, import.left_out);
     import_free(&import);
     return ok ? EXIT_YES : command_fail(invocation, &fault);
 }
@@ -148,12 +150,16 @@ const struct command command_rules_import = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Takes over rules of a gitleaks file (TOML)",
-    .text = "Each rule that has a pattern becomes one of ours, with an example that it finds. What a rule "
-            "lost on the way is said, and which rules have nothing like them here. If one is wrong "
-            "(it does not compile, no example can be made of it), all that are wrong are named, "
-            "nothing is written and the exit code is 3.",
-    .options = (const struct option_rule[]){
-        {"out", "DIR", "where FILE.yaml is written; otherwise rules/ of the state folder, where it counts"},
-        {NULL, NULL, NULL}},
+    .text =
+        "Each rule that has a pattern becomes one of ours, with an example that it finds. "
+        "What a rule "
+        "lost on the way is said, and which rules have nothing like them here. If one is "
+        "wrong "
+        "(it does not compile, no example can be made of it), all that are wrong are named, "
+        "nothing is written and the exit code is 3.",
+    .options = (const struct option_rule[]){{"out", "DIR",
+                                             "where FILE.yaml is written; otherwise rules/ of "
+                                             "the state folder, where it counts"},
+                                            {NULL, NULL, NULL}},
     .run = run_import,
 };

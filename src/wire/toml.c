@@ -10,7 +10,7 @@
 
 #define DEPTH_MAX 12
 #define NODES_MAX 200000
-#define PARTS_MAX 16 /* a.b.c */
+#define PARTS_MAX 16  /* a.b.c */
 #define KEYS_MAX 1000 /* of a table; they are looked through one by one */
 #define KEY_BYTES_MAX 200
 #define NUMBER_BYTES_MAX 40
@@ -76,8 +76,8 @@ static struct toml *node_new(struct reader *in, enum toml_type type)
     struct toml *node;
 
     if (in->nodes == NODES_MAX) {
-        (void)fault_set(in->fault, FAULT_LIMIT, "%s:%d: more than %d values", in->where, in->line,
-                        NODES_MAX);
+        (void)fault_set(in->fault, FAULT_LIMIT, "%s:%d: more than %d values", in->where,
+                        in->line, NODES_MAX);
         return NULL;
     }
     in->nodes++;
@@ -94,8 +94,8 @@ static void add_child(struct toml *parent, const char *key, struct toml *child)
         parent->keys = xgrow(parent->keys, &room, parent->count + 1, sizeof(*parent->keys));
         parent->keys[parent->count] = xstrdup(key);
     }
-    parent->children = xgrow(parent->children, &parent->room, parent->count + 1,
-                             sizeof(struct toml *));
+    parent->children =
+        xgrow(parent->children, &parent->room, parent->count + 1, sizeof(struct toml *));
     parent->children[parent->count++] = child;
 }
 
@@ -202,8 +202,11 @@ struct quote {
     bool has_escapes, has_lines;
 };
 
-static const struct quote quotes[] = { /* the longer ones first */
-    {"\"\"\"", true, true}, {"'''", false, true}, {"\"", true, false}, {"'", false, false}};
+static const struct quote quotes[] = {/* the longer ones first */
+                                      {"\"\"\"", true, true},
+                                      {"'''", false, true},
+                                      {"\"", true, false},
+                                      {"'", false, false}};
 
 static const struct quote *take_quote(struct reader *in)
 {
@@ -214,12 +217,14 @@ static const struct quote *take_quote(struct reader *in)
 }
 
 /* One or two more marks may stand in front of the closing ones. */
-static bool take_close(struct reader *in, const struct quote *quote, struct buf *out, bool *ret_ok)
+static bool take_close(struct reader *in, const struct quote *quote, struct buf *out,
+                       bool *ret_ok)
 {
     *ret_ok = true;
     if (!take(in, quote->mark))
         return false;
-    for (unsigned more = 0; quote->has_lines && more < 2 && peek(in) == quote->mark[0]; more++) {
+    for (unsigned more = 0; quote->has_lines && more < 2 && peek(in) == quote->mark[0];
+         more++) {
         *ret_ok = *ret_ok && buf_add_byte(out, (uint8_t)quote->mark[0], in->fault);
         in->at++;
     }
@@ -370,7 +375,8 @@ static struct toml *read_number(struct reader *in)
         if (word[i] != '_')
             plain[kept++] = word[i];
     if (!is_number(word))
-        (void)refuse(in, "a value that is no text, decimal number, true, false, list or table");
+        (void)refuse(in,
+                     "a value that is no text, decimal number, true, false, list or table");
     else
         node = node_new(in, TOML_NUMBER);
     if (node != NULL)
@@ -467,8 +473,8 @@ static struct toml *add_key(struct reader *in, struct toml *table, const char *k
     if (child == NULL)
         return NULL;
     if (table->count == KEYS_MAX) {
-        (void)fault_set(in->fault, FAULT_LIMIT, "%s:%d: a table of more than %d keys", in->where,
-                        in->line, KEYS_MAX);
+        (void)fault_set(in->fault, FAULT_LIMIT, "%s:%d: a table of more than %d keys",
+                        in->where, in->line, KEYS_MAX);
         return drop(child);
     }
     add_child(table, key, child);
@@ -593,7 +599,8 @@ static bool check_text(struct reader *in)
         in->line += character == '\n';
         if (character == '\r' && (at == in->text.len || in->text.at[at] != '\n'))
             return refuse(in, "a CR that no LF follows");
-        if ((character < 0x20 && character != '\t' && character != '\n' && character != '\r') ||
+        if ((character < 0x20 && character != '\t' && character != '\n' &&
+             character != '\r') ||
             character == 0x7f)
             return refuse(in, "a control character");
     }

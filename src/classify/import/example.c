@@ -20,7 +20,8 @@ static uint32_t pick(struct maker *maker, uint32_t count)
 {
     if (maker->variant == 0)
         return 0;
-    maker->state = maker->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    maker->state =
+        maker->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(maker->state >> 33) % count;
 }
 

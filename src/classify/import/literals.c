@@ -10,7 +10,8 @@
 #define EXACT_MAX 64
 #define ROUNDS_MAX 8 /* of a repeat that is spelt out */
 
-#define FAR 96 /* bytes from the start of a match on: the engine may look no further back for it */
+#define FAR                                                                                   \
+    96 /* bytes from the start of a match on: the engine may look no further back for it */
 #define LENGTH_MAX 100000UL
 
 /* Of one part: every text that it can be (is_exact), else what it begins with (may be nothing); the
@@ -181,9 +182,10 @@ static void of_choice(const struct pattern *pattern, const struct part *part,
             consider(next, &next->exact, 0);
         known->most = next->most > known->most ? next->most : known->most;
         known->best_at = next->best_at > known->best_at ? next->best_at : known->best_at;
-        all_begin = all_begin && join(&known->head, next->is_exact ? &next->exact : &next->head,
-                                      EXACT_MAX) &&
-                    (next->is_exact || next->head.count > 0);
+        all_begin =
+            all_begin &&
+            join(&known->head, next->is_exact ? &next->exact : &next->head, EXACT_MAX) &&
+            (next->is_exact || next->head.count > 0);
         all_have = all_have && worth(&next->best) > 0 &&
                    join(&known->best, &next->best, PATTERN_LITERALS_MAX);
     }
@@ -311,7 +313,8 @@ static size_t fixed_start(const struct pattern *pattern, uint32_t number, bool *
     bool is_choice = part->kind == PART_CHOICE, goes_on = true;
     size_t len = 0, least = SIZE_MAX, count = 0;
 
-    *ret_goes_on = part->kind == PART_NOTHING || (part->kind == PART_SET && is_one_letter(&part->set));
+    *ret_goes_on =
+        part->kind == PART_NOTHING || (part->kind == PART_SET && is_one_letter(&part->set));
     if (part->kind == PART_SET)
         return *ret_goes_on ? 1 : 0;
     if (part->kind == PART_REPEAT && part->least == 0)

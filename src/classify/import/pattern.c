@@ -48,8 +48,8 @@ static uint32_t part_new(struct reader *in, enum part_kind kind)
     }
     pattern->parts =
         xgrow(pattern->parts, &pattern->room, pattern->count + 1, sizeof(*pattern->parts));
-    pattern->parts[pattern->count] = (struct part){
-        .kind = kind, .first = PART_NONE, .last = PART_NONE, .next = PART_NONE};
+    pattern->parts[pattern->count] =
+        (struct part){.kind = kind, .first = PART_NONE, .last = PART_NONE, .next = PART_NONE};
     return (uint32_t)pattern->count++;
 }
 
@@ -143,10 +143,11 @@ static bool emit_byte(struct reader *in, uint8_t byte)
 {
     if (byte < 0x20 || byte == 0x7f)
         return buf_add_format(&in->pattern->text, in->fault, "\\x%02x", byte);
-    if (!is_alnum(byte) && byte < 0x80 && byte != '_' && byte != ' ' && byte != '-' && byte != '"' &&
-        byte != '\'' && byte != '/' && byte != ':' && byte != '=' && byte != ',' && byte != ';' &&
-        byte != '@' && byte != '%' && byte != '&' && byte != '~' && byte != '<' && byte != '>' &&
-        byte != '!' && byte != '#' && byte != '`' && !buf_add_byte(&in->pattern->text, '\\', in->fault))
+    if (!is_alnum(byte) && byte < 0x80 && byte != '_' && byte != ' ' && byte != '-' &&
+        byte != '"' && byte != '\'' && byte != '/' && byte != ':' && byte != '=' &&
+        byte != ',' && byte != ';' && byte != '@' && byte != '%' && byte != '&' &&
+        byte != '~' && byte != '<' && byte != '>' && byte != '!' && byte != '#' &&
+        byte != '`' && !buf_add_byte(&in->pattern->text, '\\', in->fault))
         return false;
     return buf_add_byte(&in->pattern->text, byte, in->fault);
 }
@@ -185,7 +186,8 @@ static bool read_hex(struct reader *in, uint8_t *ret_byte)
     bool has_braces = take(in, "{");
     unsigned value = 0, digits = 0;
 
-    while (digits < (has_braces ? 8 : 2) && peek(in) >= 0 && hex_digit((uint8_t)peek(in)) >= 0) {
+    while (digits < (has_braces ? 8 : 2) && peek(in) >= 0 &&
+           hex_digit((uint8_t)peek(in)) >= 0) {
         value = value << 4 | (unsigned)hex_digit((uint8_t)peek(in));
         in->at++;
         digits++;
@@ -231,9 +233,9 @@ static bool read_named(struct reader *in, struct byte_set *ret_set)
         const char *name;
         const char *ranges; /* pairs */
     } classes[] = {
-        {"alnum", "09AZaz"}, {"alpha", "AZaz"},     {"blank", "\t\t  "}, {"digit", "09"},
-        {"graph", "!~"},     {"lower", "az"},       {"print", " ~"},     {"punct", "!/:@[`{~"},
-        {"space", "\t\r  "}, {"upper", "AZ"},       {"word", "09AZaz__"}, {"xdigit", "09AFaf"},
+        {"alnum", "09AZaz"}, {"alpha", "AZaz"}, {"blank", "\t\t  "},  {"digit", "09"},
+        {"graph", "!~"},     {"lower", "az"},   {"print", " ~"},      {"punct", "!/:@[`{~"},
+        {"space", "\t\r  "}, {"upper", "AZ"},   {"word", "09AZaz__"}, {"xdigit", "09AFaf"},
     };
     bool is_inverted;
 
@@ -676,7 +678,8 @@ bool pattern_read(struct slice text, struct pattern *ret_pattern, struct fault *
         return fault_set(fault, FAULT_LIMIT, "a pattern of more than %lu bytes",
                          PATTERN_BYTES_MAX / 8);
     pattern.root = read_choice(&in, (struct flags){0});
-    if (pattern.root == PART_NONE || (in.at < text.len && !refuse(&in, "a ) that closes nothing"))) {
+    if (pattern.root == PART_NONE ||
+        (in.at < text.len && !refuse(&in, "a ) that closes nothing"))) {
         pattern_free(&pattern);
         return false;
     }

@@ -34,27 +34,28 @@ static inline bool byte_set_has(const struct byte_set *set, uint8_t byte)
 struct part {
     enum part_kind kind;
     struct byte_set set;
-    uint8_t written;         /* a byte of the set as the pattern has it */
-    uint32_t first, last;    /* children; PART_NONE */
-    uint32_t next;           /* sibling; PART_NONE */
-    uint32_t least, most;    /* of a repeat */
+    uint8_t written;      /* a byte of the set as the pattern has it */
+    uint32_t first, last; /* children; PART_NONE */
+    uint32_t next;        /* sibling; PART_NONE */
+    uint32_t least, most; /* of a repeat */
 };
 
 struct pattern {
     struct part *parts;
     size_t count, room;
     uint32_t root;
-    struct buf text; /* for PCRE2; its groups have no names */
-    uint32_t groups[PATTERN_GROUPS_MAX];      /* the parts that capture, in order */
-    size_t opens[PATTERN_GROUPS_MAX];         /* where in `text` each one's content begins */
-    bool is_repeated[PATTERN_GROUPS_MAX];     /* it stands in a repeat */
-    bool is_optional[PATTERN_GROUPS_MAX];     /* there are matches without it */
+    struct buf text;                      /* for PCRE2; its groups have no names */
+    uint32_t groups[PATTERN_GROUPS_MAX];  /* the parts that capture, in order */
+    size_t opens[PATTERN_GROUPS_MAX];     /* where in `text` each one's content begins */
+    bool is_repeated[PATTERN_GROUPS_MAX]; /* it stands in a repeat */
+    bool is_optional[PATTERN_GROUPS_MAX]; /* there are matches without it */
     size_t group_count;
     bool looks_around; /* RE2 would refuse it */
 };
 
 /* FAULT_INVALID: not of that syntax, or in a way that bytes cannot have. */
-MUST_USE bool pattern_read(struct slice text, struct pattern *ret_pattern, struct fault *fault);
+MUST_USE bool pattern_read(struct slice text, struct pattern *ret_pattern,
+                           struct fault *fault);
 void pattern_free(struct pattern *pattern);
 
 /* Fewest bytes of a match. */
