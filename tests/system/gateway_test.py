@@ -240,6 +240,25 @@ def values_that_only_a_process_may_read_are_refused_in_every_encoding():
         world.close()
 
 
+def what_a_model_may_see_redacted_is_replaced_on_the_way():
+    """The agent has made the value itself, so that no view has replaced it."""
+    world = World(policy_extra='data: { pan: { view: redact, model: redact } }\n',
+                  repository_policy='version: 1\nrepository: billing\nowner: tom\n')
+    try:
+        body = dict(messages=[{'role': 'user', 'content': 'card @ on file'}])
+        calls = ''.join(world.call(name, **({'input': 'card @ on file'} if name == 'responses' else body))
+                        for name in ('onprem', 'responses', 'messages'))
+        done = world.shell(calls.replace('@', CARD))
+        assert done['stderr'].count('[status 200]') == 3, done['stderr']
+        asked = world.model_log.read_text()
+        assert asked.count(' on file') == 3 and CARD not in asked, asked
+        intents = [r for r in world.log('--run', done['run']) if r['type'] == 'model.intent']
+        assert [r['verdict'] for r in intents] == ['redact'] * 3, intents
+        assert all(r['object']['receipts'].startswith('pan.') for r in intents), intents
+    finally:
+        world.close()
+
+
 def surrogates_that_the_view_made_may_go_to_the_model():
     world = World(files={'README': 'x\n', 'cards.csv': f'name,card\nann,{CARD}\n'})
     try:
@@ -367,6 +386,7 @@ if __name__ == '__main__':
           side_calls_go_the_same_way,
           what_policy_does_not_let_out_never_reaches_the_model,
           values_that_only_a_process_may_read_are_refused_in_every_encoding,
+          what_a_model_may_see_redacted_is_replaced_on_the_way,
           surrogates_that_the_view_made_may_go_to_the_model,
           there_is_no_other_way_out,
           a_budget_holds_for_the_whole_run,
