@@ -43,6 +43,10 @@ typedef bool names_sink(void *self, const struct name_span *span);
  */
 bool names_find(struct slice text, enum names_source source, names_sink *sink, void *self);
 
+/* What a text looks like whose origin nobody knows: code where, of eight lines and more, half end
+ * or begin as a program's do. */
+enum names_source names_source_of(struct slice text);
+
 const char *name_label_name(enum name_label label); /* person address location organisation */
 
 #endif

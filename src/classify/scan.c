@@ -16,12 +16,13 @@ void detect_add(const struct detection *detection, size_t start, size_t end, con
 
     if (!classify_rule_find(rule, &number))
         return;
-    findings_add(detection->findings,
-                 (struct finding){.start = start,
-                                  .end = end,
-                                  .class = (enum data_class)rules_in_use()->at[number].rule.class,
-                                  .rule = number,
-                                  .confidence = (uint8_t)confidence});
+    findings_add(
+        detection->findings,
+        (struct finding){.start = start,
+                         .end = end,
+                         .class = (enum data_class)rules_in_use()->at[number].rule.class,
+                         .rule = number,
+                         .confidence = (uint8_t)confidence});
 }
 
 /* Settings have values without quotes. */
@@ -109,7 +110,9 @@ static void look_for_names(struct looking *looking, const struct reading *readin
     if (reading->is_opaque || !rules->finds_names)
         return;
     if (looking->count == 1 && reading->format == FORMAT_PLAIN && is_prose_file(path))
-        (void)names_find(reading->text, NAMES_IN_PROSE, on_name, &naming);
+        (void)names_find(reading->text,
+                         path.len == 0 ? names_source_of(reading->text) : NAMES_IN_PROSE,
+                         on_name, &naming);
     for (size_t i = 0; i < reading->element_count; i++) {
         const struct element *element = &reading->elements[i];
 
@@ -217,8 +220,7 @@ bool classify_scan(struct slice content, struct slice path, struct finding **ret
     drop_empty(findings);
     /* All of an archive is one place: of the kinds that are in it only one would stay. */
     for (size_t i = 0; i < findings->count; i++)
-        if (findings->at[i].form == FORM_SEALED &&
-            findings->at[i].confidence > CONFIDENCE_LOW)
+        if (findings->at[i].form == FORM_SEALED && findings->at[i].confidence > CONFIDENCE_LOW)
             mask |= CLASS_BIT(findings->at[i].class);
     findings_resolve(findings, content);
     if (findings->too_many) {

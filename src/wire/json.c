@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/eight.h"
 #include "base/hex.h"
 #include "base/utf8.h"
 #include "base/scope.h"
@@ -99,16 +100,16 @@ static int32_t hex4(struct slice text, size_t at)
 /* Length of the escape at text[at] == '\\' and what it stands for; 0 where it is none. */
 static size_t escape_read(struct slice text, size_t at, uint32_t *ret_point)
 {
-    static const char shorts[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
+    static const uint8_t shorts[256] = {
+        ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+        ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
     int32_t unit;
 
     if (at + 1 >= text.len)
         return 0;
-    for (size_t i = 0; i + 1 < sizeof(shorts); i += 2)
-        if (text.at[at + 1] == (uint8_t)shorts[i]) {
-            *ret_point = (uint32_t)shorts[i + 1];
-            return 2;
-        }
+    *ret_point = shorts[text.at[at + 1]];
+    if (*ret_point != 0)
+        return 2;
     unit = text.at[at + 1] == 'u' ? hex4(text, at + 2) : -1;
     if (unit < 0)
         return 0;
@@ -129,45 +130,61 @@ static size_t escape_read(struct slice text, size_t at, uint32_t *ret_point)
     return 6;
 }
 
-/* Whether none of the eight bytes is a quote, a back slash, a control character or beyond
+/* How many of the eight bytes come before a quote, a back slash, a control character or one beyond
  * ASCII. */
-static bool plain_word(const uint8_t *at)
+static size_t plain_run(const uint8_t *at)
 {
-    const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
-    uint64_t word, quote, slash;
+    uint64_t word = eight_load(at);
+    uint64_t plain = eight_within(word, 0x20, 0x7F) & eight_other(word, '"') &
+                     eight_other(word, '\\') & EIGHT_ALL;
 
-    memcpy(&word, at, sizeof(word));
-    quote = word ^ (ones * '"');
-    slash = word ^ (ones * '\\');
-    return ((word | (word - ones * 0x20) | ((quote - ones) & ~quote) |
-             ((slash - ones) & ~slash)) &
-            tops) == 0;
+    return plain == EIGHT_ALL ? 8 : eight_first_no(plain);
 }
 
-/* Decodes what is between the quotes; it has been checked. */
+/* Copies up to the next back slash; returns how many bytes. `to` has room for all of `text`. */
+static size_t copy_plain(struct slice text, uint8_t *to)
+{
+    size_t at = 0;
+
+    while (text.len - at >= 8) {
+        uint64_t other = eight_other(eight_load(text.at + at), '\\') & EIGHT_ALL;
+
+        memcpy(to + at, text.at + at, 8);
+        if (other != EIGHT_ALL)
+            return at + eight_first_no(other);
+        at += 8;
+    }
+    for (; at < text.len && text.at[at] != '\\'; at++)
+        to[at] = text.at[at];
+    return at;
+}
+
+/* Decodes what is between the quotes; it has been checked. It never becomes longer. */
 static bool decode(struct slice inner, struct buf *out, struct fault *fault)
 {
-    size_t from = 0;
+    size_t most = out->limit - out->len;
 
-    while (from < inner.len) {
-        size_t slash = slice_find_byte(inner, '\\', from);
+    if (!buf_reserve(out, inner.len < most ? inner.len : most, fault))
+        return false;
+    for (;;) {
+        size_t room = out->limit - out->len, len;
+        size_t copied = copy_plain(slice_part(inner, 0, room), out->at + out->len);
         uint32_t point;
-        size_t len;
 
-        if (slash == SIZE_MAX)
-            slash = inner.len;
-        if (slash > from && !buf_add(out, slice_part(inner, from, slash), fault))
-            return false;
-        if (slash == inner.len)
+        out->len += copied;
+        if (copied == inner.len)
             return true;
-        len = escape_read(inner, slash, &point);
+        if (copied == room)
+            return fault_set(fault, FAULT_LIMIT, "more than %zu bytes", out->limit);
+        len = escape_read(inner, copied, &point);
         if (len == 0)
             return fault_set(fault, FAULT_INVALID, "JSON: bad escape");
-        if (!utf8_add(out, point, fault))
+        if (point < 0x80)
+            out->at[out->len++] = (uint8_t)point;
+        else if (!utf8_add(out, point, fault))
             return false;
-        from = slash + len;
+        inner = (struct slice){inner.at + copied + len, inner.len - copied - len};
     }
-    return true;
 }
 
 /* Reads a string; ret_text is decoded and holds until the next string. */
@@ -183,8 +200,8 @@ static bool scan_string(struct scan *scan, struct slice *ret_raw, struct slice *
         size_t len;
         int byte;
 
-        while (scan->text.len - scan->at >= 8 && plain_word(scan->text.at + scan->at))
-            scan->at += 8;
+        for (size_t run = 8; run == 8 && scan->text.len - scan->at >= 8; scan->at += run)
+            run = plain_run(scan->text.at + scan->at);
         byte = peek(scan);
         if (byte == '"')
             break;

@@ -1,5 +1,6 @@
 /* classify/names/prose.c - what in code reads like sentences. Most bytes are seen only by
  * line_counts, sixteen at a time. */
+#include "classify/names.h"
 #include "classify/names/features.h"
 #include "classify/names/find.h"
 
@@ -69,9 +70,9 @@ static struct counts line_counts(struct slice text, size_t start, size_t end)
                  within(after | 0x20, 'a', 'z');
         capitals -= own & within(here, 'A', 'Z') & within(after, 'a', 'z') &
                     ((lanes)(before <= '(') | (lanes)(before == ':'));
-        marks -= own & (within(here, '(', '+') | within(here, ';', '>') |
-                        within(here, '[', '_') | within(here, '{', '}') |
-                        within(here, '#', '&'));
+        marks -=
+            own & (within(here, '(', '+') | within(here, ';', '>') | within(here, '[', '_') |
+                   within(here, '{', '}') | within(here, '#', '&'));
     }
     if (sum(capitals) == 0)
         return (struct counts){0};
@@ -89,8 +90,8 @@ static bool holds_name(const struct model *model, struct slice piece)
         struct token token;
         unsigned class;
 
-        if (piece.at[at] < 'A' || piece.at[at] > 'Z' || (at > 0 && piece.at[at - 1] > '(' &&
-                                                         piece.at[at - 1] != ':'))
+        if (piece.at[at] < 'A' || piece.at[at] > 'Z' ||
+            (at > 0 && piece.at[at - 1] > '(' && piece.at[at - 1] != ':'))
             continue;
         if (!token_next(&reader, &token))
             break;
@@ -133,4 +134,29 @@ bool prose_next(const struct model *model, struct slice text, size_t from, size_
         start = line_end != NULL ? end + 1 : end;
     }
     return false;
+}
+
+#define SOURCE_LINES_MIN 8
+
+/* "return 0;", "if (a) {", "#include", "// note", "* of a comment", "<p>", "@Override" */
+static bool is_program_line(struct slice line)
+{
+    uint8_t first = line.at[0], last = line.at[line.len - 1];
+
+    return memchr(";{}()[]=>\\|&", last, 12) != NULL || memchr("#/{}<*@|", first, 8) != NULL;
+}
+
+enum names_source names_source_of(struct slice text)
+{
+    size_t lines = 0, programs = 0;
+    struct slice line;
+
+    while (slice_cut(&text, '\n', &line)) {
+        line = slice_trim(line);
+        if (line.len == 0)
+            continue;
+        lines++;
+        programs += is_program_line(line);
+    }
+    return lines >= SOURCE_LINES_MIN && programs * 2 >= lines ? NAMES_IN_CODE : NAMES_IN_PROSE;
 }

@@ -89,17 +89,19 @@ static void an_address_is_one_span(void **state)
     struct list list = find(slice_of(text), NAMES_IN_PROSE);
 
     (void)state;
-    assert_true(
-        holds(&list, text, NAME_ADDRESS, "482 Maple Street, Springfield, IL 62704"));
+    assert_true(holds(&list, text, NAME_ADDRESS, "482 Maple Street, Springfield, IL 62704"));
 }
 
 static void bytes_that_are_not_utf8_blind_nobody(void **state)
 {
-    const char *text = "\xff\xfe Patient was seen by Dr. Jos\xe9 Garc\xed" "a today. \xc3";
+    const char *text = "\xff\xfe Patient was seen by Dr. Jos\xe9 Garc\xed"
+                       "a today. \xc3";
     struct list list = find(slice_of(text), NAMES_IN_PROSE);
 
     (void)state;
-    assert_true(holds(&list, text, NAME_PERSON, "Jos\xe9 Garc\xed" "a"));
+    assert_true(holds(&list, text, NAME_PERSON,
+                      "Jos\xe9 Garc\xed"
+                      "a"));
 }
 
 static void names_in_a_long_text_are_found_across_windows(void **state)
@@ -160,8 +162,8 @@ static void tokens_cover_every_byte_once(void **state)
     static const struct {
         const char *text;
         size_t tokens;
-    } cases[] = {{"O'Brien's", 3},  {"a@b.co, c", 3}, {"67yo", 2}, {"x_1 B12", 2},
-                 {"http://a.b/c", 1}, {"../x", 1},   {"", 0},     {"\xe2\x80\x99", 1}};
+    } cases[] = {{"O'Brien's", 3},    {"a@b.co, c", 3}, {"67yo", 2}, {"x_1 B12", 2},
+                 {"http://a.b/c", 1}, {"../x", 1},      {"", 0},     {"\xe2\x80\x99", 1}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -178,6 +180,20 @@ static void tokens_cover_every_byte_once(void **state)
     }
 }
 
+static void a_text_of_unknown_origin_is_code_where_it_looks_so(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        names_source_of(SLICE("#include <a.h>\n\nint f(void)\n{\n    int a = 1;\n"
+                              "    if (a > 0)\n        return a;\n    return 0;\n}\n")),
+        NAMES_IN_CODE);
+    assert_int_equal(names_source_of(SLICE("- one\n- two\n- three\n- four\n- five\n- six\n- "
+                                           "seven\n- eight, as Jane Miller said.\n")),
+                     NAMES_IN_PROSE);
+    assert_int_equal(names_source_of(SLICE("return 0;\n}\n")), NAMES_IN_PROSE);
+    assert_int_equal(names_source_of(SLICE("")), NAMES_IN_PROSE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +203,7 @@ int main(void)
         TEST(bytes_that_are_not_utf8_blind_nobody),
         TEST(names_in_a_long_text_are_found_across_windows),
         TEST(code_is_not_prose_but_its_comments_are),
+        TEST(a_text_of_unknown_origin_is_code_where_it_looks_so),
         TEST(who_wrote_a_file_is_of_low_confidence),
         TEST(a_sink_can_stop),
         TEST(tokens_cover_every_byte_once),
