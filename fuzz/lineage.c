@@ -23,7 +23,7 @@ static void send_what_was_shown(struct slice input)
     struct slice shown = slice_part(input, 0, input.len / 2);
     struct slice sent = slice_part(input, input.len / 2, input.len);
     struct buf list = {.limit = LINEAGE_LIST_BYTES_MAX};
-    struct served *writer, *reader;
+    struct served *writer = NULL, *reader = NULL;
     struct lineage *lineage;
     struct lineage_entry entry;
     struct lines_key key;
@@ -55,7 +55,7 @@ static void send_what_was_shown(struct slice input)
 static void read_any_memory(struct slice input)
 {
     struct served_file file;
-    struct served *reader;
+    struct served *reader = NULL;
     struct fault fault = {0};
     static volatile uint64_t sum; /* so that all of it is read */
     void *at;

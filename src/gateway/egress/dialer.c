@@ -79,7 +79,7 @@ static void on_dialed(void *self, int fd)
         give_up(attempt, "unreachable", "the server takes no connection");
         return;
     }
-    answer(attempt->dialer, attempt->tag, fd, "", "");
+    answer(attempt->dialer, attempt->tag, connected, "", "");
     attempt_free(attempt);
 }
 

@@ -296,7 +296,8 @@ static void patients_data_goes_where_routing_says(void **state)
 static void what_data_says_to_redact_no_model_sees_as_it_is(void **state)
 {
     static const char text[] =
-        "version: 1\ndata: { pan: { view: redact, model: redact }, pii: { view: redact, model: allow } }\nmodels:\n" MODEL(
+        "version: 1\ndata: { pan: { view: redact, model: redact }, pii: { view: redact, "
+        "model: allow } }\nmodels:\n" MODEL(
             "one", ", allow: [code, pan, pii-redacted, secret-redacted]") MODEL("none", "");
     struct policy_settings *outer = read_text(text, "policy.yaml");
     struct policy *policy = NULL;
@@ -438,8 +439,8 @@ static void egress_that_could_not_be_meant_is_refused(void **state)
         "[{ host: a.example, paths: [\"x\"] }]",
         "[{ host: a.example, paths: [\"/../x\"] }]",
         "[{ host: a.example }, { host: A.example, methods: [GET] }]",
-        "[{ host: a.example, methods: [GET] }, { host: a.example, paths: [\"/x\"], private: "
-        "true }]",
+        ("[{ host: a.example, methods: [GET] }, { host: a.example, paths: [\"/x\"], private: "
+         "true }]"),
         "[{ host: a.example, methods: [CONNECT] }]",
     };
 

@@ -17,7 +17,9 @@ static struct buf openssl_hello(const char *name)
 
     SSL_set_bio(tls, in, out);
     if (name != NULL)
-        assert_int_equal(SSL_set_tlsext_host_name(tls, name), 1);
+        assert_int_equal(SSL_ctrl(tls, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                                  (void *)(uintptr_t)name),
+                         1);
     assert_int_equal(SSL_connect(tls), -1);
     len = BIO_get_mem_data(out, &data);
     assert_ok(buf_add(&bytes, slice_of_bytes(data, (size_t)len), &fault), fault);

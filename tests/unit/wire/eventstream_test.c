@@ -5,8 +5,9 @@
 #include "base/scope.h"
 #include "test.h"
 
-static const char *const headers[][2] = {
-    {":message-type", "event"}, {":event-type", "chunk"}, {":content-type", "application/json"}};
+static const char *const headers[][2] = {{":message-type", "event"},
+                                         {":event-type", "chunk"},
+                                         {":content-type", "application/json"}};
 
 static void sums_are_those_of_the_standard(void **state)
 {
@@ -83,8 +84,8 @@ static void no_changed_byte_is_believed(void **state)
         bool message = false;
 
         wire.at[i] ^= 0x10;
-        assert_false(
-            eventstream_feed(stream, buf_slice(&wire), &used, &message, &fault) && message);
+        assert_false(eventstream_feed(stream, buf_slice(&wire), &used, &message, &fault) &&
+                     message);
         wire.at[i] ^= 0x10;
         eventstream_free(stream);
     }
@@ -115,8 +116,10 @@ static void limits_hold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(sums_are_those_of_the_standard),   TEST(a_message_of_nothing_is_sixteen_bytes),
-        TEST(messages_are_read_at_any_cut),     TEST(no_changed_byte_is_believed),
+        TEST(sums_are_those_of_the_standard),
+        TEST(a_message_of_nothing_is_sixteen_bytes),
+        TEST(messages_are_read_at_any_cut),
+        TEST(no_changed_byte_is_believed),
         TEST(limits_hold),
     };
 

@@ -229,9 +229,12 @@ static void the_answer_to_a_head_has_no_body(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_response_cut_at_any_byte_reads_the_same), TEST(what_is_not_plain_is_refused),
-        TEST(heads_and_interim_responses_are_limited),   TEST(an_end_in_the_middle_is_told),
-        TEST(a_tunnel_begins_behind_its_head),           TEST(the_answer_to_a_head_has_no_body),
+        TEST(a_response_cut_at_any_byte_reads_the_same),
+        TEST(what_is_not_plain_is_refused),
+        TEST(heads_and_interim_responses_are_limited),
+        TEST(an_end_in_the_middle_is_told),
+        TEST(a_tunnel_begins_behind_its_head),
+        TEST(the_answer_to_a_head_has_no_body),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

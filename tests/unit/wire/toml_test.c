@@ -14,23 +14,22 @@ static const struct toml *at(const struct toml *node, const char *key)
 
 static void texts_lists_and_tables_are_read(void **state)
 {
-    static const char text[] =
-        "# a comment\r\n"
-        "title = \"a\\tb\\u00e9 \\\\\"  # behind\n"
-        "literal = 'a\\b'\n"
-        "[extend]\n"
-        "useDefault = true\n"
-        "a.\"b c\".d = -1_000.5e1\n"
-        "[[rules]]\n"
-        "id = 'one'\n"
-        "list = [ 'x', # why\n  \"y\",\n]\n"
-        "regex = '''a'b''c\\n'''\n"
-        "[[rules.allowlists]]\n"
-        "inline = { k = [1, 2], l.m = 'n' }\n"
-        "[[rules.allowlists]]\n"
-        "folded = \"\"\"\none \\\n   \n  two\nthree\"\"\"\"\n"
-        "[[rules]]\n"
-        "id = 'two'\n";
+    static const char text[] = "# a comment\r\n"
+                               "title = \"a\\tb\\u00e9 \\\\\"  # behind\n"
+                               "literal = 'a\\b'\n"
+                               "[extend]\n"
+                               "useDefault = true\n"
+                               "a.\"b c\".d = -1_000.5e1\n"
+                               "[[rules]]\n"
+                               "id = 'one'\n"
+                               "list = [ 'x', # why\n  \"y\",\n]\n"
+                               "regex = '''a'b''c\\n'''\n"
+                               "[[rules.allowlists]]\n"
+                               "inline = { k = [1, 2], l.m = 'n' }\n"
+                               "[[rules.allowlists]]\n"
+                               "folded = \"\"\"\none \\\n   \n  two\nthree\"\"\"\"\n"
+                               "[[rules]]\n"
+                               "id = 'two'\n";
     AUTO_TOML struct toml *root = NULL;
     struct fault fault = {0};
     const struct toml *rules, *first;
@@ -50,7 +49,8 @@ static void texts_lists_and_tables_are_read(void **state)
     assert_string_equal(at(first, "regex")->text, "a'b''c\\n");
     assert_int_equal(at(first, "allowlists")->count, 2);
     assert_int_equal(at(at(at(first, "allowlists")->children[0], "inline"), "k")->count, 2);
-    assert_string_equal(at(at(first, "allowlists")->children[1], "folded")->text, "one two\nthree\"");
+    assert_string_equal(at(at(first, "allowlists")->children[1], "folded")->text,
+                        "one two\nthree\"");
     assert_string_equal(at(rules->children[1], "id")->text, "two");
     assert_null(toml_find(root, "none"));
 }

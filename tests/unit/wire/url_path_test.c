@@ -56,29 +56,10 @@ static void paths_match_in_every_reading(void **state)
 static void doubtful_paths_are_refused(void **state)
 {
     static const char *const cases[] = {
-        "",
-        "a",
-        "/a/../b",
-        "/..",
-        "/a/./b",
-        "/a/%2e%2e/b",
-        "/a/.%2E",
-        "/a%2f..",
-        "/a%2f%2e.",
-        "/..;/b",
-        "/a/..;x/b",
-        "/a\\..\\b",
-        "/a%5cb",
-        "/a%00",
-        "/a%0d%0a",
-        "/a%",
-        "/a%2",
-        "/a%zz",
-        "/%252e",
-        "/a%252fb",
-        "/a%2525",
-        "/a\x01"
-        "b",
+        "",        "a",        "/a/../b",   "/..",     "/a/./b",    "/a/%2e%2e/b",
+        "/a/.%2E", "/a%2f..",  "/a%2f%2e.", "/..;/b",  "/a/..;x/b", "/a\\..\\b",
+        "/a%5cb",  "/a%00",    "/a%0d%0a",  "/a%",     "/a%2",      "/a%zz",
+        "/%252e",  "/a%252fb", "/a%2525",   "/a\001b",
     };
 
     (void)state;
