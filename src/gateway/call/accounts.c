@@ -1,7 +1,6 @@
 /* Records and money of a call. */
 #include "base/scope.h"
 #include "gateway/dialect/dialect.h"
-#include "gateway/call/digest.h"
 #include "gateway/call/exchange.h"
 #include "gateway/dialect/target.h"
 #include "gateway/money/prices.h"
@@ -222,13 +221,6 @@ static void begin(struct record *record, enum record_type type,
         record_word(record, RECORD_MODEL, exchange->open.asked);
 }
 
-/* SHA-256 of what went over the wire. */
-static void digest(struct record *record, struct slice bytes, char room[65])
-{
-    if (digest_text(bytes, room))
-        record_word(record, RECORD_DIGEST, room);
-}
-
 bool accounts_keep(struct exchange *exchange, struct fault *fault)
 {
     const struct gateway_sealer *sealer = &exchange->gateway->config.sealer;
@@ -251,7 +243,6 @@ bool accounts_intent(struct exchange *exchange, bool durably, struct fault *faul
     const struct gateway_ledger *ledger = &exchange->gateway->config.ledger;
     const struct gateway_sealer *sealer = &exchange->gateway->config.sealer;
     AUTO_BUF struct buf receipts = buf_with_limit(RECORD_LIST_BYTES_MAX);
-    char sum[65];
     struct record record;
     struct slice body;
 
@@ -268,10 +259,9 @@ bool accounts_intent(struct exchange *exchange, bool durably, struct fault *faul
     if (receipts.len > 0)
         record_text(&record, RECORD_RECEIPTS, buf_slice(&receipts));
     record_word(&record, RECORD_LINEAGE, exchange->lineage);
-    record_sealed(&record, &exchange->prompt);
+    record_sealed(&record, &exchange->prompt); /* no digest: one could try guesses on it */
     record_number(&record, RECORD_TOKENS_RESERVED, exchange->granted.of[AMOUNT_TOKENS]);
     record_number(&record, RECORD_COST_RESERVED, exchange->granted.of[AMOUNT_MICRO_USD]);
-    digest(&record, body, sum);
     record_number(&record, RECORD_BYTES_OUT, (int64_t)body.len);
     record_number(&record, RECORD_COUNT, (int64_t)(exchange->open.leaves & INT32_MAX));
     record_number(&record, RECORD_SIZE, (int64_t)(exchange->open.scanned_bytes & INT32_MAX));
@@ -363,7 +353,6 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     int64_t out = usage_output(model->dialect, usage);
     int64_t cost = prices_cost(&model->prices, model->dialect, usage);
     struct record_seal seal = {0};
-    char sum[65];
     struct record record;
     struct amounts spent;
     struct fault fault = {0};
@@ -381,8 +370,6 @@ void accounts_outcome(struct exchange *exchange, const struct ending *ending)
     seal_answer(exchange, &seal);
     begin(&record, RECORD_MODEL_OUTCOME, exchange);
     record_sealed(&record, &seal);
-    if (exchange->answer.held.len > 0)
-        digest(&record, buf_slice(&exchange->answer.held), sum);
     record_number(&record, RECORD_INTENT, (int64_t)exchange->intent);
     record_word(&record, RECORD_OUTCOME, ending->outcome);
     record_word(&record, RECORD_REASON, ending->reason);
