@@ -58,7 +58,7 @@ static uint64_t digits_window(const struct known_piece *piece, unsigned skip,
         unsigned digit = 0;
 
         for (unsigned end = bit + alphabet->bits; bit < end; bit++)
-            digit = digit << 1 | (as(piece->at[bit / 8]) >> (7 - bit % 8) & 1U);
+            digit = digit << 1 | ((unsigned)as(piece->at[bit / 8]) >> (7 - bit % 8) & 1U);
         window = known_append(window, alphabet->room, alphabet->window, digit);
     }
     return window;
