@@ -29,14 +29,15 @@ bool connection_new(struct door *door, int fd, struct fault *fault)
     struct connection *connection = xalloc(sizeof(*connection));
     int on = 1;
 
-    *connection = (struct connection){.door = door,
-                                      .fd = fd,
-                                      .call = -1,
-                                      .events = EPOLLIN | EPOLLRDHUP,
-                                      .sorted = door->config.egress == NULL,
-                                      .first = buf_with_limit(HANDED_BYTES_MAX + DOOR_SCRATCH_BYTES),
-                                      .in = buf_with_limit(IN_BYTES_MAX),
-                                      .out = buf_with_limit(OUT_BYTES_MAX)};
+    *connection =
+        (struct connection){.door = door,
+                            .fd = fd,
+                            .call = -1,
+                            .events = EPOLLIN | EPOLLRDHUP,
+                            .sorted = door->config.egress == NULL,
+                            .first = buf_with_limit(HANDED_BYTES_MAX + DOOR_SCRATCH_BYTES),
+                            .in = buf_with_limit(IN_BYTES_MAX),
+                            .out = buf_with_limit(OUT_BYTES_MAX)};
     if (!loop_watch(door->loop, fd, connection->events, on_ready, connection,
                     &connection->watch, fault)) {
         free(connection);
@@ -331,7 +332,8 @@ static bool sort(struct connection *connection, struct slice *bytes)
     connection->sorted = true;
     if (whose == HANDED_NO)
         return true;
-    (void)!handed_on(egress, connection->fd, *bytes, &fault); /* who is gone has ended the run */
+    (void)!handed_on(egress, connection->fd, *bytes,
+                     &fault); /* who is gone has ended the run */
     connection_close(connection);
     return false;
 }

@@ -29,12 +29,13 @@ struct door {
     int spares[DOOR_SPARES_MAX];
     size_t spare_count;
     bool has_waiting;         /* a connection waits for a spare */
+    uint64_t turns;           /* that were given out to those that wait */
     struct loop_timer *wakes; /* due when there is one again */
     struct connection *connections;
     struct connection *dead; /* closed; freed when no callback of theirs is running any more */
     struct loop_timer *burial;
     size_t connection_count;
-    size_t body_bytes; /* of all connections together */
+    size_t body_bytes;           /* of all connections together */
     struct stand_ins *stand_ins; /* of the run's requests */
     bool accepts;
     bool gateway_gone;
@@ -60,6 +61,7 @@ struct connection {
     bool call_whole; /* the call has ended in order: its socket serves another one */
     struct plan plan;
     size_t sent_bytes;
+    uint64_t turn;         /* among those that wait for a call socket: the lowest is next */
     struct call_head head; /* of the answer; told when it is known how long it gets */
     struct reply *reply;   /* from its head on */
     bool headed, chunked, keep_alive, told_continue, closing;

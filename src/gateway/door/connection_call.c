@@ -148,6 +148,8 @@ void connection_call(struct connection *connection)
     struct door *door = connection->door;
     enum call_sent sent = CALL_GONE;
 
+    if (connection->state != CONNECTION_WAITING)
+        connection->turn = ++door->turns;
     connection->state = CONNECTION_WAITING;
     if (door->gateway_gone) {
         call_lost(connection);

@@ -10,8 +10,8 @@ static bool head_valid(const struct call_head *head)
 {
     return call_text_valid(head->content_type, sizeof(head->content_type)) &&
            call_text_valid(head->retry_after, sizeof(head->retry_after)) &&
-           call_text_valid(head->request_id, sizeof(head->request_id)) && head->status >= 200 &&
-           head->status <= 599;
+           call_text_valid(head->request_id, sizeof(head->request_id)) &&
+           head->status >= 200 && head->status <= 599;
 }
 
 static bool push_head(struct connection *connection, size_t length)
@@ -34,8 +34,7 @@ static bool push_head(struct connection *connection, size_t length)
         headers[count++] = (struct http1_header){SLICE("cache-control"), SLICE("no-cache")};
     connection->headed = true;
     connection->chunked = head->stream;
-    return http1_response_head(&connection->out, head->status, headers, count,
-                               length,
+    return http1_response_head(&connection->out, head->status, headers, count, length,
                                connection->keep_alive, &fault);
 }
 
@@ -46,11 +45,10 @@ bool connection_reply_begin(struct connection *connection, const struct call_hea
     if (!head_valid(head))
         return false;
     connection->head = *head;
-    connection->reply =
-        reply_new(reply_kind_of(slice_of(head->content_type), head->stream),
-                  &door->config.scan, stand_ins_now(door->stand_ins),
-                  door->config.cut_answers &
-                      ~door->config.models[connection->plan.open.model].allow);
+    connection->reply = reply_new(reply_kind_of(slice_of(head->content_type), head->stream),
+                                  &door->config.scan, stand_ins_now(door->stand_ins),
+                                  door->config.cut_answers &
+                                      ~door->config.models[connection->plan.open.model].allow);
     return !head->stream || push_head(connection, HTTP1_CHUNKED);
 }
 
@@ -92,8 +90,8 @@ static void report(struct connection *connection, bool is_cut)
     struct record record;
     struct fault fault = {0};
 
-    if (plan_record_answer(&door->config, connection->request, &connection->plan, found->classes,
-                           found->rules, is_cut, &room, &record))
+    if (plan_record_answer(&door->config, connection->request, &connection->plan,
+                           found->classes, found->rules, is_cut, &room, &record))
         (void)!door->config.ledger.record(door->config.ledger.self, &record, NULL, &fault);
     buf_free(&room);
 }
@@ -102,9 +100,10 @@ static void report(struct connection *connection, bool is_cut)
 static void broken(struct connection *connection, const struct fault *why)
 {
     bool is_cut = why->kind == FAULT_DENIED;
-    AUTO_FREE char *message = xformat("custody: %s", is_cut ? why->why
-                                                             : "the provider's answer cannot be "
-                                                               "looked through");
+    AUTO_FREE char *message =
+        xformat("custody: %s", is_cut ? why->why
+                                      : "the provider's answer cannot be "
+                                        "looked through");
 
     report(connection, is_cut);
     connection_reply_cut(connection, is_cut ? 400 : 502, is_cut ? "data-class" : "answer",

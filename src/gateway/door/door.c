@@ -43,8 +43,8 @@ static struct connection *oldest_waiting(struct door *door)
     struct connection *oldest = NULL;
 
     for (struct connection *at = door->connections; at != NULL; at = at->next)
-        if (at->state == CONNECTION_WAITING)
-            oldest = at; /* new ones are put in front */
+        if (at->state == CONNECTION_WAITING && (oldest == NULL || at->turn < oldest->turn))
+            oldest = at;
     return oldest;
 }
 

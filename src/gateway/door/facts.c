@@ -20,7 +20,8 @@ static const struct {
                {"summary_index", FACT_SUMMARY_INDEX}};
 
 /* A key is one place of the document, an index a number: both tell one object from the next. */
-static uint64_t object_of(const struct facts *facts, const struct json_leaf *leaf, size_t depth)
+static uint64_t object_of(const struct facts *facts, const struct json_leaf *leaf,
+                          size_t depth)
 {
     uint64_t hash = UINT64_C(0xCBF29CE484222325);
 
@@ -79,7 +80,8 @@ static void note_text(struct facts *facts, const struct json_leaf *leaf, enum fa
         memcpy(fact->text[which], text.at, text.len);
 }
 
-static void note_index(struct facts *facts, const struct json_leaf *leaf, enum fact_index which)
+static void note_index(struct facts *facts, const struct json_leaf *leaf,
+                       enum fact_index which)
 {
     struct json_value value = {JSON_NUMBER, leaf->raw};
     struct fault none = {0};
@@ -145,10 +147,9 @@ static bool key_is_in(struct slice key, const char *const *names, size_t count)
 
 bool facts_signed(const struct facts *facts, const struct json_leaf *leaf)
 {
-    static const char *const keys[] = {"thinking",          "signature",
-                                       "encrypted_content", "thoughtSignature",
-                                       "thought_signature", "reasoning_content",
-                                       "reasoning_details"};
+    static const char *const keys[] = {
+        "thinking",          "signature",         "encrypted_content", "thoughtSignature",
+        "thought_signature", "reasoning_content", "reasoning_details"};
     static const char *const types[] = {"thinking", "redacted_thinking", "reasoning",
                                         "compaction"};
 
@@ -167,11 +168,11 @@ bool facts_signed(const struct facts *facts, const struct json_leaf *leaf)
 
 bool facts_protocol(const struct json_leaf *leaf)
 {
-    static const char *const words[] = {"role",         "type",        "id",    "call_id",
-                                        "tool_call_id", "tool_use_id", "model", "status",
+    static const char *const words[] = {"role",         "type",        "id",       "call_id",
+                                        "tool_call_id", "tool_use_id", "model",    "status",
                                         "phase",        "media_type",  "mime_type"};
-    static const char *const free_form[] = {"input", "args", "arguments", "response", "output",
-                                            "parameters", "input_schema"};
+    static const char *const free_form[] = {"input",  "args",       "arguments",   "response",
+                                            "output", "parameters", "input_schema"};
     const struct json_step *last = leaf->depth == 0 ? NULL : &leaf->path[leaf->depth - 1];
 
     if (last == NULL || !last->is_key || !key_is_in(last->key, words, COUNT(words)))

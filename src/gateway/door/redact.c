@@ -86,7 +86,8 @@ static bool is_wanted(struct walk *walk, const struct json_leaf *leaf)
 
     if (found == NULL)
         return leaf->type == JSON_STRING && !leaf->is_key;
-    while (walk->found_at < found->found_count && found->found[walk->found_at].leaf < walk->leaf)
+    while (walk->found_at < found->found_count &&
+           found->found[walk->found_at].leaf < walk->leaf)
         walk->found_at++;
     at = &found->found[walk->found_at];
     return walk->found_at < found->found_count && at->leaf == walk->leaf &&
@@ -165,9 +166,9 @@ static bool redact_json(struct walk *walk, struct buf *out, bool *ret_is_json,
     bool ok;
 
     *ret_is_json = json_walk(walk->document, NULL, &(struct fault){0});
-    ok = !*ret_is_json || (json_walk(walk->document, &visitor, fault) &&
-                           json_splice(walk->document, walk->edits.at, walk->edits.count, out,
-                                       fault));
+    ok = !*ret_is_json ||
+         (json_walk(walk->document, &visitor, fault) &&
+          json_splice(walk->document, walk->edits.at, walk->edits.count, out, fault));
     walk_free(walk);
     return ok;
 }
@@ -187,7 +188,8 @@ static bool redact_carried(struct redaction *redaction, struct slice text, int l
     if (!carried_open(trimmed, &carried))
         return buf_add(out, text, fault);
     from = (size_t)(carried.payload.at - text.at);
-    ok = carried_is_opaque(buf_slice(&carried.bytes)) || !utf8_is_valid(buf_slice(&carried.bytes))
+    ok = carried_is_opaque(buf_slice(&carried.bytes)) ||
+                 !utf8_is_valid(buf_slice(&carried.bytes))
              ? buf_add(&inner, buf_slice(&carried.bytes), fault)
              : redact_text(redaction, buf_slice(&carried.bytes), level + 1, &inner, fault);
     if (ok && !slice_equal(buf_slice(&inner), buf_slice(&carried.bytes)) &&
@@ -238,8 +240,7 @@ static bool redact_text(struct redaction *redaction, struct slice text, int leve
 }
 
 bool redact_document(struct redaction *redaction, struct slice document,
-                     const struct leaves *found, struct buf *ret_document,
-                     struct fault *fault)
+                     const struct leaves *found, struct buf *ret_document, struct fault *fault)
 {
     struct walk walk = {
         .redaction = redaction, .document = document, .level = -1, .found = found};

@@ -67,10 +67,10 @@ void splice_between(struct slice before, struct slice after, struct splice *ret_
 
 /* A character of a string as it is written. */
 struct unit {
-    size_t raw_len;    /* in the string */
-    uint8_t bytes[8];  /* decoded */
+    size_t raw_len;   /* in the string */
+    uint8_t bytes[8]; /* decoded */
     size_t len;
-    bool is_numbered;  /* \uXXXX */
+    bool is_numbered; /* \uXXXX */
 };
 
 static int unit16(struct slice raw, size_t at)
@@ -113,7 +113,8 @@ static void read_escape(struct slice raw, size_t at, struct unit *unit)
     low = unit16(raw, at + 6);
     if (high >= 0xD800 && high < 0xDC00 && low >= 0xDC00 && low <= 0xDFFF) {
         unit->raw_len = 12;
-        set_point(unit, 0x10000 + ((uint32_t)(high - 0xD800) << 10) + (uint32_t)(low - 0xDC00));
+        set_point(unit,
+                  0x10000 + ((uint32_t)(high - 0xD800) << 10) + (uint32_t)(low - 0xDC00));
     } else {
         set_point(unit, high >= 0xD800 && high <= 0xDFFF ? 0xFFFD : (uint32_t)high);
     }
@@ -149,7 +150,11 @@ bool splice_escape(struct slice text, bool ascii, struct buf *out, struct fault 
         if (point == '"' || point == '\\')
             ok = buf_add_byte(out, '\\', fault) && buf_add_byte(out, (uint8_t)point, fault);
         else if (point == '\n' || point == '\r' || point == '\t')
-            ok = buf_add_text(out, point == '\n' ? "\\n" : point == '\r' ? "\\r" : "\\t", fault);
+            ok = buf_add_text(out,
+                              point == '\n'   ? "\\n"
+                              : point == '\r' ? "\\r"
+                                              : "\\t",
+                              fault);
         else if (point < 0x20 || (ascii && point >= 0x7F))
             ok = add_numbered(out, point, fault);
         else
@@ -187,8 +192,7 @@ static bool is_touched(struct writing *writing, size_t len)
 
     while (writing->next < splice->count && splice->at[writing->next].to <= writing->at)
         writing->next++;
-    return writing->next < splice->count &&
-           splice->at[writing->next].from < writing->at + len;
+    return writing->next < splice->count && splice->at[writing->next].from < writing->at + len;
 }
 
 /* One byte of a character that an edit touches. */
@@ -224,10 +228,8 @@ static bool take_unit(struct writing *writing, const struct unit *unit, struct s
 bool splice_string(struct slice raw, const struct splice *splice, struct buf *out,
                    struct fault *fault)
 {
-    struct writing writing = {.splice = splice,
-                              .fresh = buf_with_limit(out->limit),
-                              .out = out,
-                              .fault = fault};
+    struct writing writing = {
+        .splice = splice, .fresh = buf_with_limit(out->limit), .out = out, .fault = fault};
     bool ok = buf_add_byte(out, '"', fault);
 
     for (size_t at = 1; ok && at < raw.len - 1;) {
