@@ -397,11 +397,6 @@ const char *tls_certificate(const struct tls_stream *stream)
     return stream->certificate;
 }
 
-bool tls_resumed(const struct tls_stream *stream)
-{
-    return ssl.SSL_session_reused(stream->handle) == 1;
-}
-
 void tls_close(struct tls_stream *stream)
 {
     if (stream == NULL)

@@ -49,7 +49,6 @@ enum tls_result tls_read(struct tls_stream *stream, uint8_t *room, size_t room_l
 enum tls_result tls_write(struct tls_stream *stream, struct slice bytes, size_t *ret_put);
 /* SHA-256 of the peer's certificate (DER), 64 hexadecimal digits; after the handshake. */
 const char *tls_certificate(const struct tls_stream *stream);
-bool tls_resumed(const struct tls_stream *stream);
 void tls_close(struct tls_stream *stream); /* says so to the peer if it can; NULL is fine */
 
 /* 64 hexadecimal digits in lower case. */
