@@ -2,7 +2,7 @@
 """Soak: a run whose agent calls a faulty model for long, in many threads that abort, read slowly and speak nonsense.
 
 CUSTODY_SOAK_SECONDS says how long (1800). At the end: memory and descriptors of door and gateway are flat, no budget is
-reserved, every intent has its outcome, the ledger verifies, and what the model was sent is what intents say.
+reserved, every intent has its outcome, and the ledger verifies.
 """
 import json
 import os
