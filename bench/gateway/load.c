@@ -2,7 +2,8 @@
  * Asks for chat completions over kept connections and says how long it took.
  *
  * Usage: bench-gateway-load --port P [--path PATH] [--header LINE] [--connections N] [--bytes B]
- *          [--requests N | --seconds S] [--stream 1] [--warm N] [--text FILE]
+ *          [--requests N | --seconds S] [--stream 1] [--warm N] [--text FILE] [--apart-us T]
+ *   apart-us  between the beginnings of two connections; 0: all begin at once
  *   bytes  of a request's body. Each body is another one: a number and then a part of the text
  *          that begins somewhere else, so that nothing can be known from the request before.
  * Prints one JSON object: requests, errors, seconds, latencies in microseconds (to the first byte
@@ -32,7 +33,7 @@ struct client {
 static struct client clients[CONNECTIONS_MAX];
 static int64_t *totals, *firsts;
 static size_t samples;
-static long errors, done_count, started, warm;
+static long errors, done_count, started, warm, begun, apart_us;
 static long bytes, connections, requests, seconds;
 static uint64_t received;
 static bool stream;
@@ -273,6 +274,13 @@ static void report(void)
         at_share(firsts, 0.99), (unsigned long long)received);
 }
 
+/* Those whose time has come. */
+static void begin_more(void)
+{
+    while (begun < connections && now_ns() - begin_ns >= begun * apart_us * 1000)
+        begin(&clients[begun++]);
+}
+
 int main(int argc, char **argv)
 {
     struct epoll_event ready[256];
@@ -287,6 +295,7 @@ int main(int argc, char **argv)
     seconds = number(argc, argv, "--seconds", "3");
     warm = number(argc, argv, "--warm", "0");
     stream = number(argc, argv, "--stream", "0") != 0;
+    apart_us = number(argc, argv, "--apart-us", "0");
     if (connections < 1 || connections > CONNECTIONS_MAX)
         return 3;
     read_text(option(argc, argv, "--text", "/usr/share/common-licenses/GPL-3"));
@@ -299,11 +308,11 @@ int main(int argc, char **argv)
     begin_ns = now_ns();
     end_ns = begin_ns + seconds * INT64_C(1000000000);
     give_up_ns = begin_ns + (requests > 0 ? 600 : seconds + 30) * INT64_C(1000000000);
-    for (long i = 0; i < connections; i++)
-        begin(&clients[i]);
-    while (now_ns() < give_up_ns && done_count < started) {
-        int count = epoll_wait(epoll, ready, 256, 1000);
+    begin_more();
+    while (now_ns() < give_up_ns && (done_count < started || begun < connections)) {
+        int count = epoll_wait(epoll, ready, 256, begun < connections ? 1 : 1000);
 
+        begin_more();
         for (int i = 0; i < count; i++) {
             struct client *client = ready[i].data.ptr;
 
