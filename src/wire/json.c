@@ -187,38 +187,47 @@ static bool decode(struct slice inner, struct buf *out, struct fault *fault)
     }
 }
 
-/* Reads a string; ret_text is decoded and holds until the next string. */
-static bool scan_string(struct scan *scan, struct slice *ret_raw, struct slice *ret_text)
+/* Moves `at` from the opening quote behind the closing one. NULL, or what is wrong, and where. */
+static const char *pass_string(struct slice text, size_t *at, bool *ret_escaped)
 {
-    size_t from = scan->at;
-    bool escaped = false;
-    struct slice inner;
-
-    scan->at++;
-    for (;;) {
+    *ret_escaped = false;
+    for (++*at;;) {
         uint32_t point;
         size_t len;
         int byte;
 
-        for (size_t run = 8; run == 8 && scan->text.len - scan->at >= 8; scan->at += run)
-            run = plain_run(scan->text.at + scan->at);
-        byte = peek(scan);
+        for (size_t run = 8; run == 8 && text.len - *at >= 8; *at += run)
+            run = plain_run(text.at + *at);
+        byte = *at < text.len ? text.at[*at] : -1;
         if (byte == '"')
             break;
         if (byte < 0x20)
-            return broken(scan, byte < 0 ? "a string without end" : "a raw control character");
+            return byte < 0 ? "a string without end" : "a raw control character";
         if (byte == '\\') {
-            len = escape_read(scan->text, scan->at, &point);
-            escaped = true;
+            len = escape_read(text, *at, &point);
+            *ret_escaped = true;
         } else {
-            len = code_point_len(slice_part(scan->text, scan->at, scan->text.len));
+            len = code_point_len(slice_part(text, *at, text.len));
         }
         if (len == 0)
-            return broken(scan, byte == '\\' ? "a bad escape" : "bytes that are not UTF-8");
-        scan->at += len;
+            return byte == '\\' ? "a bad escape" : "bytes that are not UTF-8";
+        *at += len;
     }
-    inner = slice_part(scan->text, from + 1, scan->at);
-    scan->at++;
+    ++*at;
+    return NULL;
+}
+
+/* Reads a string; ret_text is decoded and holds until the next string. */
+static bool scan_string(struct scan *scan, struct slice *ret_raw, struct slice *ret_text)
+{
+    size_t from = scan->at;
+    bool escaped;
+    const char *what = pass_string(scan->text, &scan->at, &escaped);
+    struct slice inner;
+
+    if (what != NULL)
+        return broken(scan, what);
+    inner = slice_part(scan->text, from + 1, scan->at - 1);
     *ret_raw = slice_part(scan->text, from, scan->at);
     *ret_text = inner;
     if (escaped) {
@@ -230,40 +239,59 @@ static bool scan_string(struct scan *scan, struct slice *ret_raw, struct slice *
     return true;
 }
 
-static bool skip_digits(struct scan *scan)
+static bool pass_digits(struct slice text, size_t *at)
 {
-    size_t from = scan->at;
+    size_t from = *at;
 
-    while (peek(scan) >= '0' && peek(scan) <= '9')
-        scan->at++;
-    return scan->at > from;
+    while (*at < text.len && text.at[*at] >= '0' && text.at[*at] <= '9')
+        ++*at;
+    return *at > from;
+}
+
+static bool pass_byte(struct slice text, size_t *at, uint8_t byte)
+{
+    bool there = *at < text.len && text.at[*at] == byte;
+
+    *at += there;
+    return there;
+}
+
+/* Moves `at` behind a number. NULL, or what is wrong, and where. */
+static const char *pass_number(struct slice text, size_t *at)
+{
+    size_t from = *at;
+
+    (void)pass_byte(text, at, '-');
+    if (!pass_byte(text, at, '0') && !pass_digits(text, at))
+        return "no value";
+    if (pass_byte(text, at, '.') && !pass_digits(text, at))
+        return "a bad number";
+    if (pass_byte(text, at, 'e') || pass_byte(text, at, 'E')) {
+        if (!pass_byte(text, at, '+'))
+            (void)pass_byte(text, at, '-');
+        if (!pass_digits(text, at))
+            return "a bad number";
+    }
+    return *at - from > NUMBER_BYTES_MAX ? "a number that is too long" : NULL;
 }
 
 static bool scan_number(struct scan *scan)
 {
-    size_t from = scan->at;
+    const char *what = pass_number(scan->text, &scan->at);
 
-    if (peek(scan) == '-')
-        scan->at++;
-    if (peek(scan) == '0')
-        scan->at++;
-    else if (!skip_digits(scan))
-        return broken(scan, "no value");
-    if (peek(scan) == '.') {
-        scan->at++;
-        if (!skip_digits(scan))
-            return broken(scan, "a bad number");
-    }
-    if (peek(scan) == 'e' || peek(scan) == 'E') {
-        scan->at++;
-        if (peek(scan) == '+' || peek(scan) == '-')
-            scan->at++;
-        if (!skip_digits(scan))
-            return broken(scan, "a bad number");
-    }
-    if (scan->at - from > NUMBER_BYTES_MAX)
-        return broken(scan, "a number that is too long");
-    return true;
+    return what == NULL || broken(scan, what);
+}
+
+bool json_pass_string(struct slice text, size_t *at)
+{
+    bool escaped;
+
+    return *at < text.len && text.at[*at] == '"' && pass_string(text, at, &escaped) == NULL;
+}
+
+bool json_pass_number(struct slice text, size_t *at)
+{
+    return pass_number(text, at) == NULL;
 }
 
 static bool visit(struct scan *scan, enum json_type type, bool is_key, struct slice raw,

@@ -72,6 +72,11 @@ MUST_USE bool json_each(struct slice container,
                                      const struct json_value *value, struct fault *fault),
                         void *self, struct fault *fault);
 
+/* Moves `at` behind the string, or the number, that begins there. False: none does that json_walk
+ * would take; `at` is anywhere then. */
+MUST_USE bool json_pass_string(struct slice text, size_t *at);
+MUST_USE bool json_pass_number(struct slice text, size_t *at);
+
 /* Decodes a string value, appending to `ret_text`. */
 MUST_USE bool json_text(const struct json_value *value, struct buf *ret_text,
                         struct fault *fault);

@@ -113,6 +113,21 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
     return true;
 }
 
+bool facts_take(const struct json_leaf *leaf)
+{
+    const struct json_step *step = leaf->depth == 0 ? NULL : &leaf->path[leaf->depth - 1];
+
+    if (leaf->is_key || step == NULL || !step->is_key)
+        return false;
+    for (size_t i = 0; leaf->type == JSON_STRING && i < COUNT(texts); i++)
+        if (json_key_is(step->key, texts[i].key))
+            return true;
+    for (size_t i = 0; leaf->type == JSON_NUMBER && i < COUNT(indices); i++)
+        if (json_key_is(step->key, indices[i].key))
+            return true;
+    return false;
+}
+
 bool facts_read(struct slice document, struct facts *ret_facts, struct fault *fault)
 {
     struct json_visitor visitor = {on_leaf, ret_facts};

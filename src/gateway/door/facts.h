@@ -33,6 +33,9 @@ struct facts {
 MUST_USE bool facts_read(struct slice document, struct facts *ret_facts, struct fault *fault);
 void facts_free(struct facts *facts);
 
+/* Is it one of those leaves that say something of their object? */
+bool facts_take(const struct json_leaf *leaf);
+
 /* The object that the first `depth` steps of the path lead into, or NULL: it says nothing. */
 const struct fact *facts_of(const struct facts *facts, const struct json_leaf *leaf,
                             size_t depth);

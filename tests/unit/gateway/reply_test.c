@@ -286,6 +286,12 @@ static void values_in_an_answer_are_found(void **state)
          true},
         {REPLY_STREAM, "data: {\"new\":[{\"MARKED-VALUE\":1}]}\n\n", true},
         {REPLY_STREAM, "data: MARKED-VALUE\n\n", true},
+        /* in an event like the one before it */
+        {REPLY_STREAM, CHAT("\"content\":\"a\"") CHAT("\"content\":\"MARKED-VALUE\""), true},
+        {REPLY_STREAM, "data: {\"id\":\"a\",\"n\":1}\n\ndata: {\"id\":\"MARKED-VALUE\",\"n\":2}\n\n",
+         true},
+        {REPLY_STREAM, "data: {\"id\":\"a\"}\n\ndata: {\"id\":\"MARKED\\u002dVALUE\"}\n\n", true},
+        {REPLY_STREAM, "data: {\"a\":1}\n\ndata: {\"MARKED-VALUE\":1}\n\n", true},
         {REPLY_JSON, "{\"any\":[\"MARKED-VALUE\"]}", true},
         {REPLY_JSON, "{\"any\":[\"MARKED-\",\"VALUE\"]}", false},
         {REPLY_OTHER, "a MARKED-VALUE", true},

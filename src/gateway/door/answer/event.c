@@ -86,9 +86,9 @@ bool event_names_tool(const struct facts *facts, const struct json_leaf *leaf)
 
 static bool ends_by_type(const char *type)
 {
-    static const char *const types[] = {"content_block_stop", "message_delta", "message_stop",
-                                        "error",              "response.completed",
-                                        "response.failed",    "response.incomplete"};
+    static const char *const types[] = {
+        "content_block_stop", "message_delta",   "message_stop",       "error",
+        "response.completed", "response.failed", "response.incomplete"};
     size_t len = strlen(type);
 
     for (size_t i = 0; i < COUNT(types); i++)
@@ -105,7 +105,8 @@ bool event_ends_by(const struct json_leaf *leaf)
     if (leaf->is_key || last == NULL || !last->is_key || leaf->text.len >= sizeof(type))
         return false;
     if (leaf->depth > 1)
-        return json_key_is(last->key, "finish_reason") || json_key_is(last->key, "finishReason");
+        return json_key_is(last->key, "finish_reason") ||
+               json_key_is(last->key, "finishReason");
     if (!json_key_is(last->key, "type"))
         return false;
     if (leaf->text.len > 0)
@@ -115,38 +116,47 @@ bool event_ends_by(const struct json_leaf *leaf)
 
 /* ---- events ---- */
 
-static struct buf copy_of(struct slice bytes)
+static struct slice move(struct slice bytes, uint8_t **to)
 {
-    struct buf copy = buf_with_limit(bytes.len);
-    struct fault fault = {0};
+    struct slice moved = {*to, bytes.len};
 
-    (void)!buf_add(&copy, bytes, &fault);
-    return copy;
+    if (bytes.len > 0)
+        memcpy(*to, bytes.at, bytes.len);
+    *to += bytes.len;
+    return moved;
 }
 
-struct event *event_new(struct slice raw, struct slice name, struct slice data)
+struct event *event_keep(struct event *event)
 {
-    struct event *event = xalloc(sizeof(*event));
+    struct event *kept = xalloc(sizeof(*kept));
+    uint8_t *to = xalloc(event->raw.len + event->name.len + event->data.len);
 
-    event->raw = copy_of(raw);
-    event->name = copy_of(name);
-    event->data = copy_of(data);
-    return event;
+    *kept = *event;
+    kept->kept = to;
+    kept->raw = move(event->raw, &to);
+    kept->name = move(event->name, &to);
+    kept->data = move(event->data, &to);
+    *event = (struct event){0};
+    return kept;
 }
 
-void event_free(struct event *event)
+void event_clear(struct event *event)
 {
     for (size_t i = 0; i < event->edits.count; i++)
         free((uint8_t *)(uintptr_t)event->edits.at[i].with.at);
     splice_free(&event->edits);
-    buf_free(&event->raw);
-    buf_free(&event->name);
-    buf_free(&event->data);
+    free(event->kept);
     free(event->parts);
+    *event = (struct event){0};
+}
+
+void event_free(struct event *event)
+{
+    event_clear(event);
     free(event);
 }
 
-void event_add_part(struct event *event, void *voice, const struct json_leaf *leaf,
+void event_add_part(struct event *event, void *voice, struct slice raw, size_t len,
                     uint64_t from)
 {
     event->parts =
@@ -154,14 +164,14 @@ void event_add_part(struct event *event, void *voice, const struct json_leaf *le
     event->parts[event->part_count++] =
         (struct event_part){.voice = voice,
                             .from = from,
-                            .len = leaf->text.len,
-                            .raw_at = (size_t)(leaf->raw.at - event->data.at),
-                            .raw_len = leaf->raw.len};
+                            .len = len,
+                            .raw_at = (size_t)(raw.at - event->data.at),
+                            .raw_len = raw.len};
 }
 
 struct slice event_part_raw(const struct event *event, const struct event_part *part)
 {
-    return slice_part(buf_slice(&event->data), part->raw_at, part->raw_at + part->raw_len);
+    return slice_part(event->data, part->raw_at, part->raw_at + part->raw_len);
 }
 
 /* An edit that begins in an earlier piece leaves nothing in this one. */
@@ -214,7 +224,7 @@ static bool write_lines(const struct event *event, struct slice data, struct buf
     struct slice line, rest = data;
 
     if (event->name.len > 0 &&
-        (!buf_add_text(out, "event: ", fault) || !buf_add(out, buf_slice(&event->name), fault) ||
+        (!buf_add_text(out, "event: ", fault) || !buf_add(out, event->name, fault) ||
          !buf_add_byte(out, '\n', fault)))
         return false;
     while (slice_cut(&rest, '\n', &line))
@@ -226,7 +236,7 @@ static bool write_lines(const struct event *event, struct slice data, struct buf
 
 bool event_write(struct event *event, struct buf *out, struct fault *fault)
 {
-    struct slice raw = buf_slice(&event->raw), was = buf_slice(&event->data);
+    struct slice raw = event->raw, was = event->data;
     AUTO_BUF struct buf data = buf_with_limit(was.len * 8 + GROWTH_BYTES);
     size_t at;
 

@@ -37,17 +37,22 @@ struct event_part {
     size_t raw_at, raw_len; /* in `data` */
 };
 
+/* It borrows its bytes until it has to wait. */
 struct event {
-    struct buf raw, data, name;
+    struct slice raw, name, data;
+    uint8_t *kept; /* a copy of these; NULL: they are borrowed */
     struct event_part *parts;
     size_t part_count, part_room;
     struct splice edits; /* of data; `with` is owned */
     struct event *next;
 };
 
-struct event *event_new(struct slice raw, struct slice name, struct slice data);
-void event_free(struct event *event);
-void event_add_part(struct event *event, void *voice, const struct json_leaf *leaf,
+/* Moves it to where it can wait, with its bytes; `event` is empty then. */
+struct event *event_keep(struct event *event);
+void event_clear(struct event *event); /* what it owns */
+void event_free(struct event *event);  /* one that was kept */
+/* The string `raw` of its data, which says `len` bytes. */
+void event_add_part(struct event *event, void *voice, struct slice raw, size_t len,
                     uint64_t from);
 struct slice event_part_raw(const struct event *event, const struct event_part *part);
 /* Those edits of a lane that concern its text from `from` on, `len` bytes, which is the string
