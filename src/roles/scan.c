@@ -1,144 +1,50 @@
+/* The pool: contents go to workers a packet at a time, and what they find comes back in the same order. */
 #include "roles/scan.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/scope.h"
 #include "os/file.h"
-#include "os/isolate.h"
 #include "os/message.h"
 #include "os/spawn.h"
-#include "roles/archives.h"
 #include "roles/packet.h"
+#include "roles/scanning/exchange.h"
 
 #define WORKERS_MAX 8
 #define INLINE_BYTES_MAX (120UL * 1024) /* with the path it stays below a packet */
 #define PATH_BYTES_MAX 4096
-#define FINDINGS_PER_PACKET 8192 /* of 16 bytes */
+#define FRAME_BYTES 16 /* of a content in a packet: two lengths and a number */
+#define BATCH_MAX 64   /* contents of a packet */
+#define UNDER_WAY_MAX 2 /* packets that a worker has: the next one waits while it looks into the first */
+
+/* What a packet asked for, in that order. */
+struct batch {
+    struct {
+        size_t token;
+        size_t len; /* of the content: findings lie inside */
+    } of[BATCH_MAX];
+    size_t count;
+};
 
 struct worker {
     struct process process;
     int socket;
-    bool busy;
-    size_t token;
-    size_t len; /* of what it has: findings lie inside */
+    struct batch under_way[UNDER_WAY_MAX]; /* the oldest one first */
+    size_t count;
 };
 
 struct scan_pool {
     struct worker workers[WORKERS_MAX];
     size_t count;
-    size_t next;
+    size_t next; /* the worker that gets the next packet */
+    struct buf packet; /* that is being filled */
+    struct batch filling; /* what is in it */
+    struct finding *findings;
+    size_t finding_room;
 };
 
-/* ---- the worker ---- */
-
-/* The content: the rest of the packet, or a memory file that is mapped. */
-static bool take_content(struct packet_reader *reader, const struct message_fds *fds,
-                         struct slice *ret_content, void **ret_mapping, struct fault *fault)
-{
-    uint64_t len = packet_number(reader);
-
-    if (fds->count == 0) {
-        *ret_content = packet_text(reader);
-        return packet_end(reader, fault) && ret_content->len == len;
-    }
-    if (!packet_end(reader, fault) || len == 0 || len > SCAN_BYTES_MAX)
-        return fault_set(fault, FAULT_INVALID, "content of %llu bytes",
-                         (unsigned long long)len);
-    *ret_mapping = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fds->fd[0], 0);
-    if (*ret_mapping == MAP_FAILED) {
-        *ret_mapping = NULL;
-        return fault_errno(fault, "map the content");
-    }
-    *ret_content = slice_of_bytes(*ret_mapping, len);
-    return true;
-}
-
-static bool send_findings(int socket, const struct finding *findings, size_t count,
-                          unsigned mask, struct fault *fault)
-{
-    AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
-    size_t sent = 0;
-
-    do {
-        size_t part = count - sent < FINDINGS_PER_PACKET ? count - sent : FINDINGS_PER_PACKET;
-
-        buf_clear(&packet);
-        if (!packet_put_number(&packet, mask, fault) ||
-            !packet_put_number(&packet, count, fault))
-            return false;
-        for (size_t i = sent; i < sent + part; i++)
-            if (!packet_put_number(
-                    &packet, findings[i].start | (uint64_t)findings[i].end << 32, fault) ||
-                !packet_put_number(&packet,
-                                   findings[i].rule | (uint64_t)findings[i].class << 16 |
-                                       (uint64_t)findings[i].confidence << 32 |
-                                       (uint64_t)findings[i].form << 40,
-                                   fault))
-                return false;
-        if (!message_send(socket, buf_slice(&packet), NULL, fault))
-            return false;
-        sent += part;
-    } while (sent < count);
-    return true;
-}
-
-static bool look(int socket, struct slice packet, const struct message_fds *fds,
-                 struct fault *fault)
-{
-    struct packet_reader reader = {.rest = packet};
-    struct slice path = packet_text(&reader);
-    struct slice content = {0};
-    struct finding *findings = NULL;
-    struct fault unfound = {0};
-    void *mapping = NULL;
-    size_t count = 0;
-    unsigned mask = 0;
-    bool ok;
-
-    if (!take_content(&reader, fds, &content, &mapping, fault))
-        return false;
-    /* What the classifier cannot take is not a failure of the worker. */
-    if (!classify_scan(content, path, &findings, &count, &mask, &unfound)) {
-        count = 0;
-        mask = SCAN_UNEXAMINED;
-    }
-    ok = send_findings(socket, findings, count, mask, fault);
-    free(findings);
-    if (mapping != NULL)
-        (void)munmap(mapping, content.len);
-    return ok;
-}
-
-int scan_role(void *self)
-{
-    int socket = *(int *)self;
-    AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
-    struct fault fault = {0}, no_archives = {0};
-
-    (void)!archives_use(&no_archives); /* without the library they are opaque */
-    if (!buf_reserve(&packet, MESSAGE_BYTES_MAX, &fault) || !isolate_capabilities(0, &fault) ||
-        !isolate_syscalls(ISOLATE_SCAN, &fault))
-        return 1;
-    for (;;) {
-        struct message_fds fds = {0};
-        bool end = false;
-        bool ok;
-
-        if (!message_receive(socket, &packet, &fds, -1, &end, &fault))
-            return 1;
-        if (end)
-            return 0;
-        ok = look(socket, buf_slice(&packet), &fds, &fault);
-        message_fds_close(&fds);
-        if (!ok)
-            return 1;
-    }
-}
-
-/* ---- the pool ---- */
+/* ---- processes ---- */
 
 static bool start_worker(struct worker *worker, struct fault *fault)
 {
@@ -150,8 +56,8 @@ static bool start_worker(struct worker *worker, struct fault *fault)
     ok = spawn_role("custody-scan", scan_role, &ends[1], &ends[1], 1, &worker->process, fault);
     (void)close(ends[1]);
     worker->socket = ends[0];
-    worker->busy = false;
-    return ok;
+    worker->count = 0;
+    return ok || fault_in(fault, "start a scan worker");
 }
 
 static void stop_worker(struct worker *worker)
@@ -167,12 +73,13 @@ bool scan_pool_new(size_t workers, struct scan_pool **ret_pool, struct fault *fa
     struct scan_pool *pool = xalloc(sizeof(*pool));
 
     pool->count = workers < 1 ? 1 : workers > WORKERS_MAX ? WORKERS_MAX : workers;
+    pool->packet = buf_with_limit(MESSAGE_BYTES_MAX);
     for (size_t i = 0; i < pool->count; i++)
         pool->workers[i] = (struct worker){.process = {.pid = -1, .pidfd = -1}, .socket = -1};
     for (size_t i = 0; i < pool->count; i++)
         if (!start_worker(&pool->workers[i], fault)) {
             scan_pool_free(pool);
-            return fault_in(fault, "start a scan worker");
+            return false;
         }
     *ret_pool = pool;
     return true;
@@ -184,97 +91,152 @@ void scan_pool_free(struct scan_pool *pool)
         return;
     for (size_t i = 0; i < pool->count; i++)
         stop_worker(&pool->workers[i]);
+    buf_free(&pool->packet);
+    free(pool->findings);
     free(pool);
 }
 
-/* One packet of findings behind `list`; sorted, apart, inside the content, of classes there
- * are. */
-static bool take_findings(struct worker *worker, struct packet_reader *reader, uint64_t total,
-                          struct finding *list, size_t *count)
+/* All that is under way is lost: nobody may be told of it later. */
+static void begin_anew(struct scan_pool *pool)
 {
-    size_t before = *count > 0 ? list[*count - 1].end : 0;
+    struct fault lost = {0};
 
-    while (reader->rest.len > 0 && *count < total) {
-        uint64_t place = packet_number(reader);
-        uint64_t kind = packet_number(reader);
-        struct finding *finding = &list[(*count)++];
-
-        *finding = (struct finding){.start = (uint32_t)place,
-                                    .end = (uint32_t)(place >> 32),
-                                    .rule = (uint16_t)kind,
-                                    .class = (enum data_class)(uint8_t)(kind >> 16),
-                                    .confidence = (uint8_t)(kind >> 32),
-                                    .form = (uint8_t)(kind >> 40)};
-        if (reader->failed || finding->start < before || finding->start >= finding->end ||
-            finding->end > worker->len || finding->class >= CLASS_COUNT ||
-            finding->form >= FORM_COUNT)
-            return false;
-        before = finding->end;
+    pool->filling.count = 0;
+    buf_clear(&pool->packet);
+    for (size_t i = 0; i < pool->count; i++) {
+        stop_worker(&pool->workers[i]);
+        (void)!start_worker(&pool->workers[i], &lost); /* one that is not there shows at settling */
     }
-    return reader->rest.len == 0;
 }
 
-static bool hear_worker(struct worker *worker, struct finding **ret_findings,
-                        size_t *ret_count, unsigned *ret_mask, struct fault *fault)
+/* ---- answers ---- */
+
+/* Records of an answer, packet by packet. */
+struct answer {
+    int socket;
+    struct buf packet;
+    struct packet_reader reader;
+};
+
+static bool take_record(struct answer *answer, uint64_t *ret_first, uint64_t *ret_second)
 {
-    AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
-    struct finding *list = NULL;
-    size_t count = 0;
-    uint64_t total = 0;
-    bool ok = true;
+    struct fault lost = {0};
+    bool end = false;
 
-    do {
-        struct packet_reader reader;
-        bool end = false;
-
-        ok = message_receive(worker->socket, &packet, NULL, SCAN_WORKER_MS, &end, fault) &&
-             !end;
-        if (!ok)
-            break;
-        reader = (struct packet_reader){.rest = buf_slice(&packet)};
-        *ret_mask = (unsigned)packet_number(&reader);
-        total = packet_number(&reader);
-        ok = !reader.failed && total <= CLASSIFY_FINDINGS_MAX && total <= worker->len &&
-             *ret_mask < CLASS_BIT(CLASS_COUNT) &&
-             (list != NULL || total == 0 || reader.rest.len > 0);
-        if (ok && list == NULL && total > 0)
-            list = xalloc_array(total, sizeof(*list));
-        ok = ok && take_findings(worker, &reader, total, list, &count) &&
-             (count == total || packet.len > 16);
-    } while (ok && count < total);
-    if (!ok) {
-        free(list);
-        return false;
+    if (answer->reader.rest.len == 0) {
+        if (!message_receive(answer->socket, &answer->packet, NULL, SCAN_WORKER_MS, &end, &lost) ||
+            end)
+            return false;
+        answer->reader = (struct packet_reader){.rest = buf_slice(&answer->packet)};
     }
-    *ret_findings = list;
-    *ret_count = count;
+    *ret_first = packet_number(&answer->reader);
+    *ret_second = packet_number(&answer->reader);
+    return !answer->reader.failed;
+}
+
+/* Sorted, apart, inside the content, of classes there are. */
+static bool take_findings(struct answer *answer, size_t len, struct finding *list, uint64_t count)
+{
+    size_t before = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t place, kind;
+
+        if (!take_record(answer, &place, &kind))
+            return false;
+        list[i] = (struct finding){.start = (uint32_t)place,
+                                   .end = (uint32_t)(place >> 32),
+                                   .rule = (uint16_t)kind,
+                                   .class = (enum data_class)(uint8_t)(kind >> 16),
+                                   .confidence = (uint8_t)(kind >> 32),
+                                   .form = (uint8_t)(kind >> 40)};
+        if (list[i].start < before || list[i].start >= list[i].end || list[i].end > len ||
+            list[i].class >= CLASS_COUNT || list[i].form >= FORM_COUNT)
+            return false;
+        before = list[i].end;
+    }
     return true;
 }
 
-static bool settle(struct worker *worker, const struct scan_sink *sink, struct fault *fault)
+/* What was found in one content, into the pool's list. */
+static bool hear(struct scan_pool *pool, struct answer *answer, size_t len, size_t *ret_count,
+                 unsigned *ret_mask)
 {
-    struct finding *findings = NULL;
-    struct fault lost = {0};
-    size_t count = 0;
-    unsigned mask = 0;
-    bool ok;
+    uint64_t mask, count;
 
-    if (!worker->busy)
-        return true;
-    worker->busy = false;
-    if (!hear_worker(worker, &findings, &count, &mask, &lost)) {
-        /* What the classifier dies on is not examined, and what is not examined is not shown.
-         */
-        stop_worker(worker);
-        if (!start_worker(worker, fault))
-            return fault_in(fault, "start a scan worker");
-        return fault_set(
-            fault, FAULT_IO,
-            "the classifier ended or hung on a file: nothing is shown unexamined");
+    if (!take_record(answer, &mask, &count) || mask >= CLASS_BIT(CLASS_COUNT) ||
+        count > CLASSIFY_FINDINGS_MAX || count > len)
+        return false;
+    pool->findings =
+        xgrow(pool->findings, &pool->finding_room, count + 1, sizeof(*pool->findings));
+    *ret_count = count;
+    *ret_mask = (unsigned)mask;
+    return take_findings(answer, len, pool->findings, count);
+}
+
+/* Waits for the oldest packet of a worker. */
+static bool settle(struct scan_pool *pool, struct worker *worker, const struct scan_sink *sink,
+                   struct fault *fault)
+{
+    const struct batch batch = worker->under_way[0];
+    struct answer answer = {.socket = worker->socket, .packet = buf_with_limit(MESSAGE_BYTES_MAX)};
+    bool is_heard = true, ok = true;
+
+    worker->count--;
+    memmove(worker->under_way, worker->under_way + 1, worker->count * sizeof(batch));
+    for (size_t i = 0; i < batch.count && ok; i++) {
+        size_t count = 0;
+        unsigned mask = 0;
+
+        is_heard = hear(pool, &answer, batch.of[i].len, &count, &mask);
+        ok = is_heard &&
+             sink->found(sink->self, batch.of[i].token, pool->findings, count, mask, fault);
     }
-    ok = sink->found(sink->self, worker->token, findings, count, mask, fault);
-    free(findings);
-    return ok;
+    is_heard = is_heard && (!ok || answer.reader.rest.len == 0);
+    buf_free(&answer.packet);
+    if (!is_heard || !ok)
+        begin_anew(pool);
+    /* What the classifier dies on is not examined, and what is not examined is not shown. */
+    return is_heard ? ok
+                    : fault_set(fault, FAULT_IO,
+                                "the classifier ended or hung on a file: nothing is shown unexamined");
+}
+
+/* ---- contents ---- */
+
+static bool send_batch(struct scan_pool *pool, const struct message_fds *fds,
+                       const struct scan_sink *sink, struct fault *fault)
+{
+    struct worker *worker = &pool->workers[pool->next];
+    struct fault lost = {0};
+
+    if (worker->count == UNDER_WAY_MAX && !settle(pool, worker, sink, fault))
+        return false;
+    pool->next = (pool->next + 1) % pool->count;
+    worker->under_way[worker->count++] = pool->filling;
+    /* A worker that is gone shows at settling. */
+    (void)!message_send(worker->socket, buf_slice(&pool->packet), fds, &lost);
+    pool->filling.count = 0;
+    buf_clear(&pool->packet);
+    return true;
+}
+
+static bool send_filled(struct scan_pool *pool, const struct scan_sink *sink, struct fault *fault)
+{
+    return pool->filling.count == 0 || send_batch(pool, NULL, sink, fault);
+}
+
+static bool put_head(struct scan_pool *pool, size_t token, struct slice content, struct slice path,
+                     struct fault *fault)
+{
+    struct batch *batch = &pool->filling;
+
+    if (!packet_put_text(&pool->packet, path, fault) ||
+        !packet_put_number(&pool->packet, content.len, fault))
+        return false;
+    batch->of[batch->count].token = token;
+    batch->of[batch->count++].len = content.len;
+    return true;
 }
 
 /* A memory file that can be read from 0. */
@@ -290,43 +252,45 @@ static bool memory_file(struct slice content, int *ret_fd, struct fault *fault)
     return true;
 }
 
+static bool submit_alone(struct scan_pool *pool, size_t token, struct slice content,
+                         struct slice path, const struct scan_sink *sink, struct fault *fault)
+{
+    AUTO_CLOSE int fd = -1;
+    struct message_fds fds = {.count = 1};
+
+    if (!memory_file(content, &fd, fault) || !send_filled(pool, sink, fault) ||
+        !put_head(pool, token, content, path, fault))
+        return false;
+    fds.fd[0] = fd;
+    return send_batch(pool, &fds, sink, fault);
+}
+
 bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content,
                       struct slice path, const struct scan_sink *sink, struct fault *fault)
 {
-    struct worker *worker = &pool->workers[pool->next];
-    AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
-    AUTO_CLOSE int fd = -1;
-    struct message_fds fds = {0};
-    struct fault lost = {0};
+    size_t needed;
 
     if (content.len > SCAN_BYTES_MAX)
         return sink->found(sink->self, token, NULL, 0, SCAN_UNEXAMINED, fault);
-    pool->next = (pool->next + 1) % pool->count;
-    if (!settle(worker, sink, fault) ||
-        !packet_put_text(&packet, slice_part(path, 0, PATH_BYTES_MAX), fault) ||
-        !packet_put_number(&packet, content.len, fault))
+    path = slice_part(path, 0, PATH_BYTES_MAX);
+    if (content.len > INLINE_BYTES_MAX)
+        return submit_alone(pool, token, content, path, sink, fault);
+    needed = content.len + path.len + FRAME_BYTES;
+    if ((pool->filling.count == BATCH_MAX || needed > MESSAGE_BYTES_MAX - pool->packet.len) &&
+        !send_filled(pool, sink, fault))
         return false;
-    if (content.len <= INLINE_BYTES_MAX) {
-        if (!packet_put_text(&packet, content, fault))
-            return false;
-    } else {
-        if (!memory_file(content, &fd, fault))
-            return false;
-        fds = (struct message_fds){.fd = {fd}, .count = 1};
-    }
-    worker->token = token;
-    worker->len = content.len;
-    worker->busy = true;
-    /* A worker that is gone shows at settling. */
-    (void)!message_send(worker->socket, buf_slice(&packet), &fds, &lost);
-    return true;
+    return put_head(pool, token, content, path, fault) &&
+           packet_put_text(&pool->packet, content, fault);
 }
 
 bool scan_pool_drain(struct scan_pool *pool, const struct scan_sink *sink, struct fault *fault)
 {
+    if (!send_filled(pool, sink, fault))
+        return false;
     for (size_t i = 0; i < pool->count; i++)
-        if (!settle(&pool->workers[i], sink, fault))
-            return false;
+        while (pool->workers[i].count > 0)
+            if (!settle(pool, &pool->workers[i], sink, fault))
+                return false;
     return true;
 }
 

@@ -6,7 +6,7 @@
  *   holds      nothing                       talks to   collect, or the command that started
  *                                                       it
  *
- * Content arrives in a packet, or as a memory file where it is larger: the worker opens
+ * Contents arrive in packets, several in one, or as a memory file where one is larger: the worker opens
  * nothing and has nothing to leak but what it was just given.
  */
 #ifndef CUSTODY_ROLES_SCAN_H
@@ -37,10 +37,11 @@ struct scan_sink {
 };
 
 /*
- * Hands one content to a worker, waiting for one where all are busy (its result is told
- * first). `path` helps formats. The bytes are free again on return. A worker that dies or
- * hangs is replaced, and is a FAULT_IO. What is longer than SCAN_BYTES_MAX, or has more
- * findings than can be kept, comes with the mask SCAN_UNEXAMINED and without findings.
+ * Hands one content to a worker, maybe later with others; where all are busy it waits for one
+ * (what that one found is told first). `path` helps formats. The bytes are free again on return.
+ * A worker that dies or hangs is a FAULT_IO, and a sink that fails ends it, too: all that was under
+ * way is lost then, and is not told. What is longer than SCAN_BYTES_MAX, or has more findings than
+ * can be kept, comes with the mask SCAN_UNEXAMINED and without findings.
  */
 MUST_USE bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content,
                                struct slice path, const struct scan_sink *sink,

@@ -134,18 +134,27 @@ static bool drain(struct tree *tree, struct fault *fault)
 }
 
 /* The next place of the ring, with the path in it. */
-static bool make_pending(struct tree *tree, const char *path, const struct stat *stat,
-                         struct pending **ret_pending, struct fault *fault)
+static bool make_pending(struct tree *tree, const char *path, struct pending **ret_pending,
+                         struct fault *fault)
 {
     struct pending *pending;
 
     if ((tree->count == PENDING_MAX || tree->bytes > PENDING_BYTES_MAX) && !drain(tree, fault))
         return false;
     pending = &tree->pending[(tree->first + tree->count++) % PENDING_MAX];
-    *pending = (struct pending){
-        .path = xstrdup(path), .stat = *stat, .content = buf_with_limit(SCAN_BYTES_MAX)};
+    *pending =
+        (struct pending){.path = xstrdup(path), .content = buf_with_limit(SCAN_BYTES_MAX)};
     *ret_pending = pending;
     return true;
+}
+
+/* The one that was made last. */
+static void forget_pending(struct tree *tree, struct pending *pending)
+{
+    free(pending->path);
+    buf_free(&pending->content);
+    *pending = (struct pending){0};
+    tree->count--;
 }
 
 static size_t worker_count(void)
@@ -168,6 +177,26 @@ static bool look(struct tree *tree, struct pending *pending, struct fault *fault
            fault_in(fault, "scan %s", pending->path);
 }
 
+/* Of a file that did not change meanwhile the first read has all. */
+static bool read_all(int fd, struct buf *content, struct stat *stat, struct fault *why)
+{
+    size_t size = (size_t)stat->st_size;
+    ssize_t got = -1;
+
+    if (size < SCAN_BYTES_MAX) {
+        if (!buf_reserve(content, size + 1, why))
+            return false;
+        got = read(fd, content->at, size + 1);
+        content->len = got > 0 ? (size_t)got : 0;
+    }
+    if (fstat(fd, stat) < 0)
+        return fault_errno(why, "stat");
+    if (got >= 0 && content->len == size && (size_t)stat->st_size == size)
+        return true;
+    return file_read_fd(fd, content, why) &&
+           (fstat(fd, stat) == 0 || fault_errno(why, "stat"));
+}
+
 /* Reads it, and asks whether just this content is known. `stat` becomes that of what was read.
  */
 static bool read_known(struct tree *tree, int folder, const char *name,
@@ -176,7 +205,6 @@ static bool read_known(struct tree *tree, int folder, const char *name,
 {
     AUTO_CLOSE int fd =
         openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
-    struct stat after;
 
     *ret_known = false;
     if (fd < 0 || fstat(fd, &pending->stat) < 0)
@@ -185,15 +213,12 @@ static bool read_known(struct tree *tree, int folder, const char *name,
         return fault_set(why, FAULT_INVALID, "no plain file");
     if ((uint64_t)pending->stat.st_size > SCAN_BYTES_MAX)
         return fault_set(why, FAULT_LIMIT, "too large");
-    if (!buf_reserve(&pending->content, (size_t)pending->stat.st_size, why) ||
-        !file_read_fd(fd, &pending->content, why))
+    if (!read_all(fd, &pending->content, &pending->stat, why))
         return false;
-    if (fstat(fd, &after) < 0)
-        return fault_errno(why, "stat");
-    pending->stat = after;
+    if (tree->verdicts == NULL)
+        return true;
     hasher_object(tree->hasher, OBJECT_BLOB, buf_slice(&pending->content), pending->oid);
-    *ret_known = tree->verdicts != NULL &&
-                 verdicts_by_content(tree->verdicts, &pending->stat, slice_of(pending->path),
+    *ret_known = verdicts_by_content(tree->verdicts, &pending->stat, slice_of(pending->path),
                                      pending->oid, ret_verdict);
     return true;
 }
@@ -211,6 +236,7 @@ static void settle_known(struct pending *pending, const struct file_verdict *ver
     buf_free(&pending->content);
 }
 
+/* `stat`: by which its verdict may be known; NULL: it is not asked for. */
 static bool scan_file(struct tree *tree, int folder, const char *name, const char *path,
                       const struct stat *stat, struct fault *fault)
 {
@@ -219,19 +245,23 @@ static bool scan_file(struct tree *tree, int folder, const char *name, const cha
     struct fault why = {0};
     bool known;
 
-    if (tree->verdicts != NULL &&
+    if (stat != NULL && tree->verdicts != NULL &&
         verdicts_by_state(tree->verdicts, stat, slice_of(path), &verdict)) {
         tree->counts.known++;
         if (tree->count == 0)
             return tell(tree, path, &verdict, NULL, fault);
-        if (!make_pending(tree, path, stat, &pending, fault))
+        if (!make_pending(tree, path, &pending, fault))
             return false;
         settle_known(pending, &verdict);
         return tell_done(tree, fault);
     }
-    if (!make_pending(tree, path, stat, &pending, fault))
+    if (!make_pending(tree, path, &pending, fault))
         return false;
     if (!read_known(tree, folder, name, pending, &verdict, &known, &why)) {
+        if (why.kind == FAULT_MISSING && stat == NULL) {
+            forget_pending(tree, pending);
+            return true; /* it is gone since its folder was listed */
+        }
         pending->unseen = why.kind == FAULT_LIMIT ? "too large" : "cannot be read";
         pending->mask = SCAN_UNEXAMINED;
         pending->done = true;
@@ -255,21 +285,28 @@ static bool tell_unseen(struct tree *tree, const char *path, const char *why,
     return drain(tree, fault) && tell(tree, path, &unknown, why, fault);
 }
 
+struct entry {
+    char *name;
+    uint8_t type; /* of readdir */
+};
+
 struct names {
-    char **at;
+    struct entry *at;
     size_t count, room;
 };
 
 static void names_free(struct names *names)
 {
     for (size_t i = 0; i < names->count; i++)
-        free(names->at[i]);
+        free(names->at[i].name);
     free(names->at);
 }
 
 static int by_bytes(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    const struct entry *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
 }
 
 static void list_names(DIR *dir, struct names *names)
@@ -279,7 +316,7 @@ static void list_names(DIR *dir, struct names *names)
             strcmp(entry->d_name, ".git") == 0)
             continue;
         names->at = xgrow(names->at, &names->room, names->count + 1, sizeof(*names->at));
-        names->at[names->count++] = xstrdup(entry->d_name);
+        names->at[names->count++] = (struct entry){xstrdup(entry->d_name), entry->d_type};
     }
     if (names->count > 1)
         qsort(names->at, names->count, sizeof(*names->at), by_bytes);
@@ -302,12 +339,16 @@ static bool scan_folder(struct tree *tree, int fd, const char *path, unsigned de
     }
     list_names(dir, &names);
     for (size_t i = 0; ok && i < names.count; i++) {
-        AUTO_FREE char *below =
-            path[0] == 0 ? xstrdup(names.at[i]) : xformat("%s/%s", path, names.at[i]);
+        const char *name = names.at[i].name;
+        AUTO_FREE char *below = path[0] == 0 ? xstrdup(name) : xformat("%s/%s", path, name);
 
-        ok = strlen(below) > PATH_BYTES_MAX
-                 ? tell_unseen(tree, names.at[i], "path too long", fault)
-                 : scan_path(tree, dirfd(dir), names.at[i], below, depth + 1, fault);
+        if (strlen(below) > PATH_BYTES_MAX)
+            ok = tell_unseen(tree, name, "path too long", fault);
+        else if (names.at[i].type == DT_REG &&
+                 (tree->verdicts == NULL || !verdicts_has_kept(tree->verdicts)))
+            ok = scan_file(tree, dirfd(dir), name, below, NULL, fault);
+        else
+            ok = scan_path(tree, dirfd(dir), name, below, depth + 1, fault);
     }
     names_free(&names);
     (void)closedir(dir);

@@ -331,6 +331,11 @@ static void keep_state(struct verdicts *verdicts, struct known_file key, uint32_
     met_add(&verdicts->files, row);
 }
 
+bool verdicts_has_kept(const struct verdicts *verdicts)
+{
+    return verdicts->kept_files > 0;
+}
+
 bool verdicts_by_state(struct verdicts *verdicts, const struct stat *stat, struct slice path,
                        struct file_verdict *ret_verdict)
 {

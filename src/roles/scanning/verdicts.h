@@ -37,6 +37,9 @@ struct file_verdict {
 struct verdicts *verdicts_new(struct slice file, int64_t now_ns);
 void verdicts_free(struct verdicts *verdicts); /* NULL is fine */
 
+/* Was anything kept? Else no file is known by its state. */
+bool verdicts_has_kept(const struct verdicts *verdicts);
+
 /* `path` as it is told to the classifier. */
 bool verdicts_by_state(struct verdicts *verdicts, const struct stat *stat, struct slice path,
                        struct file_verdict *ret_verdict);
