@@ -12,7 +12,10 @@ struct sse {
     bool blank_at_cr; /* that CR ended a blank line: dispatch once the LF was seen or is ruled
                          out */
     bool crlf;        /* this stream has used CRLF */
+    bool has_cr;      /* ... or a CR at all */
     bool begun;       /* past a possible byte order mark */
+    /* Of the event just given out: in the buffers above, or in the bytes that held all of it. */
+    struct slice given_raw, given_data, given_name;
 };
 
 struct sse *sse_new(size_t event_limit)
@@ -82,6 +85,7 @@ static bool add_byte(struct sse *sse, uint8_t byte, bool *ret_event, struct faul
         return true;
     }
     sse->after_cr = byte == '\r';
+    sse->has_cr = sse->has_cr || sse->after_cr;
     if (byte != '\n' && byte != '\r')
         return true;
     if (!end_line(sse, 1, &blank, fault))
@@ -106,14 +110,77 @@ static void forget_given(struct sse *sse)
     sse->given = false;
 }
 
+#define WINDOW_BYTES 256 /* so that looking for one ending far away costs nothing at another */
+
 /* Bytes up to the next line ending. */
 static size_t plain_len(struct slice bytes)
 {
-    size_t len = 0;
+    size_t at = 0;
 
-    while (len < bytes.len && bytes.at[len] != '\n' && bytes.at[len] != '\r')
-        len++;
-    return len;
+    while (at < bytes.len) {
+        struct slice window = slice_part(bytes, at, at + WINDOW_BYTES);
+        size_t end = slice_find_byte(window, '\n', 0);
+        size_t cr = slice_find_byte(slice_part(window, 0, end), '\r', 0);
+
+        if (cr != SIZE_MAX || end != SIZE_MAX)
+            return at + (cr != SIZE_MAX ? cr : end);
+        at += window.len;
+    }
+    return bytes.len;
+}
+
+/* A line of an event that is read where it lies; false: it is to be read byte by byte. */
+static bool take_line(struct sse *sse, struct slice line)
+{
+    static const char data[] = "data:", name[] = "event:";
+    struct slice *to = slice_starts_with(line, SLICE("data:"))    ? &sse->given_data
+                       : slice_starts_with(line, SLICE("event:")) ? &sse->given_name
+                                                                  : NULL;
+    size_t from = to == &sse->given_data ? sizeof(data) - 1 : sizeof(name) - 1;
+
+    if (to == NULL)
+        return line.at[0] == ':';
+    if (to->at != NULL) /* several of them */
+        return false;
+    *to = slice_part(line, from + (line.len > from && line.at[from] == ' '), line.len);
+    return true;
+}
+
+/* The common case: all of the event is in `bytes`, and nothing is copied. */
+static bool take_whole(struct sse *sse, struct slice bytes, size_t *ret_used)
+{
+    size_t at = 0;
+
+    if (sse->raw.len > 0 || sse->has_cr ||
+        (!sse->begun && bytes.len > 0 && bytes.at[0] == 0xEF))
+        return false;
+    bytes = slice_part(bytes, 0, sse->raw.limit);
+    sse->given_data = sse->given_name = (struct slice){0};
+    for (;;) {
+        size_t end = slice_find_byte(bytes, '\n', at);
+        struct slice line = slice_part(bytes, at, end);
+
+        if (end == SIZE_MAX || slice_find_byte(line, '\r', 0) != SIZE_MAX)
+            return false;
+        at = end + 1;
+        if (line.len == 0)
+            break;
+        if (!take_line(sse, line))
+            return false;
+    }
+    sse->begun = true;
+    sse->given_raw = slice_part(bytes, 0, at);
+    *ret_used = at;
+    return true;
+}
+
+static void give(struct sse *sse)
+{
+    if (sse->data.len > 0)
+        sse->data.len--; /* the last LF is not part of the data */
+    sse->given_raw = buf_slice(&sse->raw);
+    sse->given_data = buf_slice(&sse->data);
+    sse->given_name = buf_slice(&sse->name);
 }
 
 bool sse_feed(struct sse *sse, struct slice bytes, size_t *ret_used, bool *ret_event,
@@ -123,6 +190,9 @@ bool sse_feed(struct sse *sse, struct slice bytes, size_t *ret_used, bool *ret_e
     bool event = false;
 
     forget_given(sse);
+    sse->given = *ret_event = take_whole(sse, bytes, ret_used);
+    if (sse->given)
+        return true;
     while (used < bytes.len && !event) {
         size_t plain = plain_len(slice_part(bytes, used, bytes.len));
 
@@ -138,8 +208,8 @@ bool sse_feed(struct sse *sse, struct slice bytes, size_t *ret_used, bool *ret_e
             return false;
         }
     }
-    if (event && sse->data.len > 0)
-        sse->data.len--; /* the last LF is not part of the data */
+    if (event)
+        give(sse);
     sse->given = event;
     *ret_used = used;
     *ret_event = event;
@@ -148,17 +218,17 @@ bool sse_feed(struct sse *sse, struct slice bytes, size_t *ret_used, bool *ret_e
 
 struct slice sse_raw(const struct sse *sse)
 {
-    return sse->given ? buf_slice(&sse->raw) : SLICE("");
+    return sse->given ? sse->given_raw : SLICE("");
 }
 
 struct slice sse_name(const struct sse *sse)
 {
-    return sse->given ? buf_slice(&sse->name) : SLICE("");
+    return sse->given ? sse->given_name : SLICE("");
 }
 
 struct slice sse_data(const struct sse *sse)
 {
-    return sse->given ? buf_slice(&sse->data) : SLICE("");
+    return sse->given ? sse->given_data : SLICE("");
 }
 
 struct slice sse_pending(const struct sse *sse)

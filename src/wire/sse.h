@@ -21,7 +21,7 @@ void sse_free(struct sse *sse); /* NULL is fine */
  * Takes bytes up to the end of the next event.
  *   ret_used   how many were taken
  *   ret_event  true: an event is complete (also one without data: comments and blank lines);
- *              the accessors below hold until the next call
+ *              the accessors below hold until the next call, and as long as `bytes`
  * FAULT_LIMIT: the event is longer than the limit.
  */
 MUST_USE bool sse_feed(struct sse *sse, struct slice bytes, size_t *ret_used, bool *ret_event,

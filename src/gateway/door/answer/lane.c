@@ -48,9 +48,13 @@ static bool is_word(uint8_t byte)
 
 static bool ends_with(const struct lane_context *context, const char *tail)
 {
-    size_t len = strlen(tail);
+    uint64_t last = 0, mask = 0;
 
-    return memcmp(context->recent + sizeof(context->recent) - len, tail, len) == 0;
+    for (; *tail != 0; tail++) {
+        last = last << 8 | (uint8_t)*tail;
+        mask = mask << 8 | 0xFF;
+    }
+    return (context->recent & mask) == last;
 }
 
 static bool is_space(uint8_t byte)
@@ -65,25 +69,33 @@ static bool ends_token(uint8_t byte)
            byte == '|';
 }
 
-static void see(struct lane_context *context, uint8_t byte)
+/* What begins where the tail of what has come is this. */
+static void see_beginnings(struct lane_context *context, uint8_t byte)
 {
-    uint8_t small = byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + 32) : byte;
+    switch (byte) {
+    case '/':
+        context->in_url = context->in_url || ends_with(context, "//");
+        break;
+    case '.':
+        context->in_url = context->in_url || ends_with(context, "www.");
+        break;
+    case ':':
+        context->in_url = context->in_url || ends_with(context, "mailto:") ||
+                          ends_with(context, "data:");
+        break;
+    case '?':
+        context->has_query = true;
+        break;
+    case '=':
+        context->in_url = context->in_url || context->has_query;
+        break;
+    default:
+        break;
+    }
+}
 
-    memmove(context->recent, context->recent + 1, sizeof(context->recent) - 1);
-    context->recent[sizeof(context->recent) - 1] = small;
-    context->in_word = is_word(byte);
-    if (ends_token(byte))
-        context->in_url = context->has_query = false;
-    if (ends_with(context, "//") || ends_with(context, "www.") ||
-        ends_with(context, "mailto:") || ends_with(context, "data:"))
-        context->in_url = true;
-    context->has_query = context->has_query || byte == '?';
-    if (context->has_query && byte == '=')
-        context->in_url = true;
-    if (context->in_link && (byte == ')' || is_space(byte)))
-        context->in_link = false;
-    if (ends_with(context, "]("))
-        context->in_link = true;
+static void see_attribute(struct lane_context *context, uint8_t byte)
+{
     if (context->in_attribute && (byte == '>' || (context->quote == 0 && is_space(byte)) ||
                                   byte == context->quote))
         context->in_attribute = false;
@@ -91,8 +103,27 @@ static void see(struct lane_context *context, uint8_t byte)
         context->quote = byte;
     else if (context->in_attribute && context->quote == 1)
         context->quote = 0;
-    if (ends_with(context, "src=") || ends_with(context, "href=") || ends_with(context, "url("))
+    if ((byte == '=' && (ends_with(context, "src=") || ends_with(context, "href="))) ||
+        (byte == '(' && ends_with(context, "url(")))
         context->in_attribute = true, context->quote = 1;
+}
+
+static void see(struct lane_context *context, uint8_t byte)
+{
+    uint8_t small = byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + 32) : byte;
+
+    context->recent = context->recent << 8 | small;
+    context->in_word = is_word(byte);
+    if (context->in_word && !context->in_attribute)
+        return; /* nothing begins or ends with one */
+    if (ends_token(byte))
+        context->in_url = context->has_query = false;
+    see_beginnings(context, byte);
+    if (context->in_link && (byte == ')' || is_space(byte)))
+        context->in_link = false;
+    if (byte == '(' && ends_with(context, "]("))
+        context->in_link = true;
+    see_attribute(context, byte);
 }
 
 /* One byte of the text of a JSON document: escapes are one character. */
@@ -136,7 +167,7 @@ static void pass(struct lane *lane, size_t count)
 static bool may_begin(const struct lane *lane)
 {
     const struct lane_context *context = &lane->context;
-    uint8_t last = context->recent[sizeof(context->recent) - 1];
+    uint8_t last = (uint8_t)context->recent;
 
     if (context->in_word || context->escape || context->in_url || context->in_link ||
         context->in_attribute)
@@ -209,10 +240,23 @@ static bool step(struct lane *lane, bool end)
     return true;
 }
 
+/* Within a word nothing can begin. */
+static void pass_word(struct lane *lane)
+{
+    const struct lane_context *context = &lane->context;
+
+    if (!context->in_word || context->escape || context->second_escape ||
+        context->in_attribute)
+        return;
+    while (lane->at < lane->text.len && is_word(lane->text.at[lane->at]))
+        see(&lane->context, lane->text.at[lane->at++]);
+}
+
 static void decide(struct lane *lane, bool end)
 {
-    while (!lane->is_plain && lane->at < lane->text.len && step(lane, end))
-        ;
+    do
+        pass_word(lane);
+    while (!lane->is_plain && lane->at < lane->text.len && step(lane, end));
     if (lane->text.len - lane->at > LANE_HELD_BYTES_MAX)
         lane->is_plain = true;
     if (lane->is_plain)

@@ -22,7 +22,7 @@ struct lane_edit {
 
 /* What the characters so far say of the next one. */
 struct lane_context {
-    uint8_t recent[8];   /* the last ones, small letters, the newest at the end */
+    uint64_t recent;     /* the last eight, small letters, the newest in the lowest byte */
     bool escape;         /* a backslash of JSON has come, and not what it escapes */
     bool second_escape;  /* what was escaped was a backslash itself */
     bool in_word;        /* the last character is of a word */
