@@ -56,7 +56,7 @@ static bool on_member(void *self, struct slice name, const struct json_value *va
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct seen seen = {.document = slice_of_bytes(data, size)};
-    struct json_visitor visitor = {on_leaf, &seen};
+    struct json_visitor visitor = {.leaf = on_leaf, .self = &seen};
     struct json_value value;
     struct fault fault = {0};
 

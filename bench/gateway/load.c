@@ -3,9 +3,13 @@
  *
  * Usage: bench-gateway-load --port P [--path PATH] [--header LINE] [--connections N] [--bytes B]
  *          [--requests N | --seconds S] [--stream 1] [--warm N] [--text FILE] [--apart-us T]
+ *          [--turn T]
  *   apart-us  between the beginnings of two connections; 0: all begin at once
  *   bytes  of a request's body. Each body is another one: a number and then a part of the text
  *          that begins somewhere else, so that nothing can be known from the request before.
+ *   turn   0, or: a connection is a conversation, as agents have them. It begins at half of
+ *          `bytes`, sends with each request all that was said before and a message of T bytes
+ *          more, and begins anew when it has come to `bytes`.
  * Prints one JSON object: requests, errors, seconds, latencies in microseconds (to the first byte
  * and to the last), bytes received.
  */
@@ -20,8 +24,9 @@
 
 struct client {
     int fd;
-    char *request;
+    char *request, *room;
     size_t request_len, sent;
+    size_t body_len; /* of a conversation, so far; 0: none has begun */
     int64_t begun_ns, first_ns;
     bool waiting, headed, chunked;
     char tail[8];
@@ -34,7 +39,7 @@ static struct client clients[CONNECTIONS_MAX];
 static int64_t *totals, *firsts;
 static size_t samples;
 static long errors, done_count, started, warm, begun, apart_us;
-static long bytes, connections, requests, seconds;
+static long bytes, turn, connections, requests, seconds;
 static uint64_t received;
 static bool stream;
 static const char *path, *header;
@@ -110,6 +115,51 @@ static void make_request(struct client *client)
     memcpy(client->request + client->request_len - strlen(end), end, strlen(end));
 }
 
+#define BODY_AT 1024 /* in the room of a conversation: its head is put before that */
+#define BODY_END "]}"
+#define MESSAGE_END "\"}"
+
+static void say(struct client *client, size_t len)
+{
+    static unsigned long serial;
+    char *at = client->request + BODY_AT + client->body_len - strlen(BODY_END);
+    size_t head = (size_t)snprintf(at, 256, ",{\"role\":\"%s\",\"content\":\"%016lu ",
+                                  serial % 2 == 0 ? "user" : "assistant", serial + 1);
+
+    serial++;
+    copy_text(at + head, len - head - strlen(MESSAGE_END), serial * 7919 % text_len);
+    memcpy(at + len - strlen(MESSAGE_END), MESSAGE_END BODY_END,
+           strlen(MESSAGE_END BODY_END));
+    client->body_len += len;
+}
+
+/* The conversation with one message more. Its head ends where the body begins. */
+static void make_turn(struct client *client)
+{
+    char head[BODY_AT];
+    size_t len;
+
+    client->request = client->room;
+    if (client->body_len == 0 || client->body_len + (size_t)turn > (size_t)bytes) {
+        client->body_len = (size_t)snprintf(
+            client->room + BODY_AT, 256,
+            "{\"model\":\"main-model\",%s\"messages\":[{\"role\":\"system\",\"content\":\"work\"}]}",
+            stream ? "\"stream\":true," : "");
+        while (client->body_len < (size_t)bytes / 2)
+            say(client, (size_t)turn);
+    } else {
+        say(client, (size_t)turn);
+    }
+    len = (size_t)snprintf(head, sizeof(head),
+                           "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+                           "application/json\r\nAuthorization: Bearer agent\r\n%s%s"
+                           "Content-Length: %zu\r\n\r\n",
+                           path, header, header[0] == 0 ? "" : "\r\n", client->body_len);
+    client->request = client->room + BODY_AT - len;
+    memcpy(client->request, head, len);
+    client->request_len = len + client->body_len;
+}
+
 static void connect_client(struct client *client)
 {
     client->fd = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
@@ -152,7 +202,12 @@ static void begin(struct client *client)
         return;
     }
     started++;
-    make_request(client);
+    if (turn > 0 && client->room == NULL)
+        client->room = malloc(BODY_AT + (size_t)bytes + (size_t)turn + 1024);
+    if (turn > 0)
+        make_turn(client);
+    else
+        make_request(client);
     client->sent = client->head_len = 0;
     client->headed = false;
     client->waiting = true;
@@ -296,7 +351,8 @@ int main(int argc, char **argv)
     warm = number(argc, argv, "--warm", "0");
     stream = number(argc, argv, "--stream", "0") != 0;
     apart_us = number(argc, argv, "--apart-us", "0");
-    if (connections < 1 || connections > CONNECTIONS_MAX)
+    turn = number(argc, argv, "--turn", "0");
+    if (connections < 1 || connections > CONNECTIONS_MAX || (turn > 0 && turn < 128))
         return 3;
     read_text(option(argc, argv, "--text", "/usr/share/common-licenses/GPL-3"));
     many_descriptors();

@@ -1,10 +1,10 @@
 /* Lines that hold escapes, codes or characters that look like others. */
 #include "base/hex.h"
+#include "base/sixteen.h"
 #include "base/utf8.h"
 #include "classify/decode_parts.h"
 #include "classify/read.h"
 #include "classify/rewrite.h"
-#include "classify/sixteen.h"
 
 #define ENTITY_BYTES_MAX 10
 

@@ -1,6 +1,6 @@
 /* Numbers in groups of four that a line's end cuts between two groups. */
+#include "base/sixteen.h"
 #include "classify/decode_parts.h"
-#include "classify/sixteen.h"
 
 #define DIGITS_MIN 12
 #define DIGITS_MAX 19

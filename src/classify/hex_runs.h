@@ -4,7 +4,7 @@
 #define CUSTODY_CLASSIFY_HEX_RUNS_H
 
 #include "base/bytes.h"
-#include "classify/sixteen.h"
+#include "base/sixteen.h"
 
 /* Which of sixteen bytes may be in a run, as digits or between two; ret_digits: the digits. */
 static inline sixteen hex_members(sixteen bytes, sixteen *ret_digits)

@@ -4,10 +4,10 @@
  */
 #include <endian.h>
 
+#include "base/sixteen.h"
 #include "classify/ascii.h"
 #include "classify/hex_runs.h"
 #include "classify/known_parts.h"
-#include "classify/sixteen.h"
 #include "wire/base64.h"
 
 #define CHUNK 4096U

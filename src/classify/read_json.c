@@ -6,9 +6,9 @@
  * Strings of an array of which one ends with a line's end are one text (notebooks keep sources
  * that way): what lies between them is left out.
  */
+#include "base/sixteen.h"
 #include "classify/read.h"
 #include "classify/rewrite.h"
-#include "classify/sixteen.h"
 
 #define LEVELS_MAX 64 /* members of deeper ones have no names */
 

@@ -4,23 +4,20 @@
 
 #include "base/eight.h"
 #include "base/hex.h"
-#include "base/utf8.h"
 #include "base/scope.h"
+#include "base/sixteen.h"
+#include "base/utf8.h"
 
 /* Keys of the objects that are open at one time; more is nobody's honest document. */
 #define KEYS_MAX (1U << 20)
 #define KEYS_QUADRATIC 12
 #define NUMBER_BYTES_MAX 64
-
-typedef bool member_fn(void *self, struct slice name, const struct json_value *value,
-                       struct fault *fault);
+#define DECODED_MORE 32 /* sixteen bytes and a character, at least */
 
 struct scan {
     struct slice text;
     size_t at;
     const struct json_visitor *visitor;
-    member_fn *member; /* called for each value directly below the root */
-    void *member_self;
     struct json_step path[JSON_DEPTH_MAX];
     size_t depth;
     uint64_t *keys; /* hashes of the decoded keys of every open object */
@@ -97,17 +94,19 @@ static int32_t hex4(struct slice text, size_t at)
     return unit;
 }
 
+/* What a letter behind a back slash stands for. */
+static const uint8_t short_escapes[256] = {
+    ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+    ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+
 /* Length of the escape at text[at] == '\\' and what it stands for; 0 where it is none. */
 static size_t escape_read(struct slice text, size_t at, uint32_t *ret_point)
 {
-    static const uint8_t shorts[256] = {
-        ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-        ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
     int32_t unit;
 
     if (at + 1 >= text.len)
         return 0;
-    *ret_point = shorts[text.at[at + 1]];
+    *ret_point = short_escapes[text.at[at + 1]];
     if (*ret_point != 0)
         return 2;
     unit = text.at[at + 1] == 'u' ? hex4(text, at + 2) : -1;
@@ -128,17 +127,6 @@ static size_t escape_read(struct slice text, size_t at, uint32_t *ret_point)
     }
     *ret_point = 0xFFFD;
     return 6;
-}
-
-/* How many of the eight bytes come before a quote, a back slash, a control character or one beyond
- * ASCII. */
-static size_t plain_run(const uint8_t *at)
-{
-    uint64_t word = eight_load(at);
-    uint64_t plain = eight_within(word, 0x20, 0x7F) & eight_other(word, '"') &
-                     eight_other(word, '\\') & EIGHT_ALL;
-
-    return plain == EIGHT_ALL ? 8 : eight_first_no(plain);
 }
 
 /* Copies up to the next back slash; returns how many bytes. `to` has room for all of `text`. */
@@ -187,55 +175,142 @@ static bool decode(struct slice inner, struct buf *out, struct fault *fault)
     }
 }
 
-/* Moves `at` from the opening quote behind the closing one. NULL, or what is wrong, and where. */
-static const char *pass_string(struct slice text, size_t *at, bool *ret_escaped)
+/* Those that do not stand for themselves: a quote, a back slash, a control character, one beyond
+ * ASCII. */
+static uint64_t special(sixteen bytes)
 {
-    *ret_escaped = false;
-    for (++*at;;) {
-        uint32_t point;
-        size_t len;
-        int byte;
+    return sixteen_bits((sixteen)(~sixteen_within(bytes, 0x20, 0x7F) |
+                                  sixteen_is(bytes, '"') | sixteen_is(bytes, '\\')));
+}
 
-        for (size_t run = 8; run == 8 && text.len - *at >= 8; *at += run)
-            run = plain_run(text.at + *at);
-        byte = *at < text.len ? text.at[*at] : -1;
-        if (byte == '"')
-            break;
-        if (byte < 0x20)
-            return byte < 0 ? "a string without end" : "a raw control character";
-        if (byte == '\\') {
-            len = escape_read(text, *at, &point);
-            *ret_escaped = true;
-        } else {
-            len = code_point_len(slice_part(text, *at, text.len));
-        }
+static bool is_special(uint8_t byte)
+{
+    return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
+}
+
+static size_t next_special(struct slice text, size_t at)
+{
+    for (; text.len - at >= SIXTEEN; at += SIXTEEN) {
+        uint64_t bits = special(sixteen_load(text.at + at));
+
+        if (bits != 0)
+            return at + (size_t)__builtin_ctzll(bits);
+    }
+    while (at < text.len && !is_special(text.at[at]))
+        at++;
+    return at;
+}
+
+/* Moves `at` on to a quote or a back slash. NULL, or what is wrong, and where. */
+static const char *pass_unescaped(struct slice text, size_t *at)
+{
+    for (;;) {
+        size_t len;
+
+        *at = next_special(text, *at);
+        if (*at == text.len)
+            return "a string without end";
+        if (text.at[*at] == '"' || text.at[*at] == '\\')
+            return NULL;
+        if (text.at[*at] < 0x20)
+            return "a raw control character";
+        len = code_point_len(slice_part(text, *at, text.len));
         if (len == 0)
-            return byte == '\\' ? "a bad escape" : "bytes that are not UTF-8";
+            return "bytes that are not UTF-8";
         *at += len;
     }
-    ++*at;
-    return NULL;
+}
+
+/*
+ * Goes on to what is neither plain nor a short escape, or to the end of what `decoded` has room
+ * for. What is passed goes there.
+ */
+static void copy_run(struct scan *scan)
+{
+    struct buf *out = &scan->decoded;
+    const uint8_t *at = scan->text.at + scan->at, *end = scan->text.at + scan->text.len;
+    const uint8_t *last = out->at + out->room - DECODED_MORE;
+    uint8_t *to = out->at + out->len;
+
+    while (end - at >= (ptrdiff_t)SIXTEEN && to <= last) {
+        sixteen bytes = sixteen_load(at);
+        uint64_t bits = special(bytes);
+        size_t run = bits == 0 ? SIXTEEN : (size_t)__builtin_ctzll(bits);
+
+        memcpy(to, &bytes, sizeof(bytes));
+        at += run;
+        to += run;
+        if (bits == 0)
+            continue;
+        if (*at != '\\' || end - at < 2 || short_escapes[at[1]] == 0)
+            break;
+        *to++ = short_escapes[at[1]];
+        at += 2;
+    }
+    while (end - at < (ptrdiff_t)SIXTEEN && at < end && to <= last && !is_special(*at))
+        *to++ = *at++;
+    scan->at = (size_t)(at - scan->text.at);
+    out->len = (size_t)(to - out->at);
+}
+
+/* What stands at `at` and is no short escape goes to `decoded`. */
+static bool copy_special(struct scan *scan)
+{
+    size_t from = scan->at, len;
+    uint32_t point;
+    const char *what;
+
+    if (peek(scan) == '\\') {
+        len = escape_read(scan->text, scan->at, &point);
+        if (len == 0)
+            return broken(scan, "a bad escape");
+        scan->at += len;
+        return utf8_add(&scan->decoded, point, scan->fault);
+    }
+    what = pass_unescaped(scan->text, &scan->at);
+    return what == NULL ? buf_add(&scan->decoded, slice_part(scan->text, from, scan->at),
+                                  scan->fault)
+                        : broken(scan, what);
+}
+
+/* From the first escape of a string to its end; `inner` is what came before. */
+static bool decode_rest(struct scan *scan, struct slice inner)
+{
+    struct buf *out = &scan->decoded;
+
+    buf_clear(out);
+    if (!buf_add(out, inner, scan->fault))
+        return false;
+    for (;;) {
+        /* What is decoded is never longer: with that much more the limit holds the document. */
+        if (out->room - out->len < DECODED_MORE &&
+            !buf_reserve(out, DECODED_MORE, scan->fault))
+            return false;
+        copy_run(scan);
+        if (peek(scan) == '"')
+            return true;
+        if ((scan->at == scan->text.len || is_special((uint8_t)peek(scan))) &&
+            !copy_special(scan))
+            return false;
+    }
 }
 
 /* Reads a string; ret_text is decoded and holds until the next string. */
 static bool scan_string(struct scan *scan, struct slice *ret_raw, struct slice *ret_text)
 {
-    size_t from = scan->at;
-    bool escaped;
-    const char *what = pass_string(scan->text, &scan->at, &escaped);
-    struct slice inner;
+    size_t from = scan->at++;
+    const char *what = pass_unescaped(scan->text, &scan->at);
 
     if (what != NULL)
         return broken(scan, what);
-    inner = slice_part(scan->text, from + 1, scan->at - 1);
-    *ret_raw = slice_part(scan->text, from, scan->at);
-    *ret_text = inner;
-    if (escaped) {
-        buf_clear(&scan->decoded);
-        if (!decode(inner, &scan->decoded, scan->fault))
+    *ret_text = slice_part(scan->text, from + 1, scan->at);
+    if (peek(scan) == '\\') {
+        if (!decode_rest(scan, *ret_text))
             return false;
         *ret_text = buf_slice(&scan->decoded);
     }
+    scan->at++;
+    *ret_raw = slice_part(scan->text, from, scan->at);
     return true;
 }
 
@@ -284,9 +359,18 @@ static bool scan_number(struct scan *scan)
 
 bool json_pass_string(struct slice text, size_t *at)
 {
-    bool escaped;
+    uint32_t point;
 
-    return *at < text.len && text.at[*at] == '"' && pass_string(text, at, &escaped) == NULL;
+    if (*at == text.len || text.at[*at] != '"')
+        return false;
+    for (++*at; pass_unescaped(text, at) == NULL;) {
+        size_t len = text.at[*at] == '"' ? 0 : escape_read(text, *at, &point);
+
+        if (len == 0)
+            return text.at[(*at)++] == '"';
+        *at += len;
+    }
+    return false;
 }
 
 bool json_pass_number(struct slice text, size_t *at)
@@ -345,8 +429,8 @@ static bool keys_differ(uint64_t *keys, size_t count)
 
 static bool below_root(struct scan *scan, struct slice name, const struct json_value *value)
 {
-    return scan->depth != 1 || scan->member == NULL ||
-           scan->member(scan->member_self, name, value, scan->fault);
+    return scan->depth != 1 || scan->visitor == NULL || scan->visitor->member == NULL ||
+           scan->visitor->member(scan->visitor->self, name, value, scan->fault);
 }
 
 static bool scan_key(struct scan *scan, struct slice *ret_inner)
@@ -468,14 +552,11 @@ static bool scan_value(struct scan *scan, struct json_value *ret_value)
 }
 
 static bool scan_document(struct slice text, const struct json_visitor *visitor,
-                          member_fn *member, void *self, struct json_value *ret_value,
-                          struct fault *fault)
+                          struct json_value *ret_value, struct fault *fault)
 {
     struct scan scan = {.text = text,
                         .visitor = visitor,
-                        .member = member,
-                        .member_self = self,
-                        .decoded = buf_with_limit(text.len),
+                        .decoded = buf_with_limit(text.len + DECODED_MORE),
                         .fault = fault};
     struct json_value value;
     bool ok;
@@ -497,19 +578,23 @@ bool json_walk(struct slice text, const struct json_visitor *visitor, struct fau
 {
     struct json_value value;
 
-    return scan_document(text, visitor, NULL, NULL, &value, fault);
+    return scan_document(text, visitor, &value, fault);
 }
 
 bool json_root(struct slice text, struct json_value *ret_value, struct fault *fault)
 {
-    return scan_document(text, NULL, NULL, NULL, ret_value, fault);
+    return scan_document(text, NULL, ret_value, fault);
 }
 
-bool json_each(struct slice container, member_fn *each, void *self, struct fault *fault)
+bool json_each(struct slice container,
+               bool (*each)(void *self, struct slice name, const struct json_value *value,
+                            struct fault *fault),
+               void *self, struct fault *fault)
 {
+    const struct json_visitor visitor = {.member = each, .self = self};
     struct json_value value;
 
-    return scan_document(container, NULL, each, self, &value, fault);
+    return scan_document(container, &visitor, &value, fault);
 }
 
 struct search {
@@ -535,9 +620,10 @@ bool json_member(struct slice object, const char *name, struct json_value *ret_v
                  struct fault *fault)
 {
     struct search search = {.name = name};
+    const struct json_visitor visitor = {.member = search_member, .self = &search};
     struct json_value root;
 
-    if (!scan_document(object, NULL, search_member, &search, &root, fault))
+    if (!scan_document(object, &visitor, &root, fault))
         return false;
     if (root.type != JSON_OBJECT)
         return fault_set(fault, FAULT_INVALID,
@@ -590,14 +676,14 @@ bool json_whole_number(const struct json_value *value, int64_t *ret_number,
     return true;
 }
 
-bool json_key_is(struct slice raw_key, const char *text)
+bool json_key_is_whole(struct slice raw_key, const char *text)
 {
     struct slice want = slice_of(text);
     AUTO_BUF struct buf decoded = buf_with_limit(raw_key.len);
     struct fault fault = {0};
 
-    if (slice_find_byte(raw_key, '\\', 0) == SIZE_MAX)
-        return slice_equal(raw_key, want);
+    if (raw_key.len <= want.len || slice_find_byte(raw_key, '\\', 0) == SIZE_MAX)
+        return slice_equal(raw_key, want); /* an escape is longer than what it stands for */
     return decode(raw_key, &decoded, &fault) && slice_equal(buf_slice(&decoded), want);
 }
 

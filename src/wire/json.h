@@ -50,6 +50,10 @@ struct json_visitor {
     /* Called for every string, object key and number. False ends the walk with that fault. */
     bool (*leaf)(void *self, const struct json_leaf *leaf, struct fault *fault);
     void *self;
+    /* Called for every value directly below the root, behind its leaves (name raw, between the
+     * quotes; of an array's empty). NULL: for none. */
+    bool (*member)(void *self, struct slice name, const struct json_value *value,
+                   struct fault *fault);
 };
 
 /* Checks the whole document; `visitor` may be NULL. FAULT_INVALID says at which byte. */
@@ -83,8 +87,16 @@ MUST_USE bool json_text(const struct json_value *value, struct buf *ret_text,
 /* A number without fraction or exponent, within 2^53. */
 MUST_USE bool json_whole_number(const struct json_value *value, int64_t *ret_number,
                                 struct fault *fault);
-/* Whether a raw key or string (between the quotes) decodes to `text`. */
-bool json_key_is(struct slice raw_key, const char *text);
+bool json_key_is_whole(struct slice raw_key, const char *text);
+
+/* Whether a raw key or string (between the quotes) decodes to `text`. Most are told by a byte. */
+static inline bool json_key_is(struct slice raw_key, const char *text)
+{
+    return raw_key.len == 0
+               ? text[0] == 0
+               : (raw_key.at[0] == (uint8_t)text[0] || raw_key.at[0] == '\\') &&
+                     json_key_is_whole(raw_key, text);
+}
 
 /* Appends `text` as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD. */
 MUST_USE bool json_add_string(struct buf *out, struct slice text, struct fault *fault);

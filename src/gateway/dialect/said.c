@@ -29,8 +29,8 @@ static const char *const member_names[SAID_MEMBER_COUNT] = {
 static const char *const model_places[] = {"model", "generateContentRequest.model",
                                            "generate_content_request.model"};
 
-static bool on_member(void *self, struct slice name, const struct json_value *value,
-                      struct fault *fault)
+bool said_member(void *self, struct slice name, const struct json_value *value,
+                 struct fault *fault)
 {
     struct said *said = self;
 
@@ -135,26 +135,24 @@ static bool path_agrees(struct slice in_path, struct slice body, struct fault *f
 }
 
 bool said_read(enum operation operation, struct slice in_path, struct slice body,
-               struct said *ret_said, struct buf *ret_model, struct fault *fault)
+               struct said *said, struct buf *ret_model, struct fault *fault)
 {
     const struct operation_rule *rule = operation_rule(operation);
-    struct said said = {0};
     struct slice text = slice_trim(body);
 
-    if (text.len == 0 || text.at[0] != '{' || !json_each(body, on_member, &said, fault))
+    if (text.len == 0 || text.at[0] != '{')
         return fault_set(fault, FAULT_INVALID, "the body is not a JSON object");
     if (in_path.len > 0) {
         if (!path_agrees(in_path, body, fault) || !buf_add(ret_model, in_path, fault))
             return false;
-    } else if (!said_is(&said, SAID_MODEL, JSON_STRING) ||
-               !json_text(&said.value[SAID_MODEL], ret_model, fault)) {
+    } else if (!said_is(said, SAID_MODEL, JSON_STRING) ||
+               !json_text(&said->value[SAID_MODEL], ret_model, fault)) {
         return fault_set(fault, FAULT_INVALID, "the request names no model");
     }
-    said.stream = rule->always_streams ||
-                  (rule->streams && said_is(&said, SAID_STREAM, JSON_TRUE));
-    said.background = said_is(&said, SAID_BACKGROUND, JSON_TRUE);
-    said.output_tokens = output_tokens(&said);
-    *ret_said = said;
+    said->stream = rule->always_streams ||
+                   (rule->streams && said_is(said, SAID_STREAM, JSON_TRUE));
+    said->background = said_is(said, SAID_BACKGROUND, JSON_TRUE);
+    said->output_tokens = output_tokens(said);
     return true;
 }
 

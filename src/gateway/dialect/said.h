@@ -34,14 +34,19 @@ struct said {
     int64_t output_tokens; /* the most that it lets the model write; 0: it does not say */
 };
 
+/* A json_visitor's `member`: notes one in a `struct said` that was all zero before the walk, as
+ * `self`. Values borrow from the document. */
+bool said_member(void *self, struct slice name, const struct json_value *value,
+                 struct fault *fault);
+
 /*
- * Reads a body that is JSON. Values borrow from it.
+ * What the members of a body that was walked come to.
  *   in_path    the model that the path names, or empty
  *   ret_model  appended: the model that the request names, without "models/"
  * FAULT_INVALID: no object, no model, or path and body name two.
  */
 MUST_USE bool said_read(enum operation operation, struct slice in_path, struct slice body,
-                        struct said *ret_said, struct buf *ret_model, struct fault *fault);
+                        struct said *said, struct buf *ret_model, struct fault *fault);
 
 #define SAID_EDITS_MAX 132
 

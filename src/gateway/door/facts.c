@@ -130,7 +130,7 @@ bool facts_take(const struct json_leaf *leaf)
 
 bool facts_read(struct slice document, struct facts *ret_facts, struct fault *fault)
 {
-    struct json_visitor visitor = {on_leaf, ret_facts};
+    struct json_visitor visitor = {.leaf = on_leaf, .self = ret_facts};
 
     *ret_facts = (struct facts){.document = document, .mask = 31};
     ret_facts->slots = xalloc_array(ret_facts->mask + 1, sizeof(*ret_facts->slots));

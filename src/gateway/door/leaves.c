@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "gateway/door/carried.h"
+#include "gateway/money/route.h"
 #include "wire/json.h"
 
 static void look(struct leaves *leaves, struct slice text, int level);
@@ -74,7 +75,7 @@ static void look(struct leaves *leaves, struct slice text, int level)
         return;
     if (trimmed.at[0] == '{' || trimmed.at[0] == '[') {
         struct nested nested = {leaves, level + 1};
-        struct json_visitor visitor = {on_nested_leaf, &nested};
+        struct json_visitor visitor = {.leaf = on_nested_leaf, .self = &nested};
         struct fault unread = {0};
 
         /* No JSON after all: then it is the text that was scanned. */
@@ -181,6 +182,8 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
         look(leaves, leaf->text, 0);
     if (leaves->references != NULL)
         references_see(leaves->references, leaf);
+    if (leaf->type == JSON_STRING && route_is_signed(leaf->text))
+        leaves->has_signed = true;
     if (leaves->lineage != NULL)
         tell_tool(leaves, leaf);
     if (leaf->type == JSON_STRING && !leaf->is_key && !is_protocol(leaf))
@@ -191,10 +194,20 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
     return true;
 }
 
+static bool on_member(void *self, struct slice name, const struct json_value *value,
+                      struct fault *fault)
+{
+    const struct leaves *leaves = self;
+
+    return leaves->said == NULL || said_member(leaves->said, name, value, fault);
+}
+
 bool leaves_walk(struct leaves *leaves, struct slice document, struct fault *fault)
 {
-    struct json_visitor visitor = {on_leaf, leaves};
+    struct json_visitor visitor = {.leaf = on_leaf, .self = leaves, .member = on_member};
 
+    if (leaves->said != NULL)
+        *leaves->said = (struct said){0};
     return json_walk(document, &visitor, fault);
 }
 

@@ -10,6 +10,7 @@
 #define CUSTODY_GATEWAY_LEAVES_H
 
 #include "gateway/dialect/references.h"
+#include "gateway/dialect/said.h"
 #include "gateway/gateway.h"
 
 #define LEAVES_LEVELS_MAX 3
@@ -27,6 +28,8 @@ struct leaves {
     const struct leaves *before;
     struct references *references;      /* looks at each leaf, too; or NULL */
     const struct door_lineage *lineage; /* sees each text, too; or NULL */
+    struct said *said;                  /* gets what the members at the top say; or NULL */
+    bool has_signed; /* some of it only the provider can read that has made it */
     unsigned classes;                   /* found so far */
     unsigned guesses;                   /* what was found with less certainty */
     const char *rules[CLASS_COUNT];     /* the first rule that found it */

@@ -262,7 +262,7 @@ static bool harmless(const struct door_config *config, struct slice text)
 static bool redact_once(struct leaves *leaves, unsigned classes, struct plan *plan,
                         struct fault *fault)
 {
-    struct leaves after = {.scan = leaves->scan, .before = leaves};
+    struct leaves after = {.scan = leaves->scan, .before = leaves, .said = leaves->said};
     struct buf edited = buf_with_limit(GATEWAY_BODY_BYTES_MAX);
     bool ok;
 
@@ -327,7 +327,7 @@ static void fill_open(const struct door_config *config, const struct leaves *lea
     plan->open.packet = CALL_OPEN;
     plan->open.operation = (uint32_t)plan->route.operation;
     plan->open.classes = leaves->classes;
-    plan->open.signed_blocks = route_has_signed_blocks(buf_slice(&plan->body));
+    plan->open.signed_blocks = leaves->has_signed;
     plan->open.replaced = (uint32_t)plan->redaction.count;
     for (size_t i = 0; i < plan->redaction.count; i++)
         plan->open.redacted |= CLASS_BIT(plan->redaction.values[i].class);
@@ -391,6 +391,7 @@ static void plan_call(const struct door_config *config, const struct http1_reque
         return;
     }
     leaves->references = &references;
+    leaves->said = &said;
     if (!walk(config, leaves, plan, &fault)) {
         refuse(plan, 400, "malformed", fault.why);
         return;

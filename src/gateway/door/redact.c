@@ -162,7 +162,7 @@ static void walk_free(struct walk *walk)
 static bool redact_json(struct walk *walk, struct buf *out, bool *ret_is_json,
                         struct fault *fault)
 {
-    struct json_visitor visitor = {on_leaf, walk};
+    struct json_visitor visitor = {.leaf = on_leaf, .self = walk};
     bool ok;
 
     *ret_is_json = json_walk(walk->document, NULL, &(struct fault){0});

@@ -14,9 +14,11 @@ static const struct {
 };
 
 /* Members whose values are good with one provider only (Anthropic, Responses, Gemini). */
+#define SIGNED_BYTES_MIN 9 /* so long are these */
+#define SIGNED_BYTES_MAX 17
 static const char *const signed_members[] = {
-    "\"signature\"",        "\"redacted_thinking\"", "\"encrypted_content\"",
-    "\"thoughtSignature\"", "\"thought_signature\"",
+    "signature", "redacted_thinking", "encrypted_content", "thoughtSignature",
+    "thought_signature",
 };
 
 const char *route_refuses(const struct gateway_model *model, const struct route_call *call,
@@ -85,10 +87,12 @@ size_t route_asked(const struct gateway_model *models, size_t count, unsigned di
     return count;
 }
 
-bool route_has_signed_blocks(struct slice body)
+bool route_is_signed(struct slice word)
 {
+    if (word.len < SIGNED_BYTES_MIN || word.len > SIGNED_BYTES_MAX)
+        return false;
     for (size_t i = 0; i < COUNT(signed_members); i++)
-        if (slice_find(body, slice_of(signed_members[i]), 0) != SIZE_MAX)
+        if (slice_equal(word, slice_of(signed_members[i])))
             return true;
     return false;
 }

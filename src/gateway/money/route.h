@@ -48,8 +48,7 @@ bool route_next(const struct route_table *route, const struct route_call *call, 
 size_t route_asked(const struct gateway_model *models, size_t count, unsigned dialects,
                    const char *asked);
 
-/* Does the body hold blocks that one provider has signed or encrypted? Looks for the names of
- * the members that hold them. */
-bool route_has_signed_blocks(struct slice body);
+/* Is it the name of a member, or of a type, of what one provider has signed or encrypted? */
+bool route_is_signed(struct slice word);
 
 #endif

@@ -202,10 +202,12 @@ static char *adapted(const struct gateway_model *model, enum operation operation
     AUTO_BUF struct buf name = buf_with_limit(1024);
     AUTO_BUF struct buf out = buf_with_limit(4096);
     struct said_edits edits;
-    struct said said;
+    struct said said = {0};
+    const struct json_visitor visitor = {.member = said_member, .self = &said};
     struct fault fault = {0};
     char *text = NULL;
 
+    assert_ok(json_walk(slice_of(body), &visitor, &fault), fault);
     assert_ok(said_read(operation, slice_of(in_path), slice_of(body), &said, &name, &fault),
               fault);
     if (!said_adapt(model, operation, &said, slice_of(body), slice_of(beta), &edits, &fault))

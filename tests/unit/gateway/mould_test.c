@@ -34,7 +34,7 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
 static struct mould *mould_of(const char *text)
 {
     struct noted noted = {.document = slice_of(text)};
-    struct json_visitor visitor = {on_leaf, &noted};
+    struct json_visitor visitor = {.leaf = on_leaf, .self = &noted};
     struct fault fault = {0};
 
     assert_ok(json_walk(noted.document, &visitor, &fault), fault);

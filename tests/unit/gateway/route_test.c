@@ -99,14 +99,16 @@ static void a_model_is_asked_for_by_our_name_or_its_providers(void **state)
     assert_int_equal(route_asked(models, COUNT(models), CHAT, "none"), COUNT(models));
 }
 
-static void blocks_that_are_signed_are_seen(void **state)
+static void what_is_signed_is_told_by_its_name(void **state)
 {
+    static const char *const words[] = {"signature", "redacted_thinking", "encrypted_content",
+                                        "thoughtSignature", "thought_signature"};
+
     (void)state;
-    assert_true(route_has_signed_blocks(SLICE(
-        "{\"content\":[{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"x\"}]}")));
-    assert_true(route_has_signed_blocks(SLICE("{\"encrypted_content\" : \"x\"}")));
-    assert_false(
-        route_has_signed_blocks(SLICE("{\"text\":\"a \\\"signature\\\" in words\"}")));
+    for (size_t i = 0; i < COUNT(words); i++)
+        assert_true(route_is_signed(slice_of(words[i])));
+    assert_false(route_is_signed(SLICE("a \"signature\" in words")));
+    assert_false(route_is_signed(SLICE("thinking")));
 }
 
 /* Input 3, cached .3, written 3.75, output 15 dollars a million; reasoning 20. */
@@ -203,7 +205,7 @@ int main(void)
         TEST(a_model_may_have_what_its_contract_covers),
         TEST(what_follows_a_failure_obeys_the_same_rules),
         TEST(a_model_is_asked_for_by_our_name_or_its_providers),
-        TEST(blocks_that_are_signed_are_seen),
+        TEST(what_is_signed_is_told_by_its_name),
         TEST(each_kind_of_token_has_its_price),
         TEST(what_a_provider_asks_for_is_listed),
         TEST(no_price_and_no_figure_overflows),

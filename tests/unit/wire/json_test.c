@@ -1,6 +1,7 @@
 #include "wire/json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/scope.h"
 #include "test.h"
@@ -127,7 +128,7 @@ static bool list_leaf(void *self, const struct json_leaf *leaf, struct fault *fa
 static void every_string_key_and_number_is_visited_with_its_place(void **state)
 {
     struct listing listing = {.text = buf_with_limit(4096)};
-    struct json_visitor visitor = {list_leaf, &listing};
+    struct json_visitor visitor = {.leaf = list_leaf, .self = &listing};
     struct fault fault = {0};
 
     (void)state;
@@ -137,6 +138,57 @@ static void every_string_key_and_number_is_visited_with_its_place(void **state)
     assert_string_equal(buf_text(&listing.text),
                         "#a;.a[0]=x\ny;.a[1]#b;.a[1].b=1.5;#c;#d;.d=;");
     buf_free(&listing.text);
+}
+
+static const char filler[] =
+    "plain text of which as much is taken as is needed, here and behind the piece";
+
+/* What is written at one place of a string: good ones with what they say, bad ones without. */
+static const struct piece {
+    const char *written, *says;
+} pieces[] = {
+    {"\\n", "\n"},        {"\\\"", "\""},
+    {"\\\\", "\\"},      {"\\u00e9", "\xC3\xA9"},
+    {"\xE2\x82\xAC", "\xE2\x82\xAC"}, {"\\ud83d\\ude00", "\xF0\x9F\x98\x80"},
+    {"\\x", NULL},        {"\x80", NULL},
+    {"\x01", NULL},       {"\xC3", NULL},
+    {"\\u12", NULL},      {"\x7F", "\x7F"},
+};
+
+static bool is_text(void *self, const struct json_leaf *leaf, struct fault *fault)
+{
+    (void)fault;
+    return slice_equal(leaf->text, *(const struct slice *)self);
+}
+
+/* Long enough that every place of a block and of two blocks is met. */
+static void a_string_says_the_same_wherever_its_escapes_stand(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 70; len++)
+        for (size_t at = 0; at <= len; at++)
+            for (size_t i = 0; i < COUNT(pieces); i++) {
+                AUTO_BUF struct buf written = buf_with_limit(256), says = buf_with_limit(256);
+                struct slice text;
+                struct json_visitor visitor = {.leaf = is_text, .self = &text};
+                const char *said = pieces[i].says == NULL ? "" : pieces[i].says;
+                struct fault fault = {0};
+                uint8_t *exact;
+
+                assert_ok(buf_add_format(&written, &fault, "\"%.*s%s%.*s\"", (int)at, filler,
+                                         pieces[i].written, (int)(len - at), filler),
+                          fault);
+                assert_ok(buf_add_format(&says, &fault, "%.*s%s%.*s", (int)at, filler, said,
+                                         (int)(len - at), filler),
+                          fault);
+                text = buf_slice(&says);
+                exact = malloc(written.len); /* nothing behind it may be read */
+                memcpy(exact, written.at, written.len);
+                if (json_walk(slice_of_bytes(exact, written.len), &visitor, &fault) !=
+                    (pieces[i].says != NULL))
+                    fail_msg("piece %zu at %zu of %zu", i, at, len);
+                free(exact);
+            }
 }
 
 static void members_are_found_by_their_decoded_name(void **state)
@@ -226,6 +278,7 @@ int main(void)
         TEST(duplicates_are_found_among_many_keys),
         TEST(nesting_has_a_limit),
         TEST(every_string_key_and_number_is_visited_with_its_place),
+        TEST(a_string_says_the_same_wherever_its_escapes_stand),
         TEST(members_are_found_by_their_decoded_name),
         TEST(integers_are_whole_and_small_enough),
         TEST(strings_survive_writing_and_reading),

@@ -32,7 +32,7 @@ static bool on_command(void *self, const struct json_leaf *leaf, struct fault *f
 
 static bool shells_leave(struct reading *reading)
 {
-    struct json_visitor commands = {on_command, reading};
+    struct json_visitor commands = {.leaf = on_command, .self = reading};
     struct fault none = {0};
 
     if (!reading->shells_known && !json_walk(reading->document, &commands, &none))
@@ -173,7 +173,7 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
 
 static bool read_json(struct reading *reading, struct fault *fault)
 {
-    struct json_visitor strings = {on_leaf, reading};
+    struct json_visitor strings = {.leaf = on_leaf, .self = reading};
 
     reading->has_thoughts = slice_find(reading->document, SLICE("\"thought\""), 0) != SIZE_MAX;
     if (!json_walk(reading->document, &strings, fault))

@@ -1,9 +1,9 @@
 /*
- * classify/sixteen.h - sixteen bytes looked at together, in a vector of whatever machine.
- * Private to classify/. An answer is 0xff for each byte of which it is yes, else 0.
+ * base/sixteen.h - sixteen bytes looked at together, in a vector of whatever machine.
+ * An answer is 0xff for each byte of which it is yes, else 0.
  */
-#ifndef CUSTODY_CLASSIFY_SIXTEEN_H
-#define CUSTODY_CLASSIFY_SIXTEEN_H
+#ifndef CUSTODY_BASE_SIXTEEN_H
+#define CUSTODY_BASE_SIXTEEN_H
 
 #include <endian.h>
 #include <stdint.h>
