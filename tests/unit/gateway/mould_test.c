@@ -17,9 +17,9 @@ struct noted {
 static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *fault)
 {
     struct noted *noted = self;
-    bool is_piece =
-        leaf->type == JSON_STRING && json_key_is(leaf->path[leaf->depth - 1].key, "content");
-    bool is_fixed = json_key_is(leaf->path[leaf->depth - 1].key, "index");
+    struct slice key = leaf->is_key ? SLICE("") : leaf->path[leaf->depth - 1].key;
+    bool is_piece = leaf->type == JSON_STRING && json_key_is(key, "content");
+    bool is_fixed = json_key_is(key, "index");
 
     (void)fault;
     if (!leaf->is_key)
