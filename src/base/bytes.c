@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/sixteen.h"
+
 bool slice_equal(struct slice a, struct slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
@@ -11,7 +13,9 @@ bool slice_equal(struct slice a, struct slice b)
 
 bool slice_starts_with(struct slice text, struct slice head)
 {
-    return text.len >= head.len && slice_equal(slice_of_bytes(text.at, head.len), head);
+    return text.len >= head.len &&
+           (head.len == 0 ||
+            (text.at[0] == head.at[0] && memcmp(text.at, head.at, head.len) == 0));
 }
 
 bool slice_ends_with(struct slice text, struct slice tail)
@@ -39,35 +43,60 @@ struct slice slice_part(struct slice text, size_t from, size_t to)
     return from == 0 ? slice_of_bytes(text.at, to) : slice_of_bytes(text.at + from, to - from);
 }
 
-#define LANES 16U
-
-typedef uint8_t lanes __attribute__((vector_size(LANES)));
-
-static inline lanes lanes_load(const uint8_t *at)
+/* How rare a byte is in texts and programs: the larger the rarer. */
+static inline unsigned rareness(uint8_t byte)
 {
-    lanes bytes;
+    static const uint8_t common[256] = {
+        [' '] = 9,  ['e'] = 9,  ['t'] = 9, ['a'] = 8, ['o'] = 8, ['i'] = 8, ['n'] = 8,
+        ['s'] = 8,  ['r'] = 8,  ['h'] = 6, ['l'] = 7, ['d'] = 7, ['u'] = 6, ['c'] = 7,
+        ['m'] = 6,  ['f'] = 6,  ['p'] = 6, ['g'] = 5, ['y'] = 5, ['b'] = 5, ['w'] = 4,
+        ['v'] = 4,  ['k'] = 3,  ['x'] = 3, ['q'] = 2, ['z'] = 2, ['j'] = 2, ['.'] = 5,
+        [','] = 5,  ['_'] = 6,  ['-'] = 6, ['/'] = 5, ['*'] = 5, ['('] = 5, [')'] = 5,
+        [';'] = 5,  ['='] = 5,  ['"'] = 5, ['>'] = 4, [':'] = 4, ['\n'] = 7, ['\t'] = 7,
+        ['0'] = 6,  ['1'] = 5,  ['2'] = 5, ['3'] = 4,
+    };
 
-    memcpy(&bytes, at, sizeof(bytes));
-    return bytes;
+    return 255U - common[byte];
 }
 
-/* Where a short needle may begin: its first and last bytes are looked for at many places at once. `from` is
- * moved on, to where fewer bytes than that are left. */
+/* Its two rarest bytes, the one in front first. */
+static void rarest(struct slice needle, size_t *ret_first, size_t *ret_second)
+{
+    size_t best = 0, other = 1;
+
+    if (rareness(needle.at[1]) > rareness(needle.at[0]))
+        best = 1, other = 0;
+    for (size_t i = 2; i < needle.len; i++)
+        if (rareness(needle.at[i]) > rareness(needle.at[best])) {
+            other = best;
+            best = i;
+        } else if (rareness(needle.at[i]) > rareness(needle.at[other])) {
+            other = i;
+        }
+    *ret_first = best < other ? best : other;
+    *ret_second = best < other ? other : best;
+}
+
+/* Where a short needle may begin: two bytes of it are looked for at many places at once. `from` is moved
+ * on, to where fewer bytes than that are left. */
 static const uint8_t *find_short(struct slice text, struct slice needle, size_t *from)
 {
-    size_t gap = needle.len - 1, at = *from;
+    size_t at = *from, first, second;
 
-    for (; at + gap + LANES <= text.len; at += LANES) {
-        lanes both = (lanes)(lanes_load(text.at + at) == needle.at[0]) &
-                     (lanes)(lanes_load(text.at + at + gap) == needle.at[gap]);
-        uint64_t halves[LANES / sizeof(uint64_t)];
+    if (text.len - at < SIXTEEN + needle.len)
+        return NULL;
+    rarest(needle, &first, &second);
+    for (; at + needle.len - 1 + SIXTEEN <= text.len; at += SIXTEEN) {
+        uint64_t bits =
+            sixteen_bits(sixteen_is(sixteen_load(text.at + at + first), needle.at[first]) &
+                         sixteen_is(sixteen_load(text.at + at + second), needle.at[second]));
 
-        memcpy(halves, &both, sizeof(halves));
-        if ((halves[0] | halves[1]) == 0)
-            continue;
-        for (size_t i = 0; i < LANES; i++)
-            if (both[i] != 0 && memcmp(text.at + at + i, needle.at, needle.len) == 0)
-                return text.at + at + i;
+        for (; bits != 0; bits &= bits - 1) {
+            const uint8_t *hit = text.at + at + (size_t)__builtin_ctzll(bits);
+
+            if (memcmp(hit, needle.at, needle.len) == 0)
+                return hit;
+        }
     }
     *from = at;
     return NULL;

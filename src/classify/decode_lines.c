@@ -2,6 +2,7 @@
 #include "base/hex.h"
 #include "base/sixteen.h"
 #include "base/utf8.h"
+#include "classify/ascii.h"
 #include "classify/decode_parts.h"
 #include "classify/read.h"
 #include "classify/rewrite.h"
@@ -150,24 +151,40 @@ static struct resolved resolve(const struct lines *lines, size_t at)
 
 /* ---- lines ---- */
 
-/* The next byte that may be more than it is: beyond ASCII, or one of those of resolve(). */
+/* Signs of ASCII, and the first bytes of all that look_alike() knows. */
+static const bool signs[256] = {['\\'] = true, ['%'] = true,  ['&'] = true, [0xc2] = true,
+                                [0xe2] = true, [0xe3] = true, [0xef] = true};
+
+/* Nearly all percents and ampersands of programs are seen to be nothing by the byte behind them. */
+static bool is_sign(const struct lines *lines, size_t at)
+{
+    uint8_t byte = lines->text.at[at];
+    uint8_t next = at + 1 < lines->text.len ? lines->text.at[at + 1] : 0;
+
+    if (byte == '%')
+        return hex_digit(next) >= 0;
+    if (byte == '&')
+        return next == '#' || is_letter(next);
+    return signs[byte] || (byte == '=' && lines->is_quoted_printable);
+}
+
+/* The next byte that may be more than it is: one of those of resolve(). */
 static size_t find_sign(const struct lines *lines, size_t at)
 {
     struct slice text = lines->text;
     uint8_t fourth = lines->is_quoted_printable ? '=' : '\\';
 
-    while (text.len - at >= SIXTEEN) {
+    for (; text.len - at >= SIXTEEN; at += SIXTEEN) {
         sixteen bytes = sixteen_load(text.at + at);
-        unsigned first = sixteen_first(sixteen_is(bytes, '\\') | sixteen_is(bytes, '%') |
-                                       sixteen_is(bytes, '&') | sixteen_is(bytes, fourth) |
-                                       sixteen_within(bytes, 0x80, 0xff));
+        uint64_t bits = sixteen_bits(sixteen_is(bytes, '\\') | sixteen_is(bytes, '%') |
+                                     sixteen_is(bytes, '&') | sixteen_is(bytes, fourth) |
+                                     sixteen_within(bytes, 0x80, 0xff));
 
-        if (first < SIXTEEN)
-            return at + first;
-        at += SIXTEEN;
+        for (; bits != 0; bits &= bits - 1)
+            if (is_sign(lines, at + (size_t)__builtin_ctzll(bits)))
+                return at + (size_t)__builtin_ctzll(bits);
     }
-    while (at < text.len && text.at[at] < 0x80 && text.at[at] != '\\' && text.at[at] != '%' &&
-           text.at[at] != '&' && text.at[at] != fourth)
+    while (at < text.len && !is_sign(lines, at))
         at++;
     return at;
 }
@@ -223,13 +240,33 @@ static bool read_line(const struct lines *lines, struct rewrite *rewrite, size_t
     return true;
 }
 
+/* "quoted-printable", in small letters or in capitals: the three bytes in its middle are rare. */
+static bool is_quoted_printable(struct slice text)
+{
+    size_t at = 4;
+
+    for (; text.len >= SIXTEEN + 2 && at <= text.len - SIXTEEN - 2; at += SIXTEEN) {
+        sixteen hyphens = sixteen_is(sixteen_load(text.at + at + 1), '-');
+        uint64_t bits = sixteen_bits(hyphens & sixteen_is(sixteen_load(text.at + at) | 0x20, 'd') &
+                                     sixteen_is(sixteen_load(text.at + at + 2) | 0x20, 'p'));
+
+        for (; bits != 0; bits &= bits - 1) {
+            size_t start = at + (size_t)__builtin_ctzll(bits) - 4;
+            struct slice word = slice_part(text, start, text.len);
+
+            if (slice_starts_with(word, SLICE("uoted-printable")) ||
+                slice_starts_with(word, SLICE("UOTED-PRINTABLE")))
+                return true;
+        }
+    }
+    return slice_find(text, SLICE("uoted-printable"), at - 4) != SIZE_MAX ||
+           slice_find(text, SLICE("UOTED-PRINTABLE"), at - 4) != SIZE_MAX;
+}
+
 bool decode_lines(struct decoding *decoding, struct fault *fault)
 {
-    struct lines lines = {
-        .text = decoding->text,
-        .is_quoted_printable =
-            slice_find(decoding->text, SLICE("uoted-printable"), 0) != SIZE_MAX ||
-            slice_find(decoding->text, SLICE("UOTED-PRINTABLE"), 0) != SIZE_MAX};
+    struct lines lines = {.text = decoding->text,
+                          .is_quoted_printable = is_quoted_printable(decoding->text)};
     struct rewrite rewrite = {.reading = decoding->inner};
     struct slice text = decoding->text;
 

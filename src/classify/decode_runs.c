@@ -8,6 +8,7 @@
 #include "wire/base64.h"
 
 #define TRIED_BYTES 18 /* that must be text, or a known beginning, for the run to be decoded */
+#define FIRST_BYTES 8  /* of these: most runs show by them that they are neither */
 #define LINE_MIN 40    /* a run of so many characters may go on on the next line */
 
 /* ---- where runs are ---- */
@@ -33,18 +34,18 @@ static const struct alphabets *alphabets(void)
  * run of three eights has them. */
 static size_t find_eights(struct slice text, size_t at)
 {
-    uint64_t before = 0;
+    uint64_t before = 0; /* the second eight of the sixteen before */
 
     for (; text.len - at >= SIXTEEN; at += SIXTEEN) {
         sixteen bytes = sixteen_load(text.at + at);
-        sixteen digits = sixteen_within(bytes | 0x20, 'a', 'z') |
-                         sixteen_within(bytes, '/', '9') | sixteen_is(bytes, '+') |
-                         sixteen_is(bytes, '-') | sixteen_is(bytes, '_');
-        uint64_t low = sixteen_half(digits, 0), high = sixteen_half(digits, 1);
+        uint64_t digits =
+            sixteen_bits(sixteen_within(bytes | 0x20, 'a', 'z') | sixteen_within(bytes, '/', '9') |
+                         sixteen_is(bytes, '+') | sixteen_is(bytes, '-') | sixteen_is(bytes, '_'));
+        uint64_t low = digits & 0xff, high = digits >> 8;
 
-        if ((before & low) == UINT64_MAX)
+        if ((before & low) == 0xff)
             return at - SIXTEEN / 2;
-        if ((low & high) == UINT64_MAX)
+        if (digits == 0xffff)
             return at;
         before = high;
     }
@@ -168,11 +169,31 @@ static bool is_text(struct slice bytes)
     return narrow == 0 || (narrow >= bytes.len / 2 - 1 && narrow <= bytes.len / 2 + 1);
 }
 
+/* Could a text or something packed go on behind these bytes? */
+static bool may_be_worth_it(struct slice first)
+{
+    size_t at = 0;
+
+    while (at < first.len) {
+        size_t len = utf8_next(first, at, NULL);
+
+        if ((len == 0 && first.len - at >= 4) ||
+            (first.at[at] < 0x20 && memchr("\t\r\n\f\x1b", first.at[at], 6) == NULL) ||
+            first.at[at] == 0x7f)
+            break;
+        at += len == 0 ? 1 : len;
+    }
+    return at == first.len || classify_is_packed(first);
+}
+
 static bool is_worth_it(const struct run *run)
 {
     uint8_t bytes[TRIED_BYTES];
-    struct slice head = slice_of_bytes(bytes, decode_run(run, TRIED_BYTES, bytes));
+    struct slice head = slice_of_bytes(bytes, decode_run(run, FIRST_BYTES, bytes));
 
+    if (!may_be_worth_it(head))
+        return false;
+    head = slice_of_bytes(bytes, decode_run(run, TRIED_BYTES, bytes));
     return head.len >= 9 && (is_text(head) || classify_is_packed(head));
 }
 
@@ -196,14 +217,24 @@ static bool add_run(struct decoding *decoding, const struct run *run, size_t fro
 #define PAIRS_MIN (DECODE_RUN_MIN / 2)
 #define BETWEEN_MAX 4 /* ", " and a line's end */
 
-static bool is_between(uint8_t byte)
+enum { PAIR_DIGIT = 1, PAIR_BETWEEN = 2, PAIR_X = 4 };
+
+/* What a byte can be among pairs. */
+static const uint8_t in_pairs[256] = {
+    ['0' ... '9'] = PAIR_DIGIT, ['a' ... 'f'] = PAIR_DIGIT, ['A' ... 'F'] = PAIR_DIGIT,
+    [' '] = PAIR_BETWEEN,       ['\t'] = PAIR_BETWEEN,      ['\r'] = PAIR_BETWEEN,
+    ['\n'] = PAIR_BETWEEN,      [','] = PAIR_BETWEEN,       [':'] = PAIR_BETWEEN,
+    ['-'] = PAIR_BETWEEN,       ['x'] = PAIR_X,             ['X'] = PAIR_X,
+};
+
+static bool is_pair_digit(uint8_t byte)
 {
-    return memchr(" \t\r\n,:-", byte, 7) != NULL;
+    return in_pairs[byte] == PAIR_DIGIT;
 }
 
-static bool is_of_pairs(uint8_t byte)
+static bool is_between(uint8_t byte)
 {
-    return hex_digit(byte) >= 0 || is_between(byte) || byte == 'x' || byte == 'X';
+    return in_pairs[byte] == PAIR_BETWEEN;
 }
 
 /* "4a", "0x4a": behind it; 0: none stands there. */
@@ -211,8 +242,8 @@ static size_t pair_end(struct slice text, size_t at)
 {
     if (at + 4 <= text.len && text.at[at] == '0' && (text.at[at + 1] | 0x20) == 'x')
         at += 2;
-    if (at + 2 > text.len || hex_digit(text.at[at]) < 0 || hex_digit(text.at[at + 1]) < 0 ||
-        (at + 2 < text.len && hex_digit(text.at[at + 2]) >= 0))
+    if (at + 2 > text.len || !is_pair_digit(text.at[at]) || !is_pair_digit(text.at[at + 1]) ||
+        (at + 2 < text.len && is_pair_digit(text.at[at + 2])))
         return 0;
     return at + 2;
 }
@@ -254,7 +285,7 @@ bool decode_pairs(struct decoding *decoding, struct fault *fault)
 
         if (text.len - found < SIXTEEN)
             break;
-        for (at = found; at > done && is_of_pairs(text.at[at - 1]);)
+        for (at = found; at > done && in_pairs[text.at[at - 1]] != 0;)
             at--;
         while (at <= found && at < text.len) {
             size_t end;
@@ -264,8 +295,8 @@ bool decode_pairs(struct decoding *decoding, struct fault *fault)
             if (is_readable(buf_slice(&bytes)) &&
                 !decode_add_bytes(decoding, buf_slice(&bytes), at, end, FORM_SEALED, fault))
                 return false;
-            for (at = end + (end == at); at < text.len && hex_digit(text.at[at - 1]) >= 0 &&
-                                         hex_digit(text.at[at]) >= 0;)
+            for (at = end + (end == at); at < text.len && is_pair_digit(text.at[at - 1]) &&
+                                         is_pair_digit(text.at[at]);)
                 at++; /* no half of a word */
         }
     }

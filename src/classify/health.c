@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/scope.h"
+#include "base/sixteen.h"
 #include "classify/detect.h"
 #include "classify/loaded.h"
 
@@ -45,12 +46,32 @@ static void scan_segment(const struct detection *detection, const char *segment,
     }
 }
 
+/* "MSH|" or "PID|". */
+static bool holds_segment(struct slice content)
+{
+    size_t at = 3;
+
+    for (; content.len >= SIXTEEN + 3 && at <= content.len - SIXTEEN; at += SIXTEEN) {
+        sixteen before = sixteen_load(content.at + at - 1);
+        uint64_t bits = sixteen_bits(sixteen_is(sixteen_load(content.at + at), '|') &
+                                     (sixteen_is(before, 'H') | sixteen_is(before, 'D')));
+
+        for (; bits != 0; bits &= bits - 1) {
+            const uint8_t *segment = content.at + at + (size_t)__builtin_ctzll(bits) - 3;
+
+            if (memcmp(segment, "MSH", 3) == 0 || memcmp(segment, "PID", 3) == 0)
+                return true;
+        }
+    }
+    return slice_find(content, SLICE("MSH|"), at - 3) != SIZE_MAX ||
+           slice_find(content, SLICE("PID|"), at - 3) != SIZE_MAX;
+}
+
 void detect_hl7(const struct detection *detection)
 {
     struct slice content = detection->content;
 
-    if (slice_find(content, SLICE("MSH|"), 0) == SIZE_MAX &&
-        slice_find(content, SLICE("PID|"), 0) == SIZE_MAX)
+    if (!holds_segment(content))
         return;
     for (size_t at = 0; at < content.len;) {
         size_t end = at;

@@ -43,10 +43,17 @@ static inline size_t hex_find(struct slice text, size_t at)
 static inline size_t hex_find_pairs(struct slice text, size_t at)
 {
     for (; text.len - at >= SIXTEEN; at += SIXTEEN) {
-        sixteen digits, members = hex_members(sixteen_load(text.at + at), &digits);
+        sixteen bytes = sixteen_load(text.at + at), digits, members;
+        uint64_t bits;
 
-        if ((sixteen_half(members, 0) & sixteen_half(members, 1)) == UINT64_MAX &&
-            __builtin_popcountll(sixteen_bits(digits)) >= 4)
+        if (sixteen_bits(sixteen_within(bytes | 0x20, 'g', 'w')) != 0)
+            continue; /* words, nearly always */
+        members = hex_members(bytes, &digits);
+        bits = sixteen_bits(digits);
+        bits &= bits - 1; /* all but the first one */
+        bits &= bits - 1;
+        bits &= bits - 1;
+        if (bits != 0 && sixteen_bits(members) == 0xffff)
             return at;
     }
     return at;
