@@ -56,6 +56,7 @@ struct finding {
     uint16_t rule;      /* for classify_rule_id */
     uint8_t confidence; /* enum confidence */
     uint8_t form;       /* enum finding_form */
+    uint16_t page;      /* of a PDF file, from 1; 0: on none, or no such file */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include "classify/read_wide.h"
 
 #define LOOK_BYTES 4096
+#define PDF_HEAD "%PDF-"
 
 /* ---- by name ---- */
 
@@ -205,7 +206,7 @@ static const struct slice packings[] = {
                       "7zXZ",
      5},
     {(const uint8_t *)"\x28\xb5\x2f\xfd", 4},
-    {(const uint8_t *)"%PDF-", 5},
+    {(const uint8_t *)PDF_HEAD, sizeof(PDF_HEAD) - 1},
     {(const uint8_t *)"7z\xbc\xaf", 4},
     {(const uint8_t *)"\xd0\xcf\x11\xe0", 4},
     {(const uint8_t *)"Rar!", 4},
@@ -287,8 +288,11 @@ bool read_content(struct slice content, struct slice path, unsigned depth,
     if (content.len > CLASSIFY_BYTES_MAX)
         return fault_set(fault, FAULT_LIMIT, "content of %zu bytes", content.len);
     if (classify_is_packed(content)) {
-        reading_begin(ret_reading, FORMAT_ARCHIVE, content);
-        ok = read_archive(ret_reading, depth, fault);
+        bool is_pdf = slice_starts_with(content, SLICE(PDF_HEAD));
+
+        reading_begin(ret_reading, is_pdf ? FORMAT_DOCUMENT : FORMAT_ARCHIVE, content);
+        ok = is_pdf ? read_pdf(ret_reading, depth, fault)
+                    : read_archive(ret_reading, depth, fault);
         reading_finish(ret_reading);
         if (!ok)
             reading_free(ret_reading);

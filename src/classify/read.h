@@ -18,6 +18,7 @@ reader read_json, read_table, read_sql, read_keys;
 MUST_USE bool read_content(struct slice content, struct slice path, unsigned depth,
                            struct reading *ret_reading, struct fault *fault);
 MUST_USE bool read_archive(struct reading *reading, unsigned depth, struct fault *fault);
+MUST_USE bool read_pdf(struct reading *reading, unsigned depth, struct fault *fault);
 
 /* ---- what formats share ---- */
 

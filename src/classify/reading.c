@@ -48,6 +48,7 @@ void reading_free(struct reading *reading)
     free(reading->names);
     free(reading->pieces);
     free(reading->elements);
+    free(reading->pages);
     if (reading->decoded.len > 0)
         explicit_bzero(reading->decoded.at, reading->decoded.len);
     buf_free(&reading->decoded);
@@ -204,6 +205,31 @@ bool reading_add_break(struct reading *reading, struct slice text, size_t at,
                        struct fault *fault)
 {
     return reading_add_piece(reading, text, at, at, FORM_MIXED, fault);
+}
+
+/* ---- pages ---- */
+
+void reading_mark_page(struct reading *reading, uint32_t page)
+{
+    reading->pages = xgrow(reading->pages, &reading->page_room, reading->page_count + 1,
+                           sizeof(*reading->pages));
+    reading->pages[reading->page_count++] =
+        (struct page_mark){.text_to = reading_at(reading), .page = page};
+}
+
+uint32_t reading_page(const struct reading *reading, size_t at)
+{
+    size_t low = 0, high = reading->page_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (reading->pages[middle].text_to <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < reading->page_count ? reading->pages[low].page : 0;
 }
 
 /* ---- elements ---- */

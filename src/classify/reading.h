@@ -62,6 +62,12 @@ struct element {
     bool is_prose;         /* free text: names and addresses are looked for in it */
 };
 
+/* A stretch of the text that one page shows (from 1; 0: no page). */
+struct page_mark {
+    size_t text_to; /* from the one before on */
+    uint32_t page;
+};
+
 struct reading_names; /* storage of names and positions */
 
 struct reading {
@@ -73,6 +79,8 @@ struct reading {
     size_t piece_count, piece_room;
     struct element *elements; /* in order of start; may nest, an outer one first */
     size_t element_count, element_room;
+    struct page_mark *pages; /* of a PDF file; else none */
+    size_t page_count, page_room;
     struct reading_names *names; /* elements hold slices of it */
     size_t
         unexamined; /* bytes of the content that a limit kept out: the content is not clean */
@@ -136,6 +144,11 @@ void reading_add_elements(struct reading *reading, const struct reading *inner, 
 MUST_USE bool reading_add_whole(struct reading *reading, const struct reading *inner,
                                 size_t from, size_t to, enum finding_form form,
                                 struct fault *fault);
+
+/* All that was added since the last mark is on this page. */
+void reading_mark_page(struct reading *reading, uint32_t page);
+/* The page that byte `at` of the text is on; 0: on none. */
+uint32_t reading_page(const struct reading *reading, size_t at);
 
 /* Sets `text`, sorts the elements. Once, after everything was added. */
 void reading_finish(struct reading *reading);

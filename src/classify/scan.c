@@ -51,6 +51,19 @@ struct looking {
     bool is_unseen; /* a limit kept some of it out */
 };
 
+/* Of a place in the last reading's text: the page of the first one's. */
+static uint16_t page_of(const struct looking *looking, size_t start, size_t end)
+{
+    enum finding_form form;
+    uint32_t page;
+
+    if (looking->readings[0].page_count == 0)
+        return 0;
+    decode_map(looking->readings + 1, looking->count - 1, start, end, &start, &end, &form);
+    page = reading_page(&looking->readings[0], start);
+    return page < UINT16_MAX ? (uint16_t)page : UINT16_MAX;
+}
+
 /* From places in the last reading's text to places in the content. */
 static void map_back(struct looking *looking, size_t first)
 {
@@ -58,6 +71,7 @@ static void map_back(struct looking *looking, size_t first)
         struct finding *finding = &looking->findings.at[i];
         enum finding_form form;
 
+        finding->page = page_of(looking, finding->start, finding->end);
         decode_map(looking->readings, looking->count, finding->start, finding->end,
                    &finding->start, &finding->end, &form);
         finding->form = (uint8_t)form;
@@ -203,7 +217,7 @@ bool classify_scan(struct slice content, struct slice path, struct finding **ret
     struct looking looking = {0};
     struct findings *findings = &looking.findings;
     unsigned mask;
-    bool ok;
+    bool ok, is_paged;
 
     if (content.len > CLASSIFY_BYTES_MAX)
         return fault_set(fault, FAULT_LIMIT, "content of %zu bytes", content.len);
@@ -212,15 +226,17 @@ bool classify_scan(struct slice content, struct slice path, struct finding **ret
         ok = fault_set(fault, FAULT_LIMIT, "more than %lu findings", CLASSIFY_FINDINGS_MAX);
     mask = ok && (looking.readings[0].is_opaque || looking.is_unseen) ? CLASS_BIT(CLASS_OPAQUE)
                                                                       : 0;
+    is_paged = ok && looking.readings[0].page_count > 0;
     looking_free(&looking);
     if (!ok) {
         free(findings->at);
         return false;
     }
     drop_empty(findings);
-    /* All of an archive is one place: of the kinds that are in it only one would stay. */
+    /* All of an archive is one place, and what is near in a PDF file may be: of the kinds that are
+     * there only one would stay. */
     for (size_t i = 0; i < findings->count; i++)
-        if (findings->at[i].form == FORM_SEALED && findings->at[i].confidence > CONFIDENCE_LOW)
+        if ((is_paged || findings->at[i].form == FORM_SEALED) && findings->at[i].confidence > CONFIDENCE_LOW)
             mask |= CLASS_BIT(findings->at[i].class);
     findings_resolve(findings, content);
     if (findings->too_many) {

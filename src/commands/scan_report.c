@@ -55,6 +55,8 @@ static void add_json(struct scan_report *report, const char *path,
         (json_int_t)finding->end, "class", class_name((enum data_class)finding->class), "rule",
         classify_rule_id(finding->rule), "confidence", confidence_name(finding->confidence));
 
+    if (finding->page > 0)
+        (void)json_object_set_new(told, "page", json_integer(finding->page));
     if (suppression != NULL)
         (void)json_object_set_new(told, "suppressed", suppression_json(suppression));
     (void)json_array_append_new(report->findings, told);
@@ -64,7 +66,11 @@ static void print_line(const struct scan_report *report, const char *path,
                        const struct placed_finding *finding,
                        const struct suppression *suppression)
 {
-    (void)fprintf(report->out, "%s:%u: %s %s (%s)", path, finding->line,
+    if (finding->page > 0)
+        (void)fprintf(report->out, "%s, page %u: ", path, finding->page);
+    else
+        (void)fprintf(report->out, "%s:%u: ", path, finding->line);
+    (void)fprintf(report->out, "%s %s (%s)",
                   class_name((enum data_class)finding->class), classify_rule_id(finding->rule),
                   confidence_name(finding->confidence));
     if (suppression != NULL)

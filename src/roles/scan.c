@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/scope.h"
+#include "classify/pdfs.h"
 #include "os/file.h"
 #include "os/message.h"
 #include "os/spawn.h"
@@ -30,6 +31,7 @@ struct batch {
 struct worker {
     struct process process;
     int socket;
+    bool opens_pdfs;
     struct batch under_way[UNDER_WAY_MAX]; /* the oldest one first */
     size_t count;
 };
@@ -38,6 +40,8 @@ struct scan_pool {
     struct worker workers[WORKERS_MAX];
     size_t count;
     size_t next; /* the worker that gets the next packet */
+    struct worker openers[WORKERS_MAX]; /* of PDF files; as many at most, started when one is needed */
+    size_t next_opener;
     struct buf packet; /* that is being filled */
     struct batch filling; /* what is in it */
     struct finding *findings;
@@ -48,12 +52,14 @@ struct scan_pool {
 
 static bool start_worker(struct worker *worker, struct fault *fault)
 {
+    struct scan_worker role = {.opens_pdfs = worker->opens_pdfs};
     int ends[2];
     bool ok;
 
     if (!message_pair(ends, fault))
         return false;
-    ok = spawn_role("custody-scan", scan_role, &ends[1], &ends[1], 1, &worker->process, fault);
+    role.socket = ends[1];
+    ok = spawn_role("custody-scan", scan_role, &role, &ends[1], 1, &worker->process, fault);
     (void)close(ends[1]);
     worker->socket = ends[0];
     worker->count = 0;
@@ -65,6 +71,7 @@ static void stop_worker(struct worker *worker)
     if (worker->socket >= 0)
         (void)close(worker->socket);
     worker->socket = -1;
+    worker->count = 0;
     process_kill(&worker->process);
 }
 
@@ -74,8 +81,11 @@ bool scan_pool_new(size_t workers, struct scan_pool **ret_pool, struct fault *fa
 
     pool->count = workers < 1 ? 1 : workers > WORKERS_MAX ? WORKERS_MAX : workers;
     pool->packet = buf_with_limit(MESSAGE_BYTES_MAX);
-    for (size_t i = 0; i < pool->count; i++)
+    for (size_t i = 0; i < pool->count; i++) {
         pool->workers[i] = (struct worker){.process = {.pid = -1, .pidfd = -1}, .socket = -1};
+        pool->openers[i] = pool->workers[i];
+        pool->openers[i].opens_pdfs = true;
+    }
     for (size_t i = 0; i < pool->count; i++)
         if (!start_worker(&pool->workers[i], fault)) {
             scan_pool_free(pool);
@@ -89,8 +99,10 @@ void scan_pool_free(struct scan_pool *pool)
 {
     if (pool == NULL)
         return;
-    for (size_t i = 0; i < pool->count; i++)
+    for (size_t i = 0; i < pool->count; i++) {
         stop_worker(&pool->workers[i]);
+        stop_worker(&pool->openers[i]);
+    }
     buf_free(&pool->packet);
     free(pool->findings);
     free(pool);
@@ -104,6 +116,7 @@ static void begin_anew(struct scan_pool *pool)
     pool->filling.count = 0;
     buf_clear(&pool->packet);
     for (size_t i = 0; i < pool->count; i++) {
+        stop_worker(&pool->openers[i]);
         stop_worker(&pool->workers[i]);
         (void)!start_worker(&pool->workers[i], &lost); /* one that is not there shows at settling */
     }
@@ -149,7 +162,8 @@ static bool take_findings(struct answer *answer, size_t len, struct finding *lis
                                    .rule = (uint16_t)kind,
                                    .class = (enum data_class)(uint8_t)(kind >> 16),
                                    .confidence = (uint8_t)(kind >> 32),
-                                   .form = (uint8_t)(kind >> 40)};
+                                   .form = (uint8_t)(kind >> 40),
+                                   .page = (uint16_t)(kind >> 48)};
         if (list[i].start < before || list[i].start >= list[i].end || list[i].end > len ||
             list[i].class >= CLASS_COUNT || list[i].form >= FORM_COUNT)
             return false;
@@ -194,6 +208,10 @@ static bool settle(struct scan_pool *pool, struct worker *worker, const struct s
     }
     is_heard = is_heard && (!ok || answer.reader.rest.len == 0);
     buf_free(&answer.packet);
+    if (!is_heard && worker->opens_pdfs) { /* it has one content at a time */
+        stop_worker(worker);
+        return sink->found(sink->self, batch.of[0].token, NULL, 0, SCAN_UNEXAMINED, fault);
+    }
     if (!is_heard || !ok)
         begin_anew(pool);
     /* What the classifier dies on is not examined, and what is not examined is not shown. */
@@ -265,6 +283,38 @@ static bool submit_alone(struct scan_pool *pool, size_t token, struct slice cont
     return send_batch(pool, &fds, sink, fault);
 }
 
+/* To a worker that opens PDF files, which is started where it does not run. */
+static bool submit_to_opener(struct scan_pool *pool, size_t token, struct slice content,
+                             struct slice path, const struct scan_sink *sink,
+                             struct fault *fault)
+{
+    struct worker *worker = &pool->openers[pool->next_opener];
+    AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
+    AUTO_CLOSE int fd = -1;
+    struct message_fds fds = {0};
+    struct fault lost = {0};
+
+    if ((worker->count > 0 && !settle(pool, worker, sink, fault)) ||
+        (worker->socket < 0 && !start_worker(worker, fault)) ||
+        !packet_put_text(&packet, path, fault) ||
+        !packet_put_number(&packet, content.len, fault))
+        return false;
+    if (content.len > INLINE_BYTES_MAX) {
+        if (!memory_file(content, &fd, fault))
+            return false;
+        fds = (struct message_fds){.fd = {fd}, .count = 1};
+    } else if (!packet_put_text(&packet, content, fault)) {
+        return false;
+    }
+    pool->next_opener = (pool->next_opener + 1) % pool->count;
+    worker->under_way[0].of[0].token = token;
+    worker->under_way[0].of[0].len = content.len;
+    worker->under_way[0].count = worker->count = 1;
+    /* One that is gone shows at settling. */
+    (void)!message_send(worker->socket, buf_slice(&packet), &fds, &lost);
+    return true;
+}
+
 bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content,
                       struct slice path, const struct scan_sink *sink, struct fault *fault)
 {
@@ -273,6 +323,8 @@ bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content
     if (content.len > SCAN_BYTES_MAX)
         return sink->found(sink->self, token, NULL, 0, SCAN_UNEXAMINED, fault);
     path = slice_part(path, 0, PATH_BYTES_MAX);
+    if (classify_may_hold_pdf(content))
+        return submit_to_opener(pool, token, content, path, sink, fault);
     if (content.len > INLINE_BYTES_MAX)
         return submit_alone(pool, token, content, path, sink, fault);
     needed = content.len + path.len + FRAME_BYTES;
@@ -287,10 +339,13 @@ bool scan_pool_drain(struct scan_pool *pool, const struct scan_sink *sink, struc
 {
     if (!send_filled(pool, sink, fault))
         return false;
-    for (size_t i = 0; i < pool->count; i++)
+    for (size_t i = 0; i < pool->count; i++) {
         while (pool->workers[i].count > 0)
             if (!settle(pool, &pool->workers[i], sink, fault))
                 return false;
+        if (pool->openers[i].count > 0 && !settle(pool, &pool->openers[i], sink, fault))
+            return false;
+    }
     return true;
 }
 

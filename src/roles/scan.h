@@ -7,7 +7,8 @@
  *                                                       it
  *
  * Contents arrive in packets, several in one, or as a memory file where one is larger: the worker opens
- * nothing and has nothing to leak but what it was just given.
+ * nothing and has nothing to leak but what it was just given. What may hold a PDF file goes to
+ * workers of their own, which load the library for these before they seal themselves.
  */
 #ifndef CUSTODY_ROLES_SCAN_H
 #define CUSTODY_ROLES_SCAN_H
@@ -40,8 +41,10 @@ struct scan_sink {
  * Hands one content to a worker, maybe later with others; where all are busy it waits for one
  * (what that one found is told first). `path` helps formats. The bytes are free again on return.
  * A worker that dies or hangs is a FAULT_IO, and a sink that fails ends it, too: all that was under
- * way is lost then, and is not told. What is longer than SCAN_BYTES_MAX, or has more findings than
- * can be kept, comes with the mask SCAN_UNEXAMINED and without findings.
+ * way is lost then, and is not told. Not so with what may hold a PDF file, which other people's
+ * libraries look into: where they die, it was not examined. What was not, is longer than
+ * SCAN_BYTES_MAX, or has more findings than can be kept, comes with the mask SCAN_UNEXAMINED and
+ * without findings.
  */
 MUST_USE bool scan_pool_submit(struct scan_pool *pool, size_t token, struct slice content,
                                struct slice path, const struct scan_sink *sink,
@@ -56,7 +59,12 @@ MUST_USE bool scan_pool_look(struct scan_pool *pool, struct slice content, struc
                              struct finding **ret_findings, size_t *ret_count,
                              unsigned *ret_class_mask, struct fault *fault);
 
-/* The worker itself; `self` points at its end of a packet socket (int). */
+struct scan_worker {
+    int socket;      /* its end of a packet socket */
+    bool opens_pdfs; /* it loads what reads them */
+};
+
+/* The worker itself; `self` is a struct scan_worker. */
 int scan_role(void *self);
 
 #endif

@@ -1,4 +1,5 @@
 """custody scan: what it finds, in which form it says so, what it remembers, and who answers for what is none."""
+import base64
 import gzip
 import io
 import json
@@ -9,7 +10,9 @@ import tarfile
 import tempfile
 import time
 import zipfile
+import zlib
 
+import pdfs
 from harness import CARD, CUSTODY, TOKEN, Place, Skip, main, run, wait_until_free
 
 SSN = '457-55' + '-5462'
@@ -176,6 +179,75 @@ def archives_are_opened():
     assert 'clean.zip' not in told.stdout + told.stderr, told
 
 
+def pdf_files_are_read_by_page():
+    clean, card = 'Nothing to see here.', f'Card number {CARD}'
+    note = b'<</Type/Annot/Subtype/FreeText/Contents(SSN: %s)/Rect[0 0 9 9]>>' % SSN.encode()
+    field = b'<</Type/Annot/Subtype/Widget/FT/Tx/T(ssn)/V(%s)/Rect[0 0 9 9]>>' % SSN.encode()
+    xmp = pdfs.stream(f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><card>{CARD}</card></x:xmpmeta>'.encode(), b'/Type/Metadata/Subtype/XML')
+    first = pdfs.pages(card)
+    changed = pdfs.write({11: pdfs.shown(clean)}, before=first)
+    files = {'two.pdf': pdfs.pages(clean, card), 'clean.pdf': pdfs.pages(clean),
+             'note.pdf': pdfs.pages(clean, more={100: note}), 'field.pdf': pdfs.pages(clean, more={100: field}),
+             'info.pdf': pdfs.pages(clean, more={100: f'<</Title({card})>>'.encode()}, info=100),
+             'xmp.pdf': pdfs.pages(clean, more={100: xmp}), 'changed.pdf': changed,
+             'attached.pdf': pdfs.pages(clean, more={100: pdfs.stream(card.encode(), b'/Type/EmbeddedFile')}),
+             'picture.pdf': pdfs.pages(clean, more={100: pdfs.stream(b'x' * 99, b'/Subtype/Image')}),
+             'no_table.pdf': pdfs.pages(card).replace(b'xref', b'xrem'),
+             'cut.pdf': pdfs.pages(card)[:120], 'a.json': json.dumps({'data': base64.b64encode(pdfs.pages(card)).decode()})}
+    with tempfile.TemporaryDirectory() as made:
+        at = pathlib.Path(made)
+        (at / 'in').write_bytes(pdfs.pages(clean, card))
+        for name, words in {'packed.pdf': ['--object-streams=generate'], 'web.pdf': ['--linearize'],
+                            'open.pdf': ['--encrypt', '', 'o', '256', '--'], 'locked.pdf': ['--encrypt', 'u', 'o', '256', '--']}.items():
+            run(['qpdf', *words[:1], *words[1:], 'in', name], cwd=at, check=0)
+            files[name] = (at / name).read_bytes()
+    folder = Folder(files)
+    done = folder.scan('--format', 'json')
+    found = json.loads(done.stdout)
+    where = {(f['path'], f.get('page'), f['class']) for f in found if f['confidence'] != 'low'}
+    assert where >= {('two.pdf', 2, 'pan'), ('note.pdf', None, 'pii'), ('field.pdf', None, 'pii'), ('info.pdf', None, 'pan'),
+                     ('xmp.pdf', None, 'pan'), ('changed.pdf', 1, 'pan'), ('attached.pdf', None, 'pan'), ('no_table.pdf', 1, 'pan'),
+                     ('a.json', None, 'pan'), ('packed.pdf', 2, 'pan'), ('web.pdf', 2, 'pan'), ('open.pdf', 2, 'pan')}, where
+    assert not any(path in ('clean.pdf', 'locked.pdf', 'cut.pdf', 'picture.pdf') for path, _, _ in where), where
+    opaque = {line.split(': ')[1] for line in done.stderr.splitlines() if ': opaque' in line}
+    assert opaque == {'picture.pdf', 'cut.pdf', 'locked.pdf'}, opaque
+    for f in found:
+        assert 0 <= f['start'] < f['end'] <= (folder.tree / f['path']).stat().st_size, f
+    again = folder.scan('--format', 'json')
+    assert again.stdout == done.stdout
+    assert 'two.pdf, page 2: pan pan.card' in folder.scan().stdout
+    assert CARD not in done.stdout + done.stderr
+
+
+def hostile_pdf_files_end():
+    clean = 'Nothing to see here.'
+    deep = zlib.compress(zlib.compress(b'\0' * (1 << 28), 9), 9)
+    bomb = b'<</Filter[/FlateDecode/FlateDecode]/Length %d>>\nstream\n%s\nendstream' % (len(deep), deep)
+    within = {n: pdfs.stream(b'/X Do ' * 50, b'/Subtype/Form/Resources<</XObject<</X %d 0 R>>>>' % (n + 1 if n < 109 else 100))
+              for n in range(100, 110)}
+    within[11] = within[100]
+    folder = Folder({'bomb.pdf': pdfs.pages(clean, more={100: bomb}), 'forms.pdf': pdfs.pages(clean, more=within),
+                     'loop.pdf': pdfs.write({1: b'<</Type/Catalog/Pages 2 0 R>>', 2: b'<</Type/Pages/Kids[2 0 R 2 0 R]/Count 2>>'}),
+                     'nested.pdf': pdfs.pages(clean, more={100: b'[' * 100_000}), 'size.pdf': pdfs.pages(clean).replace(b'/Size 12', b'/Size 2147483647'),
+                     'card.txt': f'card {CARD}\n'})
+    done = folder.scan('--format', 'json')
+    assert {f['path'] for f in json.loads(done.stdout)} == {'card.txt'}, done
+    opaque = {line.split(': ')[1] for line in done.stderr.splitlines() if ': opaque' in line or ': not examined' in line}
+    assert opaque >= {'bomb.pdf', 'forms.pdf', 'loop.pdf', 'size.pdf'}, done.stderr
+
+
+def a_pdf_with_findings_is_not_shown():
+    place = Place(files={'report.pdf': pdfs.pages(f'Card number {CARD}'), 'clean.pdf': pdfs.pages('Nothing to see here.')})
+    try:
+        done = place.run('sh', '-c', 'ls >seen.txt; cp clean.pdf copy.pdf', check=0)
+        listed = place.git('show', f'custody/{done["run"]}:seen.txt').split()
+        assert 'clean.pdf' in listed and 'report.pdf' not in listed, listed
+        copied = place.git('ls-tree', '--name-only', f'custody/{done["run"]}').split()
+        assert {'report.pdf', 'copy.pdf'} <= set(copied), copied
+    finally:
+        place.close()
+
+
 def rules_of_another_scanner_are_taken_over():
     token = 'ownvendor_' + 'k3j9x2m7q5w8' * 2
     foreign = ("[[rules]]\nid = 'own-vendor'\nregex = '''ownvendor_[a-z0-9]{24}'''\nkeywords = ['ownvendor_']\n"
@@ -215,4 +287,6 @@ def hostile_trees_end():
 
 if __name__ == '__main__':
     main([values_are_found_and_never_shown, what_is_known_is_not_looked_for_again, a_person_answers_for_what_is_none,
-         what_a_person_answers_for_is_a_record, sarif_is_sarif, archives_are_opened, rules_of_another_scanner_are_taken_over, hostile_trees_end])
+         what_a_person_answers_for_is_a_record, sarif_is_sarif, archives_are_opened,
+         pdf_files_are_read_by_page, hostile_pdf_files_end, a_pdf_with_findings_is_not_shown,
+         rules_of_another_scanner_are_taken_over, hostile_trees_end])

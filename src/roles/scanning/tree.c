@@ -106,7 +106,8 @@ static bool keep_findings(void *self, size_t token, const struct finding *findin
                                                        .rule = findings[i].rule,
                                                        .class = (uint8_t)findings[i].class,
                                                        .confidence = findings[i].confidence,
-                                                       .form = findings[i].form};
+                                                       .form = findings[i].form,
+                                                       .page = findings[i].page};
     }
     pending->count = count;
     pending->mask = class_mask;

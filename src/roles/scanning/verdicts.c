@@ -9,7 +9,7 @@
 #include "view/object.h"
 
 #define MAGIC "CUSTSCAN"
-#define VERSION 2
+#define VERSION 3
 #define DIGEST_BYTES 32
 #define SETTLED_NS INT64_C(1000000000)
 

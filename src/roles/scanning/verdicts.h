@@ -19,11 +19,12 @@
 
 struct verdicts;
 
-/* A finding, and the line that it begins in (from 1). */
+/* A finding, and the line that it begins in (from 1), or the page of a PDF file that it is on. */
 struct placed_finding {
     uint32_t start, end, line;
     uint16_t rule;
-    uint8_t class, confidence, form, reserved[3];
+    uint8_t class, confidence, form, reserved;
+    uint16_t page; /* 0: there are none, or it is on none */
 };
 
 struct file_verdict {

@@ -9,6 +9,7 @@
 #include "os/message.h"
 #include "roles/archives.h"
 #include "roles/packet.h"
+#include "roles/pdf/pdfs.h"
 #include "roles/scanning/exchange.h"
 
 /* What was found in the contents of a packet, sent as packets fill up. */
@@ -44,7 +45,8 @@ static bool answer_findings(struct answer *answer, const struct finding *finding
         if (!answer_put(answer, findings[i].start | (uint64_t)findings[i].end << 32,
                         findings[i].rule | (uint64_t)findings[i].class << 16 |
                             (uint64_t)findings[i].confidence << 32 |
-                            (uint64_t)findings[i].form << 40,
+                            (uint64_t)findings[i].form << 40 |
+                            (uint64_t)findings[i].page << 48,
                         fault))
             return false;
     return true;
@@ -112,12 +114,15 @@ static bool look_at_all(struct answer *answer, struct slice packet,
 
 int scan_role(void *self)
 {
+    const struct scan_worker *worker = self;
     AUTO_BUF struct buf packet = buf_with_limit(MESSAGE_BYTES_MAX);
-    struct answer answer = {.socket = *(int *)self,
+    struct answer answer = {.socket = worker->socket,
                             .packet = buf_with_limit(MESSAGE_BYTES_MAX)};
-    struct fault fault = {0}, no_archives = {0};
+    struct fault fault = {0}, none = {0};
 
-    (void)!archives_use(&no_archives); /* without the library they are opaque */
+    (void)!archives_use(&none); /* without the libraries they are opaque */
+    if (worker->opens_pdfs)
+        (void)!pdfs_use(&none);
     if (!buf_reserve(&packet, MESSAGE_BYTES_MAX, &fault) || !isolate_capabilities(0, &fault) ||
         !isolate_syscalls(ISOLATE_SCAN, &fault))
         return 1;
