@@ -38,6 +38,8 @@ enum call_packet {
     CALL_END = 'e',
     CALL_FAIL = 'f',
     CALL_BATCH = 'b',
+    CALL_MCP = 'm',  /* gateway/mcp/packet.h: instead of CALL_OPEN */
+    CALL_SEEN = 'v', /* the same: of what a tool server has answered */
 };
 
 /* Headers of the client that a provider may see; everything else stays here. */
@@ -50,6 +52,7 @@ enum call_header {
 
 #define CALL_HEADER_BYTES 512
 #define CALL_MODEL_BYTES 128
+#define CALL_SESSION_BYTES 256
 
 /* Texts are NUL-terminated. */
 struct call_open {
@@ -94,6 +97,7 @@ struct call_head {
     char content_type[128];
     char retry_after[64];
     char request_id[128];
+    char session[CALL_SESSION_BYTES]; /* of a tool server; "": none */
 };
 
 struct call_fail {

@@ -78,6 +78,9 @@ static const char *overdue(const struct exchange *exchange, int64_t now_us)
                : NULL;
 }
 
+const struct exchange_kind exchange_model = {send_ready, answer_end, accounts_refused, overdue,
+                                             NULL};
+
 static void on_patrol(void *self)
 {
     struct gateway *gateway = self;
@@ -86,11 +89,11 @@ static void on_patrol(void *self)
 
     gateway->patrol = NULL;
     for (struct exchange *at = gateway->exchanges; at != NULL; at = next) {
-        const char *reason = at->state == EXCHANGE_SENT ? overdue(at, now_us) : NULL;
+        const char *reason = at->state == EXCHANGE_SENT ? at->kind->overdue(at, now_us) : NULL;
 
         next = at->next;
         if (reason != NULL)
-            answer_end(at, reason);
+            at->kind->end(at, reason);
         else if (at->state == EXCHANGE_SENT && !accounts_tick(at))
             answer_end(at, "budget");
         else if (at->state == EXCHANGE_SENT && at->open.stream && at->out.len == 0 &&
@@ -137,6 +140,22 @@ static bool open_providers(struct gateway *gateway, struct fault *fault)
     return true;
 }
 
+/* One that cannot be opened refuses its calls. */
+static void open_servers(struct gateway *gateway)
+{
+    const struct gateway_config *config = &gateway->config;
+
+    gateway->servers = xalloc_array(config->server_count + 1, sizeof(gateway->servers[0]));
+    for (size_t i = 0; i < config->server_count; i++) {
+        const struct gateway_model *at = &config->servers[i].at;
+        struct fault closed = {0};
+
+        if (!provider_open(at, &gateway->servers[i], &closed))
+            gateway->servers[i] = (struct provider){.model = at};
+        gateway->server_count++;
+    }
+}
+
 static bool open_book(struct gateway *gateway, struct fault *fault)
 {
     const struct gateway_config *config = &gateway->config;
@@ -164,23 +183,47 @@ bool gateway_new(struct loop *loop, const struct gateway_config *config,
         gateway_free(gateway);
         return false;
     }
+    open_servers(gateway);
     arm_patrol(gateway);
     *ret_gateway = gateway;
     return true;
 }
 
+static bool has_name(const struct gateway_model *model)
+{
+    const char *way = model->proxy != NULL ? model->proxy : model->url;
+    struct addresses addresses;
+    struct fault fault = {0};
+    struct url url;
+
+    return url_parse(slice_of(way), &url, &fault) && !addresses_literal(url.host, &addresses);
+}
+
 bool gateway_has_names(const struct gateway_model *models, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        const char *way = models[i].proxy != NULL ? models[i].proxy : models[i].url;
-        struct addresses addresses;
-        struct fault fault = {0};
-        struct url url;
-
-        if (url_parse(slice_of(way), &url, &fault) && !addresses_literal(url.host, &addresses))
+    for (size_t i = 0; i < count; i++)
+        if (has_name(&models[i]))
             return true;
-    }
     return false;
+}
+
+bool gateway_servers_have_names(const struct gateway_server *servers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (has_name(&servers[i].at))
+            return true;
+    return false;
+}
+
+static bool connect_all(struct gateway *gateway, struct provider *providers, size_t count,
+                        struct fault *fault)
+{
+    for (size_t i = 0; i < count; i++)
+        if (providers[i].origin.len > 0 &&
+            !provider_connect(&providers[i], gateway->client, EXCHANGE_STREAM_BYTES_MAX,
+                              fault))
+            return false;
+    return true;
 }
 
 bool gateway_connect(struct gateway *gateway, struct fault *fault)
@@ -189,12 +232,8 @@ bool gateway_connect(struct gateway *gateway, struct fault *fault)
                       &gateway->resolver, fault))
         return false;
     gateway->client = client_new(gateway->loop, gateway->config.clock, gateway->resolver);
-    for (size_t i = 0; i < gateway->provider_count; i++)
-        if (gateway->providers[i].origin.len > 0 &&
-            !provider_connect(&gateway->providers[i], gateway->client,
-                              EXCHANGE_STREAM_BYTES_MAX, fault))
-            return false;
-    return true;
+    return connect_all(gateway, gateway->providers, gateway->provider_count, fault) &&
+           connect_all(gateway, gateway->servers, gateway->server_count, fault);
 }
 
 static bool add_spare(struct door_peer *door, struct fault *fault)
@@ -238,7 +277,7 @@ static void close_door(struct door_peer *door)
             continue;
         if (at->state == EXCHANGE_SENT) {
             at->door_gone = true; /* no error for anybody */
-            answer_end(at, "run-ended");
+            at->kind->end(at, "run-ended");
         } else {
             exchange_free(at);
         }
@@ -303,7 +342,10 @@ void gateway_free(struct gateway *gateway)
     scope_close(&gateway->config.resolver);
     for (size_t i = 0; i < gateway->provider_count; i++)
         provider_close(&gateway->providers[i]);
+    for (size_t i = 0; i < gateway->server_count; i++)
+        provider_close(&gateway->servers[i]);
     free(gateway->providers);
+    free(gateway->servers);
     book_close(gateway->book);
     free(gateway);
 }

@@ -87,6 +87,21 @@ struct gateway_model {
     unsigned kept_away;      /* ... of which neither may: `routing` names other residencies */
 };
 
+/* One tool of a server; its `digest` (64 hexadecimal digits) is that of the description which a
+ * person has accepted. NULL: only that of all of them together is known here. */
+struct gateway_tool {
+    const char *name;
+    const char *digest;
+};
+
+/* One entry of the policy's `mcp`: a remote MCP server. */
+struct gateway_server {
+    struct gateway_model at; /* name, url, key, way, what may go there; nothing of its dialect */
+    const struct gateway_tool *tools; /* that agents may list and call, ascending by name */
+    size_t tool_count;
+    const char *digest; /* of all their descriptions (mcp/tools.h); NULL: none was accepted yet */
+};
+
 /* Whom records of one agent's calls name. */
 struct gateway_identity {
     const char *run;
@@ -121,6 +136,8 @@ struct gateway_sealer {
 /* Checks what a policy entry says, without reading files: url, plain HTTP to loopback only,
  * prices. */
 MUST_USE bool gateway_model_check(const struct gateway_model *model, struct fault *fault);
+/* The same of a server, its tools and its digest. */
+MUST_USE bool gateway_server_check(const struct gateway_server *server, struct fault *fault);
 
 /* ---- the door ---- */
 
@@ -182,6 +199,8 @@ struct door_config {
         *models; /* those that the run may use; its urls and keys are not needed */
     size_t model_count;
     size_t model; /* the run's: serves every request whose "model" is no entry's name */
+    const struct gateway_server *servers; /* at /mcp/NAME */
+    size_t server_count;
     struct door_scan scan;
     const struct door_lineage *lineage; /* NULL: nothing is told of that */
     struct gateway_ledger ledger;       /* writes `refused` */
@@ -232,6 +251,8 @@ struct gateway_config {
     size_t model_count;
     size_t
         model; /* the run's: without its key nothing starts; others then refuse their calls */
+    const struct gateway_server *servers; /* as the door has them, in the same order */
+    size_t server_count;
     const size_t *fallback; /* indices of models to try after a failure, in order */
     size_t fallback_count;
     struct gateway_limits limits;
@@ -240,16 +261,18 @@ struct gateway_config {
     int book;                            /* of book_file_open; then taken */
     const struct book_account *accounts; /* that calls count for, besides the run's own */
     size_t account_count;
-    struct gateway_ledger ledger; /* writes `model.intent`, `model.outcome`, `refused` */
+    struct gateway_ledger ledger; /* writes `model.*`, `mcp.*`, `refused` */
     struct gateway_sealer sealer;
     const struct clock *clock;
-    int resolver; /* message_pair with the resolver role, where gateway_has_names; taken; -1 */
+    int resolver; /* message_pair with the resolver role, where a host is to be resolved; taken;
+                     -1 */
 };
 
 struct gateway;
 
 /* Whether a host or a proxy of the models has to be resolved. */
 bool gateway_has_names(const struct gateway_model *models, size_t count);
+bool gateway_servers_have_names(const struct gateway_server *servers, size_t count);
 
 /* Reads keys. FAULT_MISSING: the key of the run's model is not there. */
 MUST_USE bool gateway_new(struct loop *loop, const struct gateway_config *config,

@@ -19,6 +19,8 @@ static const struct {
     {RECORD_RUN_STARTED, "ticket"},
     {RECORD_MODEL_INTENT, "prompt"},
     {RECORD_MODEL_OUTCOME, "answer"},
+    {RECORD_MCP_INTENT, "request"},
+    {RECORD_MCP_OUTCOME, "answer"},
     {RECORD_CHANGE_MADE, "diff"},
     {RECORD_AGENT_OUTPUT, "output"},
 };

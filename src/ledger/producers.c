@@ -219,7 +219,7 @@ static void answer_intent(struct producer *producer, uint64_t seq)
 static void follow_intents(struct producer *producer, const struct record *record,
                            uint64_t seq)
 {
-    if (record->type == RECORD_MODEL_INTENT ||
+    if (record->type == RECORD_MODEL_INTENT || record->type == RECORD_MCP_INTENT ||
         (record->field[RECORD_OUTCOME].set &&
          slice_equal(record->field[RECORD_OUTCOME].text, SLICE("intended"))))
         add_intent(producer, seq);

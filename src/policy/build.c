@@ -379,7 +379,7 @@ bool policy_build(const struct policy_settings *organisation,
         (repository != NULL && !schema_check(repository, SCHEMA_REPOSITORY, fault)))
         return false;
     builder.policy = xalloc(sizeof(*builder.policy));
-    ok = build_people(&builder) && build_models(&builder) &&
+    ok = build_people(&builder) && build_models(&builder) && build_servers(&builder) &&
          build_budget(&builder, "run", &builder.policy->budget_run) &&
          build_budget(&builder, "agent_day", &builder.policy->budget_agent_day) &&
          build_budget(&builder, "person_day", &builder.policy->budget_person_day) &&

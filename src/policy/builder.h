@@ -51,6 +51,10 @@ MUST_USE bool builder_rules(struct builder *builder, const struct policy_setting
  * paths, owner wants people. */
 MUST_USE bool build_people(struct builder *builder);
 MUST_USE bool build_models(struct builder *builder);
+MUST_USE bool build_servers(struct builder *builder);
+/* What entries of `models` and `mcp` have in common. */
+MUST_USE bool build_provider(struct builder *builder, const char *list, size_t index,
+                             struct policy_model *ret_model);
 MUST_USE bool build_routing(struct builder *builder);
 MUST_USE bool build_agents(struct builder *builder);
 MUST_USE bool build_egress(struct builder *builder);

@@ -6,12 +6,12 @@
 #define S POLICY_SEP
 #define ON_PREMISES "on-premises"
 
-static void build_allow(const struct policy_settings *settings, size_t index,
+static void build_allow(const struct policy_settings *settings, const char *list, size_t index,
                         struct policy_model *model)
 {
     for (size_t i = 0;; i++) {
         const struct setting *setting =
-            settings_find(settings, "models" S "#%zu" S "allow" S "#%zu", index, i);
+            settings_find(settings, "%s" S "#%zu" S "allow" S "#%zu", list, index, i);
         struct slice word;
         enum data_class class;
 
@@ -49,12 +49,14 @@ static void build_prices(const struct policy_settings *settings, size_t index,
 }
 
 /* The policy's proxy is for what is elsewhere. */
-static bool build_way(struct builder *builder, size_t index, struct policy_model *model)
+static bool build_way(struct builder *builder, const char *list, size_t index,
+                      struct policy_model *model)
 {
     const struct policy_settings *settings = builder->organisation;
-    AUTO_FREE char *pins = xformat("models" S "#%zu" S "pins", index);
-    AUTO_FREE char *proxy = xformat("models" S "#%zu" S "proxy" S "url", index);
-    AUTO_FREE char *credentials = xformat("models" S "#%zu" S "proxy" S "credentials", index);
+    AUTO_FREE char *pins = xformat("%s" S "#%zu" S "pins", list, index);
+    AUTO_FREE char *proxy = xformat("%s" S "#%zu" S "proxy" S "url", list, index);
+    AUTO_FREE char *credentials =
+        xformat("%s" S "#%zu" S "proxy" S "credentials", list, index);
     bool is_far = model->url != NULL && strncmp(model->url, "https:", 6) == 0 &&
                   (model->residency == NULL || strcmp(model->residency, ON_PREMISES) != 0);
     struct url url;
@@ -67,8 +69,34 @@ static bool build_way(struct builder *builder, size_t index, struct policy_model
         model->proxy_credentials = builder_text_at(builder, settings, "proxy" S "credentials");
     }
     return model->proxy == NULL || url_parse(slice_of(model->proxy), &url, builder->fault) ||
-           fault_in(builder->fault, "policy.yaml: the proxy of model %s",
-                    model->name == NULL ? "?" : model->name);
+           fault_in(builder->fault, "policy.yaml: the proxy of %s[%zu]", list, index);
+}
+
+bool build_provider(struct builder *builder, const char *list, size_t index,
+                    struct policy_model *ret_model)
+{
+    const struct policy_settings *settings = builder->organisation;
+    AUTO_FREE char *key_file = xformat("%s" S "#%zu" S "key" S "file", list, index);
+    AUTO_FREE char *key_environment = xformat("%s" S "#%zu" S "key" S "env", list, index);
+    AUTO_FREE char *expires = xformat("%s" S "#%zu" S "expires", list, index);
+
+    ret_model->name = builder_text_of(builder, settings, list, index, "name");
+    ret_model->url = builder_text_of(builder, settings, list, index, "url");
+    ret_model->residency = builder_text_of(builder, settings, list, index, "residency");
+    ret_model->contract = builder_text_of(builder, settings, list, index, "contract");
+    ret_model->ca = builder_text_of(builder, settings, list, index, "ca");
+    ret_model->key_file = builder_text_at(builder, settings, key_file);
+    ret_model->key_environment = builder_text_at(builder, settings, key_environment);
+    ret_model->expires_us = builder_number_in(settings, expires);
+    build_allow(settings, list, index, ret_model);
+    if (ret_model->key_file != NULL && ret_model->key_environment != NULL)
+        return fault_set(builder->fault, FAULT_INVALID, "policy.yaml: %s[%zu] names two keys",
+                         list, index);
+    if ((ret_model->allow & ret_model->allow_redacted) != 0)
+        return fault_set(
+            builder->fault, FAULT_INVALID,
+            "policy.yaml: %s[%zu] allows a class both as it is and only redacted", list, index);
+    return build_way(builder, list, index, ret_model);
 }
 
 bool build_models(struct builder *builder)
@@ -81,29 +109,17 @@ bool build_models(struct builder *builder)
         builder_own(builder, xalloc_array(policy->model_count, sizeof(*policy->models)));
     for (size_t i = 0; i < policy->model_count; i++) {
         struct policy_model *model = &policy->models[i];
-        AUTO_FREE char *key_file = xformat("models" S "#%zu" S "key" S "file", i);
-        AUTO_FREE char *key_environment = xformat("models" S "#%zu" S "key" S "env", i);
         AUTO_FREE char *reach = xformat("models" S "#%zu" S "reach", i);
-        AUTO_FREE char *expires = xformat("models" S "#%zu" S "expires", i);
 
-        model->name = builder_text_of(builder, settings, "models", i, "name");
+        if (!build_provider(builder, "models", i, model))
+            return false;
         model->model = builder_text_of(builder, settings, "models", i, "model");
-        model->url = builder_text_of(builder, settings, "models", i, "url");
         model->dialect = builder_text_of(builder, settings, "models", i, "dialect");
         model->service = builder_text_of(builder, settings, "models", i, "service");
         model->api_version = builder_text_of(builder, settings, "models", i, "api_version");
         model->region = builder_text_of(builder, settings, "models", i, "region");
         model->reach = builder_texts_of(builder, settings, reach, &model->reach_count);
-        model->residency = builder_text_of(builder, settings, "models", i, "residency");
-        model->contract = builder_text_of(builder, settings, "models", i, "contract");
-        model->ca = builder_text_of(builder, settings, "models", i, "ca");
-        model->key_file = builder_text_at(builder, settings, key_file);
-        model->key_environment = builder_text_at(builder, settings, key_environment);
-        model->expires_us = builder_number_in(settings, expires);
-        if (!build_way(builder, i, model))
-            return false;
         build_prices(settings, i, &model->prices);
-        build_allow(settings, i, model);
         if (model->name == NULL || model->url == NULL || model->dialect == NULL)
             return fault_set(builder->fault, FAULT_INVALID,
                              "policy.yaml: models[%zu] needs a name, a url and a dialect", i);
@@ -111,14 +127,6 @@ bool build_models(struct builder *builder)
             if (strcmp(policy->models[j].name, model->name) == 0)
                 return fault_set(builder->fault, FAULT_INVALID,
                                  "policy.yaml: model %s is there twice", model->name);
-        if (model->key_file != NULL && model->key_environment != NULL)
-            return fault_set(builder->fault, FAULT_INVALID,
-                             "policy.yaml: model %s names two keys", model->name);
-        if ((model->allow & model->allow_redacted) != 0)
-            return fault_set(
-                builder->fault, FAULT_INVALID,
-                "policy.yaml: model %s allows a class both as it is and only redacted",
-                model->name);
     }
     return true;
 }
@@ -149,6 +157,16 @@ static bool resides(const struct policy_model *model, const char *const *residen
     return false;
 }
 
+static void keep_from(struct policy_model *model, enum data_class class,
+                      const char *const *residencies, size_t count)
+{
+    if (resides(model, residencies, count))
+        return;
+    model->allow &= ~CLASS_BIT(class);
+    model->allow_redacted &= ~CLASS_BIT(class);
+    model->kept_away |= CLASS_BIT(class);
+}
+
 /* `routing.CLASS`: where data of that class may go; nowhere else, redacted or not. */
 static void keep_away(struct builder *builder, enum data_class class)
 {
@@ -158,11 +176,9 @@ static void keep_away(struct builder *builder, enum data_class class)
     const char **residencies = builder_texts_of(builder, builder->organisation, path, &count);
 
     for (size_t i = 0; count > 0 && i < policy->model_count; i++)
-        if (!resides(&policy->models[i], residencies, count)) {
-            policy->models[i].allow &= ~CLASS_BIT(class);
-            policy->models[i].allow_redacted &= ~CLASS_BIT(class);
-            policy->models[i].kept_away |= CLASS_BIT(class);
-        }
+        keep_from(&policy->models[i], class, residencies, count);
+    for (size_t i = 0; count > 0 && i < policy->server_count; i++)
+        keep_from(&policy->servers[i].at, class, residencies, count);
 }
 
 /* Names of entries, each of them one that this repository may call. */
@@ -186,7 +202,17 @@ static bool build_fallback(struct builder *builder)
     return true;
 }
 
-/* Models that this repository must not call are not there; the order of the others stays. */
+static void keep_servers(struct policy *policy)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < policy->server_count; i++)
+        if (may_be_called(&policy->servers[i].at))
+            policy->servers[kept++] = policy->servers[i];
+    policy->server_count = kept;
+}
+
+/* Models and tool servers that this repository must not call are not there; the order of the others stays. */
 bool build_routing(struct builder *builder)
 {
     struct policy *policy = builder->policy;
@@ -202,6 +228,7 @@ bool build_routing(struct builder *builder)
         if (may_be_called(&policy->models[i]))
             policy->models[kept++] = policy->models[i];
     policy->model_count = kept;
+    keep_servers(policy);
     return kept > 0 || all == 0 ||
            fault_set(builder->fault, FAULT_INVALID,
                      "policy.yaml: a repository with zone phi may call none of its models: "
@@ -209,7 +236,13 @@ bool build_routing(struct builder *builder)
                      "a contract or residency on-premises");
 }
 
-/* data.*.model decides for all models; models[].allow narrows it for one. */
+static void narrow(struct policy_model *model, unsigned plain, unsigned redacted)
+{
+    model->allow_redacted = (model->allow_redacted | (model->allow & ~plain)) & redacted;
+    model->allow &= plain;
+}
+
+/* data.*.model decides for all models and tool servers; their `allow` narrows it for one. */
 void build_model_classes(struct policy *policy)
 {
     unsigned plain = 0, redacted = 0;
@@ -220,10 +253,8 @@ void build_model_classes(struct policy *policy)
         if (policy->data[class][POLICY_MODEL] != VERDICT_DENY)
             redacted |= CLASS_BIT(class);
     }
-    for (size_t i = 0; i < policy->model_count; i++) {
-        struct policy_model *model = &policy->models[i];
-
-        model->allow_redacted = (model->allow_redacted | (model->allow & ~plain)) & redacted;
-        model->allow &= plain;
-    }
+    for (size_t i = 0; i < policy->model_count; i++)
+        narrow(&policy->models[i], plain, redacted);
+    for (size_t i = 0; i < policy->server_count; i++)
+        narrow(&policy->servers[i].at, plain, redacted);
 }

@@ -73,6 +73,14 @@ struct policy_model {
     unsigned kept_away; /* classes that `routing` lets go to other residencies only */
 };
 
+/* A remote MCP server: docs/mcp.md. Of `at`, what has to do with models is not set. */
+struct policy_server {
+    struct policy_model at;
+    const char **tools; /* ascending, each once */
+    size_t tool_count;
+    const char *digest; /* 64 digits, or NULL: no description was accepted yet */
+};
+
 struct policy_rule {
     const char *glob;
     bool must_match;
@@ -160,6 +168,8 @@ struct policy {
     size_t people_count;
     struct policy_model *models; /* that this repository may call: with zone phi not all */
     size_t model_count;
+    struct policy_server *servers; /* likewise */
+    size_t server_count;
     const char **fallback; /* names of models to try after a failure, in order */
     size_t fallback_count;
     struct policy_agent *agents;

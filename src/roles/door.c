@@ -150,6 +150,8 @@ static bool open_door(struct serving *serving, struct fault *fault)
     struct door_config door = {.models = config->models,
                                .model_count = config->model_count,
                                .model = config->model,
+                               .servers = config->servers,
+                               .server_count = config->server_count,
                                .scan = door_texts_scan(&serving->texts),
                                .lineage = config->served < 0 ? NULL : &serving->lineage,
                                .ledger = {record, record_durably, serving},

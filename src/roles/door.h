@@ -27,6 +27,8 @@ struct door_role_config {
     const struct gateway_model *models;
     size_t model_count;
     size_t model; /* the run's */
+    const struct gateway_server *servers;
+    size_t server_count;
     struct gateway_identity identity;
     unsigned cut_answers; /* classes: an answer that holds one ends there */
     const uint8_t *surrogate_key; /* of this run, so that its surrogates pass; may be NULL */

@@ -84,6 +84,8 @@ static bool open_gateway(struct serving *serving, struct fault *fault)
     struct gateway_config gateway = {.models = config->models,
                                      .model_count = config->model_count,
                                      .model = config->model,
+                                     .servers = config->servers,
+                                     .server_count = config->server_count,
                                      .fallback = config->fallback,
                                      .fallback_count = config->fallback_count,
                                      .limits = config->limits,
@@ -165,7 +167,8 @@ static bool start_resolver(struct serving *serving, struct fault *fault)
 {
     const struct gateway_role_config *config = serving->config;
 
-    return !gateway_has_names(config->models, config->model_count) ||
+    return !(gateway_has_names(config->models, config->model_count) ||
+             gateway_servers_have_names(config->servers, config->server_count)) ||
            resolver_role_start(config->drop_user, config->uid, config->gid, &serving->resolver,
                                fault);
 }

@@ -1,7 +1,8 @@
 /*
  * roles/gateway.h - gateway: adds the provider keys, writes intents and outcomes.
  *
- *   user       the user; as root: config->uid     network    the providers of the policy
+ *   user       the user; as root: config->uid     network    the providers and tool
+ *                                                            servers of the policy
  *   may read   /etc, /usr (certificates)          may write  payloads of its run
  *   holds      the provider keys, the run's       talks to   door, ledger (one producer), core
  *              scope key                                     (control), resolver
@@ -17,10 +18,12 @@
 struct gateway_role_config {
     int control; /* core's end speaks the packets below; taken */
     int door;    /* message_pair with the door role; taken */
-    int ledger;  /* producer socket: model.intent, model.outcome, refused; taken */
+    int ledger;  /* producer socket: model.*, mcp.*, refused; taken */
     const struct gateway_model *models;
     size_t model_count;
     size_t model; /* the run's */
+    const struct gateway_server *servers;
+    size_t server_count;
     struct gateway_identity identity;
     const size_t *fallback; /* as of struct gateway_config */
     size_t fallback_count;

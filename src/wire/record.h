@@ -58,6 +58,8 @@ enum record_type {
     RECORD_READS_COMPARED,
     RECORD_AGENT_OUTPUT,
     RECORD_FINDING_SUPPRESSED,
+    RECORD_MCP_INTENT,
+    RECORD_MCP_OUTCOME,
     RECORD_TYPE_COUNT,
 };
 
@@ -82,7 +84,7 @@ enum record_field {
     RECORD_MODEL,      /* object.model: what was asked for */
     RECORD_PROVIDER,   /* object.provider: the policy's name of it */
     RECORD_DIALECT,    /* object.dialect */
-    RECORD_METHOD,     /* object.method */
+    RECORD_METHOD,     /* object.method: of HTTP, or of a tool server's protocol */
     RECORD_REPOSITORY, /* object.repository */
     RECORD_CHANGE,     /* object.change: id of a change */
     RECORD_BASE,       /* object.base: commit */

@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "base/scope.h"
+#include "gateway/mcp/visit.h"
 
 #define PACKETS_AT_ONCE 16
 #define CALL_LEN_BYTES 4 /* before each packet of a batch */
@@ -26,6 +27,7 @@ bool exchange_new(struct door_peer *door, int socket, struct fault *fault)
 
     *exchange = (struct exchange){.gateway = gateway,
                                   .door = door,
+                                  .kind = &exchange_model,
                                   .state = EXCHANGE_SPARE,
                                   .socket = socket,
                                   .out = buf_with_limit(QUEUE_BYTES_MAX),
@@ -79,6 +81,7 @@ static void release(struct exchange *exchange)
     answer_free(&exchange->answer);
     free(exchange->receipts);
     free(exchange->lineage);
+    visit_free(exchange->visit);
 }
 
 void exchange_free(struct exchange *exchange)
@@ -106,6 +109,7 @@ static void recycle(struct exchange *exchange)
     release(exchange);
     *exchange = (struct exchange){.gateway = exchange->gateway,
                                   .door = exchange->door,
+                                  .kind = &exchange_model,
                                   .state = EXCHANGE_SPARE,
                                   .socket = exchange->socket,
                                   .watch = exchange->watch,
@@ -223,7 +227,7 @@ void exchange_refuse(struct exchange *exchange, int status, const char *reason,
 {
     struct call_fail fail = {.packet = CALL_FAIL, .status = status};
 
-    accounts_refused(exchange, reason);
+    exchange->kind->refused(exchange, reason);
     exchange->gateway->totals.refused++;
     call_text(fail.code, sizeof(fail.code), slice_of(reason));
     call_text(fail.message, sizeof(fail.message), slice_of(message));
@@ -248,25 +252,42 @@ static bool open_valid(const struct gateway *gateway, const struct call_open *op
             DIALECT_BIT(gateway->providers[open->model].model->dialect)) != 0;
 }
 
-/* False: the exchange is gone. */
+static bool take_model(struct exchange *exchange, struct slice packet)
+{
+    const struct gateway *gateway = exchange->gateway;
+
+    if (packet.len != sizeof(exchange->open))
+        return false;
+    memcpy(&exchange->open, packet.at, sizeof(exchange->open));
+    if (!open_valid(gateway, &exchange->open))
+        return false;
+    exchange->provider = &gateway->providers[exchange->open.model];
+    return true;
+}
+
+/* False: the exchange is gone, or wants nothing more now. */
 static bool take_open(struct exchange *exchange, struct slice packet)
 {
     struct gateway *gateway = exchange->gateway;
+    bool ok;
 
     exchange->door->spares--;
     gateway_top_up(exchange->door);
-    if (packet.len == sizeof(exchange->open))
-        memcpy(&exchange->open, packet.at, sizeof(exchange->open));
+    ok = packet.at[0] == CALL_MCP ? visit_take(exchange, packet)
+                                  : take_model(exchange, packet);
     exchange->state = exchange->open.replaced > 0        ? EXCHANGE_RECEIPTS
                       : exchange->open.lineage_bytes > 0 ? EXCHANGE_LINEAGE
                                                          : EXCHANGE_BODY;
-    if (packet.len != sizeof(exchange->open) || !open_valid(gateway, &exchange->open)) {
+    if (!ok) {
         exchange_free(exchange);
         return false;
     }
-    exchange->provider = &gateway->providers[exchange->open.model];
     exchange->started_us = clock_monotonic_us(gateway->config.clock);
     exchange->body = buf_with_limit((size_t)exchange->open.body_bytes);
+    if (exchange->open.body_bytes == 0) {
+        exchange->kind->ready(exchange);
+        return false;
+    }
     if (exchange->open.body_bytes <= CALL_BODIES_BYTES_MAX - gateway->body_bytes)
         return true;
     exchange_refuse(exchange, 429, "busy", "custody: too many large requests at once");
@@ -286,14 +307,14 @@ static bool take_body(struct exchange *exchange, struct slice piece)
     gateway->body_bytes += piece.len;
     if (exchange->body.len < exchange->open.body_bytes)
         return true;
-    send_ready(exchange);
+    exchange->kind->ready(exchange);
     return false;
 }
 
 static void on_door_gone(struct exchange *exchange)
 {
     if (exchange->state == EXCHANGE_SENT)
-        answer_end(exchange, "client-abort");
+        exchange->kind->end(exchange, "client-abort");
     else
         exchange_free(exchange);
 }
@@ -330,6 +351,8 @@ static bool take_packet(struct exchange *exchange, struct slice packet)
         return take_body(exchange, packet);
     if (exchange->state < EXCHANGE_BODY && take_beside(exchange, packet))
         return true;
+    if (exchange->state == EXCHANGE_SENT && exchange->kind->hear != NULL)
+        return exchange->kind->hear(exchange, packet);
     on_door_gone(exchange);
     return false;
 }
@@ -377,10 +400,13 @@ static void receive(struct exchange *exchange)
 static void on_ready(void *self, uint32_t events)
 {
     struct exchange *exchange = self;
+    /* A door that has gone may have said something before. */
+    bool hears = exchange->state == EXCHANGE_SENT && exchange->kind->hear != NULL &&
+                 (events & EPOLLIN) != 0;
 
     if ((events & EPOLLOUT) != 0 && exchange->out.len > 0)
         exchange_flush(exchange);
-    if (exchange->door_gone || (events & (EPOLLHUP | EPOLLERR)) != 0) {
+    if (!hears && (exchange->door_gone || (events & (EPOLLHUP | EPOLLERR)) != 0)) {
         on_door_gone(exchange);
         return;
     }

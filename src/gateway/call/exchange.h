@@ -36,6 +36,8 @@ struct gateway {
     struct client *client;
     struct provider *providers;
     size_t provider_count;
+    struct provider *servers; /* as of config.servers */
+    size_t server_count;
     struct book *book;
     struct gateway_totals totals;
     struct door_peer *doors;
@@ -77,9 +79,28 @@ struct answer {
     uint64_t bytes, events;
 };
 
+struct exchange;
+struct visit;
+
+/* What is done about a call: of a model, or of a tool server (mcp/visit.h). */
+struct exchange_kind {
+    void (*ready)(struct exchange *exchange); /* the whole request has come */
+    void (*end)(struct exchange *exchange,
+                const char *reason); /* SENT: whatever it is doing, it ends */
+    void (*refused)(struct exchange *exchange, const char *reason); /* writes the record */
+    /* SENT: why it is to be given up now, a reason word; NULL: it is not. */
+    const char *(*overdue)(const struct exchange *exchange, int64_t now_us);
+    /* SENT: takes a packet of the door's. False: the exchange is gone. NULL: none is due. */
+    bool (*hear)(struct exchange *exchange, struct slice packet);
+};
+
+extern const struct exchange_kind exchange_model; /* gateway.c */
+
 struct exchange {
     struct gateway *gateway;
     struct door_peer *door;
+    const struct exchange_kind *kind;
+    struct visit *visit; /* of a tool server; else NULL */
     enum exchange_state state;
     int socket;
     struct loop_watch *watch;

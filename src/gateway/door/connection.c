@@ -214,8 +214,12 @@ void connection_refuse(struct connection *connection)
     /* The refusal stands, recorded or not: without a ledger nothing at all passes. */
     (void)!door->config.ledger.record(door->config.ledger.self, &record, NULL, &fault);
     connection->keep_alive = connection->keep_alive && http1_request_done(connection->request);
-    (void)!dialect_error(plan->dialect, plan->status, plan->reason, plan->message, &body,
-                         &fault);
+    if (plan->mcp.is_mcp)
+        (void)!mcp_call_error(&plan->mcp, &plan->status, plan->reason, plan->message, &body,
+                              &fault);
+    else
+        (void)!dialect_error(plan->dialect, plan->status, plan->reason, plan->message, &body,
+                             &fault);
     connection_answer(connection, plan->status, buf_slice(&body));
     buf_free(&body);
     buf_free(&room);
@@ -225,7 +229,11 @@ static void act(struct connection *connection)
 {
     connection->keep_alive = http1_request_keep_alive(connection->request);
     deadline_in(connection, 0);
-    plan_request(&connection->door->config, connection->request, &connection->plan);
+    if (mcp_is_path(http1_request_path(connection->request)))
+        mcp_plan_request(&connection->door->config, connection->door->memory,
+                         connection->request, &connection->plan);
+    else
+        plan_request(&connection->door->config, connection->request, &connection->plan);
     if (connection->plan.kind == PLAN_CALL) {
         connection_call(connection);
         return;
@@ -244,8 +252,12 @@ static bool head_fits(struct connection *connection)
     if (!http1_request_head_done(connection->request) ||
         http1_request_done(connection->request))
         return true;
-    if (connection->plan.reason == NULL)
-        plan_head(connection->request, &connection->plan);
+    if (connection->plan.reason == NULL) {
+        if (mcp_is_path(http1_request_path(connection->request)))
+            mcp_plan_head(connection->request, &connection->plan);
+        else
+            plan_head(connection->request, &connection->plan);
+    }
     if (connection->plan.kind == PLAN_REFUSE)
         return false;
     if (http1_request_wants_continue(connection->request) && !connection->told_continue) {

@@ -5,6 +5,7 @@
 #include "gateway/door/handed.h"
 #include "gateway/door/answer/reply.h"
 #include "gateway/door/plan.h"
+#include "gateway/mcp/answer.h"
 
 #define DOOR_SCRATCH_BYTES CALL_PACKET_BYTES_MAX
 #define DOOR_CONNECTIONS_MAX 8192
@@ -37,6 +38,7 @@ struct door {
     size_t connection_count;
     size_t body_bytes;           /* of all connections together */
     struct stand_ins *stand_ins; /* of the run's requests */
+    struct mcp_memory *memory;   /* of tool servers */
     bool accepts;
     bool gateway_gone;
     uint8_t scratch[DOOR_SCRATCH_BYTES];
@@ -64,6 +66,9 @@ struct connection {
     uint64_t turn;         /* among those that wait for a call socket: the lowest is next */
     struct call_head head; /* of the answer; told when it is known how long it gets */
     struct reply *reply;   /* from its head on */
+    struct mcp_answer *mcp_answer; /* of a tool server, instead */
+    int mcp_status;                /* of HTTP, for the client */
+    bool mcp_is_empty, told_seen;
     bool headed, chunked, keep_alive, told_continue, closing;
     bool dead;           /* whoever called something that may close looks at this */
     int64_t deadline_us; /* monotonic; 0: none */
@@ -95,6 +100,12 @@ void connection_reply_end(struct connection *connection);
 void connection_reply_cut(struct connection *connection, int status, const char *code,
                           const char *message);
 void connection_reply_free(struct connection *connection);
+
+/* connection_mcp.c: a tool server's answer. False: the call is over. */
+MUST_USE bool connection_mcp_packet(struct connection *connection, struct slice packet);
+/* Says so to the client, and closes the call. */
+void connection_mcp_cut(struct connection *connection, int status, const char *code,
+                        const char *message);
 
 /* connection.c, for connection_call.c and connection_reply.c */
 void connection_flush(struct connection *connection);

@@ -121,8 +121,10 @@ static bool add_lineage(const struct connection *connection, struct buf *packet)
 static enum call_sent send_beginning(struct connection *connection)
 {
     AUTO_BUF struct buf lineage = buf_with_limit(CALL_PIECE_BYTES);
+    const struct plan *plan = &connection->plan;
     struct slice packets[CALL_BATCH_MAX] = {
-        slice_of_bytes(&connection->plan.open, sizeof(connection->plan.open))};
+        plan->mcp.is_mcp ? slice_of_bytes(&plan->mcp.open, sizeof(plan->mcp.open))
+                         : slice_of_bytes(&plan->open, sizeof(plan->open))};
     struct slice receipts = receipts_of(connection), piece;
     size_t count = 1;
     enum call_sent sent;
@@ -136,7 +138,8 @@ static enum call_sent send_beginning(struct connection *connection)
         packets[count++] = receipts;
     if (lineage.len > 0)
         packets[count++] = buf_slice(&lineage);
-    packets[count++] = piece;
+    if (piece.len > 0)
+        packets[count++] = piece;
     sent = call_send_batch(connection->call, packets, count);
     if (sent == CALL_SENT)
         connection->sent_bytes = piece.len;
@@ -202,6 +205,8 @@ static bool take_packet(struct connection *connection, struct slice packet)
     struct slice rest = slice_part(packet, 1, packet.len);
     bool ok = false;
 
+    if (connection->plan.mcp.is_mcp)
+        return connection_mcp_packet(connection, packet);
     switch ((enum call_packet)packet.at[0]) {
     case CALL_HEAD: {
         struct call_head head;
@@ -239,6 +244,8 @@ static bool take_packet(struct connection *connection, struct slice packet)
     case CALL_RECEIPTS:
     case CALL_LINEAGE:
     case CALL_BATCH:
+    case CALL_MCP:
+    case CALL_SEEN:
         break;
     }
     if (!ok)

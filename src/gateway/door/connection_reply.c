@@ -56,6 +56,9 @@ void connection_reply_free(struct connection *connection)
 {
     reply_free(connection->reply);
     connection->reply = NULL;
+    mcp_answer_free(connection->mcp_answer);
+    connection->mcp_answer = NULL;
+    connection->told_seen = false;
 }
 
 void connection_reply_cut(struct connection *connection, int status, const char *code,
@@ -66,6 +69,10 @@ void connection_reply_cut(struct connection *connection, int status, const char 
     struct buf event = buf_with_limit(4096);
     struct fault fault = {0};
 
+    if (connection->plan.mcp.is_mcp) {
+        connection_mcp_cut(connection, status, code, message);
+        return;
+    }
     if (!connection->headed) {
         connection->plan.status = status;
         (void)!dialect_error(dialect, status, code, message, &event, &fault);

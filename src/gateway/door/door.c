@@ -119,6 +119,7 @@ bool door_new(struct loop *loop, const struct door_config *config, struct door *
     door->loop = loop;
     door->config = *config;
     door->stand_ins = stand_ins_new();
+    door->memory = mcp_memory_new(config->servers, config->server_count);
     door->listener = -1;
     if (!loop_watch(loop, config->gateway, EPOLLIN, on_gateway, door, &door->gateway_watch,
                     fault)) {
@@ -232,5 +233,6 @@ void door_free(struct door *door)
         (void)close(door->spares[i]);
     (void)close(door->config.gateway);
     stand_ins_free(door->stand_ins);
+    mcp_memory_free(door->memory);
     free(door);
 }

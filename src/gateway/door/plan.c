@@ -17,12 +17,17 @@
 #define METHOD_SHOWN_BYTES 16
 #define REDACTION_ROUNDS 3
 
-static void refuse(struct plan *plan, int status, const char *reason, const char *message)
+void plan_refuse(struct plan *plan, int status, const char *reason, const char *message)
 {
     plan->kind = PLAN_REFUSE;
     plan->status = status;
     plan->reason = reason;
     (void)snprintf(plan->message, sizeof(plan->message), "custody: %s", message);
+}
+
+static void refuse(struct plan *plan, int status, const char *reason, const char *message)
+{
+    plan_refuse(plan, status, reason, message);
 }
 
 static bool method_is(const struct http1_request *request, const char *method)
@@ -79,6 +84,7 @@ void plan_clear(struct plan *plan)
     buf_free(&plan->body);
     redaction_free(&plan->redaction);
     buf_free(&plan->lineage);
+    mcp_call_clear(&plan->mcp);
 }
 
 void plan_broken(const struct http1_request *request, int status, const char *why,
@@ -337,7 +343,23 @@ static void fill_open(const struct door_config *config, const struct leaves *lea
     plan->open.lineage_bytes = (uint32_t)plan->lineage.len;
 }
 
-/* Looks at all of it, and refuses or edits what must not leave. */
+/* Refuses or edits what must not leave. */
+static bool look_at_body(const struct gateway_model *to, struct leaves *leaves,
+                         struct plan *plan)
+{
+    unsigned denied;
+
+    if (!redact(to, leaves, plan))
+        return false;
+    denied = denied_of(leaves, to);
+    if (leaves->seen_bytes != leaves->scanned_bytes)
+        refuse(plan, 400, "coverage", "not every byte of the request could be looked at");
+    else if (denied != 0)
+        refuse_classes(leaves, denied, plan);
+    return plan->kind != PLAN_REFUSE;
+}
+
+/* The same of a model's request, with its head. */
 static bool look(const struct door_config *config, const struct http1_request *request,
                  struct leaves *leaves, struct plan *plan)
 {
@@ -350,12 +372,8 @@ static bool look(const struct door_config *config, const struct http1_request *r
     denied = denied_of(&headers, model);
     if (denied != 0)
         refuse_classes(&headers, denied, plan);
-    else if (!redact(model, leaves, plan))
-        return false;
-    else if (leaves->seen_bytes != leaves->scanned_bytes)
-        refuse(plan, 400, "coverage", "not every byte of the request could be looked at");
-    else if ((denied = denied_of(leaves, model)) != 0)
-        refuse_classes(leaves, denied, plan);
+    else
+        (void)!look_at_body(model, leaves, plan);
     leaves->classes |= headers.classes;
     leaves_free(&headers);
     return plan->kind != PLAN_REFUSE;
@@ -377,6 +395,18 @@ static bool walk(const struct door_config *config, struct leaves *leaves, struct
         return ok;
     plan->lineage = buf_with_limit(DOOR_LINEAGE_BYTES_MAX);
     return lineage->list(lineage->self, &plan->lineage, fault);
+}
+
+bool plan_look(const struct door_config *config, const struct gateway_model *to,
+               struct leaves *leaves, struct plan *plan)
+{
+    struct fault fault = {0};
+
+    if (!walk(config, leaves, plan, &fault)) {
+        refuse(plan, 400, "malformed", fault.why);
+        return false;
+    }
+    return look_at_body(to, leaves, plan);
 }
 
 static void plan_call(const struct door_config *config, const struct http1_request *request,
@@ -478,6 +508,7 @@ void plan_record(const struct door_config *config, const struct http1_request *r
     if (plan->classes != 0)
         record_word(ret_record, RECORD_CLASS, class_name(class_of_mask(plan->classes)));
     record_word(ret_record, RECORD_RULE, plan->rule);
+    mcp_call_record(&plan->mcp, ret_record);
     /* room for both at once, so that none moves */
     if (!buf_reserve(room, 9 * PATH_SHOWN_BYTES, &fault))
         return;

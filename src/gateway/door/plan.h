@@ -8,6 +8,7 @@
 #include "gateway/call.h"
 #include "gateway/dialect/operation.h"
 #include "gateway/door/redact.h"
+#include "gateway/mcp/call.h"
 #include "wire/http1.h"
 
 enum plan_kind {
@@ -25,6 +26,7 @@ struct plan {
     struct buf body;
     struct redaction redaction; /* what was replaced in `body` */
     struct buf lineage;         /* which lines of which files are in it */
+    struct mcp_call mcp;        /* where a tool server is asked, and no model */
     /* Of a refusal: */
     int status;
     const char *reason; /* a word, for the record and the client's program */
@@ -46,6 +48,13 @@ void plan_request(const struct door_config *config, struct http1_request *reques
  */
 void plan_broken(const struct http1_request *request, int status, const char *why,
                  struct plan *ret_plan);
+void plan_refuse(struct plan *plan, int status, const char *reason, const char *message);
+/*
+ * Looks at the whole of plan->body, and redacts what `to` may have only so. False has refused.
+ * For requests of every kind; `leaves` is what was found, leaves_free in any case.
+ */
+MUST_USE bool plan_look(const struct door_config *config, const struct gateway_model *to,
+                        struct leaves *leaves, struct plan *plan);
 /* Fills the record of a refusal. Texts borrow from `plan`, `request` and `room`. */
 void plan_record(const struct door_config *config, const struct http1_request *request,
                  const struct plan *plan, struct buf *room, struct record *ret_record);

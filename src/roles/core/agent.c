@@ -95,24 +95,7 @@ bool core_models(struct run *run, struct fault *fault)
         const struct policy_model *from = &policy->models[i];
         struct gateway_model *to = &run->models[i];
 
-        *to = (struct gateway_model){.name = from->name,
-                                     .model = from->model,
-                                     .url = from->url,
-                                     .api_version = from->api_version,
-                                     .region = from->region,
-                                     .key_file = from->key_file,
-                                     .key_environment = from->key_environment,
-                                     .ca_file = from->ca,
-                                     .pins = from->pins,
-                                     .pin_count = from->pin_count,
-                                     .proxy = from->proxy,
-                                     .proxy_credentials = from->proxy_credentials,
-                                     .residency = from->residency,
-                                     .contract = from->contract,
-                                     .expires_us = from->expires_us,
-                                     .allow = from->allow,
-                                     .allow_redacted = from->allow_redacted,
-                                     .kept_away = from->kept_away};
+        *to = servers_provider(from);
         if (!take_prices(run, from, to, fault))
             return fault_in(fault, "model %s", from->name) || run_because(run, "policy");
         if (!core_provider(from, to, fault))
@@ -126,7 +109,8 @@ bool core_models(struct run *run, struct fault *fault)
             return fault_in(fault, "model %s", from->name) || run_because(run, "policy");
     }
     take_fallback(run);
-    return true;
+    return servers_make(policy, run->session->home.fd, &run->servers, fault) ||
+           run_because(run, "policy");
 }
 
 static bool speaks(const struct run *run, size_t model, enum engine_dialect *ret_dialect)

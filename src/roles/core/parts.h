@@ -21,6 +21,7 @@
 #include "roles/guard/guard.h"
 #include "roles/observer/observer.h"
 #include "roles/keys/sealer.h"
+#include "roles/mcp/servers.h"
 #include "roles/toolchain/toolchain.h"
 #include "roles/view_role/view.h"
 
@@ -107,6 +108,7 @@ struct run {
     size_t model;     /* the run's */
     size_t *fallback; /* indices of models, policy's routing.fallback */
     size_t fallback_count;
+    struct servers servers; /* policy's mcp */
     struct engine *engine;
     struct engine_installed installed;
     struct engine_launch launch;
@@ -213,7 +215,8 @@ MUST_USE bool core_dirty_begin(struct run *run, struct fault *fault);
 MUST_USE bool core_dirty_checked(struct run *run, struct fault *fault);
 /* Sets run->accounts. FAULT_DENIED: a day's budget is spent. */
 MUST_USE bool core_budget(struct run *run, struct fault *fault);
-/* From the policy's models to the gateway's; the door and the gateway share the table. */
+/* From the policy's models and tool servers to the gateway's; the door and the gateway share the
+ * tables. */
 MUST_USE bool core_models(struct run *run, struct fault *fault);
 /*
  * Makes the run's erasure scope and seals the ticket. Not durable yet: the gateway sees to

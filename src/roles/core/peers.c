@@ -53,6 +53,8 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
     struct gateway_role_config config = {.models = run->models,
                                          .model_count = run->policy->model_count,
                                          .model = run->engine == NULL ? 0 : run->model,
+                                         .servers = run->servers.at,
+                                         .server_count = run->servers.count,
                                          .fallback = run->fallback,
                                          .fallback_count = run->fallback_count,
                                          .accounts = run->accounts,
@@ -70,8 +72,9 @@ static bool start_gateway(struct run *run, int to_door, struct fault *fault)
     config.limits.calls = run->policy->budget_run.calls;
     if (!book_file_open(run->session->home.fd, &book, fault) ||
         !core_producer(run, "gateway",
-                       TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED), &ledger,
-                       fault) ||
+                       TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(MCP_INTENT) |
+                           TYPE(MCP_OUTCOME) | TYPE(REFUSED),
+                       &ledger, fault) ||
         !message_pair(control, fault))
         return false;
     config.control = control[1];
@@ -107,6 +110,8 @@ bool core_start_door(struct run *run, int to_gateway, struct fault *fault)
                                       .models = run->models,
                                       .model_count = run->policy->model_count,
                                       .model = run->model,
+                                      .servers = run->servers.at,
+                                      .server_count = run->servers.count,
                                       .identity = core_identity(run),
                                       .cut_answers = run->policy->cut_answers,
                                       .surrogate_key = run->key,

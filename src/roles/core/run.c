@@ -121,6 +121,7 @@ static void teardown(struct run *run)
     policy_settings_free(run->narrowing);
     buf_free(&run->base.settings);
     free(run->models);
+    servers_free(&run->servers);
     free(run->fallback);
     free(run->role_there);
     free(run->requester);

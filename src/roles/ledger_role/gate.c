@@ -20,8 +20,8 @@ struct ledger_gate {
  * Announcements of acts. Not among them: what narrows (a rejection, a void approval, a hold),
  * what makes room (an archive, an erasure) and what carries the ledger to safety (a backup).
  */
-static const uint64_t acts = T(CELL_ENFORCED) | T(MODEL_INTENT) | T(EGRESS) | T(CHANGE_MADE) |
-                             T(APPROVAL_GIVEN) | T(CHANGE_LANDED) | T(KEY_STORED) |
+static const uint64_t acts = T(CELL_ENFORCED) | T(MODEL_INTENT) | T(MCP_INTENT) |
+                             T(EGRESS) | T(CHANGE_MADE) | T(APPROVAL_GIVEN) | T(CHANGE_LANDED) | T(KEY_STORED) |
                              T(LEDGER_MOVED) | T(LEDGER_RESTORED);
 
 bool ledger_gate_is_act(const struct record *record)
