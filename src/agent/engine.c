@@ -18,7 +18,7 @@ static const char *const dialect_names[ENGINE_DIALECT_COUNT] = {
 };
 
 const char *const engine_placeholders[] = {
-    "prompt", "model", "base_url_openai", "base_url_anthropic", "home", "engine", NULL,
+    "prompt", "model", "base_url_openai", "base_url_anthropic", "home", "engine", "mcp", NULL,
 };
 
 const char *engine_dialect_name(enum engine_dialect dialect)
@@ -109,6 +109,8 @@ void engine_free(struct engine *engine)
     free(engine->platform);
     free(engine->program);
     free(engine->interpreter);
+    free(engine->mcp_each);
+    free(engine->mcp_between);
     free(engine->sandbox);
     free(engine->offline);
     engine_names_free(&engine->packages);
@@ -411,6 +413,37 @@ static bool read_resources(void *into, const struct yaml *node, struct fault *fa
     return yaml_read(node, keys, COUNT(keys), into, fault);
 }
 
+static bool read_mcp_each(void *into, const struct yaml *node, struct fault *fault)
+{
+    return read_copy(&((struct engine *)into)->mcp_each, node, fault);
+}
+
+static bool read_mcp_between(void *into, const struct yaml *node, struct fault *fault)
+{
+    return read_copy(&((struct engine *)into)->mcp_between, node, fault);
+}
+
+/* {name} and {url} stand for a server, and no other word is one there. */
+static bool read_mcp(void *into, const struct yaml *node, struct fault *fault)
+{
+    static const struct yaml_key keys[] = {
+        {"each", true, read_mcp_each},
+        {"between", false, read_mcp_between},
+    };
+    const struct engine *engine = into;
+    struct slice text, word;
+    size_t start, end = 0;
+
+    if (!yaml_read(node, keys, COUNT(keys), into, fault))
+        return false;
+    text = slice_of(engine->mcp_each);
+    while (engine_next_placeholder(text, end, &start, &end, &word))
+        if (!slice_equal(word, SLICE("name")) && !slice_equal(word, SLICE("url")))
+            return yaml_refuse(node, fault, "{%.*s} is neither {name} nor {url}",
+                               SLICE_ARGS(word));
+    return true;
+}
+
 static bool read_sandbox(void *into, const struct yaml *node, struct fault *fault)
 {
     return read_copy(&((struct engine *)into)->sandbox, node, fault);
@@ -434,6 +467,7 @@ static const struct yaml_key engine_keys[] = {
     {"arguments", true, read_arguments},
     {"environment", false, read_environment},
     {"files", false, read_files},
+    {"mcp", false, read_mcp},
     {"resources", true, read_resources},
     {"sandbox", true, read_sandbox},
     {"offline", true, read_offline},

@@ -57,6 +57,7 @@ struct engine {
     struct engine_pairs files; /* name: path below HOME; value: content */
     unsigned dialects;         /* mask of ENGINE_DIALECT_BIT */
     struct engine_pairs words[ENGINE_DIALECT_COUNT]; /* what {word} means in that dialect */
+    char *mcp_each, *mcp_between; /* how {mcp} is written: one server, what stands between two */
     uint64_t memory_bytes; /* what the program itself wants; the build comes on top */
     unsigned nofile;       /* open files, at least */
     char *sandbox;         /* how its own sandbox is off, for people */
@@ -83,6 +84,11 @@ MUST_USE bool engine_names(const char *folder, struct engine_texts *ret_names,
                            struct fault *fault);
 void engine_names_free(struct engine_texts *names);
 
+/* A tool server at the door. */
+struct engine_mcp {
+    const char *name, *url;
+};
+
 /* What the placeholders stand for. All are paths and names inside the cell. */
 struct engine_values {
     enum engine_dialect dialect;    /* must be one of engine->dialects */
@@ -94,6 +100,8 @@ struct engine_values {
     const char
         *engine_folder; /* {engine}: where the installed folder is mounted, "/opt/engine" */
     const char *custody_program; /* where custody's own program is found; for custody-agent */
+    const struct engine_mcp *mcp; /* {mcp} */
+    size_t mcp_count;
 };
 
 /* What the cell starts. All strings belong to the launch. */
@@ -112,6 +120,9 @@ struct engine_launch {
  */
 MUST_USE bool engine_expand(const struct engine *engine, const struct engine_values *values,
                             struct engine_launch *ret_launch, struct fault *fault);
+/* Besides the engine's own; copies both. */
+void engine_launch_add_file(struct engine_launch *launch, const char *path,
+                            const char *content);
 void engine_launch_free(struct engine_launch *launch);
 
 /* One engine that is installed (or needs no installing). */

@@ -12,6 +12,7 @@
 struct expansion {
     const struct engine *engine;
     const struct engine_values *values;
+    const char *mcp; /* what {mcp} stands for */
 };
 
 static const char *value_of(const struct expansion *with, struct slice word)
@@ -25,6 +26,7 @@ static const char *value_of(const struct expansion *with, struct slice word)
         {"base_url_anthropic", with->values->base_url_anthropic},
         {"home", with->values->home},
         {"engine", with->values->engine_folder},
+        {"mcp", with->mcp},
     };
 
     for (size_t i = 0; i < COUNT(rows); i++)
@@ -47,8 +49,9 @@ static bool check_values(const struct expansion *with, struct fault *fault)
     for (size_t i = 0; engine_placeholders[i] != NULL; i++) {
         const char *value = value_of(with, slice_of(engine_placeholders[i]));
 
-        if (strcmp(engine_placeholders[i], "prompt") == 0)
-            continue; /* an argument of its own, whatever it holds */
+        if (strcmp(engine_placeholders[i], "prompt") == 0 ||
+            strcmp(engine_placeholders[i], "mcp") == 0)
+            continue; /* an argument of its own, whatever it holds; and what we have written */
         if (value == NULL || !value_is_plain(value))
             return fault_set(fault, FAULT_INVALID,
                              "engine %s: %s must be plain letters, digits and ._:/@+-",
@@ -155,10 +158,41 @@ static bool expand_files(const struct expansion *with, struct engine_launch *lau
     return true;
 }
 
+static bool add_server(const struct engine *engine, const struct engine_mcp *server,
+                       struct buf *out, struct fault *fault)
+{
+    struct slice text = slice_of(engine->mcp_each), word;
+    size_t at = 0, start, end;
+
+    if (!value_is_plain(server->name) || !value_is_plain(server->url))
+        return fault_set(fault, FAULT_INVALID, "engine %s: the name of a tool server is not plain",
+                         engine->name);
+    for (; engine_next_placeholder(text, at, &start, &end, &word); at = end)
+        if (!buf_add(out, slice_part(text, at, start), fault) ||
+            !buf_add_text(out, slice_equal(word, SLICE("url")) ? server->url : server->name,
+                          fault))
+            return false;
+    return buf_add(out, slice_part(text, at, text.len), fault);
+}
+
+/* The tool servers as the engine's own files name them; empty where it can have none. */
+static bool write_servers(const struct engine *engine, const struct engine_values *values,
+                          struct buf *out, struct fault *fault)
+{
+    const char *between = engine->mcp_between == NULL ? "" : engine->mcp_between;
+
+    for (size_t i = 0; engine->mcp_each != NULL && i < values->mcp_count; i++)
+        if ((i > 0 && !buf_add_text(out, between, fault)) ||
+            !add_server(engine, &values->mcp[i], out, fault))
+            return false;
+    return true;
+}
+
 bool engine_expand(const struct engine *engine, const struct engine_values *values,
                    struct engine_launch *ret_launch, struct fault *fault)
 {
-    const struct expansion with = {.engine = engine, .values = values};
+    AUTO_BUF struct buf mcp = buf_with_limit(TEMPLATE_BYTES_MAX);
+    struct expansion with = {.engine = engine, .values = values};
     struct engine_launch launch = {.memory_bytes = engine->memory_bytes,
                                    .nofile = engine->nofile};
 
@@ -169,8 +203,9 @@ bool engine_expand(const struct engine *engine, const struct engine_values *valu
         (values->custody_program == NULL || values->custody_program[0] != '/'))
         return fault_set(fault, FAULT_INVALID, "engine %s: where custody is, is not known",
                          engine->name);
-    if (!check_values(&with, fault))
+    if (!check_values(&with, fault) || !write_servers(engine, values, &mcp, fault))
         return false;
+    with.mcp = buf_text(&mcp);
     if (!expand_argv(&with, &launch, fault) || !expand_environment(&with, &launch, fault) ||
         !expand_files(&with, &launch, fault)) {
         engine_launch_free(&launch);
@@ -188,6 +223,12 @@ static void free_texts(const char **texts)
         free(text);
     }
     free(texts);
+}
+
+void engine_launch_add_file(struct engine_launch *launch, const char *path,
+                            const char *content)
+{
+    engine_pairs_add(&launch->files, path, content);
 }
 
 void engine_launch_free(struct engine_launch *launch)

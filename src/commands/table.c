@@ -28,6 +28,8 @@ const struct command *const commands[] = {
     &command_engine_list,
     &command_engine_show,
     &command_engine_install,
+    &command_mcp_list,
+    &command_mcp_pin,
     &command_key_rotate,
     &command_key_replace,
     &command_backup,

@@ -32,6 +32,8 @@ extern const struct command command_key_show;
 extern const struct command command_key_unseal;
 extern const struct command command_lineage;
 extern const struct command command_log;
+extern const struct command command_mcp_list;
+extern const struct command command_mcp_pin;
 extern const struct command command_payload_list;
 extern const struct command command_payload_show;
 extern const struct command command_policy_check;

@@ -49,6 +49,7 @@ static void tell_gateway(struct connection *connection)
     if (mcp_answer_refusal(answer)->reason != NULL)
         call_text(seen.reason, sizeof(seen.reason),
                   slice_of(mcp_answer_refusal(answer)->reason));
+    seen.failed = mcp_answer_refusal(answer)->is_failure;
     (void)call_send(connection->call, 0, slice_of_bytes(&seen, sizeof(seen)));
 }
 
@@ -71,31 +72,38 @@ void connection_mcp_cut(struct connection *connection, int status, const char *c
     connection_finish(connection, false);
 }
 
-/* The server has said what must not reach the agent. */
-static void refused(struct connection *connection, int status)
+static void record_refusal(struct connection *connection)
 {
     struct door *door = connection->door;
     const struct mcp_answer *answer = connection->mcp_answer;
     const struct mcp_refusal *refusal = mcp_answer_refusal(answer);
+    const struct mcp_call *call = &connection->plan.mcp;
     struct plan found = {.reason = refusal->reason, .status = connection->head.status};
-    AUTO_FREE char *message = xformat("custody: %s", refusal->text);
     struct buf room = buf_with_limit(16384);
     struct record record;
     struct fault fault = {0};
 
-    found.classes = mcp_answer_classes(answer) & door->config.cut_answers;
-    found.mcp = (struct mcp_call){
-        .is_mcp = true,
-        .name = connection->plan.mcp.name,
-        .tool = refusal->tool != NULL ? refusal->tool : connection->plan.mcp.tool};
-    memcpy(found.mcp.digest, refusal->digest, sizeof(found.mcp.digest));
-    if (strcmp(refusal->reason, "data-class") != 0)
-        found.classes = 0;
-    else
+    if (strcmp(refusal->reason, "data-class") == 0) {
+        found.classes = mcp_answer_classes(answer) & door->config.cut_answers;
         found.rule = mcp_answer_rule(answer, class_of_mask(found.classes));
+    }
+    found.mcp = (struct mcp_call){.is_mcp = true,
+                                  .name = call->name,
+                                  .tool = refusal->tool != NULL ? refusal->tool : call->tool};
+    memcpy(found.mcp.digest, refusal->digest, sizeof(found.mcp.digest));
     plan_record(&door->config, connection->request, &found, &room, &record);
     (void)!door->config.ledger.record(door->config.ledger.self, &record, NULL, &fault);
     buf_free(&room);
+}
+
+/* The server has said what must not reach the agent, or has failed. */
+static void refused(struct connection *connection, int status)
+{
+    const struct mcp_refusal *refusal = mcp_answer_refusal(connection->mcp_answer);
+    AUTO_FREE char *message = xformat("custody: %s", refusal->text);
+
+    if (!refusal->is_failure)
+        record_refusal(connection);
     tell_gateway(connection);
     connection_mcp_cut(connection, status, refusal->reason, message);
 }

@@ -128,7 +128,7 @@ void plan_head(const struct http1_request *request, struct plan *ret_plan)
     *ret_plan = plan;
 }
 
-static bool content_is_json(const struct http1_request *request)
+bool plan_content_is_json(const struct http1_request *request)
 {
     struct slice type = http1_request_header(request, "content-type");
     size_t end = slice_find_byte(type, ';', 0);
@@ -416,7 +416,7 @@ static void plan_call(const struct door_config *config, const struct http1_reque
     struct said said;
     struct fault fault = {0};
 
-    if (!content_is_json(request)) {
+    if (!plan_content_is_json(request)) {
         refuse(plan, 415, "content-type", "the body must be application/json");
         return;
     }

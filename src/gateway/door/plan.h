@@ -48,6 +48,7 @@ void plan_request(const struct door_config *config, struct http1_request *reques
  */
 void plan_broken(const struct http1_request *request, int status, const char *why,
                  struct plan *ret_plan);
+bool plan_content_is_json(const struct http1_request *request);
 void plan_refuse(struct plan *plan, int status, const char *reason, const char *message);
 /*
  * Looks at the whole of plan->body, and redacts what `to` may have only so. False has refused.

@@ -115,7 +115,8 @@ static enum mcp_start take_status(struct mcp_answer *answer, int status, int *re
     if (status == 404 && call->open.session[0] != 0) {
         mcp_session_drop(answer->memory, call->server, slice_of(call->open.session));
         *ret_status = 404;
-        (void)refuse(answer, "mcp-session", "knows the session no more");
+        (void)refuse(answer, "upstream-session", "knows the session no more");
+        answer->refusal.is_failure = true;
         return MCP_START_REFUSED;
     }
     if (status == 405 && mcp_method_row(call->method)->verb != MCP_POST) {
@@ -125,6 +126,7 @@ static enum mcp_start take_status(struct mcp_answer *answer, int status, int *re
     *ret_status = 502;
     (void)refuse(answer, "upstream-status", "answered with HTTP %d%s", status,
                  status == 401 || status == 403 ? " (policy: mcp, key)" : "");
+    answer->refusal.is_failure = true;
     return MCP_START_REFUSED;
 }
 

@@ -143,14 +143,6 @@ static bool take_headers(const struct planning *with)
     return true;
 }
 
-static bool content_fits(const struct http1_request *request)
-{
-    struct slice type = http1_request_header(request, "content-type");
-
-    type = slice_trim(slice_part(type, 0, slice_find_byte(type, ';', 0)));
-    return slice_equal(type, SLICE("application/json"));
-}
-
 static bool take_id(const struct planning *with, const struct mcp_message *message,
                     struct fault *fault)
 {
@@ -282,7 +274,7 @@ static bool read_message(const struct planning *with, struct fault *fault)
 {
     struct mcp_message message;
 
-    if (!content_fits(with->request)) {
+    if (!plan_content_is_json(with->request)) {
         plan_refuse(with->plan, 415, "content-type", "the body must be application/json");
         return false;
     }

@@ -14,6 +14,7 @@
 /* Why something is refused. */
 struct mcp_refusal {
     const char *reason; /* a word; NULL: it is not */
+    bool is_failure;    /* the server has failed, and policy refuses nothing */
     char text[300];     /* for people */
     const char *tool;   /* of the policy; or NULL */
     char digest[MCP_DIGEST_BYTES]; /* of what is there now; or "" */

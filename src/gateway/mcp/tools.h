@@ -3,20 +3,14 @@
  * their descriptions are those that a person has accepted.
  *
  * A description is all that the server says of a tool (name, description, schemas, annotations,
- * whatever else): its digest is SHA-256 of its canonical form (canonical.h). What a policy pins
- * is the digest of a list with a line for each allowed tool, "DIGEST  NAME", ascending by name:
- * `sha256sum` over the file that `custody mcp pin` keeps gives the same.
+ * whatever else): its digest is SHA-256 of its canonical form (canonical.h).
  */
 #ifndef CUSTODY_GATEWAY_MCP_TOOLS_H
 #define CUSTODY_GATEWAY_MCP_TOOLS_H
 
 #include "gateway/gateway.h"
+#include "gateway/mcp/manifest.h"
 #include "wire/json.h"
-
-#define MCP_TOOL_NAME_BYTES 129 /* with its NUL */
-#define MCP_DIGEST_BYTES 65     /* hexadecimal, with its NUL */
-#define MCP_TOOLS_MAX 256       /* that a policy allows of one server */
-#define MCP_MANIFEST_BYTES_MAX (MCP_TOOLS_MAX * (MCP_TOOL_NAME_BYTES + MCP_DIGEST_BYTES + 2))
 
 /* What was seen of an allowed tool; `digest` is "" while it was not. */
 struct mcp_seen {
@@ -51,14 +45,4 @@ MUST_USE bool mcp_tool_digest(struct slice tool, char ret_digest[MCP_DIGEST_BYTE
 /* The list of what was seen; tools that were not are not in it. */
 MUST_USE bool mcp_manifest(const struct gateway_server *server, const struct mcp_seen *seen,
                            struct buf *out, struct fault *fault);
-MUST_USE bool mcp_manifest_digest(struct slice manifest, char ret_digest[MCP_DIGEST_BYTES],
-                                  struct fault *fault);
-/*
- * Takes the digests of a kept list into `tools`, which have names. FAULT_INVALID: no such list,
- * or not that of `digest`.
- */
-MUST_USE bool mcp_manifest_read(struct slice manifest, const char *digest, size_t count,
-                                const char *const *names,
-                                char (*ret_digests)[MCP_DIGEST_BYTES], struct fault *fault);
-
 #endif

@@ -115,7 +115,8 @@ static void end(struct exchange *exchange, const char *reason)
 {
     const struct visit *visit = exchange->visit;
     const struct visit_ending *ending = ending_of(reason);
-    const struct visit_ending kept = {visit->seen.reason, "refused", NULL};
+    const struct visit_ending kept = {visit->seen.reason,
+                                      visit->seen.failed ? "failed" : "refused", NULL};
 
     if (visit->seen.reason[0] != 0)
         ending = &kept;

@@ -242,7 +242,48 @@ static bool find_own_program(struct run *run, struct fault *fault)
     return true;
 }
 
-static bool expand(struct run *run, enum engine_dialect dialect, struct fault *fault)
+/* For a program that is no engine of ours: as most of them take it, and where Claude Code looks. */
+static void add_server_files(struct run *run, const struct engine_mcp *servers)
+{
+    static const char *const paths[] = {CORE_MCP_FILE, ".claude.json"};
+    AUTO_BUF struct buf text = buf_with_limit(64 * 1024);
+    struct fault full = {0};
+    bool ok = buf_add_text(&text, "{\"mcpServers\":{", &full);
+
+    for (size_t i = 0; ok && i < run->servers.count; i++)
+        ok = buf_add_format(&text, &full, "%s\"%s\":{\"type\":\"http\",\"url\":\"%s\"}",
+                            i > 0 ? "," : "", servers[i].name, servers[i].url);
+    if (!ok || !buf_add_text(&text, "}}\n", &full)) {
+        run_say(run, "warning: too many tool servers for one file: %s", full.why);
+        return;
+    }
+    for (size_t i = 0; i < COUNT(paths); i++)
+        engine_launch_add_file(&run->launch, paths[i], buf_text(&text));
+}
+
+/* At the door, each under its name; tool_servers_free. */
+static struct engine_mcp *tool_servers(const struct run *run)
+{
+    struct engine_mcp *servers = xalloc_array(run->servers.count + 1, sizeof(*servers));
+
+    for (size_t i = 0; i < run->servers.count; i++) {
+        const char *name = run->servers.at[i].at.name;
+
+        servers[i] = (struct engine_mcp){
+            .name = name, .url = xformat("http://127.0.0.1:%d/mcp/%s", DOOR_PORT, name)};
+    }
+    return servers;
+}
+
+static void tool_servers_free(const struct run *run, struct engine_mcp *servers)
+{
+    for (size_t i = 0; i < run->servers.count; i++)
+        free((void *)(uintptr_t)servers[i].url);
+    free(servers);
+}
+
+static bool expand(struct run *run, enum engine_dialect dialect,
+                   const struct engine_mcp *servers, struct fault *fault)
 {
     AUTO_FREE char *folder = xformat("%s/engines", run->session->home.path);
     AUTO_FREE char *openai = xformat("http://127.0.0.1:%d/v1", DOOR_PORT);
@@ -254,7 +295,9 @@ static bool expand(struct run *run, enum engine_dialect dialect, struct fault *f
                                    .base_url_anthropic = anthropic,
                                    .home = CELL_HOME,
                                    .engine_folder = CELL_ENGINE,
-                                   .custody_program = CELL_CUSTODY};
+                                   .custody_program = CELL_CUSTODY,
+                                   .mcp = servers,
+                                   .mcp_count = run->servers.count};
 
     if (!engine_find_installed(folder, run->engine, &run->installed, fault))
         return run_because(run, "engine");
@@ -289,6 +332,8 @@ bool core_agent(struct run *run, struct fault *fault)
     const char *engine = run->request->engine;
     AUTO_FREE char *folder = xformat("%s/engines", run->session->home.path);
     enum engine_dialect dialect = ENGINE_OPENAI;
+    struct engine_mcp *servers;
+    bool ok = true;
 
     if (run->request->program != NULL && engine != NULL) {
         (void)fault_set(fault, FAULT_INVALID,
@@ -312,5 +357,11 @@ bool core_agent(struct run *run, struct fault *fault)
         return false;
     if (!choose_model(run, role, &dialect, fault))
         return false;
-    return run->engine == NULL || expand(run, dialect, fault);
+    servers = tool_servers(run);
+    if (run->engine != NULL)
+        ok = expand(run, dialect, servers, fault);
+    else if (run->servers.count > 0)
+        add_server_files(run, servers);
+    tool_servers_free(run, servers);
+    return ok;
 }

@@ -80,6 +80,9 @@ void core_environment_make(const struct run *run, struct core_environment *ret_e
     core_environment_put(ret_environment, xformat("OPENAI_BASE_URL=http://127.0.0.1:%d/v1", DOOR_PORT));
     core_environment_put(ret_environment, xformat("ANTHROPIC_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
     core_environment_put(ret_environment, xformat("GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:%d", DOOR_PORT));
+    if (run->servers.count > 0)
+        core_environment_put(ret_environment,
+                             xformat("CUSTODY_MCP_URL=http://127.0.0.1:%d/mcp", DOOR_PORT));
     for (size_t i = 0; i < policy->environment_pass_count; i++) {
         const char *value = getenv(policy->environment_pass[i]);
 

@@ -26,6 +26,7 @@
 #include "roles/view_role/view.h"
 
 #define DOOR_PORT 9187
+#define CORE_MCP_FILE ".custody/mcp.json" /* below HOME */
 #define SURROGATE_KEY_BYTES 32
 #define SCRATCH_MAX 32
 

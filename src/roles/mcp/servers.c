@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/scope.h"
-#include "gateway/mcp/tools.h"
+#include "gateway/mcp/manifest.h"
 #include "os/file.h"
 
 /* Of one server. */
