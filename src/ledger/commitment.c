@@ -20,7 +20,7 @@ static const struct {
     {RECORD_MODEL_INTENT, "prompt"},
     {RECORD_MODEL_OUTCOME, "answer"},
     {RECORD_MCP_INTENT, "request"},
-    {RECORD_MCP_OUTCOME, "answer"},
+    {RECORD_MCP_OUTCOME, "server_answer"},
     {RECORD_CHANGE_MADE, "diff"},
     {RECORD_AGENT_OUTPUT, "output"},
 };
