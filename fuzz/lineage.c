@@ -22,7 +22,7 @@ static void send_what_was_shown(struct slice input)
 {
     struct slice shown = slice_part(input, 0, input.len / 2);
     struct slice sent = slice_part(input, input.len / 2, input.len);
-    struct buf list = {.limit = LINEAGE_LIST_BYTES_MAX};
+    struct buf list = {.limit = LINEAGE_LIST_BYTES_MAX}, again = list;
     struct served *writer = NULL, *reader = NULL;
     struct lineage *lineage;
     struct lineage_entry entry;
@@ -41,11 +41,17 @@ static void send_what_was_shown(struct slice input)
     lineage_look(lineage, sent);
     lineage_tool(lineage, slice_part(sent, 0, 40));
     need(lineage_list(lineage, &list, &fault));
+    lineage_begin(lineage); /* what comes again is found from memory */
+    lineage_look(lineage, sent);
+    lineage_tool(lineage, slice_part(sent, 0, 40));
+    need(lineage_list(lineage, &again, &fault) &&
+         slice_equal(buf_slice(&list), buf_slice(&again)));
     for (rest = buf_slice(&list); lineage_entry_next(&rest, &entry);)
         need(entry.more || entry.tool.len > 0 || entry.lines.len > 0);
     for (rest = input; lineage_entry_next(&rest, &entry);)
         continue;
     buf_free(&list);
+    buf_free(&again);
     lineage_free(lineage);
     served_close(writer);
     (void)close(fd);

@@ -158,11 +158,13 @@ bool slice_is_digits(struct slice text)
 
 struct slice slice_trim(struct slice text)
 {
-    while (text.len > 0 && is_blank(text.at[0]))
-        text = slice_part(text, 1, text.len);
-    while (text.len > 0 && is_blank(text.at[text.len - 1]))
+    size_t from = 0;
+
+    while (from < text.len && is_blank(text.at[from]))
+        from++;
+    while (text.len > from && is_blank(text.at[text.len - 1]))
         text.len--;
-    return text;
+    return slice_part(text, from, text.len);
 }
 
 char *slice_dup(struct slice text)

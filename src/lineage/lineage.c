@@ -22,6 +22,7 @@ void lineage_free(struct lineage *lineage)
     if (lineage == NULL)
         return;
     places_free(&lineage->places);
+    kept_free(&lineage->kept);
     for (size_t i = 0; i < lineage->file_count; i++)
         free(lineage->files[i].marks);
     free(lineage->files);
@@ -45,6 +46,7 @@ static void learn(struct lineage *lineage)
                 places_add(&lineage->places, file.hashes[i],
                            (struct place){(uint32_t)lineage->file_count, (uint32_t)i});
         lineage->file_count++;
+        kept_forget(&lineage->kept);
     }
 }
 
@@ -63,37 +65,6 @@ void lineage_begin(struct lineage *lineage)
     lineage->tools.limit = TOOLS_MAX * (TOOL_BYTES_MAX + 8);
 }
 
-/* ---- the pieces of a text ---- */
-
-static void add_pieces(struct lineage *lineage, struct slice line)
-{
-    do {
-        struct slice piece = slice_part(line, 0, LINES_PIECE_BYTES);
-
-        lineage->pieces = xgrow(lineage->pieces, &lineage->piece_room,
-                                lineage->piece_count + 1, sizeof(*lineage->pieces));
-        lineage->pieces[lineage->piece_count++] =
-            (struct piece){lines_piece(&lineage->key, &line), (uint32_t)piece.len};
-    } while (line.len > 0);
-}
-
-static bool is_known(const struct lineage *lineage, struct slice line)
-{
-    return places_find(&lineage->places, lines_piece(&lineage->key, &line), NULL) > 0;
-}
-
-/* As it is, or without what a tool has written before it: whichever is known. */
-static void take_line(struct lineage *lineage, struct slice line)
-{
-    struct slice best = slice_trim(line), rest = line;
-
-    for (int i = 0; i < 2 && !is_known(lineage, best) && lines_without_prefix(rest, &rest);
-         i++)
-        if (i == 0 || is_known(lineage, slice_trim(rest)))
-            best = slice_trim(rest);
-    add_pieces(lineage, best);
-}
-
 /* ---- where they come from ---- */
 
 static bool fits(const struct served_file *file, size_t at, uint64_t hash)
@@ -101,9 +72,10 @@ static bool fits(const struct served_file *file, size_t at, uint64_t hash)
     return file->hashes[at] == hash;
 }
 
+/* Pieces of a text that stand in a file, too, one after another. */
 struct run {
-    struct place from;
-    size_t first, count; /* of the text's pieces */
+    struct stretch from;
+    size_t first; /* of the text's pieces */
     size_t telling;
     bool alone; /* one of them tells alone */
 };
@@ -122,28 +94,30 @@ static struct run run_through(const struct lineage *lineage, size_t at, struct p
     while (at + after < lineage->piece_count && place.piece + after < file->count &&
            fits(file, place.piece + after, pieces[at + after].hash))
         after++;
-    run = (struct run){
-        {place.file, place.piece - (uint32_t)before}, at - before, before + after, 0, false};
-    for (size_t i = run.first; i < run.first + run.count; i++) {
+    run = (struct run){{{place.file, place.piece - (uint32_t)before},
+                        (uint32_t)(before + after)},
+                       at - before,
+                       0,
+                       false};
+    for (size_t i = run.first; i < run.first + run.from.count; i++) {
         run.telling += lines_tells(pieces[i].hash);
         run.alone =
-            run.alone || (lines_tells(pieces[i].hash) && pieces[i].len >= ALONE_BYTES &&
-                          places_find(&lineage->places, pieces[i].hash, NULL) == 1);
+            run.alone || (pieces[i].place_count == 1 && pieces[i].len >= ALONE_BYTES);
     }
     return run;
 }
 
-static void mark(struct lineage *lineage, const struct run *run)
+static void mark(struct lineage *lineage, const struct stretch *stretch)
 {
-    struct lineage_file *file = &lineage->files[run->from.file];
+    struct lineage_file *file = &lineage->files[stretch->from.file];
 
     if (file->marks == NULL) {
         file->marks = xalloc(file->served.count / 8 + 1);
         lineage->touched = xgrow(lineage->touched, &lineage->touched_room,
                                  lineage->touched_count + 1, sizeof(*lineage->touched));
-        lineage->touched[lineage->touched_count++] = run->from.file;
+        lineage->touched[lineage->touched_count++] = stretch->from.file;
     }
-    for (size_t i = run->from.piece; i < run->from.piece + run->count; i++)
+    for (size_t i = stretch->from.piece; i < stretch->from.piece + stretch->count; i++)
         file->marks[i / 8] |= (uint8_t)(1U << i % 8);
 }
 
@@ -151,9 +125,12 @@ static void mark(struct lineage *lineage, const struct run *run)
 static size_t trace(struct lineage *lineage, size_t at)
 {
     struct place places[PLACES_OF_ONE_MAX];
-    size_t count = places_find(&lineage->places, lineage->pieces[at].hash, places);
     struct run best = {0};
+    size_t count;
 
+    if (lineage->pieces[at].place_count == 0)
+        return 1;
+    count = places_find(&lineage->places, lineage->pieces[at].hash, places);
     for (size_t i = 0; i < count; i++) {
         struct run run = run_through(lineage, at, places[i]);
 
@@ -162,22 +139,28 @@ static size_t trace(struct lineage *lineage, size_t at)
     }
     if (best.telling == 0 || (!best.alone && best.telling < RUN_PIECES))
         return 1;
-    mark(lineage, &best);
-    return best.first + best.count - at;
+    mark(lineage, &best.from);
+    kept_note(&lineage->kept, &best.from);
+    return best.first + best.from.count - at;
 }
 
 void lineage_look(struct lineage *lineage, struct slice text)
 {
-    struct slice line;
+    const struct stretch *stretches;
+    size_t count;
 
     if (lineage->file_count == 0 || text.len < LINES_SHORT_BYTES)
         return;
-    lineage->piece_count = 0;
     text = slice_part(text, 0, LINEAGE_TEXT_BYTES_MAX);
-    while (text.len > 0 && slice_cut(&text, '\n', &line))
-        take_line(lineage, line);
+    if (kept_find(&lineage->kept, &lineage->key, text, &stretches, &count)) {
+        for (size_t i = 0; i < count; i++)
+            mark(lineage, &stretches[i]);
+        return;
+    }
+    pieces_of(lineage, text);
     for (size_t at = 0; at < lineage->piece_count;)
-        at += !lines_tells(lineage->pieces[at].hash) ? 1 : trace(lineage, at);
+        at += trace(lineage, at);
+    kept_add(&lineage->kept);
 }
 
 static bool is_name(uint8_t byte)

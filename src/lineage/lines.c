@@ -78,8 +78,11 @@ static bool without_name(struct slice line, struct slice *ret_rest)
 
 bool lines_without_prefix(struct slice line, struct slice *ret_rest)
 {
-    while (line.len > 0 && (line.at[0] == ' ' || line.at[0] == '\t'))
-        line = slice_part(line, 1, line.len); /* the end may be the mark behind a number */
+    size_t blanks = 0;
+
+    while (blanks < line.len && (line.at[blanks] == ' ' || line.at[blanks] == '\t'))
+        blanks++;
+    line = slice_part(line, blanks, line.len); /* the end may be the mark behind a number */
     if (without_number(line, ret_rest))
         return true;
     if (line.len > 1 && (line.at[0] == '+' || line.at[0] == '-' || line.at[0] == '>')) {

@@ -26,6 +26,46 @@ void places_add(struct places *places, uint64_t hash, struct place place);
 size_t places_find(const struct places *places, uint64_t hash,
                    struct place ret_places[PLACES_OF_ONE_MAX]);
 void places_free(struct places *places);
+/* Its memory will be looked at soon. */
+static inline void places_expect(const struct places *places, uint64_t hash)
+{
+    if (places->room > 0)
+        __builtin_prefetch(&places->slots[hash & (places->room - 1)]);
+}
+
+/* Pieces of a file, one after another. */
+struct stretch {
+    struct place from;
+    uint32_t count;
+};
+
+/*
+ * What was found in the texts that were looked at since a file was learnt: an agent sends what it sent before
+ * once more with each turn. A text is known by XXH3's 128 bits under the key of the lines.
+ */
+#define KEPT_TEXTS 4096U /* a power of two; each may have one place only */
+#define KEPT_STRETCHES_MAX 64
+#define KEPT_BYTES_MIN 128 /* a shorter one is looked at as quickly */
+
+struct kept {
+    struct kept_text {
+        uint64_t tag[2];
+        uint64_t age; /* kept.age when it was added; another: forgotten */
+        struct stretch *stretches;
+        size_t count, room;
+    } * texts;
+    uint64_t age; /* from 1 */
+    struct kept_text now; /* that is looked at */
+    bool is_whole;        /* all of it is noted */
+};
+
+/* Finds the text, or begins to note what is found in it. `ret_stretches` holds until kept_add. */
+bool kept_find(struct kept *kept, const struct lines_key *key, struct slice text,
+               const struct stretch **ret_stretches, size_t *ret_count);
+void kept_note(struct kept *kept, const struct stretch *stretch);
+void kept_add(struct kept *kept);
+void kept_forget(struct kept *kept); /* all of it: another file might be found now */
+void kept_free(struct kept *kept);
 
 struct lineage_file {
     struct served_file served;
@@ -35,6 +75,7 @@ struct lineage_file {
 struct piece {
     uint64_t hash;
     uint32_t len;
+    uint32_t place_count; /* as places_find has it */
 };
 
 struct lineage {
@@ -47,8 +88,12 @@ struct lineage {
     size_t touched_count, touched_room;
     struct piece *pieces; /* of the text that is looked at */
     size_t piece_count, piece_room;
+    struct kept kept;
     struct buf tools;
     size_t tool_count;
 };
+
+/* pieces.c: fills `pieces` with those of the text. */
+void pieces_of(struct lineage *lineage, struct slice text);
 
 #endif

@@ -1,5 +1,6 @@
 #include "lineage/lineage.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -212,6 +213,45 @@ static void a_list_that_is_none_is_read_to_its_end(void **state)
     }
 }
 
+/* Some files alike in part; the same texts with each turn, now and then another file is shown. */
+static void a_text_that_comes_again_is_known_as_if_it_came_first(void **state)
+{
+    struct world world = begin();
+    char *shown[24], *sent[24], *names[24];
+    size_t differ = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(shown); i++) {
+        shown[i] = xformat("/* file number %zu of those that are shown here */\n%s"
+                           "    one_of_several(%zu, of_which_each_is_in_three);\n%s", i,
+                           program, i / 3, i % 2 == 0 ? other : "");
+        names[i] = xformat("src/%zu.c", i);
+        sent[i] = xformat("%s%s", shown[i], i > 0 ? shown[i - 1] : "as it was\n");
+    }
+    for (size_t turn = 0; turn < 3 * COUNT(shown); turn++) {
+        struct world fresh = begin();
+
+        if (turn % 3 == 0)
+            serve(&world, names[turn / 3], shown[turn / 3]);
+        for (size_t i = 0; i <= turn / 3; i++)
+            serve(&fresh, names[i], shown[i]);
+        for (size_t i = 0; i <= turn / 3; i++) {
+            AUTO_FREE char *again = list_of(&world, sent[i]);
+
+            ASSERT_LIST(&fresh, sent[i], again);
+            differ += strstr(again, "src/0.c") == NULL;
+        }
+        end(&fresh);
+    }
+    assert_true(differ > COUNT(shown));
+    for (size_t i = 0; i < COUNT(shown); i++) {
+        free(shown[i]);
+        free(sent[i]);
+        free(names[i]);
+    }
+    end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +261,7 @@ int main(void)
         cmocka_unit_test(parts_of_long_lines_are_known),
         cmocka_unit_test(ranges_paths_and_tools_are_told),
         cmocka_unit_test(what_does_not_fit_is_counted),
+        cmocka_unit_test(a_text_that_comes_again_is_known_as_if_it_came_first),
         cmocka_unit_test(a_list_that_is_none_is_read_to_its_end),
     };
 
