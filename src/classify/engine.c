@@ -139,17 +139,15 @@ struct hunt {
     const struct stretch *stretch;
 };
 
-static int on_keyword(unsigned id, unsigned long long from, unsigned long long to,
-                      unsigned flags, void *context)
+static bool on_keyword(void *self, size_t keyword, size_t end)
 {
-    const struct hunt *hunt = context;
+    const struct hunt *hunt = self;
     struct engine *engine = hunt->engine;
-    const struct anchor *anchor = &engine->rules->anchors[id];
-    size_t end = (size_t)to, start = end - anchor->len;
+    const struct anchor *anchor = &engine->rules->anchors[keyword];
+    size_t start = end - anchor->len;
 
-    (void)from, (void)flags;
     if (end <= hunt->stretch->from || end > hunt->stretch->to)
-        return 0;
+        return true;
     if (engine->rules->at[anchor->rule].rule.is_assigned) {
         if (engine->is_text)
             engine_assigned(engine, hunt->stretch, anchor->rule, start, end);
@@ -157,7 +155,7 @@ static int on_keyword(unsigned id, unsigned long long from, unsigned long long t
         confirm_between(engine, hunt->stretch, anchor->rule,
                         start > KEYWORD_BEFORE ? start - KEYWORD_BEFORE : 0, start);
     }
-    return engine->is_exhausted;
+    return !engine->is_exhausted;
 }
 
 /* ---- the sieve ---- */
@@ -316,14 +314,7 @@ void engine_look(struct engine *engine, const struct stretch *stretch)
     struct hunt hunt = {engine, stretch};
     unsigned kinds = kinds_wanted(engine->rules);
 
-    if (engine->rules->database != NULL && stretch->text.len > 0) {
-        hs_error_t error = hs_scan(engine->rules->database, (const char *)stretch->text.at,
-                                   (unsigned)stretch->text.len, 0, engine->rules->scratch,
-                                   on_keyword, &hunt);
-
-        if (error != HS_SUCCESS)
-            engine->is_exhausted = true; /* by us, or it could not: either way not all was seen */
-    }
+    (void)keywords_find(engine->rules->keywords, stretch->text, on_keyword, &hunt);
     if (kinds != 0 && !engine->is_exhausted)
         (void)sieve_run(stretch->text, kinds, on_candidate, &hunt);
     if (stretch->reading != NULL && !engine->is_exhausted)

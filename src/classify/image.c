@@ -2,14 +2,13 @@
 
 #include <openssl/evp.h>
 
-#define MAGIC "custody rules 1\n"
+#define MAGIC "custody rules 2\n"
 #define SUM_LEN 32
 
 struct header {
     char magic[sizeof(MAGIC) - 1];
     uint8_t sum[SUM_LEN]; /* SHA-256 of all behind it */
-    char key[RULES_KEY_LEN], digest[RULES_KEY_LEN];
-    uint64_t packed_len, database_len;
+    char digest[RULES_KEY_LEN];
 };
 
 #define SUMMED_FROM (sizeof(MAGIC) - 1 + SUM_LEN)
@@ -20,23 +19,22 @@ static bool sum_of(struct slice image, uint8_t ret_sum[SUM_LEN])
                       EVP_sha256(), NULL) == 1;
 }
 
-bool image_write(struct slice packed, struct slice database, const char *digest,
-                 const char *key, struct buf *ret_image, struct fault *fault)
+bool image_write(struct slice packed, const char *digest, struct buf *ret_image,
+                 struct fault *fault)
 {
-    struct header header = {.packed_len = packed.len, .database_len = database.len};
+    struct header header = {0};
 
     memcpy(header.magic, MAGIC, sizeof(header.magic));
-    memcpy(header.key, key, sizeof(header.key));
     memcpy(header.digest, digest, sizeof(header.digest));
     buf_clear(ret_image);
     if (!buf_add(ret_image, slice_of_bytes(&header, sizeof(header)), fault) ||
-        !buf_add(ret_image, packed, fault) || !buf_add(ret_image, database, fault))
+        !buf_add(ret_image, packed, fault))
         return false;
     return sum_of(buf_slice(ret_image), ret_image->at + sizeof(header.magic)) ||
            fault_set(fault, FAULT_IO, "SHA-256 failed");
 }
 
-bool image_read(struct slice bytes, const char *key, struct image *ret_image,
+bool image_read(struct slice bytes, const char *digest, struct slice *ret_packed,
                 struct fault *fault)
 {
     struct header header;
@@ -46,14 +44,9 @@ bool image_read(struct slice bytes, const char *key, struct image *ret_image,
         return fault_set(fault, FAULT_INVALID, "an image of rules of %zu bytes", bytes.len);
     memcpy(&header, bytes.at, sizeof(header));
     if (memcmp(header.magic, MAGIC, sizeof(header.magic)) != 0 ||
-        memcmp(header.key, key, sizeof(header.key)) != 0 || !sum_of(bytes, sum) ||
-        memcmp(sum, header.sum, SUM_LEN) != 0 ||
-        header.packed_len > bytes.len - sizeof(header) ||
-        header.database_len != bytes.len - sizeof(header) - header.packed_len)
+        memcmp(header.digest, digest, sizeof(header.digest)) != 0 || !sum_of(bytes, sum) ||
+        memcmp(sum, header.sum, SUM_LEN) != 0)
         return fault_set(fault, FAULT_INVALID, "a damaged image of rules, or another one's");
-    *ret_image = (struct image){
-        .packed = slice_part(bytes, sizeof(header), sizeof(header) + header.packed_len),
-        .database = slice_part(bytes, sizeof(header) + header.packed_len, bytes.len)};
-    memcpy(ret_image->digest, header.digest, sizeof(header.digest));
+    *ret_packed = slice_part(bytes, sizeof(header), bytes.len);
     return true;
 }

@@ -6,15 +6,24 @@
 
 static void index_keywords(struct rules *rules)
 {
+    size_t count = 0;
+    struct keyword *all;
+
     for (size_t i = 0; i < rules->count; i++)
-        rules->anchor_count += rules->at[i].rule.keywords.count;
-    rules->anchors = xalloc_array(rules->anchor_count + 1, sizeof(*rules->anchors));
-    rules->anchor_count = 0;
+        count += rules->at[i].rule.keywords.count;
+    rules->anchors = xalloc_array(count + 1, sizeof(*rules->anchors));
+    all = xalloc_array(count + 1, sizeof(*all));
     for (size_t i = 0; i < rules->count; i++)
-        for (size_t k = 0; k < rules->at[i].rule.keywords.count; k++)
+        for (size_t k = 0; k < rules->at[i].rule.keywords.count; k++) {
+            struct slice text = rules->at[i].rule.keywords.at[k];
+
+            all[rules->anchor_count] =
+                (struct keyword){.text = text, .is_cased = rules->at[i].rule.is_cased};
             rules->anchors[rules->anchor_count++] =
-                (struct anchor){.rule = (uint16_t)i,
-                                .len = (uint8_t)rules->at[i].rule.keywords.at[k].len};
+                (struct anchor){.rule = (uint16_t)i, .len = (uint8_t)text.len};
+        }
+    rules->keywords = keywords_new(all, count);
+    free(all);
 }
 
 static void index_sieves(struct rules *rules)
@@ -127,19 +136,18 @@ struct confirm *rules_except(struct rules *rules, uint16_t rule, enum except exc
     return loaded->except[except];
 }
 
-static bool open_database(struct rules *rules, struct slice database, struct fault *fault)
+/* What the image says is of this length: a damaged one was refused, so it is another version's. */
+static bool has_keywords(const struct rule *rule)
 {
-    if (database.len == 0)
-        return true;
-    if (hs_deserialize_database((const char *)database.at, database.len, &rules->database) !=
-            HS_SUCCESS ||
-        hs_alloc_scratch(rules->database, &rules->scratch) != HS_SUCCESS)
-        return fault_set(fault, FAULT_INVALID, "a database of another library or processor");
+    for (size_t i = 0; i < rule->keywords.count; i++)
+        if (rule->keywords.at[i].len < KEYWORD_BYTES_MIN ||
+            rule->keywords.at[i].len > KEYWORD_BYTES_MAX)
+            return false;
     return true;
 }
 
-bool rules_load(struct slice packed, struct slice database, const char *digest,
-                struct rules **ret_rules, struct fault *fault)
+bool rules_load(struct slice packed, const char *digest, struct rules **ret_rules,
+                struct fault *fault)
 {
     struct rules *rules = xalloc(sizeof(*rules));
     bool ok;
@@ -147,8 +155,7 @@ bool rules_load(struct slice packed, struct slice database, const char *digest,
     memcpy(rules->digest, digest, sizeof(rules->digest) - 1);
     rules->bytes = buf_with_limit(packed.len + 1);
     ok = buf_add(&rules->bytes, packed, fault) &&
-         rules_unpack(buf_slice(&rules->bytes), &rules->list, fault) &&
-         open_database(rules, database, fault);
+         rules_unpack(buf_slice(&rules->bytes), &rules->list, fault);
     rules->at = xalloc_array(rules->list.count + 1, sizeof(*rules->at));
     for (; ok && rules->count < rules->list.count; rules->count++) {
         struct loaded_rule *loaded = &rules->at[rules->count];
@@ -156,7 +163,8 @@ bool rules_load(struct slice packed, struct slice database, const char *digest,
         loaded->rule = rules->list.at[rules->count];
         if (loaded->rule.validator.len > 0)
             loaded->validator = validator_find((const char *)loaded->rule.validator.at);
-        ok = loaded->rule.validator.len == 0 || loaded->validator != NULL;
+        ok = (loaded->rule.validator.len == 0 || loaded->validator != NULL) &&
+             has_keywords(&loaded->rule);
         if (!ok)
             (void)fault_set(fault, FAULT_INVALID, "a rule of another version");
     }
@@ -189,8 +197,7 @@ void rules_free(struct rules *rules)
     }
     for (size_t sieve = 0; sieve < RULE_SIEVE_COUNT; sieve++)
         free(rules->by_sieve[sieve]);
-    (void)hs_free_scratch(rules->scratch);
-    (void)hs_free_database(rules->database);
+    keywords_free(rules->keywords);
     rule_list_free(&rules->list);
     free(rules->at);
     free(rules->anchors);

@@ -2,14 +2,13 @@
 #ifndef CUSTODY_CLASSIFY_LOADED_H
 #define CUSTODY_CLASSIFY_LOADED_H
 
-#include <hs/hs_runtime.h>
-
 #include "classify/confirm.h"
+#include "classify/keywords.h"
 #include "classify/position.h"
 #include "classify/rule.h"
 #include "classify/validate.h"
 
-/* The n-th literal of the database. */
+/* The n-th literal of all. */
 struct anchor {
     uint16_t rule;
     uint8_t len;
@@ -43,8 +42,7 @@ struct rules {
     size_t count;
     struct anchor *anchors;
     size_t anchor_count;
-    hs_database_t *database; /* NULL: no rule has a keyword */
-    hs_scratch_t *scratch;
+    struct keywords *keywords;
     uint16_t *by_sieve[RULE_SIEVE_COUNT]; /* the rules of each sieve */
     size_t by_sieve_count[RULE_SIEVE_COUNT];
     struct number_rule *numbers; /* by_sieve[RULE_SIEVE_DIGITS] */
@@ -69,8 +67,8 @@ bool rules_of_key(const struct rules *rules, struct slice name, uint16_t *ret_ru
 
 struct rules *rules_in_use(void);
 
-MUST_USE bool rules_load(struct slice packed, struct slice database, const char *digest,
-                         struct rules **ret_rules, struct fault *fault);
+MUST_USE bool rules_load(struct slice packed, const char *digest, struct rules **ret_rules,
+                         struct fault *fault);
 void rules_free(struct rules *rules);
 
 #endif

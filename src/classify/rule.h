@@ -5,10 +5,11 @@
 #ifndef CUSTODY_CLASSIFY_RULE_H
 #define CUSTODY_CLASSIFY_RULE_H
 
+#include "classify/keywords.h"
 #include "classify/rules.h"
 
-#define RULE_KEYWORD_MIN 3
-#define RULE_KEYWORD_MAX 64
+#define RULE_KEYWORD_MIN KEYWORD_BYTES_MIN
+#define RULE_KEYWORD_MAX KEYWORD_BYTES_MAX
 #define RULE_DIGITS_MAX 63 /* of a number that a rule counts */
 
 enum rule_sieve { RULE_SIEVE_NONE, RULE_SIEVE_DIGITS, RULE_SIEVE_AT, RULE_SIEVE_COLON, RULE_SIEVE_COUNT };
@@ -113,11 +114,5 @@ MUST_USE bool rules_pack(const struct rule_list *list, struct buf *ret_bytes,
 /* Slices point into the bytes. */
 MUST_USE bool rules_unpack(struct slice bytes, struct rule_list *ret_list,
                            struct fault *fault);
-
-/* ---- Vectorscan ---- */
-
-/* The serialised database of all keywords; literal n is the n-th keyword of all rules. */
-MUST_USE bool rules_compile(const struct rule_list *list, struct buf *ret_database,
-                            struct fault *fault);
 
 #endif

@@ -134,7 +134,7 @@ bool rule_check(const struct rule *rule, struct fault *fault)
     for (size_t i = 0; i < rule->keywords.count; i++)
         if (rule->keywords.at[i].len < RULE_KEYWORD_MIN ||
             rule->keywords.at[i].len > RULE_KEYWORD_MAX)
-            return rule_refuse(rule, fault, "keyword `%.*s`: of %d to %d bytes",
+            return rule_refuse(rule, fault, "keyword `%.*s`: of %lu to %lu bytes",
                                SLICE_ARGS(rule->keywords.at[i]), RULE_KEYWORD_MIN,
                                RULE_KEYWORD_MAX);
     if (!rule_digits_of(rule, &digits))

@@ -10,11 +10,11 @@ static struct rules *in_use;
 
 bool rules_use(struct slice bytes, const char *key, struct fault *fault)
 {
-    struct image image;
+    struct slice packed;
     struct rules *rules;
 
-    if (!image_read(bytes, key, &image, fault) ||
-        !rules_load(image.packed, image.database, image.digest, &rules, fault))
+    if (!image_read(bytes, key, &packed, fault) ||
+        !rules_load(packed, key, &rules, fault))
         return false;
     rules_free(in_use);
     in_use = rules;

@@ -2,9 +2,9 @@
  * classify/rules.h - the rule set: what it says, and how it gets into a process.
  *
  * Rules are YAML (data/rules/, built in; and the user's own files of the same form). They are
- * read and checked once, by rules_image_make, into an image: the rules in a flat form and the
- * Vectorscan database of their keywords. Whoever classifies uses an image (rules_use); the
- * caller keeps it on disk under rules_key. Nothing here reads or writes a file.
+ * read and checked once, by rules_image_make, into an image: the rules in a flat form. Whoever
+ * classifies uses an image (rules_use), which makes what keywords are found by; the caller keeps
+ * it on disk under rules_key. Nothing here reads or writes a file.
  */
 #ifndef CUSTODY_CLASSIFY_RULES_H
 #define CUSTODY_CLASSIFY_RULES_H
@@ -29,16 +29,15 @@ extern const struct rules_text rules_built_in[];
 extern const size_t rules_built_in_count;
 
 /*
- * Names the image of these files (the user's, in order; the built-in ones are always in front)
- * on this processor with this library: hex of SHA-256. Reads no YAML.
+ * Names the image of these files (the user's, in order; the built-in ones are always in front): hex
+ * of SHA-256. Reads no YAML.
  */
 void rules_key(const struct rules_text *texts, size_t count, char ret_key[RULES_KEY_LEN + 1]);
 
 /*
- * Reads, checks and compiles; about half a second and 200 MB. FAULT_INVALID says "FILE:LINE:COLUMN:
- * why" of the first rule that is wrong: an unknown or missing key, a pattern that does not
- * compile, a keyword below three bytes, an example that is not found as this rule, a
- * counterexample that is. FAULT_HOST: the compiler of Vectorscan is not installed.
+ * Reads and checks, and tries every example. FAULT_INVALID says "FILE:LINE:COLUMN: why" of
+ * the first rule that is wrong: an unknown or missing key, a pattern that does not compile, a keyword below three
+ * bytes, an example that is not found as this rule, a counterexample that is.
  */
 MUST_USE bool rules_image_make(const struct rules_text *texts, size_t count,
                                struct buf *ret_image, struct fault *fault);
@@ -51,8 +50,7 @@ MUST_USE bool rules_use(struct slice image, const char *key, struct fault *fault
 
 /*
  * Makes an image and uses it: for tests, tools and `custody rules check`. What was not given an
- * image uses the built-in rules so, when it is first asked to classify; a process that is sealed
- * by then ends (it cannot load the compiler), and so nothing is shown unexamined.
+ * image uses the built-in rules so, when it is first asked to classify.
  */
 MUST_USE bool rules_use_texts(const struct rules_text *texts, size_t count,
                               struct fault *fault);

@@ -1,4 +1,4 @@
-/* From files of rules to an image: read, check, compile, and try every example. */
+/* From files of rules to an image: read, check, pack, and try every example. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -54,36 +54,9 @@ static void digest_of(const struct rules_text *texts, size_t count,
     hash_end(hash, ret_digest);
 }
 
-/* What Vectorscan makes databases by. */
-static void put_processor(EVP_MD_CTX *hash)
-{
-    uint8_t features = 0;
-
-#if defined(__x86_64__)
-    features = (uint8_t)((__builtin_cpu_supports("sse4.2") ? 1 : 0) |
-                         (__builtin_cpu_supports("avx2") ? 2 : 0) |
-                         (__builtin_cpu_supports("avx512bw") ? 4 : 0) |
-                         (__builtin_cpu_supports("avx512vbmi") ? 8 : 0));
-#endif
-    put(hash, slice_of_bytes(&features, 1));
-}
-
-static void key_of(const char *digest, char ret_key[RULES_KEY_LEN + 1])
-{
-    EVP_MD_CTX *hash = hash_new();
-
-    put(hash, slice_of(digest));
-    put(hash, slice_of(hs_version()));
-    put_processor(hash);
-    hash_end(hash, ret_key);
-}
-
 void rules_key(const struct rules_text *texts, size_t count, char ret_key[RULES_KEY_LEN + 1])
 {
-    char digest[RULES_KEY_LEN + 1];
-
-    digest_of(texts, count, digest);
-    key_of(digest, ret_key);
+    digest_of(texts, count, ret_key);
 }
 
 /* ---- checks ---- */
@@ -170,19 +143,15 @@ static bool make(const struct rule_list *list, const char *digest, struct buf *r
                  struct fault *fault)
 {
     AUTO_BUF struct buf packed = buf_with_limit(RULES_IMAGE_BYTES_MAX);
-    AUTO_BUF struct buf database = buf_with_limit(RULES_IMAGE_BYTES_MAX);
     struct rules *rules = NULL;
-    char key[RULES_KEY_LEN + 1];
     bool ok;
 
-    if (!rules_pack(list, &packed, fault) || !rules_compile(list, &database, fault) ||
-        !rules_load(buf_slice(&packed), buf_slice(&database), digest, &rules, fault))
+    if (!rules_pack(list, &packed, fault) ||
+        !rules_load(buf_slice(&packed), digest, &rules, fault))
         return false;
     ok = check_examples(rules, list, fault);
     rules_free(rules);
-    key_of(digest, key);
-    return ok && image_write(buf_slice(&packed), buf_slice(&database), digest, key, ret_image,
-                             fault);
+    return ok && image_write(buf_slice(&packed), digest, ret_image, fault);
 }
 
 bool rules_image_make(const struct rules_text *texts, size_t count, struct buf *ret_image,

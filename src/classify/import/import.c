@@ -155,7 +155,7 @@ static bool take_rule(struct import_file *whole, struct import_draft *draft, con
         draft->derived = pattern_literals(&draft->pattern);
     if (is_too_short(keywords) && draft->derived != NULL)
         import_note(whole->import, IMPORT_CHANGED, draft->id, keywords->line,
-                    "a keyword of fewer than %d bytes: %zu of its pattern are used",
+                    "a keyword of fewer than %lu bytes: %zu of its pattern are used",
                     RULE_KEYWORD_MIN, draft->derived->count);
     if (is_too_short(keywords) && draft->derived == NULL)
         return leave_out(
