@@ -152,6 +152,35 @@ static void begin_ledger(struct bench *bench, const char *folder)
     (void)close(home_fd);
 }
 
+/* A role as a run has it: one that the ledger knows, and that is told when to begin. */
+struct role_start {
+    const char *name, *producer;
+    uint64_t types; /* of records that it may write */
+    int (*role)(void *config);
+    void *config;
+    int *control, *ledger; /* in the config */
+    int other;             /* descriptor that the role keeps, too */
+    struct process *process;
+};
+
+/* Gives our end of its control socket. */
+static int begin_role(struct bench *bench, const struct role_start *start)
+{
+    struct fault fault = {0};
+    int control[2];
+
+    need(message_pair(control, &fault), &fault);
+    *start->control = control[1];
+    need(ledger_producer(bench->core, start->producer, start->types, start->ledger, &fault) &&
+             spawn_role(start->name, start->role, start->config,
+                        (const int[]){control[1], start->other, *start->ledger}, 3,
+                        start->process, &fault),
+         &fault);
+    (void)close(control[1]);
+    (void)close(*start->ledger);
+    return control[0];
+}
+
 static void begin_gateway(struct bench *bench, int to_door)
 {
     struct gateway_role_config config = {.door = to_door,
@@ -163,25 +192,22 @@ static void begin_gateway(struct bench *bench, int to_door)
                                          .drop_user = geteuid() == 0,
                                          .uid = SERVICE_UID,
                                          .gid = SERVICE_UID};
+    const struct role_start start = {
+        .name = "gateway",
+        .producer = "gateway/r-1",
+        .types = TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
+        .role = bench->ledger ? gateway_role : gateway_without_ledger,
+        .config = &config,
+        .control = &config.control,
+        .ledger = &config.ledger,
+        .other = to_door,
+        .process = &bench->gateway};
     struct fault fault = {0};
-    int control[2];
 
-    need(message_pair(control, &fault), &fault);
-    config.control = control[1];
-    need(ledger_producer(bench->core, "gateway/r-1",
-                         TYPE(MODEL_INTENT) | TYPE(MODEL_OUTCOME) | TYPE(REFUSED),
-                         &config.ledger, &fault),
-         &fault);
-    need(spawn_role("gateway", bench->ledger ? gateway_role : gateway_without_ledger, &config,
-                    (const int[]){config.control, config.door, config.ledger}, 3,
-                    &bench->gateway, &fault),
-         &fault);
-    (void)close(control[1]);
-    (void)close(config.ledger);
-    bench->gateway_control = control[0];
+    bench->gateway_control = begin_role(bench, &start);
     if (bench->ledger)
-        need(gateway_role_wait_ready(control[0], READY_MS, &fault) &&
-                 gateway_role_begin(control[0], &fault),
+        need(gateway_role_wait_ready(bench->gateway_control, READY_MS, &fault) &&
+                 gateway_role_begin(bench->gateway_control, &fault),
              &fault);
 }
 
@@ -228,21 +254,19 @@ static void begin_door(struct bench *bench, int to_gateway, int listener)
                                       .drop_user = geteuid() == 0,
                                       .uid = SERVICE_UID,
                                       .gid = SERVICE_UID};
+    const struct role_start start = {.name = "door",
+                                     .producer = "door/r-1",
+                                     .types = TYPE(REFUSED),
+                                     .role = door_role,
+                                     .config = &config,
+                                     .control = &config.control,
+                                     .ledger = &config.ledger,
+                                     .other = to_gateway,
+                                     .process = &bench->door};
     struct fault fault = {0};
-    int control[2];
 
-    need(message_pair(control, &fault), &fault);
-    config.control = control[1];
-    need(ledger_producer(bench->core, "door/r-1", TYPE(REFUSED), &config.ledger, &fault),
-         &fault);
-    need(spawn_role("door", door_role, &config,
-                    (const int[]){config.control, config.gateway, config.ledger}, 3,
-                    &bench->door, &fault),
-         &fault);
-    (void)close(control[1]);
-    (void)close(config.ledger);
-    bench->door_control = control[0];
-    need(door_role_listen(control[0], listener, -1, READY_MS, &fault), &fault);
+    bench->door_control = begin_role(bench, &start);
+    need(door_role_listen(bench->door_control, listener, -1, READY_MS, &fault), &fault);
 }
 
 int main(int argc, char **argv)

@@ -1,16 +1,12 @@
 #include "toolchain/archive_library.h"
 
-#include <dlfcn.h>
 #include <stddef.h>
 
-#include "base/bytes.h"
+#include "os/library.h"
 
 #define LIBRARY "libarchive.so.13"
 
-static const struct symbol {
-    const char *name;
-    size_t offset;
-} symbols[] = {
+static const struct library_symbol symbols[] = {
     {"archive_read_new", offsetof(struct archive_library, read_new)},
     {"archive_read_support_format_tar", offsetof(struct archive_library, support_tar)},
     {"archive_read_support_filter_gzip", offsetof(struct archive_library, support_gzip)},
@@ -40,18 +36,9 @@ static const struct symbol {
 bool archive_library_load(const struct archive_library **ret_library, struct fault *fault)
 {
     static struct archive_library library;
-    void *loaded = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 
-    if (loaded == NULL)
-        return fault_set(fault, FAULT_HOST, "load %s: %s; apt-get install libarchive13",
-                         LIBRARY, dlerror());
-    for (size_t i = 0; i < COUNT(symbols); i++) {
-        void *found = dlsym(loaded, symbols[i].name);
-
-        if (found == NULL)
-            return fault_set(fault, FAULT_HOST, "%s has no %s", LIBRARY, symbols[i].name);
-        memcpy((char *)&library + symbols[i].offset, &found, sizeof(found));
-    }
+    if (!library_load(LIBRARY, "libarchive13", symbols, COUNT(symbols), &library, fault))
+        return false;
     *ret_library = &library;
     return true;
 }

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/fault.h"
-#include "gateway/egress/libssl.h"
+#include "gateway/libssl.h"
 
 struct authority;
 

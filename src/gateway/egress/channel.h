@@ -6,7 +6,7 @@
 #define CUSTODY_GATEWAY_EGRESS_CHANNEL_H
 
 #include "base/bytes.h"
-#include "gateway/egress/libssl.h"
+#include "gateway/libssl.h"
 #include "os/loop.h"
 
 #define CHANNEL_HIGH_BYTES (256 * 1024) /* more is not taken in before some has gone out */

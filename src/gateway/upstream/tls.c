@@ -1,47 +1,18 @@
 #include "gateway/upstream/tls.h"
 
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/hex.h"
+#include "gateway/libssl.h"
 
-#define LIBRARY "libssl.so.3"
 #define HOST_BYTES_MAX 254
-
-/* What is used of libssl; libcrypto is linked. */
-/* clang-format off */
-#define SYMBOLS(use)                                                                  \
-    use(TLS_client_method) use(SSL_CTX_new) use(SSL_CTX_free) use(SSL_CTX_ctrl)       \
-    use(SSL_CTX_set_options) use(SSL_CTX_set_verify) use(SSL_CTX_get_cert_store)      \
-    use(SSL_CTX_load_verify_dir) use(SSL_CTX_load_verify_file)                        \
-    use(SSL_CTX_set_alpn_protos) use(SSL_CTX_sess_set_new_cb)                         \
-    use(SSL_CTX_set_default_read_buffer_len) use(SSL_new) use(SSL_free)               \
-    use(SSL_set_fd) use(SSL_set_connect_state) use(SSL_do_handshake) use(SSL_read_ex) \
-    use(SSL_write_ex) use(SSL_get_error) use(SSL_ctrl) use(SSL_get0_param)            \
-    use(SSL_get1_peer_certificate) use(SSL_get0_verified_chain)                       \
-    use(SSL_get_verify_result) use(SSL_set_session) use(SSL_SESSION_free)             \
-    use(SSL_SESSION_is_resumable) use(SSL_set_ex_data) use(SSL_get_ex_data)           \
-    use(SSL_shutdown) use(SSL_session_reused) use(SSL_get0_alpn_selected)
-/* clang-format on */
-#define MEMBER(name) __typeof__(name) *name;
-#define ROW(name) {#name, offsetof(struct library, name)},
-
-static struct library {
-    SYMBOLS(MEMBER)
-} ssl;
-
-static const struct {
-    const char *name;
-    size_t offset;
-} symbols[] = {SYMBOLS(ROW)};
 
 struct tls {
     SSL_CTX *context;
@@ -60,27 +31,6 @@ struct tls_stream {
     char certificate[2 * TLS_DIGEST_BYTES + 1];
 };
 
-static bool load(struct fault *fault)
-{
-    static bool loaded;
-    void *library;
-
-    if (loaded)
-        return true;
-    library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL)
-        return fault_set(fault, FAULT_HOST, "load " LIBRARY ": %s", dlerror());
-    for (size_t i = 0; i < COUNT(symbols); i++) {
-        void *found = dlsym(library, symbols[i].name);
-
-        if (found == NULL)
-            return fault_set(fault, FAULT_HOST, LIBRARY " has no %s", symbols[i].name);
-        memcpy((char *)&ssl + symbols[i].offset, &found, sizeof(found));
-    }
-    loaded = true;
-    return true;
-}
-
 /* The first thing that OpenSSL complains of, and no more of it. */
 static const char *complaint(void)
 {
@@ -94,30 +44,30 @@ static const char *complaint(void)
 static void keep_session(struct tls *tls, SSL_SESSION *session)
 {
     if (tls->session != NULL)
-        ssl.SSL_SESSION_free(tls->session);
+        libssl.SSL_SESSION_free(tls->session);
     tls->session = session;
 }
 
 /* 1: the session is ours now. One of a peer whose pins have not been looked at yet waits. */
 static int on_session(SSL *handle, SSL_SESSION *session)
 {
-    struct tls_stream *stream = ssl.SSL_get_ex_data(handle, 0);
+    struct tls_stream *stream = libssl.SSL_get_ex_data(handle, 0);
 
-    if (stream == NULL || !ssl.SSL_SESSION_is_resumable(session))
+    if (stream == NULL || !libssl.SSL_SESSION_is_resumable(session))
         return 0;
     if (stream->trusted) {
         keep_session(stream->tls, session);
         return 1;
     }
     if (stream->session != NULL)
-        ssl.SSL_SESSION_free(stream->session);
+        libssl.SSL_SESSION_free(stream->session);
     stream->session = session;
     return 1;
 }
 
 static bool add_ca(SSL_CTX *context, struct slice pem, struct fault *fault)
 {
-    X509_STORE *store = ssl.SSL_CTX_get_cert_store(context);
+    X509_STORE *store = libssl.SSL_CTX_get_cert_store(context);
     BIO *bio = BIO_new_mem_buf(pem.at, pem.len > INT32_MAX ? 0 : (int)pem.len);
     size_t count = 0;
     X509 *certificate;
@@ -136,9 +86,9 @@ static bool add_ca(SSL_CTX *context, struct slice pem, struct fault *fault)
 /* Not SSL_CTX_set_default_verify_paths: that one asks the environment. */
 static void add_system_ca(SSL_CTX *context)
 {
-    (void)ssl.SSL_CTX_load_verify_dir(context, X509_get_default_cert_dir());
+    (void)libssl.SSL_CTX_load_verify_dir(context, X509_get_default_cert_dir());
     if (access(X509_get_default_cert_file(), R_OK) == 0)
-        (void)ssl.SSL_CTX_load_verify_file(context, X509_get_default_cert_file());
+        (void)libssl.SSL_CTX_load_verify_file(context, X509_get_default_cert_file());
     ERR_clear_error();
 }
 
@@ -146,18 +96,19 @@ static bool set_up(SSL_CTX *context, const struct tls_config *config, struct fau
 {
     static const unsigned char protocols[] = "\x08http/1.1";
 
-    (void)ssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
-    (void)ssl.SSL_CTX_ctrl(context, SSL_CTRL_MODE,
-                           SSL_MODE_ENABLE_PARTIAL_WRITE |
-                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS,
-                           NULL);
-    (void)ssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_READ_AHEAD, 1, NULL);
-    (void)ssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE,
-                           SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL, NULL);
-    (void)ssl.SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    ssl.SSL_CTX_sess_set_new_cb(context, on_session);
-    ssl.SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    if (ssl.SSL_CTX_set_alpn_protos(context, protocols, sizeof(protocols) - 1) != 0)
+    (void)libssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
+    (void)libssl.SSL_CTX_ctrl(context, SSL_CTRL_MODE,
+                              SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_RELEASE_BUFFERS,
+                              NULL);
+    (void)libssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_READ_AHEAD, 1, NULL);
+    (void)libssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE,
+                              SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL, NULL);
+    (void)libssl.SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    libssl.SSL_CTX_sess_set_new_cb(context, on_session);
+    libssl.SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    if (libssl.SSL_CTX_set_alpn_protos(context, protocols, sizeof(protocols) - 1) != 0)
         return fault_set(fault, FAULT_HOST, "OpenSSL: %s", complaint());
     if (config->ca.len > 0)
         return add_ca(context, config->ca, fault);
@@ -179,7 +130,7 @@ bool tls_new(const struct tls_config *config, struct tls **ret_tls, struct fault
     if (config->host.len > HOST_BYTES_MAX || config->pin_count > TLS_PINS_MAX)
         return fault_set(fault, FAULT_LIMIT, "more than %d bytes of host or %d pins",
                          HOST_BYTES_MAX, TLS_PINS_MAX);
-    if (!load(fault))
+    if (!libssl_load(fault))
         return false;
     tls = xalloc(sizeof(*tls));
     memcpy(tls->host, config->host.at, config->host.len);
@@ -187,7 +138,7 @@ bool tls_new(const struct tls_config *config, struct tls **ret_tls, struct fault
     tls->pin_count = config->pin_count;
     if (config->pin_count > 0)
         memcpy(tls->pins, config->pins, config->pin_count * TLS_DIGEST_BYTES);
-    tls->context = ssl.SSL_CTX_new(ssl.TLS_client_method());
+    tls->context = libssl.SSL_CTX_new(libssl.TLS_client_method());
     if (tls->context == NULL)
         (void)fault_set(fault, FAULT_HOST, "OpenSSL: %s", complaint());
     if (tls->context == NULL || !set_up(tls->context, config, fault)) {
@@ -203,23 +154,23 @@ void tls_free(struct tls *tls)
     if (tls == NULL)
         return;
     if (tls->session != NULL)
-        ssl.SSL_SESSION_free(tls->session);
+        libssl.SSL_SESSION_free(tls->session);
     if (tls->context != NULL)
-        ssl.SSL_CTX_free(tls->context);
+        libssl.SSL_CTX_free(tls->context);
     free(tls);
 }
 
 /* The name that we ask for, and that the certificate must be for. */
 static bool name_peer(SSL *handle, const struct tls *tls)
 {
-    X509_VERIFY_PARAM *param = ssl.SSL_get0_param(handle);
+    X509_VERIFY_PARAM *param = libssl.SSL_get0_param(handle);
 
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (tls->by_address)
         return X509_VERIFY_PARAM_set1_ip_asc(param, tls->host) == 1;
     return X509_VERIFY_PARAM_set1_host(param, tls->host, 0) == 1 &&
-           ssl.SSL_ctrl(handle, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-                        (void *)(uintptr_t)tls->host) == 1;
+           libssl.SSL_ctrl(handle, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                           (void *)(uintptr_t)tls->host) == 1;
 }
 
 bool tls_open(struct tls *tls, int socket, struct tls_stream **ret_stream, struct fault *fault)
@@ -227,16 +178,16 @@ bool tls_open(struct tls *tls, int socket, struct tls_stream **ret_stream, struc
     struct tls_stream *stream = xalloc(sizeof(*stream));
 
     stream->tls = tls;
-    stream->handle = ssl.SSL_new(tls->context);
+    stream->handle = libssl.SSL_new(tls->context);
     if (stream->handle == NULL || !name_peer(stream->handle, tls) ||
-        ssl.SSL_set_fd(stream->handle, socket) != 1 ||
-        ssl.SSL_set_ex_data(stream->handle, 0, stream) != 1) {
+        libssl.SSL_set_fd(stream->handle, socket) != 1 ||
+        libssl.SSL_set_ex_data(stream->handle, 0, stream) != 1) {
         tls_close(stream);
         return fault_set(fault, FAULT_IO, "OpenSSL: %s", complaint());
     }
     if (tls->session != NULL)
-        (void)ssl.SSL_set_session(stream->handle, tls->session);
-    ssl.SSL_set_connect_state(stream->handle);
+        (void)libssl.SSL_set_session(stream->handle, tls->session);
+    libssl.SSL_set_connect_state(stream->handle);
     *ret_stream = stream;
     return true;
 }
@@ -271,12 +222,12 @@ static bool is_pinned(const struct tls *tls, X509 *certificate)
 /* A resumed session brings no chain, but it was kept of a peer whose chain was pinned. */
 static bool pins_hold(const struct tls_stream *stream, X509 *leaf)
 {
-    STACK_OF(X509) *chain = ssl.SSL_get0_verified_chain(stream->handle);
+    STACK_OF(X509) *chain = libssl.SSL_get0_verified_chain(stream->handle);
 
     if (stream->tls->pin_count == 0 || is_pinned(stream->tls, leaf))
         return true;
     if (chain == NULL)
-        return ssl.SSL_session_reused(stream->handle) == 1;
+        return libssl.SSL_session_reused(stream->handle) == 1;
     for (int i = 0; i < sk_X509_num(chain); i++)
         if (is_pinned(stream->tls, sk_X509_value(chain, i)))
             return true;
@@ -305,14 +256,14 @@ static bool in_time(X509 *leaf)
 /* What OpenSSL has verified by now: the chain and the name. */
 static bool trust(struct tls_stream *stream, struct fault *fault)
 {
-    X509 *leaf = ssl.SSL_get1_peer_certificate(stream->handle);
+    X509 *leaf = libssl.SSL_get1_peer_certificate(stream->handle);
     const unsigned char *protocol = NULL;
     unsigned protocol_len = 0;
     bool ok = false;
 
-    ssl.SSL_get0_alpn_selected(stream->handle, &protocol, &protocol_len);
+    libssl.SSL_get0_alpn_selected(stream->handle, &protocol, &protocol_len);
     if (leaf == NULL || !name_certificate(stream, leaf) || !in_time(leaf) ||
-        ssl.SSL_get_verify_result(stream->handle) != X509_V_OK)
+        libssl.SSL_get_verify_result(stream->handle) != X509_V_OK)
         (void)fault_set(fault, FAULT_DENIED, "the certificate cannot be verified");
     else if (!pins_hold(stream, leaf))
         (void)fault_set(fault, FAULT_DENIED, "no key of the certificate's chain is pinned");
@@ -327,7 +278,7 @@ static bool trust(struct tls_stream *stream, struct fault *fault)
 
 static enum tls_result result_of(struct tls_stream *stream, int returned)
 {
-    switch (ssl.SSL_get_error(stream->handle, returned)) {
+    switch (libssl.SSL_get_error(stream->handle, returned)) {
     case SSL_ERROR_WANT_READ:
         return TLS_WANTS_READ;
     case SSL_ERROR_WANT_WRITE:
@@ -343,7 +294,7 @@ static enum tls_result handshake_failed(struct tls_stream *stream, int returned,
                                         struct fault *fault)
 {
     enum tls_result result = result_of(stream, returned);
-    long verified = ssl.SSL_get_verify_result(stream->handle);
+    long verified = libssl.SSL_get_verify_result(stream->handle);
 
     if (result == TLS_WANTS_READ || result == TLS_WANTS_WRITE)
         return result;
@@ -361,7 +312,7 @@ enum tls_result tls_handshake(struct tls_stream *stream, struct fault *fault)
     int returned;
 
     ERR_clear_error();
-    returned = ssl.SSL_do_handshake(stream->handle);
+    returned = libssl.SSL_do_handshake(stream->handle);
     if (returned != 1)
         return handshake_failed(stream, returned, fault);
     if (!trust(stream, fault))
@@ -379,7 +330,7 @@ enum tls_result tls_read(struct tls_stream *stream, uint8_t *room, size_t room_l
     int returned;
 
     ERR_clear_error();
-    returned = ssl.SSL_read_ex(stream->handle, room, room_len, ret_got);
+    returned = libssl.SSL_read_ex(stream->handle, room, room_len, ret_got);
     return returned == 1 ? TLS_DONE : result_of(stream, returned);
 }
 
@@ -388,7 +339,7 @@ enum tls_result tls_write(struct tls_stream *stream, struct slice bytes, size_t 
     int returned;
 
     ERR_clear_error();
-    returned = ssl.SSL_write_ex(stream->handle, bytes.at, bytes.len, ret_put);
+    returned = libssl.SSL_write_ex(stream->handle, bytes.at, bytes.len, ret_put);
     return returned == 1 ? TLS_DONE : result_of(stream, returned);
 }
 
@@ -403,12 +354,12 @@ void tls_close(struct tls_stream *stream)
         return;
     ERR_clear_error();
     if (stream->trusted)
-        (void)ssl.SSL_shutdown(stream->handle);
+        (void)libssl.SSL_shutdown(stream->handle);
     ERR_clear_error();
     if (stream->session != NULL)
-        ssl.SSL_SESSION_free(stream->session);
+        libssl.SSL_SESSION_free(stream->session);
     if (stream->handle != NULL)
-        ssl.SSL_free(stream->handle);
+        libssl.SSL_free(stream->handle);
     free(stream);
 }
 

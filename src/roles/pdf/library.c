@@ -1,16 +1,12 @@
 #include "roles/pdf/library.h"
 
-#include <dlfcn.h>
 #include <stddef.h>
 
-#include "base/bytes.h"
+#include "os/library.h"
 
 #define LIBRARY "libqpdf.so.29"
 
-static const struct symbol {
-    const char *name;
-    size_t offset;
-} symbols[] = {
+static const struct library_symbol symbols[] = {
     {"qpdf_init", offsetof(struct pdf_library, init)},
     {"qpdf_cleanup", offsetof(struct pdf_library, cleanup)},
     {"qpdf_silence_errors", offsetof(struct pdf_library, silence_errors)},
@@ -43,18 +39,9 @@ static const struct symbol {
 bool pdf_library_load(const struct pdf_library **ret_library, struct fault *fault)
 {
     static struct pdf_library library;
-    void *loaded = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 
-    if (loaded == NULL)
-        return fault_set(fault, FAULT_HOST, "load %s: %s; apt-get install libqpdf29", LIBRARY,
-                         dlerror());
-    for (size_t i = 0; i < COUNT(symbols); i++) {
-        void *found = dlsym(loaded, symbols[i].name);
-
-        if (found == NULL)
-            return fault_set(fault, FAULT_HOST, "%s has no %s", LIBRARY, symbols[i].name);
-        memcpy((char *)&library + symbols[i].offset, &found, sizeof(found));
-    }
+    if (!library_load(LIBRARY, "libqpdf29", symbols, COUNT(symbols), &library, fault))
+        return false;
     *ret_library = &library;
     return true;
 }
