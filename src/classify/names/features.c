@@ -51,42 +51,55 @@ static bool is_named(const struct window *window, size_t at)
            (window->class[before] & WORD_COMMON) == 0 && is_capital(window, before);
 }
 
-/* A word that occurs more than once tells of its other places. */
+#define SLOTS 512U
+_Static_assert(SLOTS > 2 * WINDOW_TOKENS, "the table is never full");
+
+/* The place in a table of tokens (+ 1) of a word: that of the first token with it, or an empty one. */
+static inline uint32_t slot_of(const struct window *window, const uint16_t table[SLOTS], uint32_t word)
+{
+    uint32_t slot = word % SLOTS;
+
+    while (table[slot] != 0 && window->tokens[table[slot] - 1].word != word)
+        slot = (slot + 1) % SLOTS;
+    return slot;
+}
+
+/* A word that occurs more than once tells of its other places. Most words have no capital anywhere:
+ * those that have one are in the table, and the others are looked up in it. */
 void window_compare(struct window *window)
 {
-    enum { ROOM = 512 };
-    uint16_t table[ROOM] = {0}; /* token + 1 */
-    uint8_t seen[WINDOW_TOKENS] = {0}, lower_count[WINDOW_TOKENS] = {0};
-    bool named[WINDOW_TOKENS];
-    uint16_t first[WINDOW_TOKENS];
+    uint16_t table[SLOTS] = {0}, capitals[WINDOW_TOKENS], first[WINDOW_TOKENS];
+    uint8_t seen[WINDOW_TOKENS] = {0};
+    bool is_lower[WINDOW_TOKENS] = {0}, named[WINDOW_TOKENS];
+    size_t count = 0;
 
-    _Static_assert(ROOM > 2 * WINDOW_TOKENS, "the table is never full");
+    memset(window->elsewhere, 0, window->count);
     for (size_t i = 0; i < window->count; i++) {
-        uint32_t slot = window->tokens[i].word % ROOM;
+        capitals[count] = (uint16_t)i;
+        count += is_capital(window, i);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t at = capitals[i];
+        uint32_t slot = slot_of(window, table, window->tokens[at].word);
 
-        first[i] = (uint16_t)i;
-        named[i] = is_named(window, i);
-        if (!is_word(window, i))
-            continue;
-        while (table[slot] != 0 && window->tokens[table[slot] - 1].word != window->tokens[i].word)
-            slot = (slot + 1) % ROOM;
         if (table[slot] == 0)
-            table[slot] = (uint16_t)(i + 1);
+            table[slot] = (uint16_t)(at + 1);
         first[i] = (uint16_t)(table[slot] - 1);
-        if (window->tokens[i].shape == SHAPE_LOWER)
-            lower_count[first[i]] = 1;
+        named[i] = is_named(window, at);
         if (seen[first[i]] < 2 && named[i])
             seen[first[i]]++;
     }
-    for (size_t i = 0; i < window->count; i++) {
-        window->elsewhere[i] = 0;
-        if (!is_capital(window, i))
-            continue;
-        if (lower_count[first[i]])
-            window->elsewhere[i] |= ELSEWHERE_LOWER;
-        if (seen[first[i]] > named[i])
-            window->elsewhere[i] |= ELSEWHERE_NAMED;
-    }
+    for (size_t i = 0; i < window->count && count > 0; i++)
+        if (window->tokens[i].shape == SHAPE_LOWER) {
+            uint32_t slot = slot_of(window, table, window->tokens[i].word);
+
+            if (table[slot] != 0)
+                is_lower[table[slot] - 1] = true;
+        }
+    for (size_t i = 0; i < count; i++)
+        window->elsewhere[capitals[i]] =
+            (uint8_t)((is_lower[first[i]] ? ELSEWHERE_LOWER : 0) |
+                      (seen[first[i]] > named[i] ? ELSEWHERE_NAMED : 0));
 }
 
 void window_prepare(struct window *window, size_t from, size_t to)

@@ -175,11 +175,14 @@ static void window_tag(struct search *search)
     memset(tags->margin, 0, sizeof(tags->margin));
     gate_look(&search->gate, window, search->model);
     for (size_t at = 0; gate_next(&search->gate, window, at, &zone); at = zone.to) {
+        struct zone known = {0};
+
         if (at == 0)
             window_compare(window);
         do {
             zone_prepare(search, zone);
-            tags_find(search->model, window, zone, tags);
+            tags_find(search->model, window, zone, known, tags);
+            known = zone;
         } while (zone_grow(window, tags, &zone));
         for (size_t i = zone.from; i < zone.to; i++)
             if (search->gate.may_name[i])
@@ -261,12 +264,26 @@ bool names_find_with(const struct model *model, struct slice text, enum names_so
     return !stopped;
 }
 
+static const struct model *embedded_model(void)
+{
+    static struct model model;
+    static struct model_sift sift;
+    static bool is_open;
+
+    if (!is_open) {
+        bool ok = names_embedded_count == 1 &&
+                  model_open(slice_of_bytes(names_embedded[0].at, names_embedded[0].len), &model);
+
+        assert(ok); /* compiled in, and tested */
+        if (!ok)
+            abort();
+        model_use_sift(&model, &sift);
+        is_open = true;
+    }
+    return &model;
+}
+
 bool names_find(struct slice text, enum names_source source, names_sink *sink, void *self)
 {
-    struct model model;
-    bool ok = names_embedded_count == 1 &&
-              model_open(slice_of_bytes(names_embedded[0].at, names_embedded[0].len), &model);
-
-    assert(ok); /* compiled in, and tested */
-    return ok && names_find_with(&model, text, source, sink, self);
+    return names_find_with(embedded_model(), text, source, sink, self);
 }

@@ -86,6 +86,15 @@ static bool may_name(const struct window *window, size_t at, bool is_small_text)
     }
 }
 
+/* Shapes of words that may name somebody in any text, and in one that is written small. */
+static const bool is_asked[256] = {[SHAPE_CAPITAL] = true,
+                                   [SHAPE_UPPER] = true,
+                                   [SHAPE_MIXED] = true,
+                                   [SHAPE_INITIAL] = true,
+                                   [SHAPE_CASELESS] = true};
+static const bool is_capital[256] = {
+    [SHAPE_CAPITAL] = true, [SHAPE_UPPER] = true, [SHAPE_MIXED] = true};
+
 static bool is_small_text(const struct window *window)
 {
     size_t capitals = 0, words = 0;
@@ -94,7 +103,7 @@ static bool is_small_text(const struct window *window)
         uint8_t shape = window->tokens[i].shape;
 
         words += shape == SHAPE_LOWER;
-        capitals += shape == SHAPE_CAPITAL || shape == SHAPE_UPPER || shape == SHAPE_MIXED;
+        capitals += is_capital[shape];
     }
     return capitals * SMALL_SHARE < words;
 }
@@ -114,20 +123,38 @@ void gate_learn(struct gate *gate, uint32_t word, bool is_name)
     *misses = is_name ? 0 : (uint8_t)(*misses + (*misses < MISSES_MAX));
 }
 
-void gate_look(struct gate *gate, struct window *window, const struct model *model)
+/* Words are looked up together, so that memory is on its way. */
+static size_t look_up(struct window *window, const struct model *model, bool is_small,
+                      uint16_t ret_asked[WINDOW_TOKENS])
 {
-    bool is_small = is_small_text(window);
+    size_t count = 0;
 
     for (size_t i = 0; i < window->count; i++) {
         uint8_t shape = window->tokens[i].shape;
 
-        window->class[i] = 0;
-        if (shape < SHAPE_IDENTIFIER && (shape != SHAPE_LOWER || is_small))
-            window->class[i] = (uint8_t)model_word(model, window->tokens[i].word);
+        ret_asked[count] = (uint16_t)i;
+        count += is_asked[shape] | (is_small & (shape == SHAPE_LOWER));
     }
-    for (size_t i = 0; i < window->count; i++)
-        gate->may_name[i] = may_name(window, i, is_small) &&
-                            !is_known_thing(gate, window->tokens[i].word);
+    for (size_t i = 0; i < count; i++)
+        model_expect_word(model, window->tokens[ret_asked[i]].word);
+    for (size_t i = 0; i < count; i++)
+        window->class[ret_asked[i]] =
+            (uint8_t)model_word(model, window->tokens[ret_asked[i]].word);
+    return count;
+}
+
+void gate_look(struct gate *gate, struct window *window, const struct model *model)
+{
+    bool is_small = is_small_text(window);
+    uint16_t asked[WINDOW_TOKENS];
+    size_t count;
+
+    memset(window->class, 0, window->count);
+    memset(gate->may_name, 0, window->count);
+    count = look_up(window, model, is_small, asked);
+    for (size_t i = 0; i < count; i++)
+        gate->may_name[asked[i]] = may_name(window, asked[i], is_small) &&
+                                   !is_known_thing(gate, window->tokens[asked[i]].word);
 }
 
 bool gate_next(const struct gate *gate, const struct window *window, size_t at,

@@ -41,11 +41,58 @@ bool model_open(struct slice file, struct model *ret_model)
     keys = sizeof(struct model_key) << model.head.feature_bits;
     if (file.len != sizeof(model.head) + words + keys + (size_t)model.head.features * LABEL_ROOM)
         return false;
+    model.sift = NULL;
     model.words = file.at + sizeof(model.head);
     model.keys = model.words + words;
     model.weights = model.keys + keys;
     *ret_model = model;
     return true;
+}
+
+static struct model_key key_at(const struct model *model, uint32_t slot)
+{
+    struct model_key key;
+
+    memcpy(&key, model->keys + (size_t)slot * sizeof(key), sizeof(key));
+    return key;
+}
+
+#define SIFT_MASK ((1U << MODEL_SIFT_BITS) - 1)
+#define HIGH_SHIFT 16U /* model_key.high is what of a hash is above these bits */
+
+/* Of a feature whose key is in `slot` the low bits are the place where the search for it began: that slot,
+ * or one in front of it with no gap between. */
+static void sift_add(const struct model *model, struct model_sift *sift, uint32_t slot)
+{
+    uint32_t bits = model->head.feature_bits, mask = (1U << bits) - 1;
+    uint32_t high = (uint32_t)key_at(model, slot).high << HIGH_SHIFT;
+
+    for (uint32_t home = slot, tried = 0; tried <= mask && key_at(model, home).at != 0;
+         home = (home - 1) & mask, tried++) {
+        uint32_t feature = (home | high) & SIFT_MASK;
+
+        if (((home ^ high) & mask) >> HIGH_SHIFT == 0)
+            sift->bits[feature / 64] |= UINT64_C(1) << feature % 64;
+    }
+}
+
+void model_use_sift(struct model *model, struct model_sift *sift)
+{
+    uint32_t slots = 1U << model->head.feature_bits;
+
+    if (model->head.feature_bits < HIGH_SHIFT || model->head.feature_bits > MODEL_SIFT_BITS)
+        return; /* bits of a hash would be in neither */
+    memset(sift, 0, sizeof(*sift));
+    for (uint32_t slot = 0; slot < slots; slot++)
+        if (key_at(model, slot).at != 0)
+            sift_add(model, sift, slot);
+    model->sift = sift;
+}
+
+void model_expect_word(const struct model *model, uint32_t word)
+{
+    __builtin_prefetch(model->words +
+                       (size_t)model_slot(word, model->head.word_slots) * sizeof(uint32_t));
 }
 
 unsigned model_word(const struct model *model, uint32_t word)
@@ -71,12 +118,11 @@ static uint32_t row_slowly(const struct model *model, uint32_t feature)
     uint32_t mask = (1U << model->head.feature_bits) - 1, slot = feature & mask;
 
     for (uint32_t tried = 0; tried <= mask; tried++) {
-        struct model_key key;
+        struct model_key key = key_at(model, slot);
 
-        memcpy(&key, model->keys + (size_t)slot * sizeof(key), sizeof(key));
         if (key.at == 0)
             return 0;
-        if (key.high == feature >> 16)
+        if (key.high == feature >> HIGH_SHIFT)
             return key.at;
         slot = (slot + 1) & mask;
     }
@@ -116,12 +162,31 @@ static inline uint32_t row_of(const struct model *model, uint32_t feature)
     return rank[0] == INT32_MAX ? row_slowly(model, feature) : (uint32_t)rank[0] & 0xffff;
 }
 
-void model_expect(const struct model *model, const uint32_t *features, size_t count)
+#define SIFTED_MAX 64U
+
+/* At most SIFTED_MAX features. Whether one is there cannot be foreseen: all are looked for, without a
+ * branch, before any is passed over. */
+static size_t sift(const struct model_sift *sift, uint32_t *features, size_t count)
+{
+    uint64_t there = 0;
+    size_t left = 0;
+
+    for (size_t i = 0; i < count; i++)
+        there |= (sift->bits[(features[i] & SIFT_MASK) / 64] >> features[i] % 64 & 1) << i;
+    for (; there != 0; there &= there - 1)
+        features[left++] = features[__builtin_ctzll(there)];
+    return left;
+}
+
+size_t model_expect(const struct model *model, uint32_t *features, size_t count)
 {
     uint32_t mask = (1U << model->head.feature_bits) - 1;
 
+    if (model->sift != NULL && count <= SIFTED_MAX)
+        count = sift(model->sift, features, count);
     for (size_t i = 0; i < count; i++)
         __builtin_prefetch(model->keys + (size_t)(features[i] & mask) * sizeof(struct model_key));
+    return count;
 }
 
 size_t model_find(const struct model *model, const uint32_t *features, size_t count,

@@ -63,9 +63,18 @@ struct model_head {
     uint32_t unit; /* of weights: so many are 1.0 */
 };
 
+/* A bit for each value of a feature's hash in so many bits: most features the model does not have, and
+ * these bits, unlike its keys, fit in a processor's second cache. */
+#define MODEL_SIFT_BITS 20U
+
+struct model_sift {
+    uint64_t bits[(1UL << MODEL_SIFT_BITS) / 64];
+};
+
 struct model {
     struct model_head head;
     const uint8_t *words, *keys, *weights;
+    const struct model_sift *sift; /* NULL: every feature is looked for */
 };
 
 /* The part of the file that compiling in gives a name. */
@@ -79,14 +88,20 @@ extern const size_t names_embedded_count;
 
 /* Looks at the head and the sizes. */
 bool model_open(struct slice file, struct model *ret_model);
+/* Fills `sift` from the model's keys, and uses it from now on. It is borrowed. */
+void model_use_sift(struct model *model, struct model_sift *sift);
+
 /* word_class of a folded word's hash; 0: in no list. */
 unsigned model_word(const struct model *model, uint32_t word);
+/* Asks for the memory that model_word of it will read. */
+void model_expect_word(const struct model *model, uint32_t word);
+
 /*
- * Weights of features, in three steps, each asking for memory that the next one reads: their places,
- * then the rows of those that the model has (how many; ret_found has room for all), then the sum of rows.
+ * Weights of features, in three steps, each asking for memory that the next one reads: their places
+ * (how many are left in `features`: those that the model may have), then the rows of those that the model has (how many; ret_found has room for all), then the sum of rows.
  * Of features that the model does not have, one in some 65,000 is taken for another.
  */
-void model_expect(const struct model *model, const uint32_t *features, size_t count);
+size_t model_expect(const struct model *model, uint32_t *features, size_t count);
 size_t model_find(const struct model *model, const uint32_t *features, size_t count,
                   const uint8_t **ret_found);
 void model_sum(const uint8_t *const *found, size_t count, int16_t ret_sum[LABEL_ROOM]);

@@ -2,8 +2,6 @@
  * label of each token has the score of the best reading that holds it. */
 #include "classify/names/tag.h"
 
-#include <limits.h>
-
 /* What a step adds to any label, at most, either way. Readings of one token that differ in its
  * label are at most two of them apart, so that two such differences and a step fit. */
 #define STEP_MOST (FEATURES_MAX * 127 + MODEL_STEP_MAX)
@@ -44,48 +42,84 @@ static inline void settle(struct scores *a)
         a->of[i] = (int16_t)(a->of[i] - first);
 }
 
-static void choose(const int16_t *sum, uint8_t *ret_label, int16_t *ret_margin)
-{
-    unsigned best = 0;
-    int other = INT_MIN, margin;
+#define HALF (LABEL_ROOM / 2)
 
-    for (unsigned i = 1; i < LABEL_COUNT; i++)
-        if (sum[i] > sum[best])
-            best = i;
-    for (unsigned i = 0; i < LABEL_COUNT; i++)
-        if (label_sort(i) != label_sort(best) && sum[i] > other)
-            other = sum[i];
-    margin = sum[best] - other;
+typedef int16_t eight_numbers __attribute__((vector_size(HALF * sizeof(int16_t))));
+
+static inline eight_numbers larger(eight_numbers a, eight_numbers b)
+{
+    eight_numbers is_larger = a > b;
+
+    return (a & is_larger) | (b & ~is_larger);
+}
+
+static inline int16_t largest(eight_numbers low, eight_numbers high)
+{
+    eight_numbers best = larger(low, high);
+
+    best = larger(best, __builtin_shufflevector(best, best, 4, 5, 6, 7, 0, 1, 2, 3));
+    best = larger(best, __builtin_shufflevector(best, best, 2, 3, 0, 1, 6, 7, 4, 5));
+    best = larger(best, __builtin_shufflevector(best, best, 1, 0, 3, 2, 5, 4, 7, 6));
+    return best[0];
+}
+
+/* label_sort of each label; what is behind the last one is none. */
+static const struct scores sorts = {
+    .of = {LABEL_O, LABEL_B_PERSON, LABEL_B_PERSON, LABEL_B_ADDRESS, LABEL_B_ADDRESS,
+           LABEL_B_LOCATION, LABEL_B_LOCATION, LABEL_B_ORGANISATION, LABEL_B_ORGANISATION,
+           LABEL_TITLE, LABEL_DATE, LABEL_NATION, LABEL_AGE, -1, -1, -1}};
+_Static_assert(LABEL_COUNT == 13, "each label has its sort");
+
+/* The largest of the scores of labels but those of one sort; -1: of all. */
+static inline int16_t largest_but(const struct scores *scores, int16_t sort)
+{
+    eight_numbers least = (eight_numbers){0} + INT16_MIN, of[2], sort_of[2];
+
+    memcpy(of, scores->of, sizeof(of));
+    memcpy(sort_of, sorts.of, sizeof(sort_of));
+    for (size_t i = 0; i < 2; i++) {
+        eight_numbers is_out = (sort_of[i] < 0) | (sort_of[i] == sort);
+
+        of[i] = (of[i] & ~is_out) | (least & is_out);
+    }
+    return largest(of[0], of[1]);
+}
+
+static void choose(const struct scores *sum, uint8_t *ret_label, int16_t *ret_margin)
+{
+    int16_t most = largest_but(sum, -1);
+    unsigned best = 0;
+    int margin;
+
+    while (sum->of[best] != most)
+        best++;
+    margin = most - largest_but(sum, sorts.of[best]);
     *ret_label = (uint8_t)best;
     *ret_margin = (int16_t)(margin < INT16_MAX ? margin : INT16_MAX);
 }
 
-#define BATCH 8U
-
 /* In steps over a few tokens, so that memory is on its way before it is needed. */
-static void emissions(const struct model *model, const struct window *window, struct zone zone,
-                      struct tags *tags)
+static void emissions(const struct model *model, const struct window *window, size_t begin,
+                      size_t end, struct tags *tags)
 {
-    uint32_t features[BATCH][FEATURES_MAX];
-    size_t counts[BATCH], found_counts[BATCH];
-    const uint8_t *found[BATCH][FEATURES_MAX];
+    size_t counts[TAGS_BATCH];
 
-    for (size_t from = zone.from; from < zone.to; from += BATCH) {
-        size_t count = zone.to - from < BATCH ? zone.to - from : BATCH;
+    for (size_t from = begin; from < end; from += TAGS_BATCH) {
+        size_t count = end - from < TAGS_BATCH ? end - from : TAGS_BATCH;
 
         for (size_t i = 0; i < count; i++) {
-            counts[i] = window_features(window, from + i, features[i]);
-            model_expect(model, features[i], counts[i]);
+            counts[i] = window_features(window, from + i, tags->features[i]);
+            counts[i] = model_expect(model, tags->features[i], counts[i]);
         }
         for (size_t i = 0; i < count; i++)
-            found_counts[i] = model_find(model, features[i], counts[i], found[i]);
+            counts[i] = model_find(model, tags->features[i], counts[i], tags->rows[i]);
         for (size_t i = 0; i < count; i++)
-            model_sum(found[i], found_counts[i], tags->emit[from + i].of);
+            model_sum(tags->rows[i], counts[i], tags->emit[from + i].of);
     }
 }
 
 void tags_find(const struct model *model, const struct window *window, struct zone zone,
-               struct tags *tags)
+               struct zone known, struct tags *tags)
 {
     int16_t back[LABEL_ROOM][LABEL_ROOM];
     struct scores after = {0};
@@ -93,7 +127,10 @@ void tags_find(const struct model *model, const struct window *window, struct zo
     for (size_t from = 0; from < LABEL_ROOM; from++)
         for (size_t to = 0; to < LABEL_ROOM; to++)
             back[to][from] = model->head.step[from][to];
-    emissions(model, window, zone, tags);
+    if (known.from == known.to)
+        known.from = known.to = zone.to;
+    emissions(model, window, zone.from, known.from, tags);
+    emissions(model, window, known.to, zone.to, tags);
     for (size_t i = zone.from; i < zone.to; i++) {
         struct scores *best = &tags->forward[i];
 
@@ -111,7 +148,7 @@ void tags_find(const struct model *model, const struct window *window, struct zo
         struct scores through = after, sum = after;
 
         add(&sum, &tags->forward[i]);
-        choose(sum.of, &tags->label[i], &tags->margin[i]);
+        choose(&sum, &tags->label[i], &tags->margin[i]);
         add(&through, &tags->emit[i]);
         best_of_rows(back, &through, &after);
         settle(&after);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "base/sixteen.h"
 #include "base/utf8.h"
 #include "classify/ascii.h"
 
@@ -222,34 +223,59 @@ static uint8_t word_shape(const struct letters *letters)
     return letters->first_upper && letters->upper == 1 ? SHAPE_CAPITAL : SHAPE_MIXED;
 }
 
+/* How many of the sixteen bytes from `at` on are letters of ASCII before the first that is none; which of
+ * them are capitals, a bit each. */
+static inline uint32_t letters_at(const uint8_t *at, uint64_t *ret_upper)
+{
+    sixteen bytes = sixteen_load(at);
+    uint64_t rest = ~sixteen_bits(sixteen_within(bytes | 0x20, 'a', 'z'));
+    uint32_t count = (uint32_t)__builtin_ctzll(rest | UINT64_C(1) << SIXTEEN);
+
+    *ret_upper = sixteen_bits(sixteen_within(bytes, 'A', 'Z')) & ((UINT64_C(1) << count) - 1);
+    return count;
+}
+
+/* As many letters as were counted there, none or more. */
+static inline void add_ascii(const uint8_t *at, uint32_t count, struct token *token,
+                             struct letters *letters)
+{
+    uint32_t word = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        word = names_mix(word, at[i] | 0x20U);
+        token->head2 = i == 1 ? word : token->head2;
+        token->head3 = i == 2 ? word : token->head3;
+    }
+    for (uint32_t i = 0; i < COUNT(letters->last) && i < count; i++)
+        letters->last[i] = at[count - 1 - i] | 0x20U;
+    token->word = word;
+    letters->count = letters->cased = count;
+}
+
 /* Most words are letters of ASCII, first of all or throughout. Where they end. */
 static inline size_t take_ascii(struct slice text, size_t at, struct token *token,
                                 struct letters *letters)
 {
-    uint32_t word = token->word, count = 0, upper = 0, last[4] = {0};
+    uint32_t count = 0, upper = 0;
+    uint64_t bits = 0;
 
-    for (; at < text.len && is_letter(text.at[at]); at++) {
-        uint32_t point = text.at[at] | 0x20U;
-
-        upper += point != text.at[at];
-        word = names_mix(word, point);
-        count++;
-        if (count == 1)
-            letters->first_upper = upper != 0;
-        else if (count == 2)
-            token->head2 = word;
-        else if (count == 3)
-            token->head3 = word;
-        last[3] = last[2];
-        last[2] = last[1];
-        last[1] = last[0];
-        last[0] = point;
+    if (text.len - at >= SIXTEEN) {
+        count = letters_at(text.at + at, &bits);
+        upper = bits == 0 ? 0 : (uint32_t)__builtin_popcountll(bits);
     }
-    token->word = word;
-    letters->count = letters->cased = count;
+    if (count == 0 || count == SIXTEEN) /* or the text ends */
+        for (count = upper = 0; at + count < text.len && is_letter(text.at[at + count]); count++)
+            upper += is_upper(text.at[at + count]);
+    add_ascii(text.at + at, count, token, letters);
     letters->upper = upper;
-    memcpy(letters->last, last, sizeof(last));
-    return at;
+    letters->first_upper = count > 0 && is_upper(text.at[at]);
+    return at + count;
+}
+
+/* Bytes that end a word of ASCII whatever comes behind them. */
+static inline bool ends_word(uint8_t byte)
+{
+    return byte < 0x80 && byte != '_' && byte != '\'' && !is_alnum(byte);
 }
 
 static void take_word(struct token_reader *reader, struct token *token)
@@ -257,7 +283,7 @@ static void take_word(struct token_reader *reader, struct token *token)
     struct letters letters = {0};
     size_t at = take_ascii(reader->text, reader->at, token, &letters);
 
-    while (at < reader->text.len) {
+    while (at < reader->text.len && !ends_word(reader->text.at[at])) {
         struct character c = character_at(reader->text, at);
 
         if (c.kind == KIND_LETTER)
@@ -291,12 +317,17 @@ static void take_digits(struct token_reader *reader, struct token *token)
 static void skip_white(struct token_reader *reader, struct token *token)
 {
     while (reader->at < reader->text.len) {
+        uint8_t byte = reader->text.at[reader->at];
         struct character c;
 
-        if (reader->text.at[reader->at] > ' ' && reader->text.at[reader->at] < 0x80)
+        if (byte > ' ' && byte < 0x80)
             return;
+        if (byte == ' ') {
+            token->spaced = true;
+            reader->at++;
+            continue;
+        }
         c = character_at(reader->text, reader->at);
-
         if (c.kind != KIND_SPACE && c.kind != KIND_NOTHING)
             return;
         if (c.point == '\n' || c.point == 0x2029)

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "classify/names.h"
+#include "classify/names/model.h"
 #include "base/scope.h"
 #include "classify/names/token.h"
 
@@ -194,6 +195,40 @@ static void a_text_of_unknown_origin_is_code_where_it_looks_so(void **state)
     assert_int_equal(names_source_of(SLICE("")), NAMES_IN_PROSE);
 }
 
+/* Hashes that are in the keys or next to them: what the sift leaves out the keys do not have, either. */
+static void a_sift_leaves_out_no_feature_that_there_is(void **state)
+{
+    static struct model_sift sift;
+    struct model plain, sifted;
+    size_t found = 0, left_out = 0;
+
+    (void)state;
+    assert_true(model_open(slice_of_bytes(names_embedded[0].at, names_embedded[0].len), &plain));
+    sifted = plain;
+    model_use_sift(&sifted, &sift);
+    assert_non_null(sifted.sift);
+    for (uint32_t slot = 0; slot < 1U << plain.head.feature_bits; slot++) {
+        struct model_key key;
+        uint32_t features[8], kept[8];
+        const uint8_t *rows[8], *sifted_rows[8];
+        size_t count, sifted_count;
+
+        memcpy(&key, plain.keys + slot * sizeof(key), sizeof(key));
+        for (uint32_t i = 0; i < COUNT(features); i++)
+            features[i] = ((slot - i) & 0xffff) | (uint32_t)(key.high ^ (i == 7 ? 4 : 0)) << 16;
+        memcpy(kept, features, sizeof(kept));
+        count = model_find(&plain, features, COUNT(features), rows);
+        sifted_count = model_expect(&sifted, kept, COUNT(kept));
+        left_out += COUNT(kept) - sifted_count;
+        sifted_count = model_find(&sifted, kept, sifted_count, sifted_rows);
+        assert_int_equal(sifted_count, count);
+        assert_memory_equal(sifted_rows, rows, count * sizeof(rows[0]));
+        found += count;
+    }
+    assert_true(found >= plain.head.features);
+    assert_true(left_out > found);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +242,7 @@ int main(void)
         TEST(who_wrote_a_file_is_of_low_confidence),
         TEST(a_sink_can_stop),
         TEST(tokens_cover_every_byte_once),
+        TEST(a_sift_leaves_out_no_feature_that_there_is),
     };
 
     return cmocka_run_group_tests_name("names", tests, NULL, NULL);
