@@ -33,16 +33,20 @@ void http1_request_free(struct http1_request *request)
         return;
     buf_free(&request->head);
     buf_free(&request->body);
+    http1_fields_free(&request->fields);
     free(request);
 }
 
 void http1_request_reset(struct http1_request *request)
 {
     struct buf head = request->head, body = request->body;
+    struct http1_fields fields = request->fields;
 
     buf_clear(&head);
     buf_free(&body); /* bodies are large and rare: not kept between requests */
-    *request = (struct http1_request){.head = head, .body = buf_with_limit(body.limit)};
+    fields.count = 0;
+    *request = (struct http1_request){
+        .head = head, .body = buf_with_limit(body.limit), .fields = fields};
 }
 
 static bool refuse(struct http1_request *request, int status, const char *why,
@@ -326,10 +330,17 @@ bool http1_response_head(struct buf *out, int status, const struct http1_header 
 
 bool http1_chunk(struct buf *out, struct slice bytes, struct fault *fault)
 {
+    uint8_t line[2 * sizeof(size_t) + 2];
+    size_t at = sizeof(line) - 2;
+
     if (bytes.len == 0)
         return true;
-    return buf_add_format(out, fault, "%zx\r\n", bytes.len) && buf_add(out, bytes, fault) &&
-           buf_add_text(out, "\r\n", fault);
+    line[at] = '\r';
+    line[at + 1] = '\n';
+    for (size_t left = bytes.len; left > 0; left >>= 4)
+        line[--at] = (uint8_t)"0123456789abcdef"[left & 15];
+    return buf_add(out, slice_of_bytes(line + at, sizeof(line) - at), fault) &&
+           buf_add(out, bytes, fault) && buf_add(out, SLICE("\r\n"), fault);
 }
 
 bool http1_chunk_end(struct buf *out, struct fault *fault)

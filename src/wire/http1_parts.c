@@ -1,5 +1,6 @@
 #include "wire/http1_parts.h"
 
+#include <stdlib.h>
 #include <strings.h>
 
 #include "base/hex.h"
@@ -88,13 +89,21 @@ bool http1_head_line(struct slice *rest, struct slice *ret_line)
     return true;
 }
 
+void http1_fields_free(struct http1_fields *fields)
+{
+    free(fields->at);
+    *fields = (struct http1_fields){0};
+}
+
 bool http1_fields_take(struct http1_fields *fields, struct slice line, struct fault *fault)
 {
     size_t colon = slice_find_byte(line, ':', 0);
-    struct http1_header *header = &fields->at[fields->count];
+    struct http1_header *header;
 
     if (fields->count == HTTP1_HEADERS_MAX)
         return fault_set(fault, FAULT_LIMIT, "more than 100 headers");
+    fields->at = xgrow(fields->at, &fields->room, fields->count + 1, sizeof(*fields->at));
+    header = &fields->at[fields->count];
     if (line.at[0] == ' ' || line.at[0] == '\t')
         return fault_set(fault, FAULT_INVALID, "a folded header line");
     if (colon == SIZE_MAX || !http1_is_token(slice_part(line, 0, colon)))

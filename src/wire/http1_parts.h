@@ -15,10 +15,12 @@ bool http1_is_token(struct slice text); /* RFC 9110 section 5.6.2 */
 bool http1_is_value(struct slice text);
 bool http1_name_is(struct slice name, const char *want); /* any case */
 
+/* At most HTTP1_HEADERS_MAX of them. */
 struct http1_fields {
-    struct http1_header at[HTTP1_HEADERS_MAX];
-    size_t count;
+    struct http1_header *at;
+    size_t count, room;
 };
+void http1_fields_free(struct http1_fields *fields);
 
 /*
  * Takes bytes of a head up to its empty line into `head`; its limit is the head's.

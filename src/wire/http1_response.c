@@ -31,6 +31,7 @@ void http1_response_free(struct http1_response *response)
     if (response == NULL)
         return;
     buf_free(&response->head);
+    http1_fields_free(&response->fields);
     free(response);
 }
 

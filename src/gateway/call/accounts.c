@@ -303,7 +303,7 @@ static bool estimate(struct exchange *exchange, const char *reason)
 {
     const struct answer *answer = &exchange->answer;
     struct usage *usage = &exchange->usage;
-    int64_t in = (int64_t)(exchange->body.len / BYTES_PER_TOKEN);
+    int64_t in = (int64_t)(exchange->open.body_bytes / BYTES_PER_TOKEN);
     int64_t out = answer->stream ? (int64_t)answer->events
                                  : (int64_t)(answer->held.len / BYTES_PER_TOKEN);
 

@@ -151,21 +151,45 @@ static void push_head(struct exchange *exchange)
     exchange_push(exchange, 0, slice_of_bytes(&head, sizeof(head)));
 }
 
+static void pass(struct exchange *exchange, struct slice *events)
+{
+    if (events->len == 0)
+        return;
+    push_head(exchange);
+    exchange->answer.passed = true;
+    exchange_push(exchange, CALL_DATA, *events);
+    *events = SLICE("");
+}
+
+/* An event as it came. `events` are those before it that lie in `bytes` beside one another. */
+static void pass_event(struct exchange *exchange, struct slice raw, struct slice bytes,
+                       struct slice *events)
+{
+    bool within = raw.at >= bytes.at && raw.at < bytes.at + bytes.len;
+
+    if (!within || events->at + events->len != raw.at)
+        pass(exchange, events);
+    if (events->len == 0)
+        *events = raw;
+    else
+        events->len += raw.len;
+    if (!within)
+        pass(exchange, events);
+}
+
 /* Forwards each event as soon as it is whole, as it came; many in one packet. */
 static bool forward_events(struct exchange *exchange, struct slice bytes, struct fault *fault)
 {
     struct answer *answer = &exchange->answer;
-    struct buf batch = buf_with_limit(2 * EXCHANGE_ANSWER_BYTES_MAX);
-    bool ok = true;
+    struct slice rest = bytes, events = SLICE("");
 
-    while (ok && bytes.len > 0) {
+    while (rest.len > 0) {
         size_t used;
         bool event, extra = false;
 
-        ok = sse_feed(answer->sse, bytes, &used, &event, fault);
-        if (!ok)
-            break;
-        bytes = slice_part(bytes, used, bytes.len);
+        if (!sse_feed(answer->sse, rest, &used, &event, fault))
+            return false;
+        rest = slice_part(rest, used, rest.len);
         if (!event)
             continue;
         if (sse_data(answer->sse).len > 0) {
@@ -174,15 +198,10 @@ static bool forward_events(struct exchange *exchange, struct slice bytes, struct
                                      sse_data(answer->sse), &exchange->usage);
         }
         if (!extra || !exchange->open.strip_usage)
-            ok = buf_add(&batch, sse_raw(answer->sse), fault);
+            pass_event(exchange, sse_raw(answer->sse), bytes, &events);
     }
-    if (ok && batch.len > 0) {
-        push_head(exchange);
-        answer->passed = true;
-        exchange_push(exchange, CALL_DATA, buf_slice(&batch));
-    }
-    buf_free(&batch);
-    return ok;
+    pass(exchange, &events);
+    return true;
 }
 
 /* What came, as the client's dialect has it; `room` may hold it. */
@@ -216,12 +235,15 @@ static void on_bytes(void *self, struct slice piece)
         answer_end(exchange, "budget");
 }
 
-/* What came together goes on together. */
+/* What came together goes on together. What the client has begun to get is not asked for again. */
 static void on_settled(void *self)
 {
     struct exchange *exchange = self;
 
     exchange_flush(exchange);
+    if (exchange->answer.passed && exchange->head.at != NULL &&
+        transfer_let_go(exchange->transfer))
+        exchange_forget_request(exchange);
     if (exchange->door_gone)
         answer_end(exchange, "client-abort");
     else if (exchange->out.len > 0) /* the client is behind: so is the provider, then */

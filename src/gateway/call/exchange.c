@@ -15,6 +15,7 @@
 #define PACKET_BYTES_MAX (32 * 1024)
 #define SOCKET_BYTES_MAX (64 * 1024)
 #define HEAD_BYTES_MAX (64 * 1024)
+#define KEPT_BYTES_MAX 1024 /* of an empty queue */
 #define QUEUE_BYTES_MAX (4 * EXCHANGE_ANSWER_BYTES_MAX)
 
 static void on_ready(void *self, uint32_t events);
@@ -58,6 +59,17 @@ static void release_body(struct exchange *exchange)
     buf_free(&exchange->target);
 }
 
+void exchange_forget_request(struct exchange *exchange)
+{
+    buf_free_secret(&exchange->head);
+    release_body(exchange);
+    exchange->sent = SLICE("");
+    free(exchange->receipts);
+    free(exchange->lineage);
+    exchange->receipts = NULL;
+    exchange->lineage = NULL;
+}
+
 void exchange_leave_ready(struct exchange *exchange)
 {
     for (struct exchange **at = &exchange->gateway->ready; *at != NULL;
@@ -75,12 +87,9 @@ static void release(struct exchange *exchange)
         exchange_leave_ready(exchange);
     transfer_cancel(exchange->transfer);
     loop_timer_cancel(exchange->again);
-    buf_free_secret(&exchange->head);
-    release_body(exchange);
+    exchange_forget_request(exchange);
     accounts_release(exchange);
     answer_free(&exchange->answer);
-    free(exchange->receipts);
-    free(exchange->lineage);
     visit_free(exchange->visit);
 }
 
@@ -203,7 +212,7 @@ void exchange_flush(struct exchange *exchange)
         exchange->out_at += len;
     }
     exchange->out_at = 0;
-    if (exchange->out.room > CALL_PIECE_BYTES)
+    if (exchange->out.room > KEPT_BYTES_MAX)
         buf_free(&exchange->out);
     buf_clear(&exchange->out);
     set_full(exchange, false);

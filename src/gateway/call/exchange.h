@@ -163,6 +163,8 @@ void exchange_refuse(struct exchange *exchange, int status, const char *reason,
  * empty. The exchange may be gone, or another call's. */
 void exchange_drain(struct exchange *exchange);
 void exchange_leave_ready(struct exchange *exchange);
+/* What is held for a further try: there will be none. */
+void exchange_forget_request(struct exchange *exchange);
 
 /* send.c: what goes to the provider */
 void send_batch(void *gateway); /* every READY exchange: budget, intents, off */

@@ -16,6 +16,7 @@
 #define LINGER_US (INT64_C(2) * 1000 * 1000)
 #define OUT_BYTES_MAX (1024 * 1024)
 #define IN_BYTES_MAX (256 * 1024)
+#define KEPT_BYTES_MAX 1024 /* of what is for the client, once it has it all */
 
 static void on_ready(void *self, uint32_t events);
 
@@ -154,6 +155,8 @@ void connection_flush(struct connection *connection)
         connection->out_at += (size_t)sent;
     }
     if (connection->out_at == connection->out.len) {
+        if (connection->out.room > KEPT_BYTES_MAX)
+            buf_free(&connection->out);
         buf_clear(&connection->out);
         connection->out_at = 0;
         if (connection->closing && connection->state != CONNECTION_LINGER) {

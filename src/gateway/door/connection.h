@@ -41,6 +41,7 @@ struct door {
     struct mcp_memory *memory;   /* of tool servers */
     bool accepts;
     bool gateway_gone;
+    struct buf going; /* what goes on of a piece of an answer, while it is taken */
     uint8_t scratch[DOOR_SCRATCH_BYTES];
 };
 

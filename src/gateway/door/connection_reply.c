@@ -5,6 +5,7 @@
 
 /* What is added to an answer: values for stand-ins, with escapes; and what waited. */
 #define GROWTH_BYTES (8UL * REPLY_BYTES_MAX)
+#define KEPT_BYTES_MAX (64 * 1024)
 
 static bool head_valid(const struct call_head *head)
 {
@@ -131,12 +132,14 @@ static bool push(struct connection *connection, struct slice bytes, struct fault
 
 bool connection_reply_take(struct connection *connection, struct slice bytes)
 {
-    struct buf out = buf_with_limit(GROWTH_BYTES);
+    struct buf *going = &connection->door->going;
     struct fault fault = {0}, full = {0};
-    bool ok = reply_feed(connection->reply, bytes, &out, &fault);
-    bool pushed = push(connection, buf_slice(&out), &full);
+    bool ok = reply_feed(connection->reply, bytes, going, &fault);
+    bool pushed = push(connection, buf_slice(going), &full);
 
-    buf_free(&out);
+    buf_clear(going);
+    if (going->room > KEPT_BYTES_MAX)
+        buf_free(going);
     connection_count(connection, reply_held(connection->reply));
     if (connection->door->body_bytes > DOOR_BODIES_BYTES_MAX)
         pushed = pushed && fault_set(&full, FAULT_LIMIT, "too many large answers at once");

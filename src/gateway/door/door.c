@@ -120,6 +120,7 @@ bool door_new(struct loop *loop, const struct door_config *config, struct door *
     door->config = *config;
     door->stand_ins = stand_ins_new();
     door->memory = mcp_memory_new(config->servers, config->server_count);
+    door->going = buf_with_limit(8UL * REPLY_BYTES_MAX);
     door->listener = -1;
     if (!loop_watch(loop, config->gateway, EPOLLIN, on_gateway, door, &door->gateway_watch,
                     fault)) {
@@ -232,6 +233,7 @@ void door_free(struct door *door)
     for (size_t i = 0; i < door->spare_count; i++)
         (void)close(door->spares[i]);
     (void)close(door->config.gateway);
+    buf_free(&door->going);
     stand_ins_free(door->stand_ins);
     mcp_memory_free(door->memory);
     free(door);

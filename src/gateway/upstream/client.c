@@ -375,6 +375,15 @@ void transfer_pause(struct transfer *transfer, bool paused)
                           &fault);
 }
 
+bool transfer_let_go(struct transfer *transfer)
+{
+    if (!transfer->told_head || !all_sent(transfer))
+        return false;
+    transfer->head = transfer->body = SLICE("");
+    transfer->sent = 0;
+    return true;
+}
+
 enum transfer_phase transfer_phase(const struct transfer *transfer)
 {
     return transfer->phase;

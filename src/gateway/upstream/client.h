@@ -59,6 +59,10 @@ void transfer_cancel(struct transfer *transfer); /* before `ended`; NULL is fine
 /* Nothing more is read while it is paused. What has been read still comes: 64 KB at most. */
 void transfer_pause(struct transfer *transfer, bool paused);
 
+/* True: all of `head` and `body` has gone, and they are not borrowed any more. Only when the answer
+ * has begun. */
+bool transfer_let_go(struct transfer *transfer);
+
 enum transfer_phase {
     TRANSFER_CONNECTING,
     TRANSFER_SENDING,

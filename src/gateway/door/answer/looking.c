@@ -1,40 +1,27 @@
 /* What an answer says is looked at: whole texts, and lanes with what they have said before. */
-#include <stdlib.h>
-
 #include "gateway/door/answer/parts.h"
 
 #define SAID_BYTES_MAX (64U * 1024) /* of a lane, before it is looked at */
 #define SAID_AGAIN_BYTES 1024       /* of them that are looked at again with what follows */
-#define SEEN_BYTES_MAX 63
-#define SEEN_SETS 8
-#define SEEN_WAYS 4
+#define SEEN_TEXT_BYTES_MAX 63
+#define SEEN_BYTES_MAX 1024
 
-struct seen_texts {
-    struct seen {
-        uint8_t len, text[SEEN_BYTES_MAX];
-    } at[SEEN_SETS][SEEN_WAYS];
-    unsigned next;
-};
-
-/* Ids, names of models and the like stand in every event of a stream. */
+/* Ids, names of members and of models and the like stand in every event of a stream. Each is kept
+ * behind its length. */
 static bool seen_before(struct reply *reply, struct slice text)
 {
-    uint32_t hash = 2166136261U;
-    struct seen *set;
+    struct slice seen = buf_slice(&reply->seen);
+    struct fault fault = {0};
 
-    if (text.len > SEEN_BYTES_MAX)
+    if (text.len > SEEN_TEXT_BYTES_MAX)
         return false;
-    if (reply->seen == NULL)
-        reply->seen = xalloc(sizeof(*reply->seen));
-    for (size_t i = 0; i < text.len; i++)
-        hash = (hash ^ text.at[i]) * 16777619U;
-    set = reply->seen->at[(hash ^ hash >> 16) % SEEN_SETS];
-    for (size_t i = 0; i < SEEN_WAYS; i++)
-        if (set[i].len == text.len && memcmp(set[i].text, text.at, text.len) == 0)
+    for (size_t at = 0; at < seen.len; at += 1U + seen.at[at])
+        if (seen.at[at] == text.len && memcmp(seen.at + at + 1, text.at, text.len) == 0)
             return true;
-    set += reply->seen->next++ % SEEN_WAYS;
-    set->len = (uint8_t)text.len;
-    memcpy(set->text, text.at, text.len);
+    if (seen.len + 1 + text.len > SEEN_BYTES_MAX)
+        buf_clear(&reply->seen);
+    (void)!(buf_add_byte(&reply->seen, (uint8_t)text.len, &fault) &&
+            buf_add(&reply->seen, text, &fault)); /* it has room for them */
     return false;
 }
 

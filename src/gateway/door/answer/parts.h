@@ -31,8 +31,6 @@ struct spoken_tool {
     char name[FACT_TEXT_BYTES];
 };
 
-struct seen_texts; /* short ones that were looked at */
-
 struct reply {
     enum reply_kind kind;
     const struct door_scan *scan;
@@ -47,7 +45,7 @@ struct reply {
     struct event *waiting, **last; /* events in their order */
     size_t waiting_bytes;
     struct reply_found found;
-    struct seen_texts *seen; /* NULL: none yet */
+    struct buf seen; /* short texts that were looked at */
     struct mould *moulds[MOULDS];
     unsigned mould_next;
     struct buf decoded; /* the text of one leaf */

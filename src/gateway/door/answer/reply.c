@@ -27,6 +27,7 @@ struct reply *reply_new(enum reply_kind kind, const struct door_scan *scan,
     reply->set = set;
     reply->cut = cut;
     reply->body = buf_with_limit(REPLY_BYTES_MAX);
+    reply->seen = buf_with_limit(REPLY_BYTES_MAX);
     reply->decoded = buf_with_limit(REPLY_BYTES_MAX);
     reply->last = &reply->waiting;
     reply->sequence = -1;
@@ -47,7 +48,7 @@ void reply_free(struct reply *reply)
     }
     reply_voices_free(reply);
     reply_forget_moulds(reply);
-    free(reply->seen);
+    buf_free(&reply->seen);
     sse_free(reply->sse);
     buf_free(&reply->body);
     buf_free(&reply->decoded);
