@@ -2,15 +2,9 @@
 
 #include <stdlib.h>
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
+#include "classify/texttag.h"
 
-#define TAG_BYTES 16
 #define WAYS 4 /* places that a text may be in, the one asked for last first */
-
-struct tag {
-    uint8_t bytes[TAG_BYTES];
-};
 
 /* A finding, as it is kept. */
 struct place {
@@ -20,7 +14,7 @@ struct place {
 };
 
 struct leaf {
-    struct tag tag;
+    struct texttag tag;
     struct place *places; /* owned; NULL: nothing was found */
     uint32_t count;
     uint16_t class_mask;
@@ -28,31 +22,14 @@ struct leaf {
 };
 
 struct leafcache {
-    EVP_MAC_CTX *mac; /* with the key in it */
+    struct texttag_key key;
     struct leaf (*sets)[WAYS];
     size_t mask;              /* sets, less 1 */
     size_t places, places_max; /* in all leaves */
     struct leafcache_counts counts;
 };
 
-static EVP_MAC_CTX *mac_new(const uint8_t key[LEAFCACHE_KEY_BYTES])
-{
-    char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end()};
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *context = mac == NULL ? NULL : EVP_MAC_CTX_new(mac);
-
-    EVP_MAC_free(mac);
-    if (context != NULL && EVP_MAC_init(context, key, LEAFCACHE_KEY_BYTES, params) == 1)
-        return context;
-    EVP_MAC_CTX_free(context);
-    return NULL;
-}
-
-bool leafcache_new(const uint8_t key[LEAFCACHE_KEY_BYTES], size_t texts,
-                   struct leafcache **ret_cache, struct fault *fault)
+struct leafcache *leafcache_new(const uint8_t key[LEAFCACHE_KEY_BYTES], size_t texts)
 {
     struct leafcache *cache = xalloc(sizeof(*cache));
     size_t sets = 1;
@@ -62,55 +39,29 @@ bool leafcache_new(const uint8_t key[LEAFCACHE_KEY_BYTES], size_t texts,
     cache->mask = sets - 1;
     cache->sets = xalloc_array(sets, sizeof(*cache->sets));
     cache->places_max = sets * WAYS * LEAFCACHE_FINDINGS_PER_TEXT;
-    cache->mac = mac_new(key);
-    if (cache->mac == NULL) {
-        leafcache_free(cache);
-        return fault_set(fault, FAULT_IO, "HMAC-SHA-256 failed");
-    }
-    *ret_cache = cache;
-    return true;
+    texttag_key_make(key, &cache->key);
+    return cache;
 }
 
 void leafcache_free(struct leafcache *cache)
 {
     if (cache == NULL)
         return;
-    EVP_MAC_CTX_free(cache->mac);
     for (size_t set = 0; set <= cache->mask; set++)
         for (size_t i = 0; i < WAYS; i++)
             free(cache->sets[set][i].places);
     free(cache->sets);
+    explicit_bzero(&cache->key, sizeof(cache->key));
     free(cache);
 }
 
-/* The path's length comes first, so that no byte of one can be taken for the other's. */
-static bool tag_of(struct leafcache *cache, struct slice text, struct slice path,
-                   struct tag *ret_tag)
+static struct leaf *set_of(const struct leafcache *cache, const struct texttag *tag)
 {
-    uint64_t path_len = path.len;
-    uint8_t whole[EVP_MAX_MD_SIZE];
-    size_t len = 0;
-    bool ok = EVP_MAC_init(cache->mac, NULL, 0, NULL) == 1 &&
-              EVP_MAC_update(cache->mac, (const uint8_t *)&path_len, sizeof(path_len)) == 1 &&
-              EVP_MAC_update(cache->mac, path.at, path.len) == 1 &&
-              EVP_MAC_update(cache->mac, text.at, text.len) == 1 &&
-              EVP_MAC_final(cache->mac, whole, &len, sizeof(whole)) == 1 && len >= TAG_BYTES;
-
-    if (ok)
-        memcpy(ret_tag->bytes, whole, TAG_BYTES);
-    return ok;
-}
-
-static struct leaf *set_of(const struct leafcache *cache, const struct tag *tag)
-{
-    uint64_t number;
-
-    memcpy(&number, tag->bytes, sizeof(number));
-    return cache->sets[number & cache->mask];
+    return cache->sets[tag->words[0] & cache->mask];
 }
 
 /* Moves it to the front of its set. False: it is not there. */
-static bool bring_forward(struct leaf set[WAYS], const struct tag *tag)
+static bool bring_forward(struct leaf set[WAYS], const struct texttag *tag)
 {
     for (size_t at = 0; at < WAYS; at++)
         if (set[at].is_used && memcmp(&set[at].tag, tag, sizeof(*tag)) == 0) {
@@ -139,7 +90,7 @@ static void recall(const struct leaf *leaf, struct finding **ret_findings, size_
 }
 
 /* The last one of the set goes. */
-static void keep(struct leafcache *cache, struct leaf set[WAYS], const struct tag *tag,
+static void keep(struct leafcache *cache, struct leaf set[WAYS], const struct texttag *tag,
                  const struct finding *findings, size_t count, unsigned class_mask)
 {
     struct leaf leaf = {.tag = *tag,
@@ -170,11 +121,13 @@ bool leafcache_scan(struct leafcache *cache, struct slice text, struct slice pat
                     struct fault *fault)
 {
     struct leaf *set;
-    struct tag tag;
+    struct texttag tag;
 
     _Static_assert(CLASS_COUNT <= 16, "a mask of classes is kept in so many bits");
-    if (cache == NULL || !tag_of(cache, text, path, &tag))
+    _Static_assert(LEAFCACHE_KEY_BYTES == TEXTTAG_KEY_BYTES, "a key is a key");
+    if (cache == NULL)
         return classify_scan(text, path, ret_findings, ret_count, ret_class_mask, fault);
+    tag = texttag_of(&cache->key, text, path);
     set = set_of(cache, &tag);
     cache->counts.asked++;
     if (bring_forward(set, &tag)) {

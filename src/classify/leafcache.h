@@ -3,7 +3,7 @@
  *
  * An agent sends its whole conversation again with every turn: most strings of a body are those of
  * the body before, and what is found in a text depends on nothing but text, path and rules. A text is known by
- * 128 bits of HMAC-SHA-256 under a key of its own cache, so that nobody who does not have the key
+ * 128 bits under a key of its own cache (texttag.h), so that nobody who does not have the key
  * can make a text that passes for another one. Of texts nothing is kept, of findings their places and rules.
  *
  * Use, for each string of a body, decoded:
@@ -20,7 +20,7 @@
 
 #include "classify/classify.h"
 
-#define LEAFCACHE_KEY_BYTES 32
+#define LEAFCACHE_KEY_BYTES 32 /* TEXTTAG_KEY_BYTES */
 #define LEAFCACHE_TEXTS_MAX (1UL << 20)
 #define LEAFCACHE_FINDINGS_PER_TEXT 4 /* kept, on average */
 #define LEAFCACHE_FINDINGS_MAX 1024   /* a text with more is looked through each time */
@@ -30,10 +30,9 @@ struct leafcache;
 /*
  * Room for about `texts` texts (at most LEAFCACHE_TEXTS_MAX): 32 bytes each, and 16 for each of
  * LEAFCACHE_FINDINGS_PER_TEXT findings. It never becomes more: what is new drives out what was not asked for
- * longest among a few. Before the process is sealed. FAULT_IO: no HMAC.
+ * longest among a few.
  */
-MUST_USE bool leafcache_new(const uint8_t key[LEAFCACHE_KEY_BYTES], size_t texts,
-                            struct leafcache **ret_cache, struct fault *fault);
+struct leafcache *leafcache_new(const uint8_t key[LEAFCACHE_KEY_BYTES], size_t texts);
 void leafcache_free(struct leafcache *cache); /* NULL is fine */
 
 /* Finds, owns and says what classify_scan does, without looking where this text was looked through

@@ -136,10 +136,11 @@ static bool open_lineage(struct serving *serving, struct fault *fault)
 static bool make_cache(struct leafcache **ret_cache, struct fault *fault)
 {
     uint8_t key[LEAFCACHE_KEY_BYTES];
-    bool ok = getrandom(key, sizeof(key), 0) == sizeof(key)
-                  ? leafcache_new(key, TEXTS_KEPT, ret_cache, fault)
-                  : fault_errno(fault, "random bytes");
+    bool ok = getrandom(key, sizeof(key), 0) == sizeof(key) ||
+              fault_errno(fault, "random bytes");
 
+    if (ok)
+        *ret_cache = leafcache_new(key, TEXTS_KEPT);
     explicit_bzero(key, sizeof(key));
     return ok;
 }

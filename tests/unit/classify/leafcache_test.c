@@ -4,7 +4,6 @@
 #include "base/scope.h"
 #include "classify/leafcache.h"
 
-
 static const uint8_t key[LEAFCACHE_KEY_BYTES] = {9, 8, 7};
 
 static struct finding found; /* the first one of the last scan */
@@ -25,13 +24,11 @@ static size_t scan(struct leafcache *cache, const char *text, const char *path, 
 
 static void what_was_found_in_a_text_is_known(void **state)
 {
-    struct leafcache *cache;
+    struct leafcache *cache = leafcache_new(key, 64);
     struct leafcache_counts counts;
-    struct fault fault = {0};
     unsigned mask;
 
     (void)state;
-    assert_ok(leafcache_new(key, 64, &cache, &fault), fault);
     for (int turn = 0; turn < 3; turn++) {
         assert_int_equal(scan(cache, "int main(void) { return 0; }", "", &mask), 0);
         assert_int_equal(mask, 0);
@@ -51,12 +48,10 @@ static void what_was_found_in_a_text_is_known(void **state)
 /* The path is a hint for formats: a text under another one is another text. */
 static void a_text_is_known_under_its_path_only(void **state)
 {
-    struct leafcache *cache;
-    struct fault fault = {0};
+    struct leafcache *cache = leafcache_new(key, 64);
     unsigned mask;
 
     (void)state;
-    assert_ok(leafcache_new(key, 64, &cache, &fault), fault);
     (void)scan(cache, "bc", "a", &mask);
     (void)scan(cache, "c", "ab", &mask);
     (void)scan(cache, "abc", "", &mask);
@@ -68,12 +63,10 @@ static void a_text_is_known_under_its_path_only(void **state)
 
 static void it_never_grows_and_drops_the_oldest(void **state)
 {
-    struct leafcache *cache;
-    struct fault fault = {0};
+    struct leafcache *cache = leafcache_new(key, 16);
     unsigned mask;
 
     (void)state;
-    assert_ok(leafcache_new(key, 16, &cache, &fault), fault);
     for (int i = 0; i < 500; i++) {
         AUTO_FREE char *text = xformat("line %d of a log", i);
 
