@@ -105,8 +105,9 @@ int main(int argc, char **argv)
             least[way] = took < least[way] ? took : least[way];
         }
     }
-    printf("%.1f MB shown; a text of 100 KB: %.0f us, with numbers %.0f us, once more %.0f us\n",
-           (double)all.len / 1e6, least[0], least[1], least[2]);
+    printf(
+        "%.1f MB shown; a text of 100 KB: %.0f us, with numbers %.0f us, once more %.0f us\n",
+        (double)all.len / 1e6, least[0], least[1], least[2]);
     lineage_free(lineage);
     served_close(writer);
     (void)close(fd);

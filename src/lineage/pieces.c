@@ -54,8 +54,8 @@ static void add_pieces(struct lineage *lineage, struct candidate *candidate)
         uint32_t len = (uint32_t)slice_part(line, 0, LINES_PIECE_BYTES).len;
         uint64_t hash = lines_piece(&lineage->key, &line);
 
-        *new_piece(lineage) = (struct piece){
-            hash, len, (uint32_t)places_find(&lineage->places, hash, NULL)};
+        *new_piece(lineage) =
+            (struct piece){hash, len, (uint32_t)places_find(&lineage->places, hash, NULL)};
     }
 }
 
@@ -78,8 +78,8 @@ static void take_lines(struct lineage *lineage, struct candidate *lines, size_t 
             consider(lineage, &further[i], rest);
     }
     for (size_t i = 0; i < count; i++)
-        add_pieces(lineage, has_further[i] && is_known(lineage, &further[i]) ? &further[i]
-                                                                             : &lines[i]);
+        add_pieces(lineage,
+                   has_further[i] && is_known(lineage, &further[i]) ? &further[i] : &lines[i]);
 }
 
 void pieces_of(struct lineage *lineage, struct slice text)

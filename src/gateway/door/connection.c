@@ -33,7 +33,6 @@ bool connection_new(struct door *door, int fd, struct fault *fault)
     *connection =
         (struct connection){.door = door,
                             .fd = fd,
-                            .call = -1,
                             .events = EPOLLIN | EPOLLRDHUP,
                             .sorted = door->config.egress == NULL,
                             .first = buf_with_limit(HANDED_BYTES_MAX + DOOR_SCRATCH_BYTES),

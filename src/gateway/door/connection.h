@@ -20,6 +20,16 @@ enum connection_state {
     CONNECTION_LINGER,  /* refused and closed for writing: swallows what still comes */
 };
 
+/* The door's end of a call's socket. It is watched as long as it lives, so that a call that begins or
+ * ends costs no system call for that. */
+struct call_line {
+    struct door *door;
+    int fd;
+    struct loop_watch *watch; /* NULL: nothing is awaited */
+    uint32_t events;
+    struct connection *connection; /* whose call it is; NULL: a spare */
+};
+
 struct door {
     struct loop *loop;
     struct door_config config;
@@ -27,7 +37,7 @@ struct door {
     bool is_handed; /* `listener` is a pair's end, over which the guard hands connections */
     struct loop_watch *listener_watch, *gateway_watch;
     struct loop_timer *patrol;
-    int spares[DOOR_SPARES_MAX];
+    struct call_line *spares[DOOR_SPARES_MAX];
     size_t spare_count;
     bool has_waiting;         /* a connection waits for a spare */
     uint64_t turns;           /* that were given out to those that wait */
@@ -58,9 +68,7 @@ struct connection {
     struct buf in;        /* read, and not yet of a request: pipelined */
     struct buf out;
     size_t out_at;
-    int call;
-    struct loop_watch *call_watch;
-    uint32_t call_events;
+    struct call_line *call; /* NULL: none */
     bool call_whole; /* the call has ended in order: its socket serves another one */
     struct plan plan;
     size_t sent_bytes;
@@ -81,13 +89,24 @@ MUST_USE bool connection_new(struct door *door, int fd, struct fault *fault);
 void connection_close(struct connection *connection);
 void connection_bury(void *door);
 /* door.c: a call's socket is another call's from now on. */
-void door_keep_spare(struct door *door, int socket);
+void door_keep_spare(struct door *door, struct call_line *line);
+
+/* spares.c */
+void spares_add(struct door *door, int fd); /* takes it */
+/* There is one. */
+struct call_line *spares_take(struct door *door, struct connection *connection);
+bool spares_keep(struct call_line *line); /* false: it had to be closed */
+void spares_drop(struct call_line *line);
+/* Waits for `events`; 0 lets go of it, as a hang-up would be told for ever. */
+MUST_USE bool call_line_await(struct call_line *line, uint32_t events);
+void call_line_close(struct call_line *line);
 /* A call socket has come: goes on if it was waiting for one. */
 void connection_resume(struct connection *connection);
 
 /* connection_call.c */
 void connection_call(struct connection *connection); /* takes a spare and begins, or waits */
 void connection_call_close(struct connection *connection);
+void connection_call_ready(struct connection *connection, uint32_t events);
 /* Reads more of the answer when the client keeps up, less when not. */
 void connection_call_watch(struct connection *connection);
 

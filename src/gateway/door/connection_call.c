@@ -12,17 +12,13 @@
 #define OUT_BYTES_HIGH                                                                        \
     (64 * 1024) /* more is not read from the gateway until the client has taken it */
 
-static void on_call_ready(void *self, uint32_t events);
-
 void connection_call_close(struct connection *connection)
 {
-    loop_unwatch(connection->call_watch);
-    connection->call_watch = NULL;
     if (connection->call_whole)
         door_keep_spare(connection->door, connection->call);
-    else if (connection->call >= 0)
-        (void)close(connection->call);
-    connection->call = -1;
+    else if (connection->call != NULL)
+        call_line_close(connection->call);
+    connection->call = NULL;
     connection->call_whole = false;
 }
 
@@ -32,30 +28,13 @@ static void call_lost(struct connection *connection)
     connection_reply_cut(connection, 502, "gateway", "custody: the gateway has gone");
 }
 
-/* Waits for `events` of the call's socket; 0 lets go of it, as a hang-up would be told for
- * ever. */
-static bool watch_call(struct connection *connection, uint32_t events)
-{
-    struct fault fault = {0};
-
-    if (connection->call_watch != NULL && events == connection->call_events)
-        return true;
-    connection->call_events = events;
-    if (connection->call_watch != NULL && events != 0)
-        return loop_watch_change(connection->call_watch, events, &fault);
-    loop_unwatch(connection->call_watch);
-    connection->call_watch = NULL;
-    return events == 0 ||
-           loop_watch(connection->door->loop, connection->call, events, on_call_ready,
-                      connection, &connection->call_watch, &fault);
-}
-
 void connection_call_watch(struct connection *connection)
 {
     bool full = connection->out.len - connection->out_at >= OUT_BYTES_HIGH;
 
-    if (!connection->dead && connection->state == CONNECTION_ANSWER &&
-        !watch_call(connection, full ? 0 : EPOLLIN))
+    if (!connection->dead && connection->call != NULL &&
+        connection->state == CONNECTION_ANSWER &&
+        !call_line_await(connection->call, full ? 0 : EPOLLIN))
         call_lost(connection);
 }
 
@@ -66,10 +45,10 @@ static void send_body(struct connection *connection)
     while (connection->sent_bytes < body.len) {
         struct slice piece = slice_part(body, connection->sent_bytes,
                                         connection->sent_bytes + CALL_PIECE_BYTES);
-        enum call_sent sent = call_send(connection->call, 0, piece);
+        enum call_sent sent = call_send(connection->call->fd, 0, piece);
 
         if (sent == CALL_FULL) {
-            if (!watch_call(connection, EPOLLIN | EPOLLOUT))
+            if (!call_line_await(connection->call, EPOLLIN | EPOLLOUT))
                 call_lost(connection);
             return;
         }
@@ -140,7 +119,7 @@ static enum call_sent send_beginning(struct connection *connection)
         packets[count++] = buf_slice(&lineage);
     if (piece.len > 0)
         packets[count++] = piece;
-    sent = call_send_batch(connection->call, packets, count);
+    sent = call_send_batch(connection->call->fd, packets, count);
     if (sent == CALL_SENT)
         connection->sent_bytes = piece.len;
     return sent;
@@ -167,7 +146,7 @@ void connection_call(struct connection *connection)
     stand_ins_take(door->stand_ins, &connection->plan.redaction);
     while (sent == CALL_GONE && door->spare_count > 0) { /* one may have been closed since */
         connection_call_close(connection);
-        connection->call = door->spares[--door->spare_count];
+        connection->call = spares_take(door, connection);
         sent = send_beginning(connection);
     }
     if (sent != CALL_SENT) {
@@ -272,7 +251,7 @@ static void receive(struct connection *connection)
     for (int i = 0;
          i < PACKETS_AT_ONCE && connection->out.len - connection->out_at < OUT_BYTES_HIGH;
          i++) {
-        ssize_t got = call_receive(connection->call, door->scratch, sizeof(door->scratch));
+        ssize_t got = call_receive(connection->call->fd, door->scratch, sizeof(door->scratch));
 
         if (got < 0 && errno == EAGAIN)
             break;
@@ -289,10 +268,8 @@ static void receive(struct connection *connection)
     connection_call_watch(connection);
 }
 
-static void on_call_ready(void *self, uint32_t events)
+void connection_call_ready(struct connection *connection, uint32_t events)
 {
-    struct connection *connection = self;
-
     if (connection->state == CONNECTION_SENDING && (events & EPOLLIN) == 0) {
         send_body(connection);
         return;

@@ -41,7 +41,7 @@ static void tell_gateway(struct connection *connection)
     const struct mcp_answer *answer = connection->mcp_answer;
     struct call_seen seen = {.packet = CALL_SEEN};
 
-    if (connection->told_seen || answer == NULL || connection->call < 0)
+    if (connection->told_seen || answer == NULL || connection->call == NULL)
         return;
     connection->told_seen = true;
     seen.answered = mcp_answer_done(answer);
@@ -50,7 +50,7 @@ static void tell_gateway(struct connection *connection)
         call_text(seen.reason, sizeof(seen.reason),
                   slice_of(mcp_answer_refusal(answer)->reason));
     seen.failed = mcp_answer_refusal(answer)->is_failure;
-    (void)call_send(connection->call, 0, slice_of_bytes(&seen, sizeof(seen)));
+    (void)call_send(connection->call->fd, 0, slice_of_bytes(&seen, sizeof(seen)));
 }
 
 void connection_mcp_cut(struct connection *connection, int status, const char *code,

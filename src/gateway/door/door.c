@@ -60,16 +60,11 @@ static void on_wake(void *self)
     door->has_waiting = oldest_waiting(door) != NULL;
 }
 
-void door_keep_spare(struct door *door, int socket)
+void door_keep_spare(struct door *door, struct call_line *line)
 {
     struct fault fault = {0};
 
-    if (door->spare_count == DOOR_SPARES_MAX) {
-        (void)close(socket);
-        return;
-    }
-    door->spares[door->spare_count++] = socket;
-    if (door->has_waiting && door->wakes == NULL &&
+    if (spares_keep(line) && door->has_waiting && door->wakes == NULL &&
         !loop_timer(door->loop, 0, on_wake, door, &door->wakes, &fault))
         door->wakes = NULL;
 }
@@ -94,11 +89,7 @@ static void on_gateway(void *self, uint32_t events)
             connection_resume(waiting);
     }
     for (size_t i = 0; i < fds.count; i++) {
-        if (door->spare_count == COUNT(door->spares)) {
-            (void)close(fds.fd[i]);
-            continue;
-        }
-        door->spares[door->spare_count++] = fds.fd[i];
+        spares_add(door, fds.fd[i]);
         waiting = oldest_waiting(door);
         if (waiting != NULL)
             connection_resume(waiting);
@@ -230,8 +221,8 @@ void door_free(struct door *door)
     loop_unwatch(door->gateway_watch);
     if (door->listener >= 0)
         (void)close(door->listener);
-    for (size_t i = 0; i < door->spare_count; i++)
-        (void)close(door->spares[i]);
+    while (door->spare_count > 0)
+        spares_drop(door->spares[door->spare_count - 1]);
     (void)close(door->config.gateway);
     buf_free(&door->going);
     stand_ins_free(door->stand_ins);
