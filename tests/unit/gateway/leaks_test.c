@@ -52,7 +52,8 @@ static void answer_echo(struct link *link, struct slice request)
     AUTO_FREE char *a = xformat("%.*s", (int)(value.len / 2), (const char *)value.at);
     AUTO_FREE char *b = xformat("%.*s", (int)(value.len - value.len / 2),
                                 (const char *)value.at + value.len / 2);
-    bool stream = asks(request, "\"stream\":true") || asks(request, "streamGenerateContent");
+    bool stream =
+        asks(request, "\"stream\":true") || asks(request, ":streamGenerateContent");
     AUTO_FREE char *text = NULL;
 
     if (asks(request, "POST /v1/messages"))
@@ -80,7 +81,15 @@ static void answer_echo(struct link *link, struct slice request)
                       : xformat("{\"output\":[{\"type\":\"message\",\"content\":[{\"type\":"
                                 "\"output_text\",\"text\":\"" BEFORE "> %s%s\"}]}],\"usage\":{"
                                 "\"input_tokens\":3,\"output_tokens\":1}}", a, b);
-    else if (asks(request, "generateContent") || asks(request, "GenerateContent"))
+    else if (asks(request, ":streamGenerateContent?alt=sse"))
+        text = xformat("data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"" BEFORE
+                       "> %s\"}],\"role\": \"model\"},\"index\": 0}]}\r\n\r\n"
+                       "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"%s\"}],"
+                       "\"role\": \"model\"},\"index\": 0}]}\r\n\r\n"
+                       "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"\"}]},"
+                       "\"finishReason\": \"STOP\",\"index\": 0}],\"usageMetadata\": {"
+                       "\"promptTokenCount\": 3,\"candidatesTokenCount\": 1}}\r\n\r\n", a, b);
+    else if (asks(request, "generateContent"))
         text = xformat("{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"" BEFORE
                        "> %s%s\"}]}}]}", a, b);
     else
@@ -93,7 +102,7 @@ static void answer_echo(struct link *link, struct slice request)
                       : xformat("{\"choices\":[{\"index\":0,\"message\":{\"content\":\"" BEFORE
                                 "> %s%s\"}}],\"usage\":{\"prompt_tokens\":3,"
                                 "\"completion_tokens\":1}}", a, b);
-    if (stream && !asks(request, "generateContent"))
+    if (stream)
         stream_in_pieces(link, text);
     else
         link_answer(link, 200, "application/json", text);
@@ -139,12 +148,13 @@ static void send_all(struct world *world, unsigned *ret_sent)
         for (int stream = 0; stream < 2; stream++) {
             const struct place *place = &places[i];
             AUTO_FREE char *body = NULL, *answer = NULL;
+            bool in_path = stream != 0 && strcmp(place->path, GENERATE) == 0;
             bool passes = world->allow_redacted != 0 && is_editable(place);
 
             if (dialect_of(place) != world->dialect || strstr(place->body, "base64,") != NULL)
                 continue;
-            body = place_planted(place, CARD " is on file", stream != 0);
-            answer = world_post(world, place->path, body);
+            body = place_planted(place, CARD " is on file", stream != 0 && !in_path);
+            answer = world_post(world, in_path ? GENERATE_STREAM : place->path, body);
             if (world_status(answer) != (passes ? 200 : 400))
                 fail_msg("%s: %s", body, answer);
             if (passes && is_echoed(place))

@@ -9,6 +9,7 @@
 #define RESPONSES "/v1/responses"
 #define MESSAGES "/v1/messages"
 #define GENERATE "/v1beta/models/gemini:generateContent"
+#define GENERATE_STREAM "/v1beta/models/gemini:streamGenerateContent?alt=sse"
 
 /* "@" stands for what is planted. */
 struct place {
