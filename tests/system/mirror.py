@@ -36,7 +36,7 @@ class Mirror:
 
             def answer(self):
                 length = int(self.headers.get('content-length') or 0)
-                body = self.rfile.read(length)
+                body = self.body = self.rfile.read(length)
                 asked.append((self.command, self.path, dict(self.headers), body))
                 if behave is not None and behave(self):
                     return

@@ -6,7 +6,9 @@ import pathlib
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
+import echo
 from harness import CARD, CUSTODY, Place, main, run, skip_without_registry
+from mirror import Mirror
 
 # An engine of our own: Node runs the test's client beside the installed packages.
 ENGINE = '''version: 1
@@ -119,4 +121,39 @@ def every_client_works_unchanged():
         place.close()
 
 
-main([every_client_works_unchanged])
+def what_a_stream_says_of_a_stand_in_is_the_agents_own_value_again():
+    """In texts and for a tool of the cell, in every dialect's stream; not for a tool that sends it elsewhere."""
+    engines = installed()
+    model = Mirror({}, behave=echo.behave)
+    client = pathlib.Path(__file__).with_name('sdk_restored.mjs').read_text()
+    place = Place(files={'client.mjs': client.replace('CARD;', json.dumps(list(CARD)) + ".join('');")},
+                  repository_policy='version: 1\nrepository: billing\nowner: tom\n')
+    try:
+        (place.home / 'engines').symlink_to(engines)
+        url = f'http://127.0.0.1:{model.port}'
+        rows = ''.join(f'  - {{ name: {name}, url: "{url}{path}", dialect: {dialect}, residency: on-premises, allow: [code, pan-redacted] }}\n'
+                       for name, path, dialect in (('onprem', '/v1', 'openai'), ('responses', '/v1', 'openai-responses'),
+                                                   ('messages', '', 'anthropic'), ('gemini', '', 'gemini')))
+        place.policy('data: { pan: { view: redact, model: redact } }\n')
+        policy = place.home / 'policy.yaml'
+        text = policy.read_text()
+        policy.write_text(text[:text.index('models:')] + 'models:\n' + rows + text[text.index('phase:'):])
+        ticket = place.root / 'ticket.md'
+        ticket.write_text('# Ask\n\nAll of them.\n')
+        done = place.run(options=('--engine', 'sdk', '--ticket', ticket), timeout=240)
+        facts = dict(json.loads(line.split('FACT ', 1)[1]) for line in done['stderr'].splitlines() if 'FACT ' in line)
+        wanted = {what: [True, True, True, 0]
+                  for what in ('chat', 'responses', 'responses done', 'responses completed', 'messages', 'gemini')}
+        assert facts == wanted, (facts, done['stderr'][-2000:])
+        assert len(model.asked) == 4 and all(CARD.encode() not in body for *_, body in model.asked), model.asked
+        intents = place.log('--run', done['run'], '--type', 'model.intent')
+        assert [r['verdict'] for r in intents] == ['redact'] * 4, intents
+        outcomes = place.log('--run', done['run'], '--type', 'model.outcome')
+        assert all(r['outcome'] == 'ok' and (r['tokens_in'], r['tokens_out']) == (9, 9) for r in outcomes), outcomes
+        assert place.verify()['result'] == 'holds'
+    finally:
+        place.close()
+        model.close()
+
+
+main([every_client_works_unchanged, what_a_stream_says_of_a_stand_in_is_the_agents_own_value_again])
