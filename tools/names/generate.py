@@ -223,6 +223,20 @@ class Generator:
             return self.pick(['St. ', 'Saint ', 'Mount ']) + self.given_name() + self.pick([' Hospital', ' Medical Center', ' Church', "'s", ' School'])
         return self.city() + self.pick([' General Hospital', ' University', ' Bank', ' Times', ' Clinic', ' United', ' Orchestra', ' Health Center', ' Board of Education'])
 
+    def work(self):
+        """A book, a film, a song."""
+        roll = self.random.random()
+        word = lambda: self.pick(self.words).capitalize()
+        if roll < 0.3:
+            return word()
+        if roll < 0.5:
+            return self.invented('word')
+        if roll < 0.7:
+            return f'The {word()} {word()}'
+        if roll < 0.85:
+            return f'{word()} {self.pick(["of", "and", "in", "for", "to", "from"])} {self.pick(["the ", ""])}{word()}'
+        return f'{word()} {word()}' + self.pick(['', f' {word()}'])
+
     # ---- texts
 
     def nothing(self):
@@ -247,7 +261,7 @@ class Generator:
             'time': lambda: (f'1{self.digits(1, 1)}:{self.digits(2, 2)}', None), 'phone': lambda: (f'({self.digits(3, 3)}) 555-01{self.digits(2, 2)}', None),
             'email': lambda: (f'{plain(given).lower()}@example.org', None), 'nothing': lambda: (self.nothing().rstrip('.'), None),
             'w': lambda: (self.pick(self.words), None), 'thing': lambda: (self.invented('word'), None), 'W': lambda: (self.pick(self.words).capitalize(), None),
-            'Nothing': lambda: (self.nothing(), None),
+            'Work': lambda: (self.work(), None), 'Nothing': lambda: (self.nothing(), None),
         }
         if name in forms:
             return forms[name]()
@@ -334,13 +348,17 @@ class Generator:
 
 
 def set_spans(text, raw):
-    """Spans of the MIT set as ours: what follows a street line belongs to the address."""
+    """Spans of the MIT set as ours: what follows a street line belongs to the address, and titles and degrees belong to nobody's name
+    (the set has them within in some sentences and beside in others)."""
     spans = []
     for span in sorted(raw, key=lambda span: span['start']):
         sort = SORTS.get(span['type'])
-        if sort is None or span['start'] == span['end'] or text[span['start']:span['end']] in ('Mr.', 'Mrs.', 'Ms.', 'Dr.') and sort == 'person':
+        if sort is None or span['start'] == span['end'] or text[span['start']:span['end']].capitalize() in ('Mr.', 'Mrs.', 'Ms.', 'Dr.') and sort == 'person':
             continue
         start, end = span['start'], span['end']
+        if sort == 'person':
+            start += len(re.match(r"(?i)((mr|mrs|ms|miss|dr|prof)\.? )?", text[start:end]).group())
+            end -= len(re.search(r"(?i)( (phd|md|dds|dvm))?$", text[start:end]).group())
         if sort == 'location' and re.search(r'\d', text[start:end]):
             sort = 'address'
         if spans and spans[-1][1] > start:

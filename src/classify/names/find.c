@@ -7,15 +7,17 @@
 #include "classify/ascii.h"
 #include "classify/names/find.h"
 #include "classify/names/tag.h"
+#include "classify/names/trim.h"
 #include "classify/tokens.h"
 
 #define OVERLAP 16U /* tokens on either side of a window that its neighbour decides */
 
 #define GROWTH 8U   /* tokens that a zone grows by */
 
-/* Margins in 1/unit, measured: see docs/names.md. */
-#define MARGIN_HIGH 5
-#define MARGIN_MEDIUM 2
+/* Margins in tenths of a unit, measured: see docs/names.md. What is below the least is no finding. */
+#define MARGIN_HIGH 50
+#define MARGIN_MEDIUM 20
+#define MARGIN_LEAST 7
 
 const char *name_label_name(enum name_label label)
 {
@@ -75,12 +77,12 @@ static bool is_attribution(struct slice text, size_t start, size_t end)
 
 static enum confidence confidence_of(const struct search *search)
 {
-    int unit = (int)search->model->head.unit;
+    int margin = search->margin * 10, unit = (int)search->model->head.unit;
 
-    if (search->margin < MARGIN_MEDIUM * unit ||
+    if (margin < MARGIN_MEDIUM * unit ||
         is_attribution(search->text, search->span.start, search->span.end))
         return CONFIDENCE_LOW;
-    return search->margin < MARGIN_HIGH * unit ? CONFIDENCE_MEDIUM : CONFIDENCE_HIGH;
+    return margin < MARGIN_HIGH * unit ? CONFIDENCE_MEDIUM : CONFIDENCE_HIGH;
 }
 
 /* In code a part of an expression is no name, whatever it looks like. */
@@ -94,16 +96,28 @@ static bool is_expression(const struct search *search)
             (span->end < text.len && memchr("(_[$", text.at[span->end], 4) != NULL));
 }
 
+static void span_give(struct search *search)
+{
+    struct name_span pieces[NAME_PIECES_MAX] = {search->span};
+    size_t count = 1;
+
+    if (search->span.label == NAME_PERSON)
+        count = names_trim(search->model, search->text, &search->span, pieces);
+    for (size_t i = 0; i < count && !search->stopped; i++)
+        search->stopped = !search->sink(search->self, &pieces[i]);
+}
+
 static void span_end(struct search *search)
 {
     if (search->span.end == 0)
         return;
-    if (search->span.start < search->own || is_expression(search)) {
+    if (search->span.start < search->own || is_expression(search) ||
+        search->margin * 10 < MARGIN_LEAST * (int)search->model->head.unit) {
         search->span.end = 0;
         return;
     }
     search->span.confidence = confidence_of(search);
-    search->stopped = search->stopped || !search->sink(search->self, &search->span);
+    span_give(search);
     search->span.end = 0;
 }
 

@@ -5,6 +5,7 @@
 #include "classify/names/model.h"
 #include "base/scope.h"
 #include "classify/names/token.h"
+#include "classify/names/trim.h"
 
 struct list {
     size_t count, limit;
@@ -61,6 +62,47 @@ static void people_are_found_in_sentences(void **state)
 
         if (!holds(&list, cases[i].text, NAME_PERSON, cases[i].person))
             fail_msg("%s is not found in: %s", cases[i].person, cases[i].text);
+    }
+}
+
+/* What the field says, and what is left of it. */
+static void names_end_where_names_end(void **state)
+{
+    static const struct {
+        const char *text, *span, *pieces[3];
+    } cases[] = {
+        {"better than early Okafor was", "than early Okafor", {"Okafor"}},
+        {"by Eklund, Michael and Hodge", "Eklund, Michael", {"Eklund", "Michael"}},
+        {"Roe, Jane (patient)", "Roe, Jane", {"Roe, Jane"}},
+        {"Elizabeth: yes", "Elizabeth:", {"Elizabeth"}},
+        {"Thanks to Jonathan Baker.\nNew in this", "Jonathan Baker.\nNew", {"Jonathan Baker"}},
+        {"J. R. van der Berg Jr. came", "J. R. van der Berg Jr.", {"J. R. van der Berg Jr."}},
+        {"see lang.Appendable there", "lang.Appendable", {0}},
+        {"fixed LANG-123 by", "LANG", {0}},
+        {"call LocaleUtils#toLocale", "LocaleUtils#toLocale", {0}},
+        {"Dr.Roe", "Dr.Roe", {"Dr.Roe"}},
+    };
+    struct model model;
+
+    (void)state;
+    assert_true(model_open(slice_of_bytes(names_embedded[0].at, names_embedded[0].len), &model));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct slice text = slice_of(cases[i].text);
+        size_t start = slice_find(text, slice_of(cases[i].span), 0), count, wanted = 0;
+        const struct name_span span = {.start = start, .end = start + strlen(cases[i].span)};
+        struct name_span pieces[NAME_PIECES_MAX];
+
+        assert_int_not_equal(start, SIZE_MAX);
+        count = names_trim(&model, text, &span, pieces);
+        while (wanted < 3 && cases[i].pieces[wanted] != NULL)
+            wanted++;
+        if (count != wanted)
+            fail_msg("%s: %zu pieces", cases[i].text, count);
+        for (size_t p = 0; p < count; p++)
+            if (!slice_equal(slice_part(text, pieces[p].start, pieces[p].end),
+                             slice_of(cases[i].pieces[p])))
+                fail_msg("%s: %.*s", cases[i].text,
+                         SLICE_ARGS(slice_part(text, pieces[p].start, pieces[p].end)));
     }
 }
 
@@ -233,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(people_are_found_in_sentences),
+        TEST(names_end_where_names_end),
         TEST(sentences_without_people_have_none),
         TEST(an_address_is_one_span),
         TEST(bytes_that_are_not_utf8_blind_nobody),
