@@ -20,6 +20,7 @@
 #define CONNECTIONS_MAX 8192
 #define SAMPLES_MAX 4000000
 #define READ_BYTES 65536
+#define TAIL_BYTES 24 /* of a stream: its end, and what says that it is whole */
 #define TEXT_BYTES_MAX (8 << 20)
 
 struct client {
@@ -29,7 +30,7 @@ struct client {
     size_t body_len; /* of a conversation, so far; 0: none has begun */
     int64_t begun_ns, first_ns;
     bool waiting, headed, chunked;
-    char tail[8];
+    char tail[TAIL_BYTES];
     char head[4096];
     size_t head_len;
     long left; /* of a body with a length */
@@ -236,7 +237,8 @@ static void finish(struct client *client)
         totals[samples] = now - client->begun_ns;
         firsts[samples++] = client->first_ns - client->begun_ns;
     }
-    if (strncmp(client->head, "HTTP/1.1 200", 12) != 0)
+    if (strncmp(client->head, "HTTP/1.1 200", 12) != 0 ||
+        (stream && memmem(client->tail, TAIL_BYTES, "[DONE]", 6) == NULL))
         errors++;
     begin(client);
 }
@@ -248,11 +250,13 @@ static bool take_body(struct client *client, const char *at, size_t len)
         client->first_ns = now_ns();
     if (!client->chunked)
         return (client->left -= (long)len) <= 0;
-    for (size_t i = len > 5 ? len - 5 : 0; i < len; i++) {
-        memmove(client->tail, client->tail + 1, 4);
-        client->tail[4] = at[i];
+    if (len > TAIL_BYTES) {
+        at += len - TAIL_BYTES;
+        len = TAIL_BYTES;
     }
-    return memcmp(client->tail, "0\r\n\r\n", 5) == 0;
+    memmove(client->tail, client->tail + len, TAIL_BYTES - len);
+    memcpy(client->tail + TAIL_BYTES - len, at, len);
+    return memcmp(client->tail + TAIL_BYTES - 5, "0\r\n\r\n", 5) == 0;
 }
 
 static bool take(struct client *client, const char *at, size_t len)

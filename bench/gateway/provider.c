@@ -42,6 +42,8 @@ static void make_texts(void)
         "callers; the tests still "
         "pass.\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":250,"
         "\"completion_tokens\":20,\"total_tokens\":270}}";
+    char end[512];
+    size_t end_len;
     int len;
 
     whole_len = (size_t)snprintf(whole, sizeof(whole),
@@ -58,14 +60,11 @@ static void make_texts(void)
         "\"delta\":{\"content\":\"%.*s\"},\"finish_reason\":null}]}\n\n",
         CHUNK_BYTES - 119, fill);
     chunk_len = (size_t)snprintf(chunk, sizeof(chunk), "%x\r\n%s\r\n", (unsigned)len, data);
-    len = snprintf(data, sizeof(data), "data: [DONE]\n\n");
-    last_len = (size_t)snprintf(
-        last, sizeof(last),
-        "7d\r\ndata: "
-        "{\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,"
-        "\"delta\":{},"
-        "\"finish_reason\":\"stop\"}],\"n\":\"012345\"}\n\n\r\n%x\r\n%s\r\n0\r\n\r\n",
-        (unsigned)len, data);
+    end_len = (size_t)snprintf(end, sizeof(end),
+                               "data: {\"id\":\"c-1\",\"object\":\"chat.completion.chunk\","
+                               "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"
+                               "\"stop\"}]}\n\ndata: [DONE]\n\n");
+    last_len = (size_t)snprintf(last, sizeof(last), "%zx\r\n%s\r\n0\r\n\r\n", end_len, end);
 }
 
 static void put(int fd, const char *bytes, size_t len)
