@@ -12,7 +12,7 @@ struct sse {
     bool blank_at_cr; /* that CR ended a blank line: dispatch once the LF was seen or is ruled
                          out */
     bool crlf;        /* this stream has used CRLF */
-    bool has_cr;      /* ... or a CR at all */
+    bool has_lone_cr; /* ... or a CR without a LF */
     bool begun;       /* past a possible byte order mark */
     /* Of the event just given out: in the buffers above, or in the bytes that held all of it. */
     struct slice given_raw, given_data, given_name;
@@ -84,8 +84,8 @@ static bool add_byte(struct sse *sse, uint8_t byte, bool *ret_event, struct faul
         sse->blank_at_cr = false;
         return true;
     }
+    sse->has_lone_cr = sse->has_lone_cr || sse->after_cr;
     sse->after_cr = byte == '\r';
-    sse->has_cr = sse->has_cr || sse->after_cr;
     if (byte != '\n' && byte != '\r')
         return true;
     if (!end_line(sse, 1, &blank, fault))
@@ -150,8 +150,9 @@ static bool take_line(struct sse *sse, struct slice line)
 static bool take_whole(struct sse *sse, struct slice bytes, size_t *ret_used)
 {
     size_t at = 0;
+    bool crlf = sse->crlf;
 
-    if (sse->raw.len > 0 || sse->has_cr ||
+    if (sse->raw.len > 0 || sse->after_cr || sse->has_lone_cr ||
         (!sse->begun && bytes.len > 0 && bytes.at[0] == 0xEF))
         return false;
     bytes = slice_part(bytes, 0, sse->raw.limit);
@@ -160,15 +161,22 @@ static bool take_whole(struct sse *sse, struct slice bytes, size_t *ret_used)
         size_t end = slice_find_byte(bytes, '\n', at);
         struct slice line = slice_part(bytes, at, end);
 
-        if (end == SIZE_MAX || slice_find_byte(line, '\r', 0) != SIZE_MAX)
+        if (end == SIZE_MAX)
             return false;
         at = end + 1;
+        if (line.len > 0 && line.at[line.len - 1] == '\r') {
+            line.len--;
+            crlf = true;
+        }
+        if (slice_find_byte(line, '\r', 0) != SIZE_MAX)
+            return false;
         if (line.len == 0)
             break;
         if (!take_line(sse, line))
             return false;
     }
     sse->begun = true;
+    sse->crlf = crlf;
     sse->given_raw = slice_part(bytes, 0, at);
     *ret_used = at;
     return true;
@@ -202,6 +210,7 @@ bool sse_feed(struct sse *sse, struct slice bytes, size_t *ret_used, bool *ret_e
         } else if (plain > 0) {
             if (!buf_add(&sse->raw, slice_part(bytes, used, used + plain), fault))
                 return false;
+            sse->has_lone_cr = sse->has_lone_cr || sse->after_cr;
             sse->after_cr = false;
             used += plain;
         } else if (!add_byte(sse, bytes.at[used++], &event, fault)) {

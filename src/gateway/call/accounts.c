@@ -177,11 +177,11 @@ static bool keep_up(struct exchange *exchange, const struct amounts *used,
 
 bool accounts_meter(struct exchange *exchange)
 {
-    const struct amounts now = used_so_far(exchange);
-    struct amounts want, least;
+    struct amounts now, want, least;
 
     if (!exchange->is_reserved || !exchange->answer.stream)
         return true;
+    now = used_so_far(exchange);
     want = bound(exchange, 0, exchange->gateway->limits.output_tokens, 0);
     least = bound(exchange, 0, OUTPUT_TOKENS_STEP, 0);
     want.of[AMOUNT_CALLS] = least.of[AMOUNT_CALLS] = 0;
@@ -190,11 +190,14 @@ bool accounts_meter(struct exchange *exchange)
 
 bool accounts_tick(struct exchange *exchange)
 {
-    const struct amounts now = used_so_far(exchange);
     const struct amounts want = {.of[AMOUNT_TIME_US] = TIME_STEP_US};
     const struct amounts least = {.of[AMOUNT_TIME_US] = TIME_LEAST_US};
+    struct amounts now;
 
-    return !exchange->is_reserved || keep_up(exchange, &now, &want, &least);
+    if (!exchange->is_reserved)
+        return true;
+    now = used_so_far(exchange);
+    return keep_up(exchange, &now, &want, &least);
 }
 
 static void begin(struct record *record, enum record_type type,
