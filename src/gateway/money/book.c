@@ -21,6 +21,12 @@ struct book {
     } accounts[BOOK_ACCOUNTS_MAX];
     uint32_t entry_from; /* where to look for a free one */
     bool is_dirty;
+    /* Calls that ended while the file could not be locked. */
+    struct late {
+        uint32_t id;
+        struct amounts spent;
+    } *late;
+    size_t late_count, late_room;
 };
 
 static const char *const kind_names[BOOK_KIND_COUNT] = {
@@ -97,6 +103,28 @@ static void settle(struct book_map *map, uint32_t id, const struct amounts *spen
     book_put(map, &map->file->totals, &totals, sizeof(totals));
     book_put(map, entry, &gone, sizeof(gone));
     book_apply(map);
+}
+
+/* Under the lock: ours alone. */
+static void settle_own(struct book *book, uint32_t id, const struct amounts *spent)
+{
+    const struct book_entry *entry = &book->map.file->entries[id];
+
+    if (entry->holder == book->holder + 1 && entry_sane(entry))
+        settle(&book->map, id, spent);
+}
+
+/* Locks, and settles what had to wait for that. */
+static bool begin(struct book *book, struct fault *fault)
+{
+    if (!book_lock(&book->map, fault))
+        return false;
+    while (book->late_count > 0) {
+        const struct late *last = &book->late[--book->late_count];
+
+        settle_own(book, last->id, &last->spent);
+    }
+    return true;
 }
 
 /* What a holder has left open, as what its calls had used. Under the lock. */
@@ -327,7 +355,7 @@ bool book_reserve(struct book *book, int64_t now_us, const struct amounts *want,
 {
     bool ok;
 
-    if (!book_lock(&book->map, fault))
+    if (!begin(book, fault))
         return false;
     ok = reserve_locked(book, now_us, want, least, ret_id, ret_granted, fault);
     book_unlock(&book->map);
@@ -342,7 +370,7 @@ bool book_extend(struct book *book, uint32_t id, const struct amounts *want,
     struct amounts more;
     bool ok;
 
-    if (!book_lock(&book->map, fault))
+    if (!begin(book, fault))
         return false;
     entry = book->map.file->entries[id];
     ok = (entry.holder == book->holder + 1 && entry_sane(&entry)) ||
@@ -369,14 +397,18 @@ void book_meter(struct book *book, uint32_t id, const struct amounts *used)
 
 void book_settle(struct book *book, uint32_t id, const struct amounts *spent)
 {
-    const struct book_entry *entry = &book->map.file->entries[id];
     struct fault fault = {0};
 
-    /* What cannot be locked stays reserved: nothing is spent twice. */
-    if (!book_lock(&book->map, &fault))
+    /* What cannot be locked stays reserved, as what it has spent, and is settled later: nothing is
+     * spent twice. */
+    if (!begin(book, &fault)) {
+        book_meter(book, id, spent);
+        book->late =
+            xgrow(book->late, &book->late_room, book->late_count + 1, sizeof(*book->late));
+        book->late[book->late_count++] = (struct late){id, *spent};
         return;
-    if (entry->holder == book->holder + 1 && entry_sane(entry))
-        settle(&book->map, id, spent);
+    }
+    settle_own(book, id, spent);
     book_unlock(&book->map);
     book->is_dirty = true;
 }
@@ -388,7 +420,7 @@ bool book_check(struct book *book, int64_t now_us, struct fault *fault)
     uint32_t rows[BOOK_ACCOUNTS_MAX];
     bool ok;
 
-    if (!book_lock(&book->map, fault))
+    if (!begin(book, fault))
         return false;
     sweep(&book->map, book->holder);
     ok = resolve_all(book, now_us, fault);
@@ -424,7 +456,7 @@ static bool join(struct book *book, const char *holder, struct fault *fault)
 {
     bool ok;
 
-    if (!book_lock(&book->map, fault))
+    if (!begin(book, fault))
         return false;
     sweep(&book->map, BOOK_NONE);
     ok = book_hold(&book->map, holder, &book->holder, fault);
@@ -463,13 +495,14 @@ void book_close(struct book *book)
 
     if (book == NULL)
         return;
-    if (book->holder != BOOK_NONE && book_lock(&book->map, &fault)) {
+    if (book->holder != BOOK_NONE && begin(book, &fault)) {
         settle_all_of(&book->map, book->holder);
         book_unlock(&book->map);
     }
     if (book->is_dirty && book->map.fd >= 0)
         (void)fdatasync(book->map.fd);
     book_map_close(&book->map);
+    free(book->late);
     free(book);
 }
 
@@ -488,7 +521,7 @@ struct book_sums book_sums(struct book *book)
     struct book_sums sums = {0};
     struct fault fault = {0};
 
-    if (!book_lock(&book->map, &fault))
+    if (!begin(book, &fault))
         return sums;
     sums = (struct book_sums){.reserved = file->totals.reserved,
                               .settled = file->totals.settled,

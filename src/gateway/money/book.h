@@ -6,6 +6,9 @@
  * was spent is settled: all of them or none, in one step, so that runs at the same time never
  * pass a limit together. Whoever dies has what its calls had used so far settled by the others,
  * and the rest released (a lock on the file says who lives). All amounts are whole numbers.
+ *
+ * The file is changed in microseconds. Where another process holds it for a second (it was
+ * stopped in the middle) each function that can is a FAULT_IO.
  */
 #ifndef CUSTODY_GATEWAY_BOOK_H
 #define CUSTODY_GATEWAY_BOOK_H

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #define MAGIC "custbk1\n"
 #define CHANGE_BYTE 0
+#define LOCK_TRIES 1000 /* a millisecond apart; a change takes microseconds */
 #define HOLDER_BYTE (INT64_C(1) << 40) /* behind any file's end: locks may be there */
 
 _Static_assert(sizeof(struct book_file) < UINT32_MAX, "offsets are 32 bits");
@@ -39,6 +41,30 @@ static bool lock_byte(int fd, int command, short type, int64_t at)
         done = fcntl(fd, command, &lock);
     while (done < 0 && errno == EINTR);
     return done == 0;
+}
+
+/*
+ * Waits a second at most, and not again before it was had once: somebody who is stopped in the
+ * middle of a change (SIGSTOP, a debugger) would hold up all calls of the host for as long.
+ */
+static bool lock_change(struct book_map *map, struct fault *fault)
+{
+    unsigned tries = map->is_stuck ? 1 : LOCK_TRIES;
+    bool ok = lock_byte(map->fd, F_OFD_SETLK, F_WRLCK, CHANGE_BYTE);
+
+    for (unsigned i = 1; !ok && i < tries && (errno == EAGAIN || errno == EACCES); i++) {
+        (void)poll(NULL, 0, 1);
+        ok = lock_byte(map->fd, F_OFD_SETLK, F_WRLCK, CHANGE_BYTE);
+    }
+    map->is_stuck = !ok;
+    if (ok)
+        return true;
+    if (errno == EAGAIN || errno == EACCES)
+        return fault_set(fault, FAULT_IO,
+                         "a process of another run holds the budgets (%s in the state folder) and "
+                         "does not go on: is it stopped? Without them nothing is spent",
+                         BOOK_FILE);
+    return fault_errno(fault, "lock the budgets");
 }
 
 static bool damaged(struct fault *fault)
@@ -101,11 +127,12 @@ static bool map_file(struct book_map *map, struct fault *fault)
 bool book_map_open(int fd, struct book_map *ret_map, struct fault *fault)
 {
     struct book_map map = {.fd = fd};
-    bool ok = fd < 0 || lock_byte(fd, F_OFD_SETLKW, F_WRLCK, CHANGE_BYTE) ||
-              fault_errno(fault, "lock the budgets");
+    bool ok = fd < 0 || lock_change(&map, fault);
 
-    ok = ok && (fd < 0 || make_room(fd, fault)) && map_file(&map, fault);
-    book_unlock(&map);
+    if (ok) {
+        ok = (fd < 0 || make_room(fd, fault)) && map_file(&map, fault);
+        book_unlock(&map);
+    }
     if (!ok) {
         book_map_close(&map);
         return false;
@@ -141,8 +168,8 @@ bool book_lock(struct book_map *map, struct fault *fault)
 {
     struct book_file *file = map->file;
 
-    if (map->fd >= 0 && !lock_byte(map->fd, F_OFD_SETLKW, F_WRLCK, CHANGE_BYTE))
-        return fault_errno(fault, "lock the budgets");
+    if (map->fd >= 0 && !lock_change(map, fault))
+        return false;
     map->images = 0;
     for (uint32_t i = 0; i < file->images; i++)
         if (i >= BOOK_IMAGES || !image_valid(&file->image[i])) {

@@ -68,12 +68,14 @@ struct book_map {
     int fd;
     struct book_file *file;
     uint32_t images; /* of the change that is being made */
+    bool is_stuck;   /* the lock could not be had in time, the last time */
 };
 
 /* Takes `fd`. FAULT_INVALID: not a book of this version. */
 MUST_USE bool book_map_open(int fd, struct book_map *ret_map, struct fault *fault);
 void book_map_close(struct book_map *map);
-/* Also brings a change to its end that somebody was killed in. FAULT_INVALID: damaged. */
+/* Also brings a change to its end that somebody was killed in. FAULT_INVALID: damaged. FAULT_IO:
+ * somebody holds the lock for more than a second. */
 MUST_USE bool book_lock(struct book_map *map, struct fault *fault);
 void book_unlock(struct book_map *map);
 

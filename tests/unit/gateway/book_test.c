@@ -310,6 +310,38 @@ static void ten_thousand_aborts_leave_no_drift(void **state)
     place_free(&place);
 }
 
+static void who_is_stopped_in_the_middle_does_not_hold_up_the_others(void **state)
+{
+    const struct amounts want = {{7, 11, 1, 0}}, spent = {{5, 0, 1, 0}};
+    struct place place = place_new();
+    struct book *book = open_book(place.home, "r-1", (struct amounts){0}, (struct amounts){0});
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+    struct fault fault = {0};
+    struct timespec before, after;
+    struct amounts granted;
+    uint32_t id, none;
+    int fd = openat(place.home, BOOK_FILE, O_RDWR | O_CLOEXEC);
+
+    (void)state;
+    assert_ok(book_reserve(book, NOW_US, &want, &want, &id, &granted, &fault), fault);
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0); /* as one that is stopped in a change */
+    (void)clock_gettime(CLOCK_MONOTONIC, &before);
+    assert_false(book_reserve(book, NOW_US, &want, &want, &none, &granted, &fault));
+    assert_int_equal(fault.kind, FAULT_IO);
+    assert_non_null(strstr(fault.why, "does not go on"));
+    for (int i = 0; i < 100; i++) /* one wait is enough */
+        assert_false(book_check(book, NOW_US, &fault));
+    book_settle(book, id, &spent);
+    (void)clock_gettime(CLOCK_MONOTONIC, &after);
+    assert_true(after.tv_sec - before.tv_sec < 20); /* a second, on a host that is not busy */
+    (void)close(fd);
+    assert_ok(book_check(book, NOW_US, &fault), fault);
+    assert_sums(book, false); /* what ended meanwhile is settled */
+    assert_int_equal(person(place.home).spent.of[AMOUNT_TOKENS], 5);
+    book_close(book);
+    place_free(&place);
+}
+
 /* All that it is given is spent, until there is no more. */
 static int spend_all(int home, const char *run)
 {
@@ -359,6 +391,7 @@ int main(void)
         TEST(runs_of_a_whole_day_find_room),
         TEST(a_file_that_is_no_book_is_refused),
         TEST(ten_thousand_aborts_leave_no_drift),
+        TEST(who_is_stopped_in_the_middle_does_not_hold_up_the_others),
         TEST(runs_at_once_never_pass_the_limit_together),
     };
 
