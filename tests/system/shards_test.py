@@ -140,7 +140,7 @@ def a_new_year_begins_a_shard():
 
 
 def a_backup_is_restored_into_a_new_shard():
-    place = Place()
+    place = Place(policy_extra='budgets: { person_day: { calls: 100 } }\n')
     place.custody('key', 'rotate', check=0)
     place.run('true')
     copy, home = place.root / 'copy', place.root / 'other'
@@ -153,6 +153,7 @@ def a_backup_is_restored_into_a_new_shard():
     assert 'not empty' in place.custody('restore', copy, check=1).stderr
     refused = at(place, home, 'restore', copy, '--move', check=1)
     assert 'not moved' in refused.stderr and list(home.iterdir()) == [], refused.stderr
+    budgets = json.loads(place.custody('budget', '--json', check=0).stdout)
     place.run('true')  # what comes later is not in the copy
     wait_until_ended(place)
     kept = (place.home / 'ledger/checkpoint')
@@ -160,6 +161,7 @@ def a_backup_is_restored_into_a_new_shard():
     report = verify_at(place, home)
     assert [shard['reason'] for shard in report['shards']] == ['', 'rotated', 'restored'], report
     assert report['shards'][1]['size'] == done['size'] and vkey(home) != vkey(place.home), report
+    assert json.loads(at(place, home, 'budget', '--json', check=0).stdout) == budgets and budgets, budgets
     at(place, home, 'runs', '--json', check=0)
     records = [json.loads(line) for line in at(place, home, 'log', '--json', check=0).stdout.splitlines()]
     assert any(record['type'] == 'ledger.restored' for record in records), records

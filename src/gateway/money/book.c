@@ -534,24 +534,43 @@ struct book_sums book_sums(struct book *book)
     return sums;
 }
 
+/* The file below the state folder, under its lock. False with FAULT_MISSING: there is none. */
+static bool open_locked(int home, struct book_map *ret_map, struct fault *fault)
+{
+    int fd = openat(home, BOOK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+
+    if (fd < 0)
+        return fault_errno(fault, "open the budgets (%s)", BOOK_FILE);
+    if (!book_map_open(fd, ret_map, fault))
+        return false;
+    if (book_lock(ret_map, fault))
+        return true;
+    book_map_close(ret_map);
+    return false;
+}
+
+bool book_bytes(int home, struct buf *ret_bytes, struct fault *fault)
+{
+    struct book_map map;
+    bool ok;
+
+    if (!open_locked(home, &map, fault))
+        return fault->kind == FAULT_MISSING;
+    ok = buf_add(ret_bytes, slice_of_bytes(map.file, sizeof(*map.file)), fault);
+    book_unlock(&map);
+    book_map_close(&map);
+    return ok;
+}
+
 bool book_each(int home,
                bool (*each)(void *self, const struct book_line *line, struct fault *fault),
                void *self, struct fault *fault)
 {
     AUTO_FREE struct book_row *rows = NULL;
-    struct book_map map = {.fd = -1};
-    int fd = openat(home, BOOK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    struct book_map map;
 
-    if (fd < 0) {
-        (void)fault_errno(fault, "open the budgets (%s)", BOOK_FILE);
+    if (!open_locked(home, &map, fault))
         return fault->kind == FAULT_MISSING;
-    }
-    if (!book_map_open(fd, &map, fault))
-        return false;
-    if (!book_lock(&map, fault)) {
-        book_map_close(&map);
-        return false;
-    }
     sweep(&map, BOOK_NONE);
     rows = xalloc_array(BOOK_ROWS, sizeof(*rows));
     memcpy(rows, map.file->rows, sizeof(map.file->rows));

@@ -85,6 +85,10 @@ MUST_USE bool book_each(int home,
                                      struct fault *fault),
                         void *self, struct fault *fault);
 
+/* The bytes of the file below the state folder, between two changes, for a backup: who opens a copy
+ * has what its holders had open settled. Where there is no file, none. */
+MUST_USE bool book_bytes(int home, struct buf *ret_bytes, struct fault *fault);
+
 /* All reservations there ever were: reserved == settled + released + open, in each kind. */
 struct book_sums {
     struct amounts reserved;

@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "base/scope.h"
+#include "gateway/money/book.h"
 #include "ledger/checkpoint.h"
 #include "ledger/shards.h"
 #include "os/file.h"
@@ -16,6 +17,7 @@
 #include "roles/ledger_role/writer.h"
 
 #define VKEY_BYTES_MAX 4096
+#define BUDGETS_BYTES_MAX (16UL << 20)
 
 /* What else of the state folder is copied, and how secret it is. */
 static const struct part {
@@ -71,6 +73,15 @@ static bool copy_store(struct session *session, struct backup_copy *copy, const 
             backup_copy_made(copy, "store.db", fault));
 }
 
+/* What was spent today counts where the copy is restored, too. */
+static bool copy_budgets(struct backup_copy *copy, struct fault *fault)
+{
+    AUTO_BUF struct buf bytes = buf_with_limit(BUDGETS_BYTES_MAX);
+
+    return book_bytes(copy->from, &bytes, fault) &&
+           (bytes.len == 0 || backup_copy_bytes(copy, BOOK_FILE, buf_slice(&bytes), 0600, fault));
+}
+
 /* The log as its writer left it: it goes on where it is opened next. */
 static bool copy_writer_state(struct backup_copy *copy, struct fault *fault)
 {
@@ -108,7 +119,7 @@ static bool copy_all(struct session *session, const struct backup_request *reque
         !backup_copy_begin(&copy, session->home.fd, to, fault))
         return false;
     ok = copy_shards(&copy, fault) && (!is_move || copy_writer_state(&copy, fault)) &&
-         copy_parts(&copy, request->with_key || is_move, fault) &&
+         copy_parts(&copy, request->with_key || is_move, fault) && copy_budgets(&copy, fault) &&
          copy_store(session, &copy, request->to, fault) && backup_copy_finish(&copy, fault);
     result->files = copy.files;
     result->bytes = copy.bytes;

@@ -39,7 +39,7 @@ static const struct part {
     {"keys/erasing/", 0600, 0700}, {"keys/retired/", 0644, 0755},
     {"keys/ledger.vkey", 0644, 0}, {"keys/", 0, 0711},
     {"payloads/", 0600, 0700},     {"store.db", 0600, 0},
-    {"policy.yaml", 0644, 0},
+    {"policy.yaml", 0644, 0},      {"budgets", 0600, 0},
 };
 
 /*
@@ -327,8 +327,8 @@ static bool is_free(int home_fd, struct fault *fault)
 /* Keys last: without them nothing starts here. */
 static bool place(int home_fd, int staging, struct fault *fault)
 {
-    static const char *const names[] = {"ledger",   "shards",      "payloads",
-                                        "store.db", "policy.yaml", "keys"};
+    static const char *const names[] = {"ledger",  "shards",      "payloads", "store.db",
+                                        "budgets", "policy.yaml", "keys"};
 
     for (size_t i = 0; i < COUNT(names); i++)
         if (file_exists(staging, names[i]) &&
