@@ -8,9 +8,49 @@
 #define VALUE_MAX 512
 #define WORK_TIMES 4 /* a name and its value are looked at so often */
 
-static bool is_name_byte(uint8_t byte)
+/* What a byte may be there. */
+enum place {
+    IN_NAME = 1,
+    AROUND_NAME = 2, /* what closes it: a quote, a bracket */
+    BLANK = 4,
+    BEFORE_VALUE = 8,
+    IN_BARE = 16, /* a value without quotes */
+    QUOTE = 32,
+    OPERATOR = 64, /* one begins with it */
+};
+
+static const uint8_t places[256] = {
+    ['\t'] = BLANK | BEFORE_VALUE,
+    [' '] = BLANK | BEFORE_VALUE,
+    ['\\'] = AROUND_NAME | BEFORE_VALUE | IN_BARE,
+    ['"'] = AROUND_NAME | QUOTE,
+    ['\''] = AROUND_NAME | QUOTE,
+    ['`'] = AROUND_NAME | QUOTE,
+    [']'] = AROUND_NAME,
+    ['('] = OPERATOR,
+    [','] = OPERATOR,
+    [':'] = OPERATOR | IN_BARE,
+    ['='] = OPERATOR | IN_BARE,
+    ['|'] = OPERATOR | IN_BARE,
+    ['?'] = OPERATOR | IN_BARE,
+    ['-'] = IN_NAME | OPERATOR | IN_BARE,
+    ['_'] = IN_NAME | IN_BARE,
+    ['.'] = IN_NAME | IN_BARE,
+    ['0' ... '9'] = IN_NAME | IN_BARE,
+    ['A' ... 'Z'] = IN_NAME | IN_BARE,
+    ['a' ... 'z'] = IN_NAME | IN_BARE,
+    ['!'] = IN_BARE,
+    ['#' ... '&'] = IN_BARE,
+    ['*' ... '+'] = IN_BARE,
+    ['/'] = IN_BARE,
+    ['@'] = IN_BARE,
+    ['^'] = IN_BARE,
+    ['~' ... 255] = IN_BARE,
+};
+
+static bool is_at(uint8_t byte, enum place place)
 {
-    return is_alnum(byte) || byte == '_' || byte == '-' || byte == '.';
+    return (places[byte] & place) != 0;
 }
 
 static uint8_t byte_at(const struct stretch *stretch, size_t at)
@@ -18,11 +58,9 @@ static uint8_t byte_at(const struct stretch *stretch, size_t at)
     return at < stretch->text.len ? stretch->text.at[at] : 0;
 }
 
-static size_t skip(const struct stretch *stretch, size_t at, const char *bytes, size_t most)
+static size_t skip(const struct stretch *stretch, size_t at, enum place place, size_t most)
 {
-    for (size_t i = 0;
-         i < most && byte_at(stretch, at) != 0 && strchr(bytes, byte_at(stretch, at)) != NULL;
-         i++)
+    for (size_t i = 0; i < most && is_at(byte_at(stretch, at), place); i++)
         at++;
     return at;
 }
@@ -33,6 +71,8 @@ static size_t operator_at(const struct stretch *stretch, size_t at)
     static const char *const operators[] = {":=", "=>", "->", "||=", "?=", "=", ":", ",", "("};
     struct slice rest = slice_part(stretch->text, at, stretch->text.len);
 
+    if (!is_at(byte_at(stretch, at), OPERATOR))
+        return 0;
     if (slice_starts_with(rest, SLICE("==")) || slice_starts_with(rest, SLICE("::")))
         return 0;
     for (size_t i = 0; i < COUNT(operators); i++)
@@ -75,8 +115,8 @@ static bool bare_value(const struct stretch *stretch, size_t at, size_t *ret_end
 {
     size_t end = at;
 
-    while (end < stretch->text.len && end - at <= VALUE_MAX && stretch->text.at[end] > ' ' &&
-           strchr("\"'`,;()[]{}<>", stretch->text.at[end]) == NULL)
+    while (end < stretch->text.len && end - at <= VALUE_MAX &&
+           is_at(stretch->text.at[end], IN_BARE))
         end++;
     *ret_end = end;
     return end > at && byte_at(stretch, end) != '(' && byte_at(stretch, end) != '[';
@@ -167,7 +207,7 @@ bool engine_is_secret_name(const struct rule *rule, struct slice name)
 static bool is_name(struct slice value)
 {
     for (size_t i = 0; i < value.len; i++)
-        if (!is_name_byte(value.at[i]))
+        if (!is_at(value.at[i], IN_NAME))
             return false;
     return true;
 }
@@ -188,11 +228,11 @@ static bool loose_value(const struct stretch *stretch, struct slice word, size_t
         *ret_start = start;
         return true;
     }
-    start = skip(stretch, name_end, " \t", SPACE_MAX);
+    start = skip(stretch, name_end, BLANK, SPACE_MAX);
     if (start == name_end)
         return false;
     quote = byte_at(stretch, start);
-    if (quote != 0 && strchr("\"'`", quote) != NULL) {
+    if (is_at(quote, QUOTE)) {
         if (!quoted_value(stretch, ++start, ret_end))
             return false;
         is_option = true;
@@ -224,18 +264,18 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
     uint8_t sign;
     bool ok;
 
-    while (from > 0 && start - from < NAME_SIDE_MAX && is_name_byte(text.at[from - 1]))
+    while (from > 0 && start - from < NAME_SIDE_MAX && is_at(text.at[from - 1], IN_NAME))
         from--;
-    while (at < text.len && at - end < NAME_SIDE_MAX && is_name_byte(text.at[at]))
+    while (at < text.len && at - end < NAME_SIDE_MAX && is_at(text.at[at], IN_NAME))
         at++;
 
     struct slice name = slice_part(text, from, at);
 
     if (!engine_may_work(engine, name.len))
         return;
-    at = skip(stretch, at, "\"'`]\\", 3);
+    at = skip(stretch, at, AROUND_NAME, 3);
     behind = at;
-    at = skip_attribute(stretch, skip(stretch, at, " \t", SPACE_MAX));
+    at = skip_attribute(stretch, skip(stretch, at, BLANK, SPACE_MAX));
     operator = operator_at(stretch, at);
     if (operator == 0) {
         if (loose_value(stretch, slice_part(text, start, end), behind, slice_starts_with(name, SLICE("-")), &at,
@@ -247,10 +287,10 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
     sign = text.at[at + operator - 1];
     if (sign == ':' && slice_ends_with(slice_part(text, 0, from), SLICE("::")))
         return; /* "Aws::Kms::Key": of a type, not of a setting */
-    at = skip(stretch, at + operator, " \t\\", SPACE_MAX);
+    at = skip(stretch, at + operator, BEFORE_VALUE, SPACE_MAX);
     if (byte_at(stretch, at) == 0)
         return;
-    if (strchr("\"'`", text.at[at]) != NULL)
+    if (is_at(text.at[at], QUOTE))
         ok = quoted_value(stretch, ++at, &value_end);
     else
         ok = (sign == '=' || sign == ':') && bare_value(stretch, at, &value_end) &&

@@ -2,11 +2,16 @@
 #include "classify/ascii.h"
 #include "classify/keywords_parts.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #define CHUNK KEYWORD_CHUNK
 #define LANES KEYWORD_LANES
 #define BEHIND KEYWORD_BEHIND
 #define AHEAD KEYWORD_AHEAD
 #define AT_ONCE KEYWORD_AT_ONCE
+#define CACHE_LINE 64
 #define JUDGED 32 /* places that are judged together */
 #define INLINED __attribute__((always_inline)) static inline
 
@@ -14,6 +19,13 @@ typedef uint16_t lanes __attribute__((vector_size(2 * LANES)));
 typedef uint16_t lanes_at __attribute__((vector_size(2 * LANES), aligned(1), may_alias));
 typedef uint8_t judged __attribute__((vector_size(JUDGED)));
 typedef uint8_t judged_at __attribute__((vector_size(JUDGED), aligned(1), may_alias));
+
+/* The next chunk is fetched while this one is worked on. */
+INLINED void fetch(struct slice text, size_t from)
+{
+    for (size_t at = from; at < from + CHUNK && at < text.len; at += CACHE_LINE)
+        __builtin_prefetch(text.at + at);
+}
 
 /* Windows of every second byte. A lane holds two bytes, the first one low. */
 INLINED void name_windows(const uint8_t *at, size_t places, uint16_t *ret_windows)
@@ -41,13 +53,23 @@ INLINED void look_up(const uint8_t *table, const uint16_t *windows, size_t place
     }
 }
 
-/* A bit for each of eight bytes that is not zero. */
-INLINED uint32_t bits_of(uint64_t bytes)
+/* A bit for each place whose byte is not zero. */
+INLINED uint32_t places_of(judged bytes)
 {
-    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    uint32_t places = 0;
 
-    bytes = (((bytes & low) + low) | bytes) & ~low;
-    return (uint32_t)((bytes >> 7) * UINT64_C(0x0102040810204080) >> 56);
+#if defined(__SSE2__)
+    for (unsigned i = 0; i < JUDGED; i += sizeof(__m128i)) {
+        __m128i part;
+
+        memcpy(&part, (const uint8_t *)&bytes + i, sizeof(part));
+        places |= (~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(part, _mm_setzero_si128())) & 0xffff) << i;
+    }
+#else
+    for (unsigned i = 0; i < JUDGED; i++)
+        places |= (uint32_t)(bytes[i] != 0) << i;
+#endif
+    return places;
 }
 
 /* Which of the places have first bits that stay when the window behind is looked at? Its bits lie beside them; what is left is
@@ -57,12 +79,9 @@ INLINED uint32_t judge(uint8_t *bits)
     const uint8_t two = KEYWORD_TWO;
     judged second = *(const judged_at *)(const void *)(bits + 1) >> 1;
     judged left = *(const judged_at *)(const void *)bits & KEYWORD_FIRST & (second | (uint8_t)~two);
-    uint64_t eights[JUDGED / 8];
 
     *(judged_at *)(void *)bits = left;
-    memcpy(eights, &left, sizeof(eights));
-    return bits_of(eights[0]) | bits_of(eights[1]) << 8 | bits_of(eights[2]) << 16 |
-           bits_of(eights[3]) << 24;
+    return places_of(left);
 }
 
 INLINED size_t list_places(uint8_t *bits, size_t places, uint16_t *ret_list)
@@ -218,6 +237,7 @@ static bool find_by(find_way *find, struct keywords *keywords, struct slice text
             memset(chunk->padded + left, 0, 2 * places + AHEAD - left);
             at = chunk->padded;
         }
+        fetch(text, base + CHUNK);
         count = find(keywords, at, places, chunk);
         for (size_t i = 0; i < count; i++) {
             size_t place = 2 * (size_t)chunk->list[i];
