@@ -111,12 +111,17 @@ static void set_window(struct keywords *keywords, struct slice text, int at, uin
 static void add_place(struct keywords *keywords, size_t number, int shift, uint8_t bit)
 {
     struct slice text = keywords->all[number].text;
-    uint32_t key = keyword_window(text.at + (bit == KEYWORD_SHORT ? shift : shift + 1));
+    uint8_t place[8] = {0}; /* what may be there, from the literal on */
     uint64_t mask = text.len >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << 8 * text.len) - 1;
+    uint32_t key;
 
     set_window(keywords, text, shift, bit);
     if ((bit & KEYWORD_TWO) != 0)
         set_window(keywords, text, shift + 2, (uint8_t)(bit << 1));
+    for (int i = 0; i < (int)sizeof(place); i++)
+        if (shift + i >= 0 && shift + i < (int)text.len)
+            place[i] = text.at[shift + i];
+    key = keyword_key(place, bit);
     keywords->keys[key / 8] |= (uint8_t)(1U << key % 8);
     keywords->entries[keywords->entry_count++] = (struct keyword_entry){
         .head = (keyword_head(text.at, text.len) | KEYWORD_CASE) & mask,

@@ -102,20 +102,18 @@ INLINED size_t list_places(uint8_t *bits, size_t places, uint16_t *ret_list)
     return (size_t)(next - ret_list);
 }
 
-/* Those whose three bytes some literal has, which is more than two windows say. */
+/* Those whose bytes together some literal has, which is more than that it has each three of them. */
 INLINED size_t sift_places(const struct keywords *keywords, const uint8_t *at, const uint8_t *bits,
                            uint16_t *list, size_t count)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *place = at + 2 * (size_t)list[i];
-        uint32_t left = bits[list[i]];
-        uint32_t more = (left & ~(uint32_t)KEYWORD_SHORT) != 0;
+        uint32_t left = bits[list[i]], key = keyword_key(at + 2 * (size_t)list[i], left);
+        uint32_t is_more = (left & (left - 1)) != 0; /* rare: each is looked at */
 
         list[kept] = list[i];
-        kept += (left & KEYWORD_SHORT) |
-                (more & keyword_has_key(keywords, keyword_window(place + 1)));
+        kept += is_more | keyword_has_key(keywords, key);
     }
     return kept;
 }
@@ -182,18 +180,18 @@ static void add_hit(struct keywords *keywords, size_t keyword, size_t end)
     hits[at] = (struct keyword_hit){end, keyword};
 }
 
-/* Which literals are at a place of the text, by three of its bytes and the bits that are left of its first window? */
-static void compare(struct keywords *keywords, struct slice text, uint32_t window, size_t place,
-                    uint32_t bits)
+/* Which literals are at a place of the text, of those with this first bit? */
+static void compare(struct keywords *keywords, struct slice text, const uint8_t *at, size_t place,
+                    uint32_t bit)
 {
-    uint32_t bucket = keyword_bucket(window);
+    uint32_t bucket = keyword_bucket(keyword_key(at, bit));
 
     for (uint32_t i = keywords->first[bucket]; i < keywords->first[bucket + 1]; i++) {
         const struct keyword_entry *entry = &keywords->entries[i];
         const struct keyword *keyword = &keywords->all[entry->keyword];
         size_t start = place - (size_t)(ptrdiff_t)entry->shift;
 
-        if ((entry->bit & bits) == 0 || (ptrdiff_t)place < entry->shift || start >= text.len ||
+        if (entry->bit != bit || (ptrdiff_t)place < entry->shift || start >= text.len ||
             ((keyword_head(text.at + start, text.len - start) | KEYWORD_CASE) & entry->mask) !=
                 entry->head)
             continue;
@@ -244,11 +242,8 @@ static bool find_by(find_way *find, struct keywords *keywords, struct slice text
 
             uint32_t bits = chunk->bits[chunk->list[i]];
 
-            if ((bits & KEYWORD_SHORT) != 0)
-                compare(keywords, text, keyword_window(at + place), base + place, KEYWORD_SHORT);
-            if ((bits & ~(uint32_t)KEYWORD_SHORT) != 0)
-                compare(keywords, text, keyword_window(at + place + 1), base + place,
-                        bits & ~(uint32_t)KEYWORD_SHORT);
+            for (; bits != 0; bits &= bits - 1)
+                compare(keywords, text, at + place, base + place, bits & -bits);
         }
         if (!tell(keywords, base + len, sink, self))
             return false;

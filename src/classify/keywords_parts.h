@@ -22,6 +22,7 @@ enum keyword_bit {
 #define KEYWORD_FIRST (KEYWORD_SHORT | KEYWORD_MIDDLE | KEYWORD_TWO)
 
 #define KEYWORD_WINDOWS (1UL << 16)
+#define KEYWORD_KEYS (1UL << 16)
 #define KEYWORD_BUCKETS (1UL << 12)
 #define KEYWORD_CASE UINT64_C(0x2020202020202020)
 
@@ -37,9 +38,21 @@ static inline uint32_t keyword_window(const uint8_t *at)
     return (at[0] & 31U) | (at[1] & 31U) << 5 | keyword_code(at[2]) << 10;
 }
 
-static inline uint32_t keyword_bucket(uint32_t window)
+/* The bytes that candidates of a first bit are looked up by: three or four, all the literal's. */
+static inline uint32_t keyword_key(const uint8_t *place, uint32_t bit)
 {
-    return (window * UINT32_C(0x9e3779b1)) >> 20;
+    uint32_t key;
+
+    memcpy(&key, place + ((bit & (KEYWORD_SHORT | KEYWORD_MIDDLE)) == 0), sizeof(key));
+    key |= (uint32_t)KEYWORD_CASE;
+    if ((bit & (KEYWORD_SHORT | KEYWORD_SHORT_2ND)) != 0)
+        key &= 0xffffff;
+    return (key * UINT32_C(0x9e3779b1)) >> 16;
+}
+
+static inline uint32_t keyword_bucket(uint32_t key)
+{
+    return key / (KEYWORD_KEYS / KEYWORD_BUCKETS);
 }
 
 /* A literal at a place. */
@@ -56,7 +69,7 @@ struct keyword_hit {
     size_t keyword;
 };
 
-#define KEYWORD_CHUNK 4096UL                         /* bytes that are worked on together */
+#define KEYWORD_CHUNK 2048UL                         /* bytes that are worked on together */
 #define KEYWORD_PLACES (KEYWORD_CHUNK / 2)
 #define KEYWORD_LANES 16                             /* places at once */
 #define KEYWORD_BEHIND KEYWORD_LANES                 /* places behind a chunk that are named, too */
@@ -73,7 +86,7 @@ struct keyword_chunk {
 
 struct keywords {
     uint8_t windows[KEYWORD_WINDOWS];    /* bits */
-    uint8_t keys[KEYWORD_WINDOWS / 8];   /* windows that entries are looked up by: all bytes are the literal's */
+    uint8_t keys[KEYWORD_KEYS / 8];      /* a bit for each that there is */
     uint32_t first[KEYWORD_BUCKETS + 1]; /* entries of bucket n: from first[n] to first[n + 1] */
     struct keyword_entry *entries;       /* two of each literal */
     size_t entry_count;
@@ -84,9 +97,9 @@ struct keywords {
     struct keyword_chunk chunk;
 };
 
-static inline uint32_t keyword_has_key(const struct keywords *keywords, uint32_t window)
+static inline uint32_t keyword_has_key(const struct keywords *keywords, uint32_t key)
 {
-    return keywords->keys[window / 8] >> window % 8 & 1U;
+    return keywords->keys[key / 8] >> key % 8 & 1U;
 }
 
 /* The first bytes at a place of a text, at most eight of `len`. */
