@@ -6,6 +6,7 @@
 #include "wire/http1_parts.h"
 
 #define TARGET_BYTES_MAX 8192
+#define BODY_AHEAD_BYTES (64UL * 1024)
 
 struct http1_request {
     bool head_done;
@@ -171,13 +172,29 @@ static bool feed_head(struct http1_request *request, struct slice bytes, size_t 
     return !whole || take_head(request, fault);
 }
 
+/* Room for what is still to come, as far as that is no more than has come, so that a body of a
+ * few reads is not moved with each of them. */
+static bool add_body(struct http1_request *request, struct slice piece, struct fault *fault)
+{
+    struct buf *body = &request->body;
+    size_t most = body->len + piece.len, ahead = (size_t)request->framing.left;
+
+    if (most < BODY_AHEAD_BYTES)
+        most = BODY_AHEAD_BYTES;
+    ahead = piece.len + (ahead < most ? ahead : most);
+    if (ahead > body->limit - body->len)
+        ahead = body->limit - body->len;
+    return (body->room > body->len + piece.len || buf_reserve(body, ahead, fault)) &&
+           buf_add(body, piece, fault);
+}
+
 static bool feed_body(struct http1_request *request, struct slice bytes, size_t *used,
                       struct fault *fault)
 {
     struct slice piece;
 
     return (http1_body_take(&request->framing, bytes, used, &piece, fault) &&
-            (piece.len == 0 || buf_add(&request->body, piece, fault))) ||
+            (piece.len == 0 || add_body(request, piece, fault))) ||
            refuse_for(request, 413, fault);
 }
 

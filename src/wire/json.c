@@ -279,7 +279,9 @@ static bool decode_rest(struct scan *scan, struct slice inner)
     struct buf *out = &scan->decoded;
 
     buf_clear(out);
-    if (!buf_add(out, inner, scan->fault))
+    /* At once: no more is written than there is, and what is not touched is not taken. */
+    if (!buf_reserve(out, scan->text.len - scan->at + inner.len, scan->fault) ||
+        !buf_add(out, inner, scan->fault))
         return false;
     for (;;) {
         /* What is decoded is never longer: with that much more the limit holds the document. */

@@ -309,7 +309,9 @@ static bool take_body(struct exchange *exchange, struct slice piece)
     struct gateway *gateway = exchange->gateway;
     struct fault fault = {0};
 
-    if (!buf_add(&exchange->body, piece, &fault)) {
+    /* How long it gets was said, and found to fit. */
+    if (!buf_reserve(&exchange->body, exchange->body.limit - exchange->body.len, &fault) ||
+        !buf_add(&exchange->body, piece, &fault)) {
         exchange_free(exchange);
         return false;
     }
