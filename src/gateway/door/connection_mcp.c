@@ -65,9 +65,10 @@ void connection_mcp_cut(struct connection *connection, int status, const char *c
         connection_answer(connection, status, buf_slice(&body));
         return;
     }
-    if (connection->chunked && connection->plan.mcp.id.len > 0 &&
-        mcp_answer_event(buf_slice(&body), &event, &fault) &&
-        push(connection, buf_slice(&event), &fault))
+    if (connection->plan.mcp.id.len > 0 && connection->chunked &&
+        mcp_answer_event(buf_slice(&body), &event, &fault))
+        (void)!push(connection, buf_slice(&event), &fault);
+    if (connection->chunked)
         (void)!http1_chunk_end(&connection->out, &fault);
     connection_finish(connection, false);
 }
