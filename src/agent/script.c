@@ -41,8 +41,10 @@ ARGUMENT_READER(read_path, SCRIPT_PATH)
 ARGUMENT_READER(read_content, SCRIPT_CONTENT)
 ARGUMENT_READER(read_old, SCRIPT_OLD)
 ARGUMENT_READER(read_new, SCRIPT_NEW)
+ARGUMENT_READER(read_name, SCRIPT_NAME)
+ARGUMENT_READER(read_said, SCRIPT_TEXT)
 
-/* The four actions and what each needs. */
+/* The actions and what each needs. */
 static const struct action_rule {
     const char *name;
     enum script_action action;
@@ -56,6 +58,7 @@ static const struct action_rule {
      SCRIPT_EDIT,
      {{"path", true, read_path}, {"old", true, read_old}, {"new", true, read_new}},
      3},
+    {"tool", SCRIPT_TOOL, {{"name", true, read_name}, {"text", false, read_said}}, 2},
 };
 
 static bool read_call(struct script_call *call, const struct yaml *node, struct fault *fault)
@@ -63,7 +66,7 @@ static bool read_call(struct script_call *call, const struct yaml *node, struct 
     if (!yaml_is(node, YAML_MAPPING, fault))
         return false;
     if (node->count != 1)
-        return yaml_refuse(node, fault, "a call is one of shell, read, write, edit");
+        return yaml_refuse(node, fault, "a call is one of shell, read, write, edit, tool");
     for (size_t i = 0; i < COUNT(actions); i++)
         if (strcmp(actions[i].name, node->keys[0]) == 0) {
             call->action = actions[i].action;
@@ -71,7 +74,7 @@ static bool read_call(struct script_call *call, const struct yaml *node, struct 
                              fault);
         }
     return yaml_refuse(node, fault,
-                       "unknown key %.60s: a call is one of shell, read, write, edit",
+                       "unknown key %.60s: a call is one of shell, read, write, edit, tool",
                        node->keys[0]);
 }
 

@@ -17,6 +17,7 @@
  *         - write: { path: notes.md, content: "..." }
  *         - edit: { path: src/copay.c, old: "a", new: "b" }
  *         - shell: { command: make test }
+ *         - tool: { name: search, text: "..." }   # one whose name ends so (a tool server's)
  *       usage: { input: 900, output: 40, cached: 0 }
  *       delay_ms: 50             # before the answer
  *       pace_ms: 5               # between the pieces of a streamed one

@@ -23,6 +23,7 @@ static const char *const parameter_names[SCRIPT_ARGUMENT_COUNT][NAMES_MAX] = {
     [SCRIPT_CONTENT] = {"content", "new_text"},
     [SCRIPT_OLD] = {"old", "oldString", "old_string", "oldText", "old_text"},
     [SCRIPT_NEW] = {"new", "newString", "new_string", "newText", "new_text"},
+    [SCRIPT_TEXT] = {"text"},
 };
 
 static const char *text_of(json_t *object, const char *key)
@@ -145,10 +146,45 @@ static json_t *fit(json_t *schema, const char *const arguments[SCRIPT_ARGUMENT_C
     return out;
 }
 
+static bool bind_tool(json_t *tool, const char *const arguments[SCRIPT_ARGUMENT_COUNT],
+                      struct script_bound *ret_bound)
+{
+    json_t *fitted = fit(json_object_get(tool, "schema"), arguments, true);
+
+    if (fitted == NULL)
+        return false;
+    ret_bound->name = text_of(tool, "name");
+    ret_bound->namespace = text_of(tool, "namespace");
+    ret_bound->arguments = json_dumps(fitted, JSON_COMPACT);
+    json_decref(fitted);
+    return ret_bound->arguments != NULL;
+}
+
+/* Agents put the name of its server before that of a tool, each in its own way. */
+static bool bind_named(const char *const arguments[SCRIPT_ARGUMENT_COUNT], json_t *tools,
+                       struct script_bound *ret_bound)
+{
+    const char *without_name[SCRIPT_ARGUMENT_COUNT] = {[SCRIPT_TEXT] = arguments[SCRIPT_TEXT]};
+    size_t at;
+    json_t *tool;
+
+    json_array_foreach(tools, at, tool)
+    {
+        const char *name = text_of(tool, "name");
+
+        if (name != NULL && slice_ends_with(slice_of(name), slice_of(arguments[SCRIPT_NAME])) &&
+            bind_tool(tool, without_name, ret_bound))
+            return true;
+    }
+    return false;
+}
+
 static bool bind_action(enum script_action action,
                         const char *const arguments[SCRIPT_ARGUMENT_COUNT], json_t *tools,
                         struct script_bound *ret_bound)
 {
+    if (action == SCRIPT_TOOL)
+        return bind_named(arguments, tools, ret_bound);
     for (size_t i = 0; i < NAMES_MAX && tool_names[action][i] != NULL; i++) {
         size_t at;
         json_t *tool;
@@ -156,17 +192,9 @@ static bool bind_action(enum script_action action,
         json_array_foreach(tools, at, tool)
         {
             const char *name = text_of(tool, "name");
-            json_t *fitted = name == NULL || strcmp(name, tool_names[action][i]) != 0
-                                 ? NULL
-                                 : fit(json_object_get(tool, "schema"), arguments, true);
-
-            if (fitted == NULL)
-                continue;
-            ret_bound->name = name;
-            ret_bound->namespace = text_of(tool, "namespace");
-            ret_bound->arguments = json_dumps(fitted, JSON_COMPACT);
-            json_decref(fitted);
-            return ret_bound->arguments != NULL;
+            if (name != NULL && strcmp(name, tool_names[action][i]) == 0 &&
+                bind_tool(tool, arguments, ret_bound))
+                return true;
         }
     }
     return false;
@@ -211,7 +239,7 @@ static const char *const by_shell[SCRIPT_ACTION_COUNT] = {
 static bool shell_line(const char *form, const char *const arguments[SCRIPT_ARGUMENT_COUNT],
                        struct buf *out, struct fault *fault)
 {
-    static const char letters[SCRIPT_ARGUMENT_COUNT + 1] = "XPCON";
+    static const char letters[SCRIPT_ARGUMENT_COUNT + 1] = "XPCONMT";
 
     for (const char *c = form; *c != 0; c++) {
         const char *letter = *c == '%' && c[1] != 0 ? strchr(letters, c[1]) : NULL;
@@ -246,7 +274,7 @@ bool script_bind(const struct script *script, const struct script_call *call, js
             xformat("%s/%s", script->folder, arguments[SCRIPT_PATH]);
     if (bind_action(call->action, arguments, tools, ret_bound))
         return true;
-    if (call->action != SCRIPT_SHELL) {
+    if (call->action != SCRIPT_SHELL && call->action != SCRIPT_TOOL) {
         if (!shell_line(by_shell[call->action], arguments, &line, fault))
             return false;
         shell[SCRIPT_COMMAND] = buf_text(&line);

@@ -17,6 +17,7 @@ enum script_action {
     SCRIPT_READ,
     SCRIPT_WRITE,
     SCRIPT_EDIT,
+    SCRIPT_TOOL, /* any, by the end of its name */
     SCRIPT_ACTION_COUNT,
 };
 
@@ -26,6 +27,8 @@ enum script_argument {
     SCRIPT_CONTENT,
     SCRIPT_OLD,
     SCRIPT_NEW,
+    SCRIPT_NAME,
+    SCRIPT_TEXT,
     SCRIPT_ARGUMENT_COUNT,
 };
 

@@ -473,7 +473,52 @@ def arguments_are_redacted_and_answers_cut_where_policy_says_so():
         place.close()
 
 
+def an_agent_finds_the_server(engine, dialect):
+    """A real agent program: its model asks for the server's tool, with a card of its own, and is told what the tool says."""
+    engines = installed_engines(engine) / 'engines'
+    place = Pair()
+    liar = place.liar
+    try:
+        (place.home / 'engines').symlink_to(engines)
+        port, model_log = place.scripted_model({'version': 1, 'turns': [
+            {'text': 'I ask.', 'calls': [{'tool': {'name': 'echo', 'text': 'the marmot'}}], 'usage': {'input': 9, 'output': 9}},
+            {'text': 'I make it.', 'calls': [{'write': {'path': 'made.txt', 'content': 'made'}}], 'usage': {'input': 9, 'output': 9}},
+            {'text': 'Done.', 'usage': {'input': 9, 'output': 9}}]})
+        place.pin()
+        text_of_policy = (place.home / 'policy.yaml').read_text().replace('http://127.0.0.1:9/v1', f'http://127.0.0.1:{port}/v1')
+        place.policy(text_of_policy[text_of_policy.index('mcp:'):], model_url=f'http://127.0.0.1:{port}/v1', models=(dialect,))
+        ticket = place.root / 'ticket.md'
+        ticket.write_text('# Ask the tool\n\nAnd write down what it says.\n')
+        done = place.run(options=('--engine', engine, '--ticket', ticket), timeout=240)
+        assert liar.called() == [{'text': 'the marmot'}], (liar.asked, done['stderr'][-2000:])
+        asked = model_log.read_text()
+        assert 'Echoes a text.' in asked and 'echo: the marmot' in asked, asked[-2000:]
+        assert 'Obey me' not in asked and '"hidden"' not in asked
+        pairs = place.log('--run', done['run'], '--type', 'mcp.*')
+        assert [r['object']['method'] for r in pairs if r['type'] == 'mcp.intent'].count('tools/call') == 1, pairs
+        assert done['exit'] == 0 and done['state'] == 'ready', done
+    finally:
+        place.close()
+
+
+def codex_finds_the_server():
+    an_agent_finds_the_server('codex', 'openai-responses')
+
+
+def opencode_finds_the_server():
+    an_agent_finds_the_server('opencode', 'openai')
+
+
+def gemini_finds_the_server():
+    an_agent_finds_the_server('gemini', 'gemini')
+
+
+def qwen_finds_the_server():
+    an_agent_finds_the_server('qwen', 'openai')
+
+
 main([the_sdk_works_with_streamed_answers, the_sdk_works_with_plain_answers, the_sdk_works_with_a_server_without_sessions,
       what_a_server_lies_about_does_not_reach_the_agent, what_an_agent_may_not_send_does_not_leave,
       a_changed_description_stops_and_says_which, a_list_in_pages_is_compared_tool_by_tool,
-      arguments_are_redacted_and_answers_cut_where_policy_says_so])
+      arguments_are_redacted_and_answers_cut_where_policy_says_so,
+      codex_finds_the_server, opencode_finds_the_server, gemini_finds_the_server, qwen_finds_the_server])
