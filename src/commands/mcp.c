@@ -57,7 +57,8 @@ static void look_end(struct looking *looking)
 
 /* ---- what is there ---- */
 
-static const struct gateway_tool *allowed(const struct gateway_server *server, const char *name)
+static const struct gateway_tool *allowed(const struct gateway_server *server,
+                                          const char *name)
 {
     for (size_t i = 0; i < server->tool_count; i++)
         if (strcmp(server->tools[i].name, name) == 0)
@@ -66,8 +67,8 @@ static const struct gateway_tool *allowed(const struct gateway_server *server, c
 }
 
 /* "sha256:" and the digest that policy would pin; false: a tool is missing or there twice. */
-static bool digest_now(const struct looking *looking, struct buf *manifest, char ret_digest[MCP_DIGEST_BYTES],
-                       struct fault *fault)
+static bool digest_now(const struct looking *looking, struct buf *manifest,
+                       char ret_digest[MCP_DIGEST_BYTES], struct fault *fault)
 {
     const struct gateway_server *server = looking->server;
 
@@ -203,7 +204,8 @@ static int list_tools(const struct invocation *invocation, const struct looking 
         if (!there)
             (void)printf("%s\n", fault.why);
         else if (!whole)
-            (void)printf("not as pinned: `custody mcp pin %s` accepts them\n", server->at.name);
+            (void)printf("not as pinned: `custody mcp pin %s` accepts them\n",
+                         server->at.name);
     }
     return whole ? EXIT_YES : EXIT_NO;
 }
@@ -230,9 +232,10 @@ const struct command command_mcp_list = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Lists policy's MCP servers, or asks one of them for its tools",
-    .text = "With NAME the server is asked, with its key, from this host. Each of its tools is "
-            "shown with its description and whether\n"
-            "policy lists it, and whether it is as it was pinned. Exit 1: not all are.",
+    .text =
+        "With NAME the server is asked, with its key, from this host. Each of its tools is "
+        "shown with its description and whether\n"
+        "policy lists it, and whether it is as it was pinned. Exit 1: not all are.",
     .run = run_list,
 };
 
@@ -262,16 +265,16 @@ static int run_pin(const struct invocation *invocation)
         !keep(&looking, buf_slice(&manifest), digest, &fault)) {
         code = command_fail(invocation, &fault);
     } else if (invocation->json) {
-        command_print_json(json_pack("{s:s, s:s, s:b}", "name", looking.server->at.name,
-                                     "digest", digest, "as_pinned",
-                                     looking.server->digest != NULL &&
-                                         strcmp(looking.server->digest, digest) == 0));
+        command_print_json(json_pack(
+            "{s:s, s:s, s:b}", "name", looking.server->at.name, "digest", digest, "as_pinned",
+            looking.server->digest != NULL && strcmp(looking.server->digest, digest) == 0));
     } else {
         print_tools(&looking, looking.server->digest != NULL &&
                                   strcmp(looking.server->digest, digest) == 0);
-        (void)printf("\nTo accept what these tools say of themselves, put into policy.yaml, at "
-                     "the entry of %s in mcp:\n\n    digest: sha256:%s\n",
-                     looking.server->at.name, digest);
+        (void)printf(
+            "\nTo accept what these tools say of themselves, put into policy.yaml, at "
+            "the entry of %s in mcp:\n\n    digest: sha256:%s\n",
+            looking.server->at.name, digest);
     }
     look_end(&looking);
     return code;
@@ -284,10 +287,11 @@ const struct command command_mcp_pin = {
     .arguments_max = 1,
     .prints_json = true,
     .summary = "Shows the tools of an MCP server, and the digest by which policy accepts them",
-    .text = "Asks the server, with its key, from this host; prints what its listed tools say of "
-            "themselves and the digest to put\n"
-            "into policy.yaml, and keeps the list of their digests (mcp/DIGEST in the state "
-            "folder), so that a run can say which\n"
-            "tool has changed. The policy itself is not touched.",
+    .text =
+        "Asks the server, with its key, from this host; prints what its listed tools say of "
+        "themselves and the digest to put\n"
+        "into policy.yaml, and keeps the list of their digests (mcp/DIGEST in the state "
+        "folder), so that a run can say which\n"
+        "tool has changed. The policy itself is not touched.",
     .run = run_pin,
 };

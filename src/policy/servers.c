@@ -21,11 +21,12 @@ static bool build_tools(struct builder *builder, size_t index, struct policy_ser
 {
     AUTO_FREE char *tools = xformat(LIST S "#%zu" S "tools", index);
 
-    server->tools = builder_texts_of(builder, builder->organisation, tools,
-                                     &server->tool_count);
+    server->tools =
+        builder_texts_of(builder, builder->organisation, tools, &server->tool_count);
     if (server->tool_count == 0)
         return fault_set(builder->fault, FAULT_INVALID,
-                         "policy.yaml: " LIST "[%zu] needs a list of tools; `custody mcp list` "
+                         "policy.yaml: " LIST
+                         "[%zu] needs a list of tools; `custody mcp list` "
                          "shows those that a server has",
                          index);
     qsort(server->tools, server->tool_count, sizeof(server->tools[0]), compare);
@@ -38,7 +39,8 @@ static bool build_tools(struct builder *builder, size_t index, struct policy_ser
 }
 
 /* "sha256:DIGITS", or the digits alone. */
-static bool build_digest_of(struct builder *builder, size_t index, struct policy_server *server)
+static bool build_digest_of(struct builder *builder, size_t index,
+                            struct policy_server *server)
 {
     const char *text = builder_text_of(builder, builder->organisation, LIST, index, "digest");
 
@@ -69,7 +71,8 @@ static bool build_name(struct builder *builder, size_t index, struct policy_serv
                        strlen(server->at.name) <= NAME_BYTES_MAX
                    ? true
                    : fault_set(builder->fault, FAULT_INVALID,
-                               "policy.yaml: " LIST "[%zu]: a name is up to %d letters, digits, "
+                               "policy.yaml: " LIST
+                               "[%zu]: a name is up to %d letters, digits, "
                                "- and _, which is what agents take",
                                index, NAME_BYTES_MAX);
     if (!url_parse(slice_of(server->at.url), &url, builder->fault))

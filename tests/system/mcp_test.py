@@ -513,12 +513,8 @@ def gemini_finds_the_server():
     an_agent_finds_the_server('gemini', 'gemini')
 
 
-def qwen_finds_the_server():
-    an_agent_finds_the_server('qwen', 'openai')
-
-
 main([the_sdk_works_with_streamed_answers, the_sdk_works_with_plain_answers, the_sdk_works_with_a_server_without_sessions,
       what_a_server_lies_about_does_not_reach_the_agent, what_an_agent_may_not_send_does_not_leave,
       a_changed_description_stops_and_says_which, a_list_in_pages_is_compared_tool_by_tool,
       arguments_are_redacted_and_answers_cut_where_policy_says_so,
-      codex_finds_the_server, opencode_finds_the_server, gemini_finds_the_server, qwen_finds_the_server])
+      codex_finds_the_server, opencode_finds_the_server, gemini_finds_the_server])

@@ -140,8 +140,8 @@ static bool take_head(struct connection *connection, struct slice packet)
     connection->mcp_answer = mcp_answer_new(
         call, door->memory, &door->config.scan,
         door->config.cut_answers & ~mcp_memory_server(door->memory, call->server)->at.allow);
-    start = mcp_answer_head(connection->mcp_answer, &connection->head,
-                            &connection->mcp_status);
+    start =
+        mcp_answer_head(connection->mcp_answer, &connection->head, &connection->mcp_status);
     connection->mcp_is_empty = start == MCP_START_EMPTY;
     if (start == MCP_START_REFUSED) {
         refused(connection, connection->mcp_status);
@@ -175,8 +175,7 @@ static bool take_data(struct connection *connection, struct slice bytes)
     }
     connection_count(connection, mcp_answer_held(connection->mcp_answer));
     if (connection->door->body_bytes > DOOR_BODIES_BYTES_MAX) {
-        connection_mcp_cut(connection, 502, "busy",
-                           "custody: too many large answers at once");
+        connection_mcp_cut(connection, 502, "busy", "custody: too many large answers at once");
         return false;
     }
     if (mcp_answer_done(connection->mcp_answer))

@@ -180,11 +180,11 @@ static bool look(struct mcp_answer *answer, struct slice text)
         return refuse(answer, "mcp-message", "sent what cannot be read: %s", fault.why);
     cut = answer->leaves.classes & answer->cut;
     if (cut != 0)
-        return refuse(answer, "data-class",
-                      "sent data of class %s (rule %s), which policy (data, answers) keeps from "
-                      "the agent",
-                      class_name(class_of_mask(cut)),
-                      answer->leaves.rules[class_of_mask(cut)]);
+        return refuse(
+            answer, "data-class",
+            "sent data of class %s (rule %s), which policy (data, answers) keeps from "
+            "the agent",
+            class_name(class_of_mask(cut)), answer->leaves.rules[class_of_mask(cut)]);
     return true;
 }
 
@@ -199,12 +199,12 @@ static bool write_abilities(struct slice result, struct buf *out, struct fault *
         return false;
     if (version.type != JSON_STRING ||
         !mcp_version_known(slice_part(version.raw, 1, version.raw.len - 1)))
-        return fault_set(fault, FAULT_INVALID,
-                         "a version of the protocol that is not spoken here (the newest is %s)",
-                         mcp_version_newest());
+        return fault_set(
+            fault, FAULT_INVALID,
+            "a version of the protocol that is not spoken here (the newest is %s)",
+            mcp_version_newest());
     if (!buf_add_text(out, "{\"protocolVersion\":", fault) ||
-        !buf_add(out, version.raw, fault) ||
-        !buf_add_text(out, ",\"capabilities\":{", fault))
+        !buf_add(out, version.raw, fault) || !buf_add_text(out, ",\"capabilities\":{", fault))
         return false;
     if (json_at(result, "capabilities.tools", &tools, &none) &&
         (!buf_add_text(out, "\"tools\":", fault) || !buf_add(out, tools.raw, fault)))

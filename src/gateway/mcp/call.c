@@ -13,8 +13,11 @@
 static const struct {
     const char *reason;
     int code;
-} codes[] = {{"malformed", -32600}, {"mcp-method", -32601}, {"mcp-params", -32602},
-             {"mcp-tool", -32602},  {"unknown-path", -32601}};
+} codes[] = {{"malformed", -32600},
+             {"mcp-method", -32601},
+             {"mcp-params", -32602},
+             {"mcp-tool", -32602},
+             {"unknown-path", -32601}};
 #define CODE_OWN (-32000)
 #define STATUS_NO_SESSION 404 /* of a request, too: its client begins a new one */
 
@@ -154,9 +157,10 @@ static bool take_id(const struct planning *with, const struct mcp_message *messa
 
 static bool method_refused(const struct planning *with)
 {
-    plan_refuse(with->plan, 400, "mcp-method",
-                "of tool servers only tools are used: initialize, ping, tools/list, tools/call "
-                "and their notifications");
+    plan_refuse(
+        with->plan, 400, "mcp-method",
+        "of tool servers only tools are used: initialize, ping, tools/list, tools/call "
+        "and their notifications");
     return false;
 }
 
@@ -290,10 +294,11 @@ static void say_class(struct plan *plan)
 
     if (strcmp(plan->reason, "data-class") != 0)
         return;
-    (void)snprintf(text, sizeof(text),
-                   "the request holds data of class %s (rule %s), which policy does not let MCP "
-                   "server %.64s see (policy: mcp, allow)",
-                   class_name(class_of_mask(plan->classes)), plan->rule, plan->mcp.name);
+    (void)snprintf(
+        text, sizeof(text),
+        "the request holds data of class %s (rule %s), which policy does not let MCP "
+        "server %.64s see (policy: mcp, allow)",
+        class_name(class_of_mask(plan->classes)), plan->rule, plan->mcp.name);
     plan_refuse(plan, 400, "data-class", text);
 }
 
@@ -337,8 +342,8 @@ static void plan_post(struct planning *with)
 void mcp_plan_request(const struct door_config *config, const struct mcp_memory *memory,
                       struct http1_request *request, struct plan *ret_plan)
 {
-    static const enum mcp_method bodiless[MCP_VERB_COUNT] = {[MCP_GET] = MCP_STREAM,
-                                                             [MCP_DELETE] = MCP_END};
+    static const enum mcp_method bodiless[MCP_VERB_COUNT] = {
+        [MCP_GET] = MCP_STREAM, [MCP_DELETE] = MCP_END};
     struct leaves nothing = {.scan = &config->scan};
     struct planning with = {
         .config = config, .memory = memory, .request = request, .plan = ret_plan};

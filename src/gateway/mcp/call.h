@@ -15,9 +15,9 @@ struct mcp_call {
     size_t server; /* in the memory; meaningless where `name` is NULL */
     const char *name;
     enum mcp_method method;
-    struct buf id; /* of a request, as the client wrote it */
-    bool first;    /* tools/list without a cursor */
-    const char *tool;   /* of the policy; of tools/call, or what a refusal is about */
+    struct buf id;    /* of a request, as the client wrote it */
+    bool first;       /* tools/list without a cursor */
+    const char *tool; /* of the policy; of tools/call, or what a refusal is about */
     char digest[MCP_DIGEST_BYTES];
     struct call_mcp open;
 };

@@ -29,8 +29,8 @@ static bool take(void *self, struct slice name, const struct json_value *value,
 
     if (container->is_object && !json_text(&key, &text, fault))
         return false;
-    container->at = xgrow(container->at, &container->room, container->count + 1,
-                          sizeof(*container->at));
+    container->at =
+        xgrow(container->at, &container->room, container->count + 1, sizeof(*container->at));
     container->at[container->count++] = (struct member){
         .name = slice_dup(buf_slice(&text)), .name_len = text.len, .value = value->raw};
     return true;

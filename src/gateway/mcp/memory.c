@@ -36,12 +36,10 @@ struct mcp_memory *mcp_memory_new(const struct gateway_server *servers, size_t c
     memory->at = xalloc_array(count + 1, sizeof(*memory->at));
     memory->count = count;
     for (size_t i = 0; i < count; i++)
-        memory->at[i] =
-            (struct known){.server = &servers[i],
-                           .seen = xalloc_array(servers[i].tool_count + 1,
-                                                sizeof(*memory->at[i].seen)),
-                           .listed = xalloc_array(servers[i].tool_count + 1,
-                                                  sizeof(*memory->at[i].listed))};
+        memory->at[i] = (struct known){
+            .server = &servers[i],
+            .seen = xalloc_array(servers[i].tool_count + 1, sizeof(*memory->at[i].seen)),
+            .listed = xalloc_array(servers[i].tool_count + 1, sizeof(*memory->at[i].listed))};
     if (count > 0) /* libcrypto reads what it wants to read now */
         (void)!mcp_manifest_digest(SLICE(""), digest, &fault);
     return memory;
@@ -166,8 +164,8 @@ static bool changed(struct known *known, size_t tool, const char *how,
     AUTO_FREE char *which = tool == server->tool_count
                                 ? xstrdup("its tools")
                                 : xformat("tool %s", server->tools[tool].name);
-    AUTO_FREE char *text = xformat("MCP server %s: %s %s: " ACCEPT, name, which, how, name,
-                                   name);
+    AUTO_FREE char *text =
+        xformat("MCP server %s: %s %s: " ACCEPT, name, which, how, name, name);
 
     known->changed = true;
     memset(known->listed, 0, server->tool_count * sizeof(*known->listed));
@@ -263,9 +261,10 @@ bool mcp_memory_may_call(const struct mcp_memory *memory, size_t at, size_t tool
     if (known->server->digest == NULL)
         return unpinned(known->server, ret_refusal);
     if (known->changed) {
-        AUTO_FREE char *text = xformat("the tools of MCP server %s are not described as policy "
-                                       "pins them: " ACCEPT,
-                                       name, name, name);
+        AUTO_FREE char *text =
+            xformat("the tools of MCP server %s are not described as policy "
+                    "pins them: " ACCEPT,
+                    name, name, name);
 
         return refuse(ret_refusal, "tools-changed", text);
     }

@@ -9,14 +9,14 @@
 #include "gateway/mcp/tools.h"
 
 #define MCP_SESSION_BYTES CALL_SESSION_BYTES /* with its NUL */
-#define MCP_SESSIONS_MAX 256  /* of one server, that have not ended */
+#define MCP_SESSIONS_MAX 256                 /* of one server, that have not ended */
 
 /* Why something is refused. */
 struct mcp_refusal {
-    const char *reason; /* a word; NULL: it is not */
-    bool is_failure;    /* the server has failed, and policy refuses nothing */
-    char text[300];     /* for people */
-    const char *tool;   /* of the policy; or NULL */
+    const char *reason;            /* a word; NULL: it is not */
+    bool is_failure;               /* the server has failed, and policy refuses nothing */
+    char text[300];                /* for people */
+    const char *tool;              /* of the policy; or NULL */
     char digest[MCP_DIGEST_BYTES]; /* of what is there now; or "" */
 };
 

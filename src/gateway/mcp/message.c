@@ -2,7 +2,15 @@
 
 #include "base/scope.h"
 
-enum member { MEMBER_VERSION, MEMBER_ID, MEMBER_METHOD, MEMBER_PARAMS, MEMBER_RESULT, MEMBER_ERROR, MEMBER_COUNT };
+enum member {
+    MEMBER_VERSION,
+    MEMBER_ID,
+    MEMBER_METHOD,
+    MEMBER_PARAMS,
+    MEMBER_RESULT,
+    MEMBER_ERROR,
+    MEMBER_COUNT
+};
 
 static const char *const member_names[MEMBER_COUNT] = {
     [MEMBER_VERSION] = "jsonrpc", [MEMBER_ID] = "id",         [MEMBER_METHOD] = "method",

@@ -25,7 +25,8 @@ enum mcp_kind {
 /* Spans borrow from the text; what is not there is empty. */
 struct mcp_message {
     enum mcp_kind kind;
-    struct slice id; /* a string with its quotes, or a whole number; of an error perhaps none */
+    struct slice
+        id; /* a string with its quotes, or a whole number; of an error perhaps none */
     char method[MCP_METHOD_BYTES]; /* of a request or notification */
     struct slice params;           /* an object */
     struct slice result;           /* an object */

@@ -24,7 +24,8 @@ static const struct mcp_method_row rows[MCP_METHOD_COUNT] = {
     [MCP_END] = {"DELETE", MCP_DELETE, MCP_NOTIFICATION, NULL},
 };
 
-/* What a server may say besides answers, and the agent hears. Not here: a notification is dropped, a request refused. */
+/* What a server may say besides answers, and the agent hears. Of what is not here a notification
+ * is dropped and a request refused. */
 static const struct {
     const char *method;
     enum mcp_kind kind;
@@ -73,8 +74,8 @@ static bool check_param(void *self, struct slice name, const struct json_value *
         if (json_key_is(name, text))
             return true;
     }
-    return fault_set(fault, FAULT_INVALID, "%s takes %s, and nothing else",
-                     rows[*method].name, rows[*method].params);
+    return fault_set(fault, FAULT_INVALID, "%s takes %s, and nothing else", rows[*method].name,
+                     rows[*method].params);
 }
 
 bool mcp_params_check(enum mcp_method method, struct slice params, struct fault *fault)

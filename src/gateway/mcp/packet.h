@@ -34,9 +34,9 @@ struct call_mcp {
 
 struct call_seen {
     uint8_t packet;
-    bool answered;    /* the agent has what it asked for */
-    bool failed;      /* the server has: `reason` is none of policy's */
-    uint32_t classes; /* that were found in what came */
+    bool answered;                 /* the agent has what it asked for */
+    bool failed;                   /* the server has: `reason` is none of policy's */
+    uint32_t classes;              /* that were found in what came */
     char reason[MCP_REASON_BYTES]; /* why it was kept from the agent; "": it was not */
 };
 

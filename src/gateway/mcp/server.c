@@ -10,8 +10,9 @@ static bool digest_valid(const char *digest, struct fault *fault)
     uint8_t bytes[TLS_DIGEST_BYTES];
 
     return digest == NULL || tls_pin_parse(slice_of(digest), bytes, fault) ||
-           fault_set(fault, FAULT_INVALID, "a digest is 64 hexadecimal digits, as `custody mcp "
-                                           "pin` prints it");
+           fault_set(fault, FAULT_INVALID,
+                     "a digest is 64 hexadecimal digits, as `custody mcp "
+                     "pin` prints it");
 }
 
 /* An agent's own tool of that name may be given values that must not leave the cell. */
@@ -20,10 +21,11 @@ static bool tool_valid(const char *name, struct fault *fault)
     if (strlen(name) >= MCP_TOOL_NAME_BYTES)
         return fault_set(fault, FAULT_INVALID, "a tool's name is too long");
     return sink_tool(name) == TOOL_OTHER ||
-           fault_set(fault, FAULT_INVALID,
-                     "tool %s has the name of a tool that agents have themselves, and could not "
-                     "be told from it",
-                     name);
+           fault_set(
+               fault, FAULT_INVALID,
+               "tool %s has the name of a tool that agents have themselves, and could not "
+               "be told from it",
+               name);
 }
 
 static bool check(const struct gateway_server *server, struct fault *fault)

@@ -21,9 +21,8 @@ bool mcp_tool_digest(struct slice tool, char ret_digest[MCP_DIGEST_BYTES], struc
 {
     AUTO_BUF struct buf text = buf_with_limit(2 * MCP_MESSAGE_BYTES_MAX);
 
-    return mcp_canonical(tool, &text, fault) &&
-           (digest_text(buf_slice(&text), ret_digest) ||
-            fault_set(fault, FAULT_HOST, "no SHA-256"));
+    return mcp_canonical(tool, &text, fault) && (digest_text(buf_slice(&text), ret_digest) ||
+                                                 fault_set(fault, FAULT_HOST, "no SHA-256"));
 }
 
 struct walk {
@@ -104,8 +103,8 @@ bool mcp_tools_cut(const struct gateway_server *server, struct slice result,
     if (!read_cursor(result, &list.more, fault) || !buf_add_text(out, "{\"tools\":[", fault) ||
         !mcp_tools_each(result, show, &cut, fault) || !buf_add_byte(out, ']', fault))
         return false;
-    if (list.more.len > 0 && (!buf_add_text(out, ",\"nextCursor\":", fault) ||
-                              !buf_add(out, list.more, fault)))
+    if (list.more.len > 0 &&
+        (!buf_add_text(out, ",\"nextCursor\":", fault) || !buf_add(out, list.more, fault)))
         return false;
     list.shown = cut.shown;
     *ret_list = list;

@@ -6,7 +6,8 @@
 
 /* A tool may work for long; what is open all the time (GET) is bounded by total_ms alone. */
 #define TOOL_MS (INT64_C(600) * 1000)
-#define LATE_US (INT64_C(2) * 1000 * 1000) /* for what follows an answer: the end of a stream */
+#define LATE_US                                                                               \
+    (INT64_C(2) * 1000 * 1000) /* for what follows an answer: the end of a stream */
 #define TARGET_BYTES_MAX (URL_BYTES_MAX + 2)
 
 static const struct visit_ending endings[] = {
@@ -242,9 +243,9 @@ static void on_settled(void *self)
 static void on_ended(void *self, enum transfer_end how)
 {
     static const char *const reasons[] = {
-        [TRANSFER_WHOLE] = "complete",           [TRANSFER_UNREACHABLE] = "upstream-unreachable",
-        [TRANSFER_PROXY] = "upstream-proxy",     [TRANSFER_UNTRUSTED] = "upstream-tls",
-        [TRANSFER_CUT] = "upstream-cut",         [TRANSFER_BROKEN] = "upstream-broken",
+        [TRANSFER_WHOLE] = "complete",       [TRANSFER_UNREACHABLE] = "upstream-unreachable",
+        [TRANSFER_PROXY] = "upstream-proxy", [TRANSFER_UNTRUSTED] = "upstream-tls",
+        [TRANSFER_CUT] = "upstream-cut",     [TRANSFER_BROKEN] = "upstream-broken",
         [TRANSFER_TOO_LARGE] = "too-large"};
     struct exchange *exchange = self;
 
@@ -265,8 +266,7 @@ static const struct transfer_events events = {on_head, on_bytes, on_settled, on_
 
 /* ---- what goes out ---- */
 
-static bool write_target(const struct exchange *exchange, struct buf *out,
-                         struct fault *fault)
+static bool write_target(const struct exchange *exchange, struct buf *out, struct fault *fault)
 {
     const struct url *url = &exchange->provider->url;
 
@@ -291,11 +291,11 @@ static bool write_head(struct exchange *exchange, struct fault *fault)
     buf_clear(head);
     if (!buf_reserve(head, head->limit / 2, fault) ||
         !buf_add_format(head, fault, "%s ", mcp_verb_name(verb)) ||
-        !write_target(exchange, head, fault) ||
-        !buf_add_text(head, " HTTP/1.1\r\n", fault) ||
+        !write_target(exchange, head, fault) || !buf_add_text(head, " HTTP/1.1\r\n", fault) ||
         !buf_add(head, buf_slice(&exchange->provider->fields), fault) ||
         !add_line(head, "Accept",
-                  verb == MCP_GET ? "text/event-stream" : "application/json, text/event-stream",
+                  verb == MCP_GET ? "text/event-stream"
+                                  : "application/json, text/event-stream",
                   fault) ||
         !add_line(head, "Mcp-Session-Id", open->session, fault) ||
         !add_line(head, "MCP-Protocol-Version", open->version, fault))
@@ -310,7 +310,8 @@ static bool write_head(struct exchange *exchange, struct fault *fault)
 /* Why policy does not let it go there; NULL: it does. */
 static const char *refuses(const struct exchange *exchange)
 {
-    const struct route_call call = {.dialects = DIALECT_BIT(exchange->provider->model->dialect),
+    const struct route_call call = {.dialects =
+                                        DIALECT_BIT(exchange->provider->model->dialect),
                                     .service = exchange->provider->model->service,
                                     .classes = exchange->open.classes,
                                     .redacted = exchange->open.redacted};
@@ -324,8 +325,9 @@ static const char *refuses(const struct exchange *exchange)
 static const struct {
     const char *reason, *message;
 } refusals[] = {
-    {"no-key", "custody: the key or CA file of this MCP server cannot be read (policy: mcp, key, "
-               "ca)"},
+    {"no-key",
+     "custody: the key or CA file of this MCP server cannot be read (policy: mcp, key, "
+     "ca)"},
     {"expired", "custody: the contract of this MCP server has expired (policy: mcp, expires)"},
     {"residency", "custody: policy (routing) does not let this class of data go to where this "
                   "MCP server is"},

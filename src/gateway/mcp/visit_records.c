@@ -112,8 +112,9 @@ void visit_record_outcome(struct exchange *exchange, const struct visit_ending *
     record_word(&record, RECORD_REASON, ending->reason);
     if (seen->packet != 0) { /* of what came back */
         record_word(&record, RECORD_CLASS, class_name(class_of_mask(seen->classes)));
-        record_word(&record, RECORD_VERDICT,
-                    verdict_name(seen->reason[0] == 0 || seen->failed ? VERDICT_ALLOW : VERDICT_DENY));
+        record_word(
+            &record, RECORD_VERDICT,
+            verdict_name(seen->reason[0] == 0 || seen->failed ? VERDICT_ALLOW : VERDICT_DENY));
     }
     record_number(&record, RECORD_STATUS, exchange->answer.status);
     record_number(&record, RECORD_BYTES_OUT, (int64_t)exchange->open.body_bytes);

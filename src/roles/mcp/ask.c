@@ -67,12 +67,10 @@ static bool take_tool(json_t *row, struct asked *asked, struct fault *fault)
         strspn(digest, "0123456789abcdef") != MCP_DIGEST_BYTES - 1 ||
         asked->count == ASK_TOOLS_MAX)
         return fault_set(fault, FAULT_IO, "the reader said something else");
-    asked->tools =
-        xgrow(asked->tools, &asked->room, asked->count + 1, sizeof(*asked->tools));
+    asked->tools = xgrow(asked->tools, &asked->room, asked->count + 1, sizeof(*asked->tools));
     tool = &asked->tools[asked->count++];
-    *tool = (struct asked_tool){.name = xstrdup(name),
-                                .description = xstrdup(description),
-                                .whole = xstrdup(whole)};
+    *tool = (struct asked_tool){
+        .name = xstrdup(name), .description = xstrdup(description), .whole = xstrdup(whole)};
     memcpy(tool->digest, digest, sizeof(tool->digest));
     return true;
 }
@@ -80,7 +78,8 @@ static bool take_tool(json_t *row, struct asked *asked, struct fault *fault)
 static bool take_told(struct slice told, struct asked *asked, struct fault *fault)
 {
     json_error_t unread;
-    json_t *root = json_loadb((const char *)told.at, told.len, JSON_REJECT_DUPLICATES, &unread);
+    json_t *root =
+        json_loadb((const char *)told.at, told.len, JSON_REJECT_DUPLICATES, &unread);
     const char *why = json_string_value(json_object_get(root, "fault"));
     json_t *tools = json_object_get(root, "tools"), *row;
     bool ok = root != NULL && why == NULL && json_is_array(tools);
@@ -90,8 +89,7 @@ static bool take_told(struct slice told, struct asked *asked, struct fault *faul
         (void)fault_set(fault, FAULT_IO, "%.300s", why);
     else if (!ok)
         (void)fault_set(fault, FAULT_IO, "the reader of the answer ended without a word");
-    json_array_foreach(tools, i, row)
-        ok = ok && take_tool(row, asked, fault);
+    json_array_foreach(tools, i, row) ok = ok && take_tool(row, asked, fault);
     json_decref(root);
     return ok;
 }

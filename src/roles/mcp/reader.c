@@ -137,7 +137,8 @@ static bool initialize(struct reading *reading, struct fault *fault)
 
 /* ---- telling ---- */
 
-static bool add_text(struct buf *told, const char *name, struct slice text, struct fault *fault)
+static bool add_text(struct buf *told, const char *name, struct slice text,
+                     struct fault *fault)
 {
     return buf_add_format(told, fault, "%s\"%s\":", name[0] == 'n' ? "{" : ",", name) &&
            json_add_string(told, text, fault);

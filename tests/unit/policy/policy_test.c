@@ -381,6 +381,63 @@ static void a_key_without_effect_is_named_unless_it_says_the_default(void **stat
     policy_settings_free(inner);
 }
 
+static void a_tool_server_is_what_the_organisation_says(void **state)
+{
+#define DIGITS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define TOOLS "tools: [b, a]"
+    static const struct {
+        const char *entries, *why, *name, *digest; /* why NULL: it is fine */
+    } cases[] = {
+        {"{ url: \"https://mcp.example.org/x\", " TOOLS " }", NULL, "mcp-example-org", NULL},
+        {"{ name: t, url: \"https://a.example.org\", " TOOLS ", digest: sha256:" DIGITS
+         ", allow: [code, phi] }",
+         NULL, "t", DIGITS},
+        {"{ name: t, url: \"https://a.example.org\", " TOOLS ", digest: " DIGITS " }", NULL,
+         "t", DIGITS},
+        {"{ url: \"https://a.example.org\" }", "needs a list of tools", NULL, NULL},
+        {"{ " TOOLS " }", "needs a url", NULL, NULL},
+        {"{ url: \"https://a.example.org\", tools: [a, a] }", "a is there twice", NULL, NULL},
+        {"{ url: \"https://a.example.org\", " TOOLS ", digest: abc }", "64 hexadecimal", NULL,
+         NULL},
+        {"{ name: a.b, url: \"https://a.example.org\", " TOOLS " }", "letters, digits", NULL,
+         NULL},
+        {"{ url: \"https://a.example.org\", " TOOLS
+         " }, { url: \"https://a.example.org/2\", " TOOLS " }",
+         "is there twice", NULL, NULL},
+        {"{ url: \"https://a.example.org\", " TOOLS ", key: { file: /k, env: K } }",
+         "two keys", NULL, NULL},
+        {"{ url: \"https://a.example.org\", " TOOLS ", allow: [phi, phi-redacted] }", "both",
+         NULL, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *text =
+            xformat("version: 1\ndata: { phi: { view: redact, model: redact } }\nmcp: [%s]\n",
+                    cases[i].entries);
+        struct policy_settings *outer = read_text(text, "policy.yaml");
+        struct policy *policy = NULL;
+        struct fault fault = {0};
+        bool ok = policy_build(outer, NULL, &policy, &fault);
+
+        if (ok != (cases[i].why == NULL) || (!ok && strstr(fault.why, cases[i].why) == NULL))
+            fail_msg("%s: %s", cases[i].entries, fault.why);
+        if (ok) {
+            const struct policy_server *server = &policy->servers[0];
+
+            assert_int_equal(policy->server_count, 1);
+            assert_string_equal(server->at.name, cases[i].name);
+            assert_string_equal(server->tools[0], "a");
+            assert_int_equal(server->digest != NULL, cases[i].digest != NULL);
+            assert_true(server->digest == NULL ||
+                        strcmp(server->digest, cases[i].digest) == 0);
+            assert_int_equal(server->at.allow & CLASS_BIT(CLASS_PHI), 0); /* data.phi.model */
+        }
+        policy_free(policy);
+        policy_settings_free(outer);
+    }
+}
+
 static void egress_is_what_both_files_say(void **state)
 {
     static const char outer_text[] =
@@ -909,6 +966,7 @@ int main(void)
         TEST(what_data_says_to_redact_no_model_sees_as_it_is),
         TEST(what_no_model_may_see_no_model_is_allowed),
         TEST(a_key_without_effect_is_named_unless_it_says_the_default),
+        TEST(a_tool_server_is_what_the_organisation_says),
         TEST(egress_is_what_both_files_say),
         TEST(egress_that_could_not_be_meant_is_refused),
         TEST(a_model_url_is_checked_where_it_stands),
