@@ -215,8 +215,9 @@ static void answer_model(struct script *script, const struct script_dialect_rule
                          struct slice body, struct script_answer *answer)
 {
     json_error_t error;
-    json_t *request =
-        json_loadb((const char *)body.at, body.len, JSON_REJECT_DUPLICATES, &error);
+    /* As providers do, \u0000 in a text is taken; nothing of it is said again. */
+    json_t *request = json_loadb((const char *)body.at, body.len,
+                                 JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     json_t *history = json_object_get(request, rule->history);
     json_t *options = json_object_get(request, "stream_options");
     struct script_say say = {.model = script->model};
@@ -227,9 +228,10 @@ static void answer_model(struct script *script, const struct script_dialect_rule
         (rule->names_model && json_object_get(request, "model") == NULL) ||
         !(json_is_array(history) ||
           (rule->dialect == SCRIPT_RESPONSES && json_is_string(history)))) {
-        put_error(answer, 400,
-                  request == NULL ? "the body is not JSON"
-                                  : "model or the list of messages is missing");
+        AUTO_FREE char *why = request == NULL ? xformat("the body is not JSON: %s", error.text)
+                                              : xstrdup("model or the list of messages is missing");
+
+        put_error(answer, 400, why);
         json_decref(request);
         return;
     }

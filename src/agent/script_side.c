@@ -136,7 +136,8 @@ bool script_side(const struct script *script, struct slice method, struct slice 
         if (!slice_equal(method, slice_of(sides[i].method)) ||
             !slice_ends_with(path, slice_of(sides[i].path_end)))
             continue;
-        request = json_loadb((const char *)body.at, body.len, JSON_REJECT_DUPLICATES, NULL);
+        request = json_loadb((const char *)body.at, body.len,
+                             JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
         said = sides[i].answer(script, request, body.len);
         answer->dialect = sides[i].dialect;
         if (sides[i].answer == completion &&

@@ -74,5 +74,20 @@ def a_call_names_what_of_which_file_is_in_it():
         world.close()
 
 
+def without_fuse_every_call_says_that_it_is_not_known():
+    world = World(files=FILES, policy_extra='containment: degraded\n')
+    try:
+        world.run('/usr/bin/python3', '-c', AGENT, options=('--cell', 'namespaces/injected'), check=0)
+        said = intents(world)
+        assert len(said) == 6 and all('+' in of.split(';') for of in said), said
+        assert not any('src/' in of or 'data/' in of for of in said), said
+        told = json.loads(world.custody('lineage', 'src/values.c', '--json', check=0).stdout)
+        assert len(told) == 1 and (told[0]['calls'], told[0]['perhaps']) == (0, 6), told
+        calls = json.loads(world.custody('lineage', 'src/values.c', '--calls', '--json', check=0).stdout)['calls']
+        assert all(call['perhaps'] for call in calls), calls
+    finally:
+        world.close()
+
+
 if __name__ == '__main__':
-    main([a_call_names_what_of_which_file_is_in_it])
+    main([a_call_names_what_of_which_file_is_in_it, without_fuse_every_call_says_that_it_is_not_known])
