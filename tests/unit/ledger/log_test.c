@@ -455,13 +455,15 @@ static bool compare_leaf(void *self, uint64_t index, struct slice leaf, struct f
     return true;
 }
 
-/* Puts each acknowledgement at its index; places that nobody was told of stay marked. */
-static void note_told(int pipe_end, struct buf *told)
+/* Puts each acknowledgement at its index; places that nobody was told of stay marked. Gives how
+ * many there were. */
+static uint64_t note_told(int pipe_end, struct buf *told)
 {
     struct acknowledged known;
     struct fault fault = {0};
+    uint64_t count = 0;
 
-    while (read(pipe_end, &known, sizeof(known)) == (ssize_t)sizeof(known)) {
+    for (; read(pipe_end, &known, sizeof(known)) == (ssize_t)sizeof(known); count++) {
         while (told->len < known.index * sizeof(known)) {
             struct acknowledged nobody = {.index = UINT64_MAX};
 
@@ -472,6 +474,7 @@ static void note_told(int pipe_end, struct buf *told)
         else
             assert_ok(buf_add(told, slice_of_bytes(&known, sizeof(known)), &fault), fault);
     }
+    return count;
 }
 
 #define KILLS 60
@@ -486,13 +489,12 @@ static void kill_nine_at_any_time_loses_no_acknowledged_record(void **state)
     struct reader_options all = {0};
     struct opened opened;
     struct fault fault = {0};
-    uint64_t next;
+    uint64_t next, said = 0;
 
     (void)state;
     print_message("# seed %u\n", seed);
-    /* On a busy machine a writer may be killed before it has said anything. */
-    for (int i = 0;
-         i < KILLS || (told.len <= 100 * sizeof(struct acknowledged) && i < 20 * KILLS); i++) {
+    /* On a busy machine a writer may be killed before it has said anything: later ones have longer. */
+    for (int i = 0; i < KILLS || (said <= 100 && i < 6 * KILLS); i++) {
         int ends[2], status;
         pid_t pid;
 
@@ -501,11 +503,11 @@ static void kill_nine_at_any_time_loses_no_acknowledged_record(void **state)
         if (pid == 0)
             write_until_killed(&fixture, signer, ends[1], seed + (unsigned)i);
         (void)close(ends[1]);
-        (void)usleep((useconds_t)(rand_r(&seed) % 60000));
+        (void)usleep((useconds_t)(rand_r(&seed) % 60000 * (1 + 2 * (i / KILLS))));
         (void)kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFSIGNALED(status));
-        note_told(ends[0], &told);
+        said += note_told(ends[0], &told);
         (void)close(ends[0]);
         assert_ok(open_log(&fixture, signer, &opened, &fault), fault);
         assert_true(log_size(opened.log) * sizeof(struct acknowledged) >= told.len);
