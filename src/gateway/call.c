@@ -88,6 +88,24 @@ void call_text(char *to, size_t room, struct slice text)
     to[len] = 0;
 }
 
+bool call_printable(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_printable(text.at[i]))
+            return false;
+    return true;
+}
+
+struct slice call_header(const struct call_open *open, struct slice headers,
+                         enum call_header which)
+{
+    size_t from = 0;
+
+    for (unsigned i = 0; i < which; i++)
+        from += open->header_bytes[i];
+    return slice_part(headers, from, from + open->header_bytes[which]);
+}
+
 bool call_text_valid(const char *text, size_t room)
 {
     for (size_t i = 0; i < room; i++) {

@@ -50,11 +50,12 @@ enum call_header {
     CALL_HEADER_COUNT,
 };
 
-#define CALL_HEADER_BYTES 512
+#define CALL_HEADER_BYTES 512 /* of each; with a NUL where it has one */
+#define CALL_HEADERS_BYTES (CALL_HEADER_COUNT * CALL_HEADER_BYTES)
 #define CALL_MODEL_BYTES 128
 #define CALL_SESSION_BYTES 256
 
-/* Texts are NUL-terminated. */
+/* Texts in it are NUL-terminated. */
 struct call_open {
     uint8_t packet;
     bool stream;
@@ -72,8 +73,11 @@ struct call_open {
     uint64_t leaves, scanned_bytes;
     int64_t output_tokens;        /* the request's own maximum, 0: none */
     char asked[CALL_MODEL_BYTES]; /* "model" of the request, printable */
-    char headers[CALL_HEADER_COUNT][CALL_HEADER_BYTES];
+    uint16_t header_bytes[CALL_HEADER_COUNT]; /* their texts are behind it in its packet */
 };
+/* One of the texts behind it; empty: the client did not send it. */
+struct slice call_header(const struct call_open *open, struct slice headers,
+                         enum call_header which);
 
 /* A value that was replaced in the body. CALL_RECEIPTS holds an array of them, behind a packet
  * byte. */
@@ -131,5 +135,6 @@ ssize_t call_receive(int socket, uint8_t *room, size_t room_len);
 void call_text(char *to, size_t room, struct slice text);
 /* Whether a text of a packet ends within its room and is printable ASCII. */
 bool call_text_valid(const char *text, size_t room);
+bool call_printable(struct slice text);
 
 #endif

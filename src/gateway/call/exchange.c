@@ -62,6 +62,7 @@ static void release_body(struct exchange *exchange)
 void exchange_forget_request(struct exchange *exchange)
 {
     buf_free_secret(&exchange->head);
+    buf_free(&exchange->headers);
     release_body(exchange);
     exchange->sent = SLICE("");
     free(exchange->receipts);
@@ -254,20 +255,35 @@ static bool open_valid(const struct gateway *gateway, const struct call_open *op
         open->lineage_bytes > DOOR_LINEAGE_BYTES_MAX ||
         !call_text_valid(open->asked, sizeof(open->asked)))
         return false;
-    for (int i = 0; i < CALL_HEADER_COUNT; i++)
-        if (!call_text_valid(open->headers[i], sizeof(open->headers[i])))
-            return false;
     return (operation_rule((enum operation)open->operation)->served_by &
             DIALECT_BIT(gateway->providers[open->model].model->dialect)) != 0;
+}
+
+/* What is behind `open`. */
+static bool take_headers(struct exchange *exchange, struct slice headers)
+{
+    struct fault fault = {0};
+    size_t bytes = 0;
+
+    for (int i = 0; i < CALL_HEADER_COUNT; i++) {
+        if (exchange->open.header_bytes[i] >= CALL_HEADER_BYTES)
+            return false;
+        bytes += exchange->open.header_bytes[i];
+    }
+    exchange->headers = buf_with_limit(CALL_HEADERS_BYTES);
+    return headers.len == bytes && call_printable(headers) &&
+           buf_add(&exchange->headers, headers, &fault);
 }
 
 static bool take_model(struct exchange *exchange, struct slice packet)
 {
     const struct gateway *gateway = exchange->gateway;
 
-    if (packet.len != sizeof(exchange->open))
+    if (packet.len < sizeof(exchange->open))
         return false;
     memcpy(&exchange->open, packet.at, sizeof(exchange->open));
+    if (!take_headers(exchange, slice_part(packet, sizeof(exchange->open), packet.len)))
+        return false;
     if (!open_valid(gateway, &exchange->open))
         return false;
     exchange->provider = &gateway->providers[exchange->open.model];

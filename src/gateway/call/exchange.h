@@ -106,6 +106,7 @@ struct exchange {
     struct loop_watch *watch;
     bool door_gone;
     struct call_open open;
+    struct buf headers; /* the client's that a provider may see: call_header */
     struct call_receipt *receipts; /* call_receipts(open.replaced) of them */
     char *lineage;                 /* NULL: none */
     const struct provider *provider;

@@ -105,13 +105,16 @@ static bool write_head(struct exchange *exchange, struct fault *fault)
                        clock_now_us(exchange->gateway->config.clock), head, fault))
         return false;
     /* Bedrock has them in the body, or not at all. */
-    for (int i = 0; service != SERVICE_BEDROCK && i < CALL_HEADER_COUNT; i++)
-        if (exchange->open.headers[i][0] != 0 &&
-            (!buf_add_text(head, call_header_names[i], fault) ||
-             !buf_add_text(head, ": ", fault) ||
-             !buf_add_text(head, exchange->open.headers[i], fault) ||
-             !buf_add_text(head, "\r\n", fault)))
+    for (unsigned i = 0; service != SERVICE_BEDROCK && i < CALL_HEADER_COUNT; i++) {
+        struct slice value = call_header(&exchange->open, buf_slice(&exchange->headers),
+                                         (enum call_header)i);
+
+        if (value.len > 0 && (!buf_add_text(head, call_header_names[i], fault) ||
+                              !buf_add_text(head, ": ", fault) ||
+                              !buf_add(head, value, fault) ||
+                              !buf_add_text(head, "\r\n", fault)))
             return false;
+    }
     return buf_add_text(head, "\r\n", fault);
 }
 

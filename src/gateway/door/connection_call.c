@@ -9,6 +9,7 @@
 
 #define PACKETS_AT_ONCE 16
 #define SMALL_BYTES 4096
+#define OPEN_BYTES_MAX 8192 /* of what a call is, with its headers */
 #define OUT_BYTES_HIGH                                                                        \
     (64 * 1024) /* more is not read from the gateway until the client has taken it */
 
@@ -96,23 +97,32 @@ static bool add_lineage(const struct connection *connection, struct buf *packet)
            (buf_add_byte(packet, CALL_LINEAGE, &fault) && buf_add(packet, lineage, &fault));
 }
 
+/* What the call is. */
+static bool add_open(const struct plan *plan, struct buf *packet)
+{
+    struct fault fault = {0};
+
+    if (plan->mcp.is_mcp)
+        return buf_add(packet, slice_of_bytes(&plan->mcp.open, sizeof(plan->mcp.open)), &fault);
+    return buf_add(packet, slice_of_bytes(&plan->open, sizeof(plan->open)), &fault) &&
+           buf_add(packet, buf_slice(&plan->headers), &fault);
+}
+
 /* In one packet: what the call is, what is in it, and the body or the first piece of it. */
 static enum call_sent send_beginning(struct connection *connection)
 {
+    AUTO_BUF struct buf open = buf_with_limit(OPEN_BYTES_MAX);
     AUTO_BUF struct buf lineage = buf_with_limit(CALL_PIECE_BYTES);
-    const struct plan *plan = &connection->plan;
-    struct slice packets[CALL_BATCH_MAX] = {
-        plan->mcp.is_mcp ? slice_of_bytes(&plan->mcp.open, sizeof(plan->mcp.open))
-                         : slice_of_bytes(&plan->open, sizeof(plan->open))};
-    struct slice receipts = receipts_of(connection), piece;
+    struct slice packets[CALL_BATCH_MAX], receipts = receipts_of(connection), piece;
     size_t count = 1;
     enum call_sent sent;
 
-    if (!add_lineage(connection, &lineage) ||
+    if (!add_open(&connection->plan, &open) || !add_lineage(connection, &lineage) ||
         lineage.len + receipts.len > CALL_PIECE_BYTES / 2)
         return CALL_FULL; /* cannot be: both have smaller limits */
     piece = slice_part(buf_slice(&connection->plan.body), 0,
                        CALL_PIECE_BYTES - lineage.len - receipts.len);
+    packets[0] = buf_slice(&open);
     if (receipts.len > 0)
         packets[count++] = receipts;
     if (lineage.len > 0)
@@ -120,8 +130,10 @@ static enum call_sent send_beginning(struct connection *connection)
     if (piece.len > 0)
         packets[count++] = piece;
     sent = call_send_batch(connection->call->fd, packets, count);
-    if (sent == CALL_SENT)
+    if (sent == CALL_SENT) {
         connection->sent_bytes = piece.len;
+        buf_free(&connection->plan.headers);
+    }
     return sent;
 }
 

@@ -82,6 +82,7 @@ static bool is_array_stream(const struct http1_request *request, const struct ro
 void plan_clear(struct plan *plan)
 {
     buf_free(&plan->body);
+    buf_free(&plan->headers);
     redaction_free(&plan->redaction);
     buf_free(&plan->lineage);
     mcp_call_clear(&plan->mcp);
@@ -138,14 +139,22 @@ bool plan_content_is_json(const struct http1_request *request)
 }
 
 static void copy_headers(const struct http1_request *request, struct leaves *leaves,
-                         struct call_open *open)
+                         struct plan *plan)
 {
-    for (int i = 0; i < CALL_HEADER_COUNT; i++) {
-        struct slice value = http1_request_header(request, call_header_names[i]);
+    struct fault fault = {0};
 
-        call_text(open->headers[i], sizeof(open->headers[i]), value);
-        leaves_text(leaves, slice_of(open->headers[i]));
+    plan->headers = buf_with_limit(CALL_HEADERS_BYTES);
+    for (unsigned i = 0; i < CALL_HEADER_COUNT; i++) {
+        struct slice value = http1_request_header(request, call_header_names[i]);
+        char text[CALL_HEADER_BYTES];
+
+        call_text(text, sizeof(text), value);
+        plan->open.header_bytes[i] = (uint16_t)strlen(text);
+        (void)!buf_add_text(&plan->headers, text, &fault); /* there is room for all of them */
     }
+    for (unsigned i = 0; i < CALL_HEADER_COUNT; i++)
+        leaves_text(leaves, call_header(&plan->open, buf_slice(&plan->headers),
+                                        (enum call_header)i));
 }
 
 /* The policy's entry of that name, by its own or its provider's word, else the run's own. False:
@@ -184,7 +193,8 @@ static bool adapt(const struct door_config *config, const struct said *said, str
                   struct fault *fault)
 {
     struct slice body = buf_slice(&plan->body);
-    struct slice beta = slice_of(plan->open.headers[CALL_HEADER_ANTHROPIC_BETA]);
+    struct slice beta =
+        call_header(&plan->open, buf_slice(&plan->headers), CALL_HEADER_ANTHROPIC_BETA);
     struct buf edited = buf_with_limit(body.len + ADAPTED_BYTES_MORE);
     struct said_edits edits;
     bool ok;
@@ -367,7 +377,7 @@ static bool look(const struct door_config *config, const struct http1_request *r
     const struct gateway_model *model = &config->models[plan->open.model];
     unsigned denied;
 
-    copy_headers(request, &headers, &plan->open);
+    copy_headers(request, &headers, plan);
     leaves_text(&headers, plan->route.model);
     denied = denied_of(&headers, model);
     if (denied != 0)

@@ -23,6 +23,7 @@ struct plan {
     enum dialect dialect; /* of the answer, errors included */
     struct route route;   /* its model borrows from the request */
     struct call_open open;
+    struct buf headers; /* the texts behind `open` */
     struct buf body;
     struct redaction redaction; /* what was replaced in `body` */
     struct buf lineage;         /* which lines of which files are in it */
