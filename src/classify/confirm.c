@@ -18,6 +18,11 @@ struct confirm {
     uint32_t least;
 };
 
+/* The memory of machine code is one for all patterns: where that is closed, none is made or freed. */
+static struct {
+    bool is_made, has_ended;
+} machine_code;
+
 /* One for all: what a match may cost. */
 static pcre2_match_context *match_context(void)
 {
@@ -83,7 +88,9 @@ struct confirm *confirm_new(struct slice pattern)
     if (confirm->code == NULL)
         abort(); /* it was checked */
     /* Where memory may not be executed it is interpreted. */
-    (void)pcre2_jit_compile(confirm->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
+    if (!machine_code.has_ended &&
+        pcre2_jit_compile(confirm->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD) == 0)
+        machine_code.is_made = true;
     confirm->match = pcre2_match_data_create_from_pattern(confirm->code, NULL);
     if (confirm->match == NULL)
         abort();
@@ -102,8 +109,15 @@ void confirm_free(struct confirm *confirm)
     if (confirm == NULL)
         return;
     pcre2_match_data_free(confirm->match);
-    pcre2_code_free(confirm->code);
+    if (!machine_code.has_ended)
+        pcre2_code_free(confirm->code);
     free(confirm);
+}
+
+bool confirm_end_code(void)
+{
+    machine_code.has_ended = true;
+    return machine_code.is_made;
 }
 
 enum confirm_result confirm_find(struct confirm *confirm, struct slice text,

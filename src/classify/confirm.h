@@ -14,6 +14,9 @@ bool confirm_check(struct slice pattern, char *ret_why, size_t why_room, size_t 
 /* Of a pattern that was checked. Compiled to machine code where this process may. */
 struct confirm *confirm_new(struct slice pattern);
 void confirm_free(struct confirm *confirm); /* NULL is fine */
+/* From now on patterns are interpreted, and the memory of machine code is left alone: it may be closed.
+ * Was any made? */
+bool confirm_end_code(void);
 
 /* No match is shorter. */
 size_t confirm_least(const struct confirm *confirm);

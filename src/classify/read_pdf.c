@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/scope.h"
+#include "base/sixteen.h"
 #include "classify/archives.h"
 #include "classify/pdfs.h"
 #include "classify/read.h"
@@ -21,18 +22,40 @@ void classify_use_pdfs(const struct pdf_opener *new_opener)
     opener = new_opener;
 }
 
-bool classify_may_hold_pdf(struct slice content)
+/* %PDF-, PK or gzip in base64; all three are told apart from words by their first two bytes. */
+static bool is_packed_sign(struct slice content, size_t at)
 {
     static const struct slice signs[] = {
-        {(const uint8_t *)"JVBERi0", 7}, /* %PDF-, PK, gzip, in base64 */
+        {(const uint8_t *)"JVBERi0", 7},
         {(const uint8_t *)"UEsDB", 5},
         {(const uint8_t *)"H4sI", 4},
     };
+    struct slice here = slice_part(content, at, content.len);
+
+    for (size_t i = 0; i < COUNT(signs); i++)
+        if (slice_starts_with(here, signs[i]))
+            return true;
+    return false;
+}
+
+bool classify_may_hold_pdf(struct slice content)
+{
+    size_t at = 0;
 
     if (classify_is_packed(content))
         return true;
-    for (size_t i = 0; i < COUNT(signs); i++)
-        if (slice_find(content, signs[i], 0) != SIZE_MAX)
+    for (; content.len - at > SIXTEEN; at += SIXTEEN) {
+        sixteen first = sixteen_load(content.at + at), second = sixteen_load(content.at + at + 1);
+        uint64_t bits = sixteen_bits(
+            (sixteen_is(first, 'J') | sixteen_is(first, 'U') | sixteen_is(first, 'H')) &
+            (sixteen_is(second, 'V') | sixteen_is(second, 'E') | sixteen_is(second, '4')));
+
+        for (; bits != 0; bits &= bits - 1)
+            if (is_packed_sign(content, at + (size_t)__builtin_ctzll(bits)))
+                return true;
+    }
+    for (; at < content.len; at++)
+        if (is_packed_sign(content, at))
             return true;
     return false;
 }

@@ -42,6 +42,23 @@ struct rules *rules_in_use(void)
     return in_use;
 }
 
+void rules_make_code(void)
+{
+    struct rules *rules = rules_in_use();
+
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rules->at[i].rule.pattern.len > 0)
+            (void)rules_confirm(rules, (uint16_t)i);
+        for (unsigned except = 0; except < EXCEPT_COUNT; except++)
+            (void)rules_except(rules, (uint16_t)i, (enum except)except);
+    }
+}
+
+bool rules_end_code(void)
+{
+    return confirm_end_code();
+}
+
 static const struct rule *rule_at(uint16_t rule)
 {
     const struct rules *rules = rules_in_use();

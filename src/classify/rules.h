@@ -55,4 +55,13 @@ MUST_USE bool rules_use(struct slice image, const char *key, struct fault *fault
 MUST_USE bool rules_use_texts(const struct rules_text *texts, size_t count,
                               struct fault *fault);
 
+/*
+ * All patterns of the rules in use become machine code at once, some 25 ms, where this process may
+ * run memory that it has written: for who has much to look into.
+ */
+void rules_make_code(void);
+/* None is made from now on, and its memory is left alone: it may be closed (isolate_made_code). Is
+ * there any? */
+bool rules_end_code(void);
+
 #endif

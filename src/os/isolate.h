@@ -81,6 +81,12 @@ MUST_USE bool isolate_scopes_before_files(int abi, struct isolate_enforced *ret_
                                           struct fault *fault);
 
 /*
+ * Pages that can be both written and run, of machine code that was made here, can only be read and run
+ * from now on. `maps` is /proc/self/maps, opened to be read. Whoever made the code must make no more.
+ */
+MUST_USE bool isolate_made_code(int maps, struct fault *fault);
+
+/*
  * Allow-lists of system calls; what is not in them answers EPERM. Foreign architectures and
  * x32 kill the process. See os/isolate_calls.c, the table.
  */

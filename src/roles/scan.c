@@ -17,6 +17,7 @@
 #define PATH_BYTES_MAX 4096
 #define FRAME_BYTES 16 /* of a content in a packet: two lengths and a number */
 #define BATCH_MAX 64   /* contents of a packet */
+#define CODE_AFTER_BYTES (12UL << 20) /* who had so much has more to come: machine code is worth its while */
 #define UNDER_WAY_MAX 2 /* packets that a worker has: the next one waits while it looks into the first */
 
 /* What a packet asked for, in that order. */
@@ -31,7 +32,8 @@ struct batch {
 struct worker {
     struct process process;
     int socket;
-    bool opens_pdfs;
+    bool opens_pdfs, makes_code;
+    size_t bytes; /* of packets that it was given */
     struct batch under_way[UNDER_WAY_MAX]; /* the oldest one first */
     size_t count;
 };
@@ -52,7 +54,8 @@ struct scan_pool {
 
 static bool start_worker(struct worker *worker, struct fault *fault)
 {
-    struct scan_worker role = {.opens_pdfs = worker->opens_pdfs};
+    struct scan_worker role = {.opens_pdfs = worker->opens_pdfs,
+                               .makes_code = worker->makes_code};
     int ends[2];
     bool ok;
 
@@ -222,6 +225,18 @@ static bool settle(struct scan_pool *pool, struct worker *worker, const struct s
 
 /* ---- contents ---- */
 
+/* Another one takes its place, whose patterns are machine code. */
+static bool replace_worker(struct scan_pool *pool, struct worker *worker,
+                           const struct scan_sink *sink, struct fault *fault)
+{
+    while (worker->count > 0)
+        if (!settle(pool, worker, sink, fault))
+            return false;
+    stop_worker(worker);
+    worker->makes_code = true;
+    return start_worker(worker, fault);
+}
+
 static bool send_batch(struct scan_pool *pool, const struct message_fds *fds,
                        const struct scan_sink *sink, struct fault *fault)
 {
@@ -230,7 +245,11 @@ static bool send_batch(struct scan_pool *pool, const struct message_fds *fds,
 
     if (worker->count == UNDER_WAY_MAX && !settle(pool, worker, sink, fault))
         return false;
+    if (!worker->makes_code && worker->bytes >= CODE_AFTER_BYTES &&
+        !replace_worker(pool, worker, sink, fault))
+        return false;
     pool->next = (pool->next + 1) % pool->count;
+    worker->bytes += pool->packet.len;
     worker->under_way[worker->count++] = pool->filling;
     /* A worker that is gone shows at settling. */
     (void)!message_send(worker->socket, buf_slice(&pool->packet), fds, &lost);

@@ -62,6 +62,7 @@ MUST_USE bool scan_pool_look(struct scan_pool *pool, struct slice content, struc
 struct scan_worker {
     int socket;      /* its end of a packet socket */
     bool opens_pdfs; /* it loads what reads them */
+    bool makes_code; /* patterns become machine code before it is sealed */
 };
 
 /* The worker itself; `self` is a struct scan_worker. */

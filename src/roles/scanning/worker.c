@@ -1,10 +1,12 @@
 /* The process that looks: packets of contents in, findings out. */
 #include "roles/scan.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "base/scope.h"
+#include "classify/rules.h"
 #include "os/isolate.h"
 #include "os/message.h"
 #include "roles/archives.h"
@@ -112,6 +114,17 @@ static bool look_at_all(struct answer *answer, struct slice packet,
     return answer_send(answer, fault);
 }
 
+/* Machine code is made before the seal, and stays as it is: no page can be both written and run, also none
+ * of what started us. Where pages cannot be listed no code is made. */
+static bool settle_code(const struct scan_worker *worker, struct fault *fault)
+{
+    AUTO_CLOSE int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+    if (worker->makes_code && maps >= 0)
+        rules_make_code();
+    return !rules_end_code() || maps < 0 || isolate_made_code(maps, fault);
+}
+
 int scan_role(void *self)
 {
     const struct scan_worker *worker = self;
@@ -123,7 +136,8 @@ int scan_role(void *self)
     (void)!archives_use(&none); /* without the libraries they are opaque */
     if (worker->opens_pdfs)
         (void)!pdfs_use(&none);
-    if (!buf_reserve(&packet, MESSAGE_BYTES_MAX, &fault) || !isolate_capabilities(0, &fault) ||
+    if (!buf_reserve(&packet, MESSAGE_BYTES_MAX, &fault) || !settle_code(worker, &fault) ||
+        !isolate_capabilities(0, &fault) ||
         !isolate_syscalls(ISOLATE_SCAN, &fault))
         return 1;
     for (;;) {
