@@ -1,8 +1,9 @@
 /* Which reader is a content's: by what it begins with, then by its name, then by its look. */
 #include "classify/read.h"
 
-#include <strings.h>
+#include <string.h>
 
+#include "classify/ascii.h"
 #include "classify/archives.h"
 #include "classify/read_health.h"
 #include "classify/read_wide.h"
@@ -39,12 +40,24 @@ static const struct ending {
     {".scala", FORMAT_PLAIN},      {".pl", FORMAT_PLAIN},         {".lua", FORMAT_PLAIN},
 };
 
-static bool ends_with(struct slice path, const char *end)
-{
-    size_t len = strlen(end);
+#define ENDING_BYTES_MAX 16
 
-    return path.len >= len &&
-           strncasecmp((const char *)path.at + path.len - len, end, len) == 0;
+/* What a path ends in from the last of the signs that endings begin with, in small letters; empty where that
+ * is no ending. */
+static void path_ending(struct slice path, char ret_ending[ENDING_BYTES_MAX])
+{
+    size_t at = path.len;
+
+    ret_ending[0] = 0;
+    while (at > 0 && path.len - at < ENDING_BYTES_MAX - 1) {
+        at--;
+        if (path.at[at] != '.' && path.at[at] != '_' && path.at[at] != '/')
+            continue;
+        for (size_t i = at; i < path.len; i++)
+            ret_ending[i - at] = (char)lower(path.at[i]);
+        ret_ending[path.len - at] = 0;
+        return;
+    }
 }
 
 static struct slice file_name(struct slice path)
@@ -58,13 +71,16 @@ static struct slice file_name(struct slice path)
 /* False: the name says nothing. */
 static bool format_by_name(struct slice path, enum format *ret_format)
 {
+    char ending[ENDING_BYTES_MAX];
+
     *ret_format = FORMAT_KEYS;
     if (path.len == 0)
         return false;
     if (slice_starts_with(file_name(path), SLICE(".env"))) /* .env.production */
         return true;
-    for (size_t i = 0; i < COUNT(endings); i++)
-        if (ends_with(path, endings[i].end)) {
+    path_ending(path, ending);
+    for (size_t i = 0; i < COUNT(endings) && ending[0] != 0; i++)
+        if (endings[i].end[1] == ending[1] && strcmp(endings[i].end, ending) == 0) {
             *ret_format = endings[i].format;
             return true;
         }

@@ -178,13 +178,14 @@ static uint32_t gaps(const struct window *window, size_t at)
 static void word_features(const struct window *window, size_t at, struct features *features)
 {
     const struct token *token = &window->tokens[at];
-    uint32_t capital = is_capital(window, at);
+    uint32_t capital = is_capital(window, at), tail = token->last[0];
 
     feature(features, 40, token->head2 * 2 + capital);
     feature(features, 41, token->head3 * 2 + capital);
-    feature(features, 42, token->tail2 * 2 + capital);
-    feature(features, 43, token->tail3 * 2 + capital);
-    feature(features, 44, token->tail4 * 2 + capital);
+    for (size_t letters = 2; letters <= COUNT(token->last); letters++) {
+        tail = names_mix(tail, token->last[letters - 1]);
+        feature(features, (uint32_t)(40 + letters), tail * 2 + capital);
+    }
     for (uint32_t bit = 1; bit <= WORD_NATION; bit <<= 1)
         if ((window->class[at] & bit) != 0)
             feature(features, 45, bit * 16 + token->shape);

@@ -184,7 +184,6 @@ static bool joins(struct slice text, size_t at, size_t size)
 
 struct letters {
     uint32_t count, upper, cased;
-    uint32_t last[4]; /* the newest first */
     bool first_upper, other; /* digits or '_' */
 };
 
@@ -200,10 +199,8 @@ static inline void word_add(struct token *token, struct letters *letters, const 
         letters->first_upper = c->upper;
     letters->upper += c->upper;
     letters->cased += c->cased;
-    letters->last[3] = letters->last[2];
-    letters->last[2] = letters->last[1];
-    letters->last[1] = letters->last[0];
-    letters->last[0] = c->point;
+    memmove(token->last + 1, token->last, sizeof(token->last) - sizeof(token->last[0]));
+    token->last[0] = c->point;
 }
 
 static uint8_t word_shape(const struct letters *letters)
@@ -246,8 +243,8 @@ static inline void add_ascii(const uint8_t *at, uint32_t count, struct token *to
         token->head2 = i == 1 ? word : token->head2;
         token->head3 = i == 2 ? word : token->head3;
     }
-    for (uint32_t i = 0; i < COUNT(letters->last) && i < count; i++)
-        letters->last[i] = at[count - 1 - i] | 0x20U;
+    for (uint32_t i = 0; i < COUNT(token->last) && i < count; i++)
+        token->last[i] = at[count - 1 - i] | 0x20U;
     token->word = word;
     letters->count = letters->cased = count;
 }
@@ -298,9 +295,6 @@ static void take_word(struct token_reader *reader, struct token *token)
     token->end = (uint32_t)at;
     token->shape = word_shape(&letters);
     token->is_headed = letters.first_upper;
-    token->tail2 = names_mix(letters.last[0], letters.last[1]);
-    token->tail3 = names_mix(token->tail2, letters.last[2]);
-    token->tail4 = names_mix(token->tail3, letters.last[3]);
 }
 
 static void take_digits(struct token_reader *reader, struct token *token)

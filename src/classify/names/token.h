@@ -24,7 +24,7 @@ struct token {
     uint32_t start, end;     /* in the text */
     uint32_t word;           /* hash of the folded letters, or of the mark */
     uint32_t head2, head3;   /* hashes of the first two and three letters */
-    uint32_t tail2, tail3, tail4; /* and of the last ones */
+    uint32_t last[4];        /* the last letters, folded, the very last first; 0: there are not so many */
     uint8_t shape;           /* enum token_shape */
     uint8_t breaks;          /* line ends before it: 0, 1, 2 or more */
     bool spaced;             /* something white before it */
