@@ -213,11 +213,6 @@ struct slice eventstream_payload(const struct eventstream *stream)
     return stream->payload;
 }
 
-bool eventstream_is_within(const struct eventstream *stream)
-{
-    return !stream->done && stream->message.len > 0;
-}
-
 static bool add_number(struct buf *out, uint32_t number, struct fault *fault)
 {
     const uint8_t bytes[] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),

@@ -36,8 +36,6 @@ MUST_USE bool eventstream_feed(struct eventstream *stream, struct slice bytes, s
 /* Value of a header that is a string; empty: there is none of that name. */
 struct slice eventstream_header(const struct eventstream *stream, const char *name);
 struct slice eventstream_payload(const struct eventstream *stream);
-/* Has a message begun and not ended? */
-bool eventstream_is_within(const struct eventstream *stream);
 
 /* CRC-32 of IEEE 802.3 (reflected 0xEDB88320). */
 uint32_t eventstream_crc32(struct slice bytes);

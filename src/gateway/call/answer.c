@@ -23,6 +23,7 @@ static const struct ending endings[] = {
     {"upstream-broken", "failed", 502,
      "custody: the model's provider sent something that is not HTTP/1.1"},
     {"upstream-cut", "failed", 502, "custody: the model's provider broke off its answer"},
+    {"upstream-error", "failed", 0, NULL}, /* said in the stream: the client has it */
     {"upstream-encoded", "failed", 502,
      "custody: the model's provider sent a compressed answer unasked"},
     {"timeout", "failed", 504, "custody: the model's provider did not answer in time"},
@@ -383,7 +384,9 @@ static const char *reason_of_whole(struct exchange *exchange)
     struct answer *answer = &exchange->answer;
 
     if (answer->stream)
-        return exchange->usage.finished ? "complete" : "upstream-cut";
+        return exchange->usage.finished ? "complete"
+               : exchange->usage.failed ? "upstream-error"
+                                        : "upstream-cut";
     if (answer->status >= 300) {
         translate_error(exchange);
         return "upstream-status";
@@ -400,7 +403,8 @@ static void on_ended(void *self, enum transfer_end end)
         [TRANSFER_UNTRUSTED] = "upstream-tls",           [TRANSFER_CUT] = "upstream-cut",
         [TRANSFER_BROKEN] = "upstream-broken",           [TRANSFER_TOO_LARGE] = "too-large"};
     struct exchange *exchange = self;
-    bool finished = exchange->answer.stream && exchange->usage.finished;
+    bool finished =
+        exchange->answer.stream && (exchange->usage.finished || exchange->usage.failed);
 
     exchange->transfer = NULL;
     if (exchange->door_gone)

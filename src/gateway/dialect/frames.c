@@ -14,6 +14,7 @@
 struct frames {
     struct eventstream *stream;
     size_t limit;
+    bool has_failed; /* it said so: nothing behind that is the client's */
 };
 
 /* What ends a stream early; the status says which type of error the client is told. */
@@ -63,11 +64,12 @@ bool frames_error(int status, struct slice body, struct buf *out, struct fault *
     return dialect_error(DIALECT_ANTHROPIC, status, "upstream", buf_text(&why), out, fault);
 }
 
-static bool add_exception(const struct frames *frames, struct slice name, struct buf *out,
+static bool add_exception(struct frames *frames, struct slice name, struct buf *out,
                           struct fault *fault)
 {
     int status = 502;
 
+    frames->has_failed = true;
     for (size_t i = 0; i < COUNT(exceptions); i++)
         if (slice_equal(slice_of(exceptions[i].name), name))
             status = exceptions[i].status;
@@ -123,7 +125,7 @@ static bool add_chunk(const struct frames *frames, struct buf *out, struct fault
     return add_event(buf_slice(&json), out, fault);
 }
 
-static bool add_message(const struct frames *frames, struct buf *out, struct fault *fault)
+static bool add_message(struct frames *frames, struct buf *out, struct fault *fault)
 {
     struct slice kind = eventstream_header(frames->stream, ":message-type");
 
@@ -147,7 +149,7 @@ bool frames_feed(struct frames *frames, struct slice bytes, struct buf *ret_even
         bool message;
 
         if (!eventstream_feed(frames->stream, bytes, &used, &message, fault) ||
-            (message && !add_message(frames, ret_events, fault)))
+            (message && !frames->has_failed && !add_message(frames, ret_events, fault)))
             return false;
         bytes = slice_part(bytes, used, bytes.len);
     }

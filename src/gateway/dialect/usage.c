@@ -212,6 +212,20 @@ static bool is_usage_chunk(struct slice data)
            slice_trim(slice_part(choices.raw, 1, choices.raw.len - 1)).len == 0;
 }
 
+/* {"type":"error", ...} of Messages and Responses, {"error":{...}} of Chat Completions and Gemini. In
+ * a model's text the quotes would be escaped. */
+static bool is_error(struct slice data)
+{
+    struct json_value value;
+    struct fault fault = {0};
+
+    if (slice_find(data, SLICE("\"error\""), 0) == SIZE_MAX)
+        return false;
+    if (json_member(data, "error", &value, &fault) && value.type == JSON_OBJECT)
+        return true;
+    return json_member(data, "type", &value, &fault) && slice_equal(value.raw, SLICE("\"error\""));
+}
+
 bool usage_take_event(enum dialect dialect, struct slice name, struct slice data,
                       struct usage *usage)
 {
@@ -225,6 +239,7 @@ bool usage_take_event(enum dialect dialect, struct slice name, struct slice data
             usage->finished = true;
     if (dialect == DIALECT_OPENAI && slice_equal(data, SLICE("[DONE]")))
         usage->finished = true;
+    usage->failed = usage->failed || is_error(data);
     if (dialect == DIALECT_OPENAI_RESPONSES)
         take_sequence(data, usage);
     has_usage = slice_find(data, SLICE("\"usage"), 0) != SIZE_MAX;

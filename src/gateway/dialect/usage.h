@@ -13,6 +13,7 @@ struct usage {
     int64_t of_tools; /* Gemini: what tools of the provider's put into the prompt */
     bool seen;        /* the provider gave figures */
     bool finished;    /* the stream's own end was seen */
+    bool failed;      /* the provider said in the stream that it ends with an error */
     int64_t sequence; /* of the last Responses event; -1: none */
     char served[USAGE_SERVED_BYTES]; /* the model that says to have answered; may be empty */
 };

@@ -163,6 +163,51 @@ static void a_stream_that_is_cut_ends_in_an_error_of_the_clients_dialect(void **
     }
 }
 
+static void answer_error_in_stream(struct link *link, struct slice request)
+{
+    static const char *const errors[] = {
+        "data: {\"error\":{\"message\":\"over loaded\",\"type\":\"server_error\"}}\n\n",
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+        "\"message\":\"over loaded\"}}\n\n"};
+    bool is_messages = slice_find(request, SLICE("/messages"), 0) != SIZE_MAX;
+
+    link_send(link, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+    link_send(link, "data: {\"choices\":[{\"delta\":{\"content\":\"an \\\"error\\\" \"}}]}\n\n");
+    link_send(link, errors[is_messages]);
+    link_cut(link);
+}
+
+static size_t count_of(const char *text, const char *word)
+{
+    size_t count = 0;
+
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word))
+        count++;
+    return count;
+}
+
+static void an_error_that_the_provider_says_in_its_stream_is_said_once(void **state)
+{
+    static const struct {
+        enum dialect dialect;
+        const char *path;
+    } cases[] = {{DIALECT_OPENAI, CHAT}, {DIALECT_ANTHROPIC, "/v1/messages"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct world world = {.answer = answer_error_in_stream, .dialect = cases[i].dialect};
+        AUTO_FREE char *answer = NULL;
+
+        world_begin(&world);
+        answer = world_post(&world, cases[i].path, ASK_STREAM);
+        ASSERT_HAS(answer, "HTTP/1.1 200 OK");
+        assert_int_equal(count_of(answer, "over loaded"), 1);
+        ASSERT_LACKS(answer, "custody: ");
+        ASSERT_RECORDS(&world, 1, "\"model.outcome\"", "\"failed\"", "upstream-error");
+        world_end(&world);
+    }
+}
+
 static void a_body_that_is_cut_is_a_gateway_error(void **state)
 {
     struct world world = {.answer = answer_cut};
@@ -529,6 +574,7 @@ int main(void)
         TEST(a_provider_that_is_not_there_is_a_gateway_error),
         TEST(an_error_of_the_provider_is_passed_on),
         TEST(a_stream_that_is_cut_ends_in_an_error_of_the_clients_dialect),
+        TEST(an_error_that_the_provider_says_in_its_stream_is_said_once),
         TEST(a_body_that_is_cut_is_a_gateway_error),
         TEST(a_compressed_answer_that_nobody_asked_for_is_refused),
         TEST(a_provider_that_says_nothing_is_given_up),

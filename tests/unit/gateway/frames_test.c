@@ -44,6 +44,8 @@ static void chunks_become_named_events_at_any_cut(void **state)
     add_chunk(&wire, "{\n\"type\":\"ping\"}");
     add_chunk(&wire, "{\"type\":\"odd name\\n\"}");
     add_exception(&wire, "throttlingException", "{\"message\":\"slow \\\"down\\\"\"}");
+    add_exception(&wire, "internalServerException", "{\"message\":\"said once is enough\"}");
+    add_chunk(&wire, "{\"type\":\"ping\"}");
     for (size_t step = 1; step <= wire.len; step++) {
         struct frames *frames = frames_new(8192);
         AUTO_BUF struct buf events = buf_with_limit(8192);
