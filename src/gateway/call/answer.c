@@ -372,7 +372,8 @@ void answer_end(struct exchange *exchange, const char *reason)
         }
         deliver(exchange, ending);
     } else {
-        deliver(exchange, ending); /* the client first: it waits, and the ledger does not */
+        deliver(exchange, ending);
+        exchange_flush(exchange); /* the client first: it waits, and the ledger does not */
         accounts_outcome(exchange, ending);
     }
     exchange_drain(exchange);

@@ -5,12 +5,23 @@
 
 #define BASE64_BYTES_MIN 32
 #define DATA_URL_HEAD_MAX 128
+#define HEAD_BYTES 32
 
 /* What is in here cannot be read as text. */
 static const char *const opaque_magics[] = {
     "\x89PNG",  "\xFF\xD8\xFF",     "GIF8", "RIFF",       "%PDF-", "PK\x03\x04",
     "\x1F\x8B", "\x28\xB5\x2F\xFD", "BZh",  "7z\xBC\xAF",
 };
+
+/* Most texts are none, and their beginning tells. */
+static bool may_be_base64(struct slice text)
+{
+    text = slice_part(text, 0, HEAD_BYTES);
+    for (size_t i = 0; i < text.len; i++)
+        if (base64_digit(text.at[i]) < 0 && text.at[i] != '\n' && text.at[i] != '\r')
+            return false;
+    return true;
+}
 
 /* Generous on purpose: whatever some decoder would take is worth a look. */
 static bool decode_base64(struct slice text, struct buf *out)
@@ -21,7 +32,7 @@ static bool decode_base64(struct slice text, struct buf *out)
 
     while (text.len > 0 && text.at[text.len - 1] == '=')
         text.len--;
-    if (!buf_reserve(out, text.len, &fault))
+    if (!may_be_base64(text) || !buf_reserve(out, text.len, &fault))
         return false;
     for (size_t i = 0; i < text.len; i++) {
         int digit = base64_digit(text.at[i]);
