@@ -24,6 +24,8 @@ static const struct shown {
     {RECORD_MODEL, FORM_WORD},
     {RECORD_SERVED, FORM_NAMED},
     {RECORD_PROVIDER, FORM_NAMED},
+    {RECORD_METHOD, FORM_WORD},
+    {RECORD_TOOL, FORM_NAMED},
     {RECORD_HOST, FORM_WORD},
     {RECORD_CHANGE, FORM_WORD},
     {RECORD_PERSON, FORM_WORD},
@@ -93,9 +95,12 @@ static void print_field(const struct shown *what, const struct record_value *val
         (void)fprintf(out, " %lld", (long long)value->number);
 }
 
-/* Who has answered, and by which entry of the policy, where that is not the model's name. */
+/* Who has answered, and by which entry of the policy, where that is not the model's name; and what
+ * was asked, where that is not HTTP's POST. */
 static bool is_said_already(const struct record_value *fields, enum record_field field)
 {
+    if (field == RECORD_METHOD)
+        return !slice_equal(fields[RECORD_DIALECT].text, SLICE("mcp"));
     return (field == RECORD_SERVED || field == RECORD_PROVIDER) && fields[RECORD_MODEL].set &&
            slice_equal(fields[field].text, fields[RECORD_MODEL].text);
 }

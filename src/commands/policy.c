@@ -206,6 +206,23 @@ static json_t *egress_json(const struct policy *policy)
     return list;
 }
 
+static json_t *servers_json(const struct policy *policy)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < policy->server_count; i++) {
+        const struct policy_server *server = &policy->servers[i];
+        const struct policy_texts tools = {server->tools, server->tool_count};
+
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o, s:s?, s:s?, s:s?}", "name", server->at.name, "url",
+                            server->at.url, "tools", texts_json(&tools), "digest",
+                            server->digest, "residency", server->at.residency, "contract",
+                            server->at.contract));
+    }
+    return list;
+}
+
 static json_t *policy_json(const struct policy *policy)
 {
     json_t *models = json_array();
@@ -218,7 +235,7 @@ static json_t *policy_json(const struct policy *policy)
                       policy->models[i].residency, "contract", policy->models[i].contract));
     return json_pack(
         "{s:s, s:s?, s:s?, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:{s:I, s:I}, "
-        "s:{s:I, s:I, s:I}, s:I, s:o}",
+        "s:{s:I, s:I, s:I}, s:I, s:o, s:o}",
         "digest", policy->digest, "repository", policy->repository, "owner", policy->owner,
         "phase", policy->phase, "data", data_json(policy), "models", models, "read_deny",
         rules_json(&policy->read_deny), "hide_names", policy->hide_names, "agents",
@@ -228,7 +245,7 @@ static json_t *policy_json(const struct policy *policy)
         (json_int_t)policy->budget_run.tokens, "micro_usd",
         (json_int_t)policy->budget_run.micro_usd, "minutes",
         (json_int_t)policy->budget_run.minutes, "approvals", (json_int_t)policy->approvals,
-        "egress", egress_json(policy));
+        "egress", egress_json(policy), "mcp", servers_json(policy));
 }
 
 static const struct option_rule show_options[] = {

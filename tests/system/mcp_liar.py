@@ -1,6 +1,7 @@
 """A tool server that does what each test wants: `behave` maps a method of JSON-RPC (or GET, DELETE) to a function."""
 import http.server
 import json
+import ssl
 import threading
 
 TOOLS = [{'name': 'echo', 'description': 'Echoes a text.', 'inputSchema': {'type': 'object', 'properties': {'text': {'type': 'string'}}}},
@@ -22,7 +23,7 @@ def events(*messages):
 class Liar:
     """`asked`: what came: (verb, message, headers)."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
         self.tools, self.behave, self.asked, self.session = TOOLS, {}, [], 'session-1'
         liar = self
 
@@ -74,6 +75,10 @@ class Liar:
 
         self.server = Server(('127.0.0.1', 0), Handler)
         self.server.daemon_threads = True
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Remote MCP servers through the door: the protocol's own SDK on both sides, a real agent, and a server that lies."""
 import hashlib
-import http.server
 import json
 import os
 import pathlib
 import re
-import subprocess
+import ssl
 import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(__file__))
+from mirror import make_ca
 from mcp_liar import Liar, TOOLS as LIARS_TOOLS, events, result, text
 from harness import CARD, CUSTODY, Place, free_port, installed_engines, main, run, skip_without_registry, wait_for_port
 
@@ -175,10 +175,11 @@ class Pair(Place):
         self.liar = Liar()
         self.digest = None
         self.rule = ''
+        self.scheme = 'http'
 
     def mcp(self, tools='echo, look', more=''):
         digest = f', digest: {self.digest}' if self.digest else ''
-        self.policy(f'{self.rule}mcp:\n  - {{ name: tickets, url: "http://127.0.0.1:{self.liar.port}/mcp", '
+        self.policy(f'{self.rule}mcp:\n  - {{ name: tickets, url: "{self.scheme}://127.0.0.1:{self.liar.port}/mcp", '
                     f'tools: [{tools}]{digest}{more} }}\n')
 
     def pin(self, **how):
@@ -473,6 +474,98 @@ def arguments_are_redacted_and_answers_cut_where_policy_says_so():
         place.close()
 
 
+def over_tls_the_server_is_known_by_its_certificate():
+    place = Pair()
+    try:
+        place.liar.close()
+        ca, certificate, key = make_ca(place.root, ('IP:127.0.0.1',))
+        (place.root / 'other').mkdir()
+        other, _, _ = make_ca(place.root / 'other', ('IP:127.0.0.1',))
+        place.liar = Liar((certificate, key))
+        place.scheme = 'https'
+        place.pin(more=f', ca: {ca}')
+        got, done = place.ask(LIST, call('call'))
+        assert said(got, 'call')['result'] == text('echo: hello'), got
+        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pathlib.Path(certificate).read_text())).hexdigest()
+        outcomes = place.log('--run', done['run'], '--type', 'mcp.outcome')
+        assert [r['object']['certificate'] for r in outcomes] == [digest, digest], outcomes
+        shown = place.custody('log', '--run', done['run'], '--type', 'mcp.*').stdout
+        assert 'tools/call tool echo 127.0.0.1' in shown and 'provider tickets' in shown, shown
+        asked = len(place.liar.asked)
+        place.mcp(more=f', ca: {other}')
+        got, done = place.ask(LIST)
+        assert 'certificate' in error(got, 'list') and len(place.liar.asked) == asked, got
+        assert [r['reason'] for r in place.log('--run', done['run'], '--type', 'mcp.outcome')] == ['upstream-tls']
+        assert 'certificate' in place.custody('mcp', 'list', 'tickets', check=2).stderr
+        place.mcp(more=f', ca: {ca}, key: {{ file: /nowhere/key }}')
+        got, done = place.ask(LIST)
+        assert 'key or CA file' in error(got, 'list') and len(place.liar.asked) == asked, got
+        place.mcp(more=f', ca: {ca}, expires: 2020-01-01')
+        got, done = place.ask(LIST)
+        assert 'expired' in error(got, 'list') and len(place.liar.asked) == asked, got
+        assert place.log('--run', done['run'], '--type', 'mcp.*') == []
+    finally:
+        place.close()
+
+
+def what_is_open_when_a_run_ends_has_its_outcome():
+    place = Pair()
+    liar, held = place.liar, threading.Event()
+
+    def hold(handler, message):
+        handler.send_response(200)
+        handler.send_header('content-type', 'text/event-stream')
+        handler.send_header('transfer-encoding', 'chunked')
+        handler.end_headers()
+        handler.wfile.flush()
+        held.wait(60)
+    liar.behave = {'GET': hold, 'tools/call wait': lambda handler, m: held.wait(60)}
+    try:
+        place.pin()
+        place.write('ask.py', place_script())
+        place.write('steps.json', '')
+        place.commit('leave')
+        done = place.run('/usr/bin/python3', 'ask.py', timeout=120)
+        assert done['exit'] in (0, 2), done
+        intents = {r['seq']: r['object']['method'] for r in place.log('--run', done['run'], '--type', 'mcp.intent')}
+        outcomes = {r['intent']: r for r in place.log('--run', done['run'], '--type', 'mcp.outcome')}
+        assert sorted(intents.values()) == ['GET', 'tools/call', 'tools/list'] and intents.keys() == outcomes.keys(), (intents, outcomes)
+        ends = {intents[seq]: row['outcome'] for seq, row in outcomes.items()}
+        assert ends == {'tools/list': 'ok', 'GET': 'cancelled', 'tools/call': 'cancelled'}, ends
+        assert place.verify()['result'] == 'holds'
+    finally:
+        held.set()
+        place.close()
+
+
+def place_script():
+    """Begins what takes long, and ends while it is under way."""
+    wait = json.dumps(call('x', 'wait')['send'])
+    return f"""import json, socket, time
+def send(text):
+    s = socket.create_connection(('127.0.0.1', 9187)); s.sendall(text.encode()); return s
+def post(body):
+    return 'POST /mcp/tickets HTTP/1.1\\r\\nHost: a\\r\\nContent-Type: application/json\\r\\nContent-Length: %d\\r\\n\\r\\n%s' % (len(body), body)
+listed = send(post('{{"jsonrpc":"2.0","id":1,"method":"tools/list"}}')); listed.recv(65536)
+kept = [send('GET /mcp/tickets HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n'), send(post({wait!r}))]
+time.sleep(2)
+"""
+
+
+def what_is_said_is_kept_where_policy_keeps_it():
+    place = Pair()
+    try:
+        place.rule = 'retention: { payloads: 90d }\n'
+        place.pin()
+        got, done = place.ask(LIST, call('call', 'the marmot'))
+        assert said(got, 'call')['result'] == text('echo: the marmot'), got
+        rows = json.loads(place.custody('payload', 'list', '--run', done['run'], '--json', check=0).stdout)
+        kinds = [row['kind'] for row in rows if row['kind'] in ('request', 'server_answer')]
+        assert sorted(kinds) == ['request', 'request', 'server_answer', 'server_answer'], rows
+    finally:
+        place.close()
+
+
 def an_agent_finds_the_server(engine, dialect):
     """A real agent program: its model asks for the server's tool, with a card of its own, and is told what the tool says."""
     engines = installed_engines(engine) / 'engines'
@@ -517,4 +610,6 @@ main([the_sdk_works_with_streamed_answers, the_sdk_works_with_plain_answers, the
       what_a_server_lies_about_does_not_reach_the_agent, what_an_agent_may_not_send_does_not_leave,
       a_changed_description_stops_and_says_which, a_list_in_pages_is_compared_tool_by_tool,
       arguments_are_redacted_and_answers_cut_where_policy_says_so,
+      over_tls_the_server_is_known_by_its_certificate, what_is_open_when_a_run_ends_has_its_outcome,
+      what_is_said_is_kept_where_policy_keeps_it,
       codex_finds_the_server, opencode_finds_the_server, gemini_finds_the_server])

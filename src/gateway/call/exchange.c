@@ -91,7 +91,7 @@ static void release(struct exchange *exchange)
     exchange_forget_request(exchange);
     accounts_release(exchange);
     answer_free(&exchange->answer);
-    visit_free(exchange->visit);
+    visit_release(exchange);
 }
 
 void exchange_free(struct exchange *exchange)

@@ -38,6 +38,7 @@ struct gateway {
     size_t provider_count;
     struct provider *servers; /* as of config.servers */
     size_t server_count;
+    size_t visit_count; /* requests to them, of `exchanges` */
     struct book *book;
     struct gateway_totals totals;
     struct door_peer *doors;

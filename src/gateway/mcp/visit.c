@@ -8,7 +8,7 @@
 #define TOOL_MS (INT64_C(600) * 1000)
 #define LATE_US                                                                               \
     (INT64_C(2) * 1000 * 1000) /* for what follows an answer: the end of a stream */
-#define TARGET_BYTES_MAX (URL_BYTES_MAX + 2)
+#define VISITS_AT_ONCE_MAX 256 /* streams that stay open among them */
 
 static const struct visit_ending endings[] = {
     {"complete", "ok", NULL},
@@ -36,9 +36,13 @@ static const struct visit_ending *ending_of(const char *reason)
     return &endings[COUNT(endings) - 1];
 }
 
-void visit_free(struct visit *visit)
+void visit_release(struct exchange *exchange)
 {
-    free(visit);
+    if (exchange->visit == NULL)
+        return;
+    exchange->gateway->visit_count--;
+    free(exchange->visit);
+    exchange->visit = NULL;
 }
 
 /* ---- what the door says ---- */
@@ -74,6 +78,7 @@ bool visit_take(struct exchange *exchange, struct slice packet)
     visit->kept_all = true;
     memcpy(&visit->open, packet.at, sizeof(visit->open));
     exchange->visit = visit;
+    gateway->visit_count++;
     exchange->kind = &visit_kind;
     if (!open_valid(gateway, &visit->open))
         return false;
@@ -316,6 +321,8 @@ static const char *refuses(const struct exchange *exchange)
                                     .classes = exchange->open.classes,
                                     .redacted = exchange->open.redacted};
 
+    if (exchange->gateway->visit_count > VISITS_AT_ONCE_MAX)
+        return "busy";
     return exchange->provider->origin.len == 0
                ? "no-key"
                : route_refuses(exchange->provider->model, &call,
@@ -325,6 +332,7 @@ static const char *refuses(const struct exchange *exchange)
 static const struct {
     const char *reason, *message;
 } refusals[] = {
+    {"busy", "custody: too many requests to tool servers at once"},
     {"no-key",
      "custody: the key or CA file of this MCP server cannot be read (policy: mcp, key, "
      "ca)"},

@@ -22,8 +22,8 @@ extern const struct exchange_kind visit_kind;
 
 /* Takes CALL_MCP: the exchange is a visit from here on. False: nonsense of a door. */
 MUST_USE bool visit_take(struct exchange *exchange, struct slice packet);
-/* What of it is not an exchange's; NULL is fine. */
-void visit_free(struct visit *visit);
+/* What of it is not an exchange's; one that is no visit is fine. */
+void visit_release(struct exchange *exchange);
 
 /* How one ends; rows of a table. */
 struct visit_ending {

@@ -109,8 +109,15 @@ bool core_models(struct run *run, struct fault *fault)
             return fault_in(fault, "model %s", from->name) || run_because(run, "policy");
     }
     take_fallback(run);
-    return servers_make(policy, run->session->home.fd, &run->servers, fault) ||
-           run_because(run, "policy");
+    if (!servers_make(policy, run->session->home.fd, &run->servers, fault))
+        return run_because(run, "policy");
+    for (size_t i = 0; i < run->servers.count; i++)
+        if (run->servers.at[i].digest == NULL)
+            run_say(run,
+                    "warning: nobody has accepted the tools of MCP server %s yet, so the agent "
+                    "gets none of them: custody mcp pin %s",
+                    run->servers.at[i].at.name, run->servers.at[i].at.name);
+    return true;
 }
 
 static bool speaks(const struct run *run, size_t model, enum engine_dialect *ret_dialect)
