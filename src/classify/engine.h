@@ -65,6 +65,15 @@ bool engine_is_mixed(struct slice value);
 /* Small and capital letters with digits, as a password has to have: beside its name nearly anywhere. */
 bool engine_is_password(struct slice value);
 
+/* A value that stands further from its name than behind an operator: behind a type or a constructor, in an
+ * element, in a table of prose. */
+struct wrapped {
+    size_t start, end;
+    bool is_loose; /* only words join it to its name: it must look like a password */
+};
+bool engine_wrapped_value(const struct stretch *stretch, size_t behind_name,
+                          struct wrapped *ret_value);
+
 /* Is this value what is assigned to such a name? */
 bool engine_is_secret_value(struct engine *engine, uint16_t rule, struct slice value);
 

@@ -5,7 +5,7 @@
 
 #define NAME_SIDE_MAX 64
 #define SPACE_MAX 8
-#define VALUE_MAX 512
+#define VALUE_MAX 2048
 #define WORK_TIMES 4 /* a name and its value are looked at so often */
 
 /* What a byte may be there. */
@@ -118,6 +118,8 @@ static bool bare_value(const struct stretch *stretch, size_t at, size_t *ret_end
     while (end < stretch->text.len && end - at <= VALUE_MAX &&
            is_at(stretch->text.at[end], IN_BARE))
         end++;
+    if (end > at && byte_at(stretch, end) == '\n')
+        end -= stretch->text.at[end - 1] == '\\'; /* the line goes on */
     *ret_end = end;
     return end > at && byte_at(stretch, end) != '(' && byte_at(stretch, end) != '[';
 }
@@ -248,12 +250,29 @@ static bool loose_value(const struct stretch *stretch, struct slice word, size_t
             engine_is_mixed(value));
 }
 
-static void judge_value(struct engine *engine, const struct stretch *stretch, uint16_t number,
+/* False: it is no secret. */
+static bool judge_value(struct engine *engine, const struct stretch *stretch, uint16_t number,
                         struct slice name, size_t start, size_t end)
 {
-    if (engine_is_secret_value(engine, number, slice_part(stretch->text, start, end)) &&
-        engine_is_secret_name(&engine->rules->at[number].rule, name))
-        engine_judge(engine, stretch, number, start, end);
+    if (!engine_is_secret_value(engine, number, slice_part(stretch->text, start, end)) ||
+        !engine_is_secret_name(&engine->rules->at[number].rule, name))
+        return false;
+    engine_judge(engine, stretch, number, start, end);
+    return true;
+}
+
+static void judge_wrapped(struct engine *engine, const struct stretch *stretch, uint16_t number,
+                          struct slice name, size_t behind)
+{
+    struct wrapped found;
+    struct slice value;
+
+    if (!engine_wrapped_value(stretch, behind, &found))
+        return;
+    value = slice_part(stretch->text, found.start, found.end);
+    if (engine_may_work(engine, WORK_TIMES * value.len) &&
+        (!found.is_loose || engine_is_password(value) || engine_is_plainly_random(value)))
+        (void)judge_value(engine, stretch, number, name, found.start, found.end);
 }
 
 void engine_assigned(struct engine *engine, const struct stretch *stretch, uint16_t number,
@@ -280,7 +299,9 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
     if (operator == 0) {
         if (loose_value(stretch, slice_part(text, start, end), behind, slice_starts_with(name, SLICE("-")), &at,
                         &value_end))
-            judge_value(engine, stretch, number, name, at, value_end);
+            (void)judge_value(engine, stretch, number, name, at, value_end);
+        else
+            judge_wrapped(engine, stretch, number, name, behind);
         (void)engine_may_work(engine, WORK_TIMES * (value_end > at ? value_end - at : 0));
         return;
     }
@@ -300,6 +321,7 @@ void engine_assigned(struct engine *engine, const struct stretch *stretch, uint1
                engine_is_mixed(slice_part(text, at, value_end))) ||
               engine_is_password(slice_part(text, at, value_end)) ||
               engine_is_plainly_random(slice_part(text, at, value_end)));
-    if (engine_may_work(engine, WORK_TIMES * (value_end > at ? value_end - at : 0)) && ok)
-        judge_value(engine, stretch, number, name, at, value_end);
+    if (engine_may_work(engine, WORK_TIMES * (value_end > at ? value_end - at : 0)) &&
+        !(ok && judge_value(engine, stretch, number, name, at, value_end)))
+        judge_wrapped(engine, stretch, number, name, behind);
 }

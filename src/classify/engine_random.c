@@ -3,7 +3,7 @@
 #include "classify/engine.h"
 
 #define VALUE_MIN 8
-#define VALUE_MAX 512
+#define VALUE_MAX 2048
 #define RANDOM_MIN 20 /* so long a value is judged by its entropy */
 #define HEX_MIN 16
 #define HEX_LONG_MIN 24
