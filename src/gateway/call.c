@@ -10,6 +10,13 @@ const char *const call_header_names[CALL_HEADER_COUNT] = {
     [CALL_HEADER_ANTHROPIC_BETA] = "anthropic-beta",
 };
 
+static enum call_sent what_became(ssize_t sent)
+{
+    if (sent >= 0)
+        return CALL_SENT;
+    return errno == EAGAIN || errno == ENOBUFS ? CALL_FULL : CALL_GONE;
+}
+
 static enum call_sent send_parts(int socket, struct iovec *parts, size_t count)
 {
     struct msghdr header = {.msg_iov = parts, .msg_iovlen = count};
@@ -18,9 +25,18 @@ static enum call_sent send_parts(int socket, struct iovec *parts, size_t count)
     do
         sent = sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
-    if (sent >= 0)
-        return CALL_SENT;
-    return errno == EAGAIN || errno == ENOBUFS ? CALL_FULL : CALL_GONE;
+    return what_became(sent);
+}
+
+/* A packet that lies in one piece, as those of a stream do. */
+static enum call_sent send_one(int socket, struct slice packet)
+{
+    ssize_t sent;
+
+    do
+        sent = send(socket, packet.at, packet.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return what_became(sent);
 }
 
 static struct iovec part_of(const void *at, size_t len)
@@ -30,8 +46,10 @@ static struct iovec part_of(const void *at, size_t len)
 
 enum call_sent call_send(int socket, uint8_t type, struct slice bytes)
 {
-    struct iovec parts[] = {part_of(&type, type != 0), part_of(bytes.at, bytes.len)};
+    struct iovec parts[] = {part_of(&type, 1), part_of(bytes.at, bytes.len)};
 
+    if (type == 0)
+        return send_one(socket, bytes);
     return send_parts(socket, parts, COUNT(parts));
 }
 

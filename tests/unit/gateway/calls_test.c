@@ -288,6 +288,31 @@ static void neither_process_is_root(void **state)
     world_end(&world);
 }
 
+#define ASK_MESSAGES "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[]}"
+
+static void headers_that_a_provider_may_see_reach_it_as_they_are_and_no_others(void **state)
+{
+    struct world world = {.answer = answer_right, .dialect = DIALECT_ANTHROPIC};
+    AUTO_FREE char *request = xformat(
+        "POST /v1/messages HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: "
+        "application/json\r\nanthropic-beta: tools-1,files-2\r\nX-Api-Key: mine\r\nAccept: "
+        "text/event-stream\r\nX-Of-Mine: not for you\r\nanthropic-version: 2023-06-01\r\n"
+        "Content-Length: %zu\r\n\r\n%s",
+        sizeof(ASK_MESSAGES) - 1, ASK_MESSAGES);
+    AUTO_FREE char *answer = NULL, *log = NULL;
+
+    (void)state;
+    world_begin(&world);
+    answer = world_raw(&world, request);
+    assert_int_equal(world_status(answer), 200);
+    log = upstream_log(&world.upstream);
+    ASSERT_HAS(log, "\r\naccept: text/event-stream\r\nanthropic-version: 2023-06-01\r\n"
+                    "anthropic-beta: tools-1,files-2\r\n\r\n" ASK_MESSAGES);
+    ASSERT_LACKS(log, "not for you");
+    ASSERT_LACKS(log, "mine");
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +320,7 @@ int main(void)
         TEST(every_dialect_is_streamed_and_accounted),
         TEST(the_intent_is_written_before_the_outcome_and_named_by_it),
         TEST(neither_process_is_root),
+        TEST(headers_that_a_provider_may_see_reach_it_as_they_are_and_no_others),
         TEST(a_usage_chunk_that_the_client_asked_for_is_not_taken_away),
     };
 
