@@ -501,7 +501,8 @@ static bool scan_container(struct scan *scan, bool is_object)
     if (!scan_elements(scan, is_object))
         return false;
     scan->depth--;
-    if (!keys_differ(scan->keys + keys_from, scan->key_count - keys_from))
+    if (scan->key_count > keys_from &&
+        !keys_differ(scan->keys + keys_from, scan->key_count - keys_from))
         return broken(scan, "a duplicate key in the object that ends");
     scan->key_count = keys_from;
     return true;

@@ -29,6 +29,7 @@ class Liar:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = 'HTTP/1.1'
+            wbufsize = -1  # an answer in one piece
 
             def log_message(self, *words):
                 pass

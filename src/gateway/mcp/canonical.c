@@ -19,15 +19,21 @@ struct container {
     bool is_object;
 };
 
+/* The name is raw, between its quotes, which stand around it. */
+static bool decode(struct slice name, struct buf *text, struct fault *fault)
+{
+    const struct json_value key = {JSON_STRING, slice_of_bytes(name.at - 1, name.len + 2)};
+
+    return json_text(&key, text, fault);
+}
+
 static bool take(void *self, struct slice name, const struct json_value *value,
                  struct fault *fault)
 {
     struct container *container = self;
     AUTO_BUF struct buf text = buf_with_limit(NAME_BYTES_MAX);
-    /* the name is raw, between its quotes, which stand around it */
-    const struct json_value key = {JSON_STRING, slice_of_bytes(name.at - 1, name.len + 2)};
 
-    if (container->is_object && !json_text(&key, &text, fault))
+    if (container->is_object && !decode(name, &text, fault))
         return false;
     container->at =
         xgrow(container->at, &container->room, container->count + 1, sizeof(*container->at));

@@ -100,6 +100,47 @@ static void every_engine_that_is_compiled_in_expands_in_each_of_its_dialects(voi
     engine_names_free(&names);
 }
 
+/* Each has its own form; all of them are read as JSON or TOML by the check above. */
+static void an_engine_names_the_tool_servers_its_own_way(void **state)
+{
+    static const struct engine_mcp servers[] = {
+        {"tickets", "http://127.0.0.1:8080/mcp/tickets"},
+        {"wiki", "http://127.0.0.1:8080/mcp/wiki"}};
+    static const struct {
+        const char *engine, *holds;
+        enum engine_dialect dialect;
+    } cases[] = {
+        {"codex", "[mcp_servers.wiki]\nurl = \"http://127.0.0.1:8080/mcp/wiki\"\n",
+         ENGINE_OPENAI_RESPONSES},
+        {"gemini", "\"wiki\":{\"httpUrl\":\"http://127.0.0.1:8080/mcp/wiki\"", ENGINE_GEMINI},
+        {"qwen", "\"tickets\":{\"httpUrl\":\"http://127.0.0.1:8080/mcp/tickets\"",
+         ENGINE_OPENAI},
+        {"opencode", "\"url\":\"http://127.0.0.1:8080/mcp/tickets\",\"enabled\":true",
+         ENGINE_OPENAI},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct engine_values values = values_for(cases[i].dialect);
+        struct engine_launch launch;
+        struct engine *engine = NULL;
+        struct fault fault = {0};
+
+        assert_ok(engine_load(NULL, cases[i].engine, &engine, &fault), fault);
+        values.mcp = servers;
+        values.mcp_count = COUNT(servers);
+        assert_ok(engine_expand(engine, &values, &launch, &fault), fault);
+        check_launch(engine, &launch);
+        if (strstr(launch.files.at[0].value, cases[i].holds) == NULL)
+            fail_msg("%s: %s", cases[i].engine, launch.files.at[0].value);
+        engine_launch_free(&launch);
+        values.mcp = (const struct engine_mcp[]){{"a\"b", "http://127.0.0.1"}};
+        values.mcp_count = 1;
+        assert_false(engine_expand(engine, &values, &launch, &fault));
+        engine_free(engine);
+    }
+}
+
 static void a_value_that_could_break_out_of_json_is_refused(void **state)
 {
     static const char *const bad[] = {"",      "a\"b", "a b",         "a\nb", "a'b",
@@ -286,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_engine_that_is_compiled_in_expands_in_each_of_its_dialects),
+        TEST(an_engine_names_the_tool_servers_its_own_way),
         TEST(a_value_that_could_break_out_of_json_is_refused),
         TEST(a_prompt_is_there_and_fits_one_argument),
         TEST(a_bad_engine_file_is_refused_with_line_and_column),
