@@ -60,11 +60,15 @@ static inline uint64_t sixteen_bits(sixteen answers)
 /* The first byte of which it is yes; SIXTEEN: none. */
 static inline unsigned sixteen_first(sixteen answers)
 {
+#if defined(__SSE2__)
+    return (unsigned)__builtin_ctzll(sixteen_bits(answers) | 1U << SIXTEEN);
+#else
     uint64_t low = sixteen_half(answers, 0), high = sixteen_half(answers, 1);
 
     if (low != 0)
         return (unsigned)__builtin_ctzll(low) / 8;
     return high != 0 ? 8 + (unsigned)__builtin_ctzll(high) / 8 : SIXTEEN;
+#endif
 }
 
 #endif

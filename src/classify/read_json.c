@@ -6,9 +6,8 @@
  * Strings of an array of which one ends with a line's end are one text (notebooks keep sources
  * that way): what lies between them is left out.
  */
-#include "base/sixteen.h"
+#include "classify/json_string.h"
 #include "classify/read.h"
-#include "classify/rewrite.h"
 
 #define LEVELS_MAX 64 /* members of deeper ones have no names */
 
@@ -90,47 +89,20 @@ static void add_element(struct walk *walk, struct span value)
 
 /* ---- strings ---- */
 
-/* The first byte from `at` on that a string is not made of: a quote, a backslash, a line's
- * end; or the content's end. */
-static inline size_t string_run(struct slice content, size_t at)
-{
-    while (content.len - at >= SIXTEEN) {
-        sixteen bytes = sixteen_load(content.at + at);
-        unsigned first = sixteen_first(sixteen_is(bytes, '"') | sixteen_is(bytes, '\\') |
-                                       sixteen_is(bytes, '\n'));
-
-        if (first < SIXTEEN)
-            return at + first;
-        at += SIXTEEN;
-    }
-    while (at < content.len && content.at[at] != '"' && content.at[at] != '\\' &&
-           content.at[at] != '\n')
-        at++;
-    return at;
-}
-
 /* From behind the opening quote; stands behind the closing one then. */
 static bool read_string(struct walk *walk, struct span *ret_text, bool *ret_is_line,
                         struct fault *fault)
 {
     struct rewrite *rewrite = &walk->rewrite;
     struct slice content = walk->content;
-    size_t at = walk->at, line_end = SIZE_MAX;
-    bool is_plain = true;
+    struct json_string string;
 
-    ret_text->start = rewrite_place(rewrite, at);
-    while ((at = string_run(content, at)) < content.len && content.at[at] == '\\') {
-        size_t from = at;
-
-        if (!rewrite_escape_json(rewrite, content, &at, &is_plain, fault))
-            return false;
-        line_end = at - from == 2 && content.at[from + 1] == 'n' ? at : line_end;
-    }
-    if (!is_plain && !rewrite_keep(rewrite, at, fault))
+    ret_text->start = rewrite_place(rewrite, walk->at);
+    if (!json_string_read(rewrite, content, walk->at, &string, fault))
         return false;
-    ret_text->end = rewrite_place(rewrite, at);
-    *ret_is_line = line_end == at;
-    walk->at = at + (at < content.len && content.at[at] == '"');
+    ret_text->end = rewrite_place(rewrite, string.end);
+    *ret_is_line = string.is_line;
+    walk->at = string.end + (string.end < content.len && content.at[string.end] == '"');
     return true;
 }
 

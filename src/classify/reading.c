@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#define NAME_BLOCK_BYTES 65536
+#define NAME_BLOCK_BYTES 8192
 #define NAME_CACHE_SLOTS 1024 /* a power of two */
 #define GROWTH_FLOOR 4096     /* a tiny content may grow more */
 
@@ -50,7 +50,9 @@ void reading_free(struct reading *reading)
     free(reading->elements);
     free(reading->pages);
     if (reading->decoded.len > 0)
-        explicit_bzero(reading->decoded.at, reading->decoded.len);
+        explicit_bzero(reading->decoded.at, reading->decoded.room - reading->decoded.len < READING_SLACK
+                                                ? reading->decoded.room
+                                                : reading->decoded.len + READING_SLACK);
     buf_free(&reading->decoded);
     *reading = (struct reading){0};
 }

@@ -20,6 +20,7 @@
 #define READING_GROWTH_MAX 4 /* all text of a content is at most so many times as long */
 #define READING_ELEMENTS_MAX (1U << 22)
 #define READING_PIECES_MAX (1U << 21) /* what comes behind them maps to the last one */
+#define READING_SLACK 32              /* bytes behind the text that may have been written to */
 #define READING_NAME_MAX 256          /* a longer name or position is none */
 #define READING_NAMES_MAX (16U << 20) /* bytes of all names and positions of a reading */
 
