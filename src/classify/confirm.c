@@ -1,11 +1,15 @@
 #include "classify/confirm.h"
 
+#include "classify/ascii.h"
+#include "classify/confirm_begin.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #define OPTIONS (PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT)
 #define VALUES_MAX 64
 #define MATCH_LIMIT 200000
+#define BEGINNINGS_MAX 24 /* that are looked at one by one */
 #define HEAP_KIB_MAX 8192
 #define STACK_BYTES_MIN (32UL * 1024)
 #define STACK_BYTES_MAX (1024UL * 1024)
@@ -16,6 +20,7 @@ struct confirm {
     uint16_t values[VALUES_MAX]; /* groups of that name, in order */
     size_t value_count;          /* 0: the whole is the value */
     uint32_t least;
+    uint8_t bytes[256]; /* enum confirm_byte */
 };
 
 /* The memory of machine code is one for all patterns: where that is closed, none is made or freed. */
@@ -78,6 +83,21 @@ static void find_values(struct confirm *confirm)
         confirm->values[confirm->value_count++] = (uint16_t)(first[0] << 8 | first[1]);
 }
 
+static void find_beginnings(struct confirm *confirm, struct slice pattern)
+{
+    const uint8_t *map = NULL;
+    uint32_t has_first = 0, first = 0;
+
+    (void)pcre2_pattern_info(confirm->code, PCRE2_INFO_FIRSTCODETYPE, &has_first);
+    (void)pcre2_pattern_info(confirm->code, PCRE2_INFO_FIRSTCODEUNIT, &first);
+    (void)pcre2_pattern_info(confirm->code, PCRE2_INFO_FIRSTBITMAP, &map);
+    for (unsigned byte = 0; byte < 256; byte++)
+        if (has_first == 1 ? lower((uint8_t)byte) == lower((uint8_t)first)
+                           : map == NULL || (map[byte / 8] >> byte % 8 & 1) != 0)
+            confirm->bytes[byte] = CONFIRM_FIRST;
+    confirm_not_before(pattern, confirm->bytes);
+}
+
 struct confirm *confirm_new(struct slice pattern)
 {
     struct confirm *confirm = xalloc(sizeof(*confirm));
@@ -95,6 +115,7 @@ struct confirm *confirm_new(struct slice pattern)
     if (confirm->match == NULL)
         abort();
     find_values(confirm);
+    find_beginnings(confirm, pattern);
     (void)pcre2_pattern_info(confirm->code, PCRE2_INFO_MINLENGTH, &confirm->least);
     return confirm;
 }
@@ -102,6 +123,17 @@ struct confirm *confirm_new(struct slice pattern)
 size_t confirm_least(const struct confirm *confirm)
 {
     return confirm->least;
+}
+
+bool confirm_may_begin(const struct confirm *confirm, struct slice text, size_t from, size_t last)
+{
+    if (last - from >= BEGINNINGS_MAX || last >= text.len)
+        return true;
+    for (size_t at = from; at <= last; at++)
+        if ((confirm->bytes[text.at[at]] & CONFIRM_FIRST) != 0 &&
+            (at == 0 || (confirm->bytes[text.at[at - 1]] & CONFIRM_NOT_BEFORE) == 0))
+            return true;
+    return false;
 }
 
 void confirm_free(struct confirm *confirm)

@@ -21,6 +21,9 @@ bool confirm_end_code(void);
 /* No match is shorter. */
 size_t confirm_least(const struct confirm *confirm);
 
+/* False: no match begins in [from, last]. What would cost more to know than to try is true. */
+bool confirm_may_begin(const struct confirm *confirm, struct slice text, size_t from, size_t last);
+
 enum confirm_result {
     CONFIRM_NO,
     CONFIRM_YES,

@@ -6,7 +6,6 @@
 
 #define WINDOW_SMALL 512UL   /* most values are shorter */
 #define LOOK_BEHIND 64UL     /* what a pattern may look at in front of a match */
-#define KEYWORD_BEFORE 128UL /* how far in front of its keyword a match may begin */
 #define NUMBER_BEFORE 2UL    /* "+1", "(2" */
 #define WORD_BEFORE 24UL     /* of letters that a number is part of */
 #define LENGTH_AFTER 64UL
@@ -109,6 +108,10 @@ static void confirm_between(struct engine *engine, const struct stretch *stretch
 
     if (*done > stretch->base && from < *done - stretch->base)
         from = *done - stretch->base;
+    if (from <= last && !confirm_may_begin(confirm, stretch->text, from, last)) {
+        *done = last + 1 + stretch->base;
+        return;
+    }
     while (from <= last) {
         struct confirm_match match = {0};
         enum confirm_result result = CONFIRM_MORE;
@@ -144,7 +147,7 @@ static bool on_keyword(void *self, size_t keyword, size_t end)
     const struct hunt *hunt = self;
     struct engine *engine = hunt->engine;
     const struct anchor *anchor = &engine->rules->anchors[keyword];
-    size_t start = end - anchor->len;
+    size_t start = end - anchor->len, before;
 
     if (end <= hunt->stretch->from || end > hunt->stretch->to)
         return true;
@@ -152,8 +155,10 @@ static bool on_keyword(void *self, size_t keyword, size_t end)
         if (engine->is_text)
             engine_assigned(engine, hunt->stretch, anchor->rule, start, end);
     } else {
-        confirm_between(engine, hunt->stretch, anchor->rule,
-                        start > KEYWORD_BEFORE ? start - KEYWORD_BEFORE : 0, start);
+        (void)rules_confirm(engine->rules, anchor->rule);
+        before = engine->rules->at[anchor->rule].keyword_before;
+        confirm_between(engine, hunt->stretch, anchor->rule, start > before ? start - before : 0,
+                        start);
     }
     return !engine->is_exhausted;
 }

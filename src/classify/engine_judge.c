@@ -33,12 +33,8 @@ static bool is_label(const struct tokens *before, size_t last, struct slice text
     for (size_t i = last + 1; i < before->count; i++) {
         bool is_filler = false;
 
-        for (size_t f = 0; f < COUNT(fillers); f++) {
-            size_t at;
-            struct tokens one = {.at = {before->at[i]}, .count = 1};
-
-            is_filler = is_filler || tokens_hold(&one, slice_of(fillers[f]), &at);
-        }
+        for (size_t f = 0; f < COUNT(fillers); f++)
+            is_filler = is_filler || token_is(before->at[i], slice_of(fillers[f]));
         if (!is_filler)
             return false;
     }
@@ -80,7 +76,8 @@ static bool any_phrase(const struct texts *phrases, const struct tokens *tokens)
 int engine_context(const struct rule *rule, const struct stretch *stretch, size_t start,
                    size_t end, bool *ret_has_context)
 {
-    struct tokens before, after, name;
+    struct tokens before __attribute__((uninitialized)); /* tokens_of sets what counts */
+    struct tokens after __attribute__((uninitialized)), name __attribute__((uninitialized));
     int best = 0, worth;
     size_t last;
 

@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 
+#include "classify/confirm_begin.h"
 #include "classify/tokens.h"
+
+#define KEYWORD_BEFORE 128UL /* how far in front of its keyword a match may begin */
 
 static void index_keywords(struct rules *rules)
 {
@@ -118,12 +121,35 @@ bool rules_of_key(const struct rules *rules, struct slice name, uint16_t *ret_ru
     return false;
 }
 
+/* Is one of the keywords in another one, behind its beginning? Then it is met first, though the other one begins earlier. */
+static size_t longest_around(const struct texts *keywords)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < keywords->count; i++)
+        for (size_t k = 0; k < keywords->count; k++) {
+            struct slice outer = keywords->at[i], inner = keywords->at[k];
+
+            if (inner.len < outer.len && outer.len > longest &&
+                text_holds(slice_part(outer, 1, outer.len), inner))
+                longest = outer.len;
+        }
+    return longest;
+}
+
+static size_t keyword_before(const struct rule *rule)
+{
+    return confirm_begins_with_keyword(rule) ? longest_around(&rule->keywords) : KEYWORD_BEFORE;
+}
+
 struct confirm *rules_confirm(struct rules *rules, uint16_t rule)
 {
     struct loaded_rule *loaded = &rules->at[rule];
 
-    if (loaded->confirm == NULL)
+    if (loaded->confirm == NULL) {
         loaded->confirm = confirm_new(loaded->rule.pattern);
+        loaded->keyword_before = keyword_before(&loaded->rule);
+    }
     return loaded->confirm;
 }
 

@@ -17,7 +17,8 @@ struct anchor {
 struct loaded_rule {
     struct rule rule;
     validator *validator;    /* may be NULL */
-    struct confirm *confirm; /* made when it is first needed */
+    struct confirm *confirm; /* made when it is first needed, and then is known: */
+    size_t keyword_before;   /* how far in front of a keyword its matches may begin */
     struct confirm *except[EXCEPT_COUNT]; /* the same; NULL: the rule has none */
 };
 

@@ -26,6 +26,7 @@ static void add(struct tokens *tokens, struct slice token)
         tokens->count--;
     }
     tokens->at[tokens->count++] = token;
+    tokens->firsts |= UINT32_C(1) << (token.at[0] & 31);
 }
 
 void tokens_of(struct slice text, struct tokens *ret_tokens)
@@ -33,6 +34,7 @@ void tokens_of(struct slice text, struct tokens *ret_tokens)
     size_t start = SIZE_MAX;
 
     ret_tokens->count = 0;
+    ret_tokens->firsts = 0;
     for (size_t at = 0; at < text.len; at++) {
         bool inside = is_word(text.at[at]) || is_digit(text.at[at]);
 
@@ -62,8 +64,25 @@ static bool take(struct slice *phrase, struct slice token)
     return true;
 }
 
+/* Both cases of a letter are one there. */
+static bool may_begin(const struct tokens *tokens, struct slice phrase)
+{
+    size_t at = 0;
+
+    while (at < phrase.len && !is_word(phrase.at[at]) && !is_digit(phrase.at[at]))
+        at++;
+    return at < phrase.len && (tokens->firsts >> (phrase.at[at] & 31) & 1) != 0;
+}
+
+bool token_is(struct slice token, struct slice word)
+{
+    return token.len > 0 && take(&word, token) && word.len == 0;
+}
+
 bool tokens_hold(const struct tokens *tokens, struct slice phrase, size_t *ret_last)
 {
+    if (!may_begin(tokens, phrase))
+        return false;
     for (size_t first = tokens->count; first-- > 0;) {
         struct slice rest = phrase;
 

@@ -14,6 +14,7 @@
 struct tokens {
     struct slice at[TOKENS_MAX];
     size_t count;
+    uint32_t firsts; /* a bit for the low five bits of each one's first byte */
 };
 
 /* The last TOKENS_MAX of them. */
@@ -24,6 +25,9 @@ void tokens_of(struct slice text, struct tokens *ret_tokens);
  * case)? ret_last: the place of the last of them; the last such place counts.
  */
 bool tokens_hold(const struct tokens *tokens, struct slice phrase, size_t *ret_last);
+
+/* Is a token this word, in any case? */
+bool token_is(struct slice token, struct slice word);
 
 /* Is the word anywhere in the text, in any case of ASCII letters? */
 bool text_holds(struct slice text, struct slice word);
