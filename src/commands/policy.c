@@ -230,8 +230,9 @@ static json_t *policy_json(const struct policy *policy)
     for (size_t i = 0; i < policy->model_count; i++)
         (void)json_array_append_new(
             models,
-            json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "name", policy->models[i].name, "url",
-                      policy->models[i].url, "dialect", policy->models[i].dialect, "residency",
+            json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s?}", "name", policy->models[i].name, "url",
+                      policy->models[i].url, "dialect", policy->models[i].dialect, "translate",
+                      policy->models[i].translate, "residency",
                       policy->models[i].residency, "contract", policy->models[i].contract));
     return json_pack(
         "{s:s, s:s?, s:s?, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:{s:I, s:I}, "

@@ -61,7 +61,8 @@ struct call_open {
     bool stream;
     bool strip_usage;   /* the usage chunk was not asked for by the client */
     uint32_t model;     /* index of the policy's entry */
-    uint32_t operation; /* enum operation */
+    uint32_t operation; /* enum operation, as the provider is asked */
+    uint32_t spoken;    /* enum dialect, of the client */
     uint32_t classes;   /* what was found and is allowed */
     uint32_t redacted;  /* classes of which stand-ins are in it */
     bool signed_blocks; /* holds what only the provider that made it can read */

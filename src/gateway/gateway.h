@@ -71,6 +71,7 @@ struct gateway_model {
     const char *api_version;       /* Azure: "2024-10-21"; NULL: the form without versions */
     const char *region;            /* Bedrock: that of signatures; else NULL */
     unsigned reach;                /* REACH_BIT of what requests may use */
+    bool translate; /* requests in other dialects are put into its own: gateway/translate */
     const char *key_file;          /* or NULL; read once, by the gateway process */
     const char *key_environment;   /* name of a variable, or NULL */
     const char *ca_file;           /* PEM; NULL: the system's */

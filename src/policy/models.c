@@ -99,6 +99,11 @@ bool build_provider(struct builder *builder, const char *list, size_t index,
     return build_way(builder, list, index, ret_model);
 }
 
+static bool is_true(const char *word)
+{
+    return word != NULL && strcmp(word, "true") == 0;
+}
+
 bool build_models(struct builder *builder)
 {
     struct policy *policy = builder->policy;
@@ -119,6 +124,7 @@ bool build_models(struct builder *builder)
         model->api_version = builder_text_of(builder, settings, "models", i, "api_version");
         model->region = builder_text_of(builder, settings, "models", i, "region");
         model->reach = builder_texts_of(builder, settings, reach, &model->reach_count);
+        model->translate = is_true(builder_text_of(builder, settings, "models", i, "translate"));
         build_prices(settings, i, &model->prices);
         if (model->name == NULL || model->url == NULL || model->dialect == NULL)
             return fault_set(builder->fault, FAULT_INVALID,

@@ -58,6 +58,7 @@ struct policy_model {
     const char *service, *api_version, *region; /* NULL: not named */
     const char **reach;                         /* words of `reach` */
     size_t reach_count;
+    bool translate; /* requests in another dialect than its own are translated */
     const char *key_file, *key_environment; /* at most one; NULL: no key */
     const char *ca;
     const char **pins; /* SHA-256 of keys, hexadecimal */

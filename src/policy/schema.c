@@ -54,6 +54,9 @@ const struct schema_row schema_rows[] = {
      "what nobody here has looked at and requests may use there all the same: what the provider "
      "keeps (earlier responses, caches), files uploaded to it, what it fetches, tools that it "
      "runs; none by default"},
+    {"models" S "#" S "translate", SCHEMA_BOOLEAN, ORG, NARROW_OWN, ENFORCED, NULL, "false", 0, 0,
+     "requests of agents that speak another one of openai, openai-responses and anthropic are "
+     "translated for it: docs/dialects.md"},
     {"models" S "#" S "key" S "file", SCHEMA_PATH, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "file with its key; only the gateway reads it"},
     {"models" S "#" S "key" S "env", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,

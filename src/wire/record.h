@@ -138,6 +138,7 @@ enum record_field {
     RECORD_SERVED,  /* object.served: the model that the provider says has answered */
     RECORD_TOOL,    /* object.tool: of a tool server */
     RECORD_LINEAGE, /* object.lineage: which files and lines were in a call */
+    RECORD_SPOKEN,  /* object.spoken: the API of the client's, where a call was translated */
     RECORD_FIELD_COUNT,
 };
 

@@ -17,8 +17,8 @@ _Static_assert(RECORD_TYPE_COUNT <= 64, "a set of types is a 64-bit mask");
 #define PLACE (F(PATH) | F(PATH_TO) | F(BLOB) | F(BLOB_AFTER) | F(FIRST) | F(END))
 #define PEER (F(HOST) | F(PORT) | F(METHOD) | F(BYTES_IN) | F(BYTES_OUT))
 #define CALL                                                                                  \
-    (PEER | F(PATH) | F(MODEL) | F(PROVIDER) | F(DIALECT) | F(RESIDENCY) | F(CONTRACT) |      \
-     F(TOKENS_IN) | F(TOKENS_OUT) | F(TOKENS_CACHED) | F(TOKENS_WRITTEN) |                    \
+    (PEER | F(PATH) | F(MODEL) | F(PROVIDER) | F(DIALECT) | F(SPOKEN) | F(RESIDENCY) |        \
+     F(CONTRACT) | F(TOKENS_IN) | F(TOKENS_OUT) | F(TOKENS_CACHED) | F(TOKENS_WRITTEN) |                    \
      F(TOKENS_REASONING) | F(COST_MICRO_USD) | F(TOKENS_RESERVED) | F(COST_RESERVED) |        \
      F(FIRST_BYTE_US) | F(CERTIFICATE) | F(SERVED) | F(TOOL) | F(LINEAGE) | F(RECEIPTS))
 #define CHANGED                                                                               \
@@ -183,6 +183,7 @@ const struct record_place record_places[] = {
     {"object", "second", RECORD_SECOND, TEXT, "second person who agreed"},
     {"object", "served", RECORD_SERVED, TEXT, "model that has answered"},
     {"object", "size", RECORD_SIZE, NUMBER, "size, bytes"},
+    {"object", "spoken", RECORD_SPOKEN, TEXT, "API that the client spoke, where it is another"},
     {"object", "ticket", RECORD_TICKET, TEXT, "ticket, or its digest"},
     {"object", "tool", RECORD_TOOL, TEXT, "tool of a tool server"},
     {"object", "tree", RECORD_TREE, OBJECT, "git tree"},

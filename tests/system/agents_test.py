@@ -40,13 +40,27 @@ def check_records(place, done):
     assert 'cell.enforced' in types and types[-1] == 'run.ended', types
 
 
-def to_a_landed_change(engine, dialect):
+def have_translated(place):
+    policy = place.home / 'policy.yaml'
+    policy.write_text(policy.read_text().replace('residency:', 'translate: true, residency:'))
+
+
+def check_dialects(place, done, spoken, sent):
+    for kind in ('model.intent', 'model.outcome'):
+        named = {(r['object'].get('spoken'), r['object']['dialect'])
+                 for r in place.log('--run', done['run'], '--type', kind)}
+        assert named == {(spoken, sent)}, named
+
+
+def to_a_landed_change(engine, dialect, spoken=None):
     engines = installed_engines(engine) / 'engines'
     place = Place(files=FILES)
     try:
         (place.home / 'engines').symlink_to(engines)
         port, model_log = place.scripted_model(SCRIPT)
         place.policy(model_url=f'http://127.0.0.1:{port}/v1', models=(dialect,))
+        if spoken:
+            have_translated(place)
         ticket = place.root / 'ticket.md'
         ticket.write_text(TICKET)
         done = place.run(options=('--engine', engine, '--ticket', ticket), timeout=240)
@@ -56,6 +70,7 @@ def to_a_landed_change(engine, dialect):
         assert CARD not in asked and TOKEN not in asked, 'an original reached the model'
         assert 'checked' in asked, 'the test command did not pass'
         check_records(place, done)
+        check_dialects(place, done, spoken, dialect)
         place.custody('change', 'approve', done['change'], '--as', 'maria', '--key', place.keys['maria'], check=0)
         place.custody('change', 'land', done['change'], check=0)
         assert 'percent / 100' in (place.repo / 'src/copay.c').read_text()
@@ -73,6 +88,14 @@ def codex_over_responses():
     to_a_landed_change('codex', 'openai-responses')
 
 
+def codex_over_responses_translated_to_chat_completions():
+    to_a_landed_change('codex', 'openai', spoken='openai-responses')
+
+
+def codex_over_responses_translated_to_messages():
+    to_a_landed_change('codex', 'anthropic', spoken='openai-responses')
+
+
 def pi_over_messages():
     to_a_landed_change('pi', 'anthropic')
 
@@ -85,5 +108,6 @@ def gemini_over_generate_content():
     to_a_landed_change('gemini', 'gemini')
 
 
-main([custodys_own_agent_over_chat_completions, codex_over_responses, pi_over_messages, opencode_over_chat_completions,
+main([custodys_own_agent_over_chat_completions, codex_over_responses, codex_over_responses_translated_to_chat_completions,
+      codex_over_responses_translated_to_messages, pi_over_messages, opencode_over_chat_completions,
       gemini_over_generate_content])

@@ -213,6 +213,8 @@ static void begin(struct record *record, enum record_type type,
     record_word(record, RECORD_POLICY, identity->policy);
     record_word(record, RECORD_PROVIDER, model->name);
     record_word(record, RECORD_DIALECT, dialect_name(model->dialect));
+    if ((enum dialect)exchange->open.spoken != model->dialect)
+        record_word(record, RECORD_SPOKEN, dialect_name((enum dialect)exchange->open.spoken));
     if (exchange->provider->url.host.len > 0) {
         record_text(record, RECORD_HOST, exchange->provider->url.host);
         record_number(record, RECORD_PORT, exchange->provider->url.port);

@@ -249,7 +249,7 @@ void exchange_refuse(struct exchange *exchange, int status, const char *reason,
 static bool open_valid(const struct gateway *gateway, const struct call_open *open)
 {
     if (open->packet != CALL_OPEN || open->model >= gateway->provider_count ||
-        open->operation >= OPERATION_COUNT || open->body_bytes == 0 ||
+        open->operation >= OPERATION_COUNT || open->spoken >= DIALECT_COUNT || open->body_bytes == 0 ||
         open->body_bytes > GATEWAY_BODY_BYTES_MAX || open->output_tokens < 0 ||
         (uint64_t)open->model_at + open->model_len > open->body_bytes ||
         open->lineage_bytes > DOOR_LINEAGE_BYTES_MAX ||

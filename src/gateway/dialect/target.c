@@ -19,6 +19,11 @@ static const struct vendor_row {
     [DIALECT_GEMINI] = {"/v1beta", "x-goog-api-key: ", true},
 };
 
+/* Dialects that requests can be translated to. */
+#define TRANSLATED                                                                            \
+    (DIALECT_BIT(DIALECT_OPENAI) | DIALECT_BIT(DIALECT_OPENAI_RESPONSES) |                    \
+     DIALECT_BIT(DIALECT_ANTHROPIC))
+
 static const char *const versions[] = {"/v1", "/v1beta", "/v1alpha"};
 
 static bool is_unreserved(uint8_t byte)
@@ -169,6 +174,10 @@ bool target_check(const struct gateway_model *model, struct fault *fault)
         return fault_set(fault, FAULT_INVALID,
                          "model %s: api_version is a word for service azure alone",
                          model->name);
+    if (model->translate && (TRANSLATED & DIALECT_BIT(model->dialect)) == 0)
+        return fault_set(fault, FAULT_INVALID,
+                         "model %s: nothing is translated to %s (translate: true)", model->name,
+                         dialect_name(model->dialect));
     return true;
 }
 

@@ -74,6 +74,7 @@ struct connection {
     size_t sent_bytes;
     uint64_t turn;         /* among those that wait for a call socket: the lowest is next */
     struct call_head head; /* of the answer; told when it is known how long it gets */
+    struct translator *translator; /* of the answer, where the provider speaks another dialect */
     struct reply *reply;   /* from its head on */
     struct mcp_answer *mcp_answer; /* of a tool server, instead */
     int mcp_status;                /* of HTTP, for the client */

@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/door/connection.h"
+#include "os/clock_real.h"
 
 /* What is added to an answer: values for stand-ins, with escapes; and what waited. */
 #define GROWTH_BYTES (8UL * REPLY_BYTES_MAX)
@@ -46,7 +47,15 @@ bool connection_reply_begin(struct connection *connection, const struct call_hea
     if (!head_valid(head))
         return false;
     connection->head = *head;
-    connection->reply = reply_new(reply_kind_of(slice_of(head->content_type), head->stream),
+    if (connection->plan.translation != NULL) {
+        connection->translator =
+            translator_new(connection->plan.translation, head->status, head->stream,
+                           clock_now_us(&clock_real) / 1000000);
+        if (!head->stream)
+            call_text(connection->head.content_type, sizeof(connection->head.content_type),
+                      SLICE("application/json"));
+    }
+    connection->reply = reply_new(reply_kind_of(slice_of(connection->head.content_type), head->stream),
                                   &door->config.scan, stand_ins_now(door->stand_ins),
                                   door->config.cut_answers &
                                       ~door->config.models[connection->plan.open.model].allow);
@@ -60,6 +69,8 @@ void connection_reply_free(struct connection *connection)
     mcp_answer_free(connection->mcp_answer);
     connection->mcp_answer = NULL;
     connection->told_seen = false;
+    translator_free(connection->translator);
+    connection->translator = NULL;
 }
 
 void connection_reply_cut(struct connection *connection, int status, const char *code,
@@ -130,17 +141,38 @@ static bool push(struct connection *connection, struct slice bytes, struct fault
     return connection->chunked ? http1_chunk(out, bytes, fault) : buf_add(out, bytes, fault);
 }
 
+/* What came, as the client's dialect has it, goes on to be looked at. What came before it broke
+ * goes on, too. */
+static bool feed(struct connection *connection, struct slice bytes, bool is_end,
+                 struct buf *out, struct fault *fault)
+{
+    AUTO_BUF struct buf room = buf_with_limit(GROWTH_BYTES);
+    struct fault broken = {0};
+    bool ok;
+
+    if (connection->translator == NULL)
+        return reply_feed(connection->reply, bytes, out, fault);
+    ok = is_end ? translator_end(connection->translator, &room, &broken)
+                : translator_feed(connection->translator, bytes, &room, &broken);
+    if (!reply_feed(connection->reply, buf_slice(&room), out, fault))
+        return false;
+    if (!ok)
+        *fault = broken;
+    return ok;
+}
+
 bool connection_reply_take(struct connection *connection, struct slice bytes)
 {
     struct buf *going = &connection->door->going;
     struct fault fault = {0}, full = {0};
-    bool ok = reply_feed(connection->reply, bytes, going, &fault);
+    bool ok = feed(connection, bytes, false, going, &fault);
     bool pushed = push(connection, buf_slice(going), &full);
 
     buf_clear(going);
     if (going->room > KEPT_BYTES_MAX)
         buf_free(going);
-    connection_count(connection, reply_held(connection->reply));
+    connection_count(connection, reply_held(connection->reply) +
+                                     translator_held(connection->translator));
     if (connection->door->body_bytes > DOOR_BODIES_BYTES_MAX)
         pushed = pushed && fault_set(&full, FAULT_LIMIT, "too many large answers at once");
     if (!ok || !pushed)
@@ -152,7 +184,8 @@ void connection_reply_end(struct connection *connection)
 {
     struct buf out = buf_with_limit(GROWTH_BYTES);
     struct fault fault = {0};
-    bool ok = reply_end(connection->reply, &out, &fault) &&
+    bool ok = feed(connection, SLICE(""), true, &out, &fault) &&
+              reply_end(connection->reply, &out, &fault) &&
               (connection->headed || push_head(connection, out.len)) &&
               push(connection, buf_slice(&out), &fault) &&
               (!connection->chunked || http1_chunk_end(&connection->out, &fault));

@@ -8,6 +8,7 @@
 #include "gateway/dialect/models.h"
 #include "gateway/dialect/said.h"
 #include "gateway/door/leaves.h"
+#include "gateway/door/translated.h"
 #include "gateway/money/route.h"
 #include "wire/json.h"
 #include "wire/url.h"
@@ -86,6 +87,8 @@ void plan_clear(struct plan *plan)
     redaction_free(&plan->redaction);
     buf_free(&plan->lineage);
     mcp_call_clear(&plan->mcp);
+    translation_free(plan->translation);
+    plan->translation = NULL;
 }
 
 void plan_broken(const struct http1_request *request, int status, const char *why,
@@ -157,22 +160,6 @@ static void copy_headers(const struct http1_request *request, struct leaves *lea
                                         (enum call_header)i));
 }
 
-/* The policy's entry of that name, by its own or its provider's word, else the run's own. False:
- * it serves other operations. */
-static bool pick_model(const struct door_config *config, enum operation operation,
-                       const char *asked, uint32_t *ret_model)
-{
-    unsigned served_by = operation_rule(operation)->served_by;
-    size_t model = route_asked(config->models, config->model_count, served_by, asked);
-
-    if (model == config->model_count)
-        model = config->model;
-    if ((served_by & DIALECT_BIT(config->models[model].dialect)) == 0)
-        return false;
-    *ret_model = (uint32_t)model;
-    return true;
-}
-
 static void refuse_classes(const struct leaves *leaves, unsigned denied, struct plan *plan)
 {
     enum data_class class = class_of_mask(denied);
@@ -199,7 +186,7 @@ static bool adapt(const struct door_config *config, const struct said *said, str
     struct said_edits edits;
     bool ok;
 
-    if (!said_adapt(&config->models[plan->open.model], plan->route.operation, said, body, beta,
+    if (!said_adapt(&config->models[plan->open.model], plan->sent, said, body, beta,
                     &edits, fault))
         return false;
     ok = edits.count == 0 || json_splice(body, edits.at, edits.count, &edited, fault);
@@ -252,13 +239,9 @@ static bool read_request(const struct door_config *config, struct said *said,
     call_text(plan->open.asked, sizeof(plan->open.asked), buf_slice(&asked));
     plan->open.stream = said->stream;
     plan->open.output_tokens = said->output_tokens;
-    if (!pick_model(config, plan->route.operation, plan->open.asked, &plan->open.model)) {
-        char text[200];
-
-        (void)snprintf(text, sizeof(text), "the model of this run speaks %s, not %s",
-                       dialect_name(config->models[config->model].dialect),
-                       dialect_name(plan->dialect));
-        refuse(plan, 400, "dialect", text);
+    if (!translated_pick(config, plan->route.operation, plan->open.asked, &plan->open.model,
+                         &plan->sent, fault)) {
+        refuse(plan, 400, "dialect", fault->why);
         return false;
     }
     return true;
@@ -341,7 +324,8 @@ static void fill_open(const struct door_config *config, const struct leaves *lea
         plan->open.asked[0] = 0;
     plan->kind = PLAN_CALL;
     plan->open.packet = CALL_OPEN;
-    plan->open.operation = (uint32_t)plan->route.operation;
+    plan->open.operation = (uint32_t)plan->sent;
+    plan->open.spoken = (uint32_t)plan->dialect;
     plan->open.classes = leaves->classes;
     plan->open.signed_blocks = leaves->has_signed;
     plan->open.replaced = (uint32_t)plan->redaction.count;
@@ -387,6 +371,22 @@ static bool look(const struct door_config *config, const struct http1_request *r
     leaves->classes |= headers.classes;
     leaves_free(&headers);
     return plan->kind != PLAN_REFUSE;
+}
+
+/* What each fault of a translation is, for the client and the record. */
+static bool translate(const struct door_config *config, struct leaves *leaves,
+                      struct said *said, struct plan *plan)
+{
+    struct fault fault = {0};
+
+    if (plan->sent == plan->route.operation ||
+        translated_body(&config->models[plan->open.model], plan, leaves, said, &fault))
+        return true;
+    if (fault.kind == FAULT_LIMIT)
+        refuse(plan, 413, "too-large", fault.why);
+    else
+        refuse(plan, 400, fault.kind == FAULT_DENIED ? "data-class" : "translation", fault.why);
+    return false;
 }
 
 /* Every leaf once, as the client has sent it. */
@@ -441,7 +441,8 @@ static void plan_call(const struct door_config *config, const struct http1_reque
         return;
     if (plan->redaction.count > 0 && !read_request(config, &said, plan, &fault))
         return; /* it is another body: what was said is elsewhere in it */
-    if (refuse_references(config, &said, &references, plan))
+    if (refuse_references(config, &said, &references, plan) ||
+        !translate(config, leaves, &said, plan))
         return;
     if (!adapt(config, &said, plan, &fault)) {
         refuse(plan, fault.kind == FAULT_LIMIT ? 413 : 400,

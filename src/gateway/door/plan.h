@@ -9,6 +9,7 @@
 #include "gateway/dialect/operation.h"
 #include "gateway/door/redact.h"
 #include "gateway/mcp/call.h"
+#include "gateway/translate/translate.h"
 #include "wire/http1.h"
 
 enum plan_kind {
@@ -22,6 +23,8 @@ struct plan {
     enum plan_kind kind;
     enum dialect dialect; /* of the answer, errors included */
     struct route route;   /* its model borrows from the request */
+    enum operation sent;  /* as what the provider is asked; the route's own, or its counterpart */
+    struct translation *translation; /* NULL: it speaks what the client does */
     struct call_open open;
     struct buf headers; /* the texts behind `open` */
     struct buf body;

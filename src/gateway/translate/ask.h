@@ -80,7 +80,7 @@ struct ask {
     struct slice model;
     bool stream, counts; /* counts: tokens are to be counted, no answer is wanted */
     bool usage_asked;    /* Chat Completions: a stream tells its usage */
-    struct slice max_tokens, temperature, top_p, stop /* list or string */, user, verbosity;
+    struct slice max_tokens, temperature, top_p, stop /* list or string */, verbosity;
     struct slice effort; /* a string */
     enum ask_choice choice;
     struct slice choice_name, choice_name_space;

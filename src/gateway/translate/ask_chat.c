@@ -6,7 +6,7 @@
 enum {
     TOP_MODEL, TOP_MESSAGES, TOP_STREAM, TOP_STREAM_OPTIONS, TOP_MAX_TOKENS, TOP_MAX_COMPLETION,
     TOP_TEMPERATURE, TOP_TOP_P, TOP_STOP, TOP_TOOLS, TOP_CHOICE, TOP_PARALLEL, TOP_FORMAT,
-    TOP_EFFORT, TOP_VERBOSITY, TOP_USER, TOP_REST,
+    TOP_EFFORT, TOP_VERBOSITY, TOP_REST,
 };
 static const struct field top_rows[] = {
     [TOP_MODEL] = {"model", FIELD_CARRIED, NULL},
@@ -24,7 +24,6 @@ static const struct field top_rows[] = {
     [TOP_FORMAT] = {"response_format", FIELD_CARRIED, NULL},
     [TOP_EFFORT] = {"reasoning_effort", FIELD_CARRIED, NULL},
     [TOP_VERBOSITY] = {"verbosity", FIELD_CARRIED, NULL},
-    [TOP_USER] = {"user", FIELD_CARRIED, NULL},
     [TOP_REST] = {"n", FIELD_REFUSED, "1"},
     {"frequency_penalty", FIELD_REFUSED, "0"},
     {"presence_penalty", FIELD_REFUSED, "0"},
@@ -36,6 +35,7 @@ static const struct field top_rows[] = {
     {"prediction", FIELD_DROPPED, NULL},
     {"store", FIELD_DROPPED, NULL},
     {"metadata", FIELD_DROPPED, NULL},
+    {"user", FIELD_DROPPED, NULL},
     {"service_tier", FIELD_DROPPED, NULL},
     {"safety_identifier", FIELD_DROPPED, NULL},
     {"prompt_cache_key", FIELD_DROPPED, NULL},
@@ -320,7 +320,6 @@ bool ask_read_chat(const struct json_value *body, struct ask *ask, struct fault 
     ask->temperature = values[TOP_TEMPERATURE].raw;
     ask->top_p = values[TOP_TOP_P].raw;
     ask->stop = values[TOP_STOP].raw;
-    ask->user = values[TOP_USER].raw;
     ask->verbosity = values[TOP_VERBOSITY].raw;
     ask->effort = values[TOP_EFFORT].raw;
     ask->one_at_a_time = values[TOP_PARALLEL].type == JSON_FALSE;
@@ -554,7 +553,6 @@ void ask_write_chat(const struct ask *ask, struct writer *writer)
     ask_write_setting(writer, "temperature", ask->temperature);
     ask_write_setting(writer, "top_p", ask->top_p);
     ask_write_setting(writer, "stop", ask->stop);
-    ask_write_setting(writer, "user", ask->user);
     ask_write_setting(writer, "verbosity", ask->verbosity);
     ask_write_setting(writer, "reasoning_effort", ask_effort(writer, ask, false));
     write_tools(ask, writer);

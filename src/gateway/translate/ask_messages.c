@@ -10,7 +10,7 @@
 
 enum {
     TOP_MODEL, TOP_MESSAGES, TOP_SYSTEM, TOP_STREAM, TOP_MAX_TOKENS, TOP_TEMPERATURE, TOP_TOP_P,
-    TOP_STOP, TOP_TOOLS, TOP_CHOICE, TOP_CONFIG, TOP_FORMAT, TOP_METADATA, TOP_REST,
+    TOP_STOP, TOP_TOOLS, TOP_CHOICE, TOP_CONFIG, TOP_FORMAT, TOP_REST,
 };
 static const struct field top_rows[] = {
     [TOP_MODEL] = {"model", FIELD_CARRIED, NULL},
@@ -25,8 +25,8 @@ static const struct field top_rows[] = {
     [TOP_CHOICE] = {"tool_choice", FIELD_CARRIED, NULL},
     [TOP_CONFIG] = {"output_config", FIELD_CARRIED, NULL},
     [TOP_FORMAT] = {"output_format", FIELD_CARRIED, NULL},
-    [TOP_METADATA] = {"metadata", FIELD_CARRIED, NULL},
     [TOP_REST] = {"thinking", FIELD_DROPPED, NULL},
+    {"metadata", FIELD_DROPPED, NULL},
     {"cache_control", FIELD_DROPPED, NULL},
     {"context_management", FIELD_DROPPED, NULL},
     {"service_tier", FIELD_DROPPED, NULL},
@@ -313,22 +313,6 @@ static bool read_config(const struct json_value *config, struct ask *ask, struct
            ask_read_format(&values[CONFIG_FORMAT], ask, fault);
 }
 
-static bool read_metadata(const struct json_value *metadata, struct ask *ask,
-                          struct fault *fault)
-{
-    enum { USER_ID, USER_ROWS };
-    static const struct field rows[USER_ROWS] = {[USER_ID] = {"user_id", FIELD_CARRIED, NULL}};
-    static const struct field_table table = FIELD_TABLE("`metadata`", rows);
-    struct json_value values[USER_ROWS];
-
-    if (!field_set(metadata))
-        return true;
-    if (!fields_read(metadata, &table, values, fault))
-        return false;
-    ask->user = values[USER_ID].raw;
-    return true;
-}
-
 bool ask_read_messages(const struct json_value *body, struct ask *ask, struct fault *fault)
 {
     struct reading systems = {ask, {.role = ASK_SYSTEM, .begins = true}};
@@ -353,8 +337,7 @@ bool ask_read_messages(const struct json_value *body, struct ask *ask, struct fa
            read_choice(&values[TOP_CHOICE], ask, fault) &&
            read_config(&values[TOP_CONFIG], ask, fault) &&
            (!field_set(&values[TOP_FORMAT]) ||
-            ask_read_format(&values[TOP_FORMAT], ask, fault)) &&
-           read_metadata(&values[TOP_METADATA], ask, fault);
+            ask_read_format(&values[TOP_FORMAT], ask, fault));
 }
 
 /* ---- writing ---- */
@@ -599,8 +582,6 @@ static void write_sampling(const struct ask *ask, struct writer *writer)
     if (ask->stop.len > 0)
         WRITE(writer, ask->stop.at[0] == '[' ? ",'stop_sequences':@" : ",'stop_sequences':[@]",
               ask->stop);
-    if (ask->user.len > 0)
-        WRITE(writer, ",'metadata':{'user_id':@}", ask->user);
 }
 
 void ask_write_messages(const struct ask *ask, struct writer *writer)

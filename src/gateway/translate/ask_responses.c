@@ -3,7 +3,7 @@
 
 enum {
     TOP_MODEL, TOP_INPUT, TOP_INSTRUCTIONS, TOP_STREAM, TOP_MAX_TOKENS, TOP_TEMPERATURE,
-    TOP_TOP_P, TOP_TOOLS, TOP_CHOICE, TOP_PARALLEL, TOP_TEXT, TOP_REASONING, TOP_USER, TOP_REST,
+    TOP_TOP_P, TOP_TOOLS, TOP_CHOICE, TOP_PARALLEL, TOP_TEXT, TOP_REASONING, TOP_REST,
 };
 static const struct field top_rows[] = {
     [TOP_MODEL] = {"model", FIELD_CARRIED, NULL},
@@ -18,7 +18,6 @@ static const struct field top_rows[] = {
     [TOP_PARALLEL] = {"parallel_tool_calls", FIELD_CARRIED, NULL},
     [TOP_TEXT] = {"text", FIELD_CARRIED, NULL},
     [TOP_REASONING] = {"reasoning", FIELD_CARRIED, NULL},
-    [TOP_USER] = {"user", FIELD_CARRIED, NULL},
     [TOP_REST] = {"background", FIELD_REFUSED, "false"},
     {"top_logprobs", FIELD_REFUSED, "0"},
     {"previous_response_id", FIELD_REFUSED, NULL},
@@ -28,6 +27,7 @@ static const struct field top_rows[] = {
     {"include", FIELD_DROPPED, NULL},
     {"store", FIELD_DROPPED, NULL},
     {"metadata", FIELD_DROPPED, NULL},
+    {"user", FIELD_DROPPED, NULL},
     {"client_metadata", FIELD_DROPPED, NULL},
     {"service_tier", FIELD_DROPPED, NULL},
     {"stream_options", FIELD_DROPPED, NULL},
@@ -404,7 +404,6 @@ bool ask_read_responses(const struct json_value *body, struct ask *ask, struct f
     ask->max_tokens = values[TOP_MAX_TOKENS].raw;
     ask->temperature = values[TOP_TEMPERATURE].raw;
     ask->top_p = values[TOP_TOP_P].raw;
-    ask->user = values[TOP_USER].raw;
     ask->one_at_a_time = values[TOP_PARALLEL].type == JSON_FALSE;
     return read_input(&values[TOP_INPUT], &values[TOP_INSTRUCTIONS], ask, fault) &&
            (!field_set(&values[TOP_TOOLS]) ||
@@ -581,7 +580,6 @@ void ask_write_responses(const struct ask *ask, struct writer *writer)
         ask_write_setting(writer, "max_output_tokens", ask->max_tokens);
         ask_write_setting(writer, "temperature", ask->temperature);
         ask_write_setting(writer, "top_p", ask->top_p);
-        ask_write_setting(writer, "user", ask->user);
     }
     if (effort.len > 0)
         WRITE(writer, ",'reasoning':{'effort':@}", effort);

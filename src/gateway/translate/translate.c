@@ -199,8 +199,10 @@ void translator_free(struct translator *translator)
 
 size_t translator_held(const struct translator *translator)
 {
-    const struct turn *turn = &translator->turn;
+    const struct turn *turn = translator == NULL ? NULL : &translator->turn;
 
+    if (turn == NULL)
+        return 0;
     return translator->body.len + turn->whole.len + turn->text.len + turn->refusal.len +
            turn->waiting_bytes;
 }

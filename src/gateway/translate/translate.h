@@ -11,10 +11,6 @@
 
 #include "gateway/dialect/operation.h"
 
-#define TRANSLATE_DIALECTS                                                                    \
-    (DIALECT_BIT(DIALECT_OPENAI) | DIALECT_BIT(DIALECT_OPENAI_RESPONSES) |                    \
-     DIALECT_BIT(DIALECT_ANTHROPIC))
-
 /* As which operation a provider of that dialect is asked; false: it has no such thing. */
 MUST_USE bool translate_operation(enum operation asked, enum dialect dialect,
                                   enum operation *ret_sent);
@@ -51,7 +47,7 @@ MUST_USE bool translator_feed(struct translator *translator, struct slice bytes,
                               struct buf *out, struct fault *fault);
 MUST_USE bool translator_end(struct translator *translator, struct buf *out,
                              struct fault *fault);
-/* Bytes that it holds. */
+/* Bytes that it holds; NULL holds none. */
 size_t translator_held(const struct translator *translator);
 
 #endif

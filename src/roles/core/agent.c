@@ -122,12 +122,22 @@ bool core_models(struct run *run, struct fault *fault)
 
 static bool speaks(const struct run *run, size_t model, enum engine_dialect *ret_dialect)
 {
+    static const enum engine_dialect translated[] = {ENGINE_OPENAI_RESPONSES, ENGINE_OPENAI,
+                                                     ENGINE_ANTHROPIC};
+    const struct policy_model *entry = &run->policy->models[model];
     enum engine_dialect dialect;
 
-    if (!engine_dialect_parse(slice_of(run->policy->models[model].dialect), &dialect))
+    if (!engine_dialect_parse(slice_of(entry->dialect), &dialect))
         return false;
     *ret_dialect = dialect;
-    return run->engine == NULL || (run->engine->dialects & ENGINE_DIALECT_BIT(dialect)) != 0;
+    if (run->engine == NULL || (run->engine->dialects & ENGINE_DIALECT_BIT(dialect)) != 0)
+        return true;
+    for (size_t i = 0; entry->translate && i < COUNT(translated); i++)
+        if ((run->engine->dialects & ENGINE_DIALECT_BIT(translated[i])) != 0) {
+            *ret_dialect = translated[i];
+            return true;
+        }
+    return false;
 }
 
 /* "engine codex speaks openai-responses, and no model of the policy does (onprem: openai)" */
@@ -144,7 +154,7 @@ static void no_common_dialect(const struct run *run, struct fault *fault)
                                   engine_dialect_name(dialect));
     (void)fault_set(fault, FAULT_INVALID,
                     "engine %s speaks %s, and no model of the policy does (%s%s%s): see "
-                    "models[].dialect in policy.yaml",
+                    "models[].dialect and models[].translate in policy.yaml",
                     run->engine->name, buf_text(&spoken),
                     first == NULL ? "it has none" : first->name, first == NULL ? "" : ": ",
                     first == NULL ? "" : first->dialect);

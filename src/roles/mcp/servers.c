@@ -26,6 +26,7 @@ struct gateway_model servers_provider(const struct policy_model *from)
                                   .pin_count = from->pin_count,
                                   .proxy = from->proxy,
                                   .proxy_credentials = from->proxy_credentials,
+                                  .translate = from->translate,
                                   .residency = from->residency,
                                   .contract = from->contract,
                                   .expires_us = from->expires_us,
