@@ -124,7 +124,7 @@ void turn_read_chat_event(struct turn *turn, struct slice data)
 void turn_read_chat_body(struct turn *turn, struct slice data)
 {
     take(turn, data);
-    if (turn->stop == TURN_GOES_ON)
+    if (turn_member(data, "choices", JSON_ARRAY).len <= 2)
         write_fault(&turn->writer, FAULT_INVALID, "no answer of Chat Completions");
     turn_end(turn);
 }

@@ -188,6 +188,47 @@ static void no_value_leaks_from_any_place_and_no_answer_breaks(void **state)
         }
 }
 
+static void translate_all(struct world *world, unsigned *ret_sent)
+{
+    for (size_t i = 0; i < whole_place_count; i++)
+        for (int stream = 0; stream < 2; stream++) {
+            const struct place *place = &whole_places[i];
+            AUTO_FREE char *body = NULL, *answer = NULL;
+
+            if (dialect_of(place) == world->dialect)
+                continue;
+            body = place_planted(place, CARD " is on file", stream != 0);
+            answer = world_post(world, place->path, body);
+            if (world_status(answer) != 200)
+                fail_msg("%s: %s", body, answer);
+            assert_restored(answer, place, body);
+            ++*ret_sent;
+        }
+}
+
+static void what_is_translated_leaks_nothing_and_is_put_back(void **state)
+{
+    (void)state;
+    for (unsigned d = 0; d < DIALECT_GEMINI; d++) {
+        struct world world = {.answer = answer_echo,
+                              .dialect = (enum dialect)d,
+                              .translate = true,
+                              .allow_redacted = CLASS_BIT(CLASS_PAN)};
+        AUTO_FREE char *log = NULL;
+        unsigned sent = 0;
+
+        world_begin(&world);
+        translate_all(&world, &sent);
+        log = upstream_log(&world.upstream);
+        ASSERT_LACKS(log, CARD);
+        ASSERT_LACKS(log, CARD_HEAD "\\u");
+        assert_true(sent >= 40);
+        ASSERT_RECORDS(&world, sent, "\"model.intent\"", "\"spoken\":", "\"receipts\":\"pan.");
+        ASSERT_RECORDS(&world, 0, CARD);
+        world_end(&world);
+    }
+}
+
 /* A card number that the model makes up, in two pieces of a stream or in a document. */
 static void answer_made_up(struct link *link, struct slice request)
 {
@@ -231,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(no_value_leaks_from_any_place_and_no_answer_breaks),
+        TEST(what_is_translated_leaks_nothing_and_is_put_back),
         TEST(what_a_model_makes_up_is_reported_or_cut_as_policy_says),
     };
 

@@ -18,6 +18,9 @@ struct place {
 
 extern const struct place places[];
 extern const size_t place_count;
+/* Requests that are complete, as an API wants them. */
+extern const struct place whole_places[];
+extern const size_t whole_place_count;
 
 /* The body with `plant` for "@", and with "stream" where wanted. The caller frees. */
 char *place_planted(const struct place *place, const char *plant, bool stream);

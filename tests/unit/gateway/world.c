@@ -123,6 +123,7 @@ static void make_models(struct world *world)
         .model = "m",
         .url = world->url != NULL ? world->url : world->texts[0],
         .dialect = world->dialect,
+        .translate = world->translate,
         .key_file = world->texts[1],
         .ca_file = world->tls ? world->texts[2] : NULL,
         .pins = world->pins,
@@ -141,6 +142,7 @@ static void make_models(struct world *world)
         .name = "no-key-model",
         .url = world->texts[0],
         .dialect = world->dialect,
+        .translate = world->translate,
         .key_file = "/nowhere/key",
         .allow = world->allow,
     };
@@ -149,6 +151,7 @@ static void make_models(struct world *world)
         .model = "m-2",
         .url = world->texts[0],
         .dialect = world->dialect,
+        .translate = world->translate,
         .key_file = world->texts[1],
         .ca_file = world->tls ? world->texts[2] : NULL,
         .residency = "eu",

@@ -31,6 +31,7 @@ struct world {
     bool no_ledger; /* the gateway's ledger has gone */
     struct gateway_limits limits;
     enum dialect dialect; /* of the run's model */
+    bool translate;       /* requests of other ones for it */
     int64_t price_in, price_out, expires_us;
     unsigned allow, allow_redacted, cut_answers;
     const char *url;    /* instead of the provider's */
