@@ -244,6 +244,14 @@ def installed_engines(engine):
     raise AssertionError(f'engine install {engine}: {done.stderr}')
 
 
+def installed_engine(name, text):
+    """The folder of engines with one of a test's own in it, whose file is `text`, installed as a user does."""
+    folder = pathlib.Path(os.environ.get('CUSTODY_BUILD', 'build')).absolute() / 'engine-home' / 'engines'
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f'{name}.yaml').write_text(text)
+    return installed_engines(name) / 'engines'
+
+
 def skip_without_registry():
     """Asked after npm has failed: raises Skip where its registry cannot be reached, else the failure is a real one."""
     seen = run(['npm', 'ping', '--fetch-retries=0'], env=dict(os.environ), timeout=120)

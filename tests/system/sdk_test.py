@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 import echo
-from harness import CARD, CUSTODY, Place, main, run, skip_without_registry
+from harness import CARD, Place, installed_engine, main
 from mirror import Mirror
 
 # An engine of our own: Node runs the test's client beside the installed packages.
@@ -57,18 +57,6 @@ MODELS = '''models:
 '''
 
 
-def installed():
-    """A state folder with the clients installed, as a user installs an engine."""
-    home = pathlib.Path(os.environ.get('CUSTODY_BUILD', 'build')).absolute() / 'engine-home'
-    (home / 'engines').mkdir(parents=True, exist_ok=True)
-    (home / 'engines' / 'sdk.yaml').write_text(ENGINE)
-    done = run([CUSTODY, 'engine', 'install', 'sdk'], env={**os.environ, 'CUSTODY_HOME': str(home)}, timeout=600)
-    if done.returncode != 0:
-        skip_without_registry()
-        raise AssertionError(f'engine install sdk: {done.stderr}')
-    return home / 'engines'
-
-
 def check_signature(request):
     headers = {name.lower(): value for name, value in request['headers']}
     assert headers['authorization'].startswith('AWS4-HMAC-SHA256 Credential=AKIDTEST/'), headers
@@ -79,7 +67,7 @@ def check_signature(request):
 
 
 def every_client_works_unchanged():
-    engines = installed()
+    engines = installed_engine('sdk', ENGINE)
     client = pathlib.Path(__file__).with_name('sdk_client.mjs').read_text()
     place = Place(files={'client.mjs': client, 'typed.txt': 'x\n'})
     try:
@@ -123,7 +111,7 @@ def every_client_works_unchanged():
 
 def what_a_stream_says_of_a_stand_in_is_the_agents_own_value_again():
     """In texts and for a tool of the cell, in every dialect's stream; not for a tool that sends it elsewhere."""
-    engines = installed()
+    engines = installed_engine('sdk', ENGINE)
     model = Mirror({}, behave=echo.behave)
     client = pathlib.Path(__file__).with_name('sdk_restored.mjs').read_text()
     place = Place(files={'client.mjs': client.replace('CARD;', json.dumps(list(CARD)) + ".join('');")},
