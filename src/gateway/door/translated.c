@@ -54,17 +54,25 @@ bool translated_pick(const struct door_config *config, enum operation operation,
     return true;
 }
 
-/* What the client's dialect says in headers is not for another one's provider. */
-static void change_headers(struct plan *plan)
+/* What the client's dialect says in headers is not for another one's provider; what that one's
+ * wants to be told is. */
+static bool change_headers(struct plan *plan, struct fault *fault)
 {
-    static const enum call_header own[] = {CALL_HEADER_ANTHROPIC_VERSION,
-                                           CALL_HEADER_ANTHROPIC_BETA};
+    bool is_messages = operation_rule(plan->sent)->dialect == DIALECT_ANTHROPIC;
+    struct slice texts[CALL_HEADER_COUNT] = {
+        [CALL_HEADER_ACCEPT] =
+            call_header(&plan->open, buf_slice(&plan->headers), CALL_HEADER_ACCEPT),
+        [CALL_HEADER_ANTHROPIC_VERSION] = is_messages ? SLICE(MESSAGES_VERSION) : SLICE("")};
+    struct buf headers = buf_with_limit(plan->headers.limit);
+    bool ok = true;
 
-    for (size_t i = 0; i < COUNT(own); i++)
-        plan->open.headers[own[i]][0] = 0;
-    if (operation_rule(plan->sent)->dialect == DIALECT_ANTHROPIC)
-        call_text(plan->open.headers[CALL_HEADER_ANTHROPIC_VERSION], CALL_HEADER_BYTES,
-                  SLICE(MESSAGES_VERSION));
+    for (unsigned i = 0; ok && i < CALL_HEADER_COUNT; i++) {
+        ok = texts[i].len == 0 || buf_add(&headers, texts[i], fault);
+        plan->open.header_bytes[i] = (uint16_t)texts[i].len;
+    }
+    buf_free(&plan->headers);
+    plan->headers = headers;
+    return ok;
 }
 
 /* Texts meet others now: all of it is looked at as it leaves. */
@@ -108,6 +116,5 @@ bool translated_body(const struct gateway_model *model, struct plan *plan,
     after.classes |= leaves->classes;
     leaves_free(leaves);
     *leaves = after;
-    change_headers(plan);
-    return true;
+    return change_headers(plan, fault);
 }
