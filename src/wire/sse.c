@@ -165,6 +165,8 @@ static bool take_whole(struct sse *sse, struct slice bytes, size_t *ret_used)
             return false;
         at = end + 1;
         if (line.len > 0 && line.at[line.len - 1] == '\r') {
+            if (line.len == 1 && !crlf)
+                return false; /* byte by byte, that CR alone ends the event */
             line.len--;
             crlf = true;
         }
