@@ -245,6 +245,8 @@ struct gateway_totals {
     int64_t tokens_reasoning;
     int64_t cost_micro_usd;
     uint64_t estimated; /* calls whose provider gave no usage */
+    uint64_t visits;    /* requests to tool servers that had an intent */
+    uint64_t visits_failed; /* that the agent has no answer to, and did not give up */
 };
 
 struct gateway_config {

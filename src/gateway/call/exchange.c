@@ -238,7 +238,7 @@ void exchange_refuse(struct exchange *exchange, int status, const char *reason,
     struct call_fail fail = {.packet = CALL_FAIL, .status = status};
 
     exchange->kind->refused(exchange, reason);
-    exchange->gateway->totals.refused++;
+    exchange->gateway->totals.refused += exchange->visit == NULL;
     call_text(fail.code, sizeof(fail.code), slice_of(reason));
     call_text(fail.message, sizeof(fail.message), slice_of(message));
     exchange_push(exchange, 0, slice_of_bytes(&fail, sizeof(fail)));

@@ -112,7 +112,11 @@ static void tell_client(struct exchange *exchange, const struct visit_ending *en
 
 static void finish(struct exchange *exchange, const struct visit_ending *ending)
 {
+    struct gateway_totals *totals = &exchange->gateway->totals;
+
     stop(exchange);
+    totals->visits_failed +=
+        strcmp(ending->outcome, "ok") != 0 && strcmp(ending->outcome, "cancelled") != 0;
     visit_record_outcome(exchange, ending);
     exchange_drain(exchange);
 }
@@ -370,6 +374,7 @@ static void ready(struct exchange *exchange)
         exchange_refuse(exchange, 400, "ledger", message);
         return;
     }
+    exchange->gateway->totals.visits++;
     exchange->state = EXCHANGE_SENT;
     if (!write_head(exchange, &fault)) {
         end(exchange, "failed");

@@ -314,6 +314,12 @@ static void say_calls(const struct run *run, const struct gateway_totals *totals
                 "%llu calls of a model were refused before they left: `custody log --run %s "
                 "--type refused` has the reason of each",
                 (unsigned long long)totals->refused, run->result->run);
+    if (totals->visits_failed > 0)
+        run_say(run,
+                "%llu of %llu requests to tool servers failed: `custody log --run %s --type "
+                "mcp.outcome` has the reason of each",
+                (unsigned long long)totals->visits_failed, (unsigned long long)totals->visits,
+                run->result->run);
 }
 
 bool core_run(struct session *session, const struct run_request *request,
