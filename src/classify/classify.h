@@ -57,7 +57,14 @@ struct finding {
     uint8_t confidence; /* enum confidence */
     uint8_t form;       /* enum finding_form */
     uint16_t page;      /* of a PDF file, from 1; 0: on none, or no such file */
+    uint8_t also;       /* CLASS_BIT of what else is in it: what is encoded is one place, whatever it holds */
 };
+
+/* A place is as sensitive as the strictest of these. */
+static inline unsigned finding_classes(const struct finding *finding)
+{
+    return CLASS_BIT(finding->class) | finding->also;
+}
 
 /*
  * Finds what is sensitive. Findings are sorted and do not overlap; the caller frees them (NULL

@@ -34,6 +34,13 @@ void findings_sort(struct findings *findings)
         qsort(findings->at, findings->count, sizeof(*findings->at), by_place);
 }
 
+/* One that does not stay leaves its class with the one that does, where it is in what that one encodes. */
+static void take_classes(struct finding *stays, const struct finding *goes)
+{
+    if ((stays->form != FORM_PLAIN || goes->form != FORM_PLAIN) && goes->confidence > CONFIDENCE_LOW)
+        stays->also |= (uint8_t)(finding_classes(goes) & ~CLASS_BIT(stays->class));
+}
+
 /* Sorted ones of one confidence: of two that overlap the longer one stays. */
 static void keep_longest(struct findings *findings)
 {
@@ -41,12 +48,16 @@ static void keep_longest(struct findings *findings)
 
     for (size_t i = 1; i < findings->count; i++) {
         struct finding *last = &findings->at[kept];
-        const struct finding *next = &findings->at[i];
+        struct finding *next = &findings->at[i];
 
-        if (next->start >= last->end)
+        if (next->start >= last->end) {
             findings->at[++kept] = *next;
-        else if (next->end - next->start > last->end - last->start)
+        } else if (next->end - next->start > last->end - last->start) {
+            take_classes(next, last);
             *last = *next; /* starts later, so cannot reach the one before */
+        } else {
+            take_classes(last, next);
+        }
     }
     findings->count = findings->count == 0 ? 0 : kept + 1;
 }
@@ -84,9 +95,10 @@ static bool can_be_cut(const struct findings *sure, size_t from, struct finding 
  * are added, too. Of what is encoded a part cannot be replaced: the longer one stays, as sure
  * as the surest.
  */
-static void add_around(struct findings *out, const struct findings *sure, size_t *at,
+static void add_around(struct findings *out, struct findings *sure, size_t *at,
                        struct finding unsure, struct slice text)
 {
+    const struct finding goes = unsure;
     size_t from = unsure.start;
     bool is_cut, has_all = true;
 
@@ -101,11 +113,13 @@ static void add_around(struct findings *out, const struct findings *sure, size_t
             unsure.confidence = sure->at[i].confidence;
     }
     if (!is_cut && has_all) {
-        while (*at < sure->count && sure->at[*at].start < unsure.end)
-            ++*at;
+        for (; *at < sure->count && sure->at[*at].start < unsure.end; ++*at)
+            take_classes(&unsure, &sure->at[*at]);
         findings_add(out, unsure);
         return;
     }
+    for (size_t i = *at; !is_cut && i < sure->count && sure->at[i].start < unsure.end; i++)
+        take_classes(&sure->at[i], &goes);
     for (size_t i = *at; is_cut && i < sure->count && sure->at[i].start < unsure.end; i++) {
         const struct finding *next = &sure->at[i];
 

@@ -61,6 +61,15 @@ static void add_spot(struct spots *spots, struct spot spot)
     spots->at[spots->count++] = spot;
 }
 
+/* Does policy let all that is in it be seen? */
+static bool is_shown(const struct finding *finding, const enum verdict verdicts[CLASS_COUNT])
+{
+    for (unsigned class = 0; class < CLASS_COUNT; class++)
+        if ((finding_classes(finding) & CLASS_BIT(class)) != 0 && verdicts[class] != VERDICT_ALLOW)
+            return false;
+    return true;
+}
+
 static bool take_spots(struct slice content, const struct finding *findings, size_t count,
                        const enum verdict verdicts[CLASS_COUNT], struct spots *spots,
                        struct fault *fault)
@@ -71,7 +80,7 @@ static bool take_spots(struct slice content, const struct finding *findings, siz
         if (finding->end > content.len || finding->start >= finding->end ||
             finding->class >= CLASS_COUNT)
             return fault_set(fault, FAULT_INVALID, "a finding outside of its content");
-        if (verdicts[finding->class] == VERDICT_ALLOW)
+        if (is_shown(finding, verdicts))
             continue;
         if (!surrogate_fits(finding->form, finding->end - finding->start))
             return fault_set(fault, FAULT_DENIED, "a value (%s) cannot be replaced in place",

@@ -8,7 +8,7 @@
 #include "classify/image.h"
 
 /* Goes up with every change of what is found: old verdicts are then looked for anew. */
-#define CODE_VERSION "custody-classify/5"
+#define CODE_VERSION "custody-classify/6"
 
 /* ---- names ---- */
 

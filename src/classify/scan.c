@@ -245,7 +245,7 @@ bool classify_scan(struct slice content, struct slice path, struct finding **ret
     }
     for (size_t i = 0; i < findings->count; i++)
         if (findings->at[i].confidence > CONFIDENCE_LOW)
-            mask |= CLASS_BIT(findings->at[i].class);
+            mask |= finding_classes(&findings->at[i]);
     *ret_findings = findings->at;
     *ret_count = findings->count;
     *ret_class_mask = mask;

@@ -12,7 +12,8 @@ static inline struct snapshot_finding finding_store(const struct finding *findin
                                      .rule = finding->rule,
                                      .class = (uint8_t)finding->class,
                                      .confidence = finding->confidence,
-                                     .form = finding->form};
+                                     .form = finding->form,
+                                     .also = finding->also};
 }
 
 static inline struct finding finding_stored(const struct snapshot_finding *stored)
@@ -22,7 +23,8 @@ static inline struct finding finding_stored(const struct snapshot_finding *store
                             .rule = stored->rule,
                             .class = (enum data_class)stored->class,
                             .confidence = stored->confidence,
-                            .form = stored->form};
+                            .form = stored->form,
+                            .also = stored->also};
 }
 
 /* Classes of which something was found that no stand-in can be written for. */
@@ -32,7 +34,7 @@ static inline unsigned findings_stuck(const struct snapshot_finding *stored, siz
 
     for (size_t i = 0; i < count; i++)
         if (!surrogate_fits(stored[i].form, stored[i].end - stored[i].start))
-            stuck |= CLASS_BIT(stored[i].class);
+            stuck |= CLASS_BIT(stored[i].class) | stored[i].also;
     return stuck;
 }
 

@@ -166,9 +166,11 @@ static bool take_findings(struct answer *answer, size_t len, struct finding *lis
                                    .class = (enum data_class)(uint8_t)(kind >> 16),
                                    .confidence = (uint8_t)(kind >> 32),
                                    .form = (uint8_t)(kind >> 40),
-                                   .page = (uint16_t)(kind >> 48)};
+                                   .page = (uint16_t)(kind >> 48),
+                                   .also = (uint8_t)(kind >> 24)};
         if (list[i].start < before || list[i].start >= list[i].end || list[i].end > len ||
-            list[i].class >= CLASS_COUNT || list[i].form >= FORM_COUNT)
+            list[i].class >= CLASS_COUNT || list[i].also >= CLASS_BIT(CLASS_COUNT) ||
+            list[i].form >= FORM_COUNT)
             return false;
         before = list[i].end;
     }

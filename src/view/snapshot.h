@@ -45,7 +45,8 @@ struct snapshot_finding {
     uint8_t class;       /* enum data_class */
     uint8_t confidence;
     uint8_t form; /* how it is written; the classifier's number */
-    uint8_t unused[3];
+    uint8_t also; /* 1 << class of what else is in it */
+    uint8_t unused[2];
 };
 
 /* As on disk, native byte order (the cache never leaves its machine). */

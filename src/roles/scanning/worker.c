@@ -46,6 +46,7 @@ static bool answer_findings(struct answer *answer, const struct finding *finding
     for (size_t i = 0; i < count; i++)
         if (!answer_put(answer, findings[i].start | (uint64_t)findings[i].end << 32,
                         findings[i].rule | (uint64_t)findings[i].class << 16 |
+                            (uint64_t)findings[i].also << 24 |
                             (uint64_t)findings[i].confidence << 32 |
                             (uint64_t)findings[i].form << 40 |
                             (uint64_t)findings[i].page << 48,

@@ -53,7 +53,7 @@ static bool add_all(struct known *known, unsigned shown, const struct snapshot *
         if (node->verdict == VERDICT_DENY)
             continue;
         for (uint32_t i = 0; i < node->finding_count; i++)
-            if ((shown & CLASS_BIT(findings[i].class)) != 0 &&
+            if ((shown & (CLASS_BIT(findings[i].class) | findings[i].also)) != 0 &&
                 findings[i].confidence >= CONFIDENCE_MEDIUM &&
                 !add_value(known, content_fd, node, &findings[i], fault))
                 return false;

@@ -102,9 +102,12 @@ static size_t keep_replaced(const struct view_config *config, struct finding *fi
     size_t kept = 0;
 
     for (size_t i = 0; i < count; i++)
-        if (policy_class_verdict(config->policy, findings[i].class, POLICY_VIEW) !=
-            VERDICT_ALLOW)
-            findings[kept++] = findings[i];
+        for (unsigned class = 0; class < CLASS_COUNT; class++)
+            if ((finding_classes(&findings[i]) & CLASS_BIT(class)) != 0 &&
+                policy_class_verdict(config->policy, class, POLICY_VIEW) != VERDICT_ALLOW) {
+                findings[kept++] = findings[i];
+                break;
+            }
     return kept;
 }
 

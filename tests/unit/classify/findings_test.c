@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "test.h"
 
 #include "classify/findings.h"
@@ -71,10 +73,48 @@ static void the_surer_one_stays_and_the_rest_of_the_other(void **state)
     }
 }
 
+static void what_is_encoded_has_all_classes_that_are_in_it(void **state)
+{
+    static const struct {
+        struct finding in[3];
+        unsigned classes;
+    } mixes[] = {
+        /* of one run, as sure and not */
+        {{{.start = 5, .end = 28, .class = CLASS_PAN, .rule = 1, .confidence = HIGH, .form = FORM_BASE64},
+          {.start = 5, .end = 28, .class = CLASS_PII, .rule = 2, .confidence = HIGH, .form = FORM_BASE64}},
+         CLASS_BIT(CLASS_PAN) | CLASS_BIT(CLASS_PII)},
+        {{{.start = 5, .end = 28, .class = CLASS_PII, .rule = 1, .confidence = MEDIUM, .form = FORM_HEX},
+          {.start = 5, .end = 28, .class = CLASS_SECRET, .rule = 2, .confidence = HIGH, .form = FORM_HEX},
+          {.start = 9, .end = 20, .class = CLASS_PHI, .rule = 3, .confidence = MEDIUM}},
+         CLASS_BIT(CLASS_PII) | CLASS_BIT(CLASS_SECRET) | CLASS_BIT(CLASS_PHI)},
+        /* a guess is for reports only */
+        {{{.start = 5, .end = 28, .class = CLASS_PAN, .rule = 1, .confidence = HIGH, .form = FORM_SEALED},
+          {.start = 5, .end = 28, .class = CLASS_SECRET, .rule = 2, .confidence = LOW, .form = FORM_SEALED}},
+         CLASS_BIT(CLASS_PAN)},
+        /* what stands as it is can be cut */
+        {{{.start = 5, .end = 28, .class = CLASS_PAN, .rule = 1, .confidence = HIGH},
+          {.start = 5, .end = 28, .class = CLASS_SECRET, .rule = 2, .confidence = HIGH}},
+         CLASS_BIT(CLASS_PAN)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(mixes); i++) {
+        struct findings findings = {0};
+
+        for (size_t n = 0; n < 3 && mixes[i].in[n].end > 0; n++)
+            findings_add(&findings, mixes[i].in[n]);
+        findings_resolve(&findings, SLICE(TEXT));
+        assert_int_equal(findings.count, 1);
+        assert_int_equal(finding_classes(&findings.at[0]), mixes[i].classes);
+        free(findings.at);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_surer_one_stays_and_the_rest_of_the_other),
+        TEST(what_is_encoded_has_all_classes_that_are_in_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
