@@ -6,14 +6,16 @@
 #include "wire/base64.h"
 
 /* What of a run is its digits. */
-static bool is_base64(uint8_t byte)
+static bool is_base64(struct slice run, size_t at)
 {
-    return base64_digit(byte) >= 0;
+    return base64_digit(run.at[at]) >= 0;
 }
 
-static bool is_hex(uint8_t byte)
+/* The 0 of 0x4a is none. */
+static bool is_hex(struct slice run, size_t at)
 {
-    return hex_digit(byte) >= 0;
+    return hex_digit(run.at[at]) >= 0 &&
+           !(run.at[at] == '0' && at + 1 < run.len && (run.at[at + 1] | 0x20) == 'x');
 }
 
 static bool open_base64(struct slice digits, struct buf *ret_text, struct fault *fault)
@@ -64,7 +66,7 @@ static bool close_hex(struct slice text, bool is_upper, struct buf *ret_digits,
 }
 
 static const struct kind {
-    bool (*is_digit)(uint8_t byte);
+    bool (*is_digit)(struct slice run, size_t at);
     const char *variant; /* a digit of these: it is the other alphabet */
     bool (*open)(struct slice digits, struct buf *ret_text, struct fault *fault);
     bool (*close)(struct slice text, bool is_variant, struct buf *ret_digits,
@@ -96,7 +98,7 @@ static bool fill(const struct kind *kind, struct slice text, uint8_t *run, size_
     if (!kind->close(text, is_variant, &digits, &fault))
         return false;
     for (size_t i = 0; i < len; i++) {
-        if (!kind->is_digit(run[i]))
+        if (!kind->is_digit(slice_of_bytes(run, len), i))
             continue;
         if (used == digits.len)
             return false;
@@ -115,7 +117,7 @@ bool container_open(struct slice run, enum finding_form form, struct buf *ret_te
     if (kind->open == NULL)
         return false;
     for (size_t i = 0; i < run.len; i++)
-        if (kind->is_digit(run.at[i]) && !buf_add_byte(&digits, run.at[i], &fault))
+        if (kind->is_digit(run, i) && !buf_add_byte(&digits, run.at[i], &fault))
             return false;
     again = (uint8_t *)slice_dup(run);
     if (kind->open(buf_slice(&digits), ret_text, &fault) && is_text(buf_slice(ret_text)) &&

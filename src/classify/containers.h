@@ -11,7 +11,7 @@
  */
 bool container_open(struct slice run, enum finding_form form, struct buf *ret_text);
 /* Writes the text, as long as the one that was read, over the run in its own alphabet, between
- * its line ends. */
+ * its line ends, and what stands between pairs of digits. */
 MUST_USE bool container_close(struct slice text, enum finding_form form, uint8_t *run,
                               size_t len);
 

@@ -16,7 +16,7 @@
  *   text, or to something that has a reader; each is one piece, FORM_BASE64 or FORM_HEX (or
  *   FORM_SEALED)
  *   pairs of hexadecimal digits with blanks, colons, commas or hyphens between them, 0x in front or
- *   not; FORM_SEALED
+ *   not; the same
  *   lines that hold escapes by a backslash, percent-encoding, entities, quoted-printable, or
  *   characters that look like others or like none, resolved
  *   numbers in groups that are cut by a line's end, on one line

@@ -274,7 +274,7 @@ static bool is_readable(struct slice bytes)
     return bytes.len >= PAIRS_MIN && (is_text(head) || classify_is_packed(head));
 }
 
-/* Written anew they would need room that is not there: what is found in them is sealed. */
+/* Each digit has its place, whatever stands between: what is found in them can be written anew. */
 bool decode_pairs(struct decoding *decoding, struct fault *fault)
 {
     AUTO_BUF_SECRET struct buf bytes = buf_with_limit(decoding->text.len);
@@ -293,7 +293,7 @@ bool decode_pairs(struct decoding *decoding, struct fault *fault)
             buf_clear(&bytes);
             end = take_pairs(text, at, &bytes, fault);
             if (is_readable(buf_slice(&bytes)) &&
-                !decode_add_bytes(decoding, buf_slice(&bytes), at, end, FORM_SEALED, fault))
+                !decode_add_bytes(decoding, buf_slice(&bytes), at, end, FORM_HEX, fault))
                 return false;
             for (at = end + (end == at); at < text.len && is_pair_digit(text.at[at - 1]) &&
                                          is_pair_digit(text.at[at]);)

@@ -56,6 +56,12 @@ static bool is_container(const struct finding *finding)
     return finding->form == FORM_BASE64 || finding->form == FORM_HEX;
 }
 
+/* The 0 of 0x4a. */
+static bool is_prefix(struct slice run, size_t at)
+{
+    return run.at[at] == '0' && at + 1 < run.len && (run.at[at + 1] | 0x20) == 'x';
+}
+
 static bool open_container(struct slice run, bool is_hex, struct buf *out)
 {
     unsigned per_digit = is_hex ? 4 : 6, bits = 0, count = 0;
@@ -64,8 +70,8 @@ static bool open_container(struct slice run, bool is_hex, struct buf *out)
     for (size_t i = 0; i < run.len; i++) {
         int digit = is_hex ? hex_digit(run.at[i]) : base64_digit(run.at[i]);
 
-        if (digit < 0)
-            continue; /* padding, a line break */
+        if (digit < 0 || (is_hex && is_prefix(run, i)))
+            continue; /* padding, a line break, what stands between two */
         bits = (bits << per_digit | (unsigned)digit) & 0xFFFF;
         count += per_digit;
         if (count >= 8) {
@@ -294,7 +300,7 @@ static void close_container(uint8_t *run, size_t len, bool is_hex, struct slice 
         int digit = is_hex ? hex_digit(run[i]) : base64_digit(run[i]);
         unsigned value = 0;
 
-        if (digit < 0)
+        if (digit < 0 || (is_hex && is_prefix(text, i)))
             continue;
         for (unsigned j = 0; j < per_digit; j++, bit++) {
             unsigned old = (unsigned)digit >> (per_digit - 1 - j) & 1;

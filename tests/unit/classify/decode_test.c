@@ -263,7 +263,7 @@ static void hexadecimal_with_something_between_is_read(void **state)
                 to--;
             assert_ok(buf_add_text(&text, "}", &fault), fault);
             check(buf_slice(&text), "a.txt", "457-00-1234", slice_part(buf_slice(&text), from, to),
-                  FORM_SEALED);
+                  FORM_HEX);
         }
 }
 

@@ -349,6 +349,9 @@ static void base64_and_hex_hold_a_stand_in_that_can_be_read(void **state)
         {FORM_BASE64, "{\"ssn\":\"457-55-5462\"}", "eyJzc24iOiI0NTctNTUtNTQ2MiJ9"},
         {FORM_HEX, "457-55-5462", "3435372d35352d35343632"},
         {FORM_HEX, "457-55-5462", "3435372D35352D35343632"},
+        {FORM_HEX, "457-55-5462", "34 35 37 2d 35 35 2d 35 34 36 32"},
+        {FORM_HEX, "457-55-5462", "34:35:37:2D:35:35:2D:35:34:36:32"},
+        {FORM_HEX, "457-55-5462", "0x34, 0x35, 0x37, 0x2d, 0x35, 0x35,\n 0x2d, 0x35, 0x34, 0x36, 0x32"},
     };
 
     (void)state;
