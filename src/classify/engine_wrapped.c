@@ -6,6 +6,14 @@
 #define TYPE_MAX 40  /* ": Option<&'static str> " */
 #define BLANKS_MAX 80 /* line ends and indentation, too */
 
+/* Bytes of a declaration's type. Most names are followed by some, and by no value. */
+static const bool in_type[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['_'] = true, [' '] = true,
+    ['\t'] = true,        [':'] = true,         ['&'] = true,         ['\''] = true, ['<'] = true,
+    ['>'] = true,         ['['] = true,         [']'] = true,         ['.'] = true, ['?'] = true,
+    ['*'] = true,
+};
+
 static uint8_t byte_at(const struct stretch *stretch, size_t at)
 {
     return at < stretch->text.len ? stretch->text.at[at] : 0;
@@ -32,8 +40,10 @@ static struct slice rest_at(const struct stretch *stretch, size_t at)
 static size_t word_at(const struct stretch *stretch, size_t at, const char *const *words,
                       size_t count)
 {
+    uint8_t first = byte_at(stretch, at);
+
     for (size_t i = 0; i < count; i++)
-        if (slice_starts_with(rest_at(stretch, at), slice_of(words[i])))
+        if ((uint8_t)words[i][0] == first && slice_starts_with(rest_at(stretch, at), slice_of(words[i])))
             return strlen(words[i]);
     return 0;
 }
@@ -90,7 +100,7 @@ static size_t behind_operator(const struct stretch *stretch, size_t at, bool *re
                        ? 0
                        : end + 1;
         }
-        if (!is_alnum(byte) && !is_one_of(byte, "_ \t:&'<>[].?*"))
+        if (!in_type[byte])
             break;
     }
     return is_one_of(byte_at(stretch, first), "=:({") ? first + 1 : 0;

@@ -19,74 +19,75 @@ static const struct kind {
     {6, 6, 5, 1, KEYWORD_LONG, KEYWORD_LONG},
 };
 
-/* How rare bytes and pairs of bytes are, by their low five bits: bits of information each as a digit of base 36. Of 60 MB of
- * source. By this it is chosen which of its bytes a literal is found by, and nothing else. */
-static const char rare_bytes[] = "34555466545755455744467777768786";
-static const char *const rare_pairs[] = {
-    "47778888888a88888a8779a9cbb898bc",
-    "9da99dcadadb898cac887bbdcacbfcec",
-    "9aabb9bbc97c9bbaacabb9ddebcccddd",
-    "99cac9dd8ab99ac8ceac8bdgedaedeeb",
-    "79bca8ccb8beabbaccbacadecdccecda",
-    "69a88a9baaad897b9a778dab9bbbcbc9",
-    "8addcb9ec8afacc9dfabbbefedfeedfb",
-    "8bbcd8ecb8bfbbabdfb9bbdfgfcdddeb",
-    "98aab7bcb9bdbbb9ccaabbdeefddeedb",
-    "8aa98999c7ac8a79ad987dbebfa9dbed",
-    "6ba9cadcd77dc8cacecbbccefgfcdbge",
-    "acdedaedcbdcdcccddeccdfgggedfdgc",
-    "79bca7ccc8ad8cb9cdd9a9ddfacdeceb",
-    "98bbb8acc9cdb7b99bb8bbddeceeee9d",
-    "799888a8b99bab98bcb989bdecccccdb",
-    "8b999c9bca9ba87a9e7a99baefeedeec",
-    "a8cdc9ddbace9cc99b9b99dcbccbcaab",
-    "acbdeeeeeccebecdbdcddadedeececge",
-    "78bab7dab8bba999bd999abdeaccecdb",
-    "7aaab7d898bcaaaaadc979dcebbcccda",
-    "78bab7cc77adaaa8bd79a9dccacbdcd9",
-    "baaacabceade9a9dac999ededeegffhf",
-    "caeef9fffbdgdddbdeddceeefefdgegd",
-    "abefebfgbadgddcbcebcdeeeeefggfhd",
-    "addcecefebdfccdeacedbeeedeeefefc",
-    "9dceedfecccfbcbbbedbcdeeedeefefc",
-    "9ddedaedfdbgeeedccdcddeefdcgeeie",
-    "aedccdedfc7fdcdecccddfffgeg9dcgg",
-    "bdbdddeeeecfddabbfdddeggdgegcegf",
-    "8gbfdefefc9fcecfbeffeghhggfcd9ee",
-    "accddcdeedbfddcdbddddefggifeccch",
-    "dbbababccbeebbbbadbaacdcfgfggfgd",
+#define LOW 32 /* bytes by their low five bits */
+#define LINE (LOW * LOW + 1)
+#define BITS_MAX 35
+#define OTHERS 4 /* one window in so many (a power of two) is some other literal's, too */
+
+/* How rare pairs of bytes are, in bits of information: by this, and by data/keywords/triples, it is chosen which of its bytes a
+ * literal is found by, and nothing else. */
+struct rarity {
+    uint8_t pairs[LOW][LOW];
 };
 
-static unsigned rarity(char digit)
+static unsigned triple_bits(const uint8_t *at)
 {
+    uint8_t digit = keyword_files[0].at[(at[0] & 31) * LINE + (at[1] & 31) * LOW + (at[2] & 31)];
+
     return (unsigned)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
 }
 
-static unsigned bits_of(const uint8_t *at, size_t len)
+/* A pair is as often as all triples that begin with it. */
+static void count_pairs(struct rarity *ret_rarity)
+{
+    assert(keyword_files_count == 1 && keyword_files[0].len == LOW * LINE);
+    for (uint8_t first = 0; first < LOW; first++)
+        for (uint8_t second = 0; second < LOW; second++) {
+            uint64_t often = 1;
+
+            for (uint8_t third = 0; third < LOW; third++)
+                often += UINT64_C(1) << (BITS_MAX - triple_bits((uint8_t[]){first, second, third}));
+            ret_rarity->pairs[first][second] = (uint8_t)(__builtin_clzll(often) - (63 - BITS_MAX));
+        }
+}
+
+/* Of three bytes or more: each next one as its triple, given that its first two are there. */
+static unsigned bits_of(const struct rarity *rarity, const uint8_t *at, size_t len)
 {
     unsigned bits = 0;
 
-    for (size_t i = 0; i + 1 < len; i++) {
-        bits += rarity(rare_pairs[at[i] & 31][at[i + 1] & 31]);
-        if (i > 0)
-            bits -= rarity(rare_bytes[at[i] & 31]);
+    for (size_t i = 0; i + 2 < len; i++) {
+        unsigned triple = triple_bits(at + i);
+        unsigned pair = i == 0 ? 0 : rarity->pairs[at[i] & 31][at[i + 1] & 31];
+
+        bits += triple > pair ? triple - pair : 0;
     }
-    return bits < 62 ? bits : 62;
+    return bits < 60 ? bits : 60;
+}
+
+/* How often a place is listed: for these bytes, and, where its two windows are each met with another literal's, for each of them. */
+static uint64_t often(const struct rarity *rarity, const uint8_t *at, size_t len)
+{
+    uint64_t sum = UINT64_C(1) << (60 - bits_of(rarity, at, len));
+
+    if (len > 3)
+        sum += (UINT64_C(1) << (60 - OTHERS - triple_bits(at))) +
+               (UINT64_C(1) << (60 - OTHERS - triple_bits(at + len - 3)));
+    return sum;
 }
 
 /* Where the bytes are rarest at both places. */
-static int best_shift(struct slice text, const struct kind *kind)
+static int best_shift(const struct rarity *rarity, struct slice text, const struct kind *kind)
 {
     uint64_t least = UINT64_MAX;
     size_t best = 0;
 
     for (size_t shift = 0; shift + kind->span <= text.len; shift++) {
-        uint64_t often = (UINT64_C(1) << (62 - bits_of(text.at + shift, kind->seen))) +
-                         (UINT64_C(1) << (62 - bits_of(text.at + shift + kind->span - kind->seen,
-                                                       kind->seen)));
+        const uint8_t *at = text.at + shift, *other = at + kind->span - kind->seen;
+        uint64_t sum = often(rarity, at, kind->seen) + often(rarity, other, kind->seen);
 
-        if (often < least) {
-            least = often;
+        if (sum < least) {
+            least = sum;
             best = shift;
         }
     }
@@ -132,7 +133,8 @@ static void add_place(struct keywords *keywords, size_t number, int shift, uint8
         .bucket = (uint16_t)keyword_bucket(key)};
 }
 
-static void add(struct keywords *keywords, const struct keyword *keyword)
+static void add(struct keywords *keywords, const struct rarity *rarity,
+                const struct keyword *keyword)
 {
     const struct kind *kind = &kinds[COUNT(kinds) - 1];
     size_t number = keywords->count++;
@@ -141,7 +143,7 @@ static void add(struct keywords *keywords, const struct keyword *keyword)
     assert(keyword->text.len >= KEYWORD_BYTES_MIN && keyword->text.len <= KEYWORD_BYTES_MAX);
     while (kind->len > keyword->text.len)
         kind--;
-    shift = best_shift(keyword->text, kind);
+    shift = best_shift(rarity, keyword->text, kind);
     keywords->all[number] = *keyword;
     add_place(keywords, number, shift, kind->bit);
     add_place(keywords, number, shift + kind->other_shift, kind->other_bit);
@@ -173,11 +175,13 @@ static void index_entries(struct keywords *keywords)
 struct keywords *keywords_new(const struct keyword *all, size_t count)
 {
     struct keywords *keywords = xalloc(sizeof(*keywords));
+    struct rarity rarity;
 
+    count_pairs(&rarity);
     keywords->all = xalloc_array(count + 1, sizeof(*keywords->all));
     keywords->entries = xalloc_array(2 * count + 1, sizeof(*keywords->entries));
     for (size_t i = 0; i < count; i++)
-        add(keywords, &all[i]);
+        add(keywords, &rarity, &all[i]);
     index_entries(keywords);
     return keywords;
 }

@@ -54,7 +54,7 @@ INLINED void look_up(const uint8_t *table, const uint16_t *windows, size_t place
 }
 
 /* A bit for each place whose byte is not zero. */
-INLINED uint32_t places_of(judged bytes)
+INLINED uint32_t places_of(const judged *bytes)
 {
     uint32_t places = 0;
 
@@ -62,12 +62,12 @@ INLINED uint32_t places_of(judged bytes)
     for (unsigned i = 0; i < JUDGED; i += sizeof(__m128i)) {
         __m128i part;
 
-        memcpy(&part, (const uint8_t *)&bytes + i, sizeof(part));
+        memcpy(&part, (const uint8_t *)bytes + i, sizeof(part));
         places |= (~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(part, _mm_setzero_si128())) & 0xffff) << i;
     }
 #else
     for (unsigned i = 0; i < JUDGED; i++)
-        places |= (uint32_t)(bytes[i] != 0) << i;
+        places |= (uint32_t)((*bytes)[i] != 0) << i;
 #endif
     return places;
 }
@@ -81,7 +81,7 @@ INLINED uint32_t judge(uint8_t *bits)
     judged left = *(const judged_at *)(const void *)bits & KEYWORD_FIRST & (second | (uint8_t)~two);
 
     *(judged_at *)(void *)bits = left;
-    return places_of(left);
+    return places_of(&left);
 }
 
 INLINED size_t list_places(uint8_t *bits, size_t places, uint16_t *ret_list)

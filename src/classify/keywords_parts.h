@@ -4,6 +4,15 @@
 
 #include "classify/keywords.h"
 
+/* Compiled in: data/keywords, as tools/count-triples writes it. */
+struct keyword_file {
+    const char *name;
+    const uint8_t *at;
+    size_t len;
+};
+extern const struct keyword_file keyword_files[];
+extern const size_t keyword_files_count;
+
 /*
  * A place is looked at where it is an even one of the text, so a literal has two, for each evenness of its beginning
  * one: `shift` bytes behind its first byte, or one in front of it. One window of three bytes begins there, and often a second one
