@@ -324,23 +324,37 @@ const char *http1_reason(int status)
     return "Status";
 }
 
+static bool add_number(struct buf *out, size_t number, struct fault *fault)
+{
+    uint8_t digits[24];
+    size_t at = sizeof(digits);
+
+    do
+        digits[--at] = (uint8_t)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return buf_add(out, slice_of_bytes(digits + at, sizeof(digits) - at), fault);
+}
+
 bool http1_response_head(struct buf *out, int status, const struct http1_header *headers,
                          size_t header_count, size_t length, bool keep_alive,
                          struct fault *fault)
 {
-    if (!buf_add_format(out, fault, "HTTP/1.1 %d %s\r\n", status, http1_reason(status)))
+    if (!buf_add_text(out, "HTTP/1.1 ", fault) || !add_number(out, (size_t)status, fault) ||
+        !buf_add_byte(out, ' ', fault) || !buf_add_text(out, http1_reason(status), fault) ||
+        !buf_add_text(out, "\r\n", fault))
         return false;
     for (size_t i = 0; i < header_count; i++) {
         if (!http1_is_token(headers[i].name) || !http1_is_value(headers[i].value))
             return fault_set(fault, FAULT_INVALID,
                              "a response header with control characters");
-        if (!buf_add_format(out, fault, "%.*s: %.*s\r\n", SLICE_ARGS(headers[i].name),
-                            SLICE_ARGS(headers[i].value)))
+        if (!buf_add(out, headers[i].name, fault) || !buf_add_text(out, ": ", fault) ||
+            !buf_add(out, headers[i].value, fault) || !buf_add_text(out, "\r\n", fault))
             return false;
     }
     if (length == HTTP1_CHUNKED
             ? !buf_add_text(out, "Transfer-Encoding: chunked\r\n", fault)
-            : !buf_add_format(out, fault, "Content-Length: %zu\r\n", length))
+            : !buf_add_text(out, "Content-Length: ", fault) ||
+                  !add_number(out, length, fault) || !buf_add_text(out, "\r\n", fault))
         return false;
     return buf_add_text(out, keep_alive ? "\r\n" : "Connection: close\r\n\r\n", fault);
 }
