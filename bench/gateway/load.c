@@ -79,9 +79,12 @@ static void read_text(const char *file)
 /* `len` bytes of the text, begun and ended between two characters. */
 static void copy_text(char *to, size_t len, size_t from)
 {
+    size_t slashes = 0;
     bool odd = false;
 
-    from += text[from > 0 ? from - 1 : 0] == '\\';
+    while (slashes < from && text[from - 1 - slashes] == '\\')
+        slashes++;
+    from += slashes % 2;
     for (size_t part; len > 0; to += part, len -= part) {
         part = len < text_len ? len : text_len;
         memcpy(to, text + from % text_len, part);
