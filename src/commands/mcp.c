@@ -72,6 +72,9 @@ static bool digest_now(const struct looking *looking, struct buf *manifest,
 {
     const struct gateway_server *server = looking->server;
 
+    if (server->tool_count == 0)
+        return fault_set(fault, FAULT_DENIED,
+                         "policy (mcp, tools) lists no tool of this server yet");
     for (size_t i = 0; i < server->tool_count; i++) {
         const struct asked_tool *found = NULL;
 

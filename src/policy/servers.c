@@ -23,12 +23,8 @@ static bool build_tools(struct builder *builder, size_t index, struct policy_ser
 
     server->tools =
         builder_texts_of(builder, builder->organisation, tools, &server->tool_count);
-    if (server->tool_count == 0)
-        return fault_set(builder->fault, FAULT_INVALID,
-                         "policy.yaml: " LIST
-                         "[%zu] needs a list of tools; `custody mcp list` "
-                         "shows those that a server has",
-                         index);
+    if (server->tool_count == 0) /* a person may want to see first which there are */
+        return true;
     qsort(server->tools, server->tool_count, sizeof(server->tools[0]), compare);
     for (size_t i = 1; i < server->tool_count; i++)
         if (strcmp(server->tools[i - 1], server->tools[i]) == 0)

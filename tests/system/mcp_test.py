@@ -371,8 +371,15 @@ def a_changed_description_stops_and_says_which():
     place = Pair()
     liar = place.liar
     try:
+        place.mcp(tools='')  # to see which there are
+        shown = place.custody('mcp', 'list', 'tickets', check=1).stdout
+        assert 'echo: not in policy' in shown and 'Echoes a text.' in shown and 'lists no tool' in shown, shown
+        assert 'lists no tool' in place.custody('mcp', 'pin', 'tickets', check=1).stderr
+        got, done = place.ask(LIST)
+        assert 'error' in said(got, 'list') and 'warning: nobody has listed' in done['stderr'], (got, done['stderr'])
         place.mcp()
         got, done = place.ask(LIST, call('call'))
+        assert 'warning: nobody has accepted' in done['stderr']
         assert 'nobody has accepted' in error(got, 'list') and 'custody mcp pin tickets' in error(got, 'call'), got
         shown = place.custody('mcp', 'list', 'tickets', check=1).stdout
         assert 'echo: not pinned yet' in shown and 'Echoes a text.' in shown and 'custody mcp pin tickets' in shown, shown

@@ -30,9 +30,8 @@ static bool tool_valid(const char *name, struct fault *fault)
 
 static bool check(const struct gateway_server *server, struct fault *fault)
 {
-    if (server->tool_count == 0 || server->tool_count > MCP_TOOLS_MAX)
-        return fault_set(fault, FAULT_INVALID, "it needs a list of 1 to %d tools",
-                         MCP_TOOLS_MAX);
+    if (server->tool_count > MCP_TOOLS_MAX)
+        return fault_set(fault, FAULT_INVALID, "more than %d tools", MCP_TOOLS_MAX);
     for (size_t i = 0; i < server->tool_count; i++) {
         if (!tool_valid(server->tools[i].name, fault) ||
             !digest_valid(server->tools[i].digest, fault))

@@ -112,11 +112,14 @@ bool core_models(struct run *run, struct fault *fault)
     if (!servers_make(policy, run->session->home.fd, &run->servers, fault))
         return run_because(run, "policy");
     for (size_t i = 0; i < run->servers.count; i++)
-        if (run->servers.at[i].digest == NULL)
+        if (run->servers.at[i].digest == NULL || run->servers.at[i].tool_count == 0)
             run_say(run,
-                    "warning: nobody has accepted the tools of MCP server %s yet, so the agent "
-                    "gets none of them: custody mcp pin %s",
-                    run->servers.at[i].at.name, run->servers.at[i].at.name);
+                    "warning: nobody has %s the tools of MCP server %s yet, so the agent gets "
+                    "none of them: custody mcp %s %s",
+                    run->servers.at[i].tool_count == 0 ? "listed" : "accepted",
+                    run->servers.at[i].at.name,
+                    run->servers.at[i].tool_count == 0 ? "list" : "pin",
+                    run->servers.at[i].at.name);
     return true;
 }
 

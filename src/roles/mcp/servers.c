@@ -52,8 +52,8 @@ static struct gateway_server make(const struct policy_server *from, int home,
 {
     bool known;
 
-    kept->tools = xalloc_array(from->tool_count, sizeof(*kept->tools));
-    kept->digests = xalloc_array(from->tool_count, sizeof(*kept->digests));
+    kept->tools = xalloc_array(from->tool_count + 1, sizeof(*kept->tools));
+    kept->digests = xalloc_array(from->tool_count + 1, sizeof(*kept->digests));
     known = from->digest != NULL && read_kept(from, home, kept);
     for (size_t i = 0; i < from->tool_count; i++)
         kept->tools[i] = (struct gateway_tool){.name = from->tools[i],

@@ -299,7 +299,7 @@ static void an_entry_is_checked(void **state)
           .tools = good,
           .tool_count = 2},
          "plain http"},
-        {{.at = {.name = "x", .url = "https://a.example.org/"}, .tools = good}, "a list"},
+        {{.at = {.name = "x", .url = "https://a.example.org/"}, .tools = good}, NULL},
         {{.at = {.name = "x", .url = "https://a.example.org/"},
           .tools = twice,
           .tool_count = 2},
