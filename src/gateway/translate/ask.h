@@ -12,6 +12,7 @@
 #define ASK_PIECES_MAX (1U << 16)
 #define ASK_TOOLS_MAX 1024
 #define ASK_NAME_BYTES_MAX 128 /* of a tool */
+#define ASK_ID_BYTES_MAX 512   /* of a call, for Messages */
 
 enum ask_role {
     ASK_SYSTEM,

@@ -345,17 +345,18 @@ bool ask_read_messages(const struct json_value *body, struct ask *ask, struct fa
 /* The API takes letters, digits, "_" and "-"; a call and its result change alike. */
 static void write_id(struct writer *writer, struct slice raw)
 {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     struct slice inner = write_inner(raw);
+    char text[ASK_ID_BYTES_MAX + 1] = {0};
 
-    WRITE(writer, "'");
-    for (size_t i = 0; i < inner.len; i++) {
-        uint8_t byte = inner.at[i];
-        bool is_plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                        (byte >= '0' && byte <= '9') || byte == '_' || byte == '-';
-
-        WRITE(writer, "@", is_plain ? slice_part(inner, i, i + 1) : SLICE("_"));
+    if (inner.len > ASK_ID_BYTES_MAX) {
+        write_fault(writer, FAULT_INVALID, "an id of more than %d bytes", ASK_ID_BYTES_MAX);
+        return;
     }
-    WRITE(writer, "'");
+    for (size_t i = 0; i < inner.len; i++)
+        text[i] = inner.at[i] != 0 && strchr(plain, inner.at[i]) != NULL ? (char)inner.at[i] : '_';
+    WRITE(writer, "'@'", slice_of(text));
 }
 
 /* data:MEDIA;base64,DATA as the API has it, any other URL as one that is fetched. */

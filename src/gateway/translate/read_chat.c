@@ -59,72 +59,80 @@ static bool on_call(void *self, struct slice name, const struct json_value *valu
 /* A message, or a piece of one. */
 static void take_message(struct turn *turn, struct slice message)
 {
-    static const char *const thoughts[] = {"reasoning_content", "reasoning"};
+    enum { CONTENT, REFUSAL, CALLS, THOUGHT, THOUGHT_TOO, MEMBERS };
+    static const char *const names[MEMBERS] = {"content", "refusal", "tool_calls",
+                                               "reasoning_content", "reasoning"};
+    struct json_value values[MEMBERS];
     struct calls calls = {turn, 0};
-    struct slice list = turn_member(message, "tool_calls", JSON_ARRAY);
     struct fault none = {0};
 
-    if (turn_member(message, "content", JSON_ARRAY).len > 0)
+    turn_members(message, names, MEMBERS, values);
+    if (values[CONTENT].type == JSON_ARRAY)
         write_fault(&turn->writer, FAULT_INVALID, "a content that is no text");
-    for (size_t i = 0; i < COUNT(thoughts); i++)
-        if (turn_member(message, thoughts[i], JSON_STRING).len > 2)
-            turn_wait(turn, false);
-    turn_say(turn, TURN_TEXT, turn_member(message, "content", JSON_STRING));
-    turn_say(turn, TURN_REFUSAL, turn_member(message, "refusal", JSON_STRING));
-    if (list.len > 0)
-        (void)!json_each(list, on_call, &calls, &none);
+    if (turn_string(&values[THOUGHT]).len > 2 || turn_string(&values[THOUGHT_TOO]).len > 2)
+        turn_wait(turn, false);
+    turn_say(turn, TURN_TEXT, turn_string(&values[CONTENT]));
+    turn_say(turn, TURN_REFUSAL, turn_string(&values[REFUSAL]));
+    if (values[CALLS].type == JSON_ARRAY)
+        (void)!json_each(values[CALLS].raw, on_call, &calls, &none);
 }
 
 static bool on_choice(void *self, struct slice name, const struct json_value *value,
                       struct fault *fault)
 {
+    enum { INDEX, DELTA, MESSAGE, REASON, MEMBERS };
+    static const char *const names[MEMBERS] = {"index", "delta", "message", "finish_reason"};
+    struct json_value values[MEMBERS];
     struct turn *turn = self;
-    struct slice index = turn_member(value->raw, "index", JSON_NUMBER);
-    static const char *const places[] = {"delta", "message"};
 
     (void)name;
     (void)fault;
-    if (value->type != JSON_OBJECT)
-        return true;
-    if (index.len > 0 && !slice_equal(index, SLICE("0"))) {
+    turn_members(value->raw, names, MEMBERS, values);
+    if (values[INDEX].type == JSON_NUMBER && !slice_equal(values[INDEX].raw, SLICE("0"))) {
         write_fault(&turn->writer, FAULT_INVALID, "an answer of several choices");
         return true;
     }
-    for (size_t i = 0; i < COUNT(places); i++)
-        take_message(turn, turn_member(value->raw, places[i], JSON_OBJECT));
-    take_stop(turn, turn_member(value->raw, "finish_reason", JSON_STRING));
+    take_message(turn, values[DELTA].type == JSON_OBJECT ? values[DELTA].raw
+                                                         : values[MESSAGE].raw);
+    take_stop(turn, turn_string(&values[REASON]));
     return true;
 }
 
-static void take(struct turn *turn, struct slice data)
+enum { TOP_ID, TOP_MODEL, TOP_CHOICES, TOP_ERROR, TOP_MEMBERS };
+static const char *const top_names[TOP_MEMBERS] = {"id", "model", "choices", "error"};
+
+static void take(struct turn *turn, const struct json_value *values)
 {
-    struct slice choices = turn_member(data, "choices", JSON_ARRAY);
     struct fault none = {0};
 
-    turn_begin(turn, turn_member(data, "id", JSON_STRING),
-               turn_member(data, "model", JSON_STRING));
-    if (choices.len > 0)
-        (void)!json_each(choices, on_choice, turn, &none);
+    turn_begin(turn, turn_string(&values[TOP_ID]), turn_string(&values[TOP_MODEL]));
+    if (values[TOP_CHOICES].type == JSON_ARRAY)
+        (void)!json_each(values[TOP_CHOICES].raw, on_choice, turn, &none);
 }
 
 void turn_read_chat_event(struct turn *turn, struct slice data)
 {
-    struct slice error = turn_member(data, "error", JSON_OBJECT);
+    struct json_value values[TOP_MEMBERS];
 
-    if (error.len > 0) {
+    turn_members(data, top_names, TOP_MEMBERS, values);
+    if (values[TOP_ERROR].type == JSON_OBJECT) {
+        struct slice error = values[TOP_ERROR].raw;
         struct slice code = turn_member(error, "code", JSON_STRING);
 
         turn_error(turn, code.len > 2 ? code : turn_member(error, "type", JSON_STRING),
                    turn_member(error, "message", JSON_STRING));
         return;
     }
-    take(turn, data);
+    take(turn, values);
 }
 
 void turn_read_chat_body(struct turn *turn, struct slice data)
 {
-    take(turn, data);
-    if (turn_member(data, "choices", JSON_ARRAY).len <= 2)
+    struct json_value values[TOP_MEMBERS];
+
+    turn_members(data, top_names, TOP_MEMBERS, values);
+    take(turn, values);
+    if (values[TOP_CHOICES].raw.len <= 2)
         write_fault(&turn->writer, FAULT_INVALID, "no answer of Chat Completions");
     turn_end(turn);
 }

@@ -183,8 +183,10 @@ static const struct {
 
 void turn_read_responses_event(struct turn *turn, struct slice data)
 {
-    for (size_t i = 0; i < COUNT(events); i++)
-        if (is_type(data, events[i].type)) {
+    const struct json_value type = {JSON_STRING, turn_member(data, "type", JSON_STRING)};
+
+    for (size_t i = 0; i < COUNT(events) && type.raw.len > 2; i++)
+        if (field_is(&type, events[i].type)) {
             events[i].take(turn, data);
             return;
         }

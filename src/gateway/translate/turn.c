@@ -37,6 +37,36 @@ struct slice turn_member(struct slice object, const char *path, enum json_type t
                : SLICE("");
 }
 
+struct gathering {
+    const char *const *names;
+    size_t count;
+    struct json_value *values;
+};
+
+static bool gather(void *self, struct slice name, const struct json_value *value,
+                   struct fault *fault)
+{
+    const struct gathering *gathering = self;
+
+    (void)fault;
+    for (size_t i = 0; i < gathering->count; i++)
+        if (json_key_is(name, gathering->names[i]))
+            gathering->values[i] = *value;
+    return true;
+}
+
+void turn_members(struct slice object, const char *const *names, size_t count,
+                  struct json_value *ret_values)
+{
+    struct gathering gathering = {names, count, ret_values};
+    struct fault none = {0};
+
+    for (size_t i = 0; i < count; i++)
+        ret_values[i] = (struct json_value){.type = JSON_NULL};
+    if (object.len > 0 && object.at[0] == '{')
+        (void)!json_each(object, gather, &gathering, &none);
+}
+
 size_t turn_word(struct slice raw, const char *const *words, size_t count)
 {
     const struct json_value value = {JSON_STRING, raw};

@@ -123,6 +123,14 @@ turn_read_fn turn_read_messages_event, turn_read_messages_body;
 
 /* For readers: a member as the type that is wanted, or an empty slice. */
 struct slice turn_member(struct slice object, const char *path, enum json_type type);
+/* Several members at once; of what is missing an empty slice of JSON_NULL. */
+void turn_members(struct slice object, const char *const *names, size_t count,
+                  struct json_value *ret_values);
+/* One of them, where it is a string; else empty. */
+static inline struct slice turn_string(const struct json_value *value)
+{
+    return value->type == JSON_STRING ? value->raw : SLICE("");
+}
 /* The row of a word in a table of them; `count`: none. */
 size_t turn_word(struct slice raw, const char *const *words, size_t count);
 
