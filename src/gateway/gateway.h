@@ -199,7 +199,8 @@ struct door_config {
     const struct gateway_model
         *models; /* those that the run may use; its urls and keys are not needed */
     size_t model_count;
-    size_t model; /* the run's: serves every request whose "model" is no entry's name */
+    size_t model; /* the run's: serves every request that names no model */
+    bool takes_other_names; /* it serves those that name one which policy does not have, too */
     const struct gateway_server *servers; /* at /mcp/NAME */
     size_t server_count;
     struct door_scan scan;

@@ -223,11 +223,14 @@ bool build_routing(struct builder *builder)
 {
     struct policy *policy = builder->policy;
     size_t kept = 0, all = policy->model_count;
+    const char *other_names;
 
     for (enum data_class class = 0; class < CLASS_CODE; class ++)
         keep_away(builder, class);
-    if (!build_fallback(builder))
+    if (!build_fallback(builder) ||
+        !builder_word(builder, "routing" S "other_names", "refuse", &other_names))
         return false;
+    policy->takes_other_names = strcmp(other_names, "run") == 0;
     if (!has_zone(policy, ZONE_PHI))
         return true;
     for (size_t i = 0; i < all; i++)

@@ -173,6 +173,7 @@ struct policy {
     size_t server_count;
     const char **fallback; /* names of models to try after a failure, in order */
     size_t fallback_count;
+    bool takes_other_names; /* of models: the run's serves them */
     struct policy_agent *agents;
     size_t agent_count;
     struct policy_budget budget_run, budget_agent_day, budget_person_day, budget_repository_day;

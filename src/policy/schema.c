@@ -112,6 +112,9 @@ const struct schema_row schema_rows[] = {
     {"routing" S "fallback" S "#", SCHEMA_NAME, ORG, NARROW_OWN, ENFORCED, NULL, NULL, 0, 0,
      "models to try where the provider of a call fails before its answer, in order; each by the "
      "same rules, none that speaks another dialect"},
+    {"routing" S "other_names", SCHEMA_WORD, ORG, NARROW_OWN, ENFORCED, "refuse run", "refuse", 0, 0,
+     "a request that names a model which is no entry's name: refused with the list of those that "
+     "are, or served by the run's own model"},
 
     {"budgets" S "run" S "tokens", SCHEMA_INTEGER, BOTH, NARROW_MINIMUM, ENFORCED, NULL, "0",
      0, BIG, "tokens of one run; 0: no limit"},

@@ -151,6 +151,7 @@ static bool open_door(struct serving *serving, struct fault *fault)
     struct door_config door = {.models = config->models,
                                .model_count = config->model_count,
                                .model = config->model,
+                               .takes_other_names = config->takes_other_names,
                                .servers = config->servers,
                                .server_count = config->server_count,
                                .scan = door_texts_scan(&serving->texts),

@@ -27,6 +27,7 @@ struct door_role_config {
     const struct gateway_model *models;
     size_t model_count;
     size_t model; /* the run's */
+    bool takes_other_names; /* policy: routing.other_names */
     const struct gateway_server *servers;
     size_t server_count;
     struct gateway_identity identity;

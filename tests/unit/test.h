@@ -14,6 +14,13 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 
+/* How many times as long something may take: sanitizers look at each access. */
+#ifdef __SANITIZE_ADDRESS__
+#define TEST_SLOWER 20
+#else
+#define TEST_SLOWER 1
+#endif
+
 static inline size_t test_descriptor_count(void)
 {
     DIR *dir = opendir("/proc/self/fd");

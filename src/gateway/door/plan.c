@@ -241,7 +241,7 @@ static bool read_request(const struct door_config *config, struct said *said,
     plan->open.output_tokens = said->output_tokens;
     if (!translated_pick(config, plan->route.operation, plan->open.asked, &plan->open.model,
                          &plan->sent, fault)) {
-        refuse(plan, 400, "dialect", fault->why);
+        refuse(plan, 400, fault->kind == FAULT_MISSING ? "model" : "dialect", fault->why);
         return false;
     }
     return true;

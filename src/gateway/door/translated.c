@@ -1,5 +1,7 @@
 #include "gateway/door/translated.h"
 
+#include <stdio.h>
+
 #include "base/scope.h"
 #include "gateway/money/route.h"
 
@@ -34,6 +36,26 @@ static bool refuse(const struct gateway_model *model, enum operation operation,
                      translate_operation(operation, model->dialect, &sent) ? "" : rule->path);
 }
 
+/* With those that there are, as far as there is room. False: none can be asked so, whatever its
+ * name. */
+static bool refuse_name(const struct door_config *config, enum operation operation,
+                        struct fault *why)
+{
+    char names[120];
+    enum operation sent;
+    size_t len = 0;
+
+    for (size_t i = 0; i < config->model_count && len < sizeof(names); i++)
+        if (serves(&config->models[i], operation, &sent))
+            len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+                                    len == 0 ? "" : ", ", config->models[i].name);
+    if (len > 0)
+        (void)fault_set(why, FAULT_MISSING,
+                        "policy has no model of that name that is asked so; there are: %s%s",
+                        names, len < sizeof(names) ? "" : " ...");
+    return len > 0;
+}
+
 bool translated_pick(const struct door_config *config, enum operation operation,
                      const char *asked, uint32_t *ret_model, enum operation *ret_sent,
                      struct fault *why)
@@ -46,6 +68,9 @@ bool translated_pick(const struct door_config *config, enum operation operation,
         if (is_called(&config->models[i], asked) &&
             serves(&config->models[i], operation, ret_sent))
             model = i;
+    if (model == count && asked[0] != 0 && !config->takes_other_names &&
+        refuse_name(config, operation, why))
+        return false;
     if (model == count)
         model = config->model;
     if (!serves(&config->models[model], operation, ret_sent))

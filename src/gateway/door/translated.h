@@ -9,9 +9,10 @@
 #include "gateway/door/plan.h"
 
 /*
- * The policy's entry that `asked` names, by its own or its provider's word, else the run's own;
- * and as what it is asked: the operation itself, where its dialect serves that, else its
- * counterpart, where policy has it translated. False: it serves none of them; `why` says so.
+ * The policy's entry that `asked` names, by its own or its provider's word; the run's own where it
+ * is empty, and where policy says so (routing.other_names) for any other name; and as what it is asked: the operation itself, where its dialect serves that, else its
+ * counterpart, where policy has it translated. FAULT_MISSING: there is none of that name; another
+ * one: it does not serve that.
  */
 MUST_USE bool translated_pick(const struct door_config *config, enum operation operation,
                               const char *asked, uint32_t *ret_model, enum operation *ret_sent,

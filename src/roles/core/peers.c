@@ -110,6 +110,7 @@ bool core_start_door(struct run *run, int to_gateway, struct fault *fault)
                                       .models = run->models,
                                       .model_count = run->policy->model_count,
                                       .model = run->model,
+                                      .takes_other_names = run->policy->takes_other_names,
                                       .servers = run->servers.at,
                                       .server_count = run->servers.count,
                                       .identity = core_identity(run),

@@ -254,8 +254,9 @@ static void over_the_next_block(enum sieve_way way)
 static void agrees(enum sieve_way way)
 {
     if (!sieve_way_is_there(way)) {
-        print_message("this processor has not what way %d needs\n", (int)way);
-        skip();
+        /* not skip(): Meson takes what cmocka says then for a failure */
+        print_message("# skipped: this processor has not what way %d needs\n", (int)way);
+        return;
     }
     on_random_text(way);
     at_every_boundary(way);

@@ -44,10 +44,8 @@ static const struct gateway_model models[] = {
      .reach = REACH_BIT(REACH_URLS)},
 };
 
-static struct plan plan_with(const struct door_scan *scan, const char *path, const char *body)
+static struct plan plan_by(struct door_config config, const char *path, const char *body)
 {
-    struct door_config config = {
-        .models = models, .model_count = COUNT(models), .scan = *scan};
     struct http1_request *request = http1_request_new(GATEWAY_BODY_BYTES_MAX);
     AUTO_FREE char *text = xformat(
         "POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: application/json; charset=utf-8\r\n"
@@ -63,6 +61,15 @@ static struct plan plan_with(const struct door_scan *scan, const char *path, con
     plan_request(&config, request, &plan);
     http1_request_free(request);
     return plan;
+}
+
+static struct plan plan_with(const struct door_scan *scan, const char *path, const char *body)
+{
+    return plan_by((struct door_config){.models = models,
+                                        .model_count = COUNT(models),
+                                        .takes_other_names = true,
+                                        .scan = *scan},
+                   path, body);
 }
 
 static struct plan plan_of(const char *path, const char *body, size_t *ret_scanned)
@@ -189,7 +196,38 @@ static void the_usage_of_a_stream_is_asked_for_and_nothing_else_changes(void **s
     }
 }
 
-static void the_model_of_the_run_serves_names_that_policy_does_not_know(void **state)
+static void who_asks_for_one_model_is_not_answered_by_another(void **state)
+{
+    static const struct {
+        const char *path, *model, *says;
+    } cases[] = {
+        {CHAT, "gpt-unknown", "policy has no model of that name that is asked so; there are: chat, may-see-it"},
+        {CHAT, "messages", "there are: chat, may-see-it"},
+        {MESSAGES, "claude-x", "there are: messages"},
+        {CHAT, "chat", NULL},
+        {CHAT, "may-see-it", NULL},
+    };
+    size_t scanned = 0;
+    const struct door_config config = {.models = models,
+                                       .model_count = COUNT(models),
+                                       .scan = {.classes = find_mark, .self = &scanned}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO_FREE char *body = xformat("{\"model\":\"%s\"}", cases[i].model);
+        struct plan plan = plan_by(config, cases[i].path, body);
+
+        assert_int_equal(plan.kind, cases[i].says == NULL ? PLAN_CALL : PLAN_REFUSE);
+        if (cases[i].says != NULL) {
+            assert_int_equal(plan.status, 400);
+            assert_string_equal(plan.reason, "model");
+            assert_non_null(strstr(plan.message, cases[i].says));
+        }
+        plan_clear(&plan);
+    }
+}
+
+static void the_model_of_the_run_serves_names_that_policy_does_not_know_if_it_says_so(void **state)
 {
     static const struct {
         const char *path, *model;
@@ -407,7 +445,8 @@ int main(void)
         TEST(what_cannot_be_looked_into_is_opaque),
         TEST(an_untouched_request_stays_byte_for_byte),
         TEST(the_usage_of_a_stream_is_asked_for_and_nothing_else_changes),
-        TEST(the_model_of_the_run_serves_names_that_policy_does_not_know),
+        TEST(who_asks_for_one_model_is_not_answered_by_another),
+        TEST(the_model_of_the_run_serves_names_that_policy_does_not_know_if_it_says_so),
         TEST(what_nobody_here_has_seen_is_refused),
         TEST(what_policy_lets_a_model_reach_passes),
         TEST(the_agents_own_data_is_no_reference),

@@ -236,7 +236,7 @@ static void a_client_that_reads_slowly_gets_everything(void **state)
     link_sleep_ms(
         4000); /* longer than a provider may be silent: it is the client that is slow */
     (void)world_read_until(socket, "[DONE]", 1, &got);
-    assert_true(world_read_until(socket, "[DONE]\n\n\r\n0\r\n\r\n", 60000, &got));
+    assert_true(world_read_until(socket, "[DONE]\n\n\r\n0\r\n\r\n", 60000 * TEST_SLOWER, &got));
     (void)close(socket);
     assert_int_equal(
         count_of(buf_text(&got), "data: {\"choices\":[{\"delta\":{\"content\":\""), DELTAS);

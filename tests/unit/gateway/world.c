@@ -240,6 +240,7 @@ static void begin_door(struct world *world, int to_gateway)
                                       .surrogate_key_len = sizeof(key),
                                       .models = world->models,
                                       .model_count = COUNT(world->models),
+                                      .takes_other_names = true,
                                       .identity = identity,
                                       .drop_user = geteuid() == 0,
                                       .uid = ROLE_UID,
