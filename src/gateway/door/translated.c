@@ -68,6 +68,9 @@ bool translated_pick(const struct door_config *config, enum operation operation,
         if (is_called(&config->models[i], asked) &&
             serves(&config->models[i], operation, ret_sent))
             model = i;
+    for (size_t i = 0; model == count && !config->takes_other_names && i < count; i++)
+        if (is_called(&config->models[i], asked))
+            return refuse(&config->models[i], operation, why);
     if (model == count && asked[0] != 0 && !config->takes_other_names &&
         refuse_name(config, operation, why))
         return false;

@@ -202,7 +202,6 @@ static void who_asks_for_one_model_is_not_answered_by_another(void **state)
         const char *path, *model, *says;
     } cases[] = {
         {CHAT, "gpt-unknown", "policy has no model of that name that is asked so; there are: chat, may-see-it"},
-        {CHAT, "messages", "there are: chat, may-see-it"},
         {MESSAGES, "claude-x", "there are: messages"},
         {CHAT, "chat", NULL},
         {CHAT, "may-see-it", NULL},
