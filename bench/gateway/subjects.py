@@ -122,6 +122,8 @@ class Nginx:
         (ROOT / 'nginx.conf').write_text(NGINX.format(root=ROOT, provider=provider.port, port=self.port))
         self.process = start(['/usr/sbin/nginx', '-p', ROOT, '-c', ROOT / 'nginx.conf'], processor, stderr=subprocess.DEVNULL)
         wait_for(self.port)
+        while len(family(self.process.pid)) < 2:  # its worker
+            time.sleep(0.05)
         self.pids, self.ledger = family(self.process.pid), None
 
     def end(self):
