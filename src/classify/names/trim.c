@@ -139,12 +139,22 @@ static bool is_program_text(struct slice text, const struct part *part)
              part->tokens[part->to - 1].shape == SHAPE_UPPER));
 }
 
+/* "a b c" is no name. */
+static bool is_letters_only(const struct part *part)
+{
+    for (size_t at = part->from; at < part->to; at++)
+        if (part->tokens[at].shape != SHAPE_MARK &&
+            part->tokens[at].end - part->tokens[at].start > 1)
+            return false;
+    return !part->has_capital;
+}
+
 static size_t piece_add(struct slice text, struct part piece, const struct name_span *span,
                         struct name_span *ret_piece)
 {
     sentence_cut(text, &piece);
     ends_trim(text, &piece);
-    if (piece.from == piece.to || is_program_text(text, &piece))
+    if (piece.from == piece.to || is_letters_only(&piece) || is_program_text(text, &piece))
         return 0;
     *ret_piece = *span;
     ret_piece->start = piece.base + piece.tokens[piece.from].start;

@@ -470,7 +470,7 @@ static void ordinary_tables_are_not_raised(void **state)
 
 static void names_of_secrets_without_end_are_not_called_clean(void **state)
 {
-    static const char *const words[] = {"token.", "password-", "secret=", "apikey: \""};
+    static const char *const words[] = {"token.", "password-", "secret=", "apikey: \"", "cookie: ", "password ("};
     AUTO_BUF struct buf text = buf_with_limit(8 << 20);
     struct fault fault = {0};
 

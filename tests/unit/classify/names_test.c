@@ -81,6 +81,7 @@ static void names_end_where_names_end(void **state)
         {"fixed LANG-123 by", "LANG", {0}},
         {"call LocaleUtils#toLocale", "LocaleUtils#toLocale", {0}},
         {"Dr.Roe", "Dr.Roe", {"Dr.Roe"}},
+        {"token a b c", "a b c", {0}},
     };
     struct model model;
 
