@@ -24,6 +24,20 @@ static void check_string(struct slice text)
     buf_free(&back);
 }
 
+/* The walk decodes as it reads; a value by itself is decoded in another way. */
+static void check_decoded(const struct json_leaf *leaf)
+{
+    struct json_value value = {JSON_STRING, leaf->raw};
+    struct buf text = buf_with_limit(leaf->raw.len);
+    struct fault fault = {0};
+    size_t at = 0;
+
+    if (!json_text(&value, &text, &fault) || !slice_equal(buf_slice(&text), leaf->text) ||
+        !json_pass_string(leaf->raw, &at) || at != leaf->raw.len)
+        abort();
+    buf_free(&text);
+}
+
 static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *fault)
 {
     struct seen *seen = self;
@@ -33,8 +47,10 @@ static bool on_leaf(void *self, const struct json_leaf *leaf, struct fault *faul
         leaf->raw.at + leaf->raw.len > seen->document.at + seen->document.len ||
         leaf->depth > JSON_DEPTH_MAX)
         abort();
-    if (leaf->type == JSON_STRING)
+    if (leaf->type == JSON_STRING) {
+        check_decoded(leaf);
         check_string(leaf->text);
+    }
     return true;
 }
 
