@@ -12,7 +12,8 @@ import threading
 sys.path.insert(0, os.path.dirname(__file__))
 from mirror import make_ca
 from mcp_liar import Liar, TOOLS as LIARS_TOOLS, events, result, text
-from harness import CARD, CUSTODY, Place, free_port, installed_engines, main, run, skip_without_registry, wait_for_port
+from harness import (CARD, CUSTODY, Place, Skip, free_port, fuse_for_everybody, installed_engines, main, run, skip_without_registry,
+                     wait_for_port)
 
 SECRET = 'tool-' + 'server-' + 'key-' + '0123456789'
 # An engine of our own: Node runs the test's client beside the SDK; the server on the host is run with the same.
@@ -189,6 +190,7 @@ class Pair(Place):
 
     def ask(self, *steps):
         self.write('steps.json', ''.join(json.dumps(step) + '\n' for step in steps))
+        self.own()
         self.git('add', '-A')
         self.git('commit', '-q', '--allow-empty', '-m', 'what to ask')
         done = self.run('/usr/bin/python3', 'ask.py', timeout=240)
@@ -559,6 +561,50 @@ time.sleep(2)
 """
 
 
+class UserPair(Pair):
+    """The same of an ordinary user."""
+
+    prefix = ('setpriv', '--reuid=54321', '--regid=54321', '--clear-groups', '--')
+
+    def own(self):
+        for folder, folders, files in os.walk(self.root):
+            for path in [folder, *(os.path.join(folder, name) for name in folders + files)]:
+                os.chown(path, 54321, 54321, follow_symlinks=False)
+
+
+def an_ordinary_user_has_the_same():
+    if os.geteuid() != 0:
+        raise Skip('needs root to become an ordinary user')
+    if run([*UserPair.prefix, 'unshare', '--user', '--map-root-user', '--mount', 'true']).returncode != 0:
+        raise Skip('an ordinary user may not make user namespaces here')
+    with fuse_for_everybody():
+        place = UserPair()
+        try:
+            place.pin()
+            got, done = place.ask(LIST, call('call'), call('unlisted', tool='hidden'))
+            assert said(got, 'call')['result'] == text('echo: hello') and 'does not list' in error(got, 'unlisted'), got
+            assert 'echo: as pinned' in place.custody('mcp', 'list', 'tickets', check=0).stdout
+            assert [r['outcome'] for r in place.log('--run', done['run'], '--type', 'mcp.outcome')] == ['ok', 'ok']
+        finally:
+            place.close()
+
+
+def a_command_finds_the_servers_where_others_look():
+    place = Pair()
+    try:
+        place.pin()
+        done = place.run('/bin/sh', '-c', 'cat ~/.claude.json ~/.custody/mcp.json; echo $CUSTODY_MCP_URL', timeout=120)
+        said_it = [line for line in done['stderr'].splitlines() if '9187' in line]
+        url = 'http://127.0.0.1:9187/mcp'
+        assert [json.loads(line)['mcpServers'] for line in said_it[:2]] == 2 * [{'tickets': {'type': 'http', 'url': f'{url}/tickets'}}], said_it
+        assert said_it[2] == url, said_it
+        place.policy()
+        done = place.run('/bin/sh', '-c', 'ls -A ~; echo [$CUSTODY_MCP_URL]', timeout=120)
+        assert '.claude.json' not in done['stderr'] and '[]' in done['stderr'], done['stderr']
+    finally:
+        place.close()
+
+
 def what_is_said_is_kept_where_policy_keeps_it():
     place = Pair()
     try:
@@ -618,5 +664,6 @@ main([the_sdk_works_with_streamed_answers, the_sdk_works_with_plain_answers, the
       a_changed_description_stops_and_says_which, a_list_in_pages_is_compared_tool_by_tool,
       arguments_are_redacted_and_answers_cut_where_policy_says_so,
       over_tls_the_server_is_known_by_its_certificate, what_is_open_when_a_run_ends_has_its_outcome,
-      what_is_said_is_kept_where_policy_keeps_it,
+      what_is_said_is_kept_where_policy_keeps_it, an_ordinary_user_has_the_same,
+      a_command_finds_the_servers_where_others_look,
       codex_finds_the_server, opencode_finds_the_server, gemini_finds_the_server])
