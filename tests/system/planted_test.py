@@ -244,7 +244,8 @@ def what_policy_allows_is_in_the_cell_and_still_not_on_the_wire():
             run.wait(120)
             said, wire = place.said.read_bytes(), bytes(place.wire.bytes)
             held = search.within(said)
-            assert len(held & cards) >= len(cards) - 3, f'{len(held & cards)} of {len(cards)} cards are seen'  # three are in an archive
+            # Three are in an archive and one in a run of base64, with secrets beside them.
+            assert len(held & cards) >= len(cards) - 4, f'{len(held & cards)} of {len(cards)} cards are seen'
             # What is encoded is shown or replaced as a whole: see docs/redaction.md.
             coded = set().union(*search.files(place.repo / 'notes')[0].values())
             findings.expect_none('the cell', held, but=cards | coded)
