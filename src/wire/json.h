@@ -60,7 +60,10 @@ struct json_visitor {
 MUST_USE bool json_walk(struct slice text, const struct json_visitor *visitor,
                         struct fault *fault);
 
-/* The document as a value (white space around it left out). */
+/* The same, and the document as a value (white space around it left out). */
+MUST_USE bool json_read(struct slice text, const struct json_visitor *visitor,
+                        struct json_value *ret_value, struct fault *fault);
+/* It as a value alone. */
 MUST_USE bool json_root(struct slice text, struct json_value *ret_value, struct fault *fault);
 /* A member of an object. FAULT_MISSING: it has none of that name. FAULT_INVALID: not an
  * object. */
