@@ -28,7 +28,7 @@ lint: build
 # Sanitizer build and its unit tests.
 asan: deps
 	[ -d build-asan ] || meson setup build-asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Dsystem_tests=false
-	ninja -C build-asan && meson test -C build-asan --suite unit --suite fuzz
+	ninja -C build-asan && UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 meson test -C build-asan --suite unit --suite fuzz --timeout-multiplier 5
 
 clang: deps
 	[ -d build-clang ] || CC=clang meson setup build-clang --buildtype=debugoptimized -Dsystem_tests=false

@@ -49,7 +49,8 @@ static bool name_of(struct slice text, struct name *ret_name)
     *ret_name = (struct name){{0}};
     if (text.len >= sizeof(*ret_name))
         return false;
-    memcpy(ret_name, text.at, text.len);
+    if (text.len > 0)
+        memcpy(ret_name, text.at, text.len);
     return true;
 }
 
