@@ -72,7 +72,7 @@ async function messages(model) {
     await refused(`messages at ${model} count`, 'no counterpart', () => client.messages.countTokens({ model, messages: turns }));
 }
 
-for (const [ask, model] of [[chat, 'responses'], [chat, 'messages'], [responses, 'chat'], [responses, 'messages'], [messages, 'chat'], [messages, 'responses']]) {
+for (const [ask, model] of [[chat, 'responses'], [chat, 'messages'], [responses, 'chat'], [responses, 'messages'], [responses, 'bedrock'], [messages, 'chat'], [messages, 'responses']]) {
   try { await ask(model); } catch (error) { say(`${ask.name} at ${model} failed`, String(error.stack).slice(0, 600)); }
 }
 fs.writeFileSync('made', '');

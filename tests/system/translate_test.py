@@ -32,7 +32,7 @@ FACTS = {}
 for at in ('responses', 'messages'):
     FACTS |= {f'chat at {at} call': [COMMAND, 'tool_calls', 20], f'chat at {at} stream': [SAYS, 'stop', 30],
               f'chat at {at} stream call': COMMAND, f'chat at {at} many': REFUSED, f'chat at {at} card': REFUSED}
-for at in ('chat', 'messages'):
+for at in ('chat', 'messages', 'bedrock'):
     FACTS |= {f'responses at {at} call': [COMMAND, 'completed', 20], f'responses at {at} stream': [SAYS, 'completed', 30],
               f'responses at {at} stream call': COMMAND, f'responses at {at} previous': REFUSED,
               f'responses at {at} limit': REFUSED}
@@ -43,10 +43,11 @@ FACTS |= {'messages at responses count': True, 'messages at chat count': REFUSED
 DIALECTS = {'chat': 'openai', 'responses': 'openai-responses', 'messages': 'anthropic'}
 
 
-def models(url):
+def models(url, key):
     rows = ''.join(f'  - {{ name: {name}, url: "{url}{"" if name == "messages" else "/v1"}", dialect: {dialect}, '
                    'translate: true, residency: on-premises, allow: [code] }\n' for name, dialect in DIALECTS.items())
-    return f'models:\n{rows}'
+    return (f'models:\n{rows}  - {{ name: bedrock, model: anthropic.claude-test-v1, url: "{url}", dialect: anthropic, '
+            f'service: bedrock, region: eu-central-1, key: {{ file: {key} }}, translate: true, residency: eu, allow: [code] }}\n')
 
 
 def replace_models(place, text):
@@ -71,14 +72,19 @@ def check_requests(model_log):
     asked = [json.loads(line) for line in model_log.read_text().splitlines()]
     assert all(CARD not in json.dumps(request) for request in asked)
     for request in asked:
+        if request['target'].startswith('/model/'):
+            body = request['body']
+            assert 'model' not in body and 'stream' not in body and body['anthropic_version'], body
+            continue
         headers = {name.lower(): value for name, value in request['headers']}
         is_messages = request['target'].startswith('/v1/messages')
         assert headers.get('anthropic-version') == ('2023-06-01' if is_messages else None), headers
         assert 'anthropic-beta' not in headers, headers
         if request['target'] == '/v1/responses':
             assert request['body']['store'] is False, request['body']
-    assert {r['target'] for r in asked} == {'/v1/chat/completions', '/v1/responses', '/v1/messages',
-                                            '/v1/responses/input_tokens'}, asked
+    assert {r['target'].replace('anthropic.claude-test-v1', 'M') for r in asked} == {
+        '/v1/chat/completions', '/v1/responses', '/v1/messages', '/v1/responses/input_tokens', '/model/M/invoke',
+        '/model/M/invoke-with-response-stream'}, asked
 
 
 def every_client_works_at_providers_of_the_other_apis():
@@ -89,7 +95,10 @@ def every_client_works_at_providers_of_the_other_apis():
         (place.home / 'engines').symlink_to(engines)
         port, model_log = place.scripted_model(SCRIPT)
         place.policy()
-        replace_models(place, models(f'http://127.0.0.1:{port}'))
+        key = place.root / 'aws.key'
+        key.write_text('[default]\naws_access_key_id = AKIDTEST\naws_secret_access_key = not-a-real-one\n')
+        key.chmod(0o600)
+        replace_models(place, models(f'http://127.0.0.1:{port}', key))
         # typed by the agent itself, so that no view has replaced it
         place.write('client.mjs', client.replace("fs.readFileSync('typed.txt', 'utf8').trim()",
                                                  json.dumps(list(CARD)) + ".join('')"))

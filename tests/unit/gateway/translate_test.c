@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/scope.h"
+#include "gateway/door/translated.h"
 #include "os/file.h"
 #include "test.h"
 #include "wire/json.h"
@@ -437,6 +438,56 @@ static void an_answer_of_too_many_or_broken_parts_is_refused(void **state)
     translation_free(translation);
 }
 
+static void a_model_is_asked_as_it_speaks_or_as_policy_has_it_translated(void **state)
+{
+    static const struct gateway_model models[] = {
+        {.name = "native", .dialect = DIALECT_OPENAI_RESPONSES},
+        {.name = "claude", .dialect = DIALECT_ANTHROPIC, .translate = true},
+        {.name = "plain", .dialect = DIALECT_ANTHROPIC},
+    };
+    static const struct {
+        size_t of_run;
+        const char *asked;
+        enum operation operation;
+        bool ok;
+        uint32_t model;
+        enum operation sent;
+        const char *says;
+    } cases[] = {
+        {0, "native", OPERATION_RESPONSE, true, 0, OPERATION_RESPONSE, NULL},
+        {0, "claude", OPERATION_RESPONSE, true, 1, OPERATION_MESSAGE, NULL},
+        {0, "other", OPERATION_RESPONSE, true, 0, OPERATION_RESPONSE, NULL},
+        {0, "plain", OPERATION_RESPONSE, true, 0, OPERATION_RESPONSE, NULL},
+        {1, "other", OPERATION_CHAT, true, 1, OPERATION_MESSAGE, NULL},
+        {1, "other", OPERATION_MESSAGE_COUNT, true, 1, OPERATION_MESSAGE_COUNT, NULL},
+        {1, "other", OPERATION_EMBEDDING, false, 0, 0, "no counterpart of /embeddings"},
+        {2, "other", OPERATION_RESPONSE, false, 0, 0, "`translate: true`"},
+        {2, "other", OPERATION_GENERATE, false, 0, 0, "speaks anthropic, not gemini"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct door_config config = {
+            .models = models,
+            .model_count = COUNT(models),
+            .model = cases[i].of_run,
+            .takes_other_names = true};
+        enum operation sent = OPERATION_COUNT;
+        uint32_t model = 9;
+        struct fault why = {0};
+        bool ok = translated_pick(&config, cases[i].operation, cases[i].asked, &model, &sent,
+                                  &why);
+
+        assert_int_equal(ok, cases[i].ok);
+        if (!ok && strstr(why.why, cases[i].says) == NULL)
+            fail_msg("%s", why.why);
+        if (ok) {
+            assert_int_equal(model, cases[i].model);
+            assert_int_equal(sent, cases[i].sent);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +501,7 @@ int main(void)
         TEST(errors_are_told_as_the_client_knows_them),
         TEST(counts_of_tokens_are_asked_and_told),
         TEST(an_answer_of_too_many_or_broken_parts_is_refused),
+        TEST(a_model_is_asked_as_it_speaks_or_as_policy_has_it_translated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
