@@ -43,10 +43,10 @@ INLINED void look_up(const uint8_t *table, const uint16_t *windows, size_t place
                      uint8_t *ret_bits)
 {
     for (size_t i = 0; i < places; i += 8, windows += 8) { /* one store for eight: stores would be the limit */
-        uint32_t low = (uint32_t)(table[windows[0]] | table[windows[1]] << 8 |
-                                  table[windows[2]] << 16 | (uint32_t)table[windows[3]] << 24);
-        uint32_t high = (uint32_t)(table[windows[4]] | table[windows[5]] << 8 |
-                                   table[windows[6]] << 16 | (uint32_t)table[windows[7]] << 24);
+        uint32_t low = ((uint32_t)table[windows[0]] | (uint32_t)table[windows[1]] << 8 |
+                                  (uint32_t)table[windows[2]] << 16 | (uint32_t)table[windows[3]] << 24);
+        uint32_t high = ((uint32_t)table[windows[4]] | (uint32_t)table[windows[5]] << 8 |
+                                   (uint32_t)table[windows[6]] << 16 | (uint32_t)table[windows[7]] << 24);
         uint64_t eight = (uint64_t)high << 32 | low;
 
         memcpy(ret_bits + i, &eight, sizeof(eight));

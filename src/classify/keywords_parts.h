@@ -108,7 +108,7 @@ struct keywords {
 
 static inline uint32_t keyword_has_key(const struct keywords *keywords, uint32_t key)
 {
-    return keywords->keys[key / 8] >> key % 8 & 1U;
+    return ((unsigned)keywords->keys[key / 8] >> key % 8 & 1U) != 0;
 }
 
 /* The first bytes at a place of a text, at most eight of `len`. */
