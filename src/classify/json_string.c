@@ -63,11 +63,14 @@ static void give_back(const struct writer *writer, struct rewrite *rewrite)
  * that goes on. */
 static inline bool has_room(const struct writer *writer, size_t at)
 {
-    const struct piece *last = writer->pieces + writer->count - 1;
+    const struct piece *last;
 
-    return writer->len > 0 && at - writer->done + READING_SLACK < writer->room - writer->len &&
-           writer->count + 2 <= writer->piece_room &&
-           (last->form != FORM_PLAIN || last->to != writer->done);
+    if (writer->len == 0 || writer->count == 0 ||
+        at - writer->done + READING_SLACK >= writer->room - writer->len ||
+        writer->count + 2 > writer->piece_room)
+        return false;
+    last = &writer->pieces[writer->count - 1];
+    return last->form != FORM_PLAIN || last->to != writer->done;
 }
 
 static inline void add_piece(struct writer *writer, size_t from, size_t to,
