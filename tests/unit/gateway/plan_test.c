@@ -330,10 +330,10 @@ static void what_policy_lets_a_model_reach_passes(void **state)
 
     (void)state;
     assert_int_equal(plan.kind, PLAN_CALL);
-    buf_free(&plan.body);
+    plan_clear(&plan);
     plan = plan_of(CHAT, other, NULL);
     assert_string_equal(plan.reason, "file");
-    buf_free(&plan.body);
+    plan_clear(&plan);
 }
 
 static void the_agents_own_data_is_no_reference(void **state)
