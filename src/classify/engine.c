@@ -207,8 +207,9 @@ static void try_number(const struct hunt *hunt, const struct number *number)
 {
     struct rules *rules = hunt->engine->rules;
     const struct stretch *stretch = hunt->stretch;
-    const struct rule_digits *any = &rules->any_number;
+    const struct rule_digits *any = &rules->numbers.wanted;
     size_t at = number->at, word, from, length;
+    const uint64_t *wanted;
     size_t groups = number->groups < RULE_GROUPS_MAX ? number->groups : RULE_GROUPS_MAX;
     bool is_mixed = any->is_any && is_behind_letters(stretch, at);
     uint64_t counts =
@@ -222,13 +223,13 @@ static void try_number(const struct hunt *hunt, const struct number *number)
     word = word_start(stretch, at);
     length = is_mixed ? length_around(stretch, at) : 0;
     from = word < at ? word : at > NUMBER_BEFORE ? at - NUMBER_BEFORE : 0;
+    wanted = rules->numbers.by_groups[groups];
     for (size_t i = 0; i < rules->by_sieve_count[RULE_SIEVE_DIGITS]; i++) {
-        uint16_t rule = rules->numbers[i].rule;
-        const struct rule_digits *digits = &rules->numbers[i].digits;
+        uint16_t rule = rules->by_sieve[RULE_SIEVE_DIGITS][i];
 
-        if ((digits->by_groups[groups] & counts) != 0)
+        if ((wanted[i] & counts) != 0)
             confirm_between(hunt->engine, stretch, rule, from, at);
-        else if (digits->is_any && is_mixed &&
+        else if (is_mixed && rules->numbers.is_any[i] &&
                  (word == at || length >= confirm_least(rules_confirm(rules, rule))))
             confirm_between(hunt->engine, stretch, rule, at > WORD_BEFORE ? at - WORD_BEFORE : 0,
                             at);

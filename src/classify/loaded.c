@@ -44,17 +44,23 @@ static void index_sieves(struct rules *rules)
 static bool index_numbers(struct rules *rules)
 {
     size_t count = rules->by_sieve_count[RULE_SIEVE_DIGITS];
+    struct number_rules *numbers = &rules->numbers;
 
-    rules->numbers = xalloc_array(count + 1, sizeof(*rules->numbers));
+    numbers->is_any = xalloc_array(count + 1, sizeof(*numbers->is_any));
+    for (size_t groups = 0; groups <= RULE_GROUPS_MAX; groups++)
+        numbers->by_groups[groups] =
+            xalloc_array(count + 1, sizeof(*numbers->by_groups[groups]));
     for (size_t i = 0; i < count; i++) {
-        struct number_rule *number = &rules->numbers[i];
+        struct rule_digits digits;
 
-        number->rule = rules->by_sieve[RULE_SIEVE_DIGITS][i];
-        if (!rule_digits_of(&rules->at[number->rule].rule, &number->digits))
+        if (!rule_digits_of(&rules->at[rules->by_sieve[RULE_SIEVE_DIGITS][i]].rule, &digits))
             return false;
-        rules->any_number.is_any = rules->any_number.is_any || number->digits.is_any;
-        for (size_t groups = 0; groups <= RULE_GROUPS_MAX; groups++)
-            rules->any_number.by_groups[groups] |= number->digits.by_groups[groups];
+        numbers->is_any[i] = digits.is_any;
+        numbers->wanted.is_any = numbers->wanted.is_any || digits.is_any;
+        for (size_t groups = 0; groups <= RULE_GROUPS_MAX; groups++) {
+            numbers->by_groups[groups][i] = digits.by_groups[groups];
+            numbers->wanted.by_groups[groups] |= digits.by_groups[groups];
+        }
     }
     return true;
 }
@@ -65,7 +71,8 @@ static void index_keys(struct rules *rules)
 
     for (size_t i = 0; i < rules->count; i++)
         count += rules->at[i].rule.keys.count;
-    for (rules->key_mask = 15; rules->key_mask < count * 2; rules->key_mask += rules->key_mask + 1)
+    for (rules->key_mask = 15; rules->key_mask < count * 2;
+         rules->key_mask += rules->key_mask + 1)
         ;
     rules->keys = xalloc_array(rules->key_mask + 1, sizeof(*rules->keys));
     for (size_t i = 0; i < rules->count; i++)
@@ -103,7 +110,8 @@ static bool index_positions(struct rules *rules, struct fault *fault)
     rules->positions = position_set_new();
     for (size_t i = 0; i < rules->count; i++)
         for (size_t p = 0; p < rules->at[i].rule.positions.count; p++)
-            if (!rule_add_position(rules->positions, &rules->at[i].rule, p, (uint16_t)i, fault))
+            if (!rule_add_position(rules->positions, &rules->at[i].rule, p, (uint16_t)i,
+                                   fault))
                 return false;
     return true;
 }
@@ -139,7 +147,8 @@ static size_t longest_around(const struct texts *keywords)
 
 static size_t keyword_before(const struct rule *rule)
 {
-    return confirm_begins_with_keyword(rule) ? longest_around(&rule->keywords) : KEYWORD_BEFORE;
+    return confirm_begins_with_keyword(rule) ? longest_around(&rule->keywords)
+                                             : KEYWORD_BEFORE;
 }
 
 struct confirm *rules_confirm(struct rules *rules, uint16_t rule)
@@ -228,7 +237,9 @@ void rules_free(struct rules *rules)
     free(rules->at);
     free(rules->anchors);
     free(rules->keys);
-    free(rules->numbers);
+    free(rules->numbers.is_any);
+    for (size_t groups = 0; groups <= RULE_GROUPS_MAX; groups++)
+        free(rules->numbers.by_groups[groups]);
     free(rules->assigned);
     position_set_free(rules->positions);
     buf_free(&rules->bytes);

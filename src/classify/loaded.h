@@ -22,10 +22,13 @@ struct loaded_rule {
     struct confirm *except[EXCEPT_COUNT]; /* the same; NULL: the rule has none */
 };
 
-/* How many digits the rules of the sieve of numbers want, close together. */
-struct number_rule {
-    uint16_t rule;
-    struct rule_digits digits;
+/* The rules of the sieve of numbers, by_sieve[RULE_SIEVE_DIGITS], in a form that is quick to
+ * look through. */
+struct number_rules {
+    uint64_t
+        *by_groups[RULE_GROUPS_MAX + 1]; /* of each rule what it wants: struct rule_digits */
+    bool *is_any;
+    struct rule_digits wanted; /* by any of them */
 };
 
 /* Rules by the normalised names of elements: an open hash table. */
@@ -46,8 +49,7 @@ struct rules {
     struct keywords *keywords;
     uint16_t *by_sieve[RULE_SIEVE_COUNT]; /* the rules of each sieve */
     size_t by_sieve_count[RULE_SIEVE_COUNT];
-    struct number_rule *numbers; /* by_sieve[RULE_SIEVE_DIGITS] */
-    struct rule_digits any_number; /* what any of them wants */
+    struct number_rules numbers;
     struct key_slot *keys;
     size_t key_mask;
     uint16_t *assigned; /* the rules of names that secrets have */

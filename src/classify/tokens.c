@@ -1,5 +1,6 @@
 #include "classify/tokens.h"
 
+#include "base/sixteen.h"
 #include "classify/ascii.h"
 
 static bool is_word(uint8_t byte)
@@ -15,18 +16,19 @@ static bool begins(struct slice text, size_t at)
     if (is_digit(byte) != is_digit(before))
         return true;
     return is_upper(byte) &&
-           (!is_upper(before) || (at + 1 < text.len && is_letter(text.at[at + 1]) &&
-                                  !is_upper(text.at[at + 1])));
+           (!is_upper(before) ||
+            (at + 1 < text.len && is_letter(text.at[at + 1]) && !is_upper(text.at[at + 1])));
 }
 
 static void add(struct tokens *tokens, struct slice token)
 {
     if (tokens->count == TOKENS_MAX) {
         memmove(tokens->at, tokens->at + 1, (TOKENS_MAX - 1) * sizeof(tokens->at[0]));
+        memmove(tokens->firsts, tokens->firsts + 1, TOKENS_MAX - 1);
         tokens->count--;
     }
+    tokens->firsts[tokens->count] = lower(token.at[0]);
     tokens->at[tokens->count++] = token;
-    tokens->firsts |= UINT32_C(1) << (token.at[0] & 31);
 }
 
 void tokens_of(struct slice text, struct tokens *ret_tokens)
@@ -34,7 +36,7 @@ void tokens_of(struct slice text, struct tokens *ret_tokens)
     size_t start = SIZE_MAX;
 
     ret_tokens->count = 0;
-    ret_tokens->firsts = 0;
+    memset(ret_tokens->firsts, 0, sizeof(ret_tokens->firsts));
     for (size_t at = 0; at < text.len; at++) {
         bool inside = is_word(text.at[at]) || is_digit(text.at[at]);
 
@@ -64,14 +66,22 @@ static bool take(struct slice *phrase, struct slice token)
     return true;
 }
 
-/* Both cases of a letter are one there. */
-static bool may_begin(const struct tokens *tokens, struct slice phrase)
+/* A bit for each token that begins as the phrase does. */
+static uint32_t where_it_may_begin(const struct tokens *tokens, struct slice phrase)
 {
+    uint32_t bits = 0;
     size_t at = 0;
+    uint8_t first;
 
     while (at < phrase.len && !is_word(phrase.at[at]) && !is_digit(phrase.at[at]))
         at++;
-    return at < phrase.len && (tokens->firsts >> (phrase.at[at] & 31) & 1) != 0;
+    if (at == phrase.len)
+        return 0;
+    first = lower(phrase.at[at]);
+    for (size_t i = 0; i < TOKENS_MAX; i += SIXTEEN)
+        bits |= (uint32_t)sixteen_bits(sixteen_is(sixteen_load(tokens->firsts + i), first))
+                << i;
+    return bits;
 }
 
 bool token_is(struct slice token, struct slice word)
@@ -81,11 +91,13 @@ bool token_is(struct slice token, struct slice word)
 
 bool tokens_hold(const struct tokens *tokens, struct slice phrase, size_t *ret_last)
 {
-    if (!may_begin(tokens, phrase))
-        return false;
-    for (size_t first = tokens->count; first-- > 0;) {
+    uint32_t bits = where_it_may_begin(tokens, phrase);
+
+    while (bits != 0) {
+        unsigned first = 31U - (unsigned)__builtin_clz(bits);
         struct slice rest = phrase;
 
+        bits ^= UINT32_C(1) << first;
         for (size_t at = first; at < tokens->count && take(&rest, tokens->at[at]); at++)
             if (rest.len == 0) {
                 *ret_last = at;

@@ -14,7 +14,7 @@
 struct tokens {
     struct slice at[TOKENS_MAX];
     size_t count;
-    uint32_t firsts; /* a bit for the low five bits of each one's first byte */
+    uint8_t firsts[TOKENS_MAX]; /* each one's first byte, in lower case */
 };
 
 /* The last TOKENS_MAX of them. */
