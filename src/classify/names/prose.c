@@ -138,25 +138,48 @@ bool prose_next(const struct model *model, struct slice text, size_t from, size_
 
 #define SOURCE_LINES_MIN 8
 
-/* "return 0;", "if (a) {", "#include", "// note", "* of a comment", "<p>", "@Override" */
-static bool is_program_line(struct slice line)
-{
-    uint8_t first = line.at[0], last = line.at[line.len - 1];
+enum line_end { LINE_BEGINS = 1, LINE_ENDS = 2, LINE_SPACE = 4 };
 
-    return memchr(";{}()[]=>\\|&", last, 12) != NULL || memchr("#/{}<*@|", first, 8) != NULL;
-}
+/* How lines of programs begin and end, but for space: "return 0;", "if (a) {", "#include", "// note",
+ * "* of a comment", "<p>", "@Override". */
+static const uint8_t line_bytes[256] = {['#'] = LINE_BEGINS,
+                                        ['/'] = LINE_BEGINS,
+                                        ['*'] = LINE_BEGINS,
+                                        ['<'] = LINE_BEGINS,
+                                        ['@'] = LINE_BEGINS,
+                                        ['|'] = LINE_BEGINS | LINE_ENDS,
+                                        ['{'] = LINE_BEGINS | LINE_ENDS,
+                                        ['}'] = LINE_BEGINS | LINE_ENDS,
+                                        [';'] = LINE_ENDS,
+                                        ['('] = LINE_ENDS,
+                                        [')'] = LINE_ENDS,
+                                        ['['] = LINE_ENDS,
+                                        [']'] = LINE_ENDS,
+                                        ['='] = LINE_ENDS,
+                                        ['>'] = LINE_ENDS,
+                                        ['\\'] = LINE_ENDS,
+                                        ['&'] = LINE_ENDS,
+                                        [' '] = LINE_SPACE,
+                                        ['\t'] = LINE_SPACE,
+                                        ['\r'] = LINE_SPACE};
 
 enum names_source names_source_of(struct slice text)
 {
+    const uint8_t *at = text.at, *text_end = text.at + text.len;
     size_t lines = 0, programs = 0;
-    struct slice line;
 
-    while (slice_cut(&text, '\n', &line)) {
-        line = slice_trim(line);
-        if (line.len == 0)
-            continue;
-        lines++;
-        programs += is_program_line(line);
+    while (at < text_end) {
+        const uint8_t *next = memchr(at, '\n', (size_t)(text_end - at));
+        const uint8_t *end = next != NULL ? next : text_end;
+
+        while (at < end && line_bytes[*at] == LINE_SPACE)
+            at++;
+        while (end > at && line_bytes[end[-1]] == LINE_SPACE)
+            end--;
+        lines += at < end;
+        programs += at < end && ((line_bytes[*at] & LINE_BEGINS) != 0 ||
+                                 (line_bytes[end[-1]] & LINE_ENDS) != 0);
+        at = next != NULL ? next + 1 : text_end;
     }
     return lines >= SOURCE_LINES_MIN && programs * 2 >= lines ? NAMES_IN_CODE : NAMES_IN_PROSE;
 }
