@@ -1,82 +1,82 @@
 /* classify/names/prose.c - what in code reads like sentences. Most bytes are seen only by
- * line_counts, sixteen at a time. */
+ * next_capital, sixteen at a time. */
+#include "base/sixteen.h"
 #include "classify/names.h"
 #include "classify/names/features.h"
 #include "classify/names/find.h"
 
 #define PIECE_MAX 480U /* a longer line is judged in pieces */
 #define PAIRS_MIN 2U
-#define LANES 16U
-
-typedef uint8_t lanes __attribute__((vector_size(LANES)));
 
 struct counts {
-    size_t pairs;    /* letter, space, letter */
-    size_t capitals; /* Capitalised words */
-    size_t marks;    /* what code has and sentences do not */
+    size_t pairs; /* letter, space, letter */
+    size_t marks; /* what code has and sentences do not */
 };
 
-static inline lanes load(const uint8_t *at)
-{
-    lanes ret;
-
-    memcpy(&ret, at, sizeof(ret));
-    return ret;
-}
-
-static inline lanes within(lanes bytes, uint8_t least, uint8_t most)
-{
-    return (lanes)((bytes - least) <= (lanes){0} + (uint8_t)(most - least));
-}
-
 /* Of lanes that are 31 at most. */
-static inline size_t sum(lanes lane)
+static inline size_t sum(sixteen lane)
 {
     uint64_t halves[2];
 
-    _Static_assert(PIECE_MAX / LANES + 1 <= 31, "a lane counts a whole piece");
+    _Static_assert(PIECE_MAX / SIXTEEN + 1 <= 31, "a lane counts a whole piece");
     memcpy(halves, &lane, sizeof(halves));
     return (halves[0] * 0x0101010101010101U >> 56) + (halves[1] * 0x0101010101010101U >> 56);
 }
 
-/*
- * Counts over [start, end) of the text; the bytes beside each are looked at, too, and beyond the
- * text there are NULs. Where there is no Capitalised word all counts are 0.
- */
+/* Sixteen bytes of the text, and the ones beside them; beyond the text there are NULs. */
+struct view {
+    sixteen before, here, after;
+};
+
+static inline struct view view_at(struct slice text, size_t at)
+{
+    const uint8_t *now = text.at + at;
+    uint8_t edge[SIXTEEN + 2];
+
+    if (at == 0 || at + SIXTEEN + 1 > text.len) {
+        size_t left = text.len - at;
+
+        memset(edge, 0, sizeof(edge));
+        if (at > 0)
+            edge[0] = now[-1];
+        memcpy(edge + 1, now, left < SIXTEEN + 1 ? left : SIXTEEN + 1);
+        now = edge + 1;
+    }
+    return (struct view){sixteen_load(now - 1), sixteen_load(now), sixteen_load(now + 1)};
+}
+
 static struct counts line_counts(struct slice text, size_t start, size_t end)
 {
-    static const lanes index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    lanes pairs = {0}, capitals = {0}, marks = {0};
-    uint8_t edge[LANES + 2];
+    static const sixteen index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    sixteen pairs = {0}, marks = {0};
 
-    for (size_t at = start; at < end; at += LANES) {
-        const uint8_t *now = text.at + at;
-        lanes before, here, after, own = {0};
+    for (size_t at = start; at < end; at += SIXTEEN) {
+        struct view view = view_at(text, at);
+        sixteen own = (sixteen)(index < (uint8_t)(end - at < SIXTEEN ? end - at : SIXTEEN));
 
-        if (at == 0 || at + LANES + 1 > text.len) {
-            size_t left = text.len - at;
-
-            memset(edge, 0, sizeof(edge));
-            if (at > 0)
-                edge[0] = now[-1];
-            memcpy(edge + 1, now, left < LANES + 1 ? left : LANES + 1);
-            now = edge + 1;
-        }
-        own = (lanes)(index < own + (uint8_t)(end - at < LANES ? end - at : LANES));
-        before = load(now - 1);
-        here = load(now);
-        after = load(now + 1);
-        pairs -= own & within(before | 0x20, 'a', 'z') & (lanes)(here == ' ') &
-                 within(after | 0x20, 'a', 'z');
-        capitals -= own & within(here, 'A', 'Z') & within(after, 'a', 'z') &
-                    ((lanes)(before <= '(') | (lanes)(before == ':'));
+        pairs -= own & sixteen_within(view.before | 0x20, 'a', 'z') &
+                 sixteen_is(view.here, ' ') & sixteen_within(view.after | 0x20, 'a', 'z');
         marks -=
-            own & (within(here, '(', '+') | within(here, ';', '>') | within(here, '[', '_') |
-                   within(here, '{', '}') | within(here, '#', '&'));
+            own & (sixteen_within(view.here, '(', '+') | sixteen_within(view.here, ';', '>') |
+                   sixteen_within(view.here, '[', '_') | sixteen_within(view.here, '{', '}') |
+                   sixteen_within(view.here, '#', '&'));
     }
-    if (sum(capitals) == 0)
-        return (struct counts){0};
-    return (struct counts){sum(pairs), sum(capitals), sum(marks)};
+    return (struct counts){sum(pairs), sum(marks)};
+}
+
+/* Where the next Capitalised word begins; the text's length: there is none. */
+static size_t next_capital(struct slice text, size_t from)
+{
+    for (size_t at = from; at < text.len; at += SIXTEEN) {
+        struct view view = view_at(text, at);
+        uint64_t bits = sixteen_bits(
+            sixteen_within(view.here, 'A', 'Z') & sixteen_within(view.after, 'a', 'z') &
+            ((sixteen)(view.before <= '(') | sixteen_is(view.before, ':')));
+
+        if (bits != 0)
+            return at + (size_t)__builtin_ctzll(bits);
+    }
+    return text.len;
 }
 
 /* Is there a word in it that may be somebody's name? Only words that begin with a Latin capital
@@ -111,27 +111,36 @@ static bool may_name(const struct model *model, struct slice text, size_t start,
 {
     struct counts counts = line_counts(text, start, end);
 
-    return counts.capitals > 0 && counts.pairs >= PAIRS_MIN && counts.pairs >= counts.marks &&
+    return counts.pairs >= PAIRS_MIN && counts.pairs >= counts.marks &&
            holds_name(model, slice_part(text, start, end));
+}
+
+/* Where the piece begins that `at` is in: a line's, and the first line begins at `from`. */
+static size_t piece_start(struct slice text, size_t from, size_t at)
+{
+    const uint8_t *before = memrchr(text.at + from, '\n', at - from);
+    size_t line = before != NULL ? (size_t)(before - text.at) + 1 : from;
+
+    return line + (at - line) / PIECE_MAX * PIECE_MAX;
 }
 
 bool prose_next(const struct model *model, struct slice text, size_t from, size_t *ret_context,
                 struct slice *ret_line)
 {
-    size_t before = from, start = from;
+    size_t at = from;
 
-    while (start < text.len) {
+    while ((at = next_capital(text, at)) < text.len) {
+        size_t start = piece_start(text, from, at);
         size_t room = text.len - start < PIECE_MAX ? text.len - start : PIECE_MAX;
-        const uint8_t *line_end = memchr(text.at + start, '\n', room);
+        const uint8_t *line_end = memchr(text.at + at, '\n', start + room - at);
         size_t end = line_end != NULL ? (size_t)(line_end - text.at) : start + room;
 
         if (end - start > 8 && may_name(model, text, start, end)) {
-            *ret_context = before;
+            *ret_context = start > from ? piece_start(text, from, start - 1) : from;
             *ret_line = slice_part(text, start, end);
             return true;
         }
-        before = start;
-        start = line_end != NULL ? end + 1 : end;
+        at = end;
     }
     return false;
 }
