@@ -23,6 +23,17 @@ bool ask_add(struct ask *ask, const struct ask_piece *piece, struct fault *fault
     return true;
 }
 
+bool ask_read_piece(struct ask_reading *reading, enum ask_kind kind, struct slice text,
+                    struct fault *fault)
+{
+    struct ask_piece piece = reading->piece;
+
+    piece.kind = kind;
+    piece.text = text;
+    reading->piece.begins = false;
+    return ask_add(reading->ask, &piece, fault);
+}
+
 bool ask_add_tool(struct ask *ask, const struct ask_tool *tool, struct fault *fault)
 {
     if (ask->tool_count == ASK_TOOLS_MAX)

@@ -106,6 +106,17 @@ void ask_free(struct ask *ask);
 /* ---- for the readers ---- */
 
 MUST_USE bool ask_add(struct ask *ask, const struct ask_piece *piece, struct fault *fault);
+
+/* A message or an item whose pieces are read one by one. */
+struct ask_reading {
+    struct ask *ask;
+    struct ask_piece piece; /* what its pieces have in common */
+};
+
+/* The next piece of it. The first one begins it. */
+MUST_USE bool ask_read_piece(struct ask_reading *reading, enum ask_kind kind, struct slice text,
+                             struct fault *fault);
+
 MUST_USE bool ask_add_tool(struct ask *ask, const struct ask_tool *tool, struct fault *fault);
 /* `{"type":"json_schema",...}` and kin, the schema in the object itself. */
 MUST_USE bool ask_read_format(const struct json_value *format, struct ask *ask,

@@ -108,23 +108,7 @@ static const struct field_table function_table = FIELD_TABLE("a function", funct
 
 /* ---- reading ---- */
 
-struct reading {
-    struct ask *ask;
-    struct ask_piece piece; /* what the pieces of this message have in common */
-};
-
-static bool add(struct reading *reading, enum ask_kind kind, struct slice text,
-                struct fault *fault)
-{
-    struct ask_piece piece = reading->piece;
-
-    piece.kind = kind;
-    piece.text = text;
-    reading->piece.begins = false;
-    return ask_add(reading->ask, &piece, fault);
-}
-
-static bool read_image(struct reading *reading, const struct json_value *value,
+static bool read_image(struct ask_reading *reading, const struct json_value *value,
                        struct fault *fault)
 {
     struct json_value values[IMAGE_ROWS];
@@ -132,10 +116,10 @@ static bool read_image(struct reading *reading, const struct json_value *value,
     return fields_read(value, &image_table, values, fault) &&
            (values[IMAGE_URL].type == JSON_STRING ||
             fault_set(fault, FAULT_INVALID, "an image without a URL")) &&
-           add(reading, ASK_IMAGE, values[IMAGE_URL].raw, fault);
+           ask_read_piece(reading, ASK_IMAGE, values[IMAGE_URL].raw, fault);
 }
 
-static bool read_file(struct reading *reading, const struct json_value *value,
+static bool read_file(struct ask_reading *reading, const struct json_value *value,
                       struct fault *fault)
 {
     struct json_value values[FILE_ROWS];
@@ -147,7 +131,7 @@ static bool read_file(struct reading *reading, const struct json_value *value,
     if (values[FILE_DATA].type != JSON_STRING)
         return fault_set(fault, FAULT_INVALID, "a file without its data");
     reading->piece.name = values[FILE_NAME].raw;
-    ok = add(reading, ASK_FILE, values[FILE_DATA].raw, fault);
+    ok = ask_read_piece(reading, ASK_FILE, values[FILE_DATA].raw, fault);
     reading->piece.name = SLICE("");
     return ok;
 }
@@ -167,7 +151,7 @@ static bool read_part(void *self, struct slice name, const struct json_value *va
     for (size_t i = 0; i < COUNT(texts); i++)
         if (field_is(&values[PART_TYPE], texts[i].type) &&
             values[texts[i].row].type == JSON_STRING)
-            return add(self, ASK_TEXT, values[texts[i].row].raw, fault);
+            return ask_read_piece(self, ASK_TEXT, values[texts[i].row].raw, fault);
     if (field_is(&values[PART_TYPE], "image_url"))
         return read_image(self, &values[PART_IMAGE], fault);
     if (field_is(&values[PART_TYPE], "file"))
@@ -175,13 +159,13 @@ static bool read_part(void *self, struct slice name, const struct json_value *va
     return fault_set(fault, FAULT_INVALID, "a part of a message has no counterpart there");
 }
 
-static bool read_content(struct reading *reading, const struct json_value *content,
+static bool read_content(struct ask_reading *reading, const struct json_value *content,
                          struct fault *fault)
 {
     if (!field_set(content))
         return true;
     if (content->type == JSON_STRING)
-        return add(reading, ASK_TEXT, content->raw, fault);
+        return ask_read_piece(reading, ASK_TEXT, content->raw, fault);
     return content->type == JSON_ARRAY
                ? json_each(content->raw, read_part, reading, fault)
                : fault_set(fault, FAULT_INVALID, "`content` is of another type");
@@ -206,7 +190,7 @@ static bool read_call(void *self, struct slice name, const struct json_value *va
                       struct fault *fault)
 {
     struct json_value call[COUNT(call_rows)], function[FUNCTION_ROWS];
-    struct reading *reading = self;
+    struct ask_reading *reading = self;
     bool ok;
 
     (void)name;
@@ -216,18 +200,18 @@ static bool read_call(void *self, struct slice name, const struct json_value *va
         return fault_set(fault, FAULT_INVALID, "a call needs `id` and `arguments`");
     reading->piece.id = call[CALL_ID].raw;
     reading->piece.name = function[FUNCTION_NAME].raw;
-    ok = add(reading, ASK_CALL, function[FUNCTION_ARGUMENTS].raw, fault);
+    ok = ask_read_piece(reading, ASK_CALL, function[FUNCTION_ARGUMENTS].raw, fault);
     reading->piece.id = reading->piece.name = SLICE("");
     return ok;
 }
 
-static bool read_result(struct reading *reading, const struct json_value *values,
+static bool read_result(struct ask_reading *reading, const struct json_value *values,
                         struct fault *fault)
 {
     if (values[MESSAGE_CALL_ID].type != JSON_STRING)
         return fault_set(fault, FAULT_INVALID, "a tool's message without `tool_call_id`");
     reading->piece.id = values[MESSAGE_CALL_ID].raw;
-    if (!add(reading, ASK_RESULT, SLICE(""), fault))
+    if (!ask_read_piece(reading, ASK_RESULT, SLICE(""), fault))
         return false;
     reading->piece.id = SLICE("");
     reading->piece.in_result = true;
@@ -245,7 +229,7 @@ static bool read_message(void *self, struct slice name, const struct json_value 
                  {"user", ASK_USER},
                  {"assistant", ASK_ASSISTANT}};
     struct json_value values[COUNT(message_rows)];
-    struct reading reading = {self, {.role = ASK_USER, .begins = true}};
+    struct ask_reading reading = {self, {.role = ASK_USER, .begins = true}};
     size_t i = 0;
 
     (void)name;
@@ -262,7 +246,7 @@ static bool read_message(void *self, struct slice name, const struct json_value 
     reading.piece.role = roles[i].role;
     return read_content(&reading, &values[MESSAGE_CONTENT], fault) &&
            (!field_set(&values[MESSAGE_REFUSAL]) ||
-            add(&reading, ASK_TEXT, values[MESSAGE_REFUSAL].raw, fault)) &&
+            ask_read_piece(&reading, ASK_TEXT, values[MESSAGE_REFUSAL].raw, fault)) &&
            (!field_set(&values[MESSAGE_CALLS]) ||
             json_each(values[MESSAGE_CALLS].raw, read_call, &reading, fault));
 }

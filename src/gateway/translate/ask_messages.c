@@ -105,35 +105,19 @@ static const struct field_table choice_table = FIELD_TABLE("`tool_choice`", choi
 
 /* ---- reading ---- */
 
-struct reading {
-    struct ask *ask;
-    struct ask_piece piece; /* what the pieces of this message have in common */
-};
-
-typedef bool block_fn(struct reading *reading, const struct json_value *values,
+typedef bool block_fn(struct ask_reading *reading, const struct json_value *values,
                       struct fault *fault);
 
-static bool add(struct reading *reading, enum ask_kind kind, struct slice text,
-                struct fault *fault)
-{
-    struct ask_piece piece = reading->piece;
-
-    piece.kind = kind;
-    piece.text = text;
-    reading->piece.begins = false;
-    return ask_add(reading->ask, &piece, fault);
-}
-
-static bool read_text(struct reading *reading, const struct json_value *values,
+static bool read_text(struct ask_reading *reading, const struct json_value *values,
                       struct fault *fault)
 {
     return values[BLOCK_TEXT].type == JSON_STRING
-               ? add(reading, ASK_TEXT, values[BLOCK_TEXT].raw, fault)
+               ? ask_read_piece(reading, ASK_TEXT, values[BLOCK_TEXT].raw, fault)
                : fault_set(fault, FAULT_INVALID, "a text block without a text");
 }
 
 /* An image or a document. */
-static bool read_source(struct reading *reading, const struct json_value *values,
+static bool read_source(struct ask_reading *reading, const struct json_value *values,
                         struct fault *fault)
 {
     bool is_image = field_is(&values[BLOCK_TYPE], "image"), is_base64, is_url, ok;
@@ -143,7 +127,7 @@ static bool read_source(struct reading *reading, const struct json_value *values
     if (!fields_read(&values[BLOCK_SOURCE], &source_table, source, fault))
         return false;
     if (field_is(&source[SOURCE_TYPE], "text") && source[SOURCE_DATA].type == JSON_STRING)
-        return add(reading, ASK_TEXT, source[SOURCE_DATA].raw, fault);
+        return ask_read_piece(reading, ASK_TEXT, source[SOURCE_DATA].raw, fault);
     is_base64 = field_is(&source[SOURCE_TYPE], "base64") &&
                 source[SOURCE_DATA].type == JSON_STRING &&
                 source[SOURCE_MEDIA].type == JSON_STRING;
@@ -156,13 +140,14 @@ static bool read_source(struct reading *reading, const struct json_value *values
     reading->piece.media = source[SOURCE_MEDIA].raw;
     reading->piece.name =
         values[BLOCK_TITLE].type == JSON_STRING ? values[BLOCK_TITLE].raw : SLICE("");
-    ok = add(reading, kind, is_base64 ? source[SOURCE_DATA].raw : source[SOURCE_URL].raw, fault);
+    ok = ask_read_piece(reading, kind,
+                        is_base64 ? source[SOURCE_DATA].raw : source[SOURCE_URL].raw, fault);
     reading->piece.form = ASK_STRING;
     reading->piece.media = reading->piece.name = SLICE("");
     return ok;
 }
 
-static bool read_call(struct reading *reading, const struct json_value *values,
+static bool read_call(struct ask_reading *reading, const struct json_value *values,
                       struct fault *fault)
 {
     bool ok;
@@ -173,16 +158,16 @@ static bool read_call(struct reading *reading, const struct json_value *values,
     reading->piece.form = ASK_OBJECT;
     reading->piece.id = values[BLOCK_ID].raw;
     reading->piece.name = values[BLOCK_NAME].raw;
-    ok = add(reading, ASK_CALL, values[BLOCK_INPUT].raw, fault);
+    ok = ask_read_piece(reading, ASK_CALL, values[BLOCK_INPUT].raw, fault);
     reading->piece.form = ASK_STRING;
     reading->piece.id = reading->piece.name = SLICE("");
     return ok;
 }
 
-static bool read_content(struct reading *reading, const struct json_value *content,
+static bool read_content(struct ask_reading *reading, const struct json_value *content,
                          struct fault *fault);
 
-static bool read_result(struct reading *reading, const struct json_value *values,
+static bool read_result(struct ask_reading *reading, const struct json_value *values,
                         struct fault *fault)
 {
     bool ok;
@@ -190,7 +175,7 @@ static bool read_result(struct reading *reading, const struct json_value *values
     if (values[BLOCK_USE_ID].type != JSON_STRING || reading->piece.in_result)
         return fault_set(fault, FAULT_INVALID, "a tool_result without `tool_use_id`");
     reading->piece.id = values[BLOCK_USE_ID].raw;
-    ok = add(reading, ASK_RESULT, SLICE(""), fault);
+    ok = ask_read_piece(reading, ASK_RESULT, SLICE(""), fault);
     reading->piece.id = SLICE("");
     reading->piece.in_result = true;
     ok = ok && (!field_set(&values[BLOCK_CONTENT]) ||
@@ -233,11 +218,11 @@ static bool read_block(void *self, struct slice name, const struct json_value *v
                                  row->read(self, values, fault));
 }
 
-static bool read_content(struct reading *reading, const struct json_value *content,
+static bool read_content(struct ask_reading *reading, const struct json_value *content,
                          struct fault *fault)
 {
     if (content->type == JSON_STRING)
-        return add(reading, ASK_TEXT, content->raw, fault);
+        return ask_read_piece(reading, ASK_TEXT, content->raw, fault);
     return content->type == JSON_ARRAY
                ? json_each(content->raw, read_block, reading, fault)
                : fault_set(fault, FAULT_INVALID, "`content` is of another type");
@@ -247,7 +232,7 @@ static bool read_message(void *self, struct slice name, const struct json_value 
                          struct fault *fault)
 {
     struct json_value values[MESSAGE_ROWS];
-    struct reading reading = {self, {.role = ASK_USER, .begins = true}};
+    struct ask_reading reading = {self, {.role = ASK_USER, .begins = true}};
 
     (void)name;
     if (!fields_read(value, &message_table, values, fault))
@@ -315,7 +300,7 @@ static bool read_config(const struct json_value *config, struct ask *ask, struct
 
 bool ask_read_messages(const struct json_value *body, struct ask *ask, struct fault *fault)
 {
-    struct reading systems = {ask, {.role = ASK_SYSTEM, .begins = true}};
+    struct ask_reading systems = {ask, {.role = ASK_SYSTEM, .begins = true}};
     struct json_value values[COUNT(top_rows)];
 
     if (!fields_read(body, &top_table, values, fault) ||

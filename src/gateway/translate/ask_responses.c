@@ -106,22 +106,6 @@ static const struct field_table tool_table = FIELD_TABLE("a tool", tool_rows);
 
 /* ---- reading ---- */
 
-struct reading {
-    struct ask *ask;
-    struct ask_piece piece; /* what the pieces of this item have in common */
-};
-
-static bool add(struct reading *reading, enum ask_kind kind, struct slice text,
-                struct fault *fault)
-{
-    struct ask_piece piece = reading->piece;
-
-    piece.kind = kind;
-    piece.text = text;
-    reading->piece.begins = false;
-    return ask_add(reading->ask, &piece, fault);
-}
-
 static bool read_part(void *self, struct slice name, const struct json_value *value,
                       struct fault *fault)
 {
@@ -135,7 +119,7 @@ static bool read_part(void *self, struct slice name, const struct json_value *va
         {"input_image", PART_IMAGE, ASK_IMAGE}, {"input_file", PART_FILE, ASK_FILE},
     };
     struct json_value values[COUNT(part_rows)];
-    struct reading *reading = self;
+    struct ask_reading *reading = self;
 
     (void)name;
     if (!fields_read(value, &part_table, values, fault))
@@ -147,24 +131,24 @@ static bool read_part(void *self, struct slice name, const struct json_value *va
 
             reading->piece.name =
                 values[PART_NAME].type == JSON_STRING ? values[PART_NAME].raw : SLICE("");
-            ok = add(reading, rows[i].kind, values[rows[i].row].raw, fault);
+            ok = ask_read_piece(reading, rows[i].kind, values[rows[i].row].raw, fault);
             reading->piece.name = SLICE("");
             return ok;
         }
     return fault_set(fault, FAULT_INVALID, "a part of an item has no counterpart there");
 }
 
-static bool read_content(struct reading *reading, const struct json_value *content,
+static bool read_content(struct ask_reading *reading, const struct json_value *content,
                          struct fault *fault)
 {
     if (content->type == JSON_STRING)
-        return add(reading, ASK_TEXT, content->raw, fault);
+        return ask_read_piece(reading, ASK_TEXT, content->raw, fault);
     return content->type == JSON_ARRAY
                ? json_each(content->raw, read_part, reading, fault)
                : fault_set(fault, FAULT_INVALID, "an item's content is of another type");
 }
 
-static bool read_message(struct reading *reading, const struct json_value *values,
+static bool read_message(struct ask_reading *reading, const struct json_value *values,
                          struct fault *fault)
 {
     static const struct {
@@ -196,7 +180,7 @@ static const struct call_row {
 };
 #define SHELL_NAME "\"local_shell\""
 
-static bool read_call(struct reading *reading, const struct call_row *row,
+static bool read_call(struct ask_reading *reading, const struct call_row *row,
                       const struct json_value *values, struct fault *fault)
 {
     bool is_shell = row->form == ASK_ACTION;
@@ -211,10 +195,10 @@ static bool read_call(struct reading *reading, const struct call_row *row,
     reading->piece.id = values[ITEM_CALL_ID].raw;
     reading->piece.name = is_shell ? SLICE(SHELL_NAME) : values[ITEM_NAME].raw;
     reading->piece.name_space = values[ITEM_NAMESPACE].raw;
-    return add(reading, ASK_CALL, values[row->given].raw, fault);
+    return ask_read_piece(reading, ASK_CALL, values[row->given].raw, fault);
 }
 
-static bool read_result(struct reading *reading, const struct json_value *values,
+static bool read_result(struct ask_reading *reading, const struct json_value *values,
                         struct fault *fault)
 {
     const struct json_value *id = values[ITEM_CALL_ID].type == JSON_STRING
@@ -224,7 +208,7 @@ static bool read_result(struct reading *reading, const struct json_value *values
     if (id->type != JSON_STRING)
         return fault_set(fault, FAULT_INVALID, "a result without the id of its call");
     reading->piece.id = id->raw;
-    if (!add(reading, ASK_RESULT, SLICE(""), fault))
+    if (!ask_read_piece(reading, ASK_RESULT, SLICE(""), fault))
         return false;
     reading->piece.id = SLICE("");
     reading->piece.in_result = true;
@@ -244,7 +228,7 @@ static bool read_item(void *self, struct slice name, const struct json_value *va
                       struct fault *fault)
 {
     struct json_value values[COUNT(item_rows)];
-    struct reading reading = {self, {.role = ASK_USER, .begins = true}};
+    struct ask_reading reading = {self, {.role = ASK_USER, .begins = true}};
 
     (void)name;
     if (is_type(value, "reasoning"))
