@@ -26,8 +26,10 @@ static struct door_texts texts;
 
 static struct plan plan_of(const char *path, const char *body, unsigned redacted)
 {
-    struct door_config config = {
-        .models = models, .model_count = COUNT(models), .scan = door_texts_scan(&texts)};
+    struct door_config config = {.models = models,
+                                 .model_count = COUNT(models),
+                                 .takes_other_names = true,
+                                 .scan = door_texts_scan(&texts)};
     struct http1_request *request = http1_request_new(GATEWAY_BODY_BYTES_MAX);
     AUTO_FREE char *text = xformat("POST %s HTTP/1.1\r\nHost: a\r\nContent-Type: "
                                    "application/json\r\nContent-Length: %zu\r\n\r\n%s",
