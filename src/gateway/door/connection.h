@@ -117,6 +117,10 @@ MUST_USE bool connection_reply_begin(struct connection *connection,
 /* False: it was cut; the call is over. */
 MUST_USE bool connection_reply_take(struct connection *connection, struct slice bytes);
 void connection_reply_end(struct connection *connection);
+/* A piece of an answer's body towards the client. There is room for what was held back: how much
+ * that is the reply bounds. */
+MUST_USE bool connection_push(struct connection *connection, struct slice bytes,
+                              struct fault *fault);
 /* Says so to the client in its dialect, within a stream, too, and closes. */
 void connection_reply_cut(struct connection *connection, int status, const char *code,
                           const char *message);

@@ -24,17 +24,6 @@ static bool push_head(struct connection *connection, int status, const char *typ
                                connection->keep_alive, fault);
 }
 
-static bool push(struct connection *connection, struct slice bytes, struct fault *fault)
-{
-    struct buf *out = &connection->out;
-
-    if (bytes.len == 0)
-        return true;
-    if (out->limit - out->len < bytes.len + 64)
-        out->limit = out->len + bytes.len + 64;
-    return connection->chunked ? http1_chunk(out, bytes, fault) : buf_add(out, bytes, fault);
-}
-
 /* Says, once, what was found: the gateway writes it into the outcome. */
 static void tell_gateway(struct connection *connection)
 {
@@ -67,7 +56,7 @@ void connection_mcp_cut(struct connection *connection, int status, const char *c
     }
     if (connection->plan.mcp.id.len > 0 && connection->chunked &&
         mcp_answer_event(buf_slice(&body), &event, &fault))
-        (void)!push(connection, buf_slice(&event), &fault);
+        (void)!connection_push(connection, buf_slice(&event), &fault);
     if (connection->chunked)
         (void)!http1_chunk_end(&connection->out, &fault);
     connection_finish(connection, false);
@@ -165,7 +154,7 @@ static bool take_data(struct connection *connection, struct slice bytes)
         return false;
     }
     ok = mcp_answer_feed(connection->mcp_answer, bytes, &out);
-    if (!push(connection, buf_slice(&out), &fault)) {
+    if (!connection_push(connection, buf_slice(&out), &fault)) {
         gone(connection);
         return false;
     }
@@ -203,7 +192,7 @@ static void take_end(struct connection *connection)
         gone(connection);
         return;
     }
-    if (!push(connection, buf_slice(&out), &fault) ||
+    if (!connection_push(connection, buf_slice(&out), &fault) ||
         (connection->chunked && !http1_chunk_end(&connection->out, &fault)))
         gone(connection);
     else

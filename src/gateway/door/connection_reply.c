@@ -129,8 +129,7 @@ static void broken(struct connection *connection, const struct fault *why)
                          message);
 }
 
-/* Room for what was held back: how much that is the reply bounds. */
-static bool push(struct connection *connection, struct slice bytes, struct fault *fault)
+bool connection_push(struct connection *connection, struct slice bytes, struct fault *fault)
 {
     struct buf *out = &connection->out;
 
@@ -166,7 +165,7 @@ bool connection_reply_take(struct connection *connection, struct slice bytes)
     struct buf *going = &connection->door->going;
     struct fault fault = {0}, full = {0};
     bool ok = feed(connection, bytes, false, going, &fault);
-    bool pushed = push(connection, buf_slice(going), &full);
+    bool pushed = connection_push(connection, buf_slice(going), &full);
 
     buf_clear(going);
     if (going->room > KEPT_BYTES_MAX)
@@ -187,7 +186,7 @@ void connection_reply_end(struct connection *connection)
     bool ok = feed(connection, SLICE(""), true, &out, &fault) &&
               reply_end(connection->reply, &out, &fault) &&
               (connection->headed || push_head(connection, out.len)) &&
-              push(connection, buf_slice(&out), &fault) &&
+              connection_push(connection, buf_slice(&out), &fault) &&
               (!connection->chunked || http1_chunk_end(&connection->out, &fault));
 
     buf_free(&out);
